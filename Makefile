@@ -1,0 +1,65 @@
+# Homevisits. `make demo` and `make test` need python3 (3.11 or newer) and nothing else; the rest they fetch.
+PYTHON ?= python3
+PORT   ?= 8077
+RESET  ?=
+ONLY   ?=
+BIN    := .venv/bin
+# Two processes at a time: what a small machine has. `make test TESTS=tests/pay` runs a part.
+WORKERS ?= 2
+TESTS   ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench lock wheel clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: .venv/.runtime  ## a sample district in the browser: make demo [RESET=1] [PORT=8077]
+	@$(BIN)/homevisits demo --port $(PORT) $(if $(RESET),--reset)
+
+test: .venv/.development  ## every test, on SQLite and PostgreSQL
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
+
+check: .venv/.development  ## format, lint, types, import contracts, migrations equal models
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q --no-header --durations=0 -p no:randomly tests/test_house.py tests/migrations
+
+format: .venv/.development  ## put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/.development  ## ours against a rival, as ratios: make bench [ONLY=name]
+	@$(BIN)/python -m tests.benchmarks $(ONLY)
+
+lock: .venv/.development  ## write the pins anew from what is installed
+	$(BIN)/python tools/lock.py
+
+wheel: .venv/.development  ## build/dist/homevisits-*.whl
+	$(BIN)/python -m build --wheel --no-isolation --outdir build/dist .
+
+clean:  ## remove what was made here, but for the demo's data
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Homevisits needs Python 3.11 or newer; $(PYTHON) is older or missing." >&2; \
+	    echo "Name another with: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; $(PYTHON) -m virtualenv --quiet .venv 2>/dev/null; } || \
+	  { rm -rf .venv; echo "This Python cannot make virtual environments." >&2; \
+	    echo "On Debian and Ubuntu:  apt-get install python3-venv   (then run make again)" >&2; exit 1; }
+
+# A stamp stands for what its lock file names being installed: nothing is fetched again until the lock changes.
+.venv/.runtime: requirements.lock pyproject.toml | .venv/bin/python
+	@echo "Installing what Homevisits needs (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.development: requirements-dev.lock .venv/.runtime
+	@echo "Installing what its tests need (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.lock
+	@touch $@
