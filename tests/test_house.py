@@ -1,0 +1,235 @@
+"""The habits of the house, held by tests: one commit, every route guarded, everything worded, nothing too big."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from homevisits import places, wording
+from homevisits.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "homevisits"
+FILE_CAP, FUNCTION_CAP = 300, 40
+
+
+def sources(*folders: str) -> list[Path]:
+    """Every Python file of ours."""
+    wanted = folders or ("homevisits", "migrations", "tests", "tools")
+    return sorted(path for folder in wanted for path in (ROOT / folder).rglob("*.py"))
+
+
+def tracked() -> list[Path]:
+    """Every file that a clone would have."""
+    run = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if run.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in run.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def calls(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
+    """Calls of a method or function with one of `names`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+            if called in names:
+                yield node
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def where(path: Path, line: int) -> str:
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+def test_only_db_commits() -> None:
+    found = [
+        where(path, call.lineno)
+        for path in sources("homevisits")
+        if path != PACKAGE / "db.py"
+        for call in calls(parsed(path), "commit", "begin_nested", "autocommit")
+    ]
+    assert not found
+
+
+def test_only_clock_reads_a_clock() -> None:
+    banned = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"), ("time", "time")}
+    found = [
+        where(path, call.lineno)
+        for path in sources("homevisits")
+        if path != PACKAGE / "clock.py"
+        for call in calls(parsed(path), "now", "utcnow", "today", "time")
+        if isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and (call.func.value.id, call.func.attr) in banned
+    ]
+    assert not found
+
+
+def test_actions_and_queries_never_ask_for_the_time_or_the_request() -> None:
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        if path.stem in ("actions", "queries", "rules", "life") or path.parent.name == "practices":
+            for node in ast.walk(parsed(path)):
+                names = {alias.name for alias in node.names} if isinstance(node, ast.Import | ast.ImportFrom) else set()
+                module = getattr(node, "module", None) or ""
+                if module.split(".")[0].startswith("flask") or (module == "homevisits" and "clock" in names):
+                    # clock's arithmetic between wall time and moments is free to all; its reading is caught below
+                    if module == "homevisits" and not list(calls(parsed(path), "now")):
+                        continue
+                    found.append(where(path, node.lineno))
+    assert not found
+
+
+def test_every_module_says_in_one_line_what_room_it_is() -> None:
+    undocumented = [
+        str(path.relative_to(ROOT)) for path in sources() if path.read_text() and not ast.get_docstring(parsed(path))
+    ]
+    assert not undocumented
+
+
+def test_no_file_and_no_function_is_too_long() -> None:
+    long = []
+    for path in sources("homevisits"):
+        lines = path.read_text(encoding="utf-8").count("\n")
+        if lines > FILE_CAP:
+            long.append(f"{path.relative_to(ROOT)}: {lines} lines")
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                size = (node.end_lineno or node.lineno) - node.lineno + 1
+                if size > FUNCTION_CAP:
+                    long.append(f"{where(path, node.lineno)}: {node.name} has {size} lines")
+    assert not long
+
+
+def test_every_problem_code_is_worded() -> None:
+    used: dict[str, str] = {}
+    for path in sources("homevisits"):
+        for call in calls(parsed(path), "Problem"):
+            if call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str):
+                used.setdefault(call.args[0].value, where(path, call.lineno))
+    assert used
+    unworded = {code: place for code, place in used.items() if code not in wording.SENTENCES}
+    assert not unworded
+
+
+def test_every_sentence_is_translated_into_spanish() -> None:
+    babel = pytest.importorskip("babel.messages.pofile")
+    path = PACKAGE / "translations" / "es" / "LC_MESSAGES" / "messages.po"
+    with path.open("rb") as file:
+        catalog = babel.read_po(file, locale="es")
+    missing = [message.id for message in catalog if message.id and (not message.string or message.fuzzy)]
+    assert not missing
+    absent = [text for text in wording.SENTENCES.values() if catalog.get(str(text)) is None]
+    assert not absent
+
+
+def test_compiled_translations_are_those_of_the_catalogue() -> None:
+    from babel.messages import mofile, pofile
+
+    for path in (PACKAGE / "translations").rglob("*.po"):
+        with path.open("rb") as text, path.with_suffix(".mo").open("rb") as compiled:
+            written, used = pofile.read_po(text), mofile.read_mo(compiled)
+        differing = [m.id for m in written if m.id and m.string and used.get(m.id) is None]
+        assert not differing, f"{path} was changed: make translations"
+
+
+def test_every_setting_is_explained() -> None:
+    text = (places.config() / "defaults.toml").read_text(encoding="utf-8")
+    documented = tomllib.loads(text).keys()
+    assert set(documented) == {field.name for field in fields(Settings)}
+    comment_since = False
+    unexplained = []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            comment_since = True
+        elif not line.strip():
+            comment_since = False
+        elif "=" in line and not comment_since:
+            unexplained.append(line)
+    assert not unexplained
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    from homevisits.cli import main
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = "\n".join(re.findall(r"```\w*\n(.*?)```", text, re.DOTALL) + re.findall(r"`([^`\n]+)`", text))
+    targets = set(re.findall(r"\bmake ([a-z]+)", blocks))
+    commands = set(re.findall(r"\bhomevisits ([a-z]+)", blocks))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert {"demo", "test"} <= targets
+    assert not {target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)}
+    assert commands
+    assert commands <= set(main.commands)
+
+
+def test_links_between_our_pages_lead_somewhere() -> None:
+    broken = []
+    for path in (p for p in tracked() if p.suffix == ".md"):
+        for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
+            if "://" not in target and not (path.parent / target).exists():
+                broken.append(f"{path.relative_to(ROOT)} -> {target}")
+    assert not broken
+
+
+def test_nothing_is_left_for_later_and_no_machine_is_named() -> None:
+    # Written in pieces, so that this file does not find itself.
+    banned = re.compile(
+        "|".join((r"\bTO" + r"DO\b", r"\bFIX" + r"ME\b", r"\bXX" + r"X\b", r"\bHA" + r"CK\b", "/wo" + r"rk/", "/ho" + r"me/\w", "/ro" + r"ot/"))
+    )  # fmt: skip
+    found = []
+    for path in tracked():
+        if path.suffix in (".png", ".mo", ".ico", ".woff2", ".lock") or path.name == "LICENSE":
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if banned.search(line):
+                found.append(f"{where(path, number)}: {line.strip()[:80]}")
+    assert not found
+
+
+def test_no_page_carries_a_script_or_style_of_its_own() -> None:
+    inline = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=\"|javascript:", re.IGNORECASE)
+    found = [
+        f"{where(path, number)}: {line.strip()[:80]}"
+        for path in sorted(places.templates().rglob("*.html"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if inline.search(line)
+    ]
+    assert not found
+
+
+def test_every_text_to_families_is_written_in_every_language() -> None:
+    texts = places.templates() / "texts"
+    names = {folder.name: {path.name for path in folder.glob("*.txt")} for folder in texts.iterdir() if folder.is_dir()}
+    assert names["en"]
+    assert names["en"] == names["es"]
+
+
+def test_the_lock_files_hold_pins_only() -> None:
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        lines = [line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+        assert lines
+        assert not [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line)]
+
+
+def test_the_practices_load_without_flask_or_a_database() -> None:
+    code = "import sys, homevisits.practices; print([m for m in ('flask', 'sqlalchemy', 'alembic') if m in sys.modules])"
+    run = subprocess.run([*python(), "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def python() -> list[str]:
+    import sys
+
+    return [sys.executable]
