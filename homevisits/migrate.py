@@ -11,7 +11,7 @@ from homevisits.db import Database
 
 def upgrade(database: Database, to: str = "head") -> None:
     """Bring the database up to revision `to`."""
-    with database.engine.begin() as connection:
+    with database.engine.execution_options(homevisits_writes=True).begin() as connection:
         settings = _settings()
         settings.attributes["connection"] = connection
         command.upgrade(settings, to)
@@ -19,7 +19,7 @@ def upgrade(database: Database, to: str = "head") -> None:
 
 def downgrade(database: Database, to: str = "base") -> None:
     """Take the database down to revision `to`; ``base`` leaves no table of ours."""
-    with database.engine.begin() as connection:
+    with database.engine.execution_options(homevisits_writes=True).begin() as connection:
         settings = _settings()
         settings.attributes["connection"] = connection
         command.downgrade(settings, to)

@@ -33,13 +33,17 @@ SENTENCES = MappingProxyType(
         # pay
         "rule_amount": N_("Write an amount above $0.00 and at most $10,000.00, with cents, such as 60.00."),
         "rule_starts_in_past": N_("A new rule starts today or later. Pay for past visits stays as it was."),
-        "rule_starts_taken": N_("A rule for this school, or for all schools, already starts on this day. Choose another day."),
+        "rule_starts_taken": N_(
+            "A rule for this school, or for all schools, already starts on this day. Choose another day."
+        ),
         "rule_minimum": N_("Write a smallest time between 0 and 480 minutes."),
         "rule_rounding": N_("Choose how minutes are rounded up: 1, 5, 6, 10, 15, 30 or 60."),
         "rule_clause": N_("Name the clause of the contract, so that every pay line can point to it."),
         "rule_code": N_("Write the payroll code: letters, digits and dashes only, at most 20."),
         "nothing_chosen": N_("Choose at least one claim."),
-        "claim_changed": N_("Someone else decided on one of these claims a moment ago. Look at the list again, then choose."),
+        "claim_changed": N_(
+            "Someone else decided on one of these claims a moment ago. Look at the list again, then choose."
+        ),
         "own_claim": N_("You cannot approve your own pay. Another coordinator does."),
         "comment_missing": N_("Say in a sentence what to check, so that the next person knows what to do."),
         "period_backwards": N_("The last day comes before the first. Choose the days again."),

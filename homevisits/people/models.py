@@ -213,9 +213,7 @@ class AccountGrant(Base):
     role: Mapped[str]
     school_id: Mapped[int | None] = mapped_column(ForeignKey("school.id"))
     __table_args__ = (
-        CheckConstraint(
-            "role IN ('educator', 'site_coordinator', 'district_lead', 'union_coordinator')", name="role"
-        ),
+        CheckConstraint("role IN ('educator', 'site_coordinator', 'district_lead', 'union_coordinator')", name="role"),
         UniqueConstraint("account_id", "role", "school_id"),
     )
 

@@ -1,0 +1,56 @@
+"""Tables of time: when people are free, and the commitments that alone can take a person's time."""
+
+from datetime import date, datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, true
+from sqlalchemy.orm import Mapped, mapped_column
+
+from homevisits.db import Base, Key
+
+
+class WeeklyHours(Base):
+    """Hours of a weekday (0 Monday … 6 Sunday) in which an educator can be booked, as wall time "16:00" to "19:30"."""
+
+    __tablename__ = "weekly_hours"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    educator_id: Mapped[int] = mapped_column(ForeignKey("educator.id"), index=True)
+    weekday: Mapped[int]
+    starts: Mapped[str]
+    ends: Mapped[str]
+    __table_args__ = (
+        CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
+        CheckConstraint("starts < ends", name="order"),
+        UniqueConstraint("educator_id", "weekday", "starts"),
+    )
+
+
+class Closure(Base):
+    """A day on which nobody of a school visits (school_id None: the whole district)."""
+
+    __tablename__ = "closure"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    school_id: Mapped[int | None] = mapped_column(ForeignKey("school.id"))
+    day: Mapped[date]
+    name: Mapped[str]
+    __table_args__ = (Index("ix_closure_day", "day"),)
+
+
+class Commitment(Base):
+    """A stretch of a person's time that is taken, travel included: nothing else blocks a person.
+
+    No two active commitments of a person overlap: an exclusion constraint on PostgreSQL, a trigger on SQLite.
+    """
+
+    __tablename__ = "commitment"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    active: Mapped[bool] = mapped_column(server_default=true())
+    about: Mapped[str]  # "visit:17"
+    __table_args__ = (
+        CheckConstraint("starts_at < ends_at", name="order"),
+        UniqueConstraint("id", "person_id"),
+        Index("ix_commitment_person_id_starts_at", "person_id", "starts_at"),
+        Index("ix_commitment_about", "about"),
+    )

@@ -1,0 +1,125 @@
+"""The database: Base, Moment, the engine, and transaction(), the one commit of the house."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.types import TypeDecorator
+
+SQLITE_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment: aware, UTC. Naive values are refused on the way in.
+
+    ``timestamptz`` on PostgreSQL; on SQLite text of fixed width in UTC, so that its triggers compare it as it sorts.
+    """
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.String(26))
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a moment needs its time zone: {value!r}")
+        value = value.astimezone(UTC)
+        return value.strftime(SQLITE_FORMAT) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return datetime.strptime(value, SQLITE_FORMAT).replace(tzinfo=UTC)
+        found: datetime = value
+        return found.astimezone(UTC)
+
+
+Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""The type of every primary key: 64 bits on PostgreSQL, SQLite's own rowid."""
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Every table of the house. Strings are text; moments are `Moment`."""
+
+    metadata = sa.MetaData(naming_convention=NAMES)
+    type_annotation_map = {str: sa.Text(), datetime: Moment()}  # noqa: RUF012 - SQLAlchemy's own way
+
+
+class Database:
+    """One database: SQLite (one school, the demo) or PostgreSQL (a district). Thread-safe; made once a process."""
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self.url = url
+        address = sa.make_url(url)
+        if address.get_backend_name() == "sqlite":
+            self.engine = sa.create_engine(address, connect_args={"timeout": 30, "check_same_thread": False})
+            event.listen(self.engine, "connect", _sqlite_connect)
+            event.listen(self.engine, "begin", _sqlite_begin)
+        else:
+            self.engine = sa.create_engine(address, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        self._writes = sessionmaker(self.engine.execution_options(homevisits_writes=True), expire_on_commit=False)
+        self._reads = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session that may write. Commits once, on leaving; rolls everything back on any exception."""
+        with self._writes() as session:
+            try:
+                yield session
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that only reads: what it changed is rolled back on leaving."""
+        with self._reads() as session:
+            try:
+                yield session
+            finally:
+                session.rollback()
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _sqlite_connect(connection: Any, _record: Any) -> None:
+    # The driver must not begin transactions of its own: _sqlite_begin says which kind each is.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A transaction that will write takes the lock first: read-then-write upgrades fail under concurrency.
+    writes = connection.get_execution_options().get("homevisits_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def is_sqlite(session_or_engine: Session | Engine) -> bool:
+    """Whether this session's or engine's database is SQLite."""
+    bind = session_or_engine if isinstance(session_or_engine, Engine) else session_or_engine.get_bind()
+    return bind.dialect.name == "sqlite"

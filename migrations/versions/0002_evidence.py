@@ -1,0 +1,307 @@
+"""What cannot be proven cannot be stored: the practices, guaranteed by the database itself.
+
+One rule is one condition, written once in the SQL that SQLite and PostgreSQL share; it becomes a trigger on either. The
+application's practices explain; these refuse, also raw SQL. The messages begin with "homevisits:" and a word that
+`homevisits.visits` maps to what a person reads.
+"""
+
+from typing import NamedTuple
+
+from alembic import op
+
+revision = "0002_evidence"
+down_revision = "0001_tables"
+branch_labels = None
+depends_on = None
+
+
+class Rule(NamedTuple):
+    """Refuse `events` on `table` whenever `broken` is true of NEW and OLD."""
+
+    name: str
+    table: str
+    events: str
+    broken: str
+
+
+APPEND_ONLY = (
+    "opt_in",
+    "consent_ledger",
+    "family_request",
+    "draw",
+    "draw_entry",
+    "attestation",
+    "texting_ledger",
+    "pay_approval",
+    "payroll_export",
+    "visit_event",
+)
+
+LIVE = "('proposed', 'scheduled', 'confirmed')"
+
+# Whether certification c of member m counts on visit v's day.
+COUNTS = """c.educator_id = {educator} AND c.valid_from <= {day}
+    AND (c.valid_until IS NULL OR c.valid_until >= {day}) AND (c.revoked_on IS NULL OR c.revoked_on > {day})"""
+
+CONSENT = """NOT EXISTS (
+    SELECT 1 FROM consent_ledger yes WHERE yes.id = NEW.consent_id AND yes.answer = 'yes'
+      AND yes.invitation_id = NEW.invitation_id AND NOT EXISTS (
+        SELECT 1 FROM consent_ledger later WHERE later.family_id = yes.family_id AND later.id > yes.id
+          AND later.answer IN ('not_now', 'withdrawn')))"""
+
+FIRST_DONE = """NEW.kind = 'second' AND NOT EXISTS (
+    SELECT 1 FROM visit done WHERE done.id = NEW.first_visit_id AND done.family_id = NEW.family_id
+      AND done.kind = 'first' AND done.state = 'completed')"""
+
+TRAINED_PLACES = (
+    """(SELECT count(*) FROM visit_member m JOIN certification c ON c.id = m.certification_id
+    WHERE m.visit_id = NEW.id AND m.educator_id IN (NEW.lead_id, NEW.partner_id) AND """
+    + COUNTS.format(educator="m.educator_id", day="NEW.local_date")
+    + ")"
+)
+
+COVERED_PLACES = """(SELECT count(*) FROM visit_member m JOIN commitment t ON t.id = m.commitment_id
+    WHERE m.visit_id = NEW.id AND m.educator_id IN (NEW.lead_id, NEW.partner_id)
+      AND (t.active OR m.state NOT IN ('asked', 'coming'))
+      AND t.starts_at <= NEW.starts_at AND t.ends_at >= NEW.ends_at)"""
+
+BOTH_ATTESTED = """EXISTS (
+    SELECT 1 FROM attestation said JOIN attestation agreed ON agreed.agrees_with_id = said.id
+    WHERE said.id = NEW.attestation_id AND said.visit_id = NEW.id AND said.outcome = 'met' AND said.both_went
+      AND said.educator_id <> agreed.educator_id
+      AND said.educator_id IN (NEW.lead_id, NEW.partner_id) AND agreed.educator_id IN (NEW.lead_id, NEW.partner_id))"""
+
+BOTH_COMING = """(SELECT count(*) FROM visit_member m WHERE m.visit_id = NEW.id AND m.state = 'coming'
+    AND m.educator_id IN (NEW.lead_id, NEW.partner_id)) = 2"""
+
+STEPS = """(OLD.state = 'proposed' AND NEW.state IN ('scheduled', 'cancelled_by_family', 'cancelled_by_educator'))
+    OR (OLD.state = 'scheduled' AND NEW.state IN ('proposed', 'confirmed', 'completed', 'family_away',
+        'cancelled_by_family', 'cancelled_by_educator'))
+    OR (OLD.state = 'confirmed' AND NEW.state IN ('proposed', 'scheduled', 'completed', 'family_away',
+        'cancelled_by_family', 'cancelled_by_educator'))"""
+
+RULES = (
+    # 1 voluntary
+    Rule("consent", "visit", "INSERT", CONSENT),
+    Rule("consent", "visit", "UPDATE", f"NEW.state IN {LIVE} AND {CONSENT}"),
+    Rule(
+        "opt_in",
+        "visit_member",
+        "INSERT",
+        """NOT EXISTS (SELECT 1 FROM opt_in o WHERE o.id = NEW.opt_in_id AND o.answer = 'in' AND NOT EXISTS (
+            SELECT 1 FROM opt_in later WHERE later.educator_id = o.educator_id AND later.id > o.id
+              AND later.answer = 'out'))""",
+    ),
+    # 2 trained, on the day of the visit
+    Rule(
+        "certified",
+        "visit_member",
+        "INSERT",
+        "NEW.certification_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM certification c JOIN visit v"
+        " ON v.id = NEW.visit_id WHERE c.id = NEW.certification_id AND "
+        + COUNTS.format(educator="NEW.educator_id", day="v.local_date")
+        + ")",
+    ),
+    Rule(
+        "certified_enough",
+        "visit_member",
+        "INSERT",
+        """NEW.certification_id IS NULL AND (
+            (SELECT v.min_trained FROM visit v WHERE v.id = NEW.visit_id) >= 2 OR EXISTS (
+              SELECT 1 FROM visit_member m WHERE m.visit_id = NEW.visit_id AND m.certification_id IS NULL
+                AND m.state IN ('asked', 'coming')))""",
+    ),
+    Rule(
+        "certified_then",
+        "visit",
+        "UPDATE",
+        "(NEW.local_date <> OLD.local_date OR (NEW.state = 'completed' AND OLD.state <> 'completed'))"
+        f" AND {TRAINED_PLACES} < NEW.min_trained",
+    ),
+    # 3 nobody is targeted
+    Rule(
+        "drawn",
+        "invitation",
+        "INSERT",
+        """NEW.draw_id IS NOT NULL AND NEW.replaces_id IS NULL AND NOT EXISTS (
+            SELECT 1 FROM draw_entry e WHERE e.draw_id = NEW.draw_id AND e.family_id = NEW.family_id
+              AND e.position IS NOT NULL)""",
+    ),
+    Rule(
+        "invitation_kept",
+        "invitation",
+        "UPDATE",
+        "NEW.family_id <> OLD.family_id OR NEW.draw_id IS DISTINCT FROM OLD.draw_id"
+        " OR NEW.family_request_id IS DISTINCT FROM OLD.family_request_id OR NEW.school_id <> OLD.school_id",
+    ),
+    Rule("invitation_kept", "invitation", "DELETE", "OLD.id IS NOT NULL"),
+    # 4 hopes and dreams first
+    Rule("first_done", "visit", "INSERT", FIRST_DONE),
+    Rule("first_done", "visit", "UPDATE", f"NEW.first_visit_id IS DISTINCT FROM OLD.first_visit_id AND {FIRST_DONE}"),
+    # 5 in pairs
+    Rule(
+        "coming_together",
+        "visit",
+        "UPDATE",
+        f"NEW.state IN ('scheduled', 'confirmed', 'completed') AND NEW.state <> OLD.state AND NOT ({BOTH_COMING})",
+    ),
+    Rule(
+        "both_attested",
+        "visit",
+        "UPDATE",
+        f"NEW.state = 'completed' AND OLD.state <> 'completed' AND NOT {BOTH_ATTESTED}",
+    ),
+    # time
+    Rule(
+        "committed",
+        "visit_member",
+        "INSERT",
+        """NOT EXISTS (SELECT 1 FROM commitment t JOIN visit v ON v.id = NEW.visit_id
+            WHERE t.id = NEW.commitment_id AND t.active AND t.starts_at <= v.starts_at AND t.ends_at >= v.ends_at)""",
+    ),
+    Rule(
+        "committed",
+        "visit",
+        "UPDATE",
+        "(NEW.starts_at <> OLD.starts_at OR NEW.ends_at <> OLD.ends_at OR NEW.lead_id <> OLD.lead_id"
+        f" OR NEW.partner_id <> OLD.partner_id) AND NEW.state IN {LIVE} AND {COVERED_PLACES} < 2",
+    ),
+    Rule(
+        "commitment_kept",
+        "commitment",
+        "UPDATE",
+        f"""((OLD.active AND NOT NEW.active) OR NEW.person_id <> OLD.person_id) AND EXISTS (
+            SELECT 1 FROM visit_member m JOIN visit v ON v.id = m.visit_id WHERE m.commitment_id = OLD.id
+              AND m.state IN ('asked', 'coming') AND v.state IN {LIVE})""",
+    ),
+    # the life of a visit
+    Rule("begins_proposed", "visit", "INSERT", "NEW.state <> 'proposed'"),
+    Rule("step", "visit", "UPDATE", f"NEW.state <> OLD.state AND NOT ({STEPS})"),
+    Rule(
+        "visit_kept",
+        "visit",
+        "UPDATE",
+        f"""NEW.family_id <> OLD.family_id OR NEW.school_id <> OLD.school_id OR NEW.kind <> OLD.kind
+            OR NEW.uid <> OLD.uid OR (OLD.state NOT IN {LIVE} AND (NEW.lead_id <> OLD.lead_id
+              OR NEW.partner_id <> OLD.partner_id OR NEW.starts_at <> OLD.starts_at OR NEW.ends_at <> OLD.ends_at
+              OR NEW.local_date <> OLD.local_date OR NEW.consent_id <> OLD.consent_id
+              OR NEW.attestation_id IS DISTINCT FROM OLD.attestation_id))""",
+    ),
+    Rule("visit_kept", "visit", "DELETE", "OLD.id IS NOT NULL"),
+    Rule(
+        "member_kept",
+        "visit_member",
+        "UPDATE",
+        """NEW.visit_id <> OLD.visit_id OR NEW.educator_id <> OLD.educator_id OR NEW.opt_in_id <> OLD.opt_in_id
+            OR NEW.certification_id IS DISTINCT FROM OLD.certification_id OR NEW.commitment_id <> OLD.commitment_id""",
+    ),
+    Rule("member_kept", "visit_member", "DELETE", "OLD.visit_id IS NOT NULL"),
+    Rule(
+        "certification_kept",
+        "certification",
+        "UPDATE",
+        """NEW.educator_id <> OLD.educator_id OR NEW.valid_from <> OLD.valid_from
+            OR NEW.valid_until IS DISTINCT FROM OLD.valid_until
+            OR NEW.training_session_id <> OLD.training_session_id""",
+    ),
+    # pay
+    Rule(
+        "pay_needs_visit",
+        "pay_line",
+        "INSERT",
+        """NOT EXISTS (SELECT 1 FROM visit v WHERE v.id = NEW.visit_id AND v.state = 'completed'
+            AND NEW.person_id IN (v.lead_id, v.partner_id))""",
+    ),
+    Rule("pay_begins_earned", "pay_line", "INSERT", "NEW.state <> 'earned'"),
+    Rule(
+        "pay_kept",
+        "pay_line",
+        "UPDATE",
+        """NEW.visit_id <> OLD.visit_id OR NEW.person_id <> OLD.person_id OR NEW.pay_type <> OLD.pay_type
+            OR NEW.school_id <> OLD.school_id OR NEW.earned_on <> OLD.earned_on OR NEW.minutes <> OLD.minutes
+            OR NEW.paid_minutes <> OLD.paid_minutes OR NEW.rule_id IS DISTINCT FROM OLD.rule_id
+            OR NEW.amount_cents IS DISTINCT FROM OLD.amount_cents
+            OR NEW.unpaid_reason IS DISTINCT FROM OLD.unpaid_reason
+            OR (OLD.state = 'exported' AND (NEW.state <> 'exported' OR NEW.export_id <> OLD.export_id))""",
+    ),
+    Rule("pay_kept", "pay_line", "DELETE", "OLD.id IS NOT NULL"),
+    Rule(
+        "pay_approved",
+        "pay_line",
+        "UPDATE",
+        """NEW.state IN ('site_approved', 'approved', 'exported') AND NOT EXISTS (
+            SELECT 1 FROM pay_approval a WHERE a.line_id = NEW.id AND a.step = 'site')""",
+    ),
+    Rule(
+        "pay_approved_twice",
+        "pay_line",
+        "UPDATE",
+        """NEW.state IN ('approved', 'exported') AND NOT EXISTS (
+            SELECT 1 FROM pay_approval a JOIN pay_approval b ON b.line_id = a.line_id
+            WHERE a.line_id = NEW.id AND a.step = 'site' AND b.step = 'union' AND a.by_account <> b.by_account)""",
+    ),
+    *(Rule("append_only", table, event, "1 = 1") for table in APPEND_ONLY for event in ("UPDATE", "DELETE")),
+)
+
+OVERLAP = """NEW.active AND EXISTS (SELECT 1 FROM commitment taken WHERE taken.person_id = NEW.person_id
+    AND taken.active AND taken.id IS NOT NEW.id AND taken.starts_at < NEW.ends_at AND taken.ends_at > NEW.starts_at)"""
+
+SQLITE_ONLY = (
+    Rule("overlap", "commitment", "INSERT", OVERLAP),
+    Rule("overlap", "commitment", "UPDATE", OVERLAP),
+)
+
+
+def upgrade() -> None:
+    if op.get_context().dialect.name == "sqlite":
+        for rule in RULES + SQLITE_ONLY:
+            _sqlite(rule)
+        return
+    # This form needs no extension (btree_gist): a range of one id overlaps only itself.
+    op.execute(
+        "ALTER TABLE commitment ADD CONSTRAINT overlap EXCLUDE USING gist ("
+        "int8range(person_id, person_id, '[]') WITH &&, tstzrange(starts_at, ends_at) WITH &&) WHERE (active)"
+    )
+    for rule in RULES:
+        _postgresql(rule)
+    for table in APPEND_ONLY:
+        op.execute(
+            f"CREATE TRIGGER {table}_append_only_truncate BEFORE TRUNCATE ON {table}"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION {table}_append_only_delete()"
+        )
+
+
+def downgrade() -> None:
+    if op.get_context().dialect.name == "sqlite":
+        for rule in RULES + SQLITE_ONLY:
+            op.execute(f"DROP TRIGGER {_name(rule)}")
+        return
+    for table in APPEND_ONLY:
+        op.execute(f"DROP TRIGGER {table}_append_only_truncate ON {table}")
+    for rule in RULES:
+        op.execute(f"DROP TRIGGER {_name(rule)} ON {rule.table}")
+        op.execute(f"DROP FUNCTION {_name(rule)}()")
+    op.execute("ALTER TABLE commitment DROP CONSTRAINT overlap")
+
+
+def _name(rule: Rule) -> str:
+    return f"{rule.table}_{rule.name}_{rule.events.lower()}"
+
+
+def _sqlite(rule: Rule) -> None:
+    op.execute(
+        f"CREATE TRIGGER {_name(rule)} BEFORE {rule.events} ON {rule.table} FOR EACH ROW WHEN {rule.broken}"
+        f" BEGIN SELECT RAISE(ABORT, 'homevisits: {rule.table} {rule.name}'); END"
+    )
+
+
+def _postgresql(rule: Rule) -> None:
+    op.execute(
+        f"CREATE FUNCTION {_name(rule)}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF {rule.broken} THEN RAISE EXCEPTION 'homevisits: {rule.table} {rule.name}' USING ERRCODE = '23514';"
+        f" END IF; RETURN {'OLD' if rule.events == 'DELETE' else 'NEW'}; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {_name(rule)} BEFORE {rule.events} ON {rule.table}"
+        f" FOR EACH ROW EXECUTE FUNCTION {_name(rule)}()"
+    )

@@ -1,0 +1,148 @@
+"""The draw reaches the figures an independent program reached, and keeps its own rules."""
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homevisits.draws.rules import (
+    Child,
+    Household,
+    Method,
+    allocation_hash,
+    choose,
+    draw,
+    households,
+    key,
+    largest_remainder,
+    list_hash,
+    next_place,
+    sha256,
+)
+
+
+@pytest.fixture(scope="module")
+def reference(shared: Path) -> Any:
+    return json.loads((shared / "data" / "reference.json").read_text(encoding="utf-8"))["draws"]
+
+
+def test_places_are_shared_as_hamilton_did(reference: Any) -> None:
+    for example in reference["hamilton_examples"]:
+        # The example's strata stand in the order of their names.
+        names = [f"{number:02d}" for number in range(len(example["weights"]))]
+        shares = largest_remainder(dict(zip(names, example["weights"], strict=True)), example["total"])
+        assert [shares[name] for name in names] == example["shares"], example
+
+
+def test_hashes_are_of_utf8_in_lower_case_hex(reference: Any) -> None:
+    for text, expected in reference["hash_examples"].items():
+        assert sha256(text) == expected
+
+
+def test_649_real_pupils_are_drawn_to_the_same_65(reference: Any, shared: Path) -> None:
+    wanted = reference["uci-student-por"]
+    with (shared / "data" / "uci-student-por" / "student-por.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
+    population = [
+        Household(f"P{number:04d}", f"P{number:04d}", f"{row['school']}|{row['sex']}")
+        for number, row in enumerate(rows, start=1)
+    ]
+    places, shares = choose(population, wanted["seed"], wanted["n"])
+    assert {name: list(pair) for name, pair in shares.items()} == wanted["allocation"]
+    assert list_hash(place.household for place in places if place.drawn) == wanted["selected_sha256"]
+
+
+def test_589_households_are_drawn_to_the_same_71(reference: Any, shared: Path) -> None:
+    wanted = reference["district-1k"]["households_by_index_child"]
+    with (shared / "data" / "district-1k" / "program" / "draw.csv").open(encoding="utf-8", newline="") as file:
+        population = [
+            Household(row["household_id"], row["index_student_number"], row["stratum"]) for row in csv.DictReader(file)
+        ]
+    places, shares = choose(population, wanted["seed"], wanted["m"])
+    drawn = [place.household for place in places if place.drawn]
+    assert sorted(drawn)[:10] == wanted["first_ten_sorted"]
+    assert list_hash(drawn) == wanted["selected_sha256"]
+    assert allocation_hash(shares) == wanted["allocation_sha256"]
+
+
+def test_1000_students_are_drawn_to_the_same_120(reference: Any, shared: Path) -> None:
+    wanted = reference["district-1k"]["students_by_school_grade"]
+    with (shared / "data" / "district-1k" / "truth" / "analysis_students.csv").open(encoding="utf-8") as file:
+        population = [
+            Household(row["student_number"], row["student_number"], f"{row['school']}|{row['grade']}")
+            for row in csv.DictReader(file)
+        ]
+    places, _shares = choose(population, wanted["seed"], wanted["n"])
+    assert list_hash(place.household for place in places if place.drawn) == wanted["selected_sha256"]
+
+
+def test_the_index_child_is_the_one_with_the_smallest_hash(shared: Path) -> None:
+    with (shared / "data" / "district-1k" / "program" / "draw.csv").open(encoding="utf-8", newline="") as file:
+        index = {row["household_id"]: row["index_student_number"] for row in csv.DictReader(file)}
+    with (shared / "data" / "district-1k" / "truth" / "households.csv").open(encoding="utf-8", newline="") as file:
+        children = [Child(row["household_id"], row["student_number"], "s", "g") for row in csv.DictReader(file)]
+    found = households(children, "dev-2026")
+    assert {household.id: household.index_child for household in found} == index
+
+
+children = st.lists(
+    st.builds(
+        Child,
+        household=st.sampled_from([f"H{n}" for n in range(12)]),
+        student=st.integers(0, 40).map(lambda n: f"S{n}"),
+        school=st.sampled_from(["A", "B"]),
+        grade=st.sampled_from(["KG", "01", "02"]),
+    ),
+    unique_by=lambda child: child.student,
+    max_size=40,
+)
+
+
+@given(children, st.sampled_from(Method), st.text(max_size=8), st.integers(0, 15), st.randoms())
+def test_a_draw_does_not_depend_on_the_order_of_the_roster(
+    listed: list[Child], method: Method, seed: str, wanted: int, chance: Any
+) -> None:
+    first = draw(listed, method, seed, wanted)
+    shuffled = list(listed)
+    chance.shuffle(shuffled)
+    assert draw(shuffled, method, seed, wanted) == first
+
+
+@given(children, st.sampled_from(Method), st.text(max_size=8), st.integers(0, 15))
+def test_every_household_has_one_place_and_as_many_are_drawn_as_wanted(
+    listed: list[Child], method: Method, seed: str, wanted: int
+) -> None:
+    outcome = draw(listed, method, seed, wanted)
+    names = {child.household for child in listed}
+    assert sorted(place.household for place in outcome.places) == sorted(names)
+    assert [place.position for place in outcome.places] == list(range(1, len(names) + 1))
+    expected = len(names) if method is Method.EVERYONE else min(wanted, len(names))
+    assert sum(place.drawn for place in outcome.places) == expected
+    taken = Counter(place.stratum for place in outcome.places if place.drawn)
+    assert all(taken[name] == share <= size for name, (size, share) in outcome.shares.items())
+
+
+def test_the_drawn_stand_first_and_in_the_order_of_their_hash() -> None:
+    listed = [Child(f"H{n}", f"S{n}", "A", f"{n % 3}") for n in range(30)]
+    places = draw(listed, Method.STRATIFIED, "seed", 10).places
+    assert [place.drawn for place in places] == [True] * 10 + [False] * 20
+    hashes = [key("seed", place.household) for place in places]
+    assert hashes[:10] == sorted(hashes[:10])
+    assert hashes[10:] == sorted(hashes[10:])
+
+
+def test_a_family_that_says_not_now_is_followed_by_the_next_of_its_own_stratum() -> None:
+    listed = [Child(f"H{n:02d}", f"S{n}", "A", f"{n % 2}") for n in range(20)]
+    places = draw(listed, Method.STRATIFIED, "seed", 4).places
+    drawn = frozenset(place.household for place in places if place.drawn)
+    assert next_place(places, frozenset(), {}) == places[0]
+    assert next_place(places, drawn, {}) is None
+    replacement = next_place(places, drawn, {"A|1": 1})
+    assert replacement is not None
+    assert replacement == next(place for place in places if not place.drawn and place.stratum == "A|1")
+    assert next_place(places, drawn | {replacement.household}, {"A|1": 1}) is None
