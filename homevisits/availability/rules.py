@@ -1,0 +1,218 @@
+"""When people are free, purely: local wall hours to moments of a day, and which times suit everyone.
+
+The judges `within_hours` and `not_taken` refuse a booking; `find` greys out a page's times with the same two.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from homevisits.problems import Problem
+
+STEP = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Hours:
+    """A weekly stretch in which a person would visit: Monday is 0; wall time of the school's zone."""
+
+    weekday: int
+    starts: time
+    ends: time
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of moments, its end not included."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+    def overlaps(self, other: "Span") -> bool:
+        """Whether the two share a moment; one that ends when the other begins does not."""
+        return self.starts_at < other.ends_at and other.starts_at < self.ends_at
+
+    def contains(self, other: "Span") -> bool:
+        """Whether the other lies within."""
+        return self.starts_at <= other.starts_at and other.ends_at <= self.ends_at
+
+
+@dataclass(frozen=True)
+class Diary:
+    """When one person could visit: their weekly hours, and what they are committed to (the road home included)."""
+
+    id: int
+    name: str
+    hours: tuple[Hours, ...]
+    taken: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a visit takes, and the road after it: once, not on both sides."""
+
+    visit: timedelta
+    travel: timedelta
+
+    def meeting(self, starts_at: datetime) -> Span:
+        """The visit itself."""
+        return Span(starts_at, starts_at + self.visit)
+
+    def commitment(self, starts_at: datetime) -> Span:
+        """What blocks a person: the visit and the road after it."""
+        return Span(starts_at, starts_at + self.visit + self.travel)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A time at which the lead and one partner can go."""
+
+    starts_at: datetime
+    day: date
+    start: time
+    partner_id: int
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A day with no time on it, and why."""
+
+    day: date
+    problems: tuple[Problem, ...]
+
+
+@dataclass
+class Found:
+    """What a search gives: times, and for each day without one the reasons."""
+
+    slots: list[Slot] = field(default_factory=list)
+    closed: list[Closed] = field(default_factory=list)
+
+
+def windows(hours: Iterable[Hours], day: date, zone: str) -> list[Span]:
+    """The moments of `day` that lie within `hours`, in order; stretches that touch are one.
+
+    Wall time is turned into moments for this very day. A start in the hour that spring skips moves to its end; an end
+    in it moves to its beginning; in the hour that autumn repeats the first pass counts.
+    """
+    spans = []
+    for each in hours:
+        if each.weekday == day.weekday():
+            starts_at, ends_at = _edge(day, each.starts, zone), _end(day, each.ends, zone)
+            if starts_at < ends_at:
+                spans.append(Span(starts_at, ends_at))
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda s: s.starts_at):
+        if joined and span.starts_at <= joined[-1].ends_at:
+            joined[-1] = Span(joined[-1].starts_at, max(joined[-1].ends_at, span.ends_at))
+        else:
+            joined.append(span)
+    return joined
+
+
+def _exists(wall: datetime) -> bool:
+    return wall.astimezone(UTC).astimezone(wall.tzinfo).replace(tzinfo=None) == wall.replace(tzinfo=None)
+
+
+def _edge(day: date, at: time, zone: str) -> datetime:
+    wall = datetime.combine(day, at, tzinfo=ZoneInfo(zone))
+    if _exists(wall):
+        return wall.astimezone(UTC)
+    # The skipped hour: walk to the first wall time that exists.
+    while not _exists(wall):
+        wall = (wall.replace(tzinfo=None) + timedelta(minutes=1)).replace(tzinfo=wall.tzinfo)
+    return wall.astimezone(UTC)
+
+
+def _end(day: date, at: time, zone: str) -> datetime:
+    return _edge(day + timedelta(days=1), at, zone) if at == time(0) else _edge(day, at, zone)
+
+
+def within_hours(diary: Diary, span: Span, zone: str) -> list[Problem]:
+    """The whole visit lies within hours in which the person would go."""
+    day = span.starts_at.astimezone(ZoneInfo(zone)).date()
+    if any(window.contains(span) for window in windows(diary.hours, day, zone)):
+        return []
+    return [Problem("outside_their_hours", "start", {"name": diary.name})]
+
+
+def not_taken(diary: Diary, span: Span) -> list[Problem]:
+    """Nothing the person is committed to overlaps `span` (the visit and the road after it)."""
+    if any(span.overlaps(taken) for taken in diary.taken):
+        return [Problem("already_taken", "start", {"name": diary.name})]
+    return []
+
+
+def free(diary: Diary, starts_at: datetime, length: Length, zone: str) -> list[Problem]:
+    """Whether the person could make a visit that starts then: within their hours, and nothing else on."""
+    return within_hours(diary, length.meeting(starts_at), zone) + not_taken(diary, length.commitment(starts_at))
+
+
+def starts_on(diary: Diary, day: date, length: Length, zone: str) -> Iterator[datetime]:
+    """Every start on `day`, a quarter of an hour apart, at which the visit lies within the person's hours."""
+    for window in windows(diary.hours, day, zone):
+        at = _next_quarter(window.starts_at)
+        while at + length.visit <= window.ends_at:
+            yield at
+            at += STEP
+
+
+def _next_quarter(at: datetime) -> datetime:
+    # Zones lie whole quarters of an hour from UTC, so a quarter there is a quarter here.
+    over = timedelta(minutes=at.minute % 15, seconds=at.second, microseconds=at.microsecond)
+    return at if not over else at - over + STEP
+
+
+Judge = Callable[[datetime, date, int], Sequence[Problem]]
+"""What the practices say to a start, its local day and a partner: the very judge that refuses the booking."""
+
+
+def find(
+    lead: Diary, partners: Sequence[Diary], days: Sequence[date], length: Length, zone: str, judge: Judge
+) -> Found:
+    """Every time on `days` at which `lead` and one of `partners` could go, and why each other day has none."""
+    found = Found()
+    for day in days:
+        reasons: dict[Problem, None] = {}
+        before = len(found.slots)
+        starts = list(starts_on(lead, day, length, zone))
+        if not starts:
+            reasons[Problem("no_hours_that_day", "start", {"name": lead.name})] = None
+        for at in starts:
+            taken = not_taken(lead, length.commitment(at))
+            reasons.update(dict.fromkeys(taken))
+            if taken:
+                continue
+            for partner in partners:
+                problems = [*free(partner, at, length, zone), *judge(at, day, partner.id)]
+                reasons.update(dict.fromkeys(problems))
+                if not problems:
+                    local = at.astimezone(ZoneInfo(zone))
+                    found.slots.append(Slot(at, day, local.time().replace(tzinfo=None), partner.id))
+        if len(found.slots) == before:
+            found.closed.append(Closed(day, tuple(reasons)))
+    return found
+
+
+def best_first(slots: Iterable[Slot], worth: Mapping[int, int], most: int) -> list[Slot]:
+    """At most `most` times, the best first: the partner worth most on a day, at most two times a day, soonest first.
+
+    `worth` says how well each partner suits (shared language, same school, fair load); higher is better.
+    """
+    by_start: dict[datetime, Slot] = {}
+    for slot in slots:
+        held = by_start.get(slot.starts_at)
+        if held is None or _rank(slot, worth) < _rank(held, worth):
+            by_start[slot.starts_at] = slot
+    chosen: list[Slot] = []
+    for day in sorted({slot.day for slot in by_start.values()}):
+        of_day = sorted((s for s in by_start.values() if s.day == day), key=lambda s: s.starts_at)
+        first = min(of_day, key=lambda s: _rank(s, worth))
+        later = [s for s in of_day if s.starts_at >= first.starts_at + timedelta(hours=1)]
+        chosen += [first, *later[:1]]
+    return sorted(chosen, key=lambda s: (-worth.get(s.partner_id, 0), s.starts_at))[:most]
+
+
+def _rank(slot: Slot, worth: Mapping[int, int]) -> tuple[int, datetime, int]:
+    return -worth.get(slot.partner_id, 0), slot.starts_at, slot.partner_id
