@@ -124,7 +124,9 @@ def largest_remainder(weights: Mapping[str, float], total: int) -> dict[str, int
     return shares
 
 
-def choose(population: Iterable[Household], seed: str, wanted: int) -> tuple[tuple[Place, ...], dict[str, tuple[int, int]]]:
+def choose(
+    population: Iterable[Household], seed: str, wanted: int
+) -> tuple[tuple[Place, ...], dict[str, tuple[int, int]]]:
     """The order of asking and the allocation: `wanted` of `population` drawn, all others behind them."""
     strata: dict[str, list[Household]] = {}
     for household in population:
@@ -162,7 +164,7 @@ def draw(children: Iterable[Child], method: Method, seed: str, wanted: int | Non
 def next_place(places: Iterable[Place], asked: frozenset[str], refilled: Mapping[str, int]) -> Place | None:
     """Who is asked next: the drawn in their order, then for each drawn family that said no one more of its stratum.
 
-    `asked` are the households asked already; `refilled` is, for each stratum, how many replacements may be asked in all.
+    `asked` are the households asked already; `refilled` is, for each stratum, how many more may be asked.
     """
     used: dict[str, int] = {}
     waiting: list[Place] = []

@@ -1,4 +1,4 @@
-"""What a family's text means, pure. The whole message is matched, never a part of it: "please don't stop" is no STOP."""
+"""What a family's text means, pure. The whole message counts, never a part: "please don't stop" is no STOP."""
 
 import re
 import unicodedata
@@ -18,30 +18,30 @@ class Meaning(StrEnum):
     UNCLEAR = "unclear"
 
 
-STOPS = frozenset(
-    "stop|stopall|stop all|unsubscribe|cancel|end|quit|revoke|optout|opt out|stop texting me|please stop|remove me|"
-    "alto|basta|parar|pare|cancelar|no mas|no mas mensajes|detener|salir|baja|darme de baja|terminar".split("|")
-)
-STARTS = frozenset("start|unstop|comenzar|empezar|iniciar|reanudar".split("|"))
-HELPS = frozenset("help|info|ayuda|informacion".split("|"))
-YESES = frozenset(
-    "1|uno|one|yes|y|yeah|yep|ok|okay|sure|yes please|si|si por favor|claro|claro que si|de acuerdo|esta bien|vale|"
-    "confirm|confirmo|confirmed".split("|")
-)
-OTHER_TIMES = frozenset("2|dos|two|another time|other time|reschedule|otro dia|otra hora|cambiar|otro momento".split("|"))
-NOT_NOWS = frozenset("3|tres|three|no|not now|no thanks|no thank you|ahora no|no gracias|por ahora no".split("|"))
-CALL_MES = frozenset("9|nueve|nine|call|call me|please call me|llameme|llamame|por favor llameme".split("|"))
+def _words(lines: str) -> frozenset[str]:
+    return frozenset(word.strip() for word in lines.replace("\n", ",").split(",") if word.strip())
 
-_WORDS = {
-    Meaning.STOP: STOPS,
-    Meaning.START: STARTS,
-    Meaning.HELP: HELPS,
-    Meaning.YES: YESES,
-    Meaning.OTHER_TIME: OTHER_TIMES,
-    Meaning.NOT_NOW: NOT_NOWS,
-    Meaning.CALL_ME: CALL_MES,
+
+WORDS = {
+    Meaning.STOP: _words(
+        """stop, stopall, stop all, unsubscribe, cancel, end, quit, revoke, optout, opt out, stop texting me,
+        please stop, please stop texting me, remove me, alto, basta, parar, pare, cancelar, no mas, no mas mensajes,
+        detener, salir, baja, darme de baja, terminar"""
+    ),
+    Meaning.START: _words("start, unstop, comenzar, empezar, iniciar, reanudar"),
+    Meaning.HELP: _words("help, info, ayuda, informacion"),
+    Meaning.YES: _words(
+        """1, uno, one, yes, y, yeah, yep, ok, okay, sure, yes please, si, si por favor, claro, claro que si,
+        de acuerdo, esta bien, vale, confirm, confirmo, confirmed"""
+    ),
+    Meaning.OTHER_TIME: _words(
+        "2, dos, two, another time, other time, reschedule, otro dia, otra hora, otro momento, cambiar"
+    ),
+    Meaning.NOT_NOW: _words("3, tres, three, no, not now, no thanks, no thank you, ahora no, no gracias, por ahora no"),
+    Meaning.CALL_ME: _words("9, nueve, nine, call, call me, please call me, llameme, llamame, por favor llameme"),
 }
-MEANINGS = {word: meaning for meaning, words in _WORDS.items() for word in words}
+"""Whole messages and what they mean, simplified. Nobody is asked for a word: the digits are what we ask for."""
+MEANINGS = {word: found for found, words in WORDS.items() for word in words}
 
 # A tap on a bubble arrives as a sentence that quotes our text; what it quotes was never said by the family.
 _TAPBACK = re.compile(

@@ -5,6 +5,7 @@ import string
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 GSM7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -34,6 +35,23 @@ _TYPOGRAPHY = {
     "\u202f": " ",
 }
 _KEPT = frozenset("ñÑüÜéÉ¿¡")
+
+
+@dataclass(frozen=True)
+class PlannedText:
+    """A text that should leave: to whom, in which words, from when, until when it is still of use.
+
+    ``key`` names it among the texts about one thing: planned twice, it is sent once. ``asks`` is what a reply to it answers ("visit:17").
+    """
+
+    key: str
+    to: str
+    language: str
+    template: str
+    params: Mapping[str, object]
+    not_before: datetime
+    expires_at: datetime
+    asks: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,56 @@
+"""Who may be texted: the append-only ledger of stops and starts. A stop holds at once, for every text queued."""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from homevisits.messages.models import OutboxText, TextingEntry
+
+ANSWERS = frozenset({"stop_confirmed", "help"})
+"""Texts that answer the family's own word and leave even after a stop: the one confirmation, and HELP."""
+
+
+def newest(session: Session, phone: str) -> TextingEntry | None:
+    """The entry that counts for `phone`; None: nobody ever said stop."""
+    return session.scalar(
+        select(TextingEntry).where(TextingEntry.phone == phone).order_by(TextingEntry.id.desc()).limit(1)
+    )
+
+
+def may_text(session: Session, phone: str) -> bool:
+    """Whether texts may go to `phone`."""
+    entry = newest(session, phone)
+    return entry is None or entry.entry == "start"
+
+
+def lets_through(session: Session, phone: str, template: str) -> bool:
+    """Whether this text may go to `phone`."""
+    return template in ANSWERS or may_text(session, phone)
+
+
+def stop(session: Session, phone: str, reason: str, now: datetime, evidence: str | None = None) -> TextingEntry | None:
+    """End texting to `phone`: the ledger's new entry (None when it had ended already), and nothing queued leaves."""
+    entry = None
+    if may_text(session, phone):
+        entry = TextingEntry(phone=phone, entry="stop", reason=reason, at=now, evidence=evidence)
+        session.add(entry)
+        session.flush()
+    session.execute(
+        update(OutboxText)
+        .where(OutboxText.phone == phone, OutboxText.state == "queued", OutboxText.template.not_in(ANSWERS))
+        .values(state="suppressed")
+        .execution_options(synchronize_session="fetch")
+    )
+    return entry
+
+
+def start(session: Session, phone: str, now: datetime, evidence: str | None = None) -> TextingEntry | None:
+    """The family wants texts again: lifts a stop it made itself, or one the carrier reported of it; no other."""
+    held = newest(session, phone)
+    if held is None or held.entry == "start" or held.reason not in ("family", "carrier"):
+        return None
+    entry = TextingEntry(phone=phone, entry="start", reason="family", at=now, evidence=evidence)
+    session.add(entry)
+    session.flush()
+    return entry

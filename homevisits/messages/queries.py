@@ -1,0 +1,80 @@
+"""Readings of the outbox: what waits, what is stuck, and what a phone was sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from homevisits.messages.models import OutboxText
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A text that did not arrive, or may not have: the phone's last digits only, and what happened."""
+
+    id: int
+    about: str
+    phone: str
+    template: str
+    state: str
+    error: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Today's numbers by state, how long the oldest due text has waited, and what is stuck."""
+
+    counts: dict[str, int]
+    due: int
+    oldest_due: datetime | None
+    troubles: tuple[Trouble, ...]
+
+
+def delivery(session: Session, now: datetime) -> Delivery:
+    """The delivery page: everything of the last seven days, and all that waits."""
+    since = now - timedelta(days=7)
+    recent = select(OutboxText.state, func.count()).where(OutboxText.created_at >= since).group_by(OutboxText.state)
+    due = select(func.count(), func.min(OutboxText.next_at)).where(
+        OutboxText.state == "queued", OutboxText.next_at <= now
+    )
+    troubled = (
+        select(OutboxText)
+        .where(OutboxText.state.in_(("failed", "unknown")), OutboxText.created_at >= since)
+        .order_by(OutboxText.id.desc())
+        .limit(50)
+    )
+    waiting, oldest = session.execute(due).one()
+    return Delivery(
+        counts={row[0]: row[1] for row in session.execute(recent)},
+        due=waiting,
+        oldest_due=oldest,
+        troubles=tuple(_trouble(row) for row in session.scalars(troubled)),
+    )
+
+
+def _trouble(row: OutboxText) -> Trouble:
+    return Trouble(
+        row.id, row.about, row.phone[-4:], row.template, row.state, row.error or "", row.sent_at or row.created_at
+    )
+
+
+def newest_question(session: Session, phone: str) -> OutboxText | None:
+    """The newest text to `phone` that asked something and left."""
+    return session.scalar(
+        select(OutboxText)
+        .where(
+            OutboxText.phone == phone,
+            OutboxText.asks.is_not(None),
+            OutboxText.state.in_(("sending", "sent", "delivered", "unknown")),
+        )
+        .order_by(OutboxText.id.desc())
+        .limit(1)
+    )
+
+
+def about(session: Session, subject: str) -> Sequence[OutboxText]:
+    """The texts about `subject`, oldest first."""
+    return session.scalars(select(OutboxText).where(OutboxText.about == subject).order_by(OutboxText.id)).all()
