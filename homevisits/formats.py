@@ -95,8 +95,10 @@ def length(minutes: int) -> str:
     """Minutes in words, "1 h 15 min": what a person reads."""
     whole, rest = divmod(int(minutes), 60)
     if not whole:
-        return ngettext("%(num)d minute", "%(num)d minutes", rest)
-    return gettext("%(hours)d h %(minutes)d min", hours=whole, minutes=rest) if rest else gettext("%(h)d h", h=whole)
+        return str(ngettext("%(num)d minute", "%(num)d minutes", rest))
+    return str(
+        gettext("%(hours)d h %(minutes)d min", hours=whole, minutes=rest) if rest else gettext("%(h)d h", h=whole)
+    )
 
 
 def install(environment: Environment) -> None:

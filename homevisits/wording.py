@@ -8,7 +8,7 @@ from flask_babel import gettext
 from homevisits.problems import Problem
 
 
-def N_(message: str) -> str:
+def N_(message: str) -> str:  # noqa: N802 - the name that pybabel looks for
     """Mark a sentence for translation; it is translated when it is read."""
     return message
 
@@ -111,7 +111,7 @@ SENTENCES = MappingProxyType(
 def sentence(problem: Problem) -> str:
     """What a person reads about `problem`: its own words, with its values as the reader's language writes them."""
     words = SENTENCES.get(problem.code, N_("This cannot be done like this. Change something, or ask your coordinator."))
-    return gettext(words, **{name: _shown(value) for name, value in problem.params.items()})
+    return str(gettext(words, **{name: _shown(value) for name, value in problem.params.items()}))
 
 
 def _shown(value: object) -> object:

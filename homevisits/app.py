@@ -1,0 +1,160 @@
+"""create_app(): the wiring of the web, read from top to bottom."""
+
+from datetime import timedelta
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask import Blueprint, Flask, Response, jsonify
+from flask_babel import Babel, Domain, get_locale
+from flask_bootstrap import Bootstrap5
+from flask_login import LoginManager
+from flask_wtf import CSRFProtect
+from sqlalchemy import select
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from homevisits import clock, formats, migrate, pages, places
+from homevisits.db import Database
+from homevisits.navigation import NAMES
+from homevisits.people import account_web
+from homevisits.people.models import Heartbeat
+from homevisits.settings import Settings
+
+FEATURES = (
+    "homevisits.people.web",
+    "homevisits.draws.web",
+    "homevisits.invitations.web",
+    "homevisits.messages.web",
+    "homevisits.inbox.web",
+    "homevisits.availability.web",
+    "homevisits.visits.web",
+    "homevisits.calendars.web",
+    "homevisits.pay.web",
+    "homevisits.attendance.web",
+    "homevisits.reports.web",
+)
+"""Every feature with pages: its room `web` has a blueprint `bp`."""
+WORKER_LATE = timedelta(seconds=60)
+
+
+def create_app(settings: Settings, database: Database | None = None) -> Flask:
+    """The web application for `settings`."""
+    app = Flask("homevisits", template_folder=str(places.templates()), static_folder=str(places.static()))
+    app.config.update(_config(settings))
+    app.extensions["homevisits"] = pages.House(settings, database or Database(settings.database_url))
+    if settings.proxies:
+        count = settings.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals["hat_names"] = NAMES
+    Bootstrap5(app)
+    pages.install(app)
+    CSRFProtect(app)
+    _Translated(app, locale_selector=formats.language)
+    _login(app)
+    for blueprint in _blueprints(settings):
+        app.register_blueprint(blueprint)
+    app.add_url_rule("/healthz", view_func=alive)
+    app.add_url_rule("/readyz", view_func=ready)
+    return app
+
+
+def _config(settings: Settings) -> dict[str, Any]:
+    secure = settings.public_url.startswith("https://")
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "SESSION_COOKIE_NAME": "__Host-homevisits" if secure else "homevisits",
+        "SESSION_COOKIE_SECURE": secure,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_REFRESH_EACH_REQUEST": False,
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=3650)
+        if settings.demo
+        else timedelta(hours=settings.session_hours),
+        # A form token lives as long as its session: what was typed over lunch is not lost.
+        "WTF_CSRF_TIME_LIMIT": None,
+        "MAX_CONTENT_LENGTH": settings.max_upload_megabytes * 1024 * 1024,
+        "MAX_FORM_MEMORY_SIZE": 1024 * 1024,
+        "MAX_FORM_PARTS": 2000,
+        "SEND_FILE_MAX_AGE_DEFAULT": 86_400,
+        "BOOTSTRAP_SERVE_LOCAL": True,
+        "PREFERRED_URL_SCHEME": "https" if secure else "http",
+    }
+
+
+def _blueprints(settings: Settings) -> list[Blueprint]:
+    found = [account_web.bp]
+    # The demo's pages are not even loaded anywhere else.
+    wanted = (*FEATURES, "homevisits.demo.web") if settings.demo else FEATURES
+    found += [import_module(name).bp for name in wanted if find_spec(name)]
+    return found
+
+
+def _login(app: Flask) -> None:
+    login = LoginManager(app)
+    login.session_protection = None  # a phone changes its address; sessions end by time and by password
+    login.user_loader(account_web.load)
+
+
+class _Sentences(Domain):  # type: ignore[misc]
+    """Translations read from the .po files themselves, once a process: nothing to compile, nothing to forget."""
+
+    def get_translations(self) -> NullTranslations:
+        """The catalogue of this request's language."""
+        return catalogue(str(get_locale() or "en").partition("_")[0])
+
+
+class _Translated(Babel):  # type: ignore[misc]
+    """Flask-Babel with our catalogues."""
+
+    @property
+    def domain_instance(self) -> Domain:
+        """Where sentences are looked up."""
+        return _SENTENCES
+
+
+_SENTENCES = _Sentences()
+
+
+@cache
+def catalogue(language: str) -> NullTranslations:
+    """The sentences of a language; English is the source itself."""
+    path = Path(__file__).with_name("translations") / language / "LC_MESSAGES" / "messages.po"
+    if not path.exists():
+        return NullTranslations()
+    compiled = BytesIO()
+    with path.open("rb") as source:
+        write_mo(compiled, read_po(source, locale=language))
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+@pages.public
+def alive() -> Response:
+    """Whether this process answers."""
+    return jsonify(status="ok")
+
+
+@pages.public
+def ready() -> tuple[Response, int]:
+    """Whether this installation can do its work: database, migrations, worker."""
+    checks = {"database": "ok", "migrations": "ok", "worker": "ok"}
+    try:
+        if not migrate.is_current(pages.house().database):
+            checks["migrations"] = "behind"
+        else:
+            with pages.reading() as session:
+                seen = session.scalar(select(Heartbeat.at).where(Heartbeat.name == "worker"))
+            if seen is None or clock.now() - seen > WORKER_LATE:
+                checks["worker"] = "silent"
+    except Exception:  # noqa: BLE001 - whatever is wrong, the answer is: not ready
+        pages.log.exception("not ready")
+        checks = {"database": "unreachable", "migrations": "unknown", "worker": "unknown"}
+    good = all(value == "ok" for value in checks.values())
+    return jsonify(status="ok" if good else "not ready", **checks), 200 if good else 503
