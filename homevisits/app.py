@@ -6,12 +6,13 @@ from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import Blueprint, Flask, Response, jsonify
+from flask import Flask, Response, jsonify
 from flask_babel import Babel, Domain, get_locale
 from flask_bootstrap import Bootstrap5
 from flask_login import LoginManager
@@ -55,11 +56,13 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app.jinja_env.globals["hat_names"] = NAMES
     Bootstrap5(app)
     pages.install(app)
-    CSRFProtect(app)
+    forgery = CSRFProtect(app)
     _Translated(app, locale_selector=formats.language)
     _login(app)
-    for blueprint in _blueprints(settings):
-        app.register_blueprint(blueprint)
+    for room in _rooms(settings):
+        app.register_blueprint(room.bp)
+        for view in getattr(room, "EXEMPT", ()):
+            forgery.exempt(view)  # a carrier's call carries no token of ours, but a signature
     app.add_url_rule("/healthz", view_func=alive)
     app.add_url_rule("/readyz", view_func=ready)
     return app
@@ -88,12 +91,10 @@ def _config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _blueprints(settings: Settings) -> list[Blueprint]:
-    found = [account_web.bp]
+def _rooms(settings: Settings) -> list[ModuleType]:
     # The demo's pages are not even loaded anywhere else.
     wanted = (*FEATURES, "homevisits.demo.web") if settings.demo else FEATURES
-    found += [import_module(name).bp for name in wanted if find_spec(name)]
-    return found
+    return [account_web, *(import_module(name) for name in wanted if find_spec(name))]
 
 
 def _login(app: Flask) -> None:
