@@ -1,0 +1,146 @@
+"""What changes about people: trainings that certify, and educators' own willingness."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from dateutil.relativedelta import relativedelta
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from homevisits.access import Actor, Permission
+from homevisits.people.models import Certification, Educator, OptIn, Person, School, TrainingSession
+from homevisits.policies.rules import Policy
+from homevisits.problems import Problem, RulesBroken, refuse_if_any
+
+SHORTEST, LONGEST = 30, 16 * 60
+
+
+@dataclass(frozen=True)
+class NewParent:
+    """A parent trainer who is not known yet."""
+
+    given_name: str
+    family_name: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training as it was held. The parent is someone known (an id) or someone new."""
+
+    title: str
+    held_on: date
+    minutes: int
+    educator_trainer_id: int | None
+    parent_trainer: int | NewParent | None
+    participants: tuple[int, ...]
+
+
+def record_training(
+    session: Session, actor: Actor | None, training: Training, policy: Policy, now: datetime
+) -> TrainingSession:
+    """Record a training that was held, and certify everyone who took part. `actor` None: the demo's past, an import."""
+    participants = sorted(set(training.participants))
+    educators = _schools_of(session, [*participants, training.educator_trainer_id or 0])
+    refuse_if_any(
+        [
+            *_trainers(session, training, educators),
+            *_when_and_how_long(session, training, now),
+            *_participants(actor, participants, educators),
+        ]
+    )
+    held = TrainingSession(
+        title=training.title,
+        held_on=training.held_on,
+        minutes=training.minutes,
+        educator_trainer_id=training.educator_trainer_id,
+        parent_trainer_id=_parent(session, training.parent_trainer),
+        recorded_by=actor.account_id if actor else None,
+        recorded_at=now,
+    )
+    session.add(held)
+    session.flush()
+    last = training.held_on + relativedelta(months=policy.certification_months, days=-1)
+    session.add_all(
+        Certification(educator_id=educator, training_session_id=held.id, valid_from=training.held_on, valid_until=last)
+        for educator in participants
+    )
+    session.flush()
+    return held
+
+
+def _schools_of(session: Session, ids: Iterable[int]) -> dict[int, int]:
+    found = session.execute(select(Educator.id, Educator.school_id).where(Educator.id.in_(list(ids))))
+    return dict(found.tuples().all())
+
+
+def _trainers(session: Session, training: Training, educators: dict[int, int]) -> list[Problem]:
+    problems: list[Problem] = []
+    if training.educator_trainer_id not in educators:
+        problems.append(Problem("trainer_educator_missing", "educator_trainer"))
+    parent = training.parent_trainer
+    if parent is None or (isinstance(parent, NewParent) and not (parent.given_name and parent.family_name)):
+        problems.append(Problem("trainer_parent_missing", "parent_trainer"))
+    elif isinstance(parent, int):
+        kind = session.scalar(select(Person.kind).where(Person.id == parent))
+        if parent == training.educator_trainer_id:
+            problems.append(Problem("trainers_same", "parent_trainer"))
+        elif kind != "person":
+            problems.append(Problem("trainer_parent_missing", "parent_trainer"))
+    return problems
+
+
+def _when_and_how_long(session: Session, training: Training, now: datetime) -> list[Problem]:
+    problems: list[Problem] = []
+    zone = session.scalar(select(School.timezone).order_by(School.id).limit(1)) or "UTC"
+    if training.held_on > now.astimezone(ZoneInfo(zone)).date():
+        problems.append(Problem("training_future", "held_on"))
+    if not SHORTEST <= training.minutes <= LONGEST:
+        problems.append(Problem("training_minutes", "hours"))
+    return problems
+
+
+def _participants(actor: Actor | None, participants: list[int], educators: dict[int, int]) -> list[Problem]:
+    if not participants:
+        return [Problem("training_nobody", "participants")]
+    schools = [educators.get(educator) for educator in participants]
+    if any(s is None or (actor and not actor.may_at(Permission.PEOPLE, s)) for s in schools):
+        return [Problem("not_of_your_schools", "participants")]
+    return []
+
+
+def _parent(session: Session, parent: int | NewParent | None) -> int:
+    if isinstance(parent, int):
+        return parent
+    assert parent is not None
+    person = Person(given_name=parent.given_name, family_name=parent.family_name, languages="")
+    session.add(person)
+    session.flush()
+    return person.id
+
+
+def opt_in(session: Session, actor: Actor, now: datetime) -> OptIn:
+    """The educator takes part from now on. Saying so twice changes nothing."""
+    return _write(session, actor, "in", now)
+
+
+def opt_out(session: Session, actor: Actor, now: datetime) -> OptIn:
+    """The educator leaves, at once; no reason is asked. `homevisits.visits` then ends what was planned with them."""
+    return _write(session, actor, "out", now)
+
+
+def _write(session: Session, actor: Actor, answer: str, now: datetime) -> OptIn:
+    if actor.educator_id is None:
+        raise RulesBroken([Problem("not_an_educator")])
+    # The educator's row is the lock: a booking that reads the ledger has taken it too.
+    session.execute(select(Person.id).where(Person.id == actor.educator_id).with_for_update())
+    newest = session.scalars(
+        select(OptIn).where(OptIn.educator_id == actor.educator_id).order_by(OptIn.id.desc()).limit(1)
+    ).first()
+    if newest is not None and newest.answer == answer:
+        return newest
+    entry = OptIn(educator_id=actor.educator_id, answer=answer, at=now, recorded_by=actor.account_id)
+    session.add(entry)
+    session.flush()
+    return entry

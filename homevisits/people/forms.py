@@ -1,0 +1,85 @@
+"""What was typed about a training, turned into a `Training` and the problems of reading it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
+
+from homevisits.people.actions import NewParent, Training
+from homevisits.problems import Problem
+
+NEW = "new"
+LONGEST_TEXT = 120
+
+
+@dataclass(frozen=True)
+class Typed:
+    """The form as it was typed: shown again as it stands when something is to change."""
+
+    title: str = ""
+    held_on: str = ""
+    hours: str = ""
+    educator_trainer: str = ""
+    parent_trainer: str = ""
+    parent_given: str = ""
+    parent_family: str = ""
+    participants: tuple[str, ...] = ()
+
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+def typed(form: Mapping[str, str], participants: Sequence[str] = ()) -> Typed:
+    """The fields of the form, without blanks around."""
+    names = ("title", "held_on", "hours", "educator_trainer", "parent_trainer", "parent_given", "parent_family")
+    return Typed(**{name: form.get(name, "").strip() for name in names}, participants=tuple(participants))
+
+
+def training(given: Typed) -> tuple[Training | None, list[Problem]]:
+    """The training that was meant, or every reason why it cannot be read."""
+    problems: list[Problem] = []
+    if not given.title:
+        problems.append(Problem("missing", "title"))
+    if any(len(text) > LONGEST_TEXT for text in (given.title, given.parent_given, given.parent_family)):
+        problems.append(Problem("too_long", "title", {"most": LONGEST_TEXT}))
+    held_on = _day(given.held_on, problems)
+    minutes = _minutes(given.hours, problems)
+    parent = _parent(given, problems)
+    if not all(who.isdigit() for who in given.participants):
+        problems.append(Problem("not_a_choice", "participants"))
+    educator = int(given.educator_trainer) if given.educator_trainer.isdigit() else None
+    if problems or held_on is None or minutes is None:
+        return None, problems
+    people = tuple(int(who) for who in given.participants)
+    return Training(given.title, held_on, minutes, educator, parent, people), []
+
+
+def _day(text: str, problems: list[Problem]) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        problems.append(Problem("not_a_day" if text else "missing", "held_on"))
+        return None
+
+
+def _minutes(text: str, problems: list[Problem]) -> int | None:
+    try:
+        hours = Decimal(text.replace(",", "."))
+        if not hours.is_finite() or not 0 < hours < 100:
+            raise InvalidOperation
+        return int(hours * 60)
+    except InvalidOperation:
+        problems.append(Problem("not_a_number" if text else "missing", "hours"))
+        return None
+
+
+def _parent(given: Typed, problems: list[Problem]) -> int | NewParent | None:
+    if given.parent_trainer.isdigit():
+        return int(given.parent_trainer)
+    if not (given.parent_given or given.parent_family):
+        return None  # the action says which trainer is missing
+    for name in ("parent_given", "parent_family"):
+        if not getattr(given, name):
+            problems.append(Problem("missing", name))
+    return NewParent(given.parent_given, given.parent_family)

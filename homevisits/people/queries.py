@@ -1,0 +1,192 @@
+"""Who there is: educators with their certification and willingness, trainers, trainings. Sets, never row by row."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select, true
+from sqlalchemy.orm import Session, aliased
+
+from homevisits.access import Actor, Permission
+from homevisits.people.models import Certification, Educator, OptIn, Person, School, TrainingSession
+
+
+@dataclass(frozen=True)
+class EducatorRow:
+    """An educator on the People page."""
+
+    id: int
+    name: str
+    school: str
+    school_id: int
+    group: str
+    certified_from: date | None
+    certified_until: date | None
+    certified: bool
+    willing: bool
+
+
+@dataclass(frozen=True)
+class TrainingRow:
+    """A training that was held, with its two trainers."""
+
+    id: int
+    title: str
+    held_on: date
+    minutes: int
+    educator: str
+    parent: str
+    certified: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Someone to choose in a form."""
+
+    id: int
+    name: str
+    school: str = ""
+
+
+@dataclass(frozen=True)
+class MyPart:
+    """What an educator's own page says: willingness and certification."""
+
+    willing: bool
+    certified_until: date | None
+    certified: bool
+    trained: bool
+
+
+def newest_opt_ins() -> Subquery:
+    """(educator_id, id, answer) of the newest row of each educator in the ledger of willingness."""
+    newest = select(func.max(OptIn.id).label("id")).group_by(OptIn.educator_id).subquery()
+    return select(OptIn.educator_id, OptIn.id, OptIn.answer).join(newest, newest.c.id == OptIn.id).subquery()
+
+
+def opted_in(session: Session, educators: Collection[int]) -> dict[int, int]:
+    """For each of `educators` who takes part now: the row of the ledger that says so."""
+    newest = (
+        select(func.max(OptIn.id).label("id"))
+        .where(OptIn.educator_id.in_(educators))
+        .group_by(OptIn.educator_id)
+        .subquery()
+    )
+    found = select(OptIn.educator_id, OptIn.id).join(newest, newest.c.id == OptIn.id).where(OptIn.answer == "in")
+    return dict(session.execute(found).tuples().all())
+
+
+def counts_on(day: date) -> ColumnElement[bool]:
+    """The condition under which a certification counts on `day`."""
+    return and_(
+        Certification.valid_from <= day,
+        or_(Certification.valid_until.is_(None), Certification.valid_until >= day),
+        or_(Certification.revoked_on.is_(None), Certification.revoked_on > day),
+    )
+
+
+def educators_of(session: Session, actor: Actor, today: date) -> list[EducatorRow]:
+    """The educators of the actor's schools, by school and name. Willingness is for whoever may see PEOPLE, only."""
+    willing = newest_opt_ins()
+    held = _certificates(today)
+    found = (
+        select(Educator, School.name, held.c.since, held.c.until, held.c.endless, willing.c.answer)
+        .join(School, School.id == Educator.school_id)
+        .outerjoin(held, held.c.educator_id == Educator.id)
+        .outerjoin(willing, willing.c.educator_id == Educator.id)
+        .where(_at_schools(actor.schools(Permission.PEOPLE)), Educator.left_on.is_(None))
+        .order_by(School.name, Educator.family_name, Educator.given_name, Educator.id)
+    )
+    return [
+        EducatorRow(
+            id=who.id,
+            name=f"{who.given_name} {who.family_name}",
+            school=school,
+            school_id=who.school_id,
+            group=who.employee_group,
+            certified_from=since,
+            certified_until=None if endless else until,
+            certified=since is not None and (bool(endless) or until >= today),
+            willing=answer == "in",
+        )
+        for who, school, since, until, endless, answer in session.execute(found)
+    ]
+
+
+def _certificates(today: date) -> Subquery:
+    """The reach of each educator's certificates that have begun and are not revoked."""
+    live = and_(
+        Certification.valid_from <= today, or_(Certification.revoked_on.is_(None), Certification.revoked_on > today)
+    )
+    return (
+        select(
+            Certification.educator_id,
+            func.min(Certification.valid_from).label("since"),
+            func.max(Certification.valid_until).label("until"),
+            (func.count() - func.count(Certification.valid_until)).label("endless"),
+        )
+        .where(live)
+        .group_by(Certification.educator_id)
+        .subquery()
+    )
+
+
+def _at_schools(schools: frozenset[int] | None) -> ColumnElement[bool]:
+    return true() if schools is None else Educator.school_id.in_(schools)
+
+
+def my_part(session: Session, educator_id: int, today: date) -> MyPart:
+    """An educator's own willingness and certification."""
+    held = _certificates(today)
+    row = session.execute(select(held.c.until, held.c.endless).where(held.c.educator_id == educator_id)).first()
+    certified = row is not None and (bool(row.endless) or row.until >= today)
+    until = None if row is None or row.endless else row.until
+    return MyPart(bool(opted_in(session, [educator_id])), until, certified, row is not None)
+
+
+def trainings(session: Session, actor: Actor, limit: int = 20) -> list[TrainingRow]:
+    """The newest trainings in which someone of the actor's schools took part."""
+    led, with_parent = aliased(Person, flat=True), aliased(Person, flat=True)
+    found = (
+        select(
+            TrainingSession,
+            (led.given_name + " " + led.family_name).label("educator"),
+            (with_parent.given_name + " " + with_parent.family_name).label("parent"),
+            func.count(Certification.id),
+        )
+        .join(led, led.id == TrainingSession.educator_trainer_id)
+        .join(with_parent, with_parent.id == TrainingSession.parent_trainer_id)
+        .join(Certification, Certification.training_session_id == TrainingSession.id)
+        .join(Educator, Educator.id == Certification.educator_id)
+        .where(_at_schools(actor.schools(Permission.PEOPLE)))
+        .group_by(TrainingSession.id, led.given_name, led.family_name, with_parent.given_name, with_parent.family_name)
+        .order_by(TrainingSession.held_on.desc(), TrainingSession.id.desc())
+        .limit(limit)
+    )
+    return [
+        TrainingRow(held.id, held.title, held.held_on, held.minutes, educator, parent, certified)
+        for held, educator, parent, certified in session.execute(found)
+    ]
+
+
+def educator_trainers(session: Session, today: date) -> list[Choice]:
+    """Educators who may lead a training: those certified today; in a programme that only begins, all of them."""
+    certified = select(Certification.educator_id).where(counts_on(today))
+    found = (
+        select(Educator.id, Educator.given_name, Educator.family_name, School.name)
+        .join(School, School.id == Educator.school_id)
+        .where(Educator.left_on.is_(None))
+        .where(or_(Educator.id.in_(certified), ~certified.exists()))
+        .order_by(Educator.family_name, Educator.given_name, Educator.id)
+    )
+    return [Choice(who, f"{given} {family}", school) for who, given, family, school in session.execute(found)]
+
+
+def parent_trainers(session: Session) -> list[Choice]:
+    """Parents who have led a training before."""
+    found = (
+        select(Person.id, Person.given_name, Person.family_name)
+        .where(Person.kind == "person", Person.id.in_(select(TrainingSession.parent_trainer_id)))
+        .order_by(Person.family_name, Person.given_name, Person.id)
+    )
+    return [Choice(who, f"{given} {family}") for who, given, family in session.execute(found)]

@@ -1,0 +1,96 @@
+"""The pages about people: the coordinator's People, recording a training, and an educator's own Me."""
+
+from datetime import date
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from homevisits import clock
+from homevisits.access import Permission
+from homevisits.pages import actor, addresses, allow, done, now, reading, settings, transaction
+from homevisits.people import actions, forms, queries
+from homevisits.problems import Problem, Refused, RulesBroken
+
+bp = Blueprint("people", __name__)
+
+
+def _today() -> date:
+    return clock.local(now(), settings().timezone).date()
+
+
+@bp.get("/people")
+@allow(Permission.PEOPLE)
+def people() -> str:
+    """Who may visit, until when, and who is willing."""
+    with reading() as session:
+        educators = queries.educators_of(session, actor(), _today())
+        trainings = queries.trainings(session, actor())
+    schools: dict[str, list[queries.EducatorRow]] = {}
+    for educator in educators:
+        schools.setdefault(educator.school, []).append(educator)
+    return render_template("people/people.html", schools=schools, trainings=trainings)
+
+
+@bp.get("/people/training")
+@allow(Permission.PEOPLE)
+def new_training() -> str:
+    """Ask for a training that was held."""
+    return _training_page(forms.Typed(held_on=_today().isoformat()), [])
+
+
+@bp.post("/people/training")
+@allow(Permission.PEOPLE)
+def record_training() -> ResponseReturnValue:
+    """Record a training and certify those who took part."""
+    given = forms.typed(request.form, request.form.getlist("participants"))
+    wanted, problems = forms.training(given)
+    if wanted is None:
+        return _training_page(given, problems), 422
+    try:
+        with transaction() as session:
+            actions.record_training(session, actor(), wanted, settings().policy, now())
+    except RulesBroken as broken:
+        return _training_page(given, list(broken.problems)), 422
+    number = len(set(wanted.participants))
+    done(ngettext("One person is certified now.", "%(num)d people are certified now.", number))
+    return redirect(url_for("people.people"), code=303)
+
+
+def _training_page(given: forms.Typed, problems: list[Problem]) -> str:
+    with reading() as session:
+        educators = queries.educators_of(session, actor(), _today())
+        trainers = queries.educator_trainers(session, _today())
+        parents = queries.parent_trainers(session)
+    return render_template(
+        "people/training.html",
+        typed=given,
+        problems=problems,
+        educators=educators,
+        trainers=trainers,
+        parents=parents,
+        today=_today(),
+    )
+
+
+@bp.get("/me")
+@allow(Permission.OWN_VISITS)
+def me() -> str:
+    """An educator's own page: take part or leave, and until when the certification lasts."""
+    educator = actor().educator_id
+    if educator is None:
+        raise Refused
+    with reading() as session:
+        part = queries.my_part(session, educator, _today())
+    return render_template("people/me.html", part=part, me_links=addresses())
+
+
+@bp.post("/me/opt-in")
+@allow(Permission.OWN_VISITS)
+def opt_in() -> ResponseReturnValue:
+    """Take part."""
+    with transaction() as session:
+        actions.opt_in(session, actor(), now())
+    done(_("You take part in home visits. You can leave at any time, here, without a reason."))
+    return redirect(url_for("people.me"), code=303)
