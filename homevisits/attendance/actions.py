@@ -1,0 +1,47 @@
+"""The action of attendance: work the association report out and keep it, so that no page needs to."""
+
+import json
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from homevisits.attendance import queries, report
+from homevisits.attendance.models import AssociationSnapshot
+from homevisits.visits.models import Visit
+
+EVERY = timedelta(hours=20)
+"""How old a report may grow although no visit was closed since: enrolments change too."""
+
+AT_MOST_EVERY = timedelta(minutes=15)
+"""A district closes visits all afternoon; the report need not follow each."""
+
+
+def refresh(session: Session, now: datetime) -> bool:
+    """Work the report out anew. False while no attendance is known. Only the newest is kept: old ones tell who came."""
+    period = queries.period(session)
+    if period is None:
+        return False
+    visited, others = queries.groups(session, period)
+    document = report.document(visited, others, period.first, period.last)
+    session.execute(delete(AssociationSnapshot))
+    session.add(
+        AssociationSnapshot(
+            made_at=now,
+            period_from=period.first,
+            period_to=period.last,
+            document=json.dumps(document, sort_keys=True),
+        )
+    )
+    return True
+
+
+def refresh_if_due(session: Session, now: datetime) -> bool:
+    """For the worker's tick: work the report out when it is old, or a visit was closed since. Cheap when not due."""
+    made_at = session.scalar(select(func.max(AssociationSnapshot.made_at)))
+    if made_at is not None:
+        closed_at = session.scalar(select(func.max(Visit.closed_at)))
+        age = now - made_at
+        if age < (AT_MOST_EVERY if closed_at is not None and closed_at > made_at else EVERY):
+            return False
+    return refresh(session, now)

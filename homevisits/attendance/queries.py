@@ -1,0 +1,102 @@
+"""What is asked of attendance: the two groups in one pass over the tables, and the report as last worked out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Float, case, cast, func, select
+from sqlalchemy.orm import Session
+
+from homevisits.attendance.models import Absence, AssociationSnapshot, SchoolDay
+from homevisits.attendance.report import NOBODY, Group
+from homevisits.attendance.rules import MINIMUM_DAYS, first_of_school_year, school_year
+from homevisits.people.models import Student
+from homevisits.visits.models import Visit, VisitState
+
+
+@dataclass(frozen=True)
+class Period:
+    """The school days from `first` to `last`."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The report as last worked out."""
+
+    made_at: datetime
+    document: Mapping[str, Any]
+
+
+def period(session: Session) -> Period | None:
+    """The school year that attendance is known of, up to the last day it is known; None while nothing is."""
+    known_to = session.scalar(select(func.max(Absence.day)))
+    if known_to is None:
+        return None
+    begin = first_of_school_year(school_year(known_to))
+    days = select(SchoolDay.day).where(SchoolDay.day >= begin, SchoolDay.day <= known_to)
+    first = session.scalar(days.order_by(SchoolDay.day).limit(1))
+    last = session.scalar(days.order_by(SchoolDay.day.desc()).limit(1))
+    return None if first is None or last is None else Period(first, last)
+
+
+def groups(session: Session, wanted: Period) -> tuple[Group, Group]:
+    """Students whose family had a completed visit in the period, and all others; enrolled at least ten days of it."""
+    begin = case((Student.enrolled_from > wanted.first, Student.enrolled_from), else_=wanted.first)
+    end = case((Student.enrolled_to < wanted.last, Student.enrolled_to), else_=wanted.last)
+    students = select(
+        Student.id, Student.family_id, begin.label("first"), end.label("last")
+    ).cte("students")  # fmt: skip
+    # Most students share one of a few spells: their school days are counted once for each.
+    spells = select(students.c.first, students.c.last).distinct().cte("spells")
+    spell_days = (
+        select(spells.c.first, spells.c.last, func.count(SchoolDay.day).label("days"))
+        .join(SchoolDay, SchoolDay.day.between(spells.c.first, spells.c.last))
+        .group_by(spells.c.first, spells.c.last)
+        .cte("spell_days")
+    )
+    missed = (
+        select(Absence.student_id, func.count().label("days"))
+        .join(students, students.c.id == Absence.student_id)
+        .where(Absence.absent, Absence.day.between(students.c.first, students.c.last))
+        .where(Absence.day.between(wanted.first, wanted.last))
+        .group_by(Absence.student_id)
+        .cte("missed")
+    )
+    visited = (
+        select(Visit.family_id)
+        .where(Visit.state == VisitState.COMPLETED, Visit.local_date.between(wanted.first, wanted.last))
+        .distinct()
+        .cte("visited")
+    )
+    was_visited = visited.c.family_id.is_not(None)
+    absent = func.coalesce(missed.c.days, 0)
+    rate = 1.0 - cast(absent, Float) / spell_days.c.days
+    rows = session.execute(
+        select(
+            was_visited.label("visited"),
+            func.count().label("n"),
+            func.sum(case((10 * absent >= spell_days.c.days, 1), else_=0)).label("chronic"),
+            func.sum(rate).label("rates"),
+            func.sum(rate * rate).label("squares"),
+        )
+        .select_from(students)
+        .join(spell_days, (spell_days.c.first == students.c.first) & (spell_days.c.last == students.c.last))
+        .outerjoin(missed, missed.c.student_id == students.c.id)
+        .outerjoin(visited, visited.c.family_id == students.c.family_id)
+        .where(spell_days.c.days >= MINIMUM_DAYS)
+        .group_by(was_visited)
+    )
+    found = {bool(row.visited): Group(row.n, row.chronic, row.rates, row.squares) for row in rows}
+    return found.get(True, NOBODY), found.get(False, NOBODY)
+
+
+def newest(session: Session) -> Snapshot | None:
+    """The report as last worked out; None before the first attendance came in."""
+    wanted = select(AssociationSnapshot.made_at, AssociationSnapshot.document)
+    row = session.execute(wanted.order_by(AssociationSnapshot.id.desc()).limit(1)).one_or_none()
+    return Snapshot(row.made_at, json.loads(row.document)) if row else None

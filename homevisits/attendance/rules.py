@@ -1,0 +1,87 @@
+"""What counts as absent, and as chronically absent; and which numbers are too small to show. Whole numbers, pure."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+
+MINIMUM_DAYS = 10
+"""Students enrolled for fewer school days are not counted: one absence would make them chronically absent."""
+
+SMALLEST_CELL = 10
+"""Counts below this are hidden, and so is any count that would let a reader work a hidden one out."""
+
+HALF_A_DAY = Decimal("0.5")
+
+
+def is_absent(counts_as_absent: bool, portion: Decimal) -> bool:
+    """Whether a day counts as a day absent: a code that counts, and half the day or more missed.
+
+    Excused, unexcused and suspended days count the same.
+    """
+    return counts_as_absent and portion >= HALF_A_DAY
+
+
+def is_chronically_absent(days_absent: int, days_enrolled: int) -> bool | None:
+    """Whether a student missed a tenth or more of the days enrolled; None when enrolled for too few days to say.
+
+    In whole numbers: 18 of 180 counts, and 0.1 x 180 in floating point is not to be trusted.
+    """
+    if days_enrolled < MINIMUM_DAYS:
+        return None
+    return 10 * days_absent >= days_enrolled
+
+
+def days_enrolled(school_days: Sequence[date], spells: Iterable[tuple[date, date | None]]) -> int:
+    """How many of `school_days` (sorted) fall into any of the spells (first day, last day or None: still enrolled).
+
+    Spells may touch or overlap (a change of school, a class besides another): no day counts twice.
+    """
+    count, reached = 0, 0
+    for begin, end in sorted(spells, key=lambda spell: spell[0]):
+        first = max(bisect_left(school_days, begin), reached)
+        last = len(school_days) if end is None else bisect_right(school_days, end)
+        if last > first:
+            count += last - first
+            reached = last
+    return count
+
+
+def school_year(day: date) -> int:
+    """The school year a day belongs to, by the year it ends in: 2026 for 2025-26."""
+    return day.year + (day.month >= 7)
+
+
+def first_of_school_year(year: int) -> date:
+    """The day a school year may begin on at the earliest."""
+    return date(year - 1, 7, 1)
+
+
+def hidden_cells(table: Sequence[Sequence[int]], smallest: int = SMALLEST_CELL) -> frozenset[tuple[int, int]]:
+    """The cells (row, column) of a table of counts not to be shown, where its row and column totals may be known.
+
+    First every count below `smallest`, zero too (that nobody is in a cell says something of everybody else); then,
+    while the hidden cells of a row or column are a single one, or add up to less than `smallest`, the next smallest
+    beside them, so that no hidden count follows by subtraction.
+    """
+    hidden = {(r, c) for r, row in enumerate(table) for c, n in enumerate(row) if n < smallest}
+    lines = [[(r, c) for c in range(len(row))] for r, row in enumerate(table)]
+    lines += [[(r, c) for r in range(len(table))] for c in range(len(table[0]) if table else 0)]
+    grew = True
+    while grew:
+        grew = False
+        for line in lines:
+            cover = _cover(table, line, hidden, smallest)
+            if cover is not None:
+                hidden.add(cover)
+                grew = True
+    return frozenset(hidden)
+
+
+def _cover(
+    table: Sequence[Sequence[int]], line: list[tuple[int, int]], hidden: set[tuple[int, int]], smallest: int
+) -> tuple[int, int] | None:
+    covered = [cell for cell in line if cell in hidden]
+    shown = sorted((table[r][c], (r, c)) for r, c in line if (r, c) not in hidden)
+    exposed = len(covered) == 1 or sum(table[r][c] for r, c in covered) < smallest
+    return shown[0][1] if covered and exposed and shown else None

@@ -1,0 +1,42 @@
+"""The page of attendance: what can honestly be said."""
+
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from homevisits.access import Permission
+from homevisits.attendance import queries, report
+from homevisits.attendance.plot import plot
+from homevisits.attendance.rules import MINIMUM_DAYS, SMALLEST_CELL
+from homevisits.pages import allow, reading, settings
+
+bp = Blueprint("attendance", __name__)
+
+
+@bp.get("/attendance")
+@allow(Permission.ATTENDANCE)
+def show() -> ResponseReturnValue:
+    """Visited beside not visited students, as last worked out."""
+    with reading() as session:
+        snapshot = queries.newest(session)
+    values: dict[str, Any] = {"smallest": SMALLEST_CELL, "minimum_days": MINIMUM_DAYS, "zone": settings().timezone}
+    if snapshot is None:
+        return render_template("attendance/association.html", state="none", **values)
+    shown = snapshot.document
+    for name in ("attendance", "chronic"):
+        measured = shown.get(name)
+        values[name] = measured
+        if measured:
+            values[f"{name}_plot"] = plot(measured)
+            values[f"{name}_finding"] = report.finding(measured["difference"])
+    return render_template(
+        "attendance/association.html",
+        state=shown["state"],
+        n=shown.get("n"),
+        first=date.fromisoformat(shown["from"]),
+        last=date.fromisoformat(shown["to"]),
+        made_at=snapshot.made_at,
+        **values,
+    )

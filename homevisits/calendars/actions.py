@@ -1,0 +1,51 @@
+"""The actions of calendars: make, replace and revoke the secret address of a person's feed."""
+
+import secrets
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import or_, update
+from sqlalchemy.orm import Session
+
+from homevisits.access import Actor
+from homevisits.calendars.models import FeedToken
+from homevisits.problems import Refused
+
+SECRET_BYTES = 32
+NOTED_AT_MOST_EVERY = timedelta(hours=1)
+
+
+def hashed(token: str) -> str:
+    """What is kept of a token. It is 256 random bits: no salt and no slow hash could make guessing harder."""
+    return sha256(token.encode()).hexdigest()
+
+
+def make(session: Session, actor: Actor, now: datetime) -> str:
+    """Make the actor's address and answer its secret part, shown this once. An earlier one is revoked."""
+    revoke(session, actor, now)
+    token = secrets.token_urlsafe(SECRET_BYTES)
+    session.add(FeedToken(person_id=_person(actor), sha256=hashed(token), created_at=now))
+    return token
+
+
+def revoke(session: Session, actor: Actor, now: datetime) -> None:
+    """From now on the actor's address answers an empty calendar, which clears what calendars copied before."""
+    open_ones = update(FeedToken).where(FeedToken.person_id == _person(actor), FeedToken.revoked_at.is_(None))
+    session.execute(open_ones.values(revoked_at=now))
+
+
+def is_worth_noting(last_fetched_at: datetime | None, now: datetime) -> bool:
+    """Whether to write down that a calendar came: once an hour is enough to tell whether it still comes."""
+    return last_fetched_at is None or last_fetched_at < now - NOTED_AT_MOST_EVERY
+
+
+def note_fetched(session: Session, feed_id: int, now: datetime) -> None:
+    """Remember that a calendar came for the feed."""
+    old = or_(FeedToken.last_fetched_at.is_(None), FeedToken.last_fetched_at < now - NOTED_AT_MOST_EVERY)
+    session.execute(update(FeedToken).where(FeedToken.id == feed_id, old).values(last_fetched_at=now))
+
+
+def _person(actor: Actor) -> int:
+    if actor.educator_id is None:
+        raise Refused
+    return actor.educator_id

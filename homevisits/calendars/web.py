@@ -1,0 +1,85 @@
+"""Pages of calendars: the feed itself, and the page under Me where its address is made, replaced and revoked."""
+
+from flask import Blueprint, Response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import force_locale, gettext
+
+from homevisits.access import Permission
+from homevisits.calendars import actions, feed, queries
+from homevisits.pages import actor, allow, done, now, public, reading, settings, transaction
+
+bp = Blueprint("calendars", __name__)
+
+FORMAT = 1
+"""Part of every ETag: rises when the same visits would be written differently."""
+HEADERS = {
+    "Cache-Control": "private, no-cache",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+@bp.get("/calendar/<token>.ics")
+@public
+def show_feed(token: str) -> ResponseReturnValue:
+    """The feed of whoever holds the address. Unchanged ones are told from one query, and not built."""
+    with reading() as session:
+        found = queries.feed_of(session, actions.hashed(token), now())
+        if found is None:
+            return Response("There is no calendar here.\n", 404, {**HEADERS, "Content-Type": "text/plain"})
+        tag = feed.etag((FORMAT, settings().public_url, found.language, found.open, found.stamp if found.open else ""))
+        fresh = request.if_none_match.contains(tag)
+        entries = []
+        if found.open and not fresh:
+            entries = queries.entries(session, found.person_id, now(), f"{settings().public_url}/visits/")
+    if actions.is_worth_noting(found.last_fetched_at, now()):
+        with transaction() as session:
+            actions.note_fetched(session, found.id, now())
+    response = Response(status=304) if fresh else _document(entries, found.language)
+    response.headers.update(HEADERS)
+    response.set_etag(tag)
+    return response
+
+
+def _document(entries: list[feed.Entry], language: str) -> Response:
+    with force_locale(language):
+        words = feed.Words(
+            name=gettext("Home visits"),
+            visit=gettext("Home visit"),
+            visit_with=gettext("Home visit with %(colleagues)s", colleagues="%(colleagues)s"),
+            cancelled=gettext("Cancelled: %(visit)s", visit="%(visit)s"),
+        )
+    return Response(feed.document(entries, words), content_type="text/calendar; charset=utf-8")
+
+
+@bp.get("/me/calendar")
+@allow(Permission.OWN_VISITS)
+def show() -> ResponseReturnValue:
+    """Whether one's visits are in one's own calendar, and how to bring them there."""
+    return _page()
+
+
+@bp.post("/me/calendar")
+@allow(Permission.OWN_VISITS)
+def make() -> ResponseReturnValue:
+    """Make the address, or a new one in its place. It is shown on this page only: just its hash is kept."""
+    with transaction() as session:
+        token = actions.make(session, actor(), now())
+    return _page(f"{settings().public_url}/calendar/{token}.ics")
+
+
+@bp.post("/me/calendar/revoke")
+@allow(Permission.OWN_VISITS)
+def revoke() -> ResponseReturnValue:
+    """Stop the address. Calendars that have it are emptied when they next ask."""
+    with transaction() as session:
+        actions.revoke(session, actor(), now())
+    done(gettext("The address is stopped. Calendars that used it become empty when they next look."))
+    return Response(status=303, headers={"Location": "/me/calendar"})
+
+
+def _page(address: str | None = None) -> ResponseReturnValue:
+    who = actor()
+    with reading() as session:
+        known = queries.address_of(session, who.educator_id) if who.educator_id else None
+    return render_template("calendars/mine.html", address=address, known=known, zone=settings().timezone)
