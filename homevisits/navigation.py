@@ -73,19 +73,16 @@ def hat_of(actor: Actor, path: str, chosen: str | None) -> Role | None:
     return first
 
 
-def places_of(actor: Actor, hat: Role, asks: Mapping[str, Permission | None]) -> tuple[Place, ...]:
+def places_of(actor: Actor, hat: Role, asks: Mapping[str, frozenset[Permission]]) -> tuple[Place, ...]:
     """The tabs of `hat` that exist (`asks` has their address) and that `actor` may open."""
 
     def is_open(path: str) -> bool:
-        if path not in asks:
-            return False
-        permission = asks[path]
-        return permission is None or actor.may(permission)
+        return path in asks and (not asks[path] or any(actor.may(permission) for permission in asks[path]))
 
     return tuple(place for place in PLACES[hat] if is_open(place.path))
 
 
-def landing(actor: Actor, asks: Mapping[str, Permission | None], chosen: str | None = None) -> str:
+def landing(actor: Actor, asks: Mapping[str, frozenset[Permission]], chosen: str | None = None) -> str:
     """Where a person begins: the first place of their role."""
     hat = hat_of(actor, "/", chosen)
     places = places_of(actor, hat, asks) if hat else ()

@@ -29,7 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 log = logging.getLogger("homevisits")
 
-_ASKS: dict[Callable[..., Any], Permission | None] = {}
+_ASKS: dict[Callable[..., Any], frozenset[Permission]] = {}
 CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -104,8 +104,8 @@ def actor() -> Actor:
     return found
 
 
-def allow(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R | ResponseReturnValue]]:
-    """Only for people whose roles carry `permission`; anyone else signs in first, or is refused (403)."""
+def allow(*permissions: Permission) -> Callable[[Callable[P, R]], Callable[P, R | ResponseReturnValue]]:
+    """Only for people whose roles carry one of `permissions`; others sign in first, or are refused (403)."""
 
     def mark(view: Callable[P, R]) -> Callable[P, R | ResponseReturnValue]:
         @wraps(view)
@@ -113,11 +113,11 @@ def allow(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R | 
             who = signed_in()
             if who is None:
                 return redirect(url_for("account.sign_in", next=_here()), code=303)
-            if not who.may(permission):
+            if not any(who.may(permission) for permission in permissions):
                 raise Refused
             return view(*args, **kwargs)
 
-        _ASKS[guarded] = permission
+        _ASKS[guarded] = frozenset(permissions)
         return guarded
 
     return mark
@@ -125,18 +125,18 @@ def allow(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R | 
 
 def public(view: Callable[P, R]) -> Callable[P, R]:
     """For everyone: the page itself decides by a secret link, a signature, or not at all."""
-    _ASKS[view] = None
+    _ASKS[view] = frozenset()
     return view
 
 
-def permission_of(view: Callable[..., Any]) -> Permission | None:
-    """What a view asks for; None when it is public. KeyError for a view that does not say."""
+def permissions_of(view: Callable[..., Any]) -> frozenset[Permission]:
+    """What a view asks for, one of these; none of them when it is public. KeyError for a view that does not say."""
     return _ASKS[view]
 
 
-def addresses() -> Mapping[str, Permission | None]:
+def addresses() -> Mapping[str, frozenset[Permission]]:
     """Every fixed address a person can open here, and what it asks for."""
-    found: dict[str, Permission | None] = current_app.extensions.setdefault("homevisits.addresses", {})
+    found: dict[str, frozenset[Permission]] = current_app.extensions.setdefault("homevisits.addresses", {})
     if not found:
         views = current_app.view_functions
         for rule in current_app.url_map.iter_rules():
