@@ -65,7 +65,7 @@ def ticks(settings: Settings, database: Database) -> tuple[Tick, ...]:
     carrier = carriers.chosen(settings)
     return (
         Tick("heartbeat", 10, lambda: beat(database)),
-        Tick("texts", 2, lambda: delivery.deliver(database, carrier, clock.now())),
+        Tick("texts", 2, lambda: delivery.tick(database, carrier, clock.now).total()),
         Tick("pay", 5, lambda: settle(database)),
     )
 

@@ -224,7 +224,9 @@ def test_the_lock_files_hold_pins_only() -> None:
 
 
 def test_the_practices_load_without_flask_or_a_database() -> None:
-    code = "import sys, homevisits.practices; print([m for m in ('flask', 'sqlalchemy', 'alembic') if m in sys.modules])"
+    code = (
+        "import sys, homevisits.practices; print([m for m in ('flask', 'sqlalchemy', 'alembic') if m in sys.modules])"
+    )
     run = subprocess.run([*python(), "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

@@ -246,9 +246,31 @@ RULES = (
 OVERLAP = """NEW.active AND EXISTS (SELECT 1 FROM commitment taken WHERE taken.person_id = NEW.person_id
     AND taken.active AND taken.id IS NOT NEW.id AND taken.starts_at < NEW.ends_at AND taken.ends_at > NEW.starts_at)"""
 
+# On SQLite INSERT OR REPLACE removes a row without asking any trigger on DELETE: what is kept is not replaced either.
+UNIQUE = {
+    **{table: ("id",) for table in APPEND_ONLY if table != "draw_entry"},
+    "draw_entry": ("draw_id, family_id", "draw_id, position"),
+    "draw": ("id", "replaces_id"),
+    "payroll_export": ("id",),
+    "invitation": ("id", "draw_id, family_id", "replaces_id"),
+    "certification": ("id", "educator_id, training_session_id"),
+    "commitment": ("id",),
+    "visit": ("id", "uid", "idempotency_key"),
+    "visit_member": ("visit_id, educator_id", "commitment_id"),
+    "pay_line": ("id", "visit_id, person_id, pay_type"),
+}
+
+
+def _taken(table: str) -> str:
+    """Whether `table` holds a row that the new one would replace."""
+    keys = (" AND ".join(f"kept.{c} = NEW.{c}" for c in key.split(", ")) for key in UNIQUE[table])
+    return " OR ".join(f"EXISTS (SELECT 1 FROM {table} kept WHERE {key})" for key in keys)
+
+
 SQLITE_ONLY = (
     Rule("overlap", "commitment", "INSERT", OVERLAP),
     Rule("overlap", "commitment", "UPDATE", OVERLAP),
+    *(Rule("not_replaced", table, "INSERT", _taken(table)) for table in UNIQUE),
 )
 
 
