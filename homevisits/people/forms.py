@@ -79,7 +79,6 @@ def _parent(given: Typed, problems: list[Problem]) -> int | NewParent | None:
         return int(given.parent_trainer)
     if not (given.parent_given or given.parent_family):
         return None  # the action says which trainer is missing
-    for name in ("parent_given", "parent_family"):
-        if not getattr(given, name):
-            problems.append(Problem("missing", name))
+    names = ("parent_given", "parent_family")
+    problems.extend(Problem("missing", name) for name in names if not getattr(given, name))
     return NewParent(given.parent_given, given.parent_family)
