@@ -159,24 +159,3 @@ def draw(children: Iterable[Child], method: Method, seed: str, wanted: int | Non
         allocation_sha256=allocation_hash(shares),
         order_sha256=order_hash(places),
     )
-
-
-def next_place(places: Iterable[Place], asked: frozenset[str], refilled: Mapping[str, int]) -> Place | None:
-    """Who is asked next: the drawn in their order, then for each drawn family that said no one more of its stratum.
-
-    `asked` are the households asked already; `refilled` is, for each stratum, how many more may be asked.
-    """
-    used: dict[str, int] = {}
-    waiting: list[Place] = []
-    for place in places:
-        if place.drawn:
-            if place.household not in asked:
-                return place
-        elif place.household in asked:
-            used[place.stratum] = used.get(place.stratum, 0) + 1
-        else:
-            waiting.append(place)
-    for place in waiting:
-        if used.get(place.stratum, 0) < refilled.get(place.stratum, 0):
-            return place
-    return None

@@ -41,7 +41,8 @@ _KEPT = frozenset("ñÑüÜéÉ¿¡")
 class PlannedText:
     """A text that should leave: to whom, in which words, from when, until when it is still of use.
 
-    ``key`` names it among the texts about one thing: planned twice, it is sent once. ``asks`` is what a reply to it answers ("visit:17").
+    ``key`` names it among the texts about one thing: planned twice, it is sent once. ``asks`` is what a reply to it
+    answers ("visit:17").
     """
 
     key: str

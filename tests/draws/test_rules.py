@@ -21,7 +21,6 @@ from homevisits.draws.rules import (
     key,
     largest_remainder,
     list_hash,
-    next_place,
     sha256,
 )
 
@@ -135,14 +134,3 @@ def test_the_drawn_stand_first_and_in_the_order_of_their_hash() -> None:
     assert hashes[:10] == sorted(hashes[:10])
     assert hashes[10:] == sorted(hashes[10:])
 
-
-def test_a_family_that_says_not_now_is_followed_by_the_next_of_its_own_stratum() -> None:
-    listed = [Child(f"H{n:02d}", f"S{n}", "A", f"{n % 2}") for n in range(20)]
-    places = draw(listed, Method.STRATIFIED, "seed", 4).places
-    drawn = frozenset(place.household for place in places if place.drawn)
-    assert next_place(places, frozenset(), {}) == places[0]
-    assert next_place(places, drawn, {}) is None
-    replacement = next_place(places, drawn, {"A|1": 1})
-    assert replacement is not None
-    assert replacement == next(place for place in places if not place.drawn and place.stratum == "A|1")
-    assert next_place(places, drawn | {replacement.household}, {"A|1": 1}) is None

@@ -1,0 +1,161 @@
+"""Draw, and draw again from the record. A draw is never changed; a new one needs a reason and keeps the old."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from homevisits.access import Actor, Permission
+from homevisits.draws import queries, rules
+from homevisits.draws.models import Draw, DrawEntry
+from homevisits.draws.rules import Method
+from homevisits.people.models import School
+from homevisits.problems import NotFound, Problem, refuse_if_any
+
+LONGEST_SEED = 120
+LONGEST_REASON = 400
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to draw: for whom, how, how many. An empty seed: one is made; a coordinator may roll dice in public."""
+
+    school_id: int
+    scope: str  # school | grade | class
+    scope_value: str
+    method: Method
+    wanted: int | None = None
+    seed: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A draw done again from its record: what came out now, beside what was written then."""
+
+    roster_sha256: str
+    selected_sha256: str
+    allocation: str
+    same_roster: bool
+    same_order: bool
+    same_allocation: bool
+    same_index_children: bool
+
+    @property
+    def same(self) -> bool:
+        """Whether everything came out as it was written down."""
+        return self.same_roster and self.same_order and self.same_allocation and self.same_index_children
+
+
+def draw(session: Session, actor: Actor | None, wanted: Wanted, now: datetime) -> Draw:
+    """Draw the order in which families are asked. `actor` None: the command line, an import."""
+    if actor is not None and not actor.may_at(Permission.ASK, wanted.school_id):
+        raise NotFound
+    # One draw of a school at a time: two would both take themselves for the newest.
+    school = session.scalar(select(School).where(School.id == wanted.school_id).with_for_update())
+    if school is None:
+        raise NotFound
+    listed = queries.children(session, school, wanted.scope, wanted.scope_value, now)
+    standing = queries.standing(session, wanted.school_id, wanted.scope, wanted.scope_value)
+    refuse_if_any(_problems(wanted, listed, standing))
+    seed = wanted.seed.strip() or secrets.token_hex(8)
+    outcome = rules.draw([entry.child for entry in listed], wanted.method, seed, wanted.wanted)
+    made = Draw(
+        school_id=wanted.school_id,
+        scope=wanted.scope,
+        scope_value=wanted.scope_value,
+        method=wanted.method.value,
+        seed=seed,
+        wanted=sum(place.drawn for place in outcome.places),
+        roster_sha256=outcome.roster_sha256,
+        selected_sha256=outcome.list_sha256,
+        allocation=_json({name: list(pair) for name, pair in outcome.shares.items()}),
+        reason=wanted.reason.strip() or None,
+        replaces_id=standing.id if standing else None,
+        drawn_at=now,
+        drawn_by=actor.account_id if actor else None,
+    )
+    session.add(made)
+    session.flush()
+    session.add_all(_entries(made, outcome, listed))
+    session.flush()
+    return made
+
+
+def rerun(session: Session, draw_id: int) -> Check:
+    """Do a draw again from what it wrote down, and compare. The roster of today plays no part."""
+    made = session.get(Draw, draw_id)
+    if made is None:
+        raise NotFound
+    entries = session.scalars(select(DrawEntry).where(DrawEntry.draw_id == draw_id)).all()
+    identifiers = queries.student_identifiers(session, [entry.index_student_id for entry in entries])
+    children = [
+        rules.Child(entry.household_key, student, school, grade)
+        for entry in entries
+        for student, school, grade in json.loads(entry.students)
+    ]
+    outcome = rules.draw(children, Method(made.method), made.seed, made.wanted)
+    allocation = _json({name: list(pair) for name, pair in outcome.shares.items()})
+    then = {entry.household_key: (entry.position, entry.stratum, entry.sha256) for entry in entries}
+    again = {
+        place.household: (
+            place.position if place.drawn else None,
+            place.stratum,
+            rules.key(made.seed, place.household),
+        )
+        for place in outcome.places
+    }
+    index_then = {entry.household_key: identifiers.get(entry.index_student_id or 0) for entry in entries}
+    return Check(
+        roster_sha256=outcome.roster_sha256,
+        selected_sha256=outcome.list_sha256,
+        allocation=allocation,
+        same_roster=outcome.roster_sha256 == made.roster_sha256,
+        same_order=then == again and outcome.list_sha256 == made.selected_sha256,
+        same_allocation=allocation == made.allocation,
+        same_index_children=all(index_then[place.household] == place.index_child for place in outcome.places),
+    )
+
+
+def _problems(wanted: Wanted, listed: list[queries.Listed], standing: Draw | None) -> list[Problem]:
+    found = []
+    if not listed:
+        found.append(Problem("nobody_to_draw_from", "scope_value"))
+    if wanted.method is not Method.EVERYONE and (wanted.wanted is None or wanted.wanted < 1):
+        found.append(Problem("draw_how_many", "wanted"))
+    if len(wanted.seed) > LONGEST_SEED:
+        found.append(Problem("too_long", "seed", {"most": LONGEST_SEED}))
+    if len(wanted.reason) > LONGEST_REASON:
+        found.append(Problem("too_long", "reason", {"most": LONGEST_REASON}))
+    if standing is not None and not wanted.reason.strip():
+        found.append(Problem("redraw_needs_reason", "reason"))
+    return found
+
+
+def _entries(made: Draw, outcome: rules.Outcome, listed: list[queries.Listed]) -> list[DrawEntry]:
+    families = {entry.child.household: entry.family_id for entry in listed}
+    students = {entry.child.student: entry.student_id for entry in listed}
+    of_household: dict[str, list[list[str]]] = {}
+    for entry in sorted(listed, key=lambda entry: entry.child):
+        child = entry.child
+        of_household.setdefault(child.household, []).append([child.student, child.school, child.grade])
+    return [
+        DrawEntry(
+            draw_id=made.id,
+            family_id=families[place.household],
+            household_key=place.household,
+            index_student_id=students[place.index_child],
+            students=_json(of_household[place.household]),
+            stratum=place.stratum,
+            sha256=rules.key(made.seed, place.household),
+            position=place.position if place.drawn else None,
+        )
+        for place in outcome.places
+    ]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

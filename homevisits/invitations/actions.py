@@ -1,0 +1,233 @@
+"""Asking families, and keeping their word: in the order drawn, or because a family asked itself. Every word is kept."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from homevisits.access import Actor, Permission
+from homevisits.draws.models import Draw
+from homevisits.invitations import order, queries
+from homevisits.invitations.models import Answer, ConsentEntry, FamilyRequest, Invitation
+from homevisits.invitations.order import Next
+from homevisits.invitations.queries import Contact
+from homevisits.messages import optout, outbox, packs
+from homevisits.messages.texts import PlannedText
+from homevisits.people.models import Family, School, Student
+from homevisits.practices import no_targeting
+from homevisits.problems import NotFound, Problem, refuse_if_any
+
+AT_ONCE = 50
+OF_USE = timedelta(days=3)
+"""An invitation that could not leave for so long is not sent any more: a person looks at it."""
+HOW = frozenset({"text", "phone", "in_person", "paper"})
+BY_A_PERSON = HOW - {"text"}
+
+
+@dataclass(frozen=True)
+class Invited:
+    """A family that has just been asked. ``call`` says why a person must call instead of a text: None for a text."""
+
+    invitation_id: int
+    family_id: int
+    family: str
+    call: str | None  # no_phone | no_text | stopped
+
+
+def ask_next(session: Session, actor: Actor | None, draw_id: int, count: int, now: datetime) -> list[Invited]:
+    """Ask the next `count` families of a draw, in its order. `actor` None: the demo's past."""
+    draw = _locked_draw(session, actor, draw_id)
+    chosen = order.next_families(session, draw_id, max(0, min(count, AT_ONCE)), now)
+    problems = [] if chosen else [Problem("nobody_left_to_ask")]
+    if _replaced(session, draw_id):
+        problems.append(Problem("draw_was_replaced"))
+    refuse_if_any(problems)
+    return [_ask(session, actor, draw, family, now) for family in chosen]
+
+
+def ask_one(session: Session, actor: Actor | None, draw_id: int, family_id: int, now: datetime) -> Invited:
+    """Ask this family, which must be the next: the page showed it a moment ago, and someone else may have asked it."""
+    _locked_draw(session, actor, draw_id)
+    waiting = order.next_families(session, draw_id, 1, now)
+    if not waiting or waiting[0].family_id != family_id:
+        places = [family.position for family in waiting if family.position is not None]
+        refuse_if_any(
+            no_targeting.asked_in_order(max(places, default=0) + 1, places) or [Problem("not_the_next_family")]
+        )
+    return ask_next(session, actor, draw_id, 1, now)[0]
+
+
+def request(session: Session, actor: Actor, family_id: int, school_id: int, how: str, now: datetime) -> Invitation:
+    """A family asked for a visit itself: that is an invitation without a draw, and its yes."""
+    if not actor.may_at(Permission.ASK, school_id):
+        raise NotFound
+    family = session.scalar(select(Family).where(Family.id == family_id).with_for_update())
+    child = select(Student.id).where(Student.family_id == family_id, Student.school_id == school_id).limit(1)
+    if family is None or session.scalar(child) is None:
+        raise NotFound
+    refuse_if_any([] if how in HOW else [Problem("not_a_choice", "how")])
+    asked_itself = FamilyRequest(
+        family_id=family_id, school_id=school_id, how=how, at=now, recorded_by=actor.account_id
+    )
+    session.add(asked_itself)
+    session.flush()
+    made = Invitation(
+        family_id=family_id,
+        school_id=school_id,
+        family_request_id=asked_itself.id,
+        asked_at=now,
+        asked_by=actor.account_id,
+        how=how,
+        language=family.language,
+    )
+    session.add(made)
+    session.flush()
+    note(session, made.id, Answer.YES, how, now, recorded_by=actor.account_id)
+    return made
+
+
+def record(session: Session, actor: Actor, invitation_id: int, answer: Answer, how: str, now: datetime) -> ConsentEntry:
+    """Write down what a family told a person, by phone, in person or on paper: how, and to whom."""
+    made = session.get(Invitation, invitation_id)
+    if made is None or not actor.may_at(Permission.ASK, made.school_id):
+        raise NotFound
+    problems = []
+    if how not in BY_A_PERSON:
+        problems.append(Problem("say_how", "how"))
+    if answer is Answer.CONFIRMED:
+        problems.append(Problem("not_a_choice", "answer"))
+    refuse_if_any(problems)
+    caregiver = queries.contacts(session, [made.family_id])[made.family_id].caregiver_id
+    return note(session, invitation_id, answer, how, now, caregiver_id=caregiver, recorded_by=actor.account_id)
+
+
+def answer(
+    session: Session, invitation_id: int, said: Answer, now: datetime, *, phone: str, evidence: str
+) -> ConsentEntry:
+    """A family's own text in answer to an invitation. It gets a text back that says what happens next."""
+    made = session.get(Invitation, invitation_id)
+    if made is None:
+        raise NotFound
+    caregiver = queries.contacts(session, [made.family_id])[made.family_id]
+    entry = note(
+        session,
+        invitation_id,
+        said,
+        "text",
+        now,
+        caregiver_id=caregiver.caregiver_id if caregiver.phone == phone else None,
+        evidence=evidence,
+    )
+    school = session.get_one(School, made.school_id)
+    template = f"invitation_{said.value}"
+    if packs.has(made.language, template):
+        about = f"invitation:{invitation_id}"
+        reply = PlannedText(
+            key=f"answer-{entry.id}",
+            to=phone,
+            language=made.language,
+            template=template,
+            params={"school": school.name},
+            not_before=now,
+            expires_at=now + timedelta(hours=12),
+        )
+        outbox.put(session, about, reply, now)
+    return entry
+
+
+def note(
+    session: Session,
+    invitation_id: int,
+    said: Answer,
+    how: str,
+    now: datetime,
+    *,
+    visit_id: int | None = None,
+    caregiver_id: int | None = None,
+    recorded_by: int | None = None,
+    evidence: str | None = None,
+) -> ConsentEntry:
+    """Append one row to the consent ledger. A no closes the invitation, a later yes reopens it; no reason is kept."""
+    made = session.get_one(Invitation, invitation_id)
+    # The family's row is the lock: two answers of one family follow one another.
+    session.execute(select(Family.id).where(Family.id == made.family_id).with_for_update())
+    entry = ConsentEntry(
+        family_id=made.family_id,
+        invitation_id=invitation_id,
+        visit_id=visit_id,
+        caregiver_id=caregiver_id,
+        answer=said.value,
+        how=how,
+        language=made.language,
+        at=now,
+        recorded_by=recorded_by,
+        evidence=evidence,
+    )
+    session.add(entry)
+    if said.value in queries.SAID_NO:
+        made.closed_at = now
+        outbox.withdraw(session, f"invitation:{invitation_id}", now)
+    elif said is Answer.YES:
+        made.closed_at = None
+    session.flush()
+    return entry
+
+
+def preview(session: Session, draw: Draw, family_id: int) -> tuple[Contact, str | None, str | None]:
+    """The family, the text as it will read (None: a person calls), and why a person calls."""
+    contact = queries.contacts(session, [family_id])[family_id]
+    call = _why_call(session, contact)
+    if call is not None:
+        return contact, None, call
+    school = session.get_one(School, draw.school_id)
+    return contact, packs.render(contact.language, "invitation", {"school": school.name}), None
+
+
+def _locked_draw(session: Session, actor: Actor | None, draw_id: int) -> Draw:
+    draw = session.scalar(select(Draw).where(Draw.id == draw_id).with_for_update())
+    if draw is None or (actor is not None and not actor.may_at(Permission.ASK, draw.school_id)):
+        raise NotFound
+    return draw
+
+
+def _replaced(session: Session, draw_id: int) -> bool:
+    return session.scalar(select(Draw.id).where(Draw.replaces_id == draw_id)) is not None
+
+
+def _why_call(session: Session, contact: Contact) -> str | None:
+    if contact.phone is None:
+        return "no_phone"
+    if not packs.has(contact.language, "invitation"):
+        return "no_text"
+    return None if optout.may_text(session, contact.phone) else "stopped"
+
+
+def _ask(session: Session, actor: Actor | None, draw: Draw, chosen: Next, now: datetime) -> Invited:
+    contact, body, call = preview(session, draw, chosen.family_id)
+    made = Invitation(
+        family_id=chosen.family_id,
+        school_id=draw.school_id,
+        draw_id=draw.id,
+        replaces_id=chosen.replaces_id,
+        asked_at=now,
+        asked_by=actor.account_id if actor else None,
+        how="text" if body else "phone",
+        language=contact.language,
+    )
+    session.add(made)
+    session.flush()
+    if body is not None and contact.phone is not None:
+        about = f"invitation:{made.id}"
+        text = PlannedText(
+            key="ask",
+            to=contact.phone,
+            language=contact.language,
+            template="invitation",
+            params={"school": session.get_one(School, draw.school_id).name},
+            not_before=now,
+            expires_at=now + OF_USE,
+            asks=about,
+        )
+        outbox.put(session, about, text, now)
+    return Invited(made.id, contact.family_id, contact.name, call)
