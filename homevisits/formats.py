@@ -104,6 +104,6 @@ def length(minutes: int) -> str:
 def install(environment: Environment) -> None:
     """Make these the templates' filters."""
     environment.filters.update(
-        when=when, day=day, month=month, hour=hour, clock=clock_time, money=money, hours=hours, length=length
+        when=when, day=day, month=month, hour=hour, clock=clock_time, money=money, hours=hours, duration=length
     )
     environment.globals["span"] = span
