@@ -168,11 +168,13 @@ class _Sync:
         leave: str | None = None,
     ) -> dict[str, int]:
         """Rows of `model` by ``source_id``; answers their ids. Who left gets today in the column `leave`."""
-        columns = [*(next(iter(wanted.values()), {})), *([leave] if leave else [])]
+        given = next(iter(wanted.values()), {})
+        columns = [*given, *([leave] if leave and leave not in given else [])]
         source = model.source_id  # type: ignore[attr-defined]
         found = self.session.execute(select(model.id, source, *(getattr(model, c) for c in columns)))  # type: ignore[attr-defined]
         known = {row[1]: (row[0], dict(zip(columns, row[2:], strict=True))) for row in found}
-        back: dict[str, Any] = {leave: None} if leave else {}
+        # Who is in the roster again is back, unless the roster itself names their last day.
+        back: dict[str, Any] = {leave: None} if leave and leave not in given else {}
         new = [{**(at_first or {}), **row, "source_id": key} for key, row in wanted.items() if key not in known]
         changed = [
             {"id": known[key][0], **row, **back}

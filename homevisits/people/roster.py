@@ -74,7 +74,9 @@ def _schools_of_users(roster: Roster) -> dict[str, str]:
 
 def _students(roster: Roster, school_of: Mapping[str, str], errors: list[Finding]) -> dict[str, Values]:
     begins: dict[str, list[date]] = {}
+    ends: dict[str, list[date | None]] = {}
     for entry in roster.enrollments:
+        ends.setdefault(entry.user, []).append(entry.ends)
         if entry.begins:
             begins.setdefault(entry.user, []).append(entry.begins)
     students: dict[str, Values] = {}
@@ -91,8 +93,15 @@ def _students(roster: Roster, school_of: Mapping[str, str], errors: list[Finding
             "family_name": user.family,
             "grade": user.grade,
             "enrolled_from": min(begins[user.id]) if user.id in begins else None,
+            "enrolled_to": _last_day(ends.get(user.id, [])),
         }
     return students
+
+
+def _last_day(ends: list[date | None]) -> date | None:
+    """The day after which no class has the student; None while one still does, or when no class is known."""
+    known = [day for day in ends if day is not None]
+    return max(known) if known and len(known) == len(ends) else None
 
 
 def _educators(roster: Roster, school_of: Mapping[str, str], warnings: list[Finding]) -> dict[str, Values]:
