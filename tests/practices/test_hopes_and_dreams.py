@@ -1,6 +1,7 @@
 """Practice 4: hopes and dreams first."""
 
 import pytest
+
 from homevisits.practices.facts import Family, Kind
 from homevisits.practices.hopes_and_dreams import next_kind, relationship_first, shows_learning
 

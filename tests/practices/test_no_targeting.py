@@ -1,6 +1,7 @@
 """Practice 3: everyone, or a fair cross-section, is asked, in the order drawn."""
 
 import pytest
+
 from homevisits.practices.facts import Family
 from homevisits.practices.no_targeting import asked_in_order, fairly_asked
 

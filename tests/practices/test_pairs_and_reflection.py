@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from homevisits.practices.facts import Attestation, Kind
 from homevisits.practices.pairs_and_reflection import (
     both_agree,

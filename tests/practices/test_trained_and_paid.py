@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+
 from homevisits.practices.facts import Certificate, Person
 from homevisits.practices.trained_and_paid import certified_on_the_day, paid_or_says_why
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from homevisits.practices.facts import Family, Person
 from homevisits.practices.voluntary import a_no_needs_no_reason, arranged_in_advance, everyone_said_yes
 

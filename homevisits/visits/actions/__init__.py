@@ -1,0 +1,45 @@
+"""Everything that can be done to a visit, one file per verb. Each gathers, judges, records; none commits.
+
+=============  =======================================================================================
+book           a pair and a time for a family that said yes; the partner is asked
+answer         the partner accepts or declines
+family         the family confirms, wants another time, says not now, asks for a call; by any channel
+move           another time, same pair; the partner is asked again, then the family
+cancel         by either side, no reason asked
+partner        one of the pair cannot come; a stand-in takes the place. Never solo
+attest         "we met" by one, agreed or corrected by the other; nobody home; on the way
+reflect        what I learned and what I will do
+tidy           what time and withdrawals undo: run by the worker, and after every withdrawal
+seats          places in a team with their proofs and the time they take (used by the verbs)
+record         one line of history, the plan of texts, what the database says (used by the verbs)
+=============  =======================================================================================
+"""
+
+from homevisits.visits.actions.answer import accept, decline
+from homevisits.visits.actions.attest import Said, agree, attest, on_the_way
+from homevisits.visits.actions.book import Wanted, book
+from homevisits.visits.actions.cancel import cancel
+from homevisits.visits.actions.family import Heard, family_answers
+from homevisits.visits.actions.move import move
+from homevisits.visits.actions.partner import cannot_come, replace_partner
+from homevisits.visits.actions.reflect import reflect
+from homevisits.visits.actions.tidy import tidy
+
+__all__ = [
+    "Heard",
+    "Said",
+    "Wanted",
+    "accept",
+    "agree",
+    "attest",
+    "book",
+    "cancel",
+    "cannot_come",
+    "decline",
+    "family_answers",
+    "move",
+    "on_the_way",
+    "reflect",
+    "replace_partner",
+    "tidy",
+]

@@ -1,0 +1,62 @@
+"""Answer: whoever was asked to come accepts or declines. Declining asks no reason."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from homevisits.access import Actor
+from homevisits.policies.rules import Policy
+from homevisits.practices.facts import Kind, Meeting
+from homevisits.problems import Problem, refuse_if_any
+from homevisits.visits import life, rules
+from homevisits.visits.actions import record, seats
+from homevisits.visits.models import Visit, VisitMember
+from homevisits.visits.queries import gathering
+
+
+def accept(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
+    """I'll come. Once both come, the visit is arranged and the family is asked to confirm the time."""
+    visit = gathering.own_visit(session, actor, visit_id)
+    gathering.lock(session, visit.family_id, [visit.lead_id, visit.partner_id])
+    session.refresh(visit)
+    members = gathering.members_of(session, visit.id)
+    mine = members[actor.educator_id or 0]
+    refuse_if_any(life.may("accept", visit.state) + _asked(mine) + rules.still_ahead(visit.starts_at, now))
+    refuse_if_any(_judged(session, visit, now))
+    with record.refused_by_the_database(session):
+        mine.state, mine.answered_at = "coming", now
+        session.flush()
+        record.note(session, visit, "accepted", actor, now)
+        coming = sum(members[each].state == "coming" for each in (visit.lead_id, visit.partner_id))
+        visit.state = life.when_answered(coming, 2)
+        visit.updated_at = now
+        if visit.state == "scheduled":
+            record.note(session, visit, "arranged", None, now)
+            record.plan_texts(session, visit, policy, now)
+    return visit
+
+
+def decline(session: Session, actor: Actor, visit_id: int, now: datetime) -> Visit:
+    """Not this time. The time is one's own again; the other looks for another partner."""
+    visit = gathering.own_visit(session, actor, visit_id)
+    gathering.lock(session, visit.family_id, [visit.lead_id, visit.partner_id])
+    session.refresh(visit)
+    mine = gathering.members_of(session, visit.id)[actor.educator_id or 0]
+    refuse_if_any(life.may("decline", visit.state) + _asked(mine))
+    with record.refused_by_the_database(session):
+        seats.leave(session, mine, "declined", now)
+        visit.updated_at = now
+        record.note(session, visit, "declined", actor, now)
+    return visit
+
+
+def _asked(mine: VisitMember) -> list[Problem]:
+    return [] if mine.state == "asked" else [Problem("not_asked", None)]
+
+
+def _judged(session: Session, visit: Visit, now: datetime) -> list[Problem]:
+    """Between asking and accepting anyone may have left, or said no."""
+    family = gathering.family_at_hand(session, visit.family_id, now.date())
+    people = gathering.people_facts(session, [visit.lead_id, visit.partner_id])
+    meeting = Meeting(Kind(visit.kind), visit.starts_at, visit.local_date)
+    return rules.judge_team(meeting, family.facts, people, visit.min_trained)

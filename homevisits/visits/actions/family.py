@@ -1,0 +1,104 @@
+"""The family's word on a visit, by text, by phone or in person. Nobody asks it for a reason."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from homevisits.access import Actor
+from homevisits.invitations.models import Answer, ConsentEntry
+from homevisits.people.models import Family
+from homevisits.policies.rules import Policy
+from homevisits.practices.voluntary import a_no_needs_no_reason
+from homevisits.problems import NotFound, Problem, refuse_if_any
+from homevisits.visits import life
+from homevisits.visits.actions import record, seats
+from homevisits.visits.models import Visit, VisitState
+from homevisits.visits.queries import gathering
+
+
+class Heard(StrEnum):
+    """What came of a family's answer."""
+
+    CONFIRMED = "confirmed"
+    ENDED = "ended"  # the visit that was planned will not take place
+    CALL = "call"  # somebody is to call; the visit stands
+    NOT_WAITING = "not_waiting"  # an answer to a visit that is over, or a yes to a time not settled yet
+
+
+ACKNOWLEDGE = {
+    Answer.CONFIRMED: "visit_confirmed",
+    Answer.OTHER_TIME: "visit_other_time",
+    Answer.NOT_NOW: "visit_ended_by_family",
+    Answer.WITHDRAWN: "visit_ended_by_family",
+    Answer.CALL_ME: "visit_call_me",
+}
+
+
+def family_answers(
+    session: Session,
+    actor: Actor | None,
+    visit_id: int,
+    answer: str,
+    policy: Policy,
+    now: datetime,
+    *,
+    how: str = "text",
+    caregiver_id: int | None = None,
+    evidence: str | None = None,
+) -> Heard:
+    """The family says `answer` (yes or confirmed, other_time, not_now, withdrawn, call_me) to a visit's time.
+
+    `actor` is None for the family's own text; a person who records a call or a talk is one of the pair or coordinates
+    the school. The answer is a row of the consent ledger, and what it means for the visit happens at once.
+    """
+    visit = gathering.visit_of(session, actor, visit_id) if actor else session.get(Visit, visit_id)
+    if visit is None:
+        raise NotFound
+    gathering.lock(session, visit.family_id, [visit.lead_id, visit.partner_id])
+    session.refresh(visit)
+    said = Answer.CONFIRMED if answer == "yes" else Answer(answer)
+    if said is Answer.CONFIRMED and life.may("confirm", visit.state):
+        if actor is not None:
+            refuse_if_any([Problem("visit_moved_on", None, {"state": visit.state})])
+        return Heard.NOT_WAITING
+    entry = ConsentEntry(
+        family_id=visit.family_id,
+        invitation_id=visit.invitation_id,
+        visit_id=visit.id,
+        caregiver_id=caregiver_id,
+        answer=said,
+        how=how,
+        language=session.get_one(Family, visit.family_id).language,
+        at=now,
+        recorded_by=actor.account_id if actor else None,
+        evidence=evidence,
+    )
+    with record.refused_by_the_database(session):
+        session.add(entry)
+        record.note(session, visit, f"family_{said}", actor, now)
+        heard = _follow(session, visit, said, now)
+        if heard is not Heard.NOT_WAITING:
+            record.plan_texts(session, visit, policy, now, acknowledge=ACKNOWLEDGE[said])
+    return heard
+
+
+def _follow(session: Session, visit: Visit, said: Answer, now: datetime) -> Heard:
+    """What the answer means for the visit. Once it has started, only the pair can say what became of it."""
+    if said is Answer.CONFIRMED:
+        visit.state, visit.updated_at = VisitState.CONFIRMED, now
+        return Heard.CONFIRMED
+    if visit.state not in life.LIVE or visit.starts_at <= now:
+        return Heard.NOT_WAITING
+    if said is Answer.CALL_ME:
+        return Heard.CALL
+    assert a_no_needs_no_reason(said)
+    end(session, visit, VisitState.CANCELLED_BY_FAMILY, now)
+    return Heard.ENDED
+
+
+def end(session: Session, visit: Visit, state: VisitState, now: datetime) -> None:
+    """The visit will not take place: its state, its calendar entry, and everyone's time."""
+    visit.state, visit.closed_at = state, now
+    record.changed(visit, now)
+    seats.release_all(session, visit)

@@ -1,0 +1,75 @@
+"""Move: another time for the same pair. History is kept; the partner is asked again, then the family, once each."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from homevisits.access import Actor
+from homevisits.policies.rules import Policy
+from homevisits.practices.facts import Kind, Meeting
+from homevisits.problems import refuse_if_any
+from homevisits.visits import life, rules
+from homevisits.visits.actions import record, seats
+from homevisits.visits.actions.book import free_then, open_then
+from homevisits.visits.models import Visit, VisitState
+from homevisits.visits.queries import gathering
+
+
+def move(session: Session, actor: Actor, visit_id: int, starts_at: datetime, policy: Policy, now: datetime) -> Visit:
+    """Give the visit another time. Everyone's time moves with it, in place; whoever moved it is coming."""
+    # gather
+    visit = gathering.visit_of(session, actor, visit_id)
+    pair = [visit.lead_id, visit.partner_id]
+    gathering.lock(session, visit.family_id, pair)
+    session.refresh(visit)
+    refuse_if_any(life.may("move", visit.state) + rules.still_ahead(visit.starts_at, now))
+    members = gathering.members_of(session, visit.id)
+    family = gathering.family_at_hand(session, visit.family_id, now.date())
+    # The proof a place points at stays the same, so it is that certificate which must reach the new day.
+    people = [
+        gathering.with_own_certificate(person, members[person.id].certification_id)
+        for person in gathering.people_facts(session, pair)
+    ]
+    local = starts_at.astimezone(ZoneInfo(visit.timezone))
+    meeting = Meeting(Kind(visit.kind), starts_at, local.date())
+    # judge
+    refuse_if_any(
+        [
+            *rules.judge(meeting, family.facts, people, policy, now),
+            *rules.within_reach(starts_at, policy, now),
+            *free_then(session, pair, starts_at, policy, visit.timezone, but=f"visit:{visit.id}"),
+            *open_then(session, visit.school_id, local.date()),
+        ]
+    )
+    # record
+    with record.refused_by_the_database(session):
+        _shift(session, actor, visit, starts_at, local, policy, now)
+        record.note(session, visit, "moved", actor, now, detail=f"{visit.local_date} {visit.local_start}")
+        record.plan_texts(session, visit, policy, now)
+    return visit
+
+
+def _shift(
+    session: Session, actor: Actor, visit: Visit, starts_at: datetime, local: datetime, policy: Policy, now: datetime
+) -> None:
+    members = gathering.members_of(session, visit.id)
+    pair = [members[each] for each in sorted((visit.lead_id, visit.partner_id))]
+    if visit.state != VisitState.PROPOSED:
+        visit.state = VisitState.PROPOSED
+        session.flush()
+    ends_at = starts_at + timedelta(minutes=policy.visit_minutes)
+    times = seats.commitments_of(session, pair)
+    for member in pair:
+        mine = member.educator_id == actor.educator_id
+        member.state, member.answered_at = ("coming", now) if mine else ("asked", None)
+        member.on_the_way_at = None
+        if not mine:
+            member.asked_at = now
+        taken = times[member.educator_id]
+        taken.starts_at, taken.ends_at = starts_at, ends_at + timedelta(minutes=policy.travel_minutes)
+        taken.active = True
+        session.flush()
+    visit.starts_at, visit.ends_at = starts_at, ends_at
+    visit.local_date, visit.local_start = local.date(), local.strftime("%H:%M")
+    record.changed(visit, now)

@@ -1,0 +1,91 @@
+"""Tidy: what withdrawals and time undo. Run by the worker every few seconds, and right after anybody withdraws."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session, aliased
+
+from homevisits.invitations.models import ConsentEntry
+from homevisits.messages import outbox
+from homevisits.people.models import OptIn
+from homevisits.policies.rules import Policy
+from homevisits.visits.actions import record
+from homevisits.visits.actions.family import end
+from homevisits.visits.actions.partner import step_out
+from homevisits.visits.models import LIVE, Visit, VisitMember, VisitState
+from homevisits.visits.queries import gathering
+
+
+def tidy(session: Session, policy: Policy, now: datetime) -> int:
+    """End visits whose family withdrew, free educators who opted out, close what never came about. How many changed."""
+    return (
+        _families_withdrew(session, policy, now)
+        + _educators_left(session, policy, now)
+        + _never_came_about(session, policy, now)
+    )
+
+
+def _families_withdrew(session: Session, policy: Policy, now: datetime) -> int:
+    later = aliased(ConsentEntry)
+    found = select(Visit).where(
+        Visit.state.in_(LIVE),
+        Visit.starts_at > now,
+        exists().where(
+            later.family_id == Visit.family_id,
+            later.id > Visit.consent_id,
+            later.answer.in_(("not_now", "withdrawn")),
+        ),
+    )
+    visits = list(session.scalars(found))
+    for visit in visits:
+        end(session, visit, VisitState.CANCELLED_BY_FAMILY, now)
+        record.note(session, visit, "family_withdrawn", None, now)
+        record.plan_texts(session, visit, policy, now)
+    return len(visits)
+
+
+def _educators_left(session: Session, policy: Policy, now: datetime) -> int:
+    """An educator who opted out is out of every team at once; the other finds a stand-in, or calls it off."""
+    later = aliased(OptIn)
+    found = (
+        select(Visit, VisitMember)
+        .join(VisitMember, VisitMember.visit_id == Visit.id)
+        .where(
+            Visit.state.in_(LIVE),
+            Visit.starts_at > now,
+            VisitMember.state.in_(("asked", "coming")),
+            exists().where(
+                later.educator_id == VisitMember.educator_id, later.id > VisitMember.opt_in_id, later.answer == "out"
+            ),
+        )
+    )
+    rows = session.execute(found).tuples().all()
+    for visit, member in rows:
+        step_out(session, visit, member, "withdrawn", now)
+        record.note(session, visit, "withdrew", None, now, detail=str(member.educator_id))
+        record.plan_texts(session, visit, policy, now)
+        _nobody_left(session, visit, policy, now)
+    return len(rows)
+
+
+def _nobody_left(session: Session, visit: Visit, policy: Policy, now: datetime) -> None:
+    members = gathering.members_of(session, visit.id)
+    if not any(members[each].state in ("asked", "coming") for each in (visit.lead_id, visit.partner_id)):
+        end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
+        record.plan_texts(session, visit, policy, now)
+
+
+def _never_came_about(session: Session, policy: Policy, now: datetime) -> int:
+    """A visit no two people said yes to by its hour did not take place; one nobody wrote up is closed in the end."""
+    unanswered = select(Visit).where(Visit.state == VisitState.PROPOSED, Visit.starts_at <= now)
+    too_late = now - timedelta(days=policy.latest_log_days)
+    unwritten = select(Visit).where(Visit.state.in_(("scheduled", "confirmed")), Visit.starts_at < too_late)
+    visits = [*session.scalars(unanswered), *session.scalars(unwritten)]
+    for visit in visits:
+        end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
+        record.note(session, visit, "never_came_about", None, now)
+        if visit.starts_at > too_late:
+            record.plan_texts(session, visit, policy, now)
+        else:
+            outbox.withdraw(session, f"visit:{visit.id}", now)  # weeks later there is nothing left to say
+    return len(visits)

@@ -1,0 +1,235 @@
+"""An educator's families, and what speaks for a partner: a few set-based queries, flat as visits pile up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, literal_column, or_, select, union
+from sqlalchemy.orm import Session, aliased
+
+from homevisits.access import Actor
+from homevisits.availability.models import Commitment
+from homevisits.invitations.models import ConsentEntry, Invitation
+from homevisits.invitations.queries import counts_for_standing
+from homevisits.people.models import Educator, Enrollment, Family, OptIn, Person, School, Student, Teaching
+from homevisits.visits.models import Visit, VisitMember
+from homevisits.visits.queries.cards import LIVE_NOW, REACH
+from homevisits.visits.rules import Suits, shared_language
+
+
+@dataclass(frozen=True)
+class FamilyRow:
+    """A family of My families: its state and, if one is ahead, its visit. No trait, no score."""
+
+    id: int
+    name: str
+    state: str
+    at: datetime | None
+    timezone: str
+    visit_id: int | None
+    starts_at: datetime | None
+    partner: str | None
+    visits: int
+    mine: bool  # the reader is one of the pair of the visit ahead
+
+
+ORDER = (
+    "to_write_up",
+    "needs_partner",
+    "other_time",
+    "call_me",
+    "yes",
+    "proposed",
+    "scheduled",
+    "confirmed",
+    "visited",
+)
+"""What waits for the educator comes first. A family that said "not now" is in no list."""
+
+
+def my_families(session: Session, actor: Actor, now: datetime) -> list[FamilyRow]:
+    """The families the actor teaches or has a visit with, by what waits for the actor, then by name."""
+    me = actor.educator_id or 0
+    rows = [_row(found, me, now) for found in session.execute(_families(me, now)).all()]
+    kept = [row for row in rows if row is not None]
+    return sorted(kept, key=lambda row: (ORDER.index(row.state), row.starts_at or row.at or now, row.name, row.id))
+
+
+def _mine(me: int, today: date, after: datetime) -> Select[int]:
+    taught = (
+        select(Student.family_id.label("id"))
+        .join(Enrollment, Enrollment.student_id == Student.id)
+        .join(Teaching, Teaching.class_id == Enrollment.class_id)
+        .where(Teaching.educator_id == me, or_(Student.enrolled_to.is_(None), Student.enrolled_to >= today))
+    )
+    ahead = (
+        select(Visit.family_id.label("id"))
+        .join(VisitMember, VisitMember.visit_id == Visit.id)
+        .join(Commitment, Commitment.id == VisitMember.commitment_id)
+        .where(
+            Commitment.person_id == me,
+            Commitment.active,
+            Commitment.starts_at > after,
+            VisitMember.state == "coming",
+        )
+    )
+    both = union(taught, ahead).subquery()
+    return select(both.c.id)
+
+
+def _families(me: int, now: datetime) -> Select[*tuple[Any, ...]]:
+    word, last = aliased(ConsentEntry), aliased(ConsentEntry)
+    done = aliased(Visit)
+    other = aliased(Person, flat=True)
+    empty = exists().where(
+        VisitMember.visit_id == Visit.id,
+        VisitMember.educator_id.in_([Visit.lead_id, Visit.partner_id]),
+        VisitMember.state.in_(("declined", "unable", "withdrawn")),
+    )
+    newest_word = _newest()
+    visited = (
+        select(done.id).where(done.family_id == Family.id, done.kind == "first", done.state == "completed").limit(1)
+    )
+    return (
+        select(
+            Family.id,
+            Family.name,
+            word.answer.label("word"),
+            word.at.label("word_at"),
+            last.answer.label("last"),
+            last.at.label("last_at"),
+            Visit.id.label("visit_id"),
+            Visit.state,
+            Visit.starts_at,
+            Visit.lead_id,
+            Visit.partner_id,
+            School.timezone,
+            (other.given_name + " " + other.family_name).label("other"),
+            empty.label("empty"),
+            visited.correlate(Family).scalar_subquery().label("first_visit"),
+        )
+        .select_from(Family)
+        .join(word, word.id == newest_word)
+        .join(Invitation, Invitation.id == word.invitation_id)
+        .join(School, School.id == Invitation.school_id)
+        .join(last, last.id == _newest(of_all=True))
+        .outerjoin(
+            Visit,
+            and_(Visit.family_id == Family.id, LIVE_NOW),
+        )
+        .outerjoin(
+            other,
+            other.id == func.coalesce(func.nullif(Visit.lead_id, literal_column(str(int(me)))), Visit.partner_id),
+        )
+        .where(Family.id.in_(_mine(me, now.date(), now - REACH)))
+    )
+
+
+def _newest(*, of_all: bool = False) -> ColumnElement[int | None]:
+    """The newest row of a family's ledger: its word on being visited, or `of_all` its rows."""
+    entry = aliased(ConsentEntry)
+    found = select(entry.id).where(entry.family_id == Family.id)
+    if not of_all:
+        found = found.where(counts_for_standing(entry))
+    return found.order_by(entry.id.desc()).limit(1).correlate(Family).scalar_subquery()
+
+
+def _row(found: Row[*tuple[Any, ...]], me: int, now: datetime) -> FamilyRow | None:
+    state = _state(found, now)
+    if state is None:
+        return None
+    return FamilyRow(
+        id=found.id,
+        name=found.name,
+        state=state,
+        at=found.last_at if state in ("other_time", "call_me") else found.word_at,
+        timezone=found.timezone,
+        visit_id=found.visit_id,
+        starts_at=found.starts_at,
+        partner=found.other if found.visit_id else None,
+        visits=1 if found.first_visit else 0,
+        mine=me in (found.lead_id, found.partner_id),
+    )
+
+
+def _state(found: Row[*tuple[Any, ...]], now: datetime) -> str | None:
+    if found.visit_id is not None:
+        if found.state != "proposed" and found.starts_at <= now:
+            return "to_write_up"
+        if found.last == "call_me":
+            return "call_me"
+        return "needs_partner" if found.empty else str(found.state)
+    if found.word != "yes":
+        return None
+    if found.last in ("other_time", "call_me"):
+        return str(found.last)
+    return "visited" if found.first_visit else "yes"
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """Someone who could go along."""
+
+    id: int
+    name: str
+    languages: str
+
+
+def colleagues(session: Session, school_id: int, me: int) -> list[Colleague]:
+    """The educators of a school who take part now, but for `me`. Nobody sees who does not."""
+    newest = select(func.max(OptIn.id).label("id"), OptIn.educator_id).group_by(OptIn.educator_id).subquery("newest")
+    found = (
+        select(Educator.id, Educator.given_name, Educator.family_name, Educator.languages)
+        .join(newest, newest.c.educator_id == Educator.id)
+        .join(OptIn, OptIn.id == newest.c.id)
+        .where(Educator.school_id == school_id, Educator.left_on.is_(None), Educator.id != me, OptIn.answer == "in")
+        .order_by(Educator.given_name, Educator.family_name, Educator.id)
+    )
+    return [Colleague(row.id, f"{row.given_name} {row.family_name}", row.languages) for row in session.execute(found)]
+
+
+def suits(
+    session: Session, family_id: int, family_language: str, people: Sequence[Colleague], now: datetime
+) -> list[Suits]:
+    """What speaks for each of `people` with this family."""
+    ids = [each.id for each in people]
+    taught = set(
+        session.scalars(
+            select(Teaching.educator_id)
+            .join(Enrollment, Enrollment.class_id == Teaching.class_id)
+            .join(Student, Student.id == Enrollment.student_id)
+            .where(Student.family_id == family_id, Teaching.educator_id.in_(ids))
+        )
+    )
+    went = set(
+        session.scalars(
+            select(VisitMember.educator_id)
+            .join(Visit, Visit.id == VisitMember.visit_id)
+            .where(Visit.family_id == family_id, Visit.state == "completed", VisitMember.state == "coming")
+        )
+    )
+    soon = dict(
+        session.execute(
+            select(Commitment.person_id, func.count())
+            .where(
+                Commitment.person_id.in_(ids),
+                Commitment.active,
+                Commitment.starts_at.between(now, now + timedelta(days=14)),
+            )
+            .group_by(Commitment.person_id)
+        )
+        .tuples()
+        .all()
+    )
+    return [
+        Suits(
+            each.id,
+            each.name,
+            shared_language(family_language, each.languages),
+            each.id in taught,
+            each.id in went,
+            soon.get(each.id, 0),
+        )
+        for each in people
+    ]
