@@ -194,7 +194,8 @@ def _context() -> dict[str, Any]:
         "language": formats.language(),
         "languages": formats.LANGUAGES,
         "request_id": g.get("request_id", ""),
-        "demo": settings().mode == "demo",
+        "demo": settings().demo,
+        "zone": settings().timezone,
     }
 
 

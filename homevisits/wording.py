@@ -24,6 +24,13 @@ SENTENCES = MappingProxyType(
         "password_same": N_("Choose a password that differs from the current one."),
         "password_is_name": N_("Choose a password that is not your own name or sign-in name."),
         "passwords_differ": N_("The two new passwords are not the same. Type both again."),
+        # accounts, on the command line
+        "email_wrong": N_("Write an e-mail address, such as name@district.org."),
+        "account_exists": N_("%(email)s has an account already."),
+        "educator_missing": N_("Say which educator this account belongs to, by the roster’s id."),
+        "educator_unknown": N_("The roster has no educator %(found)s."),
+        "educator_has_account": N_("The educator %(found)s has an account already."),
+        "school_unknown": N_("The roster has no school %(found)s."),
         # forms
         "missing": N_("Fill in this field."),
         "not_a_number": N_("Write a number here, such as 60.00."),
@@ -34,7 +41,7 @@ SENTENCES = MappingProxyType(
         "rule_amount": N_("Write an amount above $0.00 and at most $10,000.00, with cents, such as 60.00."),
         "rule_starts_in_past": N_("A new rule starts today or later. Pay for past visits stays as it was."),
         "rule_starts_taken": N_(
-            "A rule for this school, or for all schools, already starts on this day. Choose another day."
+            "A rule already starts on this day. Choose another day."
         ),
         "rule_minimum": N_("Write a smallest time between 0 and 480 minutes."),
         "rule_rounding": N_("Choose how minutes are rounded up: 1, 5, 6, 10, 15, 30 or 60."),
@@ -45,9 +52,9 @@ SENTENCES = MappingProxyType(
             "Someone else decided on one of these claims a moment ago. Look at the list again, then choose."
         ),
         "own_claim": N_("You cannot approve your own pay. Another coordinator does."),
+        "approved_by_you": N_("You approved one of these for the school. Somebody else approves it for the union."),
         "comment_missing": N_("Say in a sentence what to check, so that the next person knows what to do."),
         "period_backwards": N_("The last day comes before the first. Choose the days again."),
-        "period_not_over": N_("This period is not over yet. Choose a last day before today."),
         "period_empty": N_("No approved pay waits in these days. Choose other days, or approve claims first."),
         # files handed in: the roster and its supplement
         "package_missing": N_("There is no such file or folder."),
@@ -95,6 +102,14 @@ SENTENCES = MappingProxyType(
         "language_unknown": N_("“%(found)s” is not a language code such as eng or es."),
         "student_unknown": N_("No student has the number %(found)s. Import the roster first."),
         "supplement_differs": N_("Children of one household differ here; the first one’s was kept."),
+        # drawing and asking
+        "nobody_to_draw_from": N_("Nobody is enrolled there. Choose the school, a grade or a class."),
+        "draw_how_many": N_("Write how many families to draw: 1 or more."),
+        "redraw_needs_reason": N_("There is a draw for these families already. Say why you draw again; the first is kept."),
+        "nobody_left_to_ask": N_("Every family of this draw is asked. Nothing more to do here."),
+        "draw_was_replaced": N_("This draw was replaced by a newer one. Ask the families of the newer draw."),
+        "not_the_next_family": N_("Someone else asked this family a moment ago. The page now shows the next one."),
+        "say_how": N_("Say how the family told you: by phone, in person or on paper."),
         # trainings and willingness
         "trainer_educator_missing": N_("Name the educator who led the training."),
         "trainer_parent_missing": N_("Name the parent who led the training together with the educator."),

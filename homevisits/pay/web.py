@@ -1,0 +1,228 @@
+"""My pay, approvals, the contract, payroll files."""
+
+from datetime import date, timedelta
+
+from flask import Blueprint, Response, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from sqlalchemy.orm import Session
+
+from homevisits import clock, formats
+from homevisits.access import Permission, Role
+from homevisits.pages import actor, allow, done, now, reading, settings, transaction
+from homevisits.pay import actions, exporting, forms, queries, rules, words
+from homevisits.problems import NotFound, Problem, Refused, RulesBroken, refuse_if_any
+
+bp = Blueprint("pay", __name__)
+
+
+@bp.app_context_processor
+def _words() -> dict[str, object]:
+    return {"pay_words": words}
+
+
+def today() -> date:
+    """The day it is in the district."""
+    return clock.local(now(), settings().timezone).date()
+
+
+def school_year(day: date) -> tuple[date, date]:
+    """The school year that `day` lies in: August to July."""
+    first = date(day.year if day.month >= 8 else day.year - 1, 8, 1)
+    return first, date(first.year + 1, 7, 31)
+
+
+@bp.get("/pay")
+@allow(Permission.OWN_PAY)
+def mine() -> str:
+    """What am I owed, and why."""
+    typed = request.args.get("year", "")
+    year = int(typed) if typed.isdecimal() and 2000 <= int(typed[:5]) <= 2200 else school_year(today())[0].year
+    with reading() as db:
+        lines = queries.own_lines(db, actor(), date(year, 8, 1), date(year + 1, 7, 31))
+    sums = {"earned": 0, "pending": 0, "paid": 0}
+    for line in lines:
+        name = {"earned": "earned", "returned": "earned", "exported": "paid"}.get(line.state, "pending")
+        sums[name] += line.cents or 0
+    return render_template("pay/mine.html", lines=lines, sums=sums, year=year, this_year=school_year(today())[0].year)
+
+
+def _step() -> str:
+    """The step this person decides on: their only one, or the one asked for, or that of the role they work in."""
+    may = [step for step, permission in queries.PERMISSION.items() if actor().may(permission)]
+    asked = request.values.get("step") or ("union" if session.get("hat") == Role.UNION_COORDINATOR else "site")
+    if not may:
+        raise Refused
+    return asked if asked in may else may[0]
+
+
+@bp.get("/approvals")
+@allow(Permission.SITE_APPROVE, Permission.UNION_APPROVE)
+def approvals() -> str:
+    """What waits for my approval."""
+    return _approvals(())
+
+
+def _approvals(problems: tuple[Problem, ...], comment_on: int | None = None) -> str:
+    step = _step()
+    with reading() as db:
+        values = {
+            "waiting": queries.waiting(db, actor(), step),
+            "attention": queries.needing_attention(db, actor(), step),
+            "decided": queries.decided(db, actor(), step),
+        }
+    both = all(actor().may(permission) for permission in queries.PERMISSION.values())
+    return render_template(
+        "pay/approvals.html",
+        step=step,
+        both=both,
+        problems=problems,
+        comment_on=comment_on,
+        each=queries.EACH_PAGE,
+        **values,
+    )
+
+
+@bp.post("/approvals")
+@allow(Permission.SITE_APPROVE, Permission.UNION_APPROVE)
+def approve() -> ResponseReturnValue:
+    """Approve the claims that are ticked."""
+    chosen = forms.chosen(request.form)
+    try:
+        with transaction() as db:
+            cents = actions.approve(db, actor(), _step(), chosen, now())
+    except RulesBroken as broken:
+        return _approvals(broken.problems), 422
+    amount = formats.money(cents)
+    done(ngettext("One claim approved: %(a)s.", "%(num)d claims approved: %(a)s.", len(chosen), a=amount))
+    return redirect(url_for("pay.approvals", step=_step()), code=303)
+
+
+@bp.post("/approvals/<int:line_id>/return")
+@allow(Permission.SITE_APPROVE, Permission.UNION_APPROVE)
+def send_back(line_id: int) -> ResponseReturnValue:
+    """Return a claim with what there is to check."""
+    try:
+        with transaction() as db:
+            actions.send_back(db, actor(), _step(), line_id, request.form.get("comment", ""), now())
+    except RulesBroken as broken:
+        return _approvals(broken.problems, comment_on=line_id), 422
+    done(_("Returned. It waits at the school's coordinator with your comment."))
+    return redirect(url_for("pay.approvals", step=_step()), code=303)
+
+
+@bp.get("/contract")
+@allow(Permission.PAYROLL)
+def contract() -> str:
+    """What the contract pays, and since when."""
+    with reading() as db:
+        known = queries.rules(db)
+    return render_template("pay/contract.html", rules=known, in_force=rules.in_force(known, today()), today=today())
+
+
+@bp.get("/contract/new")
+@allow(Permission.PAYROLL)
+def new_rule() -> str:
+    """Write a new rule."""
+    return _rule_page({"effective_from": (today() + timedelta(days=1)).isoformat(), "unit": "flat_visit"})
+
+
+def _rule_page(typed: dict[str, str], problems: tuple[Problem, ...] = ()) -> str:
+    return render_template("pay/new_rule.html", typed=typed, problems=problems, roundings=rules.ROUNDINGS)
+
+
+@bp.post("/contract/new")
+@allow(Permission.PAYROLL)
+def add_rule() -> ResponseReturnValue:
+    """Check the new rule; when it was read and confirmed, add it."""
+    typed, new = request.form.to_dict(), forms.new_rule(request.form)
+    try:
+        if typed.get("confirmed") == "yes":
+            with transaction() as db:
+                actions.add_rule(db, actor(), new, today(), now())
+            done(_("The rule is in the contract."))
+            return redirect(url_for("pay.contract"), code=303)
+        if typed.get("confirmed") == "change":
+            return _rule_page(typed)
+        with reading() as db:
+            known = queries.rules(db)
+        refuse_if_any(rules.problems_of(new, known, today()))
+        assert new.effective_from is not None
+        shown = {"before": rules.in_force(known, new.effective_from), "rule": _preview(new), "typed": typed}
+        return render_template("pay/check_rule.html", **shown)
+    except RulesBroken as broken:
+        return _rule_page(typed, broken.problems), 422
+
+
+def _preview(new: rules.NewRule) -> rules.Rule:
+    hourly = new.unit == rules.Unit.HOURLY
+    assert new.effective_from is not None
+    return rules.Rule(
+        0,
+        rules.Unit(new.unit),
+        rules.rate_cents(new.rate) or 0,
+        int(new.minimum_minutes) if hourly else 0,
+        int(new.round_to_minutes) if hourly else 1,
+        new.effective_from,
+        None,
+        new.pay_code,
+        new.clause,
+    )
+
+
+@bp.get("/payroll")
+@allow(Permission.PAYROLL)
+def payroll() -> str:
+    """Make a payroll file, and find those that were made."""
+    return _payroll({}, ())
+
+
+def _payroll(typed: dict[str, str], problems: tuple[Problem, ...]) -> str:
+    with reading() as db:
+        ready = queries.approved(db, None, today())
+        made = queries.exports(db)
+    if not typed:
+        last = today() if not ready else max(line.earned_on for line in ready)
+        typed = {
+            "first": min((line.earned_on for line in ready), default=last.replace(day=1)).isoformat(),
+            "last": last.isoformat(),
+        }
+    missing = sorted({line.person for line in ready if not line.employee})
+    return render_template("pay/payroll.html", ready=ready, made=made, typed=typed, problems=problems, missing=missing)
+
+
+@bp.post("/payroll")
+@allow(Permission.PAYROLL)
+def make_payroll() -> ResponseReturnValue:
+    """Make the file of a period, or find the one that was made."""
+    try:
+        with transaction() as db:
+            export_id = _make(db)
+    except RulesBroken as broken:
+        return _payroll(request.form.to_dict(), broken.problems), 422
+    done(_("The payroll file is ready. Its lines are locked now."))
+    return redirect(url_for("pay.payroll") + f"#file-{export_id}", code=303)
+
+
+def _make(db: Session) -> int:
+    first, last = forms.day(request.form.get("first")), forms.day(request.form.get("last"))
+    wrong = [Problem("not_a_day", name) for name, day in (("first", first), ("last", last)) if day is None]
+    refuse_if_any(wrong)
+    assert first is not None
+    assert last is not None
+    return exporting.export_payroll(db, actor(), first, last, now()).id
+
+
+@bp.get("/payroll/<int:export_id>.csv")
+@allow(Permission.PAYROLL)
+def payroll_file(export_id: int) -> Response:
+    """The bytes of a payroll file, as they were made."""
+    if export_id >= 2**63:
+        raise NotFound
+    with reading() as db:
+        made = queries.export(db, export_id)
+    name = f"payroll-{made.period_from}-{made.period_to}-{made.id}.csv"
+    return Response(
+        made.content, mimetype="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
