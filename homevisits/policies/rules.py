@@ -1,0 +1,40 @@
+"""What a district may decide: one frozen policy profile. The five practices are not in it; they are never settings."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy profile (config/policies/*.toml explains every key). Hours and minutes are whole numbers."""
+
+    name: str
+    minimum_notice_hours: int
+    visit_minutes: int
+    travel_minutes: int
+    min_trained: int
+    certification_months: int
+    place_types: tuple[str, ...]
+    reminder_hours: tuple[int, ...]
+    booking_days_ahead: int
+    address_from_hours: int
+    address_until_hours: int
+    latest_log_days: int
+
+    def problems(self) -> list[str]:
+        """What is wrong with this profile, in words for whoever writes the file; empty when it can be used."""
+        found = []
+        if not 1 <= self.min_trained <= 2:
+            found.append("min_trained must be 1 or 2")
+        if self.minimum_notice_hours < 1:
+            found.append("minimum_notice_hours must be at least 1: a visit is arranged in advance")
+        if not set(self.place_types) <= {"home", "neutral", "video"} or not self.place_types:
+            found.append("place_types must be some of home, neutral, video")
+        for name in ("visit_minutes", "booking_days_ahead", "certification_months", "latest_log_days"):
+            if getattr(self, name) < 1:
+                found.append(f"{name} must be at least 1")
+        for name in ("travel_minutes", "address_from_hours", "address_until_hours"):
+            if getattr(self, name) < 0:
+                found.append(f"{name} must not be negative")
+        if any(hours < 1 for hours in self.reminder_hours):
+            found.append("reminder_hours must be whole hours before the visit, at least 1")
+        return found
