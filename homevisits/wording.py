@@ -102,6 +102,17 @@ SENTENCES = MappingProxyType(
         "language_unknown": N_("“%(found)s” is not a language code such as eng or es."),
         "student_unknown": N_("No student has the number %(found)s. Import the roster first."),
         "supplement_differs": N_("Children of one household differ here; the first one’s was kept."),
+        # attendance and demographics files
+        "attendance_file_unknown": N_("A file of attendance has one of four names, such as attendance_events.csv."),
+        "attendance_files_missing": N_("None of the four files of attendance is here, such as attendance_events.csv."),
+        "attendance_code_unknown": N_("“%(found)s” is not among the attendance codes. Add it to attendance_codes.csv."),
+        "school_unknown": N_("No school has the number %(found)s. Import the roster first."),
+        "yes_or_no": N_("“%(found)s” is neither yes nor no: write Y or N, 1 or 0."),
+        "portion_of_day": N_("“%(found)s” is not a part of a day between 0 and 1."),
+        "days_not_a_number": N_("“%(found)s” is not a number of days or a year."),
+        "more_absent_than_enrolled": N_("More days absent than enrolled. Correct it in the student system."),
+        "no_school_that_day": N_("There was no school on %(found)s by the calendar; the line was left out."),
+        "student_day_twice": N_("Some students have several lines on one day (%(number)s); an absence counts first."),
         # drawing and asking
         "nobody_to_draw_from": N_("Nobody is enrolled there. Choose the school, a grade or a class."),
         "draw_how_many": N_("Write how many families to draw: 1 or more."),

@@ -103,6 +103,20 @@ def children(session: Session, school: School, scope: str, value: str, now: date
     ]
 
 
+def named(session: Session, school: str, grade: str | None, school_class: str | None) -> tuple[int, str, str]:
+    """The school, scope and value that the roster's own ids name, for the command line. NotFound when one does not."""
+    school_id = session.scalar(select(School.id).where(School.source_id == school))
+    if school_id is None:
+        raise NotFound
+    if school_class is None:
+        return school_id, "grade" if grade else "school", grade or ""
+    in_school = (SchoolClass.source_id == school_class, SchoolClass.school_id == school_id)
+    class_id = session.scalar(select(SchoolClass.id).where(*in_school))
+    if class_id is None:
+        raise NotFound
+    return school_id, "class", str(class_id)
+
+
 def student_identifiers(session: Session, ids: Collection[int | None]) -> dict[int, str]:
     """The ids under which students were hashed, by ours."""
     found = select(Student.id, func.coalesce(Student.identifier, Student.source_id)).where(Student.id.in_(ids))

@@ -1,0 +1,128 @@
+"""Actions on accounts, for the command line: who may sign in, as what, and where. The first account is made here."""
+
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from homevisits.access import Role
+from homevisits.people.models import Account, AccountGrant, Educator, School
+from homevisits.people.signin import hash_password, problems_of_password, tidy_email
+from homevisits.problems import NotFound, Problem, refuse_if_any
+
+LANGUAGES = ("en", "es")
+
+
+@dataclass(frozen=True)
+class NewAccount:
+    """Who is to sign in. ``school`` and ``educator`` are the roster's own ids; no school: the whole district."""
+
+    email: str
+    name: str
+    role: Role
+    school: str | None = None
+    educator: str | None = None
+    language: str = "en"
+    password: str | None = None
+
+
+@dataclass(frozen=True)
+class AccountRow:
+    """An account and what was granted to it, as "role" or "role@school"."""
+
+    email: str
+    name: str
+    active: bool
+    grants: tuple[str, ...]
+
+
+def add(session: Session, wanted: NewAccount) -> str | None:
+    """Make an account with one role. Returns the password that was made for it; None when one was given."""
+    email = tidy_email(wanted.email)
+    made = None if wanted.password else secrets.token_urlsafe(12)
+    password = wanted.password or made or ""
+    school = _school(session, wanted.school)
+    educator = (
+        session.scalar(select(Educator).where(Educator.source_id == wanted.educator)) if wanted.educator else None
+    )
+    problems = problems_of_password(password, password, f"{email}\n{wanted.name}")
+    if "@" not in email:
+        problems.append(Problem("email_wrong", "email"))
+    if session.scalar(select(Account.id).where(Account.email == email)):
+        problems.append(Problem("account_exists", "email", {"email": email}))
+    if wanted.educator and educator is None:
+        problems.append(Problem("educator_unknown", "educator", {"found": wanted.educator}))
+    if wanted.role is Role.EDUCATOR and not wanted.educator:
+        problems.append(Problem("educator_missing", "educator"))
+    if educator and session.scalar(select(Account.id).where(Account.educator_id == educator.id)):
+        problems.append(Problem("educator_has_account", "educator", {"found": wanted.educator}))
+    if wanted.school and school is None:
+        problems.append(Problem("school_unknown", "school", {"found": wanted.school}))
+    refuse_if_any(problems)
+    account = Account(
+        email=email,
+        name=wanted.name,
+        password_hash=hash_password(password),
+        educator_id=educator.id if educator else None,
+        language=wanted.language,
+    )
+    session.add(account)
+    session.flush()
+    session.add(AccountGrant(account_id=account.id, role=wanted.role.value, school_id=school.id if school else None))
+    return made
+
+
+def grant(session: Session, email: str, role: Role, school: str | None) -> None:
+    """Let an account act in one more role; one it has already stays as it is."""
+    account, place = _account(session, email), _school(session, school)
+    if school and place is None:
+        refuse_if_any([Problem("school_unknown", "school", {"found": school})])
+    where = place.id if place else None
+    held = select(AccountGrant.id).where(
+        AccountGrant.account_id == account.id,
+        AccountGrant.role == role.value,
+        AccountGrant.school_id.is_not_distinct_from(where),
+    )
+    if session.scalar(held) is None:
+        session.add(AccountGrant(account_id=account.id, role=role.value, school_id=where))
+
+
+def revoke(session: Session, email: str, role: Role) -> None:
+    """Take a role away everywhere; sessions that are open lose it with their next click."""
+    account = _account(session, email)
+    session.execute(delete(AccountGrant).where(AccountGrant.account_id == account.id, AccountGrant.role == role.value))
+
+
+def close(session: Session, email: str, *, active: bool = False) -> None:
+    """Close an account and end its sessions (or open it again). What it did stays on record."""
+    account = _account(session, email)
+    account.active = active
+    account.session_epoch += 1
+
+
+def listed(session: Session) -> list[AccountRow]:
+    """Every account, by address."""
+    rows = session.execute(
+        select(Account, AccountGrant.role, School.source_id)
+        .outerjoin(AccountGrant, AccountGrant.account_id == Account.id)
+        .outerjoin(School, School.id == AccountGrant.school_id)
+        .order_by(Account.email, AccountGrant.role, School.source_id)
+    ).all()
+    grants: dict[str, list[str]] = {}
+    accounts: dict[str, Account] = {}
+    for account, role, school in rows:
+        accounts[account.email] = account
+        grants.setdefault(account.email, []).extend([f"{role}@{school}" if school else role] if role else [])
+    return [AccountRow(email, a.name, a.active, tuple(grants[email])) for email, a in accounts.items()]
+
+
+def _account(session: Session, email: str) -> Account:
+    found = session.scalar(select(Account).where(Account.email == tidy_email(email)))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _school(session: Session, source_id: str | None) -> School | None:
+    return session.scalar(select(School).where(School.source_id == source_id)) if source_id else None
