@@ -23,6 +23,8 @@ OF_USE = timedelta(days=3)
 """An invitation that could not leave for so long is not sent any more: a person looks at it."""
 HOW = frozenset({"text", "phone", "in_person", "paper"})
 BY_A_PERSON = HOW - {"text"}
+TOLD = (Answer.YES, Answer.OTHER_TIME, Answer.NOT_NOW, Answer.WITHDRAWN)
+"""What a person can write down for a family. Whoever is called has been called: CALL_ME is not among them."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +89,17 @@ def request(session: Session, actor: Actor, family_id: int, school_id: int, how:
     return made
 
 
-def record(session: Session, actor: Actor, invitation_id: int, answer: Answer, how: str, now: datetime) -> ConsentEntry:
+def record(session: Session, actor: Actor, invitation_id: int, said: str, how: str, now: datetime) -> ConsentEntry:
     """Write down what a family told a person, by phone, in person or on paper: how, and to whom."""
     made = session.get(Invitation, invitation_id)
     if made is None or not actor.may_at(Permission.ASK, made.school_id):
         raise NotFound
-    problems = []
+    problems = [] if said in TOLD else [Problem("not_a_choice", "answer")]
     if how not in BY_A_PERSON:
         problems.append(Problem("say_how", "how"))
-    if answer is Answer.CONFIRMED:
-        problems.append(Problem("not_a_choice", "answer"))
     refuse_if_any(problems)
     caregiver = queries.contacts(session, [made.family_id])[made.family_id].caregiver_id
-    return note(session, invitation_id, answer, how, now, caregiver_id=caregiver, recorded_by=actor.account_id)
+    return note(session, invitation_id, Answer(said), how, now, caregiver_id=caregiver, recorded_by=actor.account_id)
 
 
 def answer(
@@ -109,16 +109,8 @@ def answer(
     made = session.get(Invitation, invitation_id)
     if made is None:
         raise NotFound
-    caregiver = queries.contacts(session, [made.family_id])[made.family_id]
-    entry = note(
-        session,
-        invitation_id,
-        said,
-        "text",
-        now,
-        caregiver_id=caregiver.caregiver_id if caregiver.phone == phone else None,
-        evidence=evidence,
-    )
+    caregiver = queries.caregiver_at(session, phone, made.family_id)
+    entry = note(session, invitation_id, said, "text", now, caregiver_id=caregiver, evidence=evidence)
     school = session.get_one(School, made.school_id)
     template = f"invitation_{said.value}"
     if packs.has(made.language, template):
@@ -166,21 +158,26 @@ def note(
     )
     session.add(entry)
     if said.value in queries.SAID_NO:
-        made.closed_at = now
-        outbox.withdraw(session, f"invitation:{invitation_id}", now)
+        close(session, invitation_id, now)
     elif said is Answer.YES:
         made.closed_at = None
     session.flush()
     return entry
 
 
-def preview(session: Session, draw: Draw, family_id: int) -> tuple[Contact, str | None, str | None]:
+def close(session: Session, invitation_id: int, now: datetime) -> None:
+    """The family said no, here or to a visit's time: it is asked nothing more, and another takes its place."""
+    session.get_one(Invitation, invitation_id).closed_at = now
+    outbox.withdraw(session, f"invitation:{invitation_id}", now)
+
+
+def preview(session: Session, school_id: int, family_id: int) -> tuple[Contact, str | None, str | None]:
     """The family, the text as it will read (None: a person calls), and why a person calls."""
     contact = queries.contacts(session, [family_id])[family_id]
     call = _why_call(session, contact)
     if call is not None:
         return contact, None, call
-    school = session.get_one(School, draw.school_id)
+    school = session.get_one(School, school_id)
     return contact, packs.render(contact.language, "invitation", {"school": school.name}), None
 
 
@@ -204,7 +201,7 @@ def _why_call(session: Session, contact: Contact) -> str | None:
 
 
 def _ask(session: Session, actor: Actor | None, draw: Draw, chosen: Next, now: datetime) -> Invited:
-    contact, body, call = preview(session, draw, chosen.family_id)
+    contact, body, call = preview(session, draw.school_id, chosen.family_id)
     made = Invitation(
         family_id=chosen.family_id,
         school_id=draw.school_id,

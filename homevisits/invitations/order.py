@@ -114,11 +114,11 @@ def _replacements(session: Session, draw_id: int, open_entries: Select[DrawEntry
     return found[:count]
 
 
-def newest_words() -> Subquery:
-    """(invitation_id, id) of the newest word on each invitation."""
+def _newest_words(draws: Collection[int]) -> Subquery:
+    of_draws = select(Invitation.id).where(Invitation.draw_id.in_(draws))
     return (
         select(ConsentEntry.invitation_id, func.max(ConsentEntry.id).label("id"))
-        .where(counts_for_standing())
+        .where(ConsentEntry.invitation_id.in_(of_draws), counts_for_standing())
         .group_by(ConsentEntry.invitation_id)
         .subquery()
     )
@@ -126,7 +126,7 @@ def newest_words() -> Subquery:
 
 def progress(session: Session, draws: Collection[int]) -> dict[int, Progress]:
     """How far each of `draws` has come."""
-    words = newest_words()
+    words = _newest_words(draws)
     counts = session.execute(
         select(Invitation.draw_id, ConsentEntry.answer, func.count())
         .outerjoin(words, words.c.invitation_id == Invitation.id)

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Subquery, and_, func, not_, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+from sqlalchemy.orm import Session
 
 from homevisits.access import Actor, Permission
 from homevisits.invitations.models import Answer, ConsentEntry
@@ -61,21 +61,13 @@ def standing(session: Session, families: Collection[int]) -> dict[int, Standing]
     return {row.family_id: Standing(row.family_id, row.id, row.invitation_id, row.answer, row.at) for row in rows}
 
 
-def yes_now() -> Subquery:
-    """(family_id, consent_id, invitation_id, at) of every family whose yes stands now, to be joined and narrowed."""
-    later = aliased(ConsentEntry)
-    taken_back = select(later.id).where(
-        later.family_id == ConsentEntry.family_id, later.id > ConsentEntry.id, counts_for_standing(later)
-    )
-    return (
-        select(
-            ConsentEntry.family_id,
-            ConsentEntry.id.label("consent_id"),
-            ConsentEntry.invitation_id,
-            ConsentEntry.at,
-        )
-        .where(ConsentEntry.answer == Answer.YES, ~taken_back.exists())
-        .subquery("yes_now")
+def caregiver_at(session: Session, phone: str, family_id: int) -> int | None:
+    """The family's caregiver who has this phone."""
+    return session.scalar(
+        select(Caregiver.id)
+        .where(Caregiver.family_id == family_id, Caregiver.phone == phone, Caregiver.restricted.is_(False))
+        .order_by(Caregiver.contact_order, Caregiver.id)
+        .limit(1)
     )
 
 

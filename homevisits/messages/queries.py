@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from homevisits.messages.models import OutboxText
 
+STUCK_AFTER = timedelta(minutes=5)
+
 
 @dataclass(frozen=True)
 class Trouble:
@@ -30,7 +32,28 @@ class Delivery:
     counts: dict[str, int]
     due: int
     oldest_due: datetime | None
+    stuck: bool
     troubles: tuple[Trouble, ...]
+
+    @property
+    def arrived(self) -> int:
+        """Texts that left."""
+        return self.counts.get("sent", 0) + self.counts.get("delivered", 0)
+
+    @property
+    def waiting(self) -> int:
+        """Texts that are to leave."""
+        return self.counts.get("queued", 0) + self.counts.get("sending", 0)
+
+    @property
+    def failed(self) -> int:
+        """Texts that surely did not arrive."""
+        return self.counts.get("failed", 0)
+
+    @property
+    def unknown(self) -> int:
+        """Texts of which nobody knows."""
+        return self.counts.get("unknown", 0)
 
 
 def delivery(session: Session, now: datetime) -> Delivery:
@@ -46,11 +69,14 @@ def delivery(session: Session, now: datetime) -> Delivery:
         .order_by(OutboxText.id.desc())
         .limit(50)
     )
-    waiting, oldest = session.execute(due).one()
+    waiting: int
+    oldest: datetime | None
+    waiting, oldest = session.execute(due).tuples().one()
     return Delivery(
         counts={row[0]: row[1] for row in session.execute(recent)},
         due=waiting,
         oldest_due=oldest,
+        stuck=oldest is not None and now - oldest > STUCK_AFTER,
         troubles=tuple(_trouble(row) for row in session.scalars(troubled)),
     )
 

@@ -1,0 +1,59 @@
+"""What was typed on the draw page -> what is wanted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from homevisits.draws.actions import Wanted
+from homevisits.draws.rules import Method
+from homevisits.problems import Problem
+
+
+@dataclass(frozen=True)
+class Typed:
+    """The form as it was filled in, to be shown again as it was."""
+
+    school: str = ""
+    scope: str = "school:"
+    method: str = Method.STRATIFIED.value
+    wanted: str = ""
+    seed: str = ""
+    reason: str = ""
+
+
+def typed(form: Mapping[str, str], school: str) -> Typed:
+    """Keep what was typed."""
+    return Typed(
+        school=form.get("school", school),
+        scope=form.get("scope", "school:"),
+        method=form.get("method", Method.STRATIFIED.value),
+        wanted=form.get("wanted", "").strip(),
+        seed=form.get("seed", "").strip(),
+        reason=form.get("reason", "").strip(),
+    )
+
+
+def wanted(given: Typed) -> tuple[Wanted | None, list[Problem]]:
+    """The draw that is wanted, or why it cannot be read."""
+    problems = []
+    scope, _, value = given.scope.partition(":")
+    if scope not in ("school", "grade", "class"):
+        problems.append(Problem("not_a_choice", "scope"))
+    if given.method not in set(Method):
+        problems.append(Problem("not_a_choice", "method"))
+    if not given.school.isascii() or not given.school.isdigit():
+        problems.append(Problem("not_a_choice", "school"))
+    number = int(given.wanted) if given.wanted.isascii() and given.wanted.isdigit() and len(given.wanted) < 7 else None
+    if problems:
+        return None, problems
+    return (
+        Wanted(
+            school_id=int(given.school),
+            scope=scope,
+            scope_value=value,
+            method=Method(given.method),
+            wanted=number,
+            seed=given.seed,
+            reason=given.reason,
+        ),
+        [],
+    )

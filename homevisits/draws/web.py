@@ -1,0 +1,82 @@
+"""Pages of the draw: make one, show its public record, do it again and see that it comes out the same."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from homevisits.access import Permission
+from homevisits.draws import actions, forms, queries
+from homevisits.pages import actor, allow, done, now, reading, transaction
+from homevisits.problems import Problem, RulesBroken
+
+bp = Blueprint("draws", __name__)
+
+
+@bp.get("/draws")
+@allow(Permission.ASK)
+def draws() -> str:
+    """Every draw of one's schools, also those that were replaced."""
+    with reading() as session:
+        rows = queries.draws(session, actor())
+    return render_template("draws/draws.html", draws=rows)
+
+
+@bp.get("/draws/new")
+@allow(Permission.ASK)
+def new() -> str:
+    """Ask for whom, how and how many."""
+    return _form(forms.typed(request.args, request.args.get("school", "")), [])
+
+
+@bp.post("/draws/new")
+@allow(Permission.ASK)
+def make() -> ResponseReturnValue:
+    """Draw."""
+    given = forms.typed(request.form, "")
+    wanted, problems = forms.wanted(given)
+    if wanted is None:
+        return _form(given, problems), 422
+    try:
+        with transaction() as session:
+            made = actions.draw(session, actor(), wanted, now())
+    except RulesBroken as broken:
+        return _form(given, list(broken.problems)), 422
+    done(_("The draw is made. Everyone can do it again and reach the same families."))
+    return redirect(url_for("draws.record", draw_id=made.id), code=303)
+
+
+@bp.get("/draws/<int:draw_id>")
+@allow(Permission.ASK)
+def record(draw_id: int) -> str:
+    """The public record, to be read or printed."""
+    with reading() as session:
+        return render_template("draws/record.html", record=queries.record(session, actor(), draw_id), check=None)
+
+
+@bp.post("/draws/<int:draw_id>/check")
+@allow(Permission.ASK)
+def check(draw_id: int) -> str:
+    """Do the draw again from its record and show what comes out."""
+    with reading() as session:
+        found = queries.record(session, actor(), draw_id)
+        return render_template("draws/record.html", record=found, check=actions.rerun(session, draw_id))
+
+
+def _form(given: forms.Typed, problems: list[Problem]) -> str:
+    with reading() as session:
+        schools = queries.schools(session, actor())
+        known = {str(number) for number, _name in schools}
+        chosen = given.school if given.school in known else str(schools[0][0]) if schools else ""
+        scopes = queries.scopes(session, actor(), int(chosen)) if chosen else []
+        # Only asked for when there is something to replace, and not before it is known for whom to draw.
+        scope, _colon, value = given.scope.partition(":")
+        standing = queries.standing(session, int(chosen), scope, value) if chosen else None
+    return render_template(
+        "draws/new.html",
+        typed=given,
+        problems=problems,
+        schools=schools,
+        chosen=chosen,
+        scopes=scopes,
+        standing=standing,
+    )

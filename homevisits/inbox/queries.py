@@ -1,0 +1,225 @@
+"""Readings of what waits for a person: replies to read, families to call, visits that need a partner."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from homevisits.access import Actor, Permission
+from homevisits.invitations.models import Answer, ConsentEntry, Invitation
+from homevisits.messages.models import InboundText
+from homevisits.people.models import Caregiver, Family, School, Student
+from homevisits.visits.models import LIVE, Visit, VisitMember
+
+MOST = 50
+
+
+@dataclass(frozen=True)
+class ToRead:
+    """A text that nobody but a person understands, and whose phone it came from."""
+
+    id: int
+    families: tuple[str, ...]
+    phone: str
+    body: str
+    received_at: datetime
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class ToCall:
+    """A family that a person calls, and why: it asked to be called, wants another time, or cannot be texted."""
+
+    invitation_id: int
+    visit_id: int | None
+    family: str
+    caregiver: str
+    phone: str | None
+    language: str
+    school: str
+    timezone: str
+    why: str  # call_me | other_time | no_text
+    since: datetime
+
+
+@dataclass(frozen=True)
+class NeedsPartner:
+    """A visit of which one of the two cannot come."""
+
+    visit_id: int
+    school: str
+    timezone: str
+    starts_at: datetime
+
+
+def language_of(session: Session, phone: str) -> str | None:
+    """The language of the family with this phone."""
+    return session.scalar(
+        select(Family.language)
+        .join(Caregiver, Caregiver.family_id == Family.id)
+        .where(Caregiver.phone == phone)
+        .order_by(Caregiver.id)
+        .limit(1)
+    )
+
+
+def caregiver_at(session: Session, phone: str, visit_id: int) -> int | None:
+    """The caregiver with this phone in the family of a visit."""
+    return session.scalar(
+        select(Caregiver.id)
+        .join(Visit, Visit.family_id == Caregiver.family_id)
+        .where(Visit.id == visit_id, Caregiver.phone == phone)
+        .order_by(Caregiver.contact_order, Caregiver.id)
+        .limit(1)
+    )
+
+
+def invitation_of(session: Session, visit_id: int) -> int:
+    """The invitation a visit came of."""
+    return session.scalars(select(Visit.invitation_id).where(Visit.id == visit_id)).one()
+
+
+def has_live_visit(session: Session, phone: str) -> bool:
+    """Whether a family with this phone expects a visit."""
+    found = (
+        select(Visit.id)
+        .join(Caregiver, Caregiver.family_id == Visit.family_id)
+        .where(Caregiver.phone == phone, Visit.state.in_(LIVE))
+        .limit(1)
+    )
+    return session.scalar(found) is not None
+
+
+def _at(actor: Actor, column: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    held = actor.schools(Permission.ASK)
+    return column.is_not(None) if held is None else column.in_(held)
+
+
+def phones_seen_by(session: Session, actor: Actor, phones: Collection[str]) -> set[str]:
+    """Those of `phones` that belong to a family of the actor's schools, or to nobody we know."""
+    known = select(Caregiver.phone).where(Caregiver.phone.in_(phones))
+    mine = known.join(Student, Student.family_id == Caregiver.family_id).where(_at(actor, Student.school_id))
+    return (set(phones) - set(session.scalars(known))) | {phone for phone in session.scalars(mine) if phone}
+
+
+def to_read(session: Session, actor: Actor) -> list[ToRead]:
+    """Replies that wait for a person, oldest first."""
+    rows = session.scalars(
+        select(InboundText)
+        .where(InboundText.needs_person, InboundText.handled_at.is_(None))
+        .order_by(InboundText.id)
+        .limit(4 * MOST)
+    ).all()
+    phones = {row.phone for row in rows}
+    seen = phones_seen_by(session, actor, phones)
+    names: dict[str, list[str]] = {}
+    for phone, name in session.execute(
+        select(Caregiver.phone, Family.name)
+        .join(Family, Family.id == Caregiver.family_id)
+        .where(Caregiver.phone.in_(seen))
+        .distinct()
+        .order_by(Family.name)
+    ):
+        names.setdefault(phone or "", []).append(name)
+    return [
+        ToRead(row.id, tuple(names.get(row.phone, ())), row.phone, row.body, row.received_at, row.intent == "stop")
+        for row in rows
+        if row.phone in seen
+    ][:MOST]
+
+
+def to_call(session: Session, actor: Actor) -> list[ToCall]:
+    """Families that a person calls: nothing was heard or arranged since they asked for it."""
+    later, visit = aliased(ConsentEntry), aliased(Visit)
+    newer = select(later.id).where(later.family_id == ConsentEntry.family_id, later.id > ConsentEntry.id)
+    arranged = select(visit.id).where(
+        visit.family_id == ConsentEntry.family_id, visit.booked_at > ConsentEntry.at, visit.state.in_(LIVE)
+    )
+    asked = (
+        select(Invitation, ConsentEntry, Family, School)
+        .join(Family, Family.id == Invitation.family_id)
+        .join(School, School.id == Invitation.school_id)
+        .outerjoin(ConsentEntry, and_(ConsentEntry.invitation_id == Invitation.id, ~newer.exists()))
+        .where(
+            _at(actor, Invitation.school_id),
+            Invitation.closed_at.is_(None),
+            or_(
+                and_(ConsentEntry.answer.in_((Answer.CALL_ME.value, Answer.OTHER_TIME.value)), ~arranged.exists()),
+                and_(ConsentEntry.id.is_(None), Invitation.how != "text", _never_answered()),
+            ),
+        )
+        .order_by(func.coalesce(ConsentEntry.at, Invitation.asked_at), Invitation.id)
+        .limit(MOST)
+    )
+    rows: Sequence[tuple[Invitation, ConsentEntry | None, Family, School]] = session.execute(asked).tuples().all()
+    people = _callable(session, [family.id for _, _, family, _ in rows])
+    return [
+        ToCall(
+            invitation_id=made.id,
+            visit_id=said.visit_id if said is not None else None,
+            family=family.name,
+            caregiver=people.get(family.id, ("", None))[0],
+            phone=people.get(family.id, ("", None))[1],
+            language=family.language,
+            school=school.name,
+            timezone=school.timezone,
+            why=said.answer if said is not None else "no_text",
+            since=said.at if said is not None else made.asked_at,
+        )
+        for made, said, family, school in rows
+    ]
+
+
+def _never_answered() -> ColumnElement[bool]:
+    any_word = aliased(ConsentEntry)
+    return ~select(any_word.id).where(any_word.invitation_id == Invitation.id).exists()
+
+
+def _callable(session: Session, families: Collection[int]) -> dict[int, tuple[str, str | None]]:
+    rows = session.scalars(
+        select(Caregiver)
+        .where(Caregiver.family_id.in_(families), Caregiver.restricted.is_(False), Caregiver.left_on.is_(None))
+        .order_by(Caregiver.phone.is_(None), Caregiver.contact_order, Caregiver.id)
+    )
+    found: dict[int, tuple[str, str | None]] = {}
+    for who in rows:
+        found.setdefault(who.family_id, (f"{who.given_name} {who.family_name}", who.phone))
+    return found
+
+
+def need_partner(session: Session, actor: Actor) -> list[NeedsPartner]:
+    """Visits ahead of which one of the two cannot come, soonest first."""
+    rows = session.execute(
+        select(Visit.id, School.name, School.timezone, Visit.starts_at)
+        .join(School, School.id == Visit.school_id)
+        .join(
+            VisitMember,
+            and_(
+                VisitMember.visit_id == Visit.id,
+                VisitMember.educator_id.in_((Visit.lead_id, Visit.partner_id)),
+            ),
+        )
+        .where(
+            Visit.state.in_(LIVE),
+            VisitMember.state.in_(("declined", "unable", "withdrawn")),
+            _at(actor, Visit.school_id),
+        )
+        .distinct()
+        .order_by(Visit.starts_at, Visit.id)
+        .limit(MOST)
+    )
+    return [NeedsPartner(*row) for row in rows]
+
+
+def waiting_for_answer(session: Session, actor: Actor) -> int:
+    """How many invitations went out by text and wait for the family's answer."""
+    said = aliased(ConsentEntry)
+    found = select(func.count()).where(
+        _at(actor, Invitation.school_id),
+        Invitation.closed_at.is_(None),
+        Invitation.how == "text",
+        ~select(said.id).where(said.invitation_id == Invitation.id).exists(),
+    )
+    return session.scalar(found) or 0

@@ -1,0 +1,102 @@
+"""Web of the inbox: Twilio brings a family's text; a coordinator's Today; an answer given to a person."""
+
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from homevisits.access import Permission
+from homevisits.inbox import actions, queries
+from homevisits.invitations import actions as invitations
+from homevisits.invitations import order
+from homevisits.invitations import queries as families
+from homevisits.messages import signature
+from homevisits.pages import actor, allow, done, now, public, reading, settings, transaction
+from homevisits.problems import Problem, RulesBroken
+from homevisits.visits import actions as visits
+
+bp = Blueprint("inbox", __name__)
+
+
+@bp.post("/twilio/inbound")
+@public
+def twilio_inbound() -> Response:
+    """Twilio brings a text. The answer is empty: what we say back goes through the outbox."""
+    if not signature.genuine(request, settings()):
+        abort(403)
+    text = actions.InboundText(
+        sid=request.form.get("MessageSid") or request.form.get("SmsSid", ""),
+        from_=request.form.get("From", ""),
+        to=request.form.get("To", ""),
+        body=request.form.get("Body", ""),
+        carrier="twilio",
+    )
+    if not text.sid or not text.from_:
+        abort(400)
+    with transaction() as session:
+        actions.receive(session, text, settings().policy, now())
+    return Response("<Response/>", mimetype="text/xml")
+
+
+@bp.record_once
+def _machines(state: BlueprintSetupState) -> None:
+    # A machine has no form of ours to copy a token from: its signature is checked instead.
+    state.app.extensions["csrf"].exempt(twilio_inbound)
+
+
+@bp.get("/today")
+@allow(Permission.ASK)
+def today() -> str:
+    """What waits for me?"""
+    with reading() as session:
+        who = actor()
+        return render_template(
+            "inbox/today.html",
+            to_read=queries.to_read(session, who),
+            to_call=queries.to_call(session, who),
+            need_partner=queries.need_partner(session, who),
+            waiting=queries.waiting_for_answer(session, who),
+            zone=settings().timezone,
+        )
+
+
+@bp.post("/today/read/<int:inbound_id>")
+@allow(Permission.ASK)
+def read(inbound_id: int) -> ResponseReturnValue:
+    """A person has read a reply."""
+    with transaction() as session:
+        actions.read_by(session, actor(), inbound_id, now())
+    done(_("Done. It does not wait any more."))
+    return redirect(url_for("inbox.today"), code=303)
+
+
+@bp.get("/asking/<int:invitation_id>/answer")
+@allow(Permission.ASK)
+def answer(invitation_id: int) -> str:
+    """What did the family say, and how?"""
+    return _answer_page(invitation_id, "", "", [])
+
+
+@bp.post("/asking/<int:invitation_id>/answer")
+@allow(Permission.ASK)
+def record_answer(invitation_id: int) -> ResponseReturnValue:
+    """Record what a family told a person. A no ends, at once, a visit that was arranged."""
+    said, how = request.form.get("answer", ""), request.form.get("how", "")
+    try:
+        with transaction() as session:
+            invitations.record(session, actor(), invitation_id, said, how, now())
+            if said in families.SAID_NO:
+                visits.tidy(session, settings().policy, now())
+    except RulesBroken as broken:
+        return _answer_page(invitation_id, said, how, list(broken.problems)), 422
+    done(_("The family's answer is recorded."))
+    return redirect(url_for("invitations.asking"), code=303)
+
+
+def _answer_page(invitation_id: int, said: str, how: str, problems: list[Problem]) -> str:
+    with reading() as session:
+        row = order.one_asked(session, actor(), invitation_id)
+        contact = families.contacts(session, [row.family_id])[row.family_id]
+    return render_template(
+        "inbox/answer.html", row=row, contact=contact, said=said, how=how, choices=invitations.TOLD, problems=problems
+    )

@@ -1,0 +1,114 @@
+"""Pages of asking: the next family and why it is next, the next few at once, a family that asked itself."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from homevisits.access import Permission
+from homevisits.draws import queries as draws
+from homevisits.draws.queries import DrawRow
+from homevisits.invitations import actions, order, queries
+from homevisits.invitations.order import Next, Progress
+from homevisits.invitations.queries import Contact
+from homevisits.pages import actor, allow, done, now, reading, transaction
+from homevisits.problems import Problem, RulesBroken
+
+bp = Blueprint("invitations", __name__)
+
+
+@dataclass(frozen=True)
+class ToAsk:
+    """A draw on the asking page: how far it is, and the family that is next with its text (or why one calls)."""
+
+    draw: DrawRow
+    progress: Progress
+    next: Next | None
+    contact: Contact | None
+    text: str | None
+    call: str | None
+
+
+@bp.get("/asking")
+@allow(Permission.ASK)
+def asking() -> str:
+    """Ask the next family."""
+    return _asking([])
+
+
+@bp.post("/asking/<int:draw_id>/ask")
+@allow(Permission.ASK)
+def ask(draw_id: int) -> ResponseReturnValue:
+    """Ask the family shown, or the next few."""
+    family, count = request.form.get("family", ""), request.form.get("count", "")
+    try:
+        with transaction() as session:
+            if family.isascii() and family.isdigit():
+                invited = [actions.ask_one(session, actor(), draw_id, int(family), now())]
+            else:
+                number = int(count) if count.isascii() and count.isdigit() and len(count) < 4 else 1
+                invited = actions.ask_next(session, actor(), draw_id, number, now())
+    except RulesBroken as broken:
+        return _asking(list(broken.problems)), 422
+    calls = sum(each.call is not None for each in invited)
+    texts = len(invited) - calls
+    said = [ngettext("One family is asked by text.", "%(num)d families are asked by text.", texts)] if texts else []
+    if calls:
+        said.append(ngettext("One family waits for your call.", "%(num)d families wait for your call.", calls))
+    done(" ".join(said))
+    return redirect(url_for("invitations.asking"), code=303)
+
+
+@bp.get("/asking/request")
+@allow(Permission.ASK)
+def new_request() -> str:
+    """Find the family that asked for a visit itself."""
+    return _request_page([])
+
+
+@bp.post("/asking/request")
+@allow(Permission.ASK)
+def record_request() -> ResponseReturnValue:
+    """Record that a family asked for a visit itself."""
+    family, _colon, school = request.form.get("family", "").partition(":")
+    if not (family.isascii() and family.isdigit() and school.isascii() and school.isdigit()):
+        return _request_page([Problem("not_a_choice", "family")]), 422
+    try:
+        with transaction() as session:
+            actions.request(session, actor(), int(family), int(school), request.form.get("how", ""), now())
+    except RulesBroken as broken:
+        return _request_page(list(broken.problems)), 422
+    done(_("Recorded: this family asked for a visit. Its teachers see it in My families."))
+    return redirect(url_for("invitations.asking"), code=303)
+
+
+def _asking(problems: list[Problem]) -> str:
+    with reading() as session:
+        rows = [row for row in draws.draws(session, actor()) if row.replaced_by is None]
+        progress = order.progress(session, [row.id for row in rows])
+        cards = []
+        for row in rows:
+            waiting = order.next_families(session, row.id, 1, now())
+            if not waiting:
+                cards.append(ToAsk(row, progress[row.id], None, None, None, None))
+                continue
+            contact, text, call = actions.preview(session, row.school_id, waiting[0].family_id)
+            cards.append(ToAsk(row, progress[row.id], waiting[0], contact, text, call))
+        asked = order.asked(session, actor())
+    return render_template("invitations/asking.html", cards=cards, asked=asked, problems=problems)
+
+
+def _request_page(problems: list[Problem]) -> str:
+    words = request.values.get("q", "").strip()
+    with reading() as session:
+        found = queries.find_families(session, actor(), words)
+    return render_template(
+        "invitations/request.html",
+        words=words,
+        found=found,
+        family=request.form.get("family", ""),
+        how=request.form.get("how", ""),
+        problems=problems,
+    )
