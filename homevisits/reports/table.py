@@ -1,0 +1,35 @@
+"""The tally as a CSV file: pure."""
+
+import csv
+import io
+from collections.abc import Mapping
+
+from homevisits.pay.payroll import dollars, hours, safe
+from homevisits.reports.counts import Tallies
+
+HEADER = (
+    "school",
+    "month",
+    "visits",
+    "people",
+    "hours",
+    "approved",
+    "waiting",
+    "total",
+    "claims_waiting",
+    "without_rule",
+)
+
+
+def document(found: Tallies, names: Mapping[int, str]) -> bytes:
+    """One row per school and month, by name and time."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(HEADER)
+    for school, month in sorted(found.cells, key=lambda cell: (names.get(cell[0], ""), cell)):
+        tally = found.cells[school, month]
+        money = [dollars(cents) for cents in (tally.approved_cents, tally.waiting_cents, tally.cents)]
+        counts = [tally.waiting + tally.returned, tally.no_rule]
+        cells = [month.strftime("%Y-%m"), tally.visits, tally.people, hours(tally.minutes), *money, *counts]
+        writer.writerow([safe(names.get(school, "")), *cells])
+    return out.getvalue().encode("utf-8")

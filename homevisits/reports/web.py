@@ -1,0 +1,95 @@
+"""The union's tally and the district lead's overview."""
+
+from datetime import date, timedelta
+
+from flask import Blueprint, Response, render_template, request
+from sqlalchemy import select
+
+from homevisits import clock
+from homevisits.access import Permission
+from homevisits.pages import actor, allow, now, reading, settings
+from homevisits.people.models import District
+from homevisits.reports import counts, table
+
+bp = Blueprint("reports", __name__)
+
+
+def _today() -> date:
+    return clock.local(now(), settings().timezone).date()
+
+
+def _year() -> tuple[date, date]:
+    """The school year asked for (?year=2026 begins in August 2026), else the one it is."""
+    today = _today()
+    this = today.year if today.month >= 8 else today.year - 1
+    typed = request.args.get("year", "")
+    year = int(typed) if typed.isdecimal() and 2000 <= int(typed[:5]) <= 2200 else this
+    return date(year, 8, 1), date(year + 1, 7, 31)
+
+
+def _month(first: date, last: date) -> date | None:
+    """The month asked for (?month=2026-10), if it lies in the year."""
+    try:
+        month = date.fromisoformat(request.args.get("month", "") + "-01")
+    except ValueError:
+        return None
+    return month if first <= month <= last else None
+
+
+def _days() -> tuple[date, date, date | None]:
+    first, last = _year()
+    month = _month(first, last)
+    if month is not None:
+        return month, (month + timedelta(days=32)).replace(day=1) - timedelta(days=1), month
+    return first, last, None
+
+
+@bp.get("/tally")
+@allow(Permission.TALLY)
+def tally() -> str:
+    """What happened and what is owed."""
+    year_first, year_last = _year()
+    schools = actor().schools(Permission.TALLY)
+    first, last, month = _days()
+    with reading() as db:
+        of_year = counts.tallies(db, schools, year_first, year_last)
+        found = of_year if month is None else counts.tallies(db, schools, first, last)
+        names = counts.names(db, schools)
+        district = db.scalar(select(District.name).limit(1)) or ""
+    months = [
+        one
+        for one in counts.months_between(year_first, min(year_last, _today()))
+        if one in of_year.months or one == month
+    ]
+    return render_template(
+        "reports/tally.html", found=found, of_year=of_year, names=names, months=months, month=month,
+        year=year_first.year, district=district, this_year=_today().year if _today().month >= 8 else _today().year - 1,
+    )  # fmt: skip
+
+
+@bp.get("/tally.csv")
+@allow(Permission.TALLY)
+def tally_file() -> Response:
+    """The same, for a spreadsheet: by school and month."""
+    first, last, _month_asked = _days()
+    schools = actor().schools(Permission.TALLY)
+    with reading() as db:
+        content = table.document(counts.tallies(db, schools, first, last), counts.names(db, schools))
+    disposition = f'attachment; filename="tally-{first}-{last}.csv"'
+    return Response(content, mimetype="text/csv", headers={"Content-Disposition": disposition})
+
+
+@bp.get("/overview")
+@allow(Permission.OVERVIEW)
+def overview() -> str:
+    """How far the programme has come, and what needs somebody."""
+    first, last = _year()
+    schools = actor().schools(Permission.OVERVIEW)
+    with reading() as db:
+        reached = counts.reach(db, schools, first, last, _today())
+        found = counts.tallies(db, schools, first, last)
+        names = counts.names(db, schools)
+        district = db.scalar(select(District.name).limit(1)) or ""
+    return render_template(
+        "reports/overview.html", reached=reached, found=found, names=names, year=first.year, district=district
+    )
