@@ -16,12 +16,14 @@ def put(session: Session, about: str, text: PlannedText, now: datetime) -> Outbo
     body = packs.render(text.language, text.template, text.params)
     key = f"{about}:{text.key}"
     row = session.scalar(select(OutboxText).where(OutboxText.dedupe_key == key))
+    # Asked before the row is in the session: a question would write it half filled.
+    state = "queued" if optout.lets_through(session, text.to, text.template) else "suppressed"
     if row is None:
         row = OutboxText(dedupe_key=key, about=about, created_at=now, attempts=0, state="queued")
         session.add(row)
     elif row.state != "withdrawn":
         return row
-    row.state = "queued" if optout.lets_through(session, text.to, text.template) else "suppressed"
+    row.state = state
     row.about, row.asks, row.phone = about, text.asks, text.to
     row.language, row.template, row.body = text.language, text.template, body
     row.not_before = row.next_at = text.not_before
