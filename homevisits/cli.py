@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from homevisits import clock, migrate
 from homevisits.access import Role
 from homevisits.console import Answer, Failure, Group, command
 from homevisits.db import Database
+from homevisits.people.installation import refuse_if_mixed_up
 from homevisits.settings import Settings, load
 
 PATH = click.Path(exists=True, path_type=Path)
@@ -36,6 +38,7 @@ def _house(**given: Any) -> Iterator[tuple[Settings, Database]]:
     try:
         if not migrate.is_current(database):
             raise Failure("migrations", "The database is not up to date. Run: homevisits migrate")
+        refuse_if_mixed_up(database, settings)
         yield settings, database
     finally:
         database.dispose()
@@ -45,12 +48,14 @@ def _house(**given: Any) -> Iterator[tuple[Settings, Database]]:
 @click.option("--port", default=8077, show_default=True, help="Where to serve, on this machine only.")
 @click.option("--reset", is_flag=True, help="Start over with a new sample district.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("demo-data"), show_default=True)
-@click.option("--seed", default="homevisits", show_default=True, help="The same seed makes the same district.")
-def demo(port: int, reset: bool, folder: Path, seed: str) -> Answer:
+def demo(port: int, reset: bool, folder: Path) -> Answer:
     """Run a sample district on this machine: web, worker, a family's phone and a clock to jump with."""
-    from homevisits import demo as sample  # loads the generator, which nothing else needs
+    from homevisits.demo import run  # loads the generator and every page: heavy
 
-    return Answer.none(then=lambda: sample.run(folder=folder, port=port, reset=reset, seed=seed))
+    quiet = click.get_current_context().params["as_json"]
+    document = {"address": f"http://127.0.0.1:{port}/", "folder": str(folder)}
+    say = partial(click.echo, err=quiet)
+    return Answer(document, then=lambda: run.start(folder, port, reset=reset, say=say))
 
 
 @command(main)

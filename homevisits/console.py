@@ -21,17 +21,12 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a command. ``then`` goes on for as long as the process lives, after this was said."""
+    """What came of a command. ``then`` goes on after this was said, and may answer an exit code."""
 
     document: Mapping[str, Any] | None
     text: str = ""
     exit_code: int = 0
     then: Callable[[], object] | None = None
-
-    @staticmethod
-    def none(then: Callable[[], object]) -> "Answer":
-        """Nothing to say yet: `then` speaks for itself."""
-        return Answer(None, then=then)
 
     @staticmethod
     def of_import(report: Report) -> "Answer":
@@ -78,9 +73,8 @@ def command(group: click.Group, name: str | None = None) -> Callable[[Callable[.
             answer = answered(lambda: function(**given))
             _say(answer, as_json=as_json)
             if answer.then is not None:
-                last = answered(lambda: _go_on(answer.then))
-                _say(last, as_json=as_json)
-                answer = last
+                answer = answered(functools.partial(_go_on, answer.then))
+                _say(answer, as_json=as_json)
             if answer.exit_code:
                 raise click.exceptions.Exit(answer.exit_code)
 
@@ -121,10 +115,9 @@ def plain(code: str, params: Mapping[str, object]) -> str:
     return str(wording.SENTENCES.get(code, code)) % {name: str(value) for name, value in params.items()}
 
 
-def _go_on(then: Callable[[], object] | None) -> Answer:
-    if then is not None:
-        then()
-    return Answer(None)
+def _go_on(then: Callable[[], object]) -> Answer:
+    result = then()
+    return Answer(None, exit_code=result if isinstance(result, int) else 0)
 
 
 def _say(answer: Answer, *, as_json: bool) -> None:
@@ -132,7 +125,7 @@ def _say(answer: Answer, *, as_json: bool) -> None:
         return
     if as_json:
         click.echo(json.dumps(answer.document, ensure_ascii=False, default=str))
-    else:
+    elif answer.text:
         click.echo(answer.text, err=answer.exit_code != 0)
 
 

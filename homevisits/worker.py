@@ -1,19 +1,23 @@
-"""The worker: a process that only ticks. What is due when stands in rows of the database; here is no job but the ticks."""
+"""The worker: a process that only ticks. What is due when stands in rows of the database; no job but the ticks is here."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
+
 from homevisits import clock, logs
+from homevisits.attendance import actions as attendance
 from homevisits.db import Database
 from homevisits.messages import carriers, delivery
 from homevisits.pay import actions as pay
 from homevisits.people.models import Heartbeat
+from homevisits.policies.rules import Policy
 from homevisits.settings import Settings
+from homevisits.visits import actions as visits
 
 log = structlog.get_logger("homevisits.worker")
 
@@ -38,6 +42,7 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     database = Database(settings.database_url)
+    beat(database)
     scheduler = start(ticks(settings, database))
     log.info("worker started", carrier=settings.carrier)
     try:
@@ -65,8 +70,10 @@ def ticks(settings: Settings, database: Database) -> tuple[Tick, ...]:
     carrier = carriers.chosen(settings)
     return (
         Tick("heartbeat", 10, lambda: beat(database)),
+        Tick("visits", 5, lambda: tidy(database, settings.policy)),
         Tick("texts", 2, lambda: delivery.tick(database, carrier, clock.now).total()),
         Tick("pay", 5, lambda: settle(database)),
+        Tick("attendance", 60, lambda: refresh(database)),
     )
 
 
@@ -96,3 +103,15 @@ def settle(database: Database) -> int:
     """Write the pay lines of completed visits that have none yet."""
     with database.transaction() as session:
         return pay.settle(session, clock.now())
+
+
+def tidy(database: Database, policy: Policy) -> int:
+    """Undo what withdrawals and time undo: a family's no, an educator who left, a visit nobody said yes to."""
+    with database.transaction() as session:
+        return visits.tidy(session, policy, clock.now())
+
+
+def refresh(database: Database) -> int:
+    """Work the association report out when it is old, so that its page need not."""
+    with database.transaction() as session:
+        return int(attendance.refresh_if_due(session, clock.now()))
