@@ -42,7 +42,7 @@ class Visit(Base):
     """
 
     __tablename__ = "visit"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)  # else its foreign keys forbid it
     uid: Mapped[str] = mapped_column(unique=True)  # opaque; the iCalendar UID
     family_id: Mapped[int] = mapped_column(ForeignKey("family.id"))
     school_id: Mapped[int] = mapped_column(ForeignKey("school.id"))

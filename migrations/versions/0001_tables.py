@@ -609,7 +609,7 @@ def upgrade() -> None:
     op.create_index("ix_consent_ledger_invitation_id_id", "consent_ledger", ["invitation_id", "id"], unique=False)
     op.create_table(
         "visit",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, autoincrement=True),
         sa.Column("uid", sa.Text(), nullable=False),
         sa.Column("family_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("school_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
