@@ -16,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from homevisits import clock, migrate
 from homevisits.db import Database
 from tests import servers
+from tests.world import town as town
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"

@@ -56,7 +56,7 @@ def closures(session: Session, school_id: int, first: date, last: date) -> dict[
     found = select(Closure.day, Closure.name).where(
         or_(Closure.school_id == school_id, Closure.school_id.is_(None)), Closure.day.between(first, last)
     )
-    return dict(session.execute(found).tuples().all())
+    return dict(session.execute(found).all())
 
 
 def _hours(row: WeeklyHours) -> Hours:

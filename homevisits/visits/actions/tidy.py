@@ -59,7 +59,7 @@ def _educators_left(session: Session, policy: Policy, now: datetime) -> int:
             ),
         )
     )
-    rows = session.execute(found).tuples().all()
+    rows = session.execute(found).all()
     for visit, member in rows:
         step_out(session, visit, member, "withdrawn", now)
         record.note(session, visit, "withdrew", None, now, detail=str(member.educator_id))

@@ -122,8 +122,12 @@ def _seat(member: type[VisitMember], person: type[Person]) -> tuple[Any, ...]:
 
 def read(session: Session, found: Select[*tuple[Any, ...]]) -> list[Card]:
     """The cards of a query made from `cards`."""
-    rows: list[Any] = list(session.execute(found))
-    return [Card(*row[:11], Seat(*row[11:16]), Seat(*row[16:21]), row[21]) for row in rows]
+    return [_card(tuple(row)) for row in session.execute(found)]
+
+
+def _card(row: tuple[Any, ...]) -> Card:
+    facts: list[Any] = [*row[:11], Seat(*row[11:16]), Seat(*row[16:21]), row[21]]
+    return Card(*facts)
 
 
 def live_cards(session: Session, educator_id: int, now: datetime) -> list[Card]:

@@ -219,7 +219,7 @@ def suits(
             )
             .group_by(Commitment.person_id)
         )
-        .tuples()
+        
         .all()
     )
     return [
