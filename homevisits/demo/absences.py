@@ -48,15 +48,16 @@ def make(seed: str, district: District, begins: date, today: date, visited: Mapp
 def _calendar(begins: date, today: date) -> Iterator[tuple[date, bool]]:
     day = begins
     while day < min(today, begins + timedelta(days=285)):
-        yield day, day.weekday() < 5 and (day.month, day.day) not in HOLIDAYS and not _break(day)
+        yield day, day.weekday() < 5 and not is_day_off(day)
         day += timedelta(days=1)
 
 
-def _break(day: date) -> bool:
+def is_day_off(day: date) -> bool:
+    """Whether no school is held on a day that is not a weekend."""
     thanksgiving = day.month == 11 and day.weekday() in (3, 4) and 22 <= day.day <= 29
     winter = (day.month == 12 and day.day >= 21) or (day.month == 1 and day.day <= 4)
     spring = day.month == 3 and 22 <= day.day <= 26
-    return thanksgiving or winter or spring
+    return (day.month, day.day) in HOLIDAYS or thanksgiving or winter or spring
 
 
 def _of_child(

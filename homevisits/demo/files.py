@@ -34,6 +34,9 @@ _ENROLLMENTS = (*_HEAD, "classSourcedId", "schoolSourcedId", "userSourcedId", "r
 _SUPPLEMENT = ("student_number", "home_language", "home_language_name", "english_learner", "interpreter_needed",
                "address", "city", "state", "postal_code")  # fmt: skip
 
+_CODES = ("code", "description", "category", "counts_as_absent", "portion_of_day")
+_EVENTS = ("student_number", "school_number", "att_date", "att_code", "att_code_description", "portion_absent")
+
 
 def _csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     text = io.StringIO()
@@ -110,14 +113,11 @@ def write_attendance(district: District, record: Record, folder: Path, year_begi
     folder.mkdir(parents=True, exist_ok=True)
     number_of_school = {key: number for key, _name, number in names.SCHOOLS}
     school = {child.number: number_of_school[child.school] for home in district.homes for child in home.children}
-    header = ("code", "description", "category", "counts_as_absent", "portion_of_day")
-    _csv(folder / "attendance_codes.csv", header, CODES)
     calendar = ((day.isoformat(), "Y" if held else "N") for day, held in record.calendar)
-    _csv(folder / "calendar.csv", ("date", "school_day"), calendar)
-    header = ("student_number", "school_number", "att_date", "att_code", "att_code_description", "portion_absent")
     described = {code: (words, portion) for code, words, _category, _counts, portion in CODES}
     events = ((who, school[who], day.isoformat(), code, *described[code]) for who, day, code in record.absences)
-    _csv(folder / "attendance_events.csv", header, events)
-    header = ("student_number", "school_year", "days_enrolled", "days_absent")
     prior = ((who, year_begins.year, enrolled, absent) for who, enrolled, absent in record.prior)
-    _csv(folder / "prior_year_summary.csv", header, prior)
+    _csv(folder / "attendance_codes.csv", _CODES, CODES)
+    _csv(folder / "calendar.csv", ("date", "school_day"), calendar)
+    _csv(folder / "attendance_events.csv", _EVENTS, events)
+    _csv(folder / "prior_year_summary.csv", ("student_number", "school_year", "days_enrolled", "days_absent"), prior)

@@ -35,10 +35,34 @@ FAMILY = MappingProxyType(
         "vie": "Bui Dang Dinh Do Duong Ho Lam Le Ly Ngo Pham Tran Truong Vo",
     }
 )
-STREETS = tuple(
-    word
-    for word in "Alder Badger Bluestem Brook Canyon Chokecherry Clover Creek Dove Elder Foxglove Granary Hawk Juniper "
-    "Kestrel Lantern Magpie Meadow Mill Orchard Pinyon Plum Quarry Saddle Sagebrush Sparrow Spruce Tamarack Wheat Willow".split()
+STREETS = (
+    "Alder",
+    "Badger",
+    "Bluestem",
+    "Brook",
+    "Canyon",
+    "Chokecherry",
+    "Clover",
+    "Creek",
+    "Dove",
+    "Elder",
+    "Foxglove",
+    "Granary",
+    "Hawk",
+    "Juniper",
+    "Kestrel",
+    "Lantern",
+    "Magpie",
+    "Meadow",
+    "Mill",
+    "Orchard",
+    "Pinyon",
+    "Quarry",
+    "Sagebrush",
+    "Sparrow",
+    "Spruce",
+    "Tamarack",
+    "Willow",
 )
 KINDS_OF_STREET = ("Street", "Avenue", "Lane", "Court", "Drive")
 CITY, STATE, POSTAL_CODES = "Cottonwood", "CO", ("80091", "80092", "80093", "80094")

@@ -72,7 +72,7 @@ def record_training(
 
 def _schools_of(session: Session, ids: Iterable[int]) -> dict[int, int]:
     found = session.execute(select(Educator.id, Educator.school_id).where(Educator.id.in_(list(ids))))
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def _trainers(session: Session, training: Training, educators: dict[int, int]) -> list[Problem]:

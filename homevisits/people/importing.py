@@ -119,7 +119,7 @@ def _with_family(wanted: Plan) -> dict[str, dict[str, Any]]:
 def _families(sync: "_Sync", wanted: Plan) -> dict[str, int]:
     """The family of each household: the one its children are in already, or a new one."""
     session = sync.session
-    lived = dict(session.execute(select(Student.source_id, Student.family_id)).tuples().all())
+    lived = dict(session.execute(select(Student.source_id, Student.family_id)).all())
     rows = {found: (key, name) for found, key, name in session.execute(select(Family.id, Family.key, Family.name))}
     taken_keys = {key for key, _ in rows.values()}
     taken: set[int] = set()

@@ -73,7 +73,7 @@ def opted_in(session: Session, educators: Collection[int]) -> dict[int, int]:
         .subquery()
     )
     found = select(OptIn.educator_id, OptIn.id).join(newest, newest.c.id == OptIn.id).where(OptIn.answer == "in")
-    return dict(session.execute(found).tuples().all())
+    return dict(session.execute(found).all())
 
 
 def counts_on(day: date) -> ColumnElement[bool]:

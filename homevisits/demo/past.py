@@ -1,0 +1,89 @@
+"""A queue of moments: what the sample's people did, each at its time, with texts delivered in between."""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from itertools import count
+from random import Random
+
+from sqlalchemy.orm import Session
+
+from homevisits import clock
+from homevisits.access import Actor
+from homevisits.db import Database
+from homevisits.messages import delivery
+from homevisits.messages.carriers import Receipt
+from homevisits.policies.rules import Policy
+
+Step = Callable[[Session, datetime], None]
+TOGETHER = timedelta(minutes=20)
+"""What happens within so long is one transaction: a commit for every tap would take a minute."""
+
+
+class _Quiet:
+    """The console carrier without its words: an autumn of texts would fill the screen."""
+
+    name = "console"
+
+    def send(self, to: str, body: str, token: str) -> Receipt:  # noqa: ARG002 - what every carrier is told
+        """Take any text."""
+        return Receipt(sid=f"console-{token}", status="delivered")
+
+
+@dataclass
+class Past:
+    """What has still to happen, by moment, and everything it needs."""
+
+    database: Database
+    policy: Policy
+    zone: str
+    chance: Random
+    begins: date
+    now: datetime
+    actors: dict[int, Actor] = field(default_factory=dict)
+    _queue: list[tuple[datetime, int, Step]] = field(default_factory=list)
+    _numbers: "count[int]" = field(default_factory=count)
+
+    def at(self, moment: datetime, step: Step) -> None:
+        """Let `step` happen at `moment`, if that is past."""
+        if moment < self.now:
+            heapq.heappush(self._queue, (moment, next(self._numbers), step))
+
+    def moment(self, day: date, hour: int, minute: int = 0) -> datetime:
+        """A wall time of the district as a moment."""
+        found = clock.moment(day, time(hour, minute), self.zone)
+        assert found is not None
+        return found
+
+    def awake(self, moment: datetime) -> datetime:
+        """`moment`, or the next morning where it falls into the night."""
+        local = clock.local(moment, self.zone)
+        minute = self.chance.randrange(60)
+        if local.hour >= 21:
+            return self.moment(local.date() + timedelta(days=1), 8, minute)
+        return self.moment(local.date(), 8, minute) if local.hour < 8 else moment
+
+    def workday(self, day: date) -> date:
+        """`day`, or the Monday after it."""
+        return day + timedelta(days=7 - day.weekday()) if day.weekday() >= 5 else day
+
+    def later(self, moment: datetime, least: int, most: int) -> datetime:
+        """Some minutes after `moment`, between `least` and `most`, when people are awake."""
+        return self.awake(moment + timedelta(minutes=self.chance.randint(least, most)))
+
+    def live(self) -> None:
+        """Let everything happen, in order."""
+        while self._queue:
+            until = self._queue[0][0] + TOGETHER
+            moment = self._queue[0][0]
+            with self.database.transaction() as session:
+                while self._queue and self._queue[0][0] <= until:
+                    moment, _number, step = heapq.heappop(self._queue)
+                    step(session, moment)
+            self.deliver(moment)
+        self.deliver(self.now)
+
+    def deliver(self, moment: datetime) -> None:
+        """Send the texts that are due at `moment`."""
+        delivery.tick(self.database, _Quiet(), lambda: moment, limit=5000)

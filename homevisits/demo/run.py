@@ -1,0 +1,156 @@
+"""`homevisits demo`: makes the demo once, then runs its web and its worker until told to stop."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from homevisits import clock, migrate, server, worker
+from homevisits.db import Database
+from homevisits.demo import build
+from homevisits.demo.house import DEFAULT, Folder, settings_of
+from homevisits.people.installation import refuse_if_mixed_up
+from homevisits.settings import SettingsWrong
+
+READY_SECONDS = 60
+STOP_SECONDS = 25
+Say = Callable[[str], None]
+
+
+def start(path: Path = DEFAULT, port: int = 8077, *, reset: bool = False, say: Say = print) -> int:
+    """Make what is missing, start web and worker, and stay until Ctrl-C. Answers the exit code."""
+    folder = prepare(path, port, reset=reset, say=say)
+    if taken(port):
+        say(f"Port {port} is taken by another program. Choose another: make demo PORT={port + 1}")
+        return 1
+    children = [_child(room, folder, port) for room in ("web", "worker")]
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda which, _frame: stopping.append(which))
+    try:
+        if _ready(port, children, stopping):
+            say(welcome(port))
+        while not stopping and all(child.poll() is None for child in children):
+            time.sleep(0.2)
+    finally:
+        died = [child.args for child in children if child.poll() not in (None, 0)]
+        _stop(children)
+    if died and not stopping:
+        say("The demo stopped: one of its two processes ended by itself. What it said stands above.")
+        return 1
+    say("The demo has stopped. Its data is kept: start it again with the same command.")
+    return 0
+
+
+def prepare(path: Path, port: int, *, reset: bool = False, say: Say = print) -> Folder:
+    """The demo's folder with its secret and its database. Raises `SettingsWrong` when this cannot be a demo."""
+    folder = Folder(path.resolve())
+    if reset and folder.path.exists():
+        _forget(folder)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    wanted = settings_of(folder, port)
+    if not folder.database.exists():
+        say("Making a sample district: 4 schools, 1,000 students, and what they did so far. This takes a moment.")
+        build.make(folder, port, clock.now(), say)
+        return folder
+    database = Database(wanted.database_url)
+    try:
+        if migrate.current(database) is None:
+            raise SettingsWrong([f"{folder.database}: is not a database of the demo"])
+        refuse_if_mixed_up(database, wanted)
+        migrate.upgrade(database)
+    finally:
+        database.dispose()
+    say("The demo's data is kept from last time. `make demo RESET=1` starts over.")
+    return folder
+
+
+def _forget(folder: Folder) -> None:
+    """Remove what the demo made, and nothing else that may lie in the folder."""
+    for name in ("homevisits.sqlite", "making.sqlite"):
+        for ending in ("", "-wal", "-shm", "-journal"):
+            (folder.path / f"{name}{ending}").unlink(missing_ok=True)
+    for name in ("clock", "clock.next", "secret"):
+        (folder.path / name).unlink(missing_ok=True)
+    shutil.rmtree(folder.sample, ignore_errors=True)
+
+
+def taken(port: int) -> bool:
+    """Whether something listens on the port already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _child(room: str, folder: Folder, port: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "homevisits.demo.run", room, str(folder.path), str(port)])  # noqa: S603 - ourselves
+
+
+def _ready(port: int, children: list[subprocess.Popen[bytes]], stopping: list[int]) -> bool:
+    """Wait until the pages answer."""
+    until = time.monotonic() + READY_SECONDS
+    while time.monotonic() < until and not stopping and all(child.poll() is None for child in children):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
+                if answer.status == 200:
+                    return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    return False
+
+
+def welcome(port: int) -> str:
+    """What is printed once the demo runs: the address, and who to sign in as."""
+    return "\n".join(
+        [
+            "",
+            f"  Homevisits runs at  http://127.0.0.1:{port}/",
+            "",
+            "  Open it and choose who to be, with one click and no password:",
+            "  a teacher, her partner, the site coordinator, the union coordinator, the district lead,",
+            "  or hold a family's phone. A guide on the first page walks you through the story.",
+            "",
+            "  Nothing leaves this machine: texts appear on the demo's phone. Ctrl-C stops.",
+            "",
+        ]
+    )
+
+
+def _stop(children: list[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+    for child in children:
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def main(room: str, path: str, port: str) -> None:
+    """One of the demo's two processes."""
+    folder = Folder(Path(path))
+    wanted = settings_of(folder, int(port))
+    database = Database(wanted.database_url)
+    refuse_if_mixed_up(database, wanted)
+    database.dispose()
+    clock.follow(folder.clock)
+    if room == "web":
+        server.serve(wanted)
+    else:
+        worker.run(wanted)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,23 @@
+"""What kind of installation a database is: real, or the demo's. Neither can be started as the other."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from homevisits.db import Database
+from homevisits.people.models import District
+from homevisits.settings import Settings, SettingsWrong
+
+
+def purpose(session: Session) -> str | None:
+    """``real`` or ``demo``; None while nothing has been imported."""
+    return session.scalar(select(District.purpose).order_by(District.id).limit(1))
+
+
+def refuse_if_mixed_up(database: Database, settings: Settings) -> None:
+    """Raise `SettingsWrong` when the demo is pointed at a real database, or anything else at the demo's."""
+    with database.reading() as session:
+        found = purpose(session)
+    if settings.demo and found != "demo":
+        raise SettingsWrong(["database_url: this database does not belong to the demo; the demo makes its own"])
+    if not settings.demo and found == "demo":
+        raise SettingsWrong(["database_url: this is the demo's database; nobody in it is real. Make a new one"])
