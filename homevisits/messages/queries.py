@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -69,9 +70,8 @@ def delivery(session: Session, now: datetime) -> Delivery:
         .order_by(OutboxText.id.desc())
         .limit(50)
     )
-    waiting: int
-    oldest: datetime | None
-    waiting, oldest = session.execute(due).tuples().one()
+    waiting, first = session.execute(due).one()
+    oldest = cast("datetime | None", first)  # nothing is due: no first
     return Delivery(
         counts={row[0]: row[1] for row in session.execute(recent)},
         due=waiting,

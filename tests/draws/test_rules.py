@@ -133,4 +133,3 @@ def test_the_drawn_stand_first_and_in_the_order_of_their_hash() -> None:
     hashes = [key("seed", place.household) for place in places]
     assert hashes[:10] == sorted(hashes[:10])
     assert hashes[10:] == sorted(hashes[10:])
-

@@ -1,0 +1,106 @@
+"""Texts to send, a fake Twilio, and settings that point at it."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from homevisits import settings as house_settings
+from homevisits.db import Database
+from homevisits.messages import outbox
+from homevisits.messages.carriers import Receipt
+from homevisits.messages.models import OutboxText
+from homevisits.messages.texts import PlannedText
+from homevisits.settings import Settings
+from tests.messages import fake_twilio
+
+NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
+PHONE = "+15555550101"
+
+
+class Recorder:
+    """A carrier that takes everything, or fails as it is told."""
+
+    name = "recorder"
+
+    def __init__(self, *fails: Exception) -> None:
+        self.sent: list[tuple[str, str, str]] = []
+        self.fails = list(fails)
+
+    def send(self, to: str, body: str, token: str) -> Receipt:
+        """Take a text, or raise the next failure."""
+        if self.fails:
+            raise self.fails.pop(0)
+        self.sent.append((to, body, token))
+        return Receipt(sid=f"R{token}", status="queued")
+
+
+def planned(key: str = "one", **more: object) -> PlannedText:
+    """A text that may leave now."""
+    values: dict[str, object] = {
+        "to": PHONE,
+        "language": "en",
+        "template": "invitation_call_me",
+        "params": {"school": "Lincoln"},
+        "not_before": NOW,
+        "expires_at": NOW + timedelta(hours=2),
+        **more,
+    }
+    return PlannedText(key=key, **values)  # type: ignore[arg-type]
+
+
+def put(database: Database, *texts: PlannedText, about: str = "invitation:1") -> None:
+    """Put texts into the outbox."""
+    with database.transaction() as session:
+        for text in texts:
+            outbox.put(session, about, text, NOW)
+
+
+def states(database: Database) -> list[str]:
+    """The state of every text, in order."""
+    with database.reading() as session:
+        return list(session.scalars(select(OutboxText.state).order_by(OutboxText.id)))
+
+
+def rows(database: Database) -> list[OutboxText]:
+    """Every text, in order."""
+    with database.reading() as session:
+        found = list(session.scalars(select(OutboxText).order_by(OutboxText.id)))
+        session.expunge_all()
+        return found
+
+
+def at(moment: datetime = NOW) -> Callable[[], datetime]:
+    """A clock that stands still."""
+    return lambda: moment
+
+
+@pytest.fixture
+def twilio() -> Iterator[fake_twilio.FakeTwilio]:
+    """A fake Twilio that answers."""
+    with fake_twilio.running() as server:
+        yield server
+
+
+@pytest.fixture
+def twilio_settings(twilio: fake_twilio.FakeTwilio, database_url: str) -> Settings:
+    """Settings under which texts go to the fake Twilio."""
+    return made_settings(twilio.url, database_url)
+
+
+def made_settings(twilio_url: str, database_url: str) -> Settings:
+    """Settings under which texts go to `twilio_url`."""
+    return house_settings.load(
+        {},
+        mode="development",
+        database_url=database_url,
+        secret_key="a secret of thirty-two characters!",
+        public_url="https://visits.example.org",
+        carrier="twilio",
+        twilio_account_sid="AC" + "0" * 32,
+        twilio_auth_token="token",
+        twilio_from="+15555550199",
+        twilio_base_url=twilio_url,
+        carrier_timeout_seconds=1,
+    )

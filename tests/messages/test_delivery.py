@@ -1,0 +1,160 @@
+"""Delivery: each text leaves once at most, whoever else is at work and whatever breaks; on both engines."""
+
+import threading
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from homevisits.db import Database
+from homevisits.messages import delivery, optout, outbox
+from homevisits.messages.carriers import CarrierDown, CarrierRefused, CarrierUnclear
+from tests.messages.conftest import NOW, PHONE, Recorder, at, planned, put, rows, states
+
+
+def test_a_due_text_leaves_once(database: Database) -> None:
+    put(database, planned())
+    carrier = Recorder()
+    assert delivery.tick(database, carrier, at()) == {"sent": 1}
+    assert delivery.tick(database, carrier, at(NOW + timedelta(hours=1))) == {}
+    assert len(carrier.sent) == 1
+    assert states(database) == ["sent"]
+    assert rows(database)[0].sent_at == NOW
+
+
+def test_a_text_waits_for_its_hour_and_is_not_sent_after_it_is_of_use(database: Database) -> None:
+    put(database, planned(not_before=NOW + timedelta(hours=1)), planned("old", expires_at=NOW - timedelta(minutes=1)))
+    carrier = Recorder()
+    delivery.tick(database, carrier, at())
+    assert (carrier.sent, states(database)) == ([], ["queued", "expired"])
+
+
+def test_the_same_plan_made_twice_is_sent_once(database: Database) -> None:
+    put(database, planned(), planned())
+    put(database, planned())
+    carrier = Recorder()
+    delivery.tick(database, carrier, at())
+    assert len(carrier.sent) == 1
+
+
+def test_what_is_no_longer_in_the_plan_is_withdrawn_and_what_comes_back_is_sent(database: Database) -> None:
+    put(database, planned("a"), planned("b"))
+    with database.transaction() as session:
+        outbox.replace(session, "invitation:1", [planned("b"), planned("c")], NOW)
+    assert states(database) == ["withdrawn", "queued", "queued"]
+    with database.transaction() as session:
+        outbox.replace(session, "invitation:1", [planned("a")], NOW)
+    assert states(database) == ["queued", "withdrawn", "withdrawn"]
+
+
+def test_a_stop_holds_for_what_is_queued_and_for_what_comes_later(database: Database) -> None:
+    put(database, planned("a"), planned("other", to="+15555550102"))
+    with database.transaction() as session:
+        assert optout.stop(session, PHONE, "family", NOW) is not None
+        assert optout.stop(session, PHONE, "family", NOW) is None
+    put(database, planned("later"), planned("stop", template="stop_confirmed", params={}))
+    carrier = Recorder()
+    delivery.tick(database, carrier, at())
+    assert states(database) == ["suppressed", "sent", "suppressed", "sent"]
+    assert [to for to, _, _ in carrier.sent] == ["+15555550102", PHONE]
+
+
+def test_a_stop_between_queueing_and_sending_is_seen_at_the_claim(database: Database) -> None:
+    put(database, planned())
+    with database.transaction() as session:
+        claimed = delivery.claim(session, NOW)
+        assert claimed is not None
+        delivery.note(session, "x", claimed, delivery.Result("queued", error="429", wait=timedelta(0)), NOW)
+        optout.stop(session, PHONE, "family", NOW)
+    put(database, planned("b", to=PHONE))
+    assert delivery.tick(database, Recorder(), at()) == {}
+    assert states(database) == ["suppressed", "suppressed"]
+
+
+def test_start_lifts_only_the_stop_the_family_made(database: Database) -> None:
+    with database.transaction() as session:
+        optout.stop(session, PHONE, "family", NOW)
+        assert optout.start(session, PHONE, NOW) is not None
+        assert optout.may_text(session, PHONE)
+        optout.stop(session, PHONE, "staff", NOW)
+        assert optout.start(session, PHONE, NOW) is None
+        assert not optout.may_text(session, PHONE)
+
+
+def test_a_worker_that_dies_between_claim_and_send_leaves_unknown_and_no_second_text(database: Database) -> None:
+    put(database, planned())
+    with database.transaction() as session:
+        assert delivery.claim(session, NOW) is not None
+    carrier = Recorder()
+    assert delivery.tick(database, carrier, at()) == {}
+    assert states(database) == ["sending"]
+    later = NOW + delivery.LEASE + timedelta(seconds=1)
+    assert delivery.tick(database, carrier, at(later)) == {"unknown": 1}
+    assert delivery.tick(database, carrier, at(later + timedelta(minutes=30))) == {}
+    assert (carrier.sent, states(database)) == ([], ["unknown"])
+
+
+def test_only_the_holder_of_the_token_notes_the_result(database: Database) -> None:
+    put(database, planned())
+    with database.transaction() as session:
+        claimed = delivery.claim(session, NOW)
+    assert claimed is not None
+    with database.transaction() as session:
+        delivery.lapse(session, NOW + delivery.LEASE + timedelta(seconds=1))
+        assert not delivery.note(session, "x", claimed, delivery.Result("queued", wait=timedelta(0)), NOW)
+    assert states(database) == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "state", "error"),
+    [
+        (CarrierRefused("21211"), "failed", "21211"),
+        (CarrierUnclear("no_answer"), "unknown", "no_answer"),
+        (CarrierDown("429", 7.0), "queued", "429"),
+        (RuntimeError("a bug"), "unknown", "carrier_bug"),
+    ],
+)
+def test_every_failure_has_its_state(database: Database, failure: Exception, state: str, error: str) -> None:
+    put(database, planned())
+    delivery.tick(database, Recorder(failure), at())
+    row = rows(database)[0]
+    assert (row.state, row.error, row.lease_until) == (state, error, None)
+
+
+def test_a_carrier_that_is_down_gets_a_pause_and_then_the_text(database: Database) -> None:
+    put(database, planned("a"), planned("b"))
+    carrier = Recorder(CarrierDown("429", 7.0))
+    assert delivery.tick(database, carrier, at()) == {"queued": 1}
+    assert carrier.sent == []
+    delivery.tick(database, carrier, at(NOW + timedelta(seconds=8)))
+    assert states(database) == ["sent", "sent"]
+
+
+def test_the_carriers_word_that_a_family_said_stop_counts_as_the_familys(database: Database) -> None:
+    put(database, planned("a"), planned("b", not_before=NOW + timedelta(hours=1)))
+    delivery.tick(database, Recorder(CarrierRefused("21610", ends_texting=True)), at())
+    assert states(database) == ["failed", "suppressed"]
+
+
+def test_two_workers_never_send_a_text_twice(database: Database) -> None:
+    put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(60)))
+    carriers = [Recorder() for _ in range(4)]
+    failures: list[BaseException] = []
+
+    def work(carrier: Recorder) -> None:
+        try:
+            while delivery.tick(database, carrier, at()):
+                pass
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work, args=(carrier,)) for carrier in carriers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    counts = Counter(to for carrier in carriers for to, _, _ in carrier.sent)
+    assert len(counts) == 60
+    assert set(counts.values()) == {1}
+    assert states(database) == ["sent"] * 60
