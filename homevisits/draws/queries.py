@@ -120,7 +120,7 @@ def named(session: Session, school: str, grade: str | None, school_class: str | 
 def student_identifiers(session: Session, ids: Collection[int | None]) -> dict[int, str]:
     """The ids under which students were hashed, by ours."""
     found = select(Student.id, func.coalesce(Student.identifier, Student.source_id)).where(Student.id.in_(ids))
-    return dict(session.execute(found).tuples().all())
+    return dict(session.execute(found).all())
 
 
 def standing(session: Session, school_id: int, scope: str, value: str) -> Draw | None:
@@ -212,7 +212,7 @@ def _read(session: Session, found: Any) -> list[DrawRow]:
     rows = session.execute(found).all()
     numbers = [int(made.scope_value) for made, *_ in rows if made.scope == "class"]
     titles = dict(
-        session.execute(select(SchoolClass.id, SchoolClass.title).where(SchoolClass.id.in_(numbers))).tuples().all()
+        session.execute(select(SchoolClass.id, SchoolClass.title).where(SchoolClass.id.in_(numbers))).all()
     )
     return [
         DrawRow(

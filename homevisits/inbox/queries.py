@@ -153,7 +153,7 @@ def to_call(session: Session, actor: Actor) -> list[ToCall]:
         .order_by(func.coalesce(ConsentEntry.at, Invitation.asked_at), Invitation.id)
         .limit(MOST)
     )
-    rows: Sequence[tuple[Invitation, ConsentEntry | None, Family, School]] = session.execute(asked).tuples().all()
+    rows: Sequence[tuple[Invitation, ConsentEntry | None, Family, School]] = session.execute(asked).all()
     people = _callable(session, [family.id for _, _, family, _ in rows])
     return [
         ToCall(

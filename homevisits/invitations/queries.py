@@ -85,7 +85,7 @@ def contacts(session: Session, families: Collection[int]) -> dict[int, Contact]:
         )
         .where(Family.id.in_(families))
         .order_by(Family.id, Caregiver.phone.is_(None), Caregiver.contact_order, Caregiver.id)
-    ).tuples()
+    )
     found: dict[int, Contact] = {}
     for family, caregiver in rows:
         if family.id not in found:
@@ -123,4 +123,4 @@ def find_families(session: Session, actor: Actor, words: str, limit: int = 20) -
     )
     if held is not None:
         found = found.where(Student.school_id.in_(held))
-    return list(session.execute(found).tuples()) if words.strip() else []
+    return list(session.execute(found)) if words.strip() else []

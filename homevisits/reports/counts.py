@@ -183,13 +183,13 @@ def _count(school: Any, what: Any) -> Select[int, int]:
 
 
 def _by_school(session: Session, query: Select[int, int]) -> dict[int, int]:
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def names(session: Session, schools: Schools) -> dict[int, str]:
     """The schools one may see, by name."""
     query = select(School.id, School.name).where(true() if schools is None else School.id.in_(schools))
-    return dict(session.execute(query.order_by(School.name, School.id)).tuples().all())
+    return dict(session.execute(query.order_by(School.name, School.id)).all())
 
 
 def months_between(first: date, last: date) -> Iterable[Month]:
