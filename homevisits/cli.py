@@ -191,10 +191,10 @@ def export() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write; without it the file is printed.")
 def payroll(first: datetime, last: datetime, out: Path | None) -> Answer:
     """The payroll file of a period: approved lines only. The same period again gives the same bytes."""
-    from homevisits.pay import actions
+    from homevisits.pay.exporting import export_payroll
 
     with _house() as (_settings, database), database.transaction() as session:
-        made = actions.export_period(session, None, first.date(), last.date(), clock.now())
+        made = export_payroll(session, None, first.date(), last.date(), clock.now())
         content, sha256, number = made.content, made.sha256, made.id
     if out:
         out.write_bytes(content)

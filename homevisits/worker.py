@@ -1,4 +1,4 @@
-"""The worker: a process that only ticks. What is due when stands in rows of the database; no job but the ticks is here."""
+"""The worker: a process that only ticks. What is due when stands in rows; here is no job but the ticks."""
 
 import signal
 import threading

@@ -1,0 +1,187 @@
+"""The command homevisits: in words or as one JSON object, with an exit code that is true and never a traceback."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from homevisits.cli import main
+from homevisits.console import answered, plain
+from homevisits.wording import SENTENCES
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command, with an empty migrated database to work on."""
+    monkeypatch.setenv("HOMEVISITS_DATABASE_URL", database_url)
+    monkeypatch.setenv("HOMEVISITS_SECRET_KEY", "k" * 40)
+    monkeypatch.setenv("HOMEVISITS_PUBLIC_URL", "http://127.0.0.1:8000")
+
+    def go(*words: str, typed: str | None = None) -> Result:
+        return CliRunner().invoke(main, list(words), input=typed)
+
+    return go
+
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def document(result: Result) -> dict[str, Any]:
+    """The one JSON object a command printed."""
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def every_command(group: Any = main, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The words of every command."""
+    found = []
+    for name, command in group.commands.items():
+        words = (*before, name)
+        found += every_command(command, words) if hasattr(command, "commands") else [words]
+    return found
+
+
+def test_the_commands_are_those_of_the_readme() -> None:
+    assert set(main.commands) == {"demo", "serve", "worker", "migrate", "import", "draw", "export", "user"}
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_command_explains_itself_and_speaks_json(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(main, [*words, "--help"])
+    assert result.exit_code == 0
+    assert "--json" in result.output
+    assert result.output.splitlines()[2].strip()
+
+
+@on_sqlite
+def test_what_is_missing_is_named_and_nothing_starts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOMEVISITS_SECRET_KEY")
+    monkeypatch.setenv("HOMEVISITS_CARRIER", "pigeon")
+    result = run("serve", "--json")
+    assert result.exit_code == 2
+    reasons = "\n".join(document(result)["error"]["reasons"])
+    assert "HOMEVISITS_SECRET_KEY" in reasons
+    assert "pigeon" in reasons
+
+
+@on_sqlite
+def test_an_unknown_setting_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMEVISITS_TYPO", "1")
+    result = run("worker")
+    assert result.exit_code == 2
+    assert "typo" in result.stderr
+    assert result.stdout == ""
+
+
+def test_migrate_says_where_the_database_was_and_is(run: Run) -> None:
+    there = document(run("migrate", "--json"))
+    assert there["from"] == there["to"]
+    assert document(run("migrate", "--to", "base", "--json"))["to"] is None
+    refused = run("user", "list", "--json")
+    assert refused.exit_code == 1
+    assert document(refused)["error"]["code"] == "migrations"
+    assert document(run("migrate", "--json"))["to"] == there["to"]
+
+
+def test_a_database_that_cannot_be_reached_is_said_in_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMEVISITS_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
+    result = run("user", "list")
+    assert result.exit_code == 1
+    assert "The database" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_the_roster_of_the_shared_district_goes_in_whole_and_twice_the_same(run: Run, shared: Path) -> None:
+    path = str(shared / "data" / "district-1k" / "oneroster")
+    first, second = run("import", "oneroster", path, "--json"), run("import", "oneroster", path, "--json")
+    assert (first.exit_code, second.exit_code) == (0, 0), first.output + second.output
+    found = document(first)
+    assert found.keys() == {"counts", "errors", "warnings"}
+    assert found["counts"]["schools"] == 4
+    assert found["counts"]["students"] == 1000
+    assert {"households", "caregivers", "educators"} <= found["counts"].keys()
+    assert found["errors"] == []
+    assert document(second)["counts"] == found["counts"]
+
+
+@on_sqlite
+def test_a_districts_whole_delivery_may_be_named(run: Run, shared: Path) -> None:
+    whole = str(shared / "data" / "district-1k")
+    assert run("import", "oneroster", whole).exit_code == 0
+    assert run("import", "supplement", whole).exit_code == 0
+    attendance = run("import", "attendance", whole, "--json")
+    assert attendance.exit_code == 0
+    assert document(attendance)["counts"]["school_days"] == 180
+
+
+@on_sqlite
+def test_a_roster_that_cannot_be_read_says_where_and_brings_nothing_in(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "orgs.csv").write_text("sourcedId,status\n1,active\n", encoding="utf-8")
+    result = run("import", "oneroster", str(tmp_path), "--json")
+    assert result.exit_code == 1
+    found = document(result)
+    assert found["errors"]
+    for error in found["errors"]:
+        assert error.keys() == {"file", "line", "column", "code", "message"}
+        assert error["message"] != error["code"]
+    words = run("import", "oneroster", str(tmp_path))
+    assert words.exit_code == 1
+    assert "Nothing was brought in" in words.stderr
+
+
+def test_a_draw_is_made_once_and_again_only_with_a_reason(run: Run, shared: Path) -> None:
+    run("import", "oneroster", str(shared / "data" / "district-1k" / "oneroster"))
+    words = ("draw", "--school", "org_0001", "--method", "random", "--count", "20", "--seed", "7")
+    made = run(*words, "--json")
+    assert made.exit_code == 0
+    assert document(made)["drawn"] == 20
+    refused = run(*words, "--json")
+    assert refused.exit_code == 1
+    assert document(refused)["error"]["problems"]
+    again = document(run(*words, "--reason", "The roster was corrected", "--json"))
+    assert again["selected_sha256"] == document(made)["selected_sha256"]
+    assert document(run("draw", "--school", "nowhere", "--json"))["error"]["code"] == "not_found"
+    assert run("draw", "--school", "org_0001", "--grade", "01", "--class", "c").exit_code == 2
+
+
+def test_accounts_are_made_listed_changed_and_closed(run: Run) -> None:
+    made = document(run("user", "add", "Lee@Example.org", "--name", "Lee Ann", "--role", "district_lead", "--json"))
+    assert len(made["password"]) >= 12
+    assert run("user", "add", "lee@example.org", "--name", "Lee", "--role", "district_lead").exit_code == 1
+    assert run("user", "grant", "lee@example.org", "--role", "union_coordinator").exit_code == 0
+    assert run("user", "password", "lee@example.org", typed="a much longer sentence\n").exit_code == 0
+    assert run("user", "password", "lee@example.org", typed="short\n").exit_code == 1
+    listed = document(run("user", "list", "--json"))["accounts"]
+    assert [row["grants"] for row in listed] == [["district_lead", "union_coordinator"]]
+    assert run("user", "revoke", "lee@example.org", "--role", "union_coordinator").exit_code == 0
+    assert run("user", "close", "lee@example.org").exit_code == 0
+    assert document(run("user", "list", "--json"))["accounts"][0]["active"] is False
+    assert run("user", "close", "nobody@example.org").exit_code == 1
+
+
+@on_sqlite
+def test_an_educators_account_needs_an_educator_of_the_roster(run: Run) -> None:
+    result = run("user", "add", "a@b.org", "--name", "Ann", "--role", "educator", "--school", "s", "--json")
+    assert result.exit_code == 1
+    codes = {problem["code"] for problem in document(result)["error"]["problems"]}
+    assert {"educator_missing", "school_unknown"} <= codes
+
+
+def test_a_bug_is_one_line_and_has_an_exit_code_of_its_own() -> None:
+    answer = answered(lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+    assert answer.exit_code == 70
+    assert "ZeroDivisionError" in answer.text
+    assert "\n" not in answer.text
+
+
+def test_every_sentence_can_be_said_at_the_terminal() -> None:
+    import re
+
+    for code, sentence in SENTENCES.items():
+        names = re.findall(r"%\((\w+)\)", str(sentence))
+        assert plain(code, dict.fromkeys(names, "x"))
