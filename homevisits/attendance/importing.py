@@ -79,8 +79,8 @@ def _counts(export: files.Export) -> dict[str, int]:
 
 def _known(session: Session, export: files.Export) -> Known:
     """What is in the database, with what the files add to it."""
-    students = session.execute(select(Student.identifier, Student.id).where(Student.identifier.is_not(None))).tuples()
-    schools = session.execute(select(School.identifier, School.id).where(School.identifier.is_not(None))).tuples()
+    students = session.execute(select(Student.identifier, Student.id).where(Student.identifier.is_not(None)))
+    schools = session.execute(select(School.identifier, School.id).where(School.identifier.is_not(None)))
     # A stored code has its portion of the day worked in already.
     codes = {
         code.code: files.Code(code.code, code.description, code.category, code.counts_as_absent, files.WHOLE)
@@ -105,7 +105,7 @@ def _absences(export: files.Export, known: Known) -> Iterator[dict[str, Any] | F
         if code is None:
             yield event.row.finding("att_code", "attendance_code_unknown", found=event.code)
         if event.school and event.school not in known.schools:
-            yield event.row.finding("school_number", "school_unknown", found=event.school)
+            yield event.row.finding("school_number", "school_number_unknown", found=event.school)
         if student is not None and code is not None and event.day in known.days:
             yield {"student_id": student, "day": event.day, "code": event.code, "absent": event.absent(code)}
 
@@ -187,8 +187,10 @@ def _upsert(session: Session, model: type[Base], rows: list[dict[str, Any]]) -> 
     insert = sqlite.insert if is_sqlite(session) else postgresql.insert
     statement: Any = insert(table)
     if rest:
-        statement = statement.on_conflict_do_update(keys, set_={name: statement.excluded[name] for name in rest})
+        statement = statement.on_conflict_do_update(
+            index_elements=keys, set_={name: statement.excluded[name] for name in rest}
+        )
     else:
-        statement = statement.on_conflict_do_nothing(keys)
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
     for start in range(0, len(rows), BATCH):
         session.execute(statement, rows[start : start + BATCH])

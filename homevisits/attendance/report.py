@@ -10,7 +10,7 @@ from typing import Any
 
 from homevisits.attendance import intervals
 from homevisits.attendance.intervals import Interval, Sample, Share
-from homevisits.attendance.rules import SMALLEST_CELL, hidden_cells
+from homevisits.demographics.rules import SMALLEST_CELL, hidden_cells
 
 VERSION = 1
 

@@ -1,4 +1,4 @@
-"""What counts as absent, and as chronically absent; and which numbers are too small to show. Whole numbers, pure."""
+"""What counts as absent, and as chronically absent. Whole numbers, pure."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -7,9 +7,6 @@ from decimal import Decimal
 
 MINIMUM_DAYS = 10
 """Students enrolled for fewer school days are not counted: one absence would make them chronically absent."""
-
-SMALLEST_CELL = 10
-"""Counts below this are hidden, and so is any count that would let a reader work a hidden one out."""
 
 HALF_A_DAY = Decimal("0.5")
 
@@ -55,33 +52,3 @@ def school_year(day: date) -> int:
 def first_of_school_year(year: int) -> date:
     """The day a school year may begin on at the earliest."""
     return date(year - 1, 7, 1)
-
-
-def hidden_cells(table: Sequence[Sequence[int]], smallest: int = SMALLEST_CELL) -> frozenset[tuple[int, int]]:
-    """The cells (row, column) of a table of counts not to be shown, where its row and column totals may be known.
-
-    First every count below `smallest`, zero too (that nobody is in a cell says something of everybody else); then,
-    while the hidden cells of a row or column are a single one, or add up to less than `smallest`, the next smallest
-    beside them, so that no hidden count follows by subtraction.
-    """
-    hidden = {(r, c) for r, row in enumerate(table) for c, n in enumerate(row) if n < smallest}
-    lines = [[(r, c) for c in range(len(row))] for r, row in enumerate(table)]
-    lines += [[(r, c) for r in range(len(table))] for c in range(len(table[0]) if table else 0)]
-    grew = True
-    while grew:
-        grew = False
-        for line in lines:
-            cover = _cover(table, line, hidden, smallest)
-            if cover is not None:
-                hidden.add(cover)
-                grew = True
-    return frozenset(hidden)
-
-
-def _cover(
-    table: Sequence[Sequence[int]], line: list[tuple[int, int]], hidden: set[tuple[int, int]], smallest: int
-) -> tuple[int, int] | None:
-    covered = [cell for cell in line if cell in hidden]
-    shown = sorted((table[r][c], (r, c)) for r, c in line if (r, c) not in hidden)
-    exposed = len(covered) == 1 or sum(table[r][c] for r, c in covered) < smallest
-    return shown[0][1] if covered and exposed and shown else None

@@ -9,7 +9,8 @@ from flask.typing import ResponseReturnValue
 from homevisits.access import Permission
 from homevisits.attendance import queries, report
 from homevisits.attendance.plot import plot
-from homevisits.attendance.rules import MINIMUM_DAYS, SMALLEST_CELL
+from homevisits.attendance.rules import MINIMUM_DAYS
+from homevisits.demographics.rules import SMALLEST_CELL
 from homevisits.pages import allow, reading, settings
 
 bp = Blueprint("attendance", __name__)

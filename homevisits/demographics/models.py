@@ -7,7 +7,7 @@ from homevisits.db import Base
 
 
 class StudentTraits(Base):
-    """Traits for the fairness test only. No birth place, health, income, immigration or legal matter: no column exists."""
+    """Traits for the fairness test only. Birth place, health, income, immigration, legal matters: no column exists."""
 
     __tablename__ = "student_traits"
     student_id: Mapped[int] = mapped_column(ForeignKey("student.id"), primary_key=True)

@@ -1,0 +1,105 @@
+"""The action that brings traits in, for the fairness test only: sex, race and ethnicity, English learner.
+
+Every other column (birth date and place, residence, lunch, discipline …) is passed over and never stored.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from homevisits.db import Database
+from homevisits.demographics.models import StudentTraits
+from homevisits.demographics.rules import HISPANIC, RACES, SEVERAL, SEXES, race_ethnicity
+from homevisits.people.importing import Report
+from homevisits.people.models import Student
+from homevisits.people.packages import open_package
+from homevisits.people.tables import Finding, Row, read
+
+DEMOGRAPHICS = "demographics.csv"
+SUPPLEMENT = "student_supplement.csv"
+FLAGS = (*RACES, SEVERAL, HISPANIC)
+YES = frozenset({"y", "yes", "1", "true"})
+NO = frozenset({"n", "no", "0", "false"})
+
+
+def import_demographics(database: Database, path: Path) -> Report:
+    """Read OneRoster's demographics.csv and the supplement's English learners from the folder, zip or file at `path`.
+
+    Either may be missing. What a file does not speak of stays as it was.
+    """
+    files, errors = _files(path)
+    traits = list(_rows(files, DEMOGRAPHICS, ("sourcedId",), errors))
+    learners = list(_rows(files, SUPPLEMENT, ("student_number", "english_learner"), errors))
+    read_traits = {row["sourcedId"]: _traits(row, errors) for row in traits}
+    with database.transaction() as session:
+        ids = session.execute(select(Student.id, Student.source_id, Student.identifier)).all()
+        by_source = {source: key for key, source, _ in ids}
+        by_number = {number: key for key, _, number in ids if number}
+        # OneRoster lists every user here: rows of caregivers and staff are not for us.
+        wanted: dict[int, dict[str, Any]] = {by_source[s]: t for s, t in read_traits.items() if s in by_source}
+        for row in learners:
+            student = by_number.get(row["student_number"])
+            learner = _yes(row, "english_learner", errors)
+            if student is None:
+                errors.append(row.finding("student_number", "student_unknown", found=row["student_number"]))
+            else:
+                wanted.setdefault(student, {})["english_learner"] = learner
+        counts = {"students": len(wanted)}
+        if errors:
+            return Report(counts, tuple(errors))
+        changed = _record(session, wanted)
+    return Report(counts, (), (), {"changed": changed})
+
+
+def _files(path: Path) -> tuple[Mapping[str, bytes], list[Finding]]:
+    names = (DEMOGRAPHICS, SUPPLEMENT)
+    if path.is_file() and path.name in names:
+        return {path.name: path.read_bytes()}, []
+    package = open_package(path, names)
+    if package.files or package.errors:
+        return package.files, list(package.errors)
+    return {}, [Finding(DEMOGRAPHICS, None, None, "file_missing")]
+
+
+def _rows(files: Mapping[str, bytes], name: str, required: tuple[str, ...], errors: list[Finding]) -> Iterable[Row]:
+    if name not in files:
+        return ()
+    table = read(name, files[name], required)
+    errors.extend(table.errors)
+    return table.rows
+
+
+def _traits(row: Row, errors: list[Finding]) -> dict[str, Any]:
+    sex = row["sex"].lower() or None
+    if sex is not None and sex not in SEXES:
+        errors.append(row.finding("sex", "value_unknown", found=row["sex"]))
+    return {"sex": sex, "race_ethnicity": race_ethnicity({flag: bool(_yes(row, flag, errors)) for flag in FLAGS})}
+
+
+def _yes(row: Row, column: str, errors: list[Finding]) -> bool | None:
+    text = row[column].lower()
+    if text and text not in YES | NO:
+        errors.append(row.finding(column, "yes_or_no", found=row[column]))
+    return text in YES if text else None
+
+
+def _record(session: Session, wanted: Mapping[int, Mapping[str, Any]]) -> int:
+    columns = ("sex", "race_ethnicity", "english_learner")
+    stored = {
+        row.student_id: {name: getattr(row, name) for name in columns} for row in session.scalars(select(StudentTraits))
+    }
+    nothing = dict.fromkeys(columns)
+    new = [{"student_id": key, **nothing, **traits} for key, traits in wanted.items() if key not in stored]
+    changed = [
+        {"student_id": key, **stored[key], **traits}
+        for key, traits in wanted.items()
+        if key in stored and {**stored[key], **traits} != stored[key]
+    ]
+    if new:
+        session.execute(insert(StudentTraits), new)
+    if changed:
+        session.execute(update(StudentTraits), changed)
+    return len(new) + len(changed)

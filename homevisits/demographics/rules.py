@@ -1,0 +1,57 @@
+"""How traits are read, and which counts are too small to show. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+SMALLEST_CELL = 10
+"""Counts below this are hidden, and so is any count that would let a reader work a hidden one out."""
+
+RACES = (
+    "americanIndianOrAlaskaNative",
+    "asian",
+    "blackOrAfricanAmerican",
+    "nativeHawaiianOrOtherPacificIslander",
+    "white",
+)
+SEVERAL = "demographicRaceTwoOrMoreRaces"
+HISPANIC = "hispanicOrLatinoEthnicity"
+SEXES = ("female", "male", "other", "unspecified")
+
+
+def race_ethnicity(flags: Mapping[str, bool]) -> str | None:
+    """One category of seven, as schools report them to the federal government: Hispanic of any race comes first."""
+    if flags.get(HISPANIC):
+        return HISPANIC
+    named = [race for race in RACES if flags.get(race)]
+    if flags.get(SEVERAL) or len(named) > 1:
+        return SEVERAL
+    return named[0] if named else None
+
+
+def hidden_cells(table: Sequence[Sequence[int]], smallest: int = SMALLEST_CELL) -> frozenset[tuple[int, int]]:
+    """The cells (row, column) of a table of counts not to be shown, where its row and column totals may be known.
+
+    First every count below `smallest`, zero too (that nobody is in a cell says something of everybody else); then,
+    while the hidden cells of a row or column are a single one, or add up to less than `smallest`, the next smallest
+    beside them, so that no hidden count follows by subtraction.
+    """
+    hidden = {(r, c) for r, row in enumerate(table) for c, n in enumerate(row) if n < smallest}
+    lines = [[(r, c) for c in range(len(row))] for r, row in enumerate(table)]
+    lines += [[(r, c) for r in range(len(table))] for c in range(len(table[0]) if table else 0)]
+    grew = True
+    while grew:
+        grew = False
+        for line in lines:
+            cover = _cover(table, line, hidden, smallest)
+            if cover is not None:
+                hidden.add(cover)
+                grew = True
+    return frozenset(hidden)
+
+
+def _cover(
+    table: Sequence[Sequence[int]], line: list[tuple[int, int]], hidden: set[tuple[int, int]], smallest: int
+) -> tuple[int, int] | None:
+    covered = [cell for cell in line if cell in hidden]
+    shown = sorted((table[r][c], (r, c)) for r, c in line if (r, c) not in hidden)
+    exposed = len(covered) == 1 or sum(table[r][c] for r, c in covered) < smallest
+    return shown[0][1] if covered and exposed and shown else None

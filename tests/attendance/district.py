@@ -1,0 +1,92 @@
+"""The shared district in a database: its roster through the importer, its visits by raw SQL, with all their proofs."""
+
+import csv
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+
+from homevisits.db import Database
+from homevisits.people.importing import import_oneroster
+from homevisits.people.models import Educator, School, Student
+from tests.evidence import raw as lawful
+from tests.evidence.raw import Raw
+
+AFTER = datetime(2026, 6, 30, 18, 0, tzinfo=UTC)
+
+
+def import_roster(database: Database, shared: Path) -> None:
+    """The roster of the shared district."""
+    report = import_oneroster(database, shared / "data" / "district-1k" / "oneroster", AFTER)
+    assert report.errors == ()
+
+
+def record_visits(database: Database, shared: Path) -> None:
+    """Every first visit of the shared district, completed by the same two educators."""
+    with database.reading() as session:
+        family_of = dict(session.execute(select(Student.identifier, Student.family_id)).all())
+        pair = session.scalars(select(Educator.id).order_by(Educator.id).limit(2)).all()
+        school = session.scalars(select(School.id).order_by(School.id)).first()
+    assert school is not None
+    days: dict[int, date] = {}
+    with (shared / "data" / "district-1k" / "program" / "visits.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            family = family_of[row["student_numbers"].split()[0]]
+            days[family] = min(date.fromisoformat(row["date"]), days.get(family, date.max))
+    raw = Raw(database.engine.url.render_as_string(hide_password=False))
+    try:
+        _settle(raw, school, pair, sorted(days))
+        for number, (family, day) in enumerate(sorted(days.items()), start=1):
+            _visit(raw, number, family, school, pair, day)
+        raw.commit()
+    finally:
+        raw.close()
+
+
+def _settle(raw: Raw, school: int, pair: Sequence[int], families: list[int]) -> None:
+    raw.insert("person", id=90_000, kind="person", given_name="Parent", family_name="Trainer")
+    raw.insert(
+        "training_session", id=1, title="Fall", held_on="2025-08-01", minutes=180, educator_trainer_id=pair[0],
+        parent_trainer_id=90_000, recorded_at="2025-08-01 12:00:00.000000",
+    )  # fmt: skip
+    for educator in pair:
+        raw.insert("opt_in", id=educator, educator_id=educator, answer="in", at="2025-08-02 12:00:00.000000")
+        raw.insert(
+            "certification", id=educator, educator_id=educator, training_session_id=1, valid_from="2025-08-01"
+        )  # fmt: skip
+    raw.insert(
+        "draw", id=1, school_id=school, scope="school", scope_value="", method="everyone", seed="x",
+        wanted=len(families), roster_sha256="0", selected_sha256="0", allocation="{}",
+        drawn_at="2025-08-03 12:00:00.000000",
+    )  # fmt: skip
+    for position, family in enumerate(families, start=1):
+        raw.insert(
+            "draw_entry", draw_id=1, family_id=family, household_key=f"f{family}", students="[]", stratum="",
+            sha256=str(family), position=position,
+        )  # fmt: skip
+
+
+def _visit(raw: Raw, number: int, family: int, school: int, pair: Sequence[int], day: date) -> None:
+    lawful.ask(raw, family, school_id=school, asked_at="2025-08-04 12:00:00.000000")
+    lawful.answer(raw, family, family, "yes", at="2025-08-05 12:00:00.000000")
+    # Each in an hour of its own, whatever the real one was: the same two people make them all.
+    begin = datetime.combine(day, time(), UTC) + timedelta(minutes=20 * number)
+    start, end = (f"{m:%Y-%m-%d %H:%M:%S.%f}" for m in (begin, begin + timedelta(minutes=15)))
+    for place, educator in enumerate(pair):
+        lawful.commit_time(raw, number * 10 + place, educator, number, start, end)
+    lawful.visit_row(
+        raw, number, family_id=family, school_id=school, invitation_id=family, consent_id=family, lead_id=pair[0],
+        partner_id=pair[1], local_date=day.isoformat(), starts_at=start, ends_at=end,
+    )  # fmt: skip
+    for place, (educator, role) in enumerate(zip(pair, ("lead", "partner"), strict=True)):
+        lawful.member(raw, number, educator, role, number * 10 + place)
+    raw.run("UPDATE visit_member SET state = 'coming' WHERE visit_id = ?", number)
+    raw.run("UPDATE visit SET state = 'scheduled' WHERE id = ?", number)
+    said = number * 10 + 1
+    lawful.attest(raw, said, number, pair[0], started_at=start, ended_at=end, at=end)
+    lawful.attest(raw, said + 1, number, pair[1], agrees_with=said, started_at=start, ended_at=end, at=end)
+    raw.run(
+        "UPDATE visit SET state = 'completed', attestation_id = ?, closed_at = ?, updated_at = ? WHERE id = ?",
+        said, end, end, number,
+    )  # fmt: skip

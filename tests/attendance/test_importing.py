@@ -1,0 +1,208 @@
+"""Attendance files come in whole or not at all, again without a trace, and give the figures R gave."""
+
+import csv
+import json
+from collections import defaultdict
+from datetime import date, timedelta
+from pathlib import Path
+from statistics import mean
+
+import pytest
+from sqlalchemy import func, select
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
+
+from homevisits.attendance import actions, queries
+from homevisits.attendance.importing import import_attendance
+from homevisits.attendance.models import Absence, AttendanceCode, PriorYear, SchoolDay
+from homevisits.attendance.report import Group
+from homevisits.db import Database
+from homevisits.people.importing import Report
+from tests.attendance.district import AFTER, import_roster, record_visits
+
+CODES = """code,description,category,counts_as_absent,portion_of_day
+A,Absent,x,1,1.0
+H,Half,x,1,0.5
+Q,Quarter,x,1,0.25
+T,Tardy,x,0,0.0
+"""
+CALENDAR = "date,school_day\n2025-09-01,Y\n2025-09-02,Y\n2025-09-03,Y\n2025-09-06,N\n"
+HEADER = "student_number,school_number,att_date,att_code,att_code_description,portion_absent\n"
+
+
+@pytest.fixture
+def district(database: Database, shared: Path) -> Database:
+    import_roster(database, shared)
+    return database
+
+
+def write(folder: Path, events: str, codes: str | None = CODES, calendar: str | None = CALENDAR) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "attendance_events.csv").write_text(HEADER + events, encoding="utf-8")
+    for name, content in (("attendance_codes.csv", codes), ("calendar.csv", calendar)):
+        if content is not None:
+            (folder / name).write_text(content, encoding="utf-8")
+    return folder
+
+
+def rows(database: Database) -> list[tuple[object, ...]]:
+    with database.reading() as session:
+        found = session.execute(select(Absence.student_id, Absence.day, Absence.code, Absence.absent))
+        return sorted(found)
+
+
+def places(report: Report) -> list[tuple[str, int | None, str | None, str]]:
+    return [(f.file, f.line, f.column, f.code) for f in report.errors]
+
+
+def test_the_shared_district_gives_the_figures_of_r(district: Database, shared: Path) -> None:
+    folder = shared / "data" / "district-1k"
+    record_visits(district, shared)
+    report = import_attendance(district, folder / "attendance", AFTER)
+    assert (report.errors, report.warnings) == ((), ())
+    assert report.counts == {
+        "school_days": 180, "attendance_codes": 8, "attendance_events": 18635, "prior_years": 818,
+    }  # fmt: skip
+    with district.reading() as session:
+        period = queries.period(session)
+        assert period == queries.Period(date(2025, 8, 20), date(2026, 6, 4))
+        visited, others = queries.groups(session, period)
+        snapshot = queries.newest(session)
+    wanted = json.loads((shared / "data" / "reference.json").read_text(encoding="utf-8"))
+    chronic = wanted["statistics"]["district-1k"]["chronic"]
+    assert [visited.chronic, visited.n] == chronic["visited"]
+    assert [others.chronic, others.n] == chronic["not"]
+    assert snapshot is not None
+    shown = snapshot.document["chronic"]
+    assert [shown["difference"]["low"], shown["difference"]["high"]] == pytest.approx(
+        chronic["newcombe_ci95"], rel=1e-6
+    )
+    rates = year_rates(folder / "truth" / "analysis_students.csv")
+    judge = CompareMeans(DescrStatsW(rates[True]), DescrStatsW(rates[False])).tconfint_diff(usevar="unequal")
+    measured = snapshot.document["attendance"]
+    assert measured["visited"]["value"] == pytest.approx(mean(rates[True]), rel=1e-9)
+    assert (measured["difference"]["low"], measured["difference"]["high"]) == pytest.approx(judge, rel=1e-6)
+
+
+def year_rates(file: Path) -> dict[bool, list[float]]:
+    rates: dict[bool, list[float]] = defaultdict(list)
+    with file.open(encoding="utf-8") as opened:
+        for row in csv.DictReader(opened):
+            rates[int(row["visits"]) > 0].append(1 - int(row["year_abs"]) / int(row["year_days"]))
+    return rates
+
+
+def test_the_same_files_again_change_nothing(district: Database, shared: Path) -> None:
+    folder = shared / "data" / "district-1k" / "attendance"
+    first = import_attendance(district, folder, AFTER)
+    before = rows(district)
+    assert import_attendance(district, folder, AFTER) == first
+    assert rows(district) == before
+    assert len(before) == 18635
+
+
+def test_every_wrong_row_is_named_and_nothing_goes_in(district: Database, tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "in",
+        "1000007,100074,2025-09-01,A,,\n"
+        "nobody,100074,2025-09-01,A,,\n"
+        "1000007,100074,1 Sept,A,,\n"
+        "1000007,100074,2025-09-02,A,,1.5\n"
+        "1000007,100074,2025-09-02,Z,,\n"
+        "1000007,999,2025-09-02,A,,\n"
+        "1000007,100074,2025-09-02\n",
+    )
+    name = "attendance_events.csv"
+    report = import_attendance(district, folder, AFTER)
+    assert places(report) == [
+        (name, 8, None, "row_width"),
+        (name, 4, "att_date", "date_unreadable"),
+        (name, 5, "portion_absent", "portion_of_day"),
+    ]
+    folder = write(
+        tmp_path / "in",
+        "1000007,100074,2025-09-01,A,,\nnobody,100074,2025-09-01,A,,\n1000007,100074,2025-09-02,Z,,\n1000007,999,2025-09-02,A,,\n",
+    )
+    assert places(import_attendance(district, folder, AFTER)) == [
+        (name, 3, "student_number", "student_unknown"),
+        (name, 4, "att_code", "attendance_code_unknown"),
+        (name, 5, "school_number", "school_number_unknown"),
+    ]
+    with district.reading() as session:
+        for table in (Absence, AttendanceCode, SchoolDay, PriorYear):
+            assert session.scalar(select(func.count()).select_from(table)) == 0
+
+
+def test_half_a_day_counts_by_the_row_or_else_by_the_code(district: Database, tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "in",
+        "1000007,,2025-09-01,H,,\n1000007,,2025-09-02,A,,0.4\n1000007,,2025-09-03,Q,,\n"
+        "1000020,,2025-09-01,Q,,0.5\n1000020,,2025-09-02,T,,1.0\n",
+    )
+    assert import_attendance(district, folder, AFTER).errors == ()
+    assert [(code, absent) for _, _, code, absent in rows(district)] == [
+        ("H", True), ("A", False), ("Q", False), ("Q", True), ("T", False),
+    ]  # fmt: skip
+
+
+def test_a_corrected_absence_leaves_no_trace(district: Database, tmp_path: Path) -> None:
+    import_attendance(district, write(tmp_path / "a", "1000007,,2025-09-01,A,,\n1000020,,2025-09-03,A,,\n"), AFTER)
+    import_attendance(
+        district, write(tmp_path / "b", "1000020,,2025-09-01,A,,\n1000020,,2025-09-02,T,,\n", None, None), AFTER
+    )
+    found = {(day.day, code) for _, day, code, _ in rows(district)}  # type: ignore[attr-defined]
+    assert found == {(1, "A"), (2, "T"), (3, "A")}
+    assert len(rows(district)) == 3
+
+
+def test_one_schools_file_does_not_touch_anothers_days(district: Database, tmp_path: Path) -> None:
+    import_attendance(
+        district, write(tmp_path / "a", "1000007,100074,2025-09-01,A,,\n1000020,,2025-09-01,A,,\n"), AFTER
+    )
+    import_attendance(district, write(tmp_path / "b", "1000007,100074,2025-09-01,T,,\n"), AFTER)
+    assert sorted(code for _, _, code, _ in rows(district)) == ["A", "T"]
+
+
+def test_an_absence_without_school_is_left_out_and_said(district: Database, tmp_path: Path) -> None:
+    report = import_attendance(
+        district, write(tmp_path / "in", "1000007,,2025-09-01,A,,\n1000007,,2025-09-06,A,,\n"), AFTER
+    )
+    assert [(f.line, f.column, f.code) for f in report.warnings] == [(3, "att_date", "no_school_that_day")]
+    assert len(rows(district)) == 1
+
+
+def test_two_rows_of_one_day_count_as_the_absence(district: Database, tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", "1000007,,2025-09-01,T,,\n1000007,,2025-09-01,A,,\n1000007,,2025-09-01,T,,\n")
+    report = import_attendance(district, folder, AFTER)
+    assert [(f.code, f.params["number"]) for f in report.warnings] == [("student_day_twice", 2)]
+    assert [(code, absent) for _, _, code, absent in rows(district)] == [("A", True)]
+
+
+def test_one_file_alone_and_nothing_at_all(district: Database, tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", "1000007,,2025-09-01,A,,\n")
+    assert import_attendance(district, folder / "calendar.csv", AFTER).counts["school_days"] == 3
+    assert [f.code for f in import_attendance(district, tmp_path / "none", AFTER).errors] == ["package_missing"]
+    (tmp_path / "empty").mkdir()
+    assert [f.code for f in import_attendance(district, tmp_path / "empty", AFTER).errors] == [
+        "attendance_files_missing"
+    ]
+
+
+def test_the_report_is_worked_out_again_when_it_is_due(district: Database, tmp_path: Path) -> None:
+    with district.transaction() as session:
+        assert not actions.refresh_if_due(session, AFTER)  # nothing is known yet
+    import_attendance(district, write(tmp_path / "in", "1000007,,2025-09-03,A,,\n"), AFTER)
+    with district.transaction() as session:
+        assert not actions.refresh_if_due(session, AFTER + timedelta(hours=19))
+        assert actions.refresh_if_due(session, AFTER + timedelta(hours=20))
+        snapshot = queries.newest(session)
+    assert snapshot is not None
+    assert snapshot.made_at == AFTER + timedelta(hours=20)
+
+
+def test_students_enrolled_for_less_than_ten_days_are_not_counted(district: Database, tmp_path: Path) -> None:
+    import_attendance(district, write(tmp_path / "in", "1000007,,2025-09-03,A,,\n"), AFTER)
+    with district.reading() as session:
+        period = queries.period(session)
+        assert period is not None
+        nobody = Group(0, 0, 0.0, 0.0)
+        assert queries.groups(session, period) == (nobody, nobody)
