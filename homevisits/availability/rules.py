@@ -6,6 +6,7 @@ The judges `within_hours` and `not_taken` refuse a booking; `find` greys out a p
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from homevisits.problems import Problem
@@ -90,7 +91,8 @@ class Found:
     closed: list[Closed] = field(default_factory=list)
 
 
-def windows(hours: Iterable[Hours], day: date, zone: str) -> list[Span]:
+@lru_cache(maxsize=4096)
+def windows(hours: tuple[Hours, ...], day: date, zone: str) -> tuple[Span, ...]:
     """The moments of `day` that lie within `hours`, in order; stretches that touch are one.
 
     Wall time is turned into moments for this very day. A start in the hour that spring skips moves to its end; an end
@@ -108,7 +110,7 @@ def windows(hours: Iterable[Hours], day: date, zone: str) -> list[Span]:
             joined[-1] = Span(joined[-1].starts_at, max(joined[-1].ends_at, span.ends_at))
         else:
             joined.append(span)
-    return joined
+    return tuple(joined)
 
 
 def _exists(wall: datetime) -> bool:

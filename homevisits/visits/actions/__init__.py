@@ -4,6 +4,7 @@
 book           a pair and a time for a family that said yes; the partner is asked
 answer         the partner accepts or declines
 family         the family confirms, wants another time, says not now, asks for a call; by any channel
+look           which times suit, and why others are closed; records nothing
 move           another time, same pair; the partner is asked again, then the family
 cancel         by either side, no reason asked
 partner        one of the pair cannot come; a stand-in takes the place. Never solo
@@ -20,6 +21,7 @@ from homevisits.visits.actions.attest import Said, agree, attest, on_the_way
 from homevisits.visits.actions.book import Wanted, book
 from homevisits.visits.actions.cancel import cancel
 from homevisits.visits.actions.family import Heard, family_answers
+from homevisits.visits.actions.look import Offer, Offered, StandIn, check, look, look_again, stand_ins
 from homevisits.visits.actions.move import move
 from homevisits.visits.actions.partner import cannot_come, replace_partner
 from homevisits.visits.actions.reflect import reflect
@@ -27,7 +29,10 @@ from homevisits.visits.actions.tidy import tidy
 
 __all__ = [
     "Heard",
+    "Offer",
+    "Offered",
     "Said",
+    "StandIn",
     "Wanted",
     "accept",
     "agree",
@@ -35,11 +40,15 @@ __all__ = [
     "book",
     "cancel",
     "cannot_come",
+    "check",
     "decline",
     "family_answers",
+    "look",
+    "look_again",
     "move",
     "on_the_way",
     "reflect",
     "replace_partner",
+    "stand_ins",
     "tidy",
 ]

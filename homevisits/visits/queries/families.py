@@ -218,9 +218,7 @@ def suits(
                 Commitment.starts_at.between(now, now + timedelta(days=14)),
             )
             .group_by(Commitment.person_id)
-        )
-        
-        .all()
+        ).all()
     )
     return [
         Suits(

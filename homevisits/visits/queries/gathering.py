@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -143,6 +143,11 @@ def _school(session: Session, family_id: int, invitation: Invitation | None) -> 
     if school is None:
         raise NotFound
     return school
+
+
+def said_at(session: Session, entry_id: int | None) -> datetime | None:
+    """When the family said what row `entry_id` of the ledger holds."""
+    return None if entry_id is None else session.scalar(select(ConsentEntry.at).where(ConsentEntry.id == entry_id))
 
 
 def phone_of(session: Session, family_id: int, consent_id: int | None, today: date) -> str | None:
