@@ -91,6 +91,11 @@ def hours(minutes: int | Decimal | None) -> str:
     return "—" if minutes is None else f"{Decimal(minutes) / 60:.2f}"
 
 
+def begin(text: str) -> str:
+    """A text with its first letter in upper case; the others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def length(minutes: int) -> str:
     """Minutes in words, "1 h 15 min": what a person reads."""
     whole, rest = divmod(int(minutes), 60)
@@ -104,6 +109,14 @@ def length(minutes: int) -> str:
 def install(environment: Environment) -> None:
     """Make these the templates' filters."""
     environment.filters.update(
-        when=when, day=day, month=month, hour=hour, clock=clock_time, money=money, hours=hours, duration=length
+        when=when,
+        day=day,
+        month=month,
+        hour=hour,
+        clock=clock_time,
+        money=money,
+        hours=hours,
+        duration=length,
+        begin=begin,
     )
     environment.globals["span"] = span

@@ -57,6 +57,19 @@ class Line:
 
 
 @dataclass(frozen=True)
+class File:
+    """A payroll file that was made."""
+
+    id: int
+    period_from: date
+    period_to: date
+    made_at: datetime
+    sha256: str
+    lines: int
+    cents: int
+
+
+@dataclass(frozen=True)
 class Waiting:
     """What waits at a step: the first page of lines, how many there are in all, and their sum."""
 
@@ -129,7 +142,7 @@ def approved(session: Session, first: date | None, last: date) -> list[Line]:
     return _read(session, _lines().where(among).order_by(PayLine.earned_on, PayLine.id))
 
 
-def exports(session: Session, most: int = 50) -> list[tuple[PayrollExport, int, int]]:
+def exports(session: Session, most: int = 50) -> list[File]:
     """The payroll files that were made, the newest first, each with its lines and its sum in cents."""
     sums = (
         select(PayLine.export_id, func.count().label("lines"), func.sum(PayLine.amount_cents).label("cents"))
@@ -138,20 +151,28 @@ def exports(session: Session, most: int = 50) -> list[tuple[PayrollExport, int, 
         .subquery()
     )
     query = (
-        select(PayrollExport, sums.c.lines, sums.c.cents)
+        select(
+            PayrollExport.id,
+            PayrollExport.period_from,
+            PayrollExport.period_to,
+            PayrollExport.made_at,
+            PayrollExport.sha256,
+            func.coalesce(sums.c.lines, 0),
+            func.coalesce(sums.c.cents, 0),
+        )
         .outerjoin(sums, sums.c.export_id == PayrollExport.id)
         .order_by(PayrollExport.id.desc())
         .limit(most)
     )
-    return [(row[0], int(row[1] or 0), int(row[2] or 0)) for row in session.execute(query)]
+    return [File(*row) for row in session.execute(query)]
 
 
-def export(session: Session, export_id: int) -> PayrollExport:
-    """A payroll file that was made."""
+def content(session: Session, export_id: int) -> tuple[str, bytes]:
+    """The name and the bytes of a payroll file that was made."""
     found = session.get(PayrollExport, export_id)
     if found is None:
         raise NotFound
-    return found
+    return f"payroll-{found.period_from}-{found.period_to}-{found.id}.csv", found.content
 
 
 def own_rows(session: Session, actor: Actor, ids: Collection[int], step: str) -> list[PayLine]:

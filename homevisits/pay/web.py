@@ -221,8 +221,6 @@ def payroll_file(export_id: int) -> Response:
     if export_id >= 2**63:
         raise NotFound
     with reading() as db:
-        made = queries.export(db, export_id)
-    name = f"payroll-{made.period_from}-{made.period_to}-{made.id}.csv"
-    return Response(
-        made.content, mimetype="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
+        name, content = queries.content(db, export_id)
+    disposition = f'attachment; filename="{name}"'
+    return Response(content, mimetype="text/csv", headers={"Content-Disposition": disposition})
