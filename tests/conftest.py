@@ -82,7 +82,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """A migrated, empty database, on each engine in turn."""
-    made = Database(database_url)
+    made = servers.quick(Database(database_url))
     yield made
     made.dispose()
 
@@ -90,7 +90,7 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def sqlite_database(sqlite_url: str) -> Iterator[Database]:
     """A migrated, empty SQLite database: for tests whose subject is above the engines."""
-    made = Database(sqlite_url)
+    made = servers.quick(Database(sqlite_url))
     yield made
     made.dispose()
 
