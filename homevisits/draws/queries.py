@@ -211,9 +211,7 @@ def _rows() -> Any:
 def _read(session: Session, found: Any) -> list[DrawRow]:
     rows = session.execute(found).all()
     numbers = [int(made.scope_value) for made, *_ in rows if made.scope == "class"]
-    titles = dict(
-        session.execute(select(SchoolClass.id, SchoolClass.title).where(SchoolClass.id.in_(numbers))).all()
-    )
+    titles = dict(session.execute(select(SchoolClass.id, SchoolClass.title).where(SchoolClass.id.in_(numbers))).all())
     return [
         DrawRow(
             id=made.id,

@@ -158,14 +158,8 @@ def progress(session: Session, draws: Collection[int]) -> dict[int, Progress]:
 def asked(session: Session, actor: Actor, limit: int = 200) -> list[Asked]:
     """The families of the actor's schools that were asked and are open, oldest first. Who said no is not in it."""
     held = actor.schools(Permission.ASK)
-    newest = select(func.max(ConsentEntry.id)).where(ConsentEntry.invitation_id == Invitation.id, counts_for_standing())
     found = (
-        _asked_rows()
-        .outerjoin(ConsentEntry, ConsentEntry.id == newest.scalar_subquery())
-        .add_columns(ConsentEntry.answer, ConsentEntry.at)
-        .where(Invitation.closed_at.is_(None))
-        .order_by(Invitation.asked_at, Invitation.id)
-        .limit(limit)
+        _asked_rows().where(Invitation.closed_at.is_(None)).order_by(Invitation.asked_at, Invitation.id).limit(limit)
     )
     if held is not None:
         found = found.where(Invitation.school_id.in_(held))
@@ -174,23 +168,20 @@ def asked(session: Session, actor: Actor, limit: int = 200) -> list[Asked]:
 
 def one_asked(session: Session, actor: Actor, invitation_id: int) -> Asked:
     """One invitation, if it is of a school of the actor's."""
-    newest = select(func.max(ConsentEntry.id)).where(ConsentEntry.invitation_id == Invitation.id, counts_for_standing())
-    row = session.execute(
-        _asked_rows()
-        .outerjoin(ConsentEntry, ConsentEntry.id == newest.scalar_subquery())
-        .add_columns(ConsentEntry.answer, ConsentEntry.at)
-        .where(Invitation.id == invitation_id)
-    ).one_or_none()
+    row = session.execute(_asked_rows().where(Invitation.id == invitation_id)).one_or_none()
     if row is None or not actor.may_at(Permission.ASK, row[0].school_id):
         raise NotFound
     return _asked(*row)
 
 
-def _asked_rows() -> Select[Invitation, str, str, str]:
+def _asked_rows() -> Select[Invitation, str, str, str, str | None, datetime | None]:
+    said = aliased(ConsentEntry)
+    newest = select(func.max(said.id)).where(said.invitation_id == Invitation.id, counts_for_standing(said))
     return (
-        select(Invitation, Family.name, School.name, School.timezone)
+        select(Invitation, Family.name, School.name, School.timezone, ConsentEntry.answer, ConsentEntry.at)
         .join(Family, Family.id == Invitation.family_id)
         .join(School, School.id == Invitation.school_id)
+        .outerjoin(ConsentEntry, ConsentEntry.id == newest.scalar_subquery())
     )
 
 

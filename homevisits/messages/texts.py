@@ -18,7 +18,7 @@ MAX_SEGMENTS = 2
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 _ASKS_FOR_A_WORD = re.compile(
     r"\b(?:reply|text|answer|send|responda|conteste|mande|escriba|envie|envíe)\W+(?:with\W+|con\W+)?"
-    r"(?:cancel|yes|no|end|quit|stop|si|sí|cancelar)\b",
+    r"(?:cancel|yes|no|end|quit|si|sí|cancelar)\b",
     re.IGNORECASE,
 )
 _FORBIDDEN_PLACES = frozenset({"child", "student", "address", "street", "reason", "family"})

@@ -1,0 +1,97 @@
+"""Draws as they are made, kept and done again, on both engines."""
+
+import pytest
+from sqlalchemy import func, select, update
+
+from homevisits.draws import actions, queries
+from homevisits.draws.actions import Wanted
+from homevisits.draws.models import Draw, DrawEntry
+from homevisits.draws.rules import Method
+from homevisits.people.models import Student
+from homevisits.problems import NotFound, RulesBroken
+from tests.quarter import NOW, Quarter
+
+
+def codes(refused: pytest.ExceptionInfo[RulesBroken]) -> list[str]:
+    return [problem.code for problem in refused.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("method", "wanted", "drawn"), [("everyone", None, 20), ("random", 7, 7), ("stratified", 7, 7)]
+)
+def test_a_draw_keeps_its_list_order_and_hashes_and_comes_out_the_same_again(
+    quarter: Quarter, method: str, wanted: int | None, drawn: int
+) -> None:
+    number = quarter.draw(Method(method), wanted)
+    with quarter.database.reading() as session:
+        entries = session.scalars(select(DrawEntry).where(DrawEntry.draw_id == number)).all()
+        assert len(entries) == 20
+        assert sorted(entry.position for entry in entries if entry.position) == list(range(1, drawn + 1))
+        check = actions.rerun(session, number)
+        assert check.same
+        assert check.selected_sha256 == session.get_one(Draw, number).selected_sha256
+
+
+def test_the_roster_of_later_days_does_not_change_what_comes_out_again(quarter: Quarter) -> None:
+    number = quarter.draw()
+    with quarter.database.transaction() as session:
+        session.execute(update(Student).values(grade="12"))
+    with quarter.database.reading() as session:
+        assert actions.rerun(session, number).same
+
+
+def test_strata_are_school_and_grade_of_the_children_drawn_for(quarter: Quarter) -> None:
+    number = quarter.draw(wanted=6)
+    with quarter.database.reading() as session:
+        record = queries.record(session, quarter.coordinator, number)
+        assert [(each.name, each.households, each.drawn) for each in record.strata] == [
+            ("org_1|03", 10, 3),
+            ("org_1|04", 10, 3),
+        ]
+
+
+@pytest.mark.parametrize(("scope", "value", "families"), [("grade", "04", 10), ("class", None, 10), ("school", "", 20)])
+def test_a_draw_is_for_a_school_a_grade_or_a_class(
+    quarter: Quarter, scope: str, value: str | None, families: int
+) -> None:
+    number = quarter.draw(Method.EVERYONE, None, scope=scope, scope_value=value or str(quarter.class_id))
+    if value is None:
+        assert scope == "class"
+    with quarter.database.reading() as session:
+        assert session.scalar(select(func.count()).where(DrawEntry.draw_id == number)) == (
+            20 if scope == "school" else families
+        )
+
+
+def test_drawing_again_needs_a_reason_and_keeps_the_first(quarter: Quarter) -> None:
+    first = quarter.draw()
+    with pytest.raises(RulesBroken) as refused:
+        quarter.draw(seed="another")
+    assert codes(refused) == ["redraw_needs_reason"]
+    second = quarter.draw(seed="another", reason="The roster was of last year.")
+    with quarter.database.reading() as session:
+        rows = {row.id: row for row in queries.draws(session, quarter.coordinator)}
+        assert (rows[first].replaced_by, rows[second].replaces_id) == (second, first)
+        assert actions.rerun(session, first).same
+
+
+def test_a_draw_says_everything_that_is_wrong_at_once(quarter: Quarter) -> None:
+    with pytest.raises(RulesBroken) as refused:
+        quarter.draw(Method.RANDOM, 0, scope="class", scope_value="99999", seed="x" * 200)
+    assert set(codes(refused)) == {"nobody_to_draw_from", "draw_how_many", "too_long"}
+
+
+def test_a_stranger_neither_draws_nor_reads(quarter: Quarter) -> None:
+    number = quarter.draw()
+    with quarter.database.transaction() as session:
+        with pytest.raises(NotFound):
+            actions.draw(session, quarter.stranger, Wanted(quarter.school_id, "school", "", Method.EVERYONE), NOW)
+        with pytest.raises(NotFound):
+            queries.record(session, quarter.stranger, number)
+        assert queries.draws(session, quarter.stranger) == []
+
+
+def test_a_seed_is_made_when_none_is_given(quarter: Quarter) -> None:
+    with quarter.database.transaction() as session:
+        wanted = Wanted(quarter.school_id, "school", "", Method.EVERYONE)
+        assert len(actions.draw(session, None, wanted, NOW).seed) == 16

@@ -1,0 +1,181 @@
+"""Asking: in the order drawn and in no other, in the family's language or by a person; every word kept."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from homevisits.draws.models import DrawEntry
+from homevisits.draws.rules import Method
+from homevisits.invitations import actions, order, queries
+from homevisits.invitations.actions import Invited
+from homevisits.invitations.models import Answer, ConsentEntry, FamilyRequest, Invitation
+from homevisits.messages.models import OutboxText
+from homevisits.people.models import Family
+from homevisits.problems import NotFound, RulesBroken
+from tests.quarter import NOW, Quarter, phone_of
+
+
+def ask(quarter: Quarter, draw_id: int, count: int = 1) -> list[Invited]:
+    with quarter.database.transaction() as session:
+        return actions.ask_next(session, quarter.coordinator, draw_id, count, NOW)
+
+
+def say(quarter: Quarter, invitation_id: int, answer: Answer) -> None:
+    with quarter.database.transaction() as session:
+        actions.record(session, quarter.coordinator, invitation_id, answer, "phone", NOW)
+
+
+def in_order(quarter: Quarter, draw_id: int) -> list[int]:
+    with quarter.database.reading() as session:
+        return list(
+            session.scalars(
+                select(DrawEntry.family_id)
+                .where(DrawEntry.draw_id == draw_id, DrawEntry.position.is_not(None))
+                .order_by(DrawEntry.position)
+            )
+        )
+
+
+def test_families_are_asked_in_the_order_drawn(quarter: Quarter) -> None:
+    draw_id = quarter.draw(Method.EVERYONE, None)
+    asked = [each.family_id for _ in range(4) for each in ask(quarter, draw_id, 5)]
+    assert asked == in_order(quarter, draw_id)
+    with pytest.raises(RulesBroken) as refused:
+        ask(quarter, draw_id)
+    assert [problem.code for problem in refused.value.problems] == ["nobody_left_to_ask"]
+
+
+def test_only_the_next_family_can_be_asked(quarter: Quarter) -> None:
+    draw_id = quarter.draw(Method.EVERYONE, None)
+    first, second, *_ = in_order(quarter, draw_id)
+    with pytest.raises(RulesBroken), quarter.database.transaction() as session:
+        actions.ask_one(session, quarter.coordinator, draw_id, second, NOW)
+    with quarter.database.transaction() as session:
+        assert actions.ask_one(session, quarter.coordinator, draw_id, first, NOW).family_id == first
+
+
+def test_a_family_is_asked_in_its_language_or_called_never_in_another(quarter: Quarter) -> None:
+    draw_id = quarter.draw(Method.EVERYONE, None)
+    asked = {each.family: each for each in ask(quarter, draw_id, 20)}
+    assert {name: each.call for name, each in asked.items() if each.call} == {
+        "Family 03": "no_text",
+        "Family 04": "no_phone",
+    }
+    with quarter.database.reading() as session:
+        texts = {row.phone: row for row in session.scalars(select(OutboxText))}
+        assert len(texts) == 18
+        assert texts[phone_of(1)].language == "es"
+        assert texts[phone_of(1)].body.startswith("¡Hola de Lincoln Elementary!")
+        assert texts[phone_of(2)].body.startswith("Hello from Lincoln Elementary!")
+        assert texts[phone_of(1)].asks == f"invitation:{asked['Family 01'].invitation_id}"
+        waiting = [row for row in order.asked(session, quarter.coordinator) if order.waits_for_a_person(row)]
+        assert sorted(row.family for row in waiting) == ["Family 03", "Family 04"]
+
+
+def test_a_family_that_says_not_now_is_followed_by_the_next_of_its_stratum(quarter: Quarter) -> None:
+    draw_id = quarter.draw(wanted=6)
+    asked = ask(quarter, draw_id, 6)
+    refused = asked[0]
+    with quarter.database.reading() as session:
+        assert order.next_families(session, draw_id, 5, NOW) == []
+    say(quarter, refused.invitation_id, Answer.NOT_NOW)
+    with quarter.database.reading() as session:
+        stratum, behind = session.execute(
+            select(DrawEntry.stratum, DrawEntry.family_id).where(
+                DrawEntry.draw_id == draw_id, DrawEntry.family_id == refused.family_id
+            )
+        ).one()
+        expected = session.scalars(
+            select(DrawEntry.family_id)
+            .where(DrawEntry.draw_id == draw_id, DrawEntry.stratum == stratum, DrawEntry.position.is_(None))
+            .order_by(DrawEntry.sha256)
+        ).first()
+        (following,) = order.next_families(session, draw_id, 5, NOW)
+        assert behind == refused.family_id
+        assert (following.family_id, following.replaces_id) == (expected, refused.invitation_id)
+    assert [each.family_id for each in ask(quarter, draw_id, 5)] == [expected]
+    with quarter.database.reading() as session:
+        assert order.next_families(session, draw_id, 5, NOW) == []
+
+
+def test_a_family_that_said_not_now_is_in_no_list_and_is_not_asked_by_another_draw(quarter: Quarter) -> None:
+    draw_id = quarter.draw(Method.EVERYONE, None)
+    refused = ask(quarter, draw_id)[0]
+    say(quarter, refused.invitation_id, Answer.NOT_NOW)
+    again = quarter.draw(Method.EVERYONE, None, seed="more", reason="New children came.")
+    with quarter.database.reading() as session:
+        assert order.asked(session, quarter.coordinator) == []
+        families = {each.family_id for each in order.next_families(session, again, 50, NOW)}
+        assert refused.family_id not in families
+        assert len(families) == 19
+        later = NOW + order.LEFT_ALONE + timedelta(days=1)
+        assert len(order.next_families(session, again, 50, later)) == 20
+        assert order.progress(session, [draw_id])[draw_id].not_now == 1
+
+
+def test_a_replaced_draw_asks_nobody(quarter: Quarter) -> None:
+    draw_id = quarter.draw(Method.EVERYONE, None)
+    quarter.draw(Method.EVERYONE, None, seed="more", reason="New children came.")
+    with pytest.raises(RulesBroken) as refused:
+        ask(quarter, draw_id)
+    assert [problem.code for problem in refused.value.problems] == ["draw_was_replaced"]
+
+
+def test_an_answer_by_phone_is_kept_with_how_and_by_whom(quarter: Quarter) -> None:
+    asked = ask(quarter, quarter.draw(Method.EVERYONE, None))[0]
+    say(quarter, asked.invitation_id, Answer.YES)
+    with quarter.database.reading() as session:
+        entry = session.scalars(select(ConsentEntry)).one()
+        assert (entry.answer, entry.how, entry.recorded_by) == ("yes", "phone", quarter.coordinator.account_id)
+        standing = queries.standing(session, [asked.family_id])[asked.family_id]
+        assert standing.yes_id == entry.id
+
+
+def test_an_answer_needs_how_and_an_answer_and_says_both_at_once(quarter: Quarter) -> None:
+    asked = ask(quarter, quarter.draw(Method.EVERYONE, None))[0]
+    with pytest.raises(RulesBroken) as refused, quarter.database.transaction() as session:
+        actions.record(session, quarter.coordinator, asked.invitation_id, "maybe", "text", NOW)
+    assert {problem.code for problem in refused.value.problems} == {"not_a_choice", "say_how"}
+
+
+def test_a_yes_can_be_taken_back_at_any_time_and_given_again(quarter: Quarter) -> None:
+    asked = ask(quarter, quarter.draw(Method.EVERYONE, None))[0]
+    for answer, stands in ((Answer.YES, True), (Answer.WITHDRAWN, False), (Answer.YES, True)):
+        say(quarter, asked.invitation_id, answer)
+        with quarter.database.reading() as session:
+            assert (queries.standing(session, [asked.family_id])[asked.family_id].yes_id is not None) is stands
+            assert (session.get_one(Invitation, asked.invitation_id).closed_at is None) is stands
+
+
+def test_not_now_withdraws_a_text_that_has_not_left(quarter: Quarter) -> None:
+    asked = ask(quarter, quarter.draw(Method.EVERYONE, None), 2)[0]
+    say(quarter, asked.invitation_id, Answer.NOT_NOW)
+    with quarter.database.reading() as session:
+        about = OutboxText.about == f"invitation:{asked.invitation_id}"
+        assert set(session.scalars(select(OutboxText.state).where(about))) <= {"withdrawn"}
+
+
+def test_a_family_may_ask_itself_without_any_draw(quarter: Quarter) -> None:
+    with quarter.database.transaction() as session:
+        family = session.scalars(select(Family).where(Family.key == "F07")).one()
+        made = actions.request(session, quarter.coordinator, family.id, quarter.school_id, "in_person", NOW)
+        assert made.draw_id is None
+        assert session.get_one(FamilyRequest, made.family_request_id).how == "in_person"
+        assert queries.standing(session, [family.id])[family.id].yes_id is not None
+
+
+def test_a_stranger_can_neither_ask_nor_record_nor_see(quarter: Quarter) -> None:
+    draw_id = quarter.draw(Method.EVERYONE, None)
+    asked = ask(quarter, draw_id)[0]
+    with quarter.database.transaction() as session:
+        with pytest.raises(NotFound):
+            actions.ask_next(session, quarter.stranger, draw_id, 1, NOW)
+        with pytest.raises(NotFound):
+            actions.record(session, quarter.stranger, asked.invitation_id, Answer.YES, "phone", NOW)
+        with pytest.raises(NotFound):
+            actions.request(session, quarter.stranger, asked.family_id, quarter.school_id, "phone", NOW)
+        with pytest.raises(NotFound):
+            order.one_asked(session, quarter.stranger, asked.invitation_id)
+        assert order.asked(session, quarter.stranger) == []
+        assert {row[1] for row in queries.find_families(session, quarter.stranger, "family")} == {quarter.school_id + 1}
