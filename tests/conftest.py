@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from homevisits import clock, migrate
 from homevisits.db import Database
 from tests import servers
-from tests.world import town as town
+from tests.world import town  # noqa: F401 - a fixture for all
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
