@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from homevisits.attendance import queries, report
-from homevisits.attendance.models import AssociationSnapshot
+from homevisits.attendance.models import Absence, AssociationSnapshot
 from homevisits.visits.models import Visit
 
 EVERY = timedelta(hours=20)
@@ -36,12 +36,16 @@ def refresh(session: Session, now: datetime) -> bool:
     return True
 
 
-def refresh_if_due(session: Session, now: datetime) -> bool:
-    """For the worker's tick: work the report out when it is old, or a visit was closed since. Cheap when not due."""
+def is_due(session: Session, now: datetime) -> bool:
+    """Whether the report is old, or a visit was closed since: cheap, for the worker's tick."""
     made_at = session.scalar(select(func.max(AssociationSnapshot.made_at)))
-    if made_at is not None:
-        closed_at = session.scalar(select(func.max(Visit.closed_at)))
-        age = now - made_at
-        if age < (AT_MOST_EVERY if closed_at is not None and closed_at > made_at else EVERY):
-            return False
-    return refresh(session, now)
+    if made_at is None:
+        return session.scalar(select(Absence.day).limit(1)) is not None
+    closed_at = session.scalar(select(func.max(Visit.closed_at)))
+    wait = AT_MOST_EVERY if closed_at is not None and closed_at > made_at else EVERY
+    return bool(made_at <= now - wait)
+
+
+def refresh_if_due(session: Session, now: datetime) -> bool:
+    """What the worker's tick does: whether the report was worked out anew."""
+    return is_due(session, now) and refresh(session, now)

@@ -189,14 +189,18 @@ def test_one_file_alone_and_nothing_at_all(district: Database, tmp_path: Path) -
 
 def test_the_report_is_worked_out_again_when_it_is_due(district: Database, tmp_path: Path) -> None:
     with district.transaction() as session:
-        assert not actions.refresh_if_due(session, AFTER)  # nothing is known yet
+        assert not actions.is_due(session, AFTER)  # nothing is known yet
+        assert not actions.refresh(session, AFTER)
     import_attendance(district, write(tmp_path / "in", "1000007,,2025-09-03,A,,\n"), AFTER)
+    later = AFTER + timedelta(hours=20)
     with district.transaction() as session:
-        assert not actions.refresh_if_due(session, AFTER + timedelta(hours=19))
-        assert actions.refresh_if_due(session, AFTER + timedelta(hours=20))
+        assert not actions.is_due(session, later - timedelta(minutes=1))
+        assert actions.is_due(session, later)
+        assert actions.refresh(session, later)
         snapshot = queries.newest(session)
+        assert not actions.is_due(session, later)
     assert snapshot is not None
-    assert snapshot.made_at == AFTER + timedelta(hours=20)
+    assert snapshot.made_at == later
 
 
 def test_students_enrolled_for_less_than_ten_days_are_not_counted(district: Database, tmp_path: Path) -> None:
