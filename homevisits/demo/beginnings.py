@@ -30,7 +30,13 @@ def begin(session: Session, past: Past) -> None:
     for educator in willing:
         moment = past.moment(past.begins - timedelta(days=past.chance.randint(1, 4)), 10, past.chance.randrange(60))
         people.opt_in(session, past.actors[educator], moment)
-    session.execute(insert(WeeklyHours), [row for educator in willing for row in _week(past, educator, story)])
+    past.hours = {educator: _week(past, educator in story) for educator in willing}
+    rows = [
+        {"educator_id": educator, "weekday": weekday, "starts": starts, "ends": ends}
+        for educator, week in past.hours.items()
+        for weekday, (starts, ends) in week.items()
+    ]
+    session.execute(insert(WeeklyHours), rows)
     _days_off(session, past)
     rule = NewRule("flat_visit", "55.00", "0", "1", "HV-VISIT", "Article 14.3: a home visit", past.begins)
     pay.add_rule(session, None, rule, past.begins, past.moment(past.begins - timedelta(days=20), 9))
@@ -46,10 +52,11 @@ def _trainings(session: Session, past: Past, trained: list[int]) -> None:
         people.record_training(session, None, held, past.policy, past.moment(day, 17))
 
 
-def _week(past: Past, educator: int, story: set[int | None]) -> list[dict[str, object]]:
-    days = range(5) if educator in story else sorted(past.chance.sample(range(5), 4))
-    starts, ends = ("15:30", "19:30") if educator in story else past.chance.choice(EVENINGS)
-    return [{"educator_id": educator, "weekday": day, "starts": starts, "ends": ends} for day in days]
+def _week(past: Past, of_story: bool) -> dict[int, tuple[str, str]]:
+    """From when to when on which weekdays; the pair of the story has every afternoon."""
+    days = range(5) if of_story else sorted(past.chance.sample(range(5), 4))
+    hours = ("15:30", "19:30") if of_story else past.chance.choice(EVENINGS)
+    return dict.fromkeys(days, hours)
 
 
 def _days_off(session: Session, past: Past) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from homevisits import clock
 from homevisits.access import Actor
 from homevisits.demo import cast, words
+from homevisits.demo.absences import is_day_off
 from homevisits.demo.past import Past
 from homevisits.draws import actions as draws
 from homevisits.draws.rules import Method
@@ -122,11 +123,13 @@ def _text_back(past: Past, session: Session, about: str, digit: str, now: dateti
 def _book(past: Past, room: Room, family: int, session: Session, now: datetime) -> None:
     """The teacher looks for a partner and a time until one fits."""
     today = clock.local(now, past.zone).date()
-    for _try in range(14):
-        day = past.workday(today + timedelta(days=past.chance.randint(2, 9)))
-        start = past.moment(day, past.chance.choice((15, 16, 16, 17, 17, 18)), past.chance.choice((0, 15, 30, 45)))
+    for _try in range(8):
+        partner = past.chance.choice(room.partners)
+        start = _time_for(past, room.teacher, partner, today + timedelta(days=past.chance.randint(2, 7)))
+        if start is None:
+            continue
         place = past.chance.choices(("home", "neutral", "video"), (82, 13, 5))[0]
-        wanted = visits.Wanted(family, past.chance.choice(room.partners), start, place)
+        wanted = visits.Wanted(family, partner, start, place)
         try:
             with session.begin_nested():
                 visit = visits.book(session, past.actors[room.teacher], wanted, past.policy, now)
@@ -134,6 +137,24 @@ def _book(past: Past, room: Room, family: int, session: Session, now: datetime) 
             continue
         past.at(past.later(now, 30, 700), partial(_accept, past, room, visit.id, visit.partner_id))
         return
+
+
+def _time_for(past: Past, lead: int, partner: int, first: date) -> datetime | None:
+    """A time within the hours of both, on the first day from `first` on that both have and school is held."""
+    for number in range(7):
+        day = first + timedelta(days=number)
+        theirs = [past.hours.get(one, {}).get(day.weekday()) for one in (lead, partner)]
+        if all(theirs) and not is_day_off(day):
+            starts, ends = max(span[0] for span in theirs if span), min(span[1] for span in theirs if span)
+            quarters = range(_minutes(starts), _minutes(ends) - 75 + 1, 15)
+            if quarters:
+                return past.moment(day, *divmod(past.chance.choice(quarters), 60))
+    return None
+
+
+def _minutes(wall: str) -> int:
+    hour, minute = wall.split(":")
+    return int(hour) * 60 + int(minute)
 
 
 def _accept(past: Past, room: Room, visit_id: int, partner: int, session: Session, now: datetime) -> None:

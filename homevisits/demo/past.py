@@ -42,6 +42,7 @@ class Past:
     begins: date
     now: datetime
     actors: dict[int, Actor] = field(default_factory=dict)
+    hours: dict[int, dict[int, tuple[str, str]]] = field(default_factory=dict)
     _queue: list[tuple[datetime, int, Step]] = field(default_factory=list)
     _numbers: "count[int]" = field(default_factory=count)
 

@@ -1,0 +1,119 @@
+"""The story in nine steps: who does what on which page. Words only; the pages are the product's own."""
+
+from dataclasses import dataclass
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+from homevisits.demo import cast
+
+PHONE = "phone"
+CLOCK = "clock"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Someone one can be."""
+
+    part: str
+    role: LazyString
+    does: LazyString
+    icon: str
+
+
+@dataclass(frozen=True)
+class Act:
+    """One thing to do in a step: as whom, where, and what."""
+
+    part: str
+    path: str
+    what: LazyString
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A step of the story."""
+
+    title: LazyString
+    acts: tuple[Act, ...]
+
+
+PARTS = (
+    Part(cast.TEACHER, _l("Teacher"), _l("books visits with families of her class, logs them, reflects"), "sun"),
+    Part(cast.PARTNER, _l("Partner"), _l("another teacher who comes along: accepts, agrees, reflects"), "people"),
+    Part(
+        cast.COORDINATOR,
+        _l("Site coordinator"),
+        _l("draws fairly, asks families, trains, approves first"),
+        "chat-dots",
+    ),
+    Part(
+        cast.UNION,
+        _l("Union coordinator"),
+        _l("sees what was done and what is owed, approves second"),
+        "clipboard-data",
+    ),
+    Part(
+        cast.LEAD, _l("District lead"), _l("roster, payroll, what can honestly be said of attendance"), "speedometer2"
+    ),
+)
+
+STORY = (
+    Chapter(_l("Roster"), (Act(cast.LEAD, "/roster", _l("See what came in from the student system.")),)),
+    Chapter(
+        _l("Trained and willing"),
+        (
+            Act(cast.COORDINATOR, "/people", _l("See who is certified, and record a training.")),
+            Act(cast.TEACHER, "/me", _l("Take part, or leave, at any time.")),
+        ),
+    ),
+    Chapter(
+        _l("Draw"), (Act(cast.COORDINATOR, "/draws", _l("Draw a class, a grade or the school; check a draw again.")),)
+    ),
+    Chapter(
+        _l("Asked"),
+        (
+            Act(cast.COORDINATOR, "/asking", _l("Ask the next family. Its text is in its own language.")),
+            Act(PHONE, "/demo/phone", _l("Be the family: answer 1.")),
+        ),
+    ),
+    Chapter(
+        _l("Booked"),
+        (
+            Act(cast.TEACHER, "/families", _l("Pick the family that said yes, a partner and a time. Book.")),
+            Act(cast.PARTNER, "/my-day", _l("Accept.")),
+            Act(PHONE, "/demo/phone", _l("Be the family: confirm with 1.")),
+        ),
+    ),
+    Chapter(
+        _l("Calendars and texts"),
+        (
+            Act(cast.TEACHER, "/me/calendar", _l("Get your private calendar feed.")),
+            Act(CLOCK, "", _l("Jump to the reminder with the clock above, then look at the phone.")),
+        ),
+    ),
+    Chapter(
+        _l("Held"),
+        (
+            Act(CLOCK, "", _l("Jump to the start of the visit, then to its end.")),
+            Act(cast.TEACHER, "/my-day", _l("Say “We met”, then reflect.")),
+            Act(cast.PARTNER, "/my-day", _l("Agree with one tap, then reflect.")),
+        ),
+    ),
+    Chapter(
+        _l("Paid"),
+        (
+            Act(cast.TEACHER, "/pay", _l("See what you earned, and why.")),
+            Act(cast.COORDINATOR, "/approvals", _l("Approve first.")),
+            Act(cast.UNION, "/approvals", _l("Approve second.")),
+            Act(cast.LEAD, "/payroll", _l("Make the payroll file.")),
+        ),
+    ),
+    Chapter(
+        _l("Seen"),
+        (
+            Act(cast.UNION, "/tally", _l("Visits, people, hours, dollars by school and month.")),
+            Act(cast.LEAD, "/attendance", _l("Attendance: an association, with its caveat.")),
+        ),
+    ),
+)

@@ -1,0 +1,144 @@
+"""Readings for the demo's own pages: what happens next to the pair of the story, and a family's phone."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from homevisits.demo import cast
+from homevisits.messages.models import InboundText, OutboxText
+from homevisits.people.models import Account, Caregiver, Family, Student
+from homevisits.problems import NotFound
+from homevisits.visits.models import LIVE, Visit
+
+LEFT = ("sent", "delivered")
+SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that lies ahead: a text goes out, a visit starts, a visit ends."""
+
+    kind: str  # text | start | end
+    at: datetime
+    visit_id: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One text of a thread; ``ours`` went out, the others the family wrote."""
+
+    body: str
+    at: datetime
+    ours: bool
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A family's phone: whose it is, in what language it reads, and its thread."""
+
+    family_id: int
+    family: str
+    owner: str
+    number: str
+    language: str
+    zone: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A family to choose, with the newest text it got."""
+
+    family_id: int
+    family: str
+    children: str
+    language: str
+    newest: datetime | None
+
+
+def next_event(session: Session, now: datetime) -> Event | None:
+    """What happens next to a visit of the story's pair."""
+    pair = select(Account.educator_id).where(
+        Account.email.in_([cast.address(cast.TEACHER), cast.address(cast.PARTNER)])
+    )
+    of_pair = select(Visit.id, Visit.starts_at, Visit.ends_at).where(
+        Visit.state.in_(LIVE), or_(Visit.lead_id.in_(pair), Visit.partner_id.in_(pair))
+    )
+    events: list[Event] = []
+    about: dict[str, int] = {}
+    for visit, starts_at, ends_at in session.execute(of_pair):
+        about[f"visit:{visit}"] = visit
+        events += [Event("start", starts_at, visit), Event("end", ends_at, visit)]
+    waiting = select(OutboxText.about, OutboxText.next_at).where(
+        OutboxText.about.in_(list(about)), OutboxText.state == "queued"
+    )
+    events += [Event("text", at, about[subject]) for subject, at in session.execute(waiting)]
+    return min((event for event in events if event.at > now), key=lambda event: event.at, default=None)
+
+
+def phone(session: Session, family_id: int, zone: str) -> Phone:
+    """A family's phone: the one of its caregivers that is texted."""
+    family = session.get(Family, family_id)
+    if family is None:
+        raise NotFound
+    owners = session.scalars(
+        select(Caregiver)
+        .where(Caregiver.family_id == family_id, Caregiver.phone.is_not(None))
+        .order_by(Caregiver.contact_order, Caregiver.id)
+    ).all()
+    texted = _newest(session, [str(owner.phone) for owner in owners])
+    chosen = max(owners, key=lambda owner: texted.get(str(owner.phone), -1), default=None)
+    number = str(chosen.phone) if chosen else ""
+    name = f"{chosen.given_name} {chosen.family_name}" if chosen else ""
+    return Phone(family_id, family.name, name, number, family.language, zone, _thread(session, number))
+
+
+def _newest(session: Session, numbers: Collection[str]) -> dict[str, int]:
+    found = select(OutboxText.phone, func.max(OutboxText.id)).where(OutboxText.phone.in_(numbers))
+    return dict(session.execute(found.group_by(OutboxText.phone)).tuples().all())
+
+
+def _thread(session: Session, number: str) -> tuple[Line, ...]:
+    out = select(OutboxText.body, OutboxText.sent_at, OutboxText.id).where(
+        OutboxText.phone == number, OutboxText.state.in_(LEFT)
+    )
+    back = select(InboundText.body, InboundText.received_at, InboundText.id).where(InboundText.phone == number)
+    lines = [(at, 1, key, Line(body, at, True)) for body, at, key in session.execute(out) if at]
+    lines += [(at, 0, key, Line(body, at, False)) for body, at, key in session.execute(back)]
+    return tuple(line for *_order, line in sorted(lines, key=lambda one: one[:3]))[-SHOWN:]
+
+
+def contacts(session: Session, words: str, limit: int = 24) -> list[Contact]:
+    """Families to choose from: those texted last, or those a name was looked for."""
+    texted = (
+        select(Caregiver.family_id, func.max(OutboxText.sent_at).label("newest"))
+        .join(OutboxText, OutboxText.phone == Caregiver.phone)
+        .where(OutboxText.state.in_(LEFT))
+        .group_by(Caregiver.family_id)
+        .subquery()
+    )
+    found = select(Family.id, Family.name, Family.language, texted.c.newest).outerjoin(
+        texted, texted.c.family_id == Family.id
+    )
+    if words.strip():
+        pattern = f"%{words.strip()}%"
+        children = select(Student.family_id).where((Student.given_name + " " + Student.family_name).ilike(pattern))
+        found = found.where(or_(Family.name.ilike(pattern), Family.id.in_(children)))
+    else:
+        found = found.where(texted.c.newest.is_not(None))
+    rows = session.execute(
+        found.order_by(texted.c.newest.is_(None), texted.c.newest.desc(), Family.name, Family.id).limit(limit)
+    ).all()
+    names = _children(session, [row[0] for row in rows])
+    return [Contact(key, name, ", ".join(names.get(key, ())), language, at) for key, name, language, at in rows]
+
+
+def _children(session: Session, families: Collection[int]) -> dict[int, list[str]]:
+    found = select(Student.family_id, Student.given_name).where(Student.family_id.in_(families)).order_by(Student.id)
+    names: dict[int, list[str]] = {}
+    for family, given in session.execute(found):
+        names.setdefault(family, []).append(given)
+    return names

@@ -1,0 +1,136 @@
+"""The demo's pages: who to be, a family's phone, and the clock that jumps. Loaded in demo mode only."""
+
+import logging
+import secrets
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from flask import Blueprint, abort, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from homevisits import clock, worker
+from homevisits.demo import cast, guide, queries
+from homevisits.demo.house import clock_file
+from homevisits.inbox import actions as inbox
+from homevisits.pages import addresses, house, landing, local_path, public, reading, settings, signed_in, transaction
+from homevisits.people.account_web import begin_session
+from homevisits.people.phones import readable
+
+bp = Blueprint("demo", __name__, url_prefix="/demo")
+CHIPS = ("1", "2", "3", "9", "STOP")
+LONGEST = 480
+MORNING = time(8, 0)
+log = logging.getLogger("homevisits.demo")
+
+
+@bp.before_app_request
+def _begin_at_the_guide() -> ResponseReturnValue | None:
+    """Only in the demo; and its front door is the guide."""
+    if not settings().demo:
+        abort(404)
+    if request.method == "GET" and request.path == "/" and signed_in() is None:
+        return redirect(url_for("demo.front"), code=303)
+    return None
+
+
+@bp.app_context_processor
+def _bar() -> dict[str, Any]:
+    """What the bar on every page shows."""
+    now = clock.now()
+    with reading() as db:
+        event, members = queries.next_event(db, now), cast.members(db)
+    return {
+        "demo_now": now,
+        "demo_zone": settings().timezone,
+        "demo_event": event,
+        "demo_members": members,
+        "demo_parts": guide.PARTS,
+        "demo_family": session.get("demo_family"),
+        "demo_here": request.full_path.rstrip("?") if request.method == "GET" else "/demo/",
+    }
+
+
+@bp.get("/")
+@public
+def front() -> str:
+    """Who to be, and the story in nine steps."""
+    return render_template(
+        "demo/front.html", story=guide.STORY, known=addresses(), PHONE=guide.PHONE, CLOCK=guide.CLOCK
+    )
+
+
+@bp.post("/be")
+@public
+def be() -> ResponseReturnValue:
+    """Sign in as someone of the story, with one click."""
+    with reading() as db:
+        member = cast.members(db).get(request.form.get("part", ""))
+    if member is None:
+        abort(404)
+    family = session.get("demo_family")
+    who = begin_session(member.account_id, member.epoch)
+    session["demo_family"] = family
+    return redirect(local_path(request.form.get("next"), landing(who)), code=303)
+
+
+@bp.get("/phone")
+@public
+def phones() -> str:
+    """Choose a family whose phone to hold."""
+    words = request.args.get("q", "")
+    with reading() as db:
+        found = queries.contacts(db, words)
+    return render_template("demo/phones.html", contacts=found, words=words)
+
+
+@bp.get("/phone/<int:family_id>")
+@public
+def phone(family_id: int) -> str:
+    """A family's phone: every text it got, and a place to answer."""
+    with reading() as db:
+        found = queries.phone(db, family_id, settings().timezone)
+    session["demo_family"] = family_id
+    return render_template("demo/phone.html", phone=found, number=readable(found.number), chips=CHIPS)
+
+
+@bp.post("/phone/<int:family_id>")
+@public
+def reply(family_id: int) -> ResponseReturnValue:
+    """The family answers: by the very way a real text comes in."""
+    body = (request.form.get("chip") or request.form.get("body", "")).strip()[:LONGEST]
+    with reading() as db:
+        found = queries.phone(db, family_id, settings().timezone)
+    if body and found.number:
+        text = inbox.InboundText(f"demo-{secrets.token_hex(8)}", found.number, "demo", body)
+        with transaction() as db:
+            inbox.receive(db, text, settings().policy, clock.now())
+        _tick()
+    return redirect(url_for("demo.phone", family_id=family_id) + "#newest", code=303)
+
+
+@bp.post("/clock")
+@public
+def jump() -> ResponseReturnValue:
+    """Let time pass: to what happens next, or to tomorrow morning; and do what is due by then."""
+    now = clock.now()
+    with reading() as db:
+        event = queries.next_event(db, now)
+    target = event.at + timedelta(seconds=5) if event and request.form.get("to") == "event" else _morning(now)
+    try:
+        clock.jump(clock_file(settings()), target)
+    except ValueError:
+        log.info("somebody else jumped further")
+    _tick()
+    return redirect(local_path(request.form.get("next"), url_for("demo.front")), code=303)
+
+
+def _morning(now: datetime) -> datetime:
+    zone = settings().timezone
+    tomorrow = clock.local(now, zone).date() + timedelta(days=1)
+    return clock.moment(tomorrow, MORNING, zone) or now + timedelta(days=1)
+
+
+def _tick() -> None:
+    """What the worker would do in a few seconds, at once: whoever clicked sees what came of it."""
+    for tick in worker.ticks(settings(), house().database):
+        worker.once(tick)
