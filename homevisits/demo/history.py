@@ -61,7 +61,7 @@ def rooms(session: Session, past: Past) -> list[Room]:
 
 def plan(past: Past, room: Room) -> None:
     """A class's autumn begins with its draw."""
-    day = past.workday(past.begins + timedelta(days=past.chance.randint(9, 24)))
+    day = past.workday(past.begins + timedelta(days=past.chance.randint(9, 24 if room.story else 68)))
     past.at(past.moment(day, 15, past.chance.randrange(60)), partial(_draw, past, room))
 
 

@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from itertools import count
 from random import Random
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from homevisits import clock
@@ -14,6 +15,7 @@ from homevisits.access import Actor
 from homevisits.db import Database
 from homevisits.messages import delivery
 from homevisits.messages.carriers import Receipt
+from homevisits.messages.models import OutboxText
 from homevisits.policies.rules import Policy
 
 Step = Callable[[Session, datetime], None]
@@ -76,14 +78,25 @@ class Past:
     def live(self) -> None:
         """Let everything happen, in order."""
         while self._queue:
-            until = self._queue[0][0] + TOGETHER
             moment = self._queue[0][0]
+            until = moment + TOGETHER
+            self._deliver_until(moment)
             with self.database.transaction() as session:
                 while self._queue and self._queue[0][0] <= until:
                     moment, _number, step = heapq.heappop(self._queue)
                     step(session, moment)
             self.deliver(moment)
-        self.deliver(self.now)
+        self._deliver_until(self.now)
+
+    def _deliver_until(self, moment: datetime) -> None:
+        """Send the texts that are due before `moment`, each when it is due."""
+        waiting = select(func.min(OutboxText.next_at)).where(OutboxText.state == "queued")
+        while True:
+            with self.database.reading() as session:
+                due = session.scalar(waiting)
+            if due is None or due >= moment:
+                return
+            self.deliver(due)
 
     def deliver(self, moment: datetime) -> None:
         """Send the texts that are due at `moment`."""

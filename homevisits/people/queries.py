@@ -1,14 +1,24 @@
 """Who there is: educators with their certification and willingness, trainers, trainings. Sets, never row by row."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select, true
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from homevisits.access import Actor, Permission
-from homevisits.people.models import Certification, Educator, OptIn, Person, School, TrainingSession
+from homevisits.people.models import (
+    Caregiver,
+    Certification,
+    Educator,
+    OptIn,
+    Person,
+    School,
+    SchoolClass,
+    Student,
+    TrainingSession,
+)
 
 
 @dataclass(frozen=True)
@@ -190,3 +200,37 @@ def parent_trainers(session: Session) -> list[Choice]:
         .order_by(Person.family_name, Person.given_name, Person.id)
     )
     return [Choice(who, f"{given} {family}") for who, given, family in session.execute(found)]
+
+
+@dataclass(frozen=True)
+class SchoolRow:
+    """A school on the Roster page: totals only."""
+
+    name: str
+    students: int
+    families: int
+    unreachable: int
+    educators: int
+    classes: int
+
+
+def roster(session: Session, today: date) -> list[SchoolRow]:
+    """What the house holds of each school; ``unreachable``: families without any telephone."""
+    here = or_(Student.enrolled_to.is_(None), Student.enrolled_to >= today)
+    with_phone = select(Caregiver.family_id).where(Caregiver.phone.is_not(None), Caregiver.left_on.is_(None))
+    silent = func.count(func.distinct(case((Student.family_id.not_in(with_phone), Student.family_id))))
+    students = dict(_by_school(session, Student.school_id, func.count(), here))
+    families = dict(_by_school(session, Student.school_id, func.count(func.distinct(Student.family_id)), here))
+    unreachable = dict(_by_school(session, Student.school_id, silent, here))
+    educators = dict(_by_school(session, Educator.school_id, func.count(), Educator.left_on.is_(None)))
+    classes = dict(_by_school(session, SchoolClass.school_id, func.count(), true()))
+    return [
+        SchoolRow(name, *(found.get(key, 0) for found in (students, families, unreachable, educators, classes)))
+        for key, name in session.execute(select(School.id, School.name).order_by(School.name, School.id))
+    ]
+
+
+def _by_school(
+    session: Session, school: InstrumentedAttribute[int], number: ColumnElement[int], which: ColumnElement[bool]
+) -> Iterator[tuple[int, int]]:
+    yield from session.execute(select(school, number).where(which).group_by(school)).tuples()

@@ -1,6 +1,8 @@
 """The pages about people: the coordinator's People, recording a training, and an educator's own Me."""
 
 from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -9,11 +11,15 @@ from flask_babel import ngettext
 
 from homevisits import clock
 from homevisits.access import Permission
-from homevisits.pages import actor, addresses, allow, done, now, reading, settings, transaction
-from homevisits.people import actions, forms, queries
+from homevisits.pages import actor, addresses, allow, done, house, now, reading, settings, transaction
+from homevisits.people import actions, forms, importing, queries
+from homevisits.people.tables import Finding
 from homevisits.problems import Problem, Refused, RulesBroken
+from homevisits.wording import sentence
 
 bp = Blueprint("people", __name__)
+SHOWN = 100
+"""So many findings are shown; the command line lists them all."""
 
 
 def _today() -> date:
@@ -72,6 +78,40 @@ def _training_page(given: forms.Typed, problems: list[Problem]) -> str:
         parents=parents,
         today=_today(),
     )
+
+
+@bp.get("/roster")
+@allow(Permission.ROSTER)
+def roster() -> str:
+    """What came in from the student system."""
+    return _roster_page(None)
+
+
+@bp.post("/roster")
+@allow(Permission.ROSTER)
+def import_roster() -> ResponseReturnValue:
+    """Bring a roster in: the zip a student system exports, all of it or nothing."""
+    given = request.files.get("file")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "roster.zip"
+        if given is not None:
+            given.save(path)
+        report = importing.import_oneroster(house().database, path, now(), timezone=settings().timezone)
+    if report.errors:
+        return _roster_page(report), 422
+    done(_("The roster is in: %(number)s students.", number=report.counts["students"]))
+    return (_roster_page(report), 200) if report.warnings else redirect(url_for("people.roster"), code=303)
+
+
+def _roster_page(report: importing.Report | None) -> str:
+    with reading() as session:
+        schools = queries.roster(session, _today())
+    return render_template("people/roster.html", schools=schools, report=report, shown=SHOWN, said=said)
+
+
+def said(finding: Finding) -> str:
+    """A finding in the reader's words."""
+    return sentence(Problem(finding.code, None, finding.params))
 
 
 @bp.get("/me")
