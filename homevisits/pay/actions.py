@@ -151,8 +151,7 @@ def send_back(session: Session, actor: Actor, step: str, line_id: int, comment: 
     problems = [] if comment.strip() else [Problem("comment_missing", "comment")]
     if len(comment) > 400:
         problems.append(Problem("too_long", "comment", {"most": 400}))
-    refuse_if_any(problems)
-    (line,) = _decidable(session, actor, step, [line_id], states)
+    (line,) = _decidable(session, actor, step, [line_id], states, problems)
     row = {
         "line_id": line.id,
         "step": "returned",
@@ -165,11 +164,16 @@ def send_back(session: Session, actor: Actor, step: str, line_id: int, comment: 
 
 
 def _decidable(
-    session: Session, actor: Actor, step: str, line_ids: Sequence[int], states: Sequence[str]
+    session: Session,
+    actor: Actor,
+    step: str,
+    line_ids: Sequence[int],
+    states: Sequence[str],
+    found: Sequence[Problem] = (),
 ) -> list[PayLine]:
     refuse_if_any([] if line_ids else [Problem("nothing_chosen")])
     lines = queries.own_rows(session, actor, line_ids, step)
-    problems = []
+    problems = list(found)
     if any(line.state not in states or line.amount_cents is None for line in lines):
         problems.append(Problem("claim_changed"))
     if actor.educator_id is not None and any(line.person_id == actor.educator_id for line in lines):

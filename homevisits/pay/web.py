@@ -112,19 +112,29 @@ def send_back(line_id: int) -> ResponseReturnValue:
     return redirect(url_for("pay.approvals", step=_step()), code=303)
 
 
+def _for_the_whole_district() -> None:
+    # One contract and one payroll for all schools: a role at one school opens neither.
+    if actor().schools(Permission.PAYROLL) is not None:
+        raise NotFound
+
+
 @bp.get("/contract")
 @allow(Permission.PAYROLL)
 def contract() -> str:
     """What the contract pays, and since when."""
+    everywhere = actor().schools(Permission.PAYROLL) is None
     with reading() as db:
         known = queries.rules(db)
-    return render_template("pay/contract.html", rules=known, in_force=rules.in_force(known, today()), today=today())
+    return render_template(
+        "pay/contract.html", rules=known, in_force=rules.in_force(known, today()), today=today(), everywhere=everywhere
+    )
 
 
 @bp.get("/contract/new")
 @allow(Permission.PAYROLL)
 def new_rule() -> str:
     """Write a new rule."""
+    _for_the_whole_district()
     return _rule_page({"effective_from": (today() + timedelta(days=1)).isoformat(), "unit": "flat_visit"})
 
 
@@ -136,6 +146,7 @@ def _rule_page(typed: dict[str, str], problems: tuple[Problem, ...] = ()) -> str
 @allow(Permission.PAYROLL)
 def add_rule() -> ResponseReturnValue:
     """Check the new rule; when it was read and confirmed, add it."""
+    _for_the_whole_district()
     typed, new = request.form.to_dict(), forms.new_rule(request.form)
     try:
         if typed.get("confirmed") == "yes":
@@ -175,6 +186,7 @@ def _preview(new: rules.NewRule) -> rules.Rule:
 @allow(Permission.PAYROLL)
 def payroll() -> str:
     """Make a payroll file, and find those that were made."""
+    _for_the_whole_district()
     return _payroll({}, ())
 
 
@@ -196,6 +208,7 @@ def _payroll(typed: dict[str, str], problems: tuple[Problem, ...]) -> str:
 @allow(Permission.PAYROLL)
 def make_payroll() -> ResponseReturnValue:
     """Make the file of a period, or find the one that was made."""
+    _for_the_whole_district()
     try:
         with transaction() as db:
             export_id = _make(db)
@@ -218,6 +231,7 @@ def _make(db: Session) -> int:
 @allow(Permission.PAYROLL)
 def payroll_file(export_id: int) -> Response:
     """The bytes of a payroll file, as they were made."""
+    _for_the_whole_district()
     if export_id >= 2**63:
         raise NotFound
     with reading() as db:

@@ -18,12 +18,14 @@ def _today() -> date:
     return clock.local(now(), settings().timezone).date()
 
 
+def _school_year(day: date) -> int:
+    return day.year if day.month >= 8 else day.year - 1
+
+
 def _year() -> tuple[date, date]:
     """The school year asked for (?year=2026 begins in August 2026), else the one it is."""
-    today = _today()
-    this = today.year if today.month >= 8 else today.year - 1
     typed = request.args.get("year", "")
-    year = int(typed) if typed.isdecimal() and 2000 <= int(typed[:5]) <= 2200 else this
+    year = int(typed) if typed.isdecimal() and 2000 <= int(typed[:5]) <= 2200 else _school_year(_today())
     return date(year, 8, 1), date(year + 1, 7, 31)
 
 
@@ -62,9 +64,17 @@ def tally() -> str:
         if one in of_year.months or one == month
     ]
     return render_template(
-        "reports/tally.html", found=found, of_year=of_year, names=names, months=months, month=month,
-        year=year_first.year, district=district, this_year=_today().year if _today().month >= 8 else _today().year - 1,
-    )  # fmt: skip
+        "reports/tally.html",
+        found=found,
+        of_year=of_year,
+        names=names,
+        months=months,
+        month=month,
+        year=year_first.year,
+        this_year=_school_year(_today()),
+        district=district,
+        everywhere=schools is None,
+    )
 
 
 @bp.get("/tally.csv")
@@ -91,5 +101,11 @@ def overview() -> str:
         names = counts.names(db, schools)
         district = db.scalar(select(District.name).limit(1)) or ""
     return render_template(
-        "reports/overview.html", reached=reached, found=found, names=names, year=first.year, district=district
+        "reports/overview.html",
+        reached=reached,
+        found=found,
+        names=names,
+        year=first.year,
+        district=district,
+        everywhere=schools is None,
     )

@@ -1,0 +1,55 @@
+"""The application of a test, and browsers that are already signed in."""
+
+from datetime import timedelta
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from homevisits import clock, settings
+from homevisits.access import Actor, Grant, Role
+from homevisits.app import create_app
+from homevisits.db import Database
+from homevisits.people.models import Account, AccountGrant
+from tests.world import NOW
+
+
+def app_of(database: Database, **changed: object) -> Flask:
+    """The whole application on a test's database, at the town's time, without form tokens."""
+    values = {
+        "secret_key": "a secret of the tests, long enough",
+        "public_url": "http://localhost",
+        "mode": "development",
+    }
+    app = create_app(settings.load({}, database_url=database.url, **{**values, **changed}), database)
+    app.config.update(WTF_CSRF_ENABLED=False)
+    clock.use(lambda: NOW + timedelta(days=2))
+    return app
+
+
+def account(
+    database: Database, name: str, *grants: Grant, educator: int | None = None, password_hash: str | None = None
+) -> Actor:
+    """Someone who may sign in."""
+    with database.transaction() as session:
+        row = Account(email=f"{name}@example.org", name=name, educator_id=educator, password_hash=password_hash)
+        session.add(row)
+        session.flush()
+        session.add_all(
+            [AccountGrant(account_id=row.id, role=grant.role, school_id=grant.school_id) for grant in grants]
+        )
+        return Actor(row.id, educator, name, "en", frozenset(grants))
+
+
+def browser_of(app: Flask, who: Actor | None) -> FlaskClient:
+    """A browser, signed in as `who`."""
+    client = app.test_client()
+    if who is not None:
+        with client.session_transaction() as kept:
+            kept["_user_id"] = f"{who.account_id}.0"
+            kept["began"] = kept["seen"] = clock.now().timestamp()
+    return client
+
+
+def grants_everywhere() -> dict[Role, Grant]:
+    """Each role for the whole district."""
+    return {role: Grant(role, None) for role in Role}

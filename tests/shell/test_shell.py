@@ -1,0 +1,239 @@
+"""What every page has, whatever it is about: headers, errors without insides, a language, a way to sign in and out."""
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from homevisits import clock
+from homevisits.access import Grant, Role
+from homevisits.db import Database
+from homevisits.pages import local_path
+from homevisits.people import signin
+from homevisits.people.models import Heartbeat
+from tests.shell.doors import account, app_of, browser_of
+from tests.world import NOW
+
+PASSWORD = "a short sentence here"
+
+
+@pytest.fixture
+def app(sqlite_database: Database) -> Flask:
+    made = app_of(sqlite_database)
+    made.add_url_rule("/bug", view_func=_bug)
+    return made
+
+
+def _bug() -> str:
+    raise ZeroDivisionError("the inside of the house")
+
+
+@pytest.fixture(autouse=True)
+def _bug_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
+    from homevisits import pages
+
+    monkeypatch.setitem(pages._ASKS, _bug, frozenset())
+
+
+@pytest.fixture(scope="module")
+def password_hash() -> str:
+    return signin.hash_password(PASSWORD)
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/nowhere", "/bug", "/healthz", "/static/theme.css", "/account"])
+def test_every_answer_forbids_scripts_of_others_and_frames(app: Flask, path: str) -> None:
+    answer = app.test_client().get(path)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+    if "static" not in path:
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_only_tls_promises_tls(app: Flask) -> None:
+    client = app.test_client()
+    assert "Strict-Transport-Security" not in client.get("/sign-in").headers
+    assert "Strict-Transport-Security" in client.get("/sign-in", base_url="https://localhost").headers
+
+
+def test_a_bug_shows_a_number_and_nothing_of_the_inside(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    answer = app.test_client().get("/bug")
+    assert answer.status_code == 500
+    assert "Traceback" not in answer.text
+    assert "inside of the house" not in answer.text
+    assert answer.headers["X-Request-ID"] in answer.text
+    assert answer.headers["X-Request-ID"] in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("get", "/nowhere", 404), ("get", "/role", 405), ("post", "/healthz", 405), ("get", "/sign-in?next=%00", 400)],
+)
+def test_errors_have_pages(app: Flask, method: str, path: str, status: int) -> None:
+    answer = getattr(app.test_client(), method)(path)
+    assert answer.status_code == status
+    assert "<h1>" in answer.text
+
+
+def test_too_large_is_said(app: Flask) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = 100
+    assert app.test_client().post("/sign-in", data={"email": "x" * 200}).status_code == 413
+
+
+def test_a_form_without_its_token_is_not_taken(app: Flask) -> None:
+    app.config["WTF_CSRF_ENABLED"] = True
+    answer = app.test_client().post("/sign-in", data={"email": "a"})
+    assert answer.status_code == 400
+    assert "load the page again" in answer.text
+
+
+def test_a_route_that_says_nothing_is_called_by_nobody(app: Flask) -> None:
+    app.add_url_rule("/forgotten", view_func=lambda: "open")
+    assert app.test_client().get("/forgotten").status_code == 403
+
+
+def test_the_language_follows_account_then_cookie_then_browser(app: Flask) -> None:
+    client = app.test_client()
+    assert '<html lang="es">' in client.get("/sign-in", headers={"Accept-Language": "es-MX,es;q=0.9"}).text
+    assert '<html lang="en">' in client.get("/sign-in", headers={"Accept-Language": "fr"}).text
+    client.post("/language", data={"language": "es", "next": "/sign-in"})
+    assert '<html lang="es">' in client.get("/sign-in", headers={"Accept-Language": "en"}).text
+    client.post("/language", data={"language": "xx"})
+    assert '<html lang="es">' in client.get("/sign-in").text
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("/pay?year=2025", "/pay?year=2025"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+        ("/a\nb", "/"),
+        (None, "/"),
+    ],
+)
+def test_nobody_is_sent_elsewhere_after_signing_in(given: str | None, kept: str) -> None:
+    assert local_path(given, "/") == kept
+
+
+def test_signing_in_and_out(app: Flask, sqlite_database: Database, password_hash: str) -> None:
+    account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
+    client = app.test_client()
+    answer = client.post("/sign-in", data={"email": " Union@Example.org ", "password": PASSWORD})
+    assert (answer.status_code, answer.location) == (303, "/tally")
+    assert client.get("/tally").status_code == 200
+    client.post("/sign-out")
+    assert client.get("/tally").location == "/sign-in?next=/tally"
+
+
+def test_unknown_account_and_wrong_password_read_the_same(
+    app: Flask, sqlite_database: Database, password_hash: str
+) -> None:
+    account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
+    account(sqlite_database, "none")
+    client = app.test_client()
+    texts = set()
+    for email in ("union@example.org", "none@example.org", "nobody@example.org"):
+        answer = client.post("/sign-in", data={"email": email, "password": "wrong"})
+        assert answer.status_code == 422
+        texts.add(answer.text.replace(email, ""))
+    assert len(texts) == 1
+
+
+def test_many_tries_close_the_door_for_a_while_even_to_the_right_password(
+    app: Flask, sqlite_database: Database, password_hash: str
+) -> None:
+    account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
+    right = {"email": "union@example.org", "password": PASSWORD}
+    client = app.test_client()
+    for _ in range(signin.TRIES_PER_ACCOUNT):
+        assert client.post("/sign-in", data={**right, "password": "wrong"}).status_code == 422
+    assert client.post("/sign-in", data=right).status_code == 429
+    # Another process on the same database knows it too.
+    assert app_of(sqlite_database).test_client().post("/sign-in", data=right).status_code == 429
+    at = clock.now()
+    clock.use(lambda: at + signin.WINDOW + timedelta(seconds=1))
+    assert client.post("/sign-in", data=right).status_code == 303
+
+
+def test_one_address_cannot_try_many_accounts(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signin, "TRIES_PER_ADDRESS", 3)
+    client = app.test_client()
+    statuses = [
+        client.post("/sign-in", data={"email": f"a{n}@example.org", "password": "x"}).status_code for n in range(4)
+    ]
+    assert statuses == [422, 422, 422, 429]
+
+
+def test_a_session_ends_after_idle_time_and_after_its_hours(app: Flask, sqlite_database: Database) -> None:
+    who = account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None))
+    client, begin = browser_of(app, who), clock.now()
+    for minutes in range(0, 12 * 60, 50):
+        clock.use(lambda minutes=minutes: begin + timedelta(minutes=minutes))
+        assert client.get("/account").status_code == 200
+    clock.use(lambda: begin + timedelta(hours=12, minutes=1))
+    assert client.get("/account").status_code == 303
+    idle = browser_of(app, who)
+    at = clock.now()
+    clock.use(lambda: at + timedelta(minutes=61))
+    assert idle.get("/account").status_code == 303
+
+
+def test_a_new_password_ends_every_other_session(app: Flask, sqlite_database: Database, password_hash: str) -> None:
+    who = account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
+    here, there = browser_of(app, who), browser_of(app, who)
+    wrong = {"current": "no", "password": "short", "again": "other"}
+    answer = here.post("/account/password", data=wrong)
+    assert answer.status_code == 422
+    assert answer.text.count("field-problem") >= 3
+    new = {"current": PASSWORD, "password": "another short sentence", "again": "another short sentence"}
+    assert here.post("/account/password", data=new).status_code == 303
+    assert here.get("/account").status_code == 200
+    assert there.get("/account").status_code == 303
+
+
+def test_a_closed_account_is_out_at_once(app: Flask, sqlite_database: Database) -> None:
+    from homevisits.people.models import Account
+
+    who = account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None))
+    client = browser_of(app, who)
+    with sqlite_database.transaction() as session:
+        session.get_one(Account, who.account_id).active = False
+    assert client.get("/account").status_code == 303
+
+
+def test_a_person_with_two_roles_changes_between_them(app: Flask, sqlite_database: Database) -> None:
+    who = account(sqlite_database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None))
+    client = browser_of(app, who)
+    assert client.get("/").location == "/overview"
+    assert client.post("/role", data={"hat": "union_coordinator"}).location == "/tally"
+    assert "/contract" in client.get("/tally").text
+    client.post("/role", data={"hat": "educator"})
+    assert client.get("/").location == "/tally"
+
+
+def test_cookies_over_tls_stay_on_this_host(sqlite_database: Database) -> None:
+    app = app_of(sqlite_database, public_url="https://visits.example.org")
+    answer = app.test_client().get("/sign-in", base_url="https://visits.example.org")
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-homevisits=")
+    assert "Secure" in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+
+
+def test_alive_and_ready(app: Flask, sqlite_database: Database) -> None:
+    client = app.test_client()
+    assert client.get("/healthz").json == {"status": "ok"}
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["worker"]) == (503, "silent")
+    with sqlite_database.transaction() as session:
+        session.add(Heartbeat(name="worker", at=NOW + timedelta(days=2)))
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json == {"status": "ok", "database": "ok", "migrations": "ok", "worker": "ok"}

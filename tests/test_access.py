@@ -1,0 +1,131 @@
+"""Every route, asked for by every role at every school, against the one table of who may do what."""
+
+import itertools
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from homevisits import pages
+from homevisits.access import MAY, Actor, Grant, Permission, Role
+from homevisits.db import Database
+from homevisits.people.models import School
+from tests.pay.held import hold, with_rule
+from tests.shell.doors import account, app_of, browser_of
+from tests.world import NOW, Town, build
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+OWN = {Permission.OWN_ACCOUNT, Permission.OWN_VISITS, Permission.OWN_PAY}
+"""Permissions about oneself: no school decides."""
+OF_ALL_SCHOOLS = {"people.new_training", "people.record_training"}
+"""A trainer may come from any school, so trainers are chosen among all."""
+
+
+class Place:
+    """The town with a second school, and one account of each role at each of them."""
+
+    def __init__(self, database: Database) -> None:
+        self.town: Town = build(database)
+        with_rule(self.town)
+        hold(self.town, NOW.date())
+        with database.transaction() as session:
+            other = School(source_id="s2", name="Elsewhere Elementary", timezone="America/Denver")
+            session.add(other)
+            session.flush()
+            self.other: int = other.id
+        self.app: Flask = app_of(database)
+        where = {"here": self.town.school_id, "elsewhere": self.other, "everywhere": None}
+        self.actors: dict[tuple[Role, str], Actor] = {
+            (role, name): account(database, f"{role.value}-{name}", Grant(role, school))
+            for role, (name, school) in itertools.product(Role, where.items())
+            if role is not Role.EDUCATOR
+        }
+        self.actors[Role.EDUCATOR, "here"] = self.town.actors["Grace"]
+        self.actors[Role.EDUCATOR, "elsewhere"] = self.town.actors["Out"]
+
+
+@pytest.fixture(scope="module")
+def place(sqlite_template: object, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    import shutil
+
+    path = tmp_path_factory.mktemp("access") / "homevisits.sqlite"
+    shutil.copyfile(str(sqlite_template), path)
+    return Place(Database(f"sqlite:///{path}"))
+
+
+def routes(app: Flask) -> list[tuple[Rule, str]]:
+    return [
+        (rule, method)
+        for rule in app.url_map.iter_rules()
+        for method in METHODS
+        if method in (rule.methods or ()) and not rule.endpoint.endswith("static")
+    ]
+
+
+def address(rule: Rule) -> str:
+    """The rule's address about the first of everything, which is the town's."""
+    values = {name: 1 if "Int" in type(rule._converters[name]).__name__ else "1" for name in rule.arguments}
+    built = rule.build(values, append_unknown=False)
+    assert built is not None
+    return built[1]
+
+
+def test_every_route_says_who_may_call_it(place: Place) -> None:
+    views = place.app.view_functions
+    assert [rule.rule for rule, _ in routes(place.app) if views[rule.endpoint] not in pages._ASKS] == []
+
+
+def test_nobody_gets_past_the_door_without_signing_in(place: Place) -> None:
+    wrong = []
+    for rule, method in routes(place.app):
+        if pages.permissions_of(place.app.view_functions[rule.endpoint]):
+            answer = place.app.test_client().open(address(rule), method=method)
+            if answer.status_code != 303 or not answer.location.startswith("/sign-in"):
+                wrong.append((method, rule.rule, answer.status_code))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_each_role_opens_what_the_table_says_and_nothing_else(place: Place, role: Role, where: str) -> None:
+    who, wrong = place.actors[role, where], []
+    for rule, method in routes(place.app):
+        asks = pages.permissions_of(place.app.view_functions[rule.endpoint])
+        if not asks or rule.endpoint == "account.sign_out":
+            continue
+        status = browser_of(place.app, who).open(address(rule), method=method).status_code
+        may = any(role in MAY[permission] for permission in asks)
+        # A form sent empty is refused with its problems (422), an id that means nothing here is not found (404).
+        if (status == 403) == may or (may and status not in (200, 204, 303, 304, 400, 404, 409, 422)):
+            wrong.append((method, rule.rule, status))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.EDUCATOR])
+def test_a_role_at_another_school_finds_nothing_of_this_one(place: Place, role: Role) -> None:
+    who, wrong = place.actors[role, "elsewhere"], []
+    secrets = ("Lincoln Elementary", "Grace Test", "Luis Test", "Rivera", "Nguyen")
+    for rule, method in routes(place.app):
+        asks = pages.permissions_of(place.app.view_functions[rule.endpoint])
+        mine = {permission for permission in asks if role in MAY[permission]}
+        if not mine or mine <= OWN:
+            continue
+        answer = browser_of(place.app, who).open(address(rule), method=method)
+        if rule.arguments and answer.status_code not in (400, 404):
+            wrong.append((method, rule.rule, answer.status_code))
+        shown = [word for word in secrets if word in answer.get_data(as_text=True)]
+        if shown and rule.endpoint not in OF_ALL_SCHOOLS:
+            wrong.append((method, rule.rule, answer.status_code, *shown))
+    assert wrong == []
+
+
+def test_the_navigation_shows_only_what_opens(place: Place) -> None:
+    from homevisits import navigation
+
+    for (role, _where), who in place.actors.items():
+        client = browser_of(place.app, who)
+        with place.app.test_request_context():
+            places = navigation.places_of(who, role, pages.addresses())
+        assert places
+        for each in places:
+            assert client.get(each.path).status_code == 200, each.path
