@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from homevisits.messages import optout
@@ -66,18 +67,20 @@ def _keep(session: Session, told: Report, now: datetime) -> bool:
     )
     if session.scalar(known) is not None:
         return False
-    session.add(
-        CarrierEvent(
-            carrier=told.carrier,
-            sid=told.sid,
-            status=told.status,
-            code=told.code,
-            token=told.token,
-            raw=json.dumps(dict(told.raw), ensure_ascii=False, sort_keys=True),
-            received_at=now,
-        )
+    event = CarrierEvent(
+        carrier=told.carrier,
+        sid=told.sid,
+        status=told.status,
+        code=told.code,
+        token=told.token,
+        raw=json.dumps(dict(told.raw), ensure_ascii=False, sort_keys=True),
+        received_at=now,
     )
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(event)
+    except IntegrityError:  # the carrier told it twice at the same moment
+        return False
     return True
 
 

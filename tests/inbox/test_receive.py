@@ -1,0 +1,283 @@
+"""A family texts: its word is kept and done at once, a stop before all else, and what is unclear reaches a person."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from homevisits.draws.rules import Method
+from homevisits.inbox import actions, queries
+from homevisits.inbox.actions import InboundText
+from homevisits.inbox.replies import Meaning
+from homevisits.invitations import actions as invitations
+from homevisits.invitations import order
+from homevisits.invitations.models import Answer, ConsentEntry, Invitation
+from homevisits.messages import delivery, optout
+from homevisits.messages.carriers import Console
+from homevisits.messages.models import InboundText as Row
+from homevisits.messages.models import OutboxText
+from homevisits.people.models import Caregiver, Family
+from homevisits.problems import NotFound
+from homevisits.visits import actions as visits
+from homevisits.visits.actions import Wanted
+from homevisits.visits.models import Visit
+from tests.quarter import NOW, Quarter, phone_of
+from tests.world import POLICY, Town
+
+
+def text(quarter: Quarter | Town, body: str, number: int = 2, sid: str = "", now: datetime = NOW) -> Meaning:
+    """Family `number` (or a phone of the town) texts `body`."""
+    with quarter.database.transaction() as session:
+        count = session.scalar(select(func.count()).select_from(Row)) or 0
+        phone = phone_of(number) if isinstance(quarter, Quarter) else quarter.phones["Smith"]
+        inbound = InboundText(sid or f"SM{count}", phone, "+15555550199", body)
+        return actions.receive(session, inbound, POLICY, now)
+
+
+def ask_everyone(quarter: Quarter) -> dict[str, int]:
+    """Everyone is asked and every text has left: each family's invitation."""
+    draw_id = quarter.draw(Method.EVERYONE, None)
+    with quarter.database.transaction() as session:
+        asked = invitations.ask_next(session, quarter.coordinator, draw_id, 50, NOW)
+    leave(quarter)
+    return {each.family: each.invitation_id for each in asked}
+
+
+def leave(quarter: Quarter | Town, now: datetime = NOW) -> None:
+    """Every text that is due leaves."""
+    delivery.tick(quarter.database, Console(), lambda: now)
+
+
+def ledger(quarter: Quarter | Town) -> list[tuple[str, str, int | None]]:
+    with quarter.database.reading() as session:
+        rows = session.scalars(select(ConsentEntry).order_by(ConsentEntry.id))
+        return [(row.answer, row.how, row.recorded_by) for row in rows]
+
+
+def got(quarter: Quarter, number: int = 2) -> list[str]:
+    """The texts that family `number` got, or will get."""
+    with quarter.database.reading() as session:
+        rows = session.execute(
+            select(OutboxText.template, OutboxText.state)
+            .where(OutboxText.phone == phone_of(number))
+            .order_by(OutboxText.id)
+        )
+        return [template for template, state in rows if state in ("queued", "sent", "delivered")]
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [("1", "yes"), ("Sí", "yes"), ("2", "other_time"), ("3", "not_now"), ("NO", "not_now"), ("9", "call_me")],
+)
+def test_a_reply_is_the_familys_word_in_the_ledger_and_gets_a_text_back(
+    quarter: Quarter, body: str, answer: str
+) -> None:
+    invitation = ask_everyone(quarter)["Family 02"]
+    text(quarter, body)
+    assert ledger(quarter) == [(answer, "text", None)]
+    assert got(quarter) == ["invitation", f"invitation_{answer}"]
+    with quarter.database.reading() as session:
+        entry = session.scalars(select(ConsentEntry)).one()
+        assert (entry.invitation_id, entry.evidence) == (invitation, "inbound:1")
+        caregiver = session.get_one(Caregiver, entry.caregiver_id)
+        assert caregiver.phone == phone_of(2)
+
+
+def test_the_answer_comes_in_the_familys_language(quarter: Quarter) -> None:
+    ask_everyone(quarter)
+    text(quarter, "1", number=1)
+    with quarter.database.reading() as session:
+        reply = session.scalars(select(OutboxText).where(OutboxText.template == "invitation_yes")).one()
+        assert reply.body.startswith("¡Gracias!")
+
+
+def test_the_same_text_delivered_twice_is_one_answer(quarter: Quarter) -> None:
+    ask_everyone(quarter)
+    for _ in range(3):
+        text(quarter, "1", sid="SMsame")
+    assert len(ledger(quarter)) == 1
+    assert got(quarter) == ["invitation", "invitation_yes"]
+
+
+@pytest.mark.parametrize(
+    "word", ["STOP", "stopall", "Unsubscribe", "CANCEL", "END", "quit", "ALTO", "Basta!", "no más"]
+)
+def test_a_stop_ends_texts_at_once_with_one_confirmation(quarter: Quarter, word: str) -> None:
+    ask_everyone(quarter)
+    text(quarter, "1")
+    text(quarter, word)
+    text(quarter, word)
+    assert got(quarter) == ["invitation", "stop_confirmed"]
+    leave(quarter)
+    with quarter.database.reading() as session:
+        assert not optout.may_text(session, phone_of(2))
+        assert optout.may_text(session, phone_of(5))
+        sent = session.scalars(select(OutboxText.template).where(OutboxText.state == "delivered")).all()
+        assert list(sent).count("stop_confirmed") == 1
+    assert ledger(quarter) == [("yes", "text", None)]
+
+
+def test_start_lifts_the_familys_own_stop(quarter: Quarter) -> None:
+    ask_everyone(quarter)
+    text(quarter, "STOP")
+    text(quarter, "START")
+    text(quarter, "START")
+    assert got(quarter) == ["invitation", "stop_confirmed", "start_confirmed"]
+    text(quarter, "1")
+    assert got(quarter)[-1] == "invitation_yes"
+
+
+def test_help_answers_once_in_a_while_even_after_a_stop(quarter: Quarter) -> None:
+    ask_everyone(quarter)
+    text(quarter, "STOP")
+    for _ in range(3):
+        text(quarter, "HELP")
+    assert got(quarter) == ["invitation", "stop_confirmed", "help"]
+
+
+def test_what_is_unclear_waits_for_a_person_and_a_machine_gets_no_endless_answers(quarter: Quarter) -> None:
+    ask_everyone(quarter)
+    for _ in range(5):
+        text(quarter, "Who is this?")
+    assert got(quarter) == ["invitation", "unclear"]
+    with quarter.database.transaction() as session:
+        waiting = queries.to_read(session, quarter.coordinator)
+        assert [row.body for row in waiting] == ["Who is this?"] * 5
+        assert waiting[0].families == ("Family 02",)
+        assert queries.to_read(session, quarter.stranger) == []
+        with pytest.raises(NotFound):
+            actions.read_by(session, quarter.stranger, waiting[0].id, NOW)
+        actions.read_by(session, quarter.coordinator, waiting[0].id, NOW)
+        session.flush()
+        assert len(queries.to_read(session, quarter.coordinator)) == 4
+
+
+def test_an_answer_to_nothing_waits_for_a_person(quarter: Quarter) -> None:
+    text(quarter, "1")
+    assert ledger(quarter) == []
+    with quarter.database.reading() as session:
+        assert len(queries.to_read(session, quarter.coordinator)) == 1
+
+
+def test_a_number_nobody_knows_reaches_every_coordinator(quarter: Quarter) -> None:
+    with quarter.database.transaction() as session:
+        actions.receive(session, InboundText("SMx", "+15555559999", "+15555550199", "Hello?"), POLICY, NOW)
+        for who in (quarter.coordinator, quarter.stranger):
+            assert [row.families for row in queries.to_read(session, who)] == [()]
+
+
+def test_nine_and_two_and_a_language_without_text_are_calls_for_a_person_until_heard(quarter: Quarter) -> None:
+    asked = ask_everyone(quarter)
+    text(quarter, "9", number=2)
+    text(quarter, "2", number=5)
+    text(quarter, "1", number=6)
+    with quarter.database.transaction() as session:
+        calls = {row.family: row.why for row in queries.to_call(session, quarter.coordinator)}
+        assert calls == {
+            "Family 02": "call_me",
+            "Family 05": "other_time",
+            "Family 03": "no_text",
+            "Family 04": "no_text",
+        }
+        assert queries.to_call(session, quarter.stranger) == []
+        invitations.record(session, quarter.coordinator, asked["Family 02"], "yes", "phone", NOW)
+        invitations.record(session, quarter.coordinator, asked["Family 03"], "not_now", "phone", NOW)
+        session.flush()
+        left = {row.family for row in queries.to_call(session, quarter.coordinator)}
+        assert left == {"Family 04", "Family 05"}
+
+
+def test_one_phone_for_two_families_answers_the_newest_question(quarter: Quarter) -> None:
+    asked = ask_everyone(quarter)
+    with quarter.database.transaction() as session:
+        family = session.scalars(select(Family).where(Family.key == "F05")).one()
+        shared = session.scalars(select(Caregiver).where(Caregiver.family_id == family.id)).one()
+        shared.phone = phone_of(2)
+        older, newer = (
+            session.scalars(select(OutboxText).where(OutboxText.about == f"invitation:{asked[name]}")).one()
+            for name in ("Family 02", "Family 05")
+        )
+        newer.phone = phone_of(2)
+        expected = max((older, newer), key=lambda row: row.id).asks
+    text(quarter, "1")
+    with quarter.database.reading() as session:
+        entry = session.scalars(select(ConsentEntry)).one()
+        assert f"invitation:{entry.invitation_id}" == expected
+
+
+def arranged(town: Town) -> int:
+    """A visit of Grace and Luis to the Smiths, of which they have been told."""
+    wanted = Wanted(town.families["Smith"], town.educators["Luis"], town.at(8, 16, 30))
+    with town.session() as session:
+        visit_id = visits.book(session, town.actors["Grace"], wanted, POLICY, NOW).id
+        visits.accept(session, town.actors["Luis"], visit_id, POLICY, NOW)
+    leave(town)
+    return visit_id
+
+
+def state(town: Town, visit_id: int) -> str:
+    with town.database.reading() as session:
+        return session.get_one(Visit, visit_id).state
+
+
+@pytest.mark.parametrize(
+    ("body", "becomes", "reply"),
+    [
+        ("1", "confirmed", "visit_confirmed"),
+        ("2", "cancelled_by_family", "visit_other_time"),
+        ("3", "cancelled_by_family", "visit_ended_by_family"),
+        ("9", "scheduled", "visit_call_me"),
+    ],
+)
+def test_a_reply_to_a_visits_time_is_done_at_once(town: Town, body: str, becomes: str, reply: str) -> None:
+    visit_id = arranged(town)
+    text(town, body)
+    assert state(town, visit_id) == becomes
+    with town.database.reading() as session:
+        entry = session.scalars(select(ConsentEntry).order_by(ConsentEntry.id.desc())).first()
+        assert entry is not None
+        assert entry.visit_id == visit_id
+        assert reply in session.scalars(select(OutboxText.template)).all()
+        closed = session.get_one(Invitation, entry.invitation_id).closed_at
+        assert (closed is not None) is (body == "3")
+
+
+@pytest.mark.parametrize("word", ["CANCEL", "END", "QUIT", "cancelar"])
+def test_a_legal_stop_word_never_moves_a_visit_but_becomes_a_call(town: Town, word: str) -> None:
+    visit_id = arranged(town)
+    text(town, word)
+    assert state(town, visit_id) == "scheduled"
+    with town.database.reading() as session:
+        (waiting,) = queries.to_read(session, town.actors["coordinator"])
+        assert waiting.stopped
+        queued = select(OutboxText.template).where(OutboxText.state == "queued")
+        assert session.scalars(queued).all() == ["stop_confirmed"]
+
+
+def test_a_late_yes_to_a_visit_that_is_off_waits_for_a_person(town: Town) -> None:
+    visit_id = arranged(town)
+    with town.session() as session:
+        visits.cancel(session, town.actors["Grace"], visit_id, POLICY, NOW)
+    text(town, "1", now=NOW + timedelta(minutes=1))
+    assert state(town, visit_id) == "cancelled_by_educator"
+    with town.database.reading() as session:
+        assert len(queries.to_read(session, town.actors["coordinator"])) == 1
+
+
+def test_a_no_told_to_a_person_ends_the_visit_at_once(town: Town) -> None:
+    visit_id = arranged(town)
+    with town.session() as session:
+        coordinator = town.actors["coordinator"]
+        invitations.record(session, coordinator, town.invitations["Smith"], Answer.WITHDRAWN, "phone", NOW)
+        visits.tidy(session, POLICY, NOW)
+        assert order.one_asked(session, coordinator, town.invitations["Smith"]).answer == "withdrawn"
+    assert state(town, visit_id) == "cancelled_by_family"
+
+
+def test_a_visit_that_lost_one_of_its_two_waits_on_today(town: Town) -> None:
+    visit_id = arranged(town)
+    with town.session() as session:
+        assert queries.need_partner(session, town.actors["coordinator"]) == []
+        visits.cannot_come(session, town.actors["Luis"], visit_id, town.educators["Luis"], POLICY, NOW)
+    with town.database.reading() as session:
+        assert [row.visit_id for row in queries.need_partner(session, town.actors["coordinator"])] == [visit_id]

@@ -1,0 +1,161 @@
+"""Twilio's webhooks: only Twilio's are heard, each once, in any order, whatever proxy stands between."""
+
+import itertools
+import json
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from twilio.request_validator import RequestValidator
+
+from homevisits.app import create_app
+from homevisits.db import Database
+from homevisits.messages import delivery, optout
+from homevisits.messages.carriers import Receipt
+from homevisits.messages.models import CarrierEvent, InboundText, OutboxText
+from tests.messages.conftest import NOW, PHONE, Recorder, at, made_settings, planned, put, rows, states
+
+PUBLIC = "https://visits.example.org"
+INBOUND = {"MessageSid": "SM1", "From": PHONE, "To": "+15555550199", "Body": "STOP", "NumMedia": "0"}
+
+
+@pytest.fixture
+def client(database: Database) -> FlaskClient:
+    app = create_app(made_settings("http://127.0.0.1:9", database.url), database)
+    return app.test_client()
+
+
+def signed(path: str, form: dict[str, str], token: str = "token", public: str = PUBLIC) -> dict[str, str]:
+    """The header Twilio would send."""
+    return {"X-Twilio-Signature": RequestValidator(token).compute_signature(public + path, form)}
+
+
+def test_a_signed_text_is_heard_once(client: FlaskClient, database: Database) -> None:
+    for _ in range(3):
+        answer = client.post("/twilio/inbound", data=INBOUND, headers=signed("/twilio/inbound", INBOUND))
+        assert (answer.status_code, answer.data, answer.mimetype) == (200, b"<Response/>", "text/xml")
+    with database.reading() as session:
+        assert len(session.scalars(select(InboundText)).all()) == 1
+        assert not optout.may_text(session, PHONE)
+
+
+@pytest.mark.parametrize("path", ["/twilio/inbound", "/twilio/status/" + "a" * 32])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Twilio-Signature": ""},
+        {"X-Twilio-Signature": "forged"},
+        {"X-Twilio-Signature": "é"},
+        "wrong token",
+        "wrong host",
+        "other form",
+    ],
+)
+def test_what_is_not_twilios_is_refused_and_never_an_error(
+    client: FlaskClient, database: Database, path: str, headers: dict[str, str] | str
+) -> None:
+    if headers == "wrong token":
+        headers = signed(path, INBOUND, token="another")
+    elif headers == "wrong host":
+        headers = signed(path, INBOUND, public="https://evil.example.org")
+    elif headers == "other form":
+        headers = signed(path, {**INBOUND, "Body": "1"})
+    assert isinstance(headers, dict)
+    assert client.post(path, data=INBOUND, headers=headers).status_code == 403
+    with database.reading() as session:
+        assert session.scalars(select(InboundText)).all() == []
+        assert session.scalars(select(CarrierEvent)).all() == []
+
+
+def test_a_json_body_or_none_is_refused_and_never_an_error(client: FlaskClient) -> None:
+    header = {"X-Twilio-Signature": "x"}
+    for path in ("/twilio/inbound", "/twilio/inbound?bodySHA256=abc", "/twilio/inbound?"):
+        assert client.post(path, json={"Body": "1"}, headers=header).status_code == 403
+        assert client.post(path, headers=header).status_code == 403
+    assert client.get("/twilio/inbound").status_code == 405
+
+
+def test_the_proxy_in_front_does_not_change_what_was_signed(client: FlaskClient) -> None:
+    headers = signed("/twilio/inbound", INBOUND) | {"X-Forwarded-Proto": "http", "X-Forwarded-Host": "inside:8000"}
+    answer = client.post("/twilio/inbound", data=INBOUND, headers=headers, base_url="http://127.0.0.1:8000")
+    assert answer.status_code == 200
+
+
+def test_an_unknown_parameter_and_an_empty_body_are_heard(client: FlaskClient, database: Database) -> None:
+    form = {**INBOUND, "Body": "", "NewThing": "ñ", "OptOutType": "STOP"}
+    assert client.post("/twilio/inbound", data=form, headers=signed("/twilio/inbound", form)).status_code == 200
+
+
+def sent(database: Database) -> OutboxText:
+    """A text that has left."""
+    put(database, planned())
+    delivery.tick(database, Recorder(), at())
+    return rows(database)[0]
+
+
+def report(client: FlaskClient, text: OutboxText, status: str, code: str = "") -> int:
+    """Twilio tells what became of `text`."""
+    form = {"MessageSid": text.sid or "SMlate", "MessageStatus": status} | ({"ErrorCode": code} if code else {})
+    path = f"/twilio/status/{text.token}"
+    return client.post(path, data=form, headers=signed(path, form)).status_code
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["sent", "delivered", "queued"])))
+def test_reports_in_any_order_and_doubled_end_the_same(
+    client: FlaskClient, database: Database, order: tuple[str, ...]
+) -> None:
+    text = sent(database)
+    for status in (*order, *order):
+        assert report(client, text, status) == 200
+    assert states(database) == ["delivered"]
+    with database.reading() as session:
+        events = session.scalars(select(CarrierEvent)).all()
+        assert len(events) == 3
+        assert json.loads(events[0].raw)["MessageSid"] == text.sid
+
+
+def test_the_first_final_word_counts_and_unknown_words_change_nothing(client: FlaskClient, database: Database) -> None:
+    text = sent(database)
+    for status, code in (("partially_delivered", ""), ("undelivered", "30003"), ("delivered", "")):
+        assert report(client, text, status, code) == 200
+    row = rows(database)[0]
+    assert (row.state, row.error, row.carrier_status) == ("failed", "30003", "undelivered")
+
+
+def test_a_late_report_settles_what_nobody_knew(client: FlaskClient, database: Database) -> None:
+    put(database, planned())
+    with database.transaction() as session:
+        assert delivery.claim(session, NOW) is not None
+        delivery.lapse(session, NOW + 2 * delivery.LEASE)
+    assert states(database) == ["unknown"]
+    assert report(client, rows(database)[0], "delivered") == 200
+    row = rows(database)[0]
+    assert (row.state, row.sid, row.error) == ("delivered", "SMlate", None)
+
+
+def test_a_report_may_come_before_the_answer_to_the_send(client: FlaskClient, database: Database) -> None:
+    put(database, planned())
+    with database.transaction() as session:
+        claimed = delivery.claim(session, NOW)
+    assert claimed is not None
+    assert report(client, rows(database)[0], "sent") == 200
+    with database.transaction() as session:
+        delivery.note(session, "twilio", claimed, delivery.Result("sent", receipt=Receipt("SMlate", "queued")), NOW)
+    row = rows(database)[0]
+    assert (row.state, row.sid, row.carrier_status) == ("sent", "SMlate", "sent")
+
+
+def test_a_stop_made_at_the_carrier_holds_here_too(client: FlaskClient, database: Database) -> None:
+    text = sent(database)
+    assert report(client, text, "failed", "21610") == 200
+    with database.reading() as session:
+        assert not optout.may_text(session, PHONE)
+
+
+def test_a_report_on_something_else_is_kept_and_changes_nothing(client: FlaskClient, database: Database) -> None:
+    form = {"MessageSid": "SMother", "MessageStatus": "delivered"}
+    path = "/twilio/status/whatever"
+    assert client.post(path, data=form, headers=signed(path, form)).status_code == 200
+    with database.reading() as session:
+        assert len(session.scalars(select(CarrierEvent)).all()) == 1
