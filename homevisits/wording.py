@@ -142,7 +142,7 @@ SENTENCES = MappingProxyType(
         "first_already_held": N_("The first visit to this family was held. The next is a second visit."),
         "never_alone": N_("A visit is made by two people together. Choose a partner."),
         "same_person_twice": N_("A visit is made by two different people. Choose a partner."),
-        "visit_is_running": N_("Nothing is written during a visit. Say first that you met; then there is room to reflect."),
+        "visit_is_running": N_("Nothing is written during a visit. Say first that you met; then you can reflect."),
         "only_the_pair_attests": N_("Only the two people of this visit can say that they went."),
         "ends_before_it_starts": N_("The end comes before the start. Change one of them."),
         "attested_by_one": N_("The other of you two has to agree."),
@@ -159,6 +159,7 @@ SENTENCES = MappingProxyType(
         "hours_backwards": N_("The end comes before the start. Change one of them."),
         "hours_half": N_("Write both when you can start and when you must end."),
         "hours_short": N_("That is not enough time for a visit of %(minutes)s minutes."),
+        "hours_overlap": N_("These hours overlap the ones above. Change one of them."),
         # a visit's life
         "family_has_a_visit": N_("This family already has a visit planned. Move that one instead."),
         "visit_moved_on": N_("This visit has changed since you opened the page. Look at it again; nothing was done."),

@@ -14,6 +14,15 @@ from homevisits.problems import Problem
 STEP = timedelta(minutes=15)
 
 
+STRETCHES = (1, 2)
+"""How many stretches a weekday can have."""
+
+
+def names(weekday: int, stretch: int) -> tuple[str, str]:
+    """What the two ends of one stretch are called, in forms and in problems."""
+    return f"day{weekday}-from{stretch}", f"day{weekday}-until{stretch}"
+
+
 @dataclass(frozen=True)
 class Hours:
     """A weekly stretch in which a person would visit: Monday is 0; wall time of the school's zone."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, Subquery, and_, func, select, text, true
+from sqlalchemy import Select, and_, func, select, text, true
 from sqlalchemy.orm import Session, aliased
 
 from homevisits.access import Actor, Permission
@@ -163,18 +163,13 @@ def to_reflect(session: Session, educator_id: int, now: datetime, days: int = 30
     return read(session, found.order_by(Visit.starts_at))
 
 
-def accounts_of(session: Session, visit_ids: list[int]) -> dict[int, dict[int, Attestation]]:
-    """For each visit, each person's newest account of it."""
-    newest: Subquery = (
-        select(func.max(Attestation.id).label("id"))
-        .where(Attestation.visit_id.in_(visit_ids))
-        .group_by(Attestation.visit_id, Attestation.educator_id)
-        .subquery()
-    )
-    found: dict[int, dict[int, Attestation]] = {}
-    for row in session.scalars(select(Attestation).join(newest, newest.c.id == Attestation.id)):
-        found.setdefault(row.visit_id, {})[row.educator_id] = row
-    return found
+def who_told(session: Session, visit_ids: list[int]) -> dict[int, frozenset[int]]:
+    """For each visit, who of the pair has said how it went."""
+    told: dict[int, frozenset[int]] = {}
+    found = select(Attestation.visit_id, Attestation.educator_id).where(Attestation.visit_id.in_(visit_ids))
+    for visit_id, educator_id in session.execute(found):
+        told[visit_id] = told.get(visit_id, frozenset()) | {educator_id}
+    return told
 
 
 def of_schools(

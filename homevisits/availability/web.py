@@ -1,0 +1,44 @@
+"""When I can visit: an educator's own week."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from homevisits.access import Permission
+from homevisits.availability import actions, forms, queries, rules
+from homevisits.pages import actor, allow, done, reading, settings, transaction
+from homevisits.problems import Problem, Refused, RulesBroken
+
+bp = Blueprint("availability", __name__)
+
+
+@bp.get("/hours")
+@allow(Permission.OWN_VISITS)
+def my_hours() -> str:
+    """The week as it stands."""
+    educator = actor().educator_id
+    if educator is None:
+        raise Refused
+    with reading() as session:
+        return _week(forms.as_typed(queries.weekly_hours(session, educator)), [])
+
+
+def _week(week: forms.Week, problems: list[Problem]) -> str:
+    return render_template("availability/hours.html", week=week, problems=problems, names=rules.names)
+
+
+@bp.post("/hours")
+@allow(Permission.OWN_VISITS)
+def set_hours() -> ResponseReturnValue:
+    """Keep the week."""
+    week = forms.typed(request.form)
+    hours, problems = forms.hours(week)
+    if problems:
+        return _week(week, problems), 422
+    try:
+        with transaction() as session:
+            actions.set_hours(session, actor(), hours, settings().policy)
+    except RulesBroken as broken:
+        return _week(week, list(broken.problems)), 422
+    done(_("Your week is saved. Visits that are booked stay as they are."))
+    return redirect(url_for("availability.my_hours"), code=303)
