@@ -30,4 +30,6 @@ def new_rule(form: MultiDict[str, str]) -> NewRule:
 
 def chosen(form: MultiDict[str, str]) -> list[int]:
     """The lines that were ticked, once each, in order."""
-    return sorted({int(value) for value in form.getlist("line") if value.isascii() and value.isdecimal() and len(value) < 18})
+    return sorted(
+        {int(value) for value in form.getlist("line") if value.isascii() and value.isdecimal() and len(value) < 18}
+    )

@@ -6,7 +6,6 @@ from flask import Blueprint, Response, redirect, render_template, request, sessi
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
-from sqlalchemy.orm import Session
 
 from homevisits import clock, formats
 from homevisits.access import Permission, Role
@@ -210,21 +209,21 @@ def make_payroll() -> ResponseReturnValue:
     """Make the file of a period, or find the one that was made."""
     _for_the_whole_district()
     try:
+        first, last = _period()
         with transaction() as db:
-            export_id = _make(db)
+            export_id = exporting.export_payroll(db, actor(), first, last, now()).id
     except RulesBroken as broken:
         return _payroll(request.form.to_dict(), broken.problems), 422
     done(_("The payroll file is ready. Its lines are locked now."))
     return redirect(url_for("pay.payroll") + f"#file-{export_id}", code=303)
 
 
-def _make(db: Session) -> int:
+def _period() -> tuple[date, date]:
     first, last = forms.day(request.form.get("first")), forms.day(request.form.get("last"))
-    wrong = [Problem("not_a_day", name) for name, day in (("first", first), ("last", last)) if day is None]
-    refuse_if_any(wrong)
+    refuse_if_any([Problem("not_a_day", name) for name, day in (("first", first), ("last", last)) if day is None])
     assert first is not None
     assert last is not None
-    return exporting.export_payroll(db, actor(), first, last, now()).id
+    return first, last
 
 
 @bp.get("/payroll/<int:export_id>.csv")

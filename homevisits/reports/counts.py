@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.pay.models import PayLine
-from homevisits.people.models import Certification, Educator, School
+from homevisits.people.models import Certification, District, Educator, School
 from homevisits.people.queries import counts_on, newest_opt_ins
 from homevisits.visits.models import Attestation, Visit
 
@@ -190,6 +190,11 @@ def names(session: Session, schools: Schools) -> dict[int, str]:
     """The schools one may see, by name."""
     query = select(School.id, School.name).where(true() if schools is None else School.id.in_(schools))
     return dict(session.execute(query.order_by(School.name, School.id)).all())
+
+
+def district(session: Session) -> str:
+    """The district's name."""
+    return session.scalar(select(District.name).limit(1)) or ""
 
 
 def months_between(first: date, last: date) -> Iterable[Month]:

@@ -3,12 +3,10 @@
 from datetime import date, timedelta
 
 from flask import Blueprint, Response, render_template, request
-from sqlalchemy import select
 
 from homevisits import clock
 from homevisits.access import Permission
 from homevisits.pages import actor, allow, now, reading, settings
-from homevisits.people.models import District
 from homevisits.reports import counts, table
 
 bp = Blueprint("reports", __name__)
@@ -57,7 +55,7 @@ def tally() -> str:
         of_year = counts.tallies(db, schools, year_first, year_last)
         found = of_year if month is None else counts.tallies(db, schools, first, last)
         names = counts.names(db, schools)
-        district = db.scalar(select(District.name).limit(1)) or ""
+        district = counts.district(db)
     months = [
         one
         for one in counts.months_between(year_first, min(year_last, _today()))
@@ -99,7 +97,7 @@ def overview() -> str:
         reached = counts.reach(db, schools, first, last, _today())
         found = counts.tallies(db, schools, first, last)
         names = counts.names(db, schools)
-        district = db.scalar(select(District.name).limit(1)) or ""
+        district = counts.district(db)
     return render_template(
         "reports/overview.html",
         reached=reached,
