@@ -138,7 +138,7 @@ def _policy(name: Any, reasons: list[str]) -> Policy | None:
     if wrong:
         reasons.extend(wrong)
         return None
-    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in read.items()}
+    lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in read.items()}
     policy = Policy(name=path.stem, **lists)
     reasons.extend(f"policy {name}: {reason}" for reason in policy.problems())
     return policy
