@@ -44,6 +44,17 @@ class Contact:
     phone: str | None
 
 
+@dataclass(frozen=True)
+class Found:
+    """A family found by name."""
+
+    family_id: int
+    school_id: int
+    name: str
+    school: str
+    caregiver: str
+
+
 def counts_for_standing(entry: type[ConsentEntry] = ConsentEntry) -> ColumnElement[bool]:
     """Whether a row of the ledger says something about being visited at all, not only about one visit's time."""
     return not_(and_(entry.visit_id.is_not(None), entry.answer.in_(ABOUT_A_TIME)))
@@ -100,13 +111,18 @@ def contacts(session: Session, families: Collection[int]) -> dict[int, Contact]:
     return found
 
 
-def find_families(session: Session, actor: Actor, words: str, limit: int = 20) -> list[tuple[int, int, str, str]]:
-    """(family, school, family's name, school's name) by the name of a family or child: for a family that asked itself.
+def find_families(session: Session, actor: Actor, words: str, limit: int = 20) -> list[Found]:
+    """Families by the name of a family, child or caregiver: for a family that asked for a visit itself.
 
     By name only: there is nothing else to search, sort or filter by.
     """
+    if not words.strip():
+        return []
     held = actor.schools(Permission.ASK)
     pattern = f"%{words.strip()}%"
+    named = select(Caregiver.family_id).where(
+        (Caregiver.given_name + " " + Caregiver.family_name).ilike(pattern), Caregiver.restricted.is_(False)
+    )
     found = (
         select(Family.id, School.id, Family.name, School.name)
         .join(Student, Student.family_id == Family.id)
@@ -115,6 +131,7 @@ def find_families(session: Session, actor: Actor, words: str, limit: int = 20) -
             or_(
                 Family.name.ilike(pattern),
                 (Student.given_name + " " + Student.family_name).ilike(pattern),
+                Family.id.in_(named),
             )
         )
         .distinct()
@@ -123,4 +140,6 @@ def find_families(session: Session, actor: Actor, words: str, limit: int = 20) -
     )
     if held is not None:
         found = found.where(Student.school_id.in_(held))
-    return list(session.execute(found)) if words.strip() else []
+    rows = session.execute(found).all()
+    people = contacts(session, [row[0] for row in rows])
+    return [Found(family, school, name, at, people[family].caregiver) for family, school, name, at in rows]

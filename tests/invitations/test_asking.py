@@ -178,4 +178,4 @@ def test_a_stranger_can_neither_ask_nor_record_nor_see(quarter: Quarter) -> None
         with pytest.raises(NotFound):
             order.one_asked(session, quarter.stranger, asked.invitation_id)
         assert order.asked(session, quarter.stranger) == []
-        assert {row[1] for row in queries.find_families(session, quarter.stranger, "family")} == {quarter.school_id + 1}
+        assert {row.school_id for row in queries.find_families(session, quarter.stranger, "family")} == {quarter.school_id + 1}
