@@ -9,17 +9,22 @@ from sqlalchemy.orm import Session
 
 from homevisits.access import Permission
 from homevisits.pages import actor, allow, done, now, reading, settings, transaction
-from homevisits.problems import Problem, RulesBroken
+from homevisits.problems import NotFound, Problem, RulesBroken
 from homevisits.visits import actions, forms, words
 from homevisits.visits.queries import pages
 from homevisits.visits.web import bp
 
 
 @bp.get("/visits/<int:visit_id>")
-@allow(Permission.OWN_VISITS)
-def visit_page(visit_id: int) -> str:
-    """People, time, place just in time, the five practices with their evidence."""
-    return shown(visit_id, [])
+@allow(Permission.OWN_VISITS, Permission.SEE_VISITS)
+def visit_page(visit_id: int) -> ResponseReturnValue:
+    """People, time, place just in time, the five practices with their evidence. Coordinators go to their own page."""
+    try:
+        return shown(visit_id, [])
+    except NotFound:
+        if not actor().may(Permission.SEE_VISITS):
+            raise
+        return redirect(url_for("visits.office_page", visit_id=visit_id), code=303)
 
 
 def shown(visit_id: int, problems: list[Problem]) -> str:

@@ -1,0 +1,194 @@
+"""The pages of a visit, walked by the people they belong to, on both engines."""
+
+import re
+from datetime import datetime
+from html import unescape
+
+import pytest
+from flask.testing import FlaskClient
+
+from homevisits import clock
+from tests.shell.doors import app_of, browser_of
+from tests.visits.test_actions import arrange, book, held, visit_of
+from tests.world import Town
+
+FORBIDDEN_ON_A_FIRST_VISIT = ("grade", "attendance:", "absen", "discipline", "suspension", "behavio", "score")
+
+
+class Walk:
+    """The town's people with their browsers, at a time that the test sets."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+        self.app = app_of(town.database)
+        self.at(town.now)
+
+    def at(self, moment: datetime) -> None:
+        clock.use(lambda: moment)
+
+    def browser(self, name: str) -> FlaskClient:
+        return browser_of(self.app, self.town.actors[name])
+
+    def get(self, name: str, path: str, status: int = 200) -> str:
+        answer = self.browser(name).get(path)
+        assert answer.status_code == status, (path, answer.status_code)
+        return unescape(answer.text)
+
+    def post(self, name: str, path: str, status: int = 303, **form: str) -> str:
+        answer = self.browser(name).post(path, data=form)
+        assert answer.status_code == status, (path, answer.status_code, answer.text[:3000])
+        return answer.location if status == 303 else unescape(answer.text)
+
+
+@pytest.fixture
+def walk(town: Town) -> Walk:
+    return Walk(town)
+
+
+def links(page: str, part: str) -> list[str]:
+    """The addresses on a page that contain `part`."""
+    return [address for address in re.findall(r'href="([^"]+)"', page) if part in address]
+
+
+def test_the_whole_story_is_walked_in_the_browser(walk: Walk) -> None:
+    rivera = walk.town.families["Rivera"]
+    assert "Rivera" in walk.get("Grace", "/my-day")
+    families = walk.get("Grace", "/families")
+    assert "Rivera" in families
+    assert "Quiet" not in families  # never said yes: in no list
+    (find,) = links(families, f"/families/{rivera}/time")  # tap 1
+    times = walk.get("Grace", find)
+    assert "Speaks Spanish" in times
+    check = links(times, "/book?")[0]  # tap 2
+    page = walk.get("Grace", check)
+    fields = dict(re.findall(r'<input type="hidden" name="(partner|start|key)" value="([^"]*)"', page))
+    visit = walk.post("Grace", f"/families/{rivera}/book", place_type="home", **fields)  # tap 3
+    assert walk.post("Grace", f"/families/{rivera}/book", place_type="home", **fields) == visit
+    assert "asks you to come along" in walk.get("Luis", "/my-day")
+    assert "Rivera" not in walk.get("Luis", "/my-day")
+    assert "Rivera" not in walk.get("Luis", visit)
+    walk.post("Luis", f"{visit}/accept")
+    assert "Family is asked to confirm" in walk.get("Grace", visit)
+    walk.post("coordinator", f"{visit}/office/family", answer="confirmed", how="phone")
+    assert "Family confirmed" in walk.get("Luis", visit)
+    stored = visit_of(walk.town, int(visit.rsplit("/", 1)[1]))
+    walk.at(stored.starts_at)
+    walk.post("Grace", f"{visit}/reflect", 422, learned="a", strengths="", will_do="b")
+    walk.at(stored.ends_at)
+    assert "We met" in walk.get("Grace", "/my-day")
+    walk.post("Grace", f"{visit}/met", outcome="met", both_went="yes", times="planned", place_type="home", who="child")
+    met = walk.get("Luis", f"{visit}/met")
+    account = re.search(r'name="account" value="(\d+)"', met)
+    assert account is not None
+    assert walk.post("Luis", f"{visit}/agree", account=account[1]) == f"{visit}/reflect"
+    assert "what did you learn?" in walk.get("Grace", "/my-day")
+    for who in ("Grace", "Luis"):
+        walk.post(who, f"{visit}/reflect", learned="They love maps.", strengths="", will_do="A map corner.")
+    assert "what did you learn?" not in walk.get("Grace", "/my-day")
+    assert "Visited" in walk.get("Grace", "/families")
+    assert "Rivera" in walk.get("coordinator", "/visits?view=past")
+
+
+def test_a_refused_booking_says_every_reason_and_keeps_what_was_typed(walk: Walk) -> None:
+    rivera, luis = walk.town.families["Rivera"], walk.town.educators["Luis"]
+    book(walk.town, family="Smith", at=walk.town.at(7, 16, 30))
+    form = {"partner": str(luis), "start": walk.town.at(7, 16, 30).isoformat(), "place_type": "neutral"}
+    page = walk.post("Grace", f"/families/{rivera}/book", 422, **form)
+    assert 'id="problems"' in page
+    assert "Luis Test has something else at that hour" in page
+    assert "Grace Test has something else at that hour" in page
+    assert re.search(r'value="neutral" checked', page)
+
+
+def test_a_form_of_nonsense_is_refused_without_a_crash(walk: Walk) -> None:
+    rivera = walk.town.families["Rivera"]
+    visit = f"/visits/{arrange(walk.town)}"
+    nonsense = ("", "x", "9" * 40, "-1", "2026-13-45T99:99", "' OR 1=1")
+    for value in nonsense:
+        walk.post("Grace", f"/families/{rivera}/book", 422, partner=value, start=value, place_type=value)
+        walk.get("Grace", f"/families/{rivera}/time?partner={value[:5]}&after={value}")
+        walk.post("Grace", f"{visit}/move", 422, start=value)
+        walk.post("Grace", f"{visit}/met", 422, outcome=value, times="other", started=value, ended=value)
+        walk.post("coordinator", f"{visit}/office/family", 422, answer=value, how=value)
+
+
+def test_the_address_shows_to_the_pair_only_and_just_in_time(walk: Walk) -> None:
+    town = walk.town
+    visit_id = arrange(town, at=town.at(9, 16, 30))
+    path = f"/visits/{visit_id}"
+    assert "1 Main Street" not in walk.get("Grace", path)
+    walk.at(town.at(8, 16, 30))
+    for who in ("Grace", "Luis"):
+        assert "1 Main Street" in walk.get(who, path)
+    assert "1 Main Street" not in walk.get("coordinator", f"{path}/office")
+    assert walk.browser("coordinator").get(path).location == f"{path}/office"
+    walk.get("Hoa", path, 404)
+    walk.get("Hoa", f"{path}/met", 404)
+    walk.at(town.at(9, 20, 16))
+    assert "1 Main Street" not in walk.get("Grace", path)
+
+
+def test_first_visit_pages_speak_of_no_grades_attendance_or_discipline(walk: Walk) -> None:
+    town = walk.town
+    rivera = town.families["Rivera"]
+    pages = [walk.get("Grace", "/my-day"), walk.get("Grace", "/families")]
+    pages.append(walk.get("Grace", f"/families/{rivera}/time"))
+    visit_id = arrange(town)
+    pages += [walk.get("Grace", f"/visits/{visit_id}{rest}") for rest in ("", "/move", "/met")]
+    walk.at(town.at(7, 18))
+    pages.append(walk.get("Grace", f"/visits/{visit_id}/met"))
+    for page in pages:
+        text = re.sub(r"<[^>]+>", " ", page.split('id="main"', 1)[1]).replace("no grades, no attendance", "").lower()
+        assert [word for word in FORBIDDEN_ON_A_FIRST_VISIT if word in text] == []
+
+
+def test_a_closed_day_says_why_in_the_words_of_the_refusal(walk: Walk) -> None:
+    page = walk.get("Grace", f"/families/{walk.town.families['Rivera']}/time?partner={walk.town.educators['Soon']}")
+    assert "Soon Test is not certified on" in page
+    assert "Families get at least 24 hours of notice" in page
+
+
+def test_moving_declining_falling_ill_and_calling_off_work_from_the_pages(walk: Walk) -> None:
+    town = walk.town
+    visit = f"/visits/{book(town)}"
+    walk.post("Luis", f"{visit}/decline")
+    assert "Find a stand-in" in walk.get("Grace", "/my-day")
+    page = walk.get("Grace", f"{visit}/partner")
+    assert "Amina" in page
+    walk.post("Grace", f"{visit}/partner", partner=str(town.educators["Amina"]))
+    walk.post("Amina", f"{visit}/accept")
+    move = walk.get("Grace", f"{visit}/move")
+    start = re.findall(r'name="start" value="([^"]+)"', move)[0]
+    walk.post("Grace", f"{visit}/move", start=start)
+    walk.post("Amina", f"{visit}/accept")
+    walk.post("Amina", f"{visit}/cannot-come", who=str(town.educators["Amina"]))
+    walk.post("coordinator", f"{visit}/office/partner", partner=str(town.educators["Hoa"]))
+    walk.post("Hoa", f"{visit}/accept")
+    walk.post("Grace", f"{visit}/cancel")
+    walk.post("Grace", f"{visit}/cancel", 422)
+    assert "Called off" in walk.get("coordinator", f"{visit}/office")
+
+
+def test_a_week_is_edited_and_typed_values_stay_on_error(walk: Walk) -> None:
+    page = walk.get("Grace", "/hours")
+    assert 'value="16:00"' in page
+    bad = {"day0-from1": "18:00", "day0-until1": "17:00", "day1-from1": "09:00", "day2-from1": "16:00"}
+    page = walk.post("Grace", "/hours", 422, **bad, **{"day2-until1": "16:20"})
+    assert 'value="18:00"' in page
+    walk.post("Grace", "/hours", 422, **{"day2-from1": "16:00", "day2-until1": "16:20"})  # type: ignore[arg-type]
+    overlap = {"day3-from1": "08:00", "day3-until1": "10:00", "day3-from2": "09:00", "day3-until2": "11:00"}
+    assert "overlap" in walk.post("Grace", "/hours", 422, **overlap)
+    walk.post("Grace", "/hours", **{"day5-from1": "09:00", "day5-until1": "12:00"})
+    page = walk.get("Grace", f"/families/{walk.town.families['Rivera']}/time")
+    assert "Grace Test has no hours for visits that day" in page
+
+
+def test_pages_of_strangers_do_not_exist(walk: Walk) -> None:
+    visit_id = arrange(walk.town)
+    rivera = walk.town.families["Rivera"]
+    for path in (f"/families/{rivera}/time", f"/visits/{visit_id}", f"/visits/{visit_id}/move", "/visits/999"):
+        walk.get("Hoa", path, 404)
+    walk.get("Luis", f"/families/{rivera}/time")  # of the pair: one of his families too
+    walk.get("Grace", f"/visits/{visit_id}/office", 403)
+    held(walk.town, visit_id)
+    walk.get("Hoa", f"/visits/{visit_id}/reflect", 404)
