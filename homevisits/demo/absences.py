@@ -27,9 +27,9 @@ class Record:
     prior: tuple[tuple[str, int, int], ...]
 
 
-def make(seed: str, district: District, begins: date, today: date, visited: Mapping[str, date]) -> Record:
+def make(district: District, begins: date, today: date, visited: Mapping[str, date]) -> Record:
     """Attendance from the day the year `begins` to the day before `today`; `visited`: student number -> first visit."""
-    chance = Random(f"homevisits:absences:{seed}")  # noqa: S311 - a sample, nothing secret
+    chance = Random(f"homevisits:absences:{district.seed}")  # noqa: S311 - a sample, nothing secret
     calendar = tuple(_calendar(begins, today))
     school_days = [day for day, held in calendar if held]
     absences: list[tuple[str, date, str]] = []

@@ -23,6 +23,7 @@ from homevisits.settings import Settings
 from homevisits.visits.models import Visit
 
 SEED = "cottonwood"
+STUDENTS = 1000
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ def calendar(today: date) -> Calendar:
     return Calendar(begins, today)
 
 
-def make(folder: Folder, port: int, now: datetime, say: Callable[[str], None], seed: str = SEED) -> None:
+def make(
+    folder: Folder, port: int, now: datetime, say: Callable[[str], None], seed: str = SEED, students: int = STUDENTS
+) -> None:
     """Make the demo's database, whole or not at all."""
     for ending in ("", "-wal", "-shm"):
         folder.making.with_name(folder.making.name + ending).unlink(missing_ok=True)
@@ -49,18 +52,22 @@ def make(folder: Folder, port: int, now: datetime, say: Callable[[str], None], s
     event.listen(database.engine, "connect", _hurry)
     try:
         migrate.upgrade(database)
-        _fill(database, folder, settings, now, say, seed)
+        _fill(database, folder, settings, now, say, sample.make(seed, students))
     finally:
         database.dispose()
     folder.making.replace(folder.database)
 
 
 def _fill(
-    database: Database, folder: Folder, settings: Settings, now: datetime, say: Callable[[str], None], seed: str
+    database: Database,
+    folder: Folder,
+    settings: Settings,
+    now: datetime,
+    say: Callable[[str], None],
+    district: sample.District,
 ) -> None:
     zone = settings.timezone
     days = calendar(clock.local(now, zone).date())
-    district = sample.make(seed)
     shutil.rmtree(folder.sample, ignore_errors=True)
     files.write(district, folder.sample, days.begins)
     _mark(database, zone)
@@ -68,14 +75,14 @@ def _fill(
     _all_in(import_supplement(database, folder.sample / "supplement"))
     counts = ("schools", "students", "households", "caregivers", "educators")
     say("  roster: " + ", ".join(f"{report.counts[name]:,} {name}" for name in counts))
-    past = Past(database, settings.policy, zone, Random(f"homevisits:past:{seed}"), days.begins, now)  # noqa: S311
+    past = Past(database, settings.policy, zone, Random(f"homevisits:past:{district.seed}"), days.begins, now)  # noqa: S311
     _live(past)
     with database.reading() as session:
         visited = history.first_visits(session)
         held = session.scalar(select(func.count()).where(Visit.state == "completed"))
         texts = session.scalar(select(func.count()).select_from(OutboxText))
     say(f"  the autumn so far: {held:,} visits held, {texts:,} texts")
-    record = absences.make(seed, district, days.begins, days.today, visited)
+    record = absences.make(district, days.begins, days.today, visited)
     files.write_attendance(district, record, folder.sample / "attendance", days.begins)
     report = _all_in(import_attendance(database, folder.sample / "attendance", now))
     say(f"  attendance: {report.counts['school_days']} school days")

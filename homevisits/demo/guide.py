@@ -1,4 +1,7 @@
-"""The story in nine steps: who does what on which page. Words only; the pages are the product's own."""
+"""The story in nine steps: who does what on which page. Words only; the pages are the product's own.
+
+The words may name the people of the story: ``%(teacher)s`` and the other parts.
+"""
 
 from dataclasses import dataclass
 
@@ -68,19 +71,26 @@ STORY = (
         ),
     ),
     Chapter(
-        _l("Draw"), (Act(cast.COORDINATOR, "/draws", _l("Draw a class, a grade or the school; check a draw again.")),)
+        _l("Draw"),
+        (Act(cast.COORDINATOR, "/draws", _l("Draw for the class of %(partner)s; look at the public record.")),),
     ),
     Chapter(
         _l("Asked"),
         (
-            Act(cast.COORDINATOR, "/asking", _l("Ask the next family. Its text is in its own language.")),
+            Act(
+                cast.COORDINATOR, "/asking", _l("Ask the next family of the class of %(teacher)s, in its own language.")
+            ),
             Act(PHONE, "/demo/phone", _l("Be the family: answer 1.")),
         ),
     ),
     Chapter(
         _l("Booked"),
         (
-            Act(cast.TEACHER, "/families", _l("Pick the family that said yes, a partner and a time. Book.")),
+            Act(
+                cast.TEACHER,
+                "/families",
+                _l("Pick the family that said yes, %(partner)s as partner, and a time. Book."),
+            ),
             Act(cast.PARTNER, "/my-day", _l("Accept.")),
             Act(PHONE, "/demo/phone", _l("Be the family: confirm with 1.")),
         ),

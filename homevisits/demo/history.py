@@ -16,7 +16,10 @@ from homevisits.draws import actions as draws
 from homevisits.draws.rules import Method
 from homevisits.inbox import actions as inbox
 from homevisits.invitations import actions as invitations
+from homevisits.invitations import order
 from homevisits.invitations.models import Answer
+from homevisits.invitations.queries import contacts
+from homevisits.messages import packs
 from homevisits.messages.models import OutboxText
 from homevisits.people.models import Certification, Educator, SchoolClass, Student, Teaching
 from homevisits.people.queries import opted_in
@@ -76,6 +79,7 @@ def _draw(past: Past, room: Room, session: Session, now: datetime) -> None:
         past.at(past.later(now, 20, 60), partial(_ask, past, room, made.id, ["1", "1", "3"]))
         recent = past.moment(past.workday(clock.local(past.now, past.zone).date() - timedelta(days=5)), 10, 5)
         past.at(recent, partial(_ask, past, room, made.id, ["1"]))
+        past.at(recent + timedelta(hours=1), partial(_until_a_text, past, room, made.id))
         return
     for week in range(4):
         moment = past.later(now + timedelta(days=week * 9), 20, 240)
@@ -96,6 +100,16 @@ def _ask(past: Past, room: Room, draw_id: int, said: list[str], session: Session
             continue
         reply = past.later(now, 5, 1500 if one.call is None else 4000)
         past.at(reply, partial(_hear, past, room, one.invitation_id, one.family_id, digit))
+
+
+def _until_a_text(past: Past, room: Room, draw_id: int, session: Session, now: datetime) -> None:
+    """The families next in order that must be called are being called: the story goes on with one that is texted."""
+    for _family in range(5):
+        waiting = order.next_families(session, draw_id, 1, now)
+        contact = contacts(session, [family.family_id for family in waiting])
+        if not contact or all(one.phone and packs.has(one.language, "invitation") for one in contact.values()):
+            return
+        _ask(past, room, draw_id, [""], session, now)
 
 
 def _hear(past: Past, room: Room, invitation: int, family: int, digit: str, session: Session, now: datetime) -> None:

@@ -98,7 +98,7 @@ def phone(session: Session, family_id: int, zone: str) -> Phone:
 
 def _newest(session: Session, numbers: Collection[str]) -> dict[str, int]:
     found = select(OutboxText.phone, func.max(OutboxText.id)).where(OutboxText.phone.in_(numbers))
-    return dict(session.execute(found.group_by(OutboxText.phone)).tuples().all())
+    return dict(session.execute(found.group_by(OutboxText.phone)).all())
 
 
 def _thread(session: Session, number: str) -> tuple[Line, ...]:

@@ -75,6 +75,7 @@ class Homeroom:
 class District:
     """Everything the sample's student system knows."""
 
+    seed: str
     homes: tuple[Home, ...]
     employees: tuple[Employee, ...]
     homerooms: tuple[Homeroom, ...]
@@ -89,7 +90,7 @@ def make(seed: str, students: int = 1000) -> District:
     for school, _name, _number in names.SCHOOLS:
         for role in ("aide", "aide", "administrator"):
             employees.append(_employee(chance, role, school, len(employees)))
-    return District(homes, tuple(employees), homerooms)
+    return District(seed, homes, tuple(employees), homerooms)
 
 
 def _homes(chance: Random, students: int) -> Iterable[Home]:

@@ -54,8 +54,10 @@ def _bar() -> dict[str, Any]:
 @public
 def front() -> str:
     """Who to be, and the story in nine steps."""
+    with reading() as db:
+        names = {part: member.name for part, member in cast.members(db).items()}
     return render_template(
-        "demo/front.html", story=guide.STORY, known=addresses(), PHONE=guide.PHONE, CLOCK=guide.CLOCK
+        "demo/front.html", story=guide.STORY, known=addresses(), names=names, PHONE=guide.PHONE, CLOCK=guide.CLOCK
     )
 
 

@@ -1,6 +1,7 @@
 """The files of an export, from a folder or a zip: only the names asked for, never outside it, never past a limit."""
 
 import zipfile
+import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -68,7 +69,7 @@ def _zip(path: Path, wanted: Collection[str], limit: int) -> Package:
                 if limit < 0:
                     return Package({}, (Finding(place.name, None, None, "package_too_large"),))
                 files[place.name] = content
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError):
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError):
         # Broken, encrypted, or packed by a method this Python does not know.
         return Package({}, (Finding(path.name, None, None, "package_broken"),))
     return Package(files, ())

@@ -233,4 +233,4 @@ def roster(session: Session, today: date) -> list[SchoolRow]:
 def _by_school(
     session: Session, school: InstrumentedAttribute[int], number: ColumnElement[int], which: ColumnElement[bool]
 ) -> Iterator[tuple[int, int]]:
-    yield from session.execute(select(school, number).where(which).group_by(school)).tuples()
+    yield from session.execute(select(school, number).where(which).group_by(school))

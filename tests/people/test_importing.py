@@ -1,0 +1,331 @@
+"""A roster comes in whole or not at all, and what is wrong is said by file, line, column and reason."""
+
+import zipfile
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, text
+
+from homevisits import tables
+from homevisits.db import Database
+from homevisits.people import packages
+from homevisits.people.importing import import_oneroster
+from homevisits.people.models import Caregiver, District, Educator, Enrollment, Family, School, Student, Teaching
+from homevisits.people.supplement import import_supplement
+from homevisits.problems import Problem
+from homevisits.wording import sentence
+from tests.people import rosters
+
+NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
+
+
+def everything(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table."""
+    with database.reading() as session:
+        return {
+            table.name: sorted(tuple(row) for row in session.execute(select(table)))
+            for table in tables.metadata.sorted_tables
+        }
+
+
+def test_the_shared_district_comes_in_from_its_folder(database: Database, shared: Path) -> None:
+    report = import_oneroster(database, shared / "data/district-1k/oneroster", NOW)
+    assert report.errors == ()
+    assert report.counts == {
+        "schools": 4,
+        "students": 1000,
+        "households": 594,
+        "caregivers": 959,
+        "educators": 64,
+        "classes": 130,
+        "enrollments": 2764,
+    }
+    # The five households more than its key has are children without any caregiver in the roster.
+    assert {finding.code for finding in report.warnings} == {"no_caregiver"}
+    assert len(report.warnings) == 13
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Family)) == 594
+        assert session.scalar(select(func.count()).select_from(Student)) == 1000
+        bad = session.scalars(select(Caregiver.phone).where(Caregiver.phone.not_like("+1___55501__"))).all()
+        assert bad == []
+
+
+def test_the_zip_is_the_same_roster_and_a_second_import_changes_nothing(database: Database, shared: Path) -> None:
+    import_oneroster(database, shared / "data/district-1k/oneroster", NOW)
+    before = everything(database)
+    report = import_oneroster(database, shared / "data/district-1k/oneroster.zip", NOW)
+    assert report.errors == ()
+    assert report.changes == {"added": 0, "changed": 0, "left": 0}
+    assert everything(database) == before
+
+
+def test_the_shared_districts_households_are_those_of_its_key(sqlite_database: Database, shared: Path) -> None:
+    import_oneroster(sqlite_database, shared / "data/district-1k/oneroster", NOW)
+    lines = (shared / "data/district-1k/truth/households.csv").read_text(encoding="utf-8").splitlines()[1:]
+    truth: dict[str, set[str]] = {}
+    for line in lines:
+        household, student, _language, guardians = line.split(",")
+        truth.setdefault(household if guardians != "0" else f"alone {student}", set()).add(student)
+    with sqlite_database.reading() as session:
+        found: dict[int, set[str]] = {}
+        for family, number in session.execute(select(Student.family_id, Student.identifier)):
+            found.setdefault(family, set()).add(str(number))
+    assert sorted(map(sorted, found.values())) == sorted(map(sorted, truth.values()))
+
+
+def test_a_roster_with_only_the_required_fields_comes_in(sqlite_database: Database, shared: Path) -> None:
+    path = shared / "data/oneroster-moodle-minimal/Test_minimal_data_set.zip"
+    report = import_oneroster(sqlite_database, path, NOW)
+    assert report.errors == ()
+    assert (report.counts["students"], report.counts["educators"], report.counts["schools"]) == (3, 2, 1)
+    assert "role_does_not_fit" in {finding.code for finding in report.warnings}
+
+
+def test_a_roster_of_changes_only_is_refused_by_line(sqlite_database: Database, shared: Path) -> None:
+    report = import_oneroster(sqlite_database, shared / "data/oneroster-moodle-minimal/oneroster_test_data.zip", NOW)
+    assert ("manifest.csv", 3, "value", "manifest_version") in places(report.errors)
+
+
+def places(found: object) -> set[tuple[object, ...]]:
+    return {(one.file, one.line, one.column, one.code) for one in found}  # type: ignore[attr-defined]
+
+
+def test_the_small_roster_comes_in(database: Database, tmp_path: Path) -> None:
+    report = import_oneroster(database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
+    assert report.errors == report.warnings == ()
+    with database.reading() as session:
+        homes = dict(session.execute(select(Student.source_id, Student.family_id)).all())
+        assert homes["a"] == homes["b"] != homes["c"]
+        order = select(Caregiver.source_id, Caregiver.phone).order_by(Caregiver.family_id, Caregiver.contact_order)
+        assert session.execute(order).all() == [("g", "+13035550101"), ("h", "+13035550102"), ("k", None)]
+        assert session.scalars(select(Educator.payroll_id)).all() == ["E1"]
+        assert session.scalars(select(School.timezone)).all() == ["America/Chicago"]
+        assert session.scalar(select(func.count()).select_from(Teaching)) == 1
+        assert session.scalar(select(func.count()).select_from(Enrollment)) == 2
+
+
+def test_a_byte_order_mark_is_tolerated(sqlite_database: Database, tmp_path: Path) -> None:
+    marked = {name: b"\xef\xbb\xbf" + data for name, data in rosters.files().items()}
+    assert import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", marked), NOW).errors == ()
+
+
+def test_no_password_is_ever_stored(sqlite_database: Database, tmp_path: Path) -> None:
+    import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
+    assert "open sesame" not in repr(everything(sqlite_database))
+
+
+BAD = [
+    ("users.csv", 3, "sourcedId", "", "value_missing"),
+    ("users.csv", 4, "sourcedId", "a", "id_twice"),
+    ("users.csv", 3, "givenName", "", "value_missing"),
+    ("users.csv", 3, "orgSourcedIds", "", "value_missing"),
+    ("users.csv", 3, "orgSourcedIds", "nowhere", "id_unknown"),
+    ("users.csv", 3, "orgSourcedIds", "d", "student_without_school", ("users.csv", 4)),
+    ("users.csv", 3, "role", "wizard", "value_unknown"),
+    ("users.csv", 3, "grades", "27", "value_unknown"),
+    ("users.csv", 3, "enabledUser", "maybe", "value_unknown"),
+    ("users.csv", 3, "status", "gone", "value_unknown"),
+    ("users.csv", 3, "agentSourcedIds", "g,nobody", "id_unknown"),
+    ("users.csv", 3, "familyName", "Ve\nga", "field_line_break"),
+    ("users.csv", 3, "familyName", "Ve\x00ga", "field_control_character"),
+    ("users.csv", 3, "familyName", "V" * 10_001, "field_too_long"),
+    ("orgs.csv", 3, "name", "", "value_missing"),
+    ("orgs.csv", 3, "parentSourcedId", "x", "id_unknown"),
+    ("orgs.csv", 3, "type", "district", "second_district"),
+    ("classes.csv", 2, "title", "", "value_missing"),
+    ("classes.csv", 2, "schoolSourcedId", "x", "id_unknown"),
+    ("enrollments.csv", 3, "classSourcedId", "x", "id_unknown"),
+    ("enrollments.csv", 3, "userSourcedId", "x", "id_unknown"),
+    ("enrollments.csv", 3, "schoolSourcedId", "d", "school_not_of_class"),
+    ("enrollments.csv", 3, "role", "wizard", "value_unknown"),
+    ("enrollments.csv", 3, "primary", "perhaps", "value_unknown"),
+    ("enrollments.csv", 3, "beginDate", "8/24/2026", "date_unreadable"),
+    ("enrollments.csv", 3, "endDate", "2026-08-01", "ends_before_begin"),
+    ("manifest.csv", 2, "value", "1.2", "manifest_version"),
+    ("manifest.csv", 3, "value", "delta", "manifest_delta"),
+    ("manifest.csv", 3, "value", "some", "manifest_value"),
+]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad[0]}-{bad[2]}-{bad[4]}")
+def test_a_bad_row_is_named_and_nothing_is_written(
+    sqlite_database: Database, tmp_path: Path, bad: tuple[str, int, str, str, str]
+) -> None:
+    file, line, column, value, code, *_ = bad
+    if code == "student_without_school":
+        changes = {("users.csv", 4, "orgSourcedIds"): "d"}
+        line = 4
+    else:
+        changes = {(file, line, column): value}
+    before = everything(sqlite_database)
+    report = import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", rosters.files(changes)), NOW)
+    assert (file, line, column, code) in places(report.errors)
+    assert all(sentence(Problem(one.code, None, one.params)) for one in report.errors)
+    assert everything(sqlite_database) == before
+
+
+def test_every_bad_row_is_listed_not_only_the_first(sqlite_database: Database, tmp_path: Path) -> None:
+    changes = {("users.csv", 3, "role"): "x", ("users.csv", 5, "grades"): "99", ("classes.csv", 2, "title"): ""}
+    report = import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", rosters.files(changes)), NOW)
+    assert places(report.errors) == {
+        ("users.csv", 3, "role", "value_unknown"),
+        ("users.csv", 5, "grades", "value_unknown"),
+        ("classes.csv", 2, "title", "value_missing"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("users.csv", None, (None, None, "file_missing")),
+        ("users.csv", b"", (1, None, "file_empty")),
+        ("users.csv", b"sourcedId,role\r\n", (1, "givenName", "column_missing")),
+        ("orgs.csv", b"sourcedId,name,type,name\r\n", (1, "name", "column_twice")),
+        ("orgs.csv", b"sourcedId,name,type\r\nd,Dis,district\r\ns,Caf\xe9,school\r\n", (3, None, "file_not_utf8")),
+        ("orgs.csv", b"sourcedId,name,type\r\nd,Dis\r\n", (2, None, "row_width")),
+        ("orgs.csv", b'sourcedId,name,type\r\nd,"Dis,district\r\n', (2, None, "row_quotes")),
+    ],
+)
+def test_a_file_in_the_wrong_form_is_refused(
+    sqlite_database: Database, tmp_path: Path, name: str, content: bytes | None, place: tuple[object, ...]
+) -> None:
+    files = rosters.files()
+    if content is None:
+        del files[name]
+    else:
+        files[name] = content
+    report = import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", files), NOW)
+    assert (name, *place) in places(report.errors)
+
+
+def test_a_bad_phone_is_a_warning_and_the_caregiver_comes_in_without(sqlite_database: Database, tmp_path: Path) -> None:
+    files = rosters.files({("users.csv", 6, "sms"): "call the shop"})
+    report = import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", files), NOW)
+    assert places(report.warnings) == {("users.csv", 6, "sms", "phone_unreadable")}
+    with sqlite_database.reading() as session:
+        assert session.scalar(select(Caregiver.phone).where(Caregiver.source_id == "g")) is None
+
+
+def test_who_leaves_the_roster_is_kept_with_the_day_and_comes_back_with_the_same_id(
+    database: Database, tmp_path: Path
+) -> None:
+    import_oneroster(database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
+    gone = {("users.csv", 5, "status"): "tobedeleted", ("enrollments.csv", 4, "status"): "tobedeleted",
+            ("users.csv", 8, "status"): "tobedeleted"}  # fmt: skip
+    before = everything(database)
+    import_oneroster(database, rosters.folder(tmp_path / "less", rosters.files(gone)), NOW)
+    with database.reading() as session:
+        left = session.execute(select(Student.enrolled_to).where(Student.source_id == "c")).scalar_one()
+        assert left == date(2026, 10, 5)
+        assert session.scalar(select(Caregiver.left_on).where(Caregiver.source_id == "k")) == date(2026, 10, 5)
+        assert session.scalar(select(func.count()).select_from(Enrollment)) == 1
+    import_oneroster(database, tmp_path / "in", NOW)
+    assert everything(database) == before
+
+
+def test_a_new_sibling_joins_the_family_that_is_known(database: Database, tmp_path: Path) -> None:
+    import_oneroster(database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
+    with database.reading() as session:
+        known = session.scalar(select(Student.family_id).where(Student.source_id == "b"))
+    # "A0" sorts before "a": the household's first child changes, its family does not.
+    files = rosters.files()
+    extra = b"A0,,,,s,student,,,Abe,Vega,,9,,,,h,KG,\r\n"
+    files["users.csv"] += extra
+    import_oneroster(database, rosters.folder(tmp_path / "more", files), NOW)
+    with database.reading() as session:
+        assert session.scalar(select(Student.family_id).where(Student.source_id == "A0")) == known
+        assert session.scalar(select(func.count()).select_from(Family)) == 2
+
+
+def test_another_districts_roster_is_refused(sqlite_database: Database, tmp_path: Path) -> None:
+    import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
+    other = rosters.files({("orgs.csv", 2, "sourcedId"): "other", ("orgs.csv", 3, "parentSourcedId"): "other"})
+    report = import_oneroster(sqlite_database, rosters.folder(tmp_path / "other", other), NOW)
+    assert [finding.code for finding in report.errors] == ["other_district"]
+
+
+def test_a_failure_in_the_middle_writes_nothing(database: Database, tmp_path: Path) -> None:
+    with database.engine.begin() as connection:
+        # The last table the import writes refuses: what went before must go too.
+        connection.execute(text("DROP TABLE teaching"))
+    with pytest.raises(Exception, match="teaching"):
+        import_oneroster(database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(District)) == 0
+        assert session.scalar(select(func.count()).select_from(Student)) == 0
+
+
+def test_a_zip_that_would_unpack_too_large_is_refused(tmp_path: Path) -> None:
+    path = rosters.archive(tmp_path / "bomb.zip", {"users.csv": b"0" * 5_000_000})
+    assert path.stat().st_size < 20_000
+    found = packages.open_package(path, ("users.csv",), limit=1_000_000)
+    assert [finding.code for finding in found.errors] == ["package_too_large"]
+
+
+@pytest.mark.parametrize("name", ["../users.csv", "/etc/users.csv", "a/../../users.csv", "..\\users.csv"])
+def test_a_zip_with_a_path_out_of_it_is_refused(tmp_path: Path, name: str) -> None:
+    path = rosters.archive(tmp_path / "in.zip", {name: b"x"})
+    assert [finding.code for finding in packages.open_package(path, ("users.csv",)).errors] == ["package_unsafe_path"]
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_bytes(b"x")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/users.csv").symlink_to(tmp_path / "secret.csv")
+    found = packages.open_package(tmp_path / "in", ("users.csv",))
+    assert [finding.code for finding in found.errors] == ["package_unsafe_path"]
+
+
+def test_a_file_that_is_no_zip_and_a_broken_zip_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("hello")
+    assert [f.code for f in packages.open_package(tmp_path / "in.txt", ("users.csv",)).errors] == ["package_not_zip"]
+    path = rosters.archive(tmp_path / "in.zip", rosters.files())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:60] + b"\x00" * 40 + whole[100:])
+    assert [f.code for f in packages.open_package(path, rosters.HEADS).errors] == ["package_broken"]
+    assert [f.code for f in packages.open_package(tmp_path / "none", ()).errors] == ["package_missing"]
+
+
+def test_a_zip_with_a_folder_inside_is_read_and_the_same_name_twice_is_refused(tmp_path: Path) -> None:
+    inside = {f"export/{name}": data for name, data in rosters.files().items()}
+    assert len(packages.open_package(rosters.archive(tmp_path / "in.zip", inside), rosters.HEADS).files) == 5
+    twice = {"a/users.csv": b"x", "b/users.csv": b"y"}
+    found = packages.open_package(rosters.archive(tmp_path / "two.zip", twice), ("users.csv",))
+    assert [finding.code for finding in found.errors] == ["package_file_twice"]
+
+
+def test_too_many_members_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as made:
+        for number in range(1_001):
+            made.writestr(f"{number}.csv", b"")
+    found = packages.open_package(tmp_path / "in.zip", ("users.csv",))
+    assert [finding.code for finding in found.errors] == ["package_too_many"]
+
+
+def test_the_supplement_gives_families_their_language_and_address(database: Database, shared: Path) -> None:
+    import_oneroster(database, shared / "data/district-1k/oneroster", NOW)
+    report = import_supplement(database, shared / "data/district-1k/supplement")
+    assert report.errors == ()
+    with database.reading() as session:
+        of_child = select(Family.language, Family.address).join(Student, Student.family_id == Family.id)
+        assert session.execute(of_child.where(Student.identifier == "1000007")).one() == (
+            "ko",
+            "2991 Río-Grande Blvd, Peña Valley, MT 59001",
+        )
+        assert "hmn" in set(session.scalars(select(Family.language)))
+    again = import_supplement(database, shared / "data/district-1k/supplement/student_supplement.csv")
+    assert again.changes == {"changed": 0}
+
+
+def test_a_bad_supplement_is_refused_whole(sqlite_database: Database, tmp_path: Path) -> None:
+    import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
+    path = tmp_path / "student_supplement.csv"
+    path.write_text("student_number,home_language,address\n1,spa,12 Alder Lane\n2,Spanish!,\n77,eng,\n")
+    report = import_supplement(sqlite_database, path)
+    assert places(report.errors) == {
+        ("student_supplement.csv", 3, "home_language", "language_unknown"),
+        ("student_supplement.csv", 4, "student_number", "student_unknown"),
+    }
+    with sqlite_database.reading() as session:
+        assert set(session.scalars(select(Family.language))) == {"en"}
