@@ -104,6 +104,13 @@ class Database:
         self.engine.dispose()
 
 
+@contextmanager
+def savepoint(session: Session) -> Iterator[None]:
+    """What is written inside is taken back alone when it fails; what was written before it stays. No commit."""
+    with session.begin_nested():
+        yield
+
+
 def _sqlite_connect(connection: Any, _record: Any) -> None:
     # The driver must not begin transactions of its own: _sqlite_begin says which kind each is.
     connection.isolation_level = None

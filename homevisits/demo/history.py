@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from homevisits import clock
 from homevisits.access import Actor
+from homevisits.db import savepoint
 from homevisits.demo import cast, words
 from homevisits.demo.absences import is_day_off
 from homevisits.demo.past import Past
@@ -145,7 +146,7 @@ def _book(past: Past, room: Room, family: int, session: Session, now: datetime) 
         place = past.chance.choices(("home", "neutral", "video"), (82, 13, 5))[0]
         wanted = visits.Wanted(family, partner, start, place)
         try:
-            with session.begin_nested():
+            with savepoint(session):
                 visit = visits.book(session, past.actors[room.teacher], wanted, past.policy, now)
         except RulesBroken:
             continue
@@ -173,7 +174,7 @@ def _minutes(wall: str) -> int:
 
 def _accept(past: Past, room: Room, visit_id: int, partner: int, session: Session, now: datetime) -> None:
     try:
-        with session.begin_nested():
+        with savepoint(session):
             visit = visits.accept(session, past.actors[partner], visit_id, past.policy, now)
     except RulesBroken:
         return

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from homevisits.access import Actor
+from homevisits.db import savepoint
 from homevisits.inbox import queries
 from homevisits.inbox.replies import Meaning, meaning
 from homevisits.invitations import actions as invitations
@@ -80,7 +81,7 @@ def _keep(session: Session, text: InboundText, now: datetime) -> Row | None:
         return None
     row = Row(sid=text.sid, phone=text.from_, to=text.to, body=text.body, received_at=now, needs_person=False)
     try:
-        with session.begin_nested():
+        with savepoint(session):
             session.add(row)
     except IntegrityError:  # the carrier sent it twice at the same moment; the other one is at work on it
         return None
@@ -102,7 +103,7 @@ def _answered(session: Session, row: Row, said: Answer, policy: Policy, now: dat
     row.answers = question.asks
     answer = _ANSWERERS[kind]
     try:
-        with session.begin_nested():
+        with savepoint(session):
             return answer(session, row, int(number), said, policy, now)
     except (RulesBroken, NotFound):  # what was asked is over: a person tells the family how things stand
         return False

@@ -9,6 +9,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from homevisits.db import savepoint
 from homevisits.messages import optout
 from homevisits.messages.models import CarrierEvent, OutboxText
 
@@ -77,7 +78,7 @@ def _keep(session: Session, told: Report, now: datetime) -> bool:
         received_at=now,
     )
     try:
-        with session.begin_nested():
+        with savepoint(session):
             session.add(event)
     except IntegrityError:  # the carrier told it twice at the same moment
         return False
