@@ -13,7 +13,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import Flask, Response, jsonify
-from flask_babel import Babel, Domain, get_locale
+from flask_babel import Babel, Domain
 from flask_bootstrap import Bootstrap5
 from flask_login import LoginManager
 from flask_wtf import CSRFProtect
@@ -106,7 +106,7 @@ class _Sentences(Domain):  # type: ignore[misc]
 
     def get_translations(self) -> NullTranslations:
         """The catalogue of this request's language."""
-        return catalogue(str(get_locale() or "en").partition("_")[0])
+        return catalogue(formats.language())
 
 
 class _Translated(Babel):  # type: ignore[misc]

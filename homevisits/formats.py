@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -39,6 +40,22 @@ def _region(lang: str | None) -> str:
     return REGIONS.get(lang or language(), "en_US")
 
 
+# A page says the same few days, hours and sums many times; babel works each out anew.
+@lru_cache(maxsize=4096)
+def _date(value: date, pattern: str, region: str) -> str:
+    return babel.dates.format_date(value, pattern, locale=region)
+
+
+@lru_cache(maxsize=2048)
+def _time(value: time, region: str) -> str:
+    return _lower(babel.dates.format_time(value, "h:mm a", locale=region))
+
+
+@lru_cache(maxsize=4096)
+def _money(cents: int, region: str) -> str:
+    return babel.numbers.format_currency(Decimal(cents) / 100, "USD", locale=region)
+
+
 def _lower(text: str) -> str:
     # CLDR writes "PM" in English and puts a narrow space before "p. m."; UI.md writes "4:30 pm".
     return text.replace("AM", "am").replace("PM", "pm").replace("\u202f", "\u00a0")
@@ -56,17 +73,17 @@ def day(value: date | datetime, zone: str = "UTC", lang: str | None = None) -> s
         value = clock.local(value, zone).date()
     this_year = clock.now().astimezone(ZoneInfo(zone)).year
     pattern = "EEE d MMM" if value.year == this_year else "EEE d MMM y"
-    return babel.dates.format_date(value, pattern, locale=_region(lang))
+    return _date(value, pattern, _region(lang))
 
 
 def month(value: date, lang: str | None = None) -> str:
     """A month as "October 2026"."""
-    return babel.dates.format_date(value, "LLLL y", locale=_region(lang))
+    return _date(value, "LLLL y", _region(lang))
 
 
 def hour(value: time | datetime, lang: str | None = None) -> str:
     """A time of day as "4:30 pm"."""
-    return _lower(babel.dates.format_time(value.replace(tzinfo=None), "h:mm a", locale=_region(lang)))
+    return _time(time(value.hour, value.minute), _region(lang))
 
 
 def clock_time(moment: datetime, zone: str, lang: str | None = None) -> str:
@@ -83,7 +100,7 @@ def money(cents: int | None, lang: str | None = None) -> str:
     """Integer cents as "$1,234.50"; a dash for nothing known."""
     if cents is None:
         return "—"
-    return babel.numbers.format_currency(Decimal(cents) / 100, "USD", locale=_region(lang))
+    return _money(cents, _region(lang))
 
 
 def hours(minutes: int | Decimal | None) -> str:
