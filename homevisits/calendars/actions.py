@@ -1,10 +1,10 @@
 """The actions of calendars: make, replace and revoke the secret address of a person's feed."""
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import or_, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from homevisits.access import Actor
@@ -12,7 +12,6 @@ from homevisits.calendars.models import FeedToken
 from homevisits.problems import Refused
 
 SECRET_BYTES = 32
-NOTED_AT_MOST_EVERY = timedelta(hours=1)
 
 
 def hashed(token: str) -> str:
@@ -34,15 +33,9 @@ def revoke(session: Session, actor: Actor, now: datetime) -> None:
     session.execute(open_ones.values(revoked_at=now))
 
 
-def is_worth_noting(last_fetched_at: datetime | None, now: datetime) -> bool:
-    """Whether to write down that a calendar came: once an hour is enough to tell whether it still comes."""
-    return last_fetched_at is None or last_fetched_at < now - NOTED_AT_MOST_EVERY
-
-
 def note_fetched(session: Session, feed_id: int, now: datetime) -> None:
     """Remember that a calendar came for the feed."""
-    old = or_(FeedToken.last_fetched_at.is_(None), FeedToken.last_fetched_at < now - NOTED_AT_MOST_EVERY)
-    session.execute(update(FeedToken).where(FeedToken.id == feed_id, old).values(last_fetched_at=now))
+    session.execute(update(FeedToken).where(FeedToken.id == feed_id).values(last_fetched_at=now))
 
 
 def _person(actor: Actor) -> int:

@@ -1,33 +1,41 @@
 """What is asked of calendars: whose feed an address is, whether it changed, and its entries."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, bindparam, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, String, and_, bindparam, case, cast, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from homevisits.availability.models import Commitment
 from homevisits.calendars.feed import CANCELLED_SHOWN, PAST, Entry, Status
 from homevisits.calendars.models import FeedToken
 from homevisits.people.models import Account, Educator, Person
-from homevisits.visits.models import Visit, VisitMember, VisitState
+from homevisits.visits.models import Visit, VisitEvent, VisitMember, VisitState
 
+REMEMBERED = timedelta(minutes=10)
+NOTED_AT_MOST_EVERY = timedelta(hours=1)
 COMING = ("asked", "coming")
-CANCELLED = (VisitState.CANCELLED_BY_FAMILY, VisitState.CANCELLED_BY_EDUCATOR)
+CANCELLED = (VisitState.CANCELLED_BY_FAMILY.value, VisitState.CANCELLED_BY_EDUCATOR.value)
 SURE = (VisitState.CONFIRMED, VisitState.COMPLETED, VisitState.FAMILY_AWAY)
+
+
+Known = dict[int, tuple[int, datetime, str]]
+"""What a process remembers of each feed: the newest line of history then, when that was, the stamp."""
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed's address as it was asked for. ``stamp`` changes whenever what the feed shows changes."""
+    """A feed's address as it was asked for. ``newest`` is the newest line of any visit's history; ``worth_noting``,
+    that the last fetch was long ago: once an hour is enough to tell whether a calendar still comes."""
 
     id: int
     person_id: int
     language: str
     open: bool
-    last_fetched_at: datetime | None
-    stamp: str
+    worth_noting: bool
+    newest: int
 
 
 @dataclass(frozen=True)
@@ -38,9 +46,14 @@ class Address:
     last_fetched_at: datetime | None
 
 
+def _one_of(column: Any, words: Iterable[str]) -> ColumnElement[bool]:
+    """Like ``column IN (words)``, with our own words written out: lists as parameters are expanded at every call."""
+    return or_(*(column == literal_column(f"'{word}'") for word in words))
+
+
 def _shown() -> ColumnElement[bool]:
     """Which of a person's visits the feed shows: bounded, so that a feed does not grow with the years."""
-    gone = or_(Visit.state.in_(CANCELLED), VisitMember.state.not_in(COMING))
+    gone = or_(_one_of(Visit.state, CANCELLED), ~_one_of(VisitMember.state, COMING))
     return and_(
         Commitment.starts_at >= bindparam("since"),
         or_(~gone, Visit.updated_at >= bindparam("cancelled_since")),
@@ -53,7 +66,7 @@ def _windows(now: datetime) -> dict[str, datetime]:
 
 # The colleague is the other of the two who go; to somebody who no longer goes, nobody is named.
 _COLLEAGUE = case(
-    (VisitMember.state.not_in(COMING), None),
+    (~_one_of(VisitMember.state, COMING), None),
     (Visit.lead_id == VisitMember.educator_id, Visit.partner_id),
     else_=Visit.lead_id,
 )
@@ -71,9 +84,7 @@ _STAMP = (
     .join(VisitMember, VisitMember.commitment_id == Commitment.id)
     .join(Visit, Visit.id == VisitMember.visit_id)
     .outerjoin(Person, Person.id == _COLLEAGUE)
-    .where(Commitment.person_id == FeedToken.person_id, _shown())
-    .correlate(FeedToken)
-    .scalar_subquery()
+    .where(Commitment.person_id == bindparam("person"), _shown())
 )
 _FEED = (
     select(
@@ -85,8 +96,8 @@ _FEED = (
             or_(Educator.left_on.is_(None), Educator.left_on > bindparam("today")),
             func.coalesce(Account.active, True),
         ),
-        FeedToken.last_fetched_at,
-        _STAMP,
+        or_(FeedToken.last_fetched_at.is_(None), FeedToken.last_fetched_at < bindparam("noted_since")),
+        select(func.coalesce(func.max(VisitEvent.id), 0)).scalar_subquery(),
     )
     .outerjoin(Educator, Educator.id == FeedToken.person_id)
     .outerjoin(Account, Account.educator_id == FeedToken.person_id)
@@ -114,15 +125,32 @@ _ENTRIES = (
 )
 
 
-def feed_of(session: Session, sha256: str, now: datetime) -> Feed | None:
-    """The feed whose address has this hash, with its stamp, in one statement; None when there is none."""
-    row = session.execute(_FEED, {"sha256": sha256, "today": now.date(), **_windows(now)}).one_or_none()
-    return None if row is None else Feed(row[0], row[1], row[2], bool(row[3]), row[4], row[5])
+def feed_of(connection: Connection, sha256: str, now: datetime) -> Feed | None:
+    """The feed whose address has this hash; None when there is none.
+
+    On a connection, not a session: most calendars ask for what they have already, and this is all the work of a 304.
+    """
+    asked = {"sha256": sha256, "today": now.date(), "noted_since": now - NOTED_AT_MOST_EVERY}
+    row = connection.execute(_FEED, asked).one_or_none()
+    return None if row is None else Feed(*row)
 
 
-def entries(session: Session, person_id: int, now: datetime, address: str) -> list[Entry]:
+def stamp(connection: Connection, feed: Feed, now: datetime, known: Known) -> str:
+    """Everything that a feed shows, in short: equal stamps, equal feeds.
+
+    Worked out anew only when any visit got a line of history since, or after a while; `known` remembers. The while
+    bounds what the history cannot tell: a colleague's new name, days going by, a line numbered early and written late.
+    """
+    newest, at, found = known.get(feed.id, (-1, now, ""))
+    if newest != feed.newest or not at <= now < at + REMEMBERED:
+        found = connection.execute(_STAMP, {"person": feed.person_id, **_windows(now)}).scalar_one()
+        known[feed.id] = (feed.newest, now, found)
+    return found
+
+
+def entries(connection: Connection, person_id: int, now: datetime, address: str) -> list[Entry]:
     """A person's visits as their calendar shows them. `address` begins the link to a visit's page."""
-    rows = session.execute(_ENTRIES, {"person": person_id, **_windows(now)})
+    rows = connection.execute(_ENTRIES, {"person": person_id, **_windows(now)})
     return [
         Entry(
             uid=row.uid,

@@ -1,12 +1,12 @@
 """Pages of calendars: the feed itself, and the page under Me where its address is made, replaced and revoked."""
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import force_locale, gettext
 
 from homevisits.access import Permission
 from homevisits.calendars import actions, feed, queries
-from homevisits.pages import actor, allow, done, now, public, reading, settings, transaction
+from homevisits.pages import actor, allow, done, house, now, public, reading, settings, transaction
 
 bp = Blueprint("calendars", __name__)
 
@@ -22,26 +22,27 @@ HEADERS = {
 @bp.get("/calendar/<token>.ics")
 @public
 def show_feed(token: str) -> ResponseReturnValue:
-    """The feed of whoever holds the address. Unchanged ones are told from one query, and not built."""
-    with reading() as session:
-        found = queries.feed_of(session, actions.hashed(token), now())
+    """The feed of whoever holds the address. Unchanged ones are told from one small query, and not built."""
+    moment, given = now(), house()
+    with given.database.engine.connect() as connection:
+        found = queries.feed_of(connection, actions.hashed(token), moment)
         if found is None:
             return Response("There is no calendar here.\n", 404, {**HEADERS, "Content-Type": "text/plain"})
-        tag = feed.etag((FORMAT, settings().public_url, found.language, found.open, found.stamp if found.open else ""))
+        known = current_app.extensions.setdefault("calendars", {})
+        stamp = queries.stamp(connection, found, moment, known) if found.open else ""
+        tag = feed.etag((FORMAT, given.settings.public_url, found.language, found.open, stamp))
         fresh = request.if_none_match.contains(tag)
         entries = []
         if found.open and not fresh:
-            entries = queries.entries(session, found.person_id, now(), f"{settings().public_url}/visits/")
-    if actions.is_worth_noting(found.last_fetched_at, now()):
+            entries = queries.entries(connection, found.person_id, moment, f"{given.settings.public_url}/visits/")
+    if found.worth_noting:
         with transaction() as session:
-            actions.note_fetched(session, found.id, now())
-    response = Response(status=304) if fresh else _document(entries, found.language)
-    response.headers.update(HEADERS)
-    response.set_etag(tag)
-    return response
+            actions.note_fetched(session, found.id, moment)
+    headers = {**HEADERS, "ETag": f'"{tag}"'}
+    return Response(status=304, headers=headers) if fresh else _document(entries, found.language, headers)
 
 
-def _document(entries: list[feed.Entry], language: str) -> Response:
+def _document(entries: list[feed.Entry], language: str, headers: dict[str, str]) -> Response:
     with force_locale(language):
         words = feed.Words(
             name=gettext("Home visits"),
@@ -49,7 +50,7 @@ def _document(entries: list[feed.Entry], language: str) -> Response:
             visit_with=gettext("Home visit with %(colleagues)s", colleagues="%(colleagues)s"),
             cancelled=gettext("Cancelled: %(visit)s", visit="%(visit)s"),
         )
-    return Response(feed.document(entries, words), content_type="text/calendar; charset=utf-8")
+    return Response(feed.document(entries, words), headers=headers, content_type="text/calendar; charset=utf-8")
 
 
 @bp.get("/me/calendar")
