@@ -1,0 +1,1 @@
+"""`make bench`: what the house costs, as ratios to a rival measured in the same run, process and database."""

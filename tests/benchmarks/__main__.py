@@ -1,0 +1,176 @@
+"""Run the contests, print them as a table, write build/bench.json. `make bench ONLY=booking` runs those so named."""
+
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+
+from flask.testing import FlaskClient
+from icalendar import Calendar
+
+from homevisits import clock, migrate, settings
+from homevisits.app import create_app
+from homevisits.db import Database
+from tests import servers
+from tests.benchmarks import district, rivals
+from tests.benchmarks.measure import Act, Contest, Line, run, table
+
+FEW, MANY = 200, 10_000
+"""Visits held so far: some weeks of one school, and fifty times as many."""
+ENGINES = ("sqlite", "postgresql")
+FAMILY = district.CLASS
+START = datetime(2026, 10, 14, 22, 30, tzinfo=UTC).isoformat()
+OTHER_FAMILY = FAMILY - 1
+OTHER_START = datetime(2026, 10, 15, 22, 30, tzinfo=UTC).isoformat()
+
+
+@dataclass(frozen=True)
+class Side:
+    """A database, our application on it with the teacher signed in, and the bare one."""
+
+    database: Database
+    ours: FlaskClient
+    bare: FlaskClient
+    token: str
+
+    def book(self, family: int = FAMILY, start: str = START) -> None:
+        """Ours: the booking POST."""
+        form = {"partner": district.PARTNER, "start": start, "place_type": "home", "csrf_token": self.token}
+        expect(self.ours.post(f"/families/{family}/book", data=form), 303)
+
+    def bare_book(self) -> None:
+        """Theirs: the same rows."""
+        form = {"partner": district.PARTNER, "start": START}
+        expect(self.bare.post(f"/book/{FAMILY}", data=form), 303)
+
+    def families(self) -> None:
+        """Ours: My families."""
+        expect(self.ours.get("/families"), 200)
+
+    def bare_families(self) -> None:
+        """Theirs: the same families in a bare list."""
+        expect(self.bare.get("/families"), 200)
+
+    def feed(self) -> bytes:
+        """Ours: the whole feed."""
+        return expect(self.ours.get(f"/calendar/{district.TOKEN}.ics"), 200)
+
+    def unchanged(self) -> Act:
+        """Ours: the feed, asked for by a calendar that has it as it is now."""
+        return repeated(self.ours, f"/calendar/{district.TOKEN}.ics")
+
+    def bare_unchanged(self) -> Act:
+        """Theirs: one query for the same answer."""
+        return repeated(self.bare, f"/unchanged/{district.TOKEN}")
+
+    def undo(self) -> None:
+        """Call off what was booked."""
+        rivals.undo(self.database)
+
+
+def repeated(client: FlaskClient, path: str) -> Act:
+    """Ask again for what one has: the answer is 304."""
+    headers = {"If-None-Match": client.get(path).headers["ETag"]}
+    return lambda: expect(client.get(path, headers=headers), 304)
+
+
+def expect(response: object, status: int) -> bytes:
+    """The body, of an answer that is what was wanted: a fast refusal wins nothing."""
+    found = getattr(response, "status_code", None)
+    body: bytes = getattr(response, "data", b"")
+    if found != status:
+        raise SystemExit(f"answered {found}, not {status}: {body[:300].decode('utf-8', 'replace')}")
+    return body
+
+
+def side(url: str, visits: int) -> Side:
+    """A district with so many visits behind it."""
+    database = Database(url)
+    migrate.upgrade(database)
+    district.build(database, visits)
+    given = settings.load(
+        {}, mode="development", database_url=url, secret_key="b" * 40, public_url="http://127.0.0.1:8000"
+    )
+    ours = create_app(given, database).test_client()
+    bare = rivals.bare(database).test_client()
+    form = {"email": district.EMAIL, "password": district.PASSWORD, "csrf_token": token_in(ours.get("/sign-in").text)}
+    expect(ours.post("/sign-in", data=form), 303)
+    return Side(database, ours, bare, token_in(ours.get("/families").text))
+
+
+def token_in(page: str) -> str:
+    """The token of a page's form."""
+    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+    if found is None:
+        raise SystemExit(f"no form on the page: {page[:500]}")
+    return found[1]
+
+
+def contests(engine: str, few: Side, many: Side) -> Iterator[Contest]:
+    """The four contests, and each again with fifty times the visits."""
+    calendar = Calendar.from_ical(few.feed())
+    events = len(calendar.walk("VEVENT"))
+    if events < district.RECENT:
+        raise SystemExit(f"the feed has {events} visits, not {district.RECENT}")
+    route, itself = "a bare route, same database", f"itself with {FEW:,} visits, not {MANY:,}"
+    # Bookings come last: those called off are shown in the feed for a while.
+    yield Contest(f"feed_{engine}", f"icalendar's to_ical, {events} events", few.feed, calendar.to_ical, 1.5)
+    yield Contest(f"feed_50x_{engine}", itself, many.feed, few.feed, 1.3)
+    yield Contest(f"not_modified_{engine}", route, few.unchanged(), few.bare_unchanged(), 1.5, 200)
+    yield Contest(f"not_modified_50x_{engine}", itself, many.unchanged(), few.unchanged(), 1.3, 200)
+    yield Contest(f"families_{engine}", route, few.families, few.bare_families, 4.0)
+    yield Contest(f"families_50x_{engine}", itself, many.families, few.families, 1.3)
+    yield Contest(f"booking_{engine}", route, few.book, few.bare_book, 6.0, between=few.undo)
+
+    def between() -> None:
+        few.undo()
+        many.undo()
+
+    # Another family and day, so that neither side has the traces of the contest before.
+    ours, theirs = partial(many.book, OTHER_FAMILY, OTHER_START), partial(few.book, OTHER_FAMILY, OTHER_START)
+    yield Contest(f"booking_50x_{engine}", itself, ours, theirs, 1.3, between=between)
+
+
+def measured(only: str) -> Iterator[Line]:
+    """The results of every contest whose name begins with `only`, one by one."""
+    with tempfile.TemporaryDirectory(prefix="homevisits-bench-") as folder, ExitStack() as stack:
+        for engine in ENGINES:
+            if engine == "sqlite":
+                urls = [f"sqlite:///{folder}/{visits}.sqlite" for visits in (FEW, MANY)]
+            else:
+                server = stack.enter_context(servers.postgres(Path(folder)))
+                urls = [server.url(server.create("template0")) for _ in (FEW, MANY)]
+            sides = [side(url, visits) for url, visits in zip(urls, (FEW, MANY), strict=True)]
+            for contest in contests(engine, *sides):
+                if contest.name.startswith(only):
+                    print(f"  {contest.name} ...", file=sys.stderr, flush=True)
+                    yield run(contest)
+            for each in sides:
+                each.database.dispose()
+
+
+def main(only: str = "") -> int:
+    """Measure, print, write. 1 when a target was missed."""
+    clock.use(partial(lambda at: at, district.NOW))
+    print(
+        f"Measuring on {date(2026, 10, 5):%A} of school, {FEW:,} and {MANY:,} visits ...", file=sys.stderr, flush=True
+    )
+    lines = list(measured(only))
+    if not lines:
+        raise SystemExit(f"there is no contest whose name begins with {only!r}")
+    target = Path("build") / "bench.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps([line.document() for line in lines], indent=1) + "\n", encoding="utf-8")
+    print(table(lines))
+    print(f"\nwritten to {target}")
+    return 0 if all(line.ok for line in lines) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:2]))

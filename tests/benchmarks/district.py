@@ -1,0 +1,261 @@
+"""A district to measure in: one teacher with a class, and around her as many past visits as wanted, lawfully made."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy.orm import Session
+
+from homevisits.access import Role
+from homevisits.availability.models import Commitment, WeeklyHours
+from homevisits.calendars.actions import hashed
+from homevisits.calendars.models import FeedToken
+from homevisits.db import Database
+from homevisits.draws.models import Draw, DrawEntry
+from homevisits.invitations.models import ConsentEntry, Invitation
+from homevisits.people.models import (
+    Account,
+    AccountGrant,
+    Caregiver,
+    Certification,
+    District,
+    Educator,
+    Enrollment,
+    Family,
+    OptIn,
+    Person,
+    School,
+    SchoolClass,
+    Student,
+    Teaching,
+    TrainingSession,
+)
+from homevisits.people.signin import hash_password
+from homevisits.visits.models import Attestation, Visit, VisitMember
+
+ZONE = "America/Denver"
+NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
+"""A Monday morning of school: the clock of every measurement."""
+LONG_AGO = NOW - timedelta(days=4 * 365)
+EMAIL, PASSWORD, TOKEN = "teacher@example.org", "a sentence that is long", "benchmark"
+TEACHER, PARTNER = 1, 2
+EDUCATORS, FAMILIES, CLASS = 60, 1200, 25
+RECENT = 40
+"""Visits of the teacher's within reach of her feed: the same however many years lie behind."""
+BATCH = 400
+
+
+@dataclass(frozen=True)
+class Past:
+    """A visit that was held: who, with whom, when; the n-th of the family."""
+
+    id: int
+    family_id: int
+    lead_id: int
+    partner_id: int
+    starts_at: datetime
+    turn: int
+
+
+def build(database: Database, visits: int) -> None:
+    """Fill an empty database: the same people and the same recent weeks, with `visits` visits held before."""
+    with database.transaction() as session:
+        _people(session)
+        _families(session)
+    past = list(_past(visits))
+    for turn in sorted({visit.turn for visit in past}):
+        ready = [visit for visit in past if visit.turn == turn]
+        for start in range(0, len(ready), BATCH):
+            with database.transaction() as session:
+                _hold(session, ready[start : start + BATCH])
+    with database.transaction() as session:
+        if database.engine.dialect.name == "postgresql":
+            for table in ("visit", "commitment", "attestation", "invitation", "consent_ledger"):
+                session.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1000000)"))
+    # What a running database does by itself, so that no plan is made from an empty table.
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+
+
+def _people(session: Session) -> None:
+    session.add(District(source_id="d", name="District", timezone=ZONE))
+    session.add_all([School(id=n, source_id=f"s{n}", name=f"School {n}", timezone=ZONE) for n in (1, 2, 3, 4)])
+    session.flush()
+    for number in range(1, EDUCATORS + 1):
+        session.add(
+            Educator(
+                id=number,
+                given_name="Given",
+                family_name=f"Educator{number}",
+                source_id=f"e{number}",
+                school_id=1 + number % 4 if number > PARTNER else 1,
+                employee_group="licensed",
+                languages="en",
+            )
+        )
+    parent = Person(id=9001, given_name="Parent", family_name="Trainer")
+    session.add(parent)
+    session.flush()
+    training = TrainingSession(
+        id=1, title="Basics", held_on=LONG_AGO.date(), minutes=240, educator_trainer_id=3, parent_trainer_id=9001,
+        recorded_at=LONG_AGO,
+    )  # fmt: skip
+    session.add(training)
+    session.flush()
+    everyone = range(1, EDUCATORS + 1)
+    session.execute(
+        insert(Certification),
+        [
+            {"id": n, "educator_id": n, "training_session_id": 1, "valid_from": LONG_AGO.date(), "valid_until": None}
+            for n in everyone
+        ],
+    )
+    session.execute(insert(OptIn), [{"id": n, "educator_id": n, "answer": "in", "at": LONG_AGO} for n in everyone])
+    session.execute(
+        insert(WeeklyHours),
+        [{"educator_id": n, "weekday": day, "starts": "15:00", "ends": "19:00"} for n in everyone for day in range(5)],
+    )
+    session.add(Account(id=1, email=EMAIL, name="Teacher", educator_id=TEACHER, password_hash=hash_password(PASSWORD)))
+    session.flush()
+    session.add(AccountGrant(account_id=1, role=Role.EDUCATOR, school_id=1))
+    session.add(FeedToken(person_id=TEACHER, sha256=hashed(TOKEN), created_at=LONG_AGO, last_fetched_at=NOW))
+
+
+def _families(session: Session) -> None:
+    session.add(SchoolClass(id=1, source_id="c1", school_id=1, title="3A"))
+    draw = {"scope": "school", "scope_value": "", "method": "everyone", "seed": "s", "wanted": FAMILIES}
+    sums = {"roster_sha256": "0", "selected_sha256": "0", "allocation": "{}", "drawn_at": LONG_AGO}
+    session.execute(insert(Draw), [{"id": n, "school_id": n, **draw, **sums} for n in (1, 2, 3, 4)])
+    session.add(Teaching(class_id=1, educator_id=TEACHER))
+    numbers = range(1, FAMILIES + 1)
+    school = {n: 1 if n <= CLASS else 1 + n % 4 for n in numbers}
+    session.execute(
+        insert(Family),
+        [{"id": n, "key": f"f{n}", "name": f"Family {n}", "address": f"{n} Main Street"} for n in numbers],
+    )
+    session.execute(
+        insert(Caregiver),
+        [
+            {
+                "id": n, "source_id": f"g{n}", "family_id": n, "given_name": "Ana", "family_name": f"Family {n}",
+                "relation": "mother", "phone": f"+1303555{n:04}",
+            }
+            for n in numbers
+        ],
+    )  # fmt: skip
+    session.execute(
+        insert(Student),
+        [
+            {
+                "id": n, "source_id": f"st{n}", "family_id": n, "school_id": school[n], "given_name": "Kid",
+                "family_name": f"Family {n}", "grade": "03",
+            }
+            for n in numbers
+        ],
+    )  # fmt: skip
+    session.execute(insert(Enrollment), [{"class_id": 1, "student_id": n} for n in range(1, CLASS + 1)])
+    session.execute(
+        insert(DrawEntry),
+        [
+            {
+                "draw_id": school[n], "family_id": n, "household_key": f"f{n}", "students": "[]", "stratum": "",
+                "sha256": f"{n:064}", "position": n,
+            }
+            for n in numbers
+        ],
+    )  # fmt: skip
+    asked = {"asked_at": LONG_AGO, "how": "text", "language": "en"}
+    session.execute(
+        insert(Invitation),
+        [{"id": n, "family_id": n, "school_id": school[n], "draw_id": school[n], **asked} for n in numbers],
+    )
+    yes = {"answer": "yes", "how": "text", "language": "en", "at": LONG_AGO}
+    session.execute(
+        insert(ConsentEntry),
+        [{"id": n, "family_id": n, "invitation_id": n, "caregiver_id": n, **yes} for n in numbers],
+    )
+
+
+def _past(visits: int) -> Iterator[Past]:
+    """The recent weeks of the teacher, then years of everyone's visits: one in forty is the teacher's."""
+    number = itertools.count(1)
+    turns: dict[int, int] = {}
+
+    def one(family: int, lead: int, partner: int, starts_at: datetime) -> Past:
+        turns[family] = turns.get(family, 0) + 1
+        return Past(next(number), family, lead, partner, starts_at, turns[family])
+
+    for index in range(visits):
+        # One slot a day for each pair, going back from 100 days ago: nobody is in two places.
+        day, pair = divmod(index, EDUCATORS // 2)
+        starts_at = NOW - timedelta(days=100 + day, minutes=(pair % 3) * 90)
+        lead = 1 + 2 * pair
+        own = lead == TEACHER
+        family = 1 + (day % (CLASS - 5)) if own else CLASS + 1 + (index % (FAMILIES - CLASS))
+        yield one(family, lead, lead + 1, starts_at)
+    for index in range(RECENT):
+        family = 1 + index % (CLASS - 5)
+        yield one(family, TEACHER, PARTNER, NOW - timedelta(days=2 + index, minutes=60))
+
+
+def _hold(session: Session, ready: list[Past]) -> None:
+    """Visits from proposed to completed, each statement for all of them: the database checks every one."""
+    held = (Visit.kind == "first", Visit.state == "completed", Visit.family_id.in_([v.family_id for v in ready]))
+    firsts = dict(session.execute(select(Visit.family_id, Visit.id).where(*held)).tuples().all())
+    session.execute(insert(Visit), [_visit(v, firsts.get(v.family_id)) for v in ready])
+    session.execute(insert(Commitment), [_time(v, place) for v in ready for place in (0, 1)])
+    session.execute(insert(VisitMember), [_place(v, place) for v in ready for place in (0, 1)])
+    ids = [{"number": v.id, "said": v.id * 2} for v in ready]
+    connection = session.connection()
+    number = Visit.__table__.c.id == bindparam("number")
+    for state in ("scheduled", "confirmed"):
+        connection.execute(update(Visit.__table__).where(number).values(state=state), ids)
+    session.execute(insert(Attestation), [_word(v, 0, None) for v in ready])
+    session.execute(insert(Attestation), [_word(v, 1, v.id * 2) for v in ready])
+    done = {"state": "completed", "attestation_id": bindparam("said"), "closed_at": NOW - timedelta(days=1)}
+    connection.execute(update(Visit.__table__).where(number).values(**done), ids)
+
+
+def _visit(visit: Past, first: int | None) -> dict[str, Any]:
+    day: date = visit.starts_at.date()
+    return {
+        "id": visit.id, "uid": f"past-{visit.id}", "family_id": visit.family_id, "school_id": 1,
+        "kind": "second" if first else "first", "state": "proposed", "invitation_id": visit.family_id,
+        "consent_id": visit.family_id, "first_visit_id": first, "lead_id": visit.lead_id,
+        "partner_id": visit.partner_id, "min_trained": 2, "policy": "default", "local_date": day,
+        "local_start": f"{visit.starts_at:%H:%M}", "timezone": ZONE, "starts_at": visit.starts_at,
+        "ends_at": visit.starts_at + timedelta(minutes=45), "place_type": "home",
+        "booked_at": visit.starts_at - timedelta(days=5), "updated_at": visit.starts_at,
+    }  # fmt: skip
+
+
+def _person(visit: Past, place: int) -> int:
+    return (visit.lead_id, visit.partner_id)[place]
+
+
+def _time(visit: Past, place: int) -> dict[str, Any]:
+    return {
+        "id": visit.id * 2 + place, "person_id": _person(visit, place), "starts_at": visit.starts_at,
+        "ends_at": visit.starts_at + timedelta(minutes=75), "active": True, "about": f"visit:{visit.id}",
+    }  # fmt: skip
+
+
+def _place(visit: Past, place: int) -> dict[str, Any]:
+    person = _person(visit, place)
+    return {
+        "visit_id": visit.id, "educator_id": person, "role": ("lead", "partner")[place], "state": "coming",
+        "opt_in_id": person, "certification_id": person, "commitment_id": visit.id * 2 + place,
+        "asked_at": visit.starts_at - timedelta(days=5),
+    }  # fmt: skip
+
+
+def _word(visit: Past, place: int, agrees_with: int | None) -> dict[str, Any]:
+    return {
+        "id": visit.id * 2 + place, "visit_id": visit.id, "educator_id": _person(visit, place), "outcome": "met",
+        "both_went": True, "started_at": visit.starts_at, "ended_at": visit.starts_at + timedelta(minutes=45),
+        "place_type": "home", "kind": "first", "agrees_with_id": agrees_with,
+        "at": visit.starts_at + timedelta(hours=1),
+    }  # fmt: skip

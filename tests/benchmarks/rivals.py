@@ -1,0 +1,102 @@
+"""The rivals: a bare Flask route that does the same work on the same database with nothing around it."""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask, Response, redirect, render_template_string, request
+from sqlalchemy import func, insert, select, update
+
+from homevisits.availability.models import Commitment
+from homevisits.calendars.actions import hashed
+from homevisits.calendars.models import FeedToken
+from homevisits.db import Database
+from homevisits.invitations.models import ConsentEntry
+from homevisits.people.models import Enrollment, Family, Student, Teaching
+from homevisits.visits.models import Visit, VisitEvent, VisitMember
+from tests.benchmarks import district
+
+LIST = "<!doctype html><ul>{% for r in rows %}<li>{{ r.name }}: {{ r.given_name }}, {{ r.answer }}{% endfor %}</ul>"
+
+
+def bare(database: Database) -> Flask:
+    """An application of three routes: no sign-in, no rules, no layout, no headers."""
+    app = Flask("bare")
+
+    @app.post("/book/<int:family>")
+    def book(family: int) -> Any:
+        start = datetime.fromisoformat(request.form["start"])
+        with database.transaction() as session:
+            write(session, family, int(request.form["partner"]), start)
+        return redirect("/", code=303)
+
+    @app.get("/families")
+    def families() -> Any:
+        newest = (
+            select(func.max(ConsentEntry.id))
+            .where(ConsentEntry.family_id == Family.id)
+            .correlate(Family)
+            .scalar_subquery()
+        )
+        query = (
+            select(Family.id, Family.name, Student.given_name, ConsentEntry.answer)
+            .join(Student, Student.family_id == Family.id)
+            .join(Enrollment, Enrollment.student_id == Student.id)
+            .join(Teaching, Teaching.class_id == Enrollment.class_id)
+            .outerjoin(ConsentEntry, ConsentEntry.id == newest)
+            .where(Teaching.educator_id == district.TEACHER)
+            .order_by(Family.name)
+        )
+        with database.reading() as session:
+            return render_template_string(LIST, rows=session.execute(query).all())
+
+    @app.get("/unchanged/<token>")
+    def unchanged(token: str) -> Any:
+        query = (
+            select(FeedToken.id, func.count(), func.max(Visit.updated_at))
+            .join(Commitment, Commitment.person_id == FeedToken.person_id)
+            .join(VisitMember, VisitMember.commitment_id == Commitment.id)
+            .join(Visit, Visit.id == VisitMember.visit_id)
+            .where(FeedToken.sha256 == hashed(token), Commitment.starts_at >= district.NOW - timedelta(days=90))
+            .group_by(FeedToken.id)
+        )
+        with database.reading() as session:
+            found = session.execute(query).one()
+        tag = f"{found[1]}-{found[2]}"
+        response = Response(status=304 if request.headers.get("If-None-Match") == f'"{tag}"' else 200)
+        response.set_etag(tag)
+        return response
+
+    return app
+
+
+def write(session: Any, family: int, partner: int, start: datetime) -> None:
+    """The rows of one booking, and nothing else: the same rows that ours leaves behind."""
+    end, now, name = start + timedelta(minutes=45), district.NOW, secrets.token_hex(16)
+    visit = {
+        "uid": name, "family_id": family, "school_id": 1, "kind": "first", "state": "proposed",
+        "invitation_id": family, "consent_id": family, "lead_id": district.TEACHER, "partner_id": partner,
+        "min_trained": 2, "policy": "default", "local_date": start.date(), "local_start": "16:30",
+        "timezone": district.ZONE, "starts_at": start, "ends_at": end, "place_type": "home", "booked_at": now,
+        "updated_at": now, "idempotency_key": name,
+    }  # fmt: skip
+    number = session.scalar(insert(Visit).returning(Visit.id), visit)
+    places = []
+    for person, role, state in ((district.TEACHER, "lead", "coming"), (partner, "partner", "asked")):
+        taken = {"person_id": person, "starts_at": start, "ends_at": end + timedelta(minutes=30), "active": True}
+        commitment = session.scalar(insert(Commitment).returning(Commitment.id), taken | {"about": f"visit:{number}"})
+        proofs = {"opt_in_id": person, "certification_id": person, "commitment_id": commitment}
+        who = {"visit_id": number, "educator_id": person, "role": role, "state": state, "asked_at": now}
+        places.append(who | proofs)
+    session.execute(insert(VisitMember), places)
+    session.execute(insert(VisitEvent), {"visit_id": number, "what": "booked", "at": now})
+
+
+def undo(database: Database) -> None:
+    """Call off whatever is ahead, ours or the rival's, outside the measured time."""
+    live = select(Visit.id).where(Visit.starts_at > district.NOW, Visit.state == "proposed")
+    with database.transaction() as session:
+        ids = list(session.scalars(live))
+        session.execute(update(Visit).where(Visit.id.in_(ids)).values(state="cancelled_by_educator"))
+        about = [f"visit:{number}" for number in ids]
+        session.execute(update(Commitment).where(Commitment.about.in_(about)).values(active=False))
