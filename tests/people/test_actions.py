@@ -1,0 +1,142 @@
+"""Trainings certify; educators take part or leave as they like."""
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from homevisits.access import Actor, Grant, Role
+from homevisits.people import actions, queries
+from homevisits.people.actions import NewParent, Training
+from homevisits.people.models import Certification, OptIn, Person, School, TrainingSession
+from homevisits.problems import RulesBroken
+from tests.world import NOW, POLICY, Town, town
+
+__all__ = ["town"]
+
+
+def held(town: Town, **changed: object) -> Training:
+    values: dict[str, object] = {
+        "title": "Second training",
+        "held_on": date(2026, 10, 1),
+        "minutes": 240,
+        "educator_trainer_id": town.educators["Grace"],
+        "parent_trainer": NewParent("Rosa", "Tapia"),
+        "participants": (town.educators["Soon"], town.educators["Out"]),
+    }
+    return Training(**{**values, **changed})  # type: ignore[arg-type]
+
+
+def test_a_training_certifies_whoever_took_part(town: Town) -> None:
+    with town.session() as session:
+        made = actions.record_training(session, town.actors["coordinator"], held(town), POLICY, NOW)
+        found = session.scalars(select(Certification).where(Certification.training_session_id == made.id)).all()
+        assert {row.educator_id for row in found} == {town.educators["Soon"], town.educators["Out"]}
+        assert {(row.valid_from, row.valid_until) for row in found} == {(date(2026, 10, 1), date(2029, 9, 30))}
+        parent = session.get_one(Person, made.parent_trainer_id)
+        assert (parent.kind, parent.given_name) == ("person", "Rosa")
+        assert made.recorded_by == town.actors["coordinator"].account_id
+
+
+def test_the_same_parent_leads_again_and_is_one_person(town: Town) -> None:
+    with town.session() as session:
+        first = actions.record_training(session, None, held(town), POLICY, NOW)
+        again = held(town, parent_trainer=first.parent_trainer_id, title="Third")
+        second = actions.record_training(session, None, again, POLICY, NOW)
+        assert first.parent_trainer_id == second.parent_trainer_id
+        assert first.parent_trainer_id in {choice.id for choice in queries.parent_trainers(session)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"educator_trainer_id": None}, "trainer_educator_missing"),
+        ({"parent_trainer": None}, "trainer_parent_missing"),
+        ({"parent_trainer": NewParent("", "Tapia")}, "trainer_parent_missing"),
+        ({"parent_trainer": 999_999}, "trainer_parent_missing"),
+        ({"participants": ()}, "training_nobody"),
+        ({"participants": (999_999,)}, "not_of_your_schools"),
+        ({"held_on": date(2026, 10, 6)}, "training_future"),
+        ({"minutes": 10}, "training_minutes"),
+    ],
+)
+def test_a_training_without_what_it_needs_is_refused_and_nothing_is_recorded(
+    town: Town, changed: dict[str, object], code: str
+) -> None:
+    with town.session() as session:
+        before = session.scalar(select(func.count()).select_from(TrainingSession))
+        with pytest.raises(RulesBroken) as refusal:
+            actions.record_training(session, town.actors["coordinator"], held(town, **changed), POLICY, NOW)
+        assert code in {problem.code for problem in refusal.value.problems}
+        assert session.scalar(select(func.count()).select_from(TrainingSession)) == before
+
+
+def test_an_educator_cannot_stand_in_for_the_parent(town: Town) -> None:
+    grace, luis = town.educators["Grace"], town.educators["Luis"]
+    for parent, code in ((grace, "trainers_same"), (luis, "trainer_parent_missing")):
+        with town.session() as session, pytest.raises(RulesBroken) as refusal:
+            actions.record_training(session, None, held(town, parent_trainer=parent), POLICY, NOW)
+        assert [problem.code for problem in refusal.value.problems] == [code]
+
+
+def test_every_reason_is_said_at_once(town: Town) -> None:
+    wrong = held(town, educator_trainer_id=None, parent_trainer=None, participants=(), minutes=1)
+    with town.session() as session, pytest.raises(RulesBroken) as refusal:
+        actions.record_training(session, None, wrong, POLICY, NOW)
+    assert len(refusal.value.problems) == 4
+
+
+def test_a_coordinator_certifies_at_the_own_schools_only(town: Town) -> None:
+    with town.session() as session:
+        other = School(source_id="s2", name="Other", timezone="America/Denver")
+        session.add(other)
+        session.flush()
+        stranger = Actor(1, None, "Stranger", "en", frozenset({Grant(Role.SITE_COORDINATOR, other.id)}))
+        with pytest.raises(RulesBroken) as refusal:
+            actions.record_training(session, stranger, held(town), POLICY, NOW)
+        assert [problem.code for problem in refusal.value.problems] == ["not_of_your_schools"]
+        assert queries.educators_of(session, stranger, NOW.date()) == []
+        assert queries.trainings(session, stranger) == []
+
+
+def test_leaving_and_coming_back_are_rows_and_saying_it_twice_is_not(town: Town) -> None:
+    grace = town.actors["Grace"]
+    with town.session() as session:
+        for act in (actions.opt_in, actions.opt_out, actions.opt_out, actions.opt_in):
+            act(session, grace, NOW)
+        answers = session.scalars(
+            select(OptIn.answer).where(OptIn.educator_id == grace.educator_id).order_by(OptIn.id)
+        ).all()
+        assert answers == ["in", "out", "in"]
+        assert queries.opted_in(session, [town.educators["Grace"], town.educators["Out"]]).keys() == {grace.educator_id}
+
+
+def test_only_an_educator_takes_part(town: Town) -> None:
+    with town.session() as session, pytest.raises(RulesBroken):
+        actions.opt_in(session, town.actors["coordinator"], NOW)
+
+
+def test_the_people_page_knows_who_is_certified_today_and_who_is_willing(town: Town) -> None:
+    with town.database.reading() as session:
+        rows = {row.name: row for row in queries.educators_of(session, town.actors["coordinator"], date(2026, 10, 9))}
+        assert rows["Soon Test"].certified
+        assert not rows["Out Test"].willing
+        assert rows["Grace Test"].willing
+        later = queries.educators_of(session, town.actors["coordinator"], date(2026, 10, 10))
+        assert not {row.name: row for row in later}["Soon Test"].certified
+        mine = queries.my_part(session, town.educators["Soon"], date(2026, 10, 10))
+        assert (mine.willing, mine.certified, mine.trained) == (True, False, True)
+
+
+def test_the_first_training_of_a_programme_may_be_led_by_any_educator(town: Town) -> None:
+    with town.database.reading() as session:
+        assert len(queries.educator_trainers(session, date(2026, 10, 5))) == 6
+        # Long after every certificate has ended, nobody is certified: the programme begins anew.
+        assert len(queries.educator_trainers(session, date(2036, 1, 1))) == 6
+        assert len(queries.educator_trainers(session, date(2026, 10, 10))) == 5
+
+
+def test_the_roster_page_counts_families_without_a_phone(town: Town) -> None:
+    with town.database.reading() as session:
+        (school,) = queries.roster(session, (NOW + timedelta(days=1)).date())
+        assert (school.students, school.families, school.unreachable, school.educators) == (4, 4, 0, 6)

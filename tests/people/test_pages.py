@@ -1,0 +1,105 @@
+"""The pages about people, as a browser without script sees them."""
+
+import io
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from homevisits.access import Grant, Role
+from homevisits.db import Database
+from homevisits.people.models import Certification, OptIn, Student
+from homevisits.visits import actions as visits
+from homevisits.visits.models import Visit, VisitMember
+from tests.people import rosters
+from tests.shell import doors
+from tests.world import Town, build
+
+
+@pytest.fixture
+def town(sqlite_database: Database) -> Town:
+    return build(sqlite_database)
+
+
+def client_of(town: Town, who: str) -> FlaskClient:
+    return doors.browser_of(doors.app_of(town.database), town.actors[who])
+
+
+def test_a_coordinator_records_a_training_and_sees_it(town: Town) -> None:
+    client = client_of(town, "coordinator")
+    form = {
+        "title": "Autumn training",
+        "held_on": "2026-10-06",
+        "hours": "3.5",
+        "educator_trainer": str(town.educators["Grace"]),
+        "parent_trainer": "",
+        "parent_given": "Rosa",
+        "parent_family": "Tapia",
+        "participants": [str(town.educators["Out"])],
+    }
+    answer = client.post("/people/training", data=form)
+    assert answer.status_code == 303
+    page = client.get("/people").text
+    assert "Autumn training" in page
+    assert "Rosa Tapia" in page
+    with town.database.reading() as session:
+        assert session.scalar(select(func.max(Certification.educator_id))) == town.educators["Out"]
+
+
+def test_a_refused_training_keeps_what_was_typed_and_says_everything(town: Town) -> None:
+    client = client_of(town, "coordinator")
+    answer = client.post("/people/training", data={"title": "Autumn <b>", "held_on": "soon", "hours": "many"})
+    assert answer.status_code == 422
+    assert "Autumn &lt;b&gt;" in answer.text
+    assert 'href="#held_on"' in answer.text
+    assert 'href="#hours"' in answer.text
+    answer = client.post("/people/training", data={"title": "T", "held_on": "2026-10-01", "hours": "3"})
+    assert answer.status_code == 422
+    for field in ("educator_trainer", "parent_trainer", "participants"):
+        assert f'href="#{field}"' in answer.text
+        assert f'id="{field}"' in answer.text
+
+
+def test_an_educator_takes_part_from_the_own_page(town: Town) -> None:
+    client = client_of(town, "Out")
+    assert "/me/opt-in" in client.get("/me").text
+    assert client.post("/me/opt-in").status_code == 303
+    assert "/me/opt-out" in client.get("/me").text
+    with town.database.reading() as session:
+        newest = session.scalars(select(OptIn).order_by(OptIn.id.desc())).first()
+        assert newest is not None
+        assert (newest.educator_id, newest.answer) == (town.educators["Out"], "in")
+
+
+def test_a_district_lead_brings_a_roster_in_and_reads_what_is_wrong(
+    sqlite_database: Database, tmp_path: object
+) -> None:
+    app = doors.app_of(sqlite_database)
+    lead = doors.account(sqlite_database, "lead", Grant(Role.DISTRICT_LEAD, None))
+    client = doors.browser_of(app, lead)
+    bad = rosters.archive(tmp_path / "bad.zip", rosters.files({("users.csv", 3, "role"): "wizard"}))
+    answer = client.post("/roster", data={"file": (io.BytesIO(bad.read_bytes()), "roster.zip")})
+    assert answer.status_code == 422
+    assert "“wizard” is not a value" in answer.text
+    good = rosters.archive(tmp_path / "good.zip", rosters.files())
+    answer = client.post("/roster", data={"file": (io.BytesIO(good.read_bytes()), "roster.zip")})
+    assert answer.status_code == 303
+    assert "Alder School" in client.get("/roster").text
+    assert client.post("/roster").status_code == 422
+    with sqlite_database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Student)) == 3
+
+
+def test_an_educator_leaves_and_is_taken_out_of_what_was_planned(town: Town) -> None:
+    with town.session() as session:
+        wanted = visits.Wanted(town.families["Rivera"], town.educators["Luis"], town.at(8, 16))
+        planned = visits.book(session, town.actors["Grace"], wanted, town.policy, town.now).id
+        visits.accept(session, town.actors["Luis"], planned, town.policy, town.now)
+    client = client_of(town, "Luis")
+    assert client.post("/me/opt-out").status_code == 303
+    assert "/me/opt-in" in client.get("/me").text
+    with town.database.reading() as session:
+        assert session.scalar(select(Visit.state)) == "proposed"
+        member = session.get_one(VisitMember, (planned, town.educators["Luis"]))
+        assert member.state == "withdrawn"
