@@ -207,22 +207,26 @@ def find(
 
 
 def best_first(slots: Iterable[Slot], worth: Mapping[int, int], most: int) -> list[Slot]:
-    """At most `most` times, the best first: the partner worth most on a day, at most two times a day, soonest first.
+    """At most `most` times, the best first. A day gives two: with whoever suits best, then with somebody else.
 
     `worth` says how well each partner suits (shared language, same school, fair load); higher is better.
     """
-    by_start: dict[datetime, Slot] = {}
-    for slot in slots:
-        held = by_start.get(slot.starts_at)
-        if held is None or _rank(slot, worth) < _rank(held, worth):
-            by_start[slot.starts_at] = slot
-    chosen: list[Slot] = []
-    for day in sorted({slot.day for slot in by_start.values()}):
-        of_day = sorted((s for s in by_start.values() if s.day == day), key=lambda s: s.starts_at)
-        first = min(of_day, key=lambda s: _rank(s, worth))
-        later = [s for s in of_day if s.starts_at >= first.starts_at + timedelta(hours=1)]
-        chosen += [first, *later[:1]]
-    return sorted(chosen, key=lambda s: (-worth.get(s.partner_id, 0), s.starts_at))[:most]
+    ranked = sorted(slots, key=lambda each: _rank(each, worth))
+    alone = len({slot.partner_id for slot in ranked}) == 1
+    by_day: dict[date, list[Slot]] = {}
+    for slot in ranked:
+        chosen = by_day.setdefault(slot.day, [])
+        if not chosen or (len(chosen) == 1 and _another(chosen[0], slot, alone=alone)):
+            chosen.append(slot)
+    found = [slot for chosen in by_day.values() for slot in chosen]
+    return sorted(found, key=lambda each: _rank(each, worth))[:most]
+
+
+def _another(first: Slot, slot: Slot, *, alone: bool) -> bool:
+    """Whether a day's second time is another choice: somebody else, or with one partner another hour."""
+    if alone:
+        return slot.starts_at >= first.starts_at + timedelta(hours=1)
+    return slot.partner_id != first.partner_id
 
 
 def _rank(slot: Slot, worth: Mapping[int, int]) -> tuple[int, datetime, int]:

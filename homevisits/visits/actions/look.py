@@ -1,7 +1,7 @@
 """Look: which times suit, with whom, and why others are closed. It asks the judges that refuse a booking."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -46,6 +46,7 @@ class Offer:
     times: tuple[Offered, ...]
     closed: tuple[Closed, ...]
     problems: tuple[Problem, ...]
+    visit_id: int | None
     first_day: date
     last_day: date
     more: bool
@@ -79,7 +80,8 @@ def look(
         problems.append(Problem("family_has_a_visit", "family"))
     kind = hopes_and_dreams.next_kind(family.facts)
     wanted = _Wanted(kind, family, lead, {each.id: each for each in people}, policy, now)
-    return _offer(session, wanted, partners, problems, after)
+    offer = _offer(session, wanted, partners, problems, after)
+    return replace(offer, visit_id=live.id) if live is not None else offer
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def _offer(
         times=tuple(Offered(s.starts_at, s.starts_at + length, suits[s.partner_id]) for s in best),
         closed=tuple(found.closed),
         problems=tuple(problems),
+        visit_id=None,
         first_day=first,
         last_day=last,
         more=last < furthest,

@@ -37,7 +37,7 @@ def _met(page: VisitPage, given: forms.Telling, problems: list[Problem]) -> str:
         other=page.card.other(me),
         theirs=page.account_of(page.card.other(me).id),
         mine=page.account_of(me),
-        places=settings().policy.place_types,
+        place_types=settings().policy.place_types,
         who=forms.WHO,
         problems=problems,
         now=now(),

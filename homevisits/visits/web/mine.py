@@ -132,6 +132,6 @@ def _check(family_id: int, given: forms.Booking, problems: list[Problem]) -> str
         partner=partner,
         wanted=wanted,
         given=given,
-        places=policy.place_types,
+        place_types=policy.place_types,
         problems=against,
     )
