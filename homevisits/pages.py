@@ -204,7 +204,8 @@ def _begin() -> None:
     view = current_app.view_functions.get(request.endpoint or "")
     if view is not None and view not in _ASKS and not (request.endpoint or "").endswith("static"):
         raise Refused  # a route that does not say who may call it is called by nobody
-    if any("\x00" in text for text in request.values.values()):
+    sent = request.query_string or request.content_length or "chunked" in request.headers.get("Transfer-Encoding", "")
+    if sent and any("\x00" in text for text in request.values.values()):
         abort(400)  # no keyboard types it, and no database keeps it
 
 
