@@ -1,5 +1,6 @@
 """The command homevisits: each command finds its settings and database, calls one function, says what came of it."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -176,6 +177,8 @@ def draw(
             "drawn": made.wanted,
             "roster_sha256": made.roster_sha256,
             "selected_sha256": made.selected_sha256,
+            "allocation": json.loads(made.allocation),
+            "households": queries.households_drawn(session, made.id),
         }
     return Answer(document, f"Draw {made.id}: {made.wanted} households with seed {made.seed}. {made.selected_sha256}")
 

@@ -197,6 +197,12 @@ def record(session: Session, actor: Actor, draw_id: int) -> Record:
     return Record(made, strata, tuple(entries))
 
 
+def households_drawn(session: Session, draw_id: int) -> list[str]:
+    """The households drawn, as they were hashed, in the order of asking."""
+    drawn = select(DrawEntry.household_key).where(DrawEntry.draw_id == draw_id, DrawEntry.position.is_not(None))
+    return list(session.scalars(drawn.order_by(DrawEntry.position)))
+
+
 def _rows() -> Any:
     later = aliased(Draw)
     listed = select(func.count()).where(DrawEntry.draw_id == Draw.id).scalar_subquery()
