@@ -1,5 +1,6 @@
 """What every page has, whatever it is about: headers, errors without insides, a language, a way to sign in and out."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -141,7 +142,7 @@ def test_unknown_account_and_wrong_password_read_the_same(
     for email in ("union@example.org", "none@example.org", "nobody@example.org"):
         answer = client.post("/sign-in", data={"email": email, "password": "wrong"})
         assert answer.status_code == 422
-        texts.add(answer.text.replace(email, ""))
+        texts.add(re.sub(r'value="[^"]*"', "", answer.text))
     assert len(texts) == 1
 
 
