@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, literal_column, or_, select, union
+from sqlalchemy import ColumnElement, Date, Row, Select, and_, bindparam, exists, func, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
 from homevisits.access import Actor
 from homevisits.availability.models import Commitment
+from homevisits.db import Key, Moment
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.invitations.queries import counts_for_standing
 from homevisits.people.models import Educator, Enrollment, Family, OptIn, Person, School, Student, Teaching
@@ -51,26 +53,33 @@ ORDER = (
 def my_families(session: Session, actor: Actor, now: datetime) -> list[FamilyRow]:
     """The families the actor teaches or has a visit with, by what waits for the actor, then by name."""
     me = actor.educator_id or 0
-    rows = [_row(found, me, now) for found in session.execute(_families(me, now)).all()]
+    given = {"me": me, "today": now.date(), "after": now - REACH}
+    rows = [_row(found, me, now) for found in session.execute(_families(), given).all()]
     kept = [row for row in rows if row is not None]
     return sorted(kept, key=lambda row: (ORDER.index(row.state), row.starts_at or row.at or now, row.name, row.id))
 
 
-def _mine(me: int, today: date, after: datetime) -> Select[int]:
+_ME = bindparam("me", type_=Key)
+
+
+def _mine() -> Select[int]:
     taught = (
         select(Student.family_id.label("id"))
         .join(Enrollment, Enrollment.student_id == Student.id)
         .join(Teaching, Teaching.class_id == Enrollment.class_id)
-        .where(Teaching.educator_id == me, or_(Student.enrolled_to.is_(None), Student.enrolled_to >= today))
+        .where(
+            Teaching.educator_id == _ME,
+            or_(Student.enrolled_to.is_(None), Student.enrolled_to >= bindparam("today", type_=Date)),
+        )
     )
     ahead = (
         select(Visit.family_id.label("id"))
         .join(VisitMember, VisitMember.visit_id == Visit.id)
         .join(Commitment, Commitment.id == VisitMember.commitment_id)
         .where(
-            Commitment.person_id == me,
+            Commitment.person_id == _ME,
             Commitment.active,
-            Commitment.starts_at > after,
+            Commitment.starts_at > bindparam("after", type_=Moment),
             VisitMember.state == "coming",
         )
     )
@@ -78,7 +87,9 @@ def _mine(me: int, today: date, after: datetime) -> Select[int]:
     return select(both.c.id)
 
 
-def _families(me: int, now: datetime) -> Select[*tuple[Any, ...]]:
+@cache
+def _families() -> Select[*tuple[Any, ...]]:
+    """Built once: putting this statement together takes longer than running it."""
     word, last = aliased(ConsentEntry), aliased(ConsentEntry)
     done = aliased(Visit)
     other = aliased(Person, flat=True)
@@ -120,9 +131,9 @@ def _families(me: int, now: datetime) -> Select[*tuple[Any, ...]]:
         )
         .outerjoin(
             other,
-            other.id == func.coalesce(func.nullif(Visit.lead_id, literal_column(str(int(me)))), Visit.partner_id),
+            other.id == func.coalesce(func.nullif(Visit.lead_id, _ME), Visit.partner_id),
         )
-        .where(Family.id.in_(_mine(me, now.date(), now - REACH)))
+        .where(Family.id.in_(_mine()))
     )
 
 
