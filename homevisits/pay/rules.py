@@ -110,24 +110,26 @@ class NewRule:
 
 def problems_of(new: NewRule, existing: Iterable[Rule], today: date) -> list[Problem]:
     """Every reason why the rule cannot be added. Into days without a rule it may reach back: nothing was paid then."""
-    existing = list(existing)
-    found = []
-    if new.unit not in set(Unit):
-        found.append(Problem("not_a_choice", "unit"))
+    found = [] if new.unit in set(Unit) else [Problem("not_a_choice", "unit")]
     if rate_cents(new.rate) is None:
         found.append(Problem("rule_amount", "rate"))
-    if new.unit == Unit.HOURLY:
-        if not (new.minimum_minutes.isdecimal() and int(new.minimum_minutes[:6]) <= 480):
-            found.append(Problem("rule_minimum", "minimum_minutes"))
-        if not (new.round_to_minutes.isdecimal() and int(new.round_to_minutes[:6]) in ROUNDINGS):
-            found.append(Problem("rule_rounding", "round_to_minutes"))
-    if not CODE.match(new.pay_code):
-        found.append(Problem("rule_code", "pay_code"))
+    found += _problems_of_start(new.effective_from, list(existing), today)
     if not new.clause.strip():
         found.append(Problem("rule_clause", "clause"))
     elif len(new.clause) > 200:
         found.append(Problem("too_long", "clause", {"most": 200}))
-    return found + _problems_of_start(new.effective_from, existing, today)
+    if not CODE.match(new.pay_code):
+        found.append(Problem("rule_code", "pay_code"))
+    return found + (_problems_of_hours(new) if new.unit == Unit.HOURLY else [])
+
+
+def _problems_of_hours(new: NewRule) -> list[Problem]:
+    found = []
+    if not (new.minimum_minutes.isdecimal() and int(new.minimum_minutes[:6]) <= 480):
+        found.append(Problem("rule_minimum", "minimum_minutes"))
+    if not (new.round_to_minutes.isdecimal() and int(new.round_to_minutes[:6]) in ROUNDINGS):
+        found.append(Problem("rule_rounding", "round_to_minutes"))
+    return found
 
 
 def _problems_of_start(start: date | None, existing: list[Rule], today: date) -> list[Problem]:

@@ -40,6 +40,8 @@ def mine() -> str:
     year = int(typed) if typed.isdecimal() and 2000 <= int(typed[:5]) <= 2200 else school_year(today())[0].year
     with reading() as db:
         lines = queries.own_lines(db, actor(), date(year, 8, 1), date(year + 1, 7, 31))
+    put_right = {line.visit_id for line in lines if line.pay_type == rules.PayType.CORRECTION}
+    lines = [line for line in lines if line.cents is not None or line.visit_id not in put_right]
     sums = {"earned": 0, "pending": 0, "paid": 0}
     for line in lines:
         name = {"earned": "earned", "returned": "earned", "exported": "paid"}.get(line.state, "pending")

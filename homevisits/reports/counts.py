@@ -4,6 +4,7 @@ visits    completed visits, by the day the family was promised
 people    different educators who went on those visits
 minutes   attested minutes, of each of the two who went
 dollars   pay lines of those days: approved by both (also when in a payroll file), or still waiting
+no rule   lines on which nothing is due because no rule was in force, and that no correction has put right
 families  asked, said yes, visited: different families of the days in question
 """
 
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.pay.models import PayLine
+from homevisits.pay.rules import PayType
 from homevisits.people.models import Certification, District, Educator, School
 from homevisits.people.queries import counts_on, newest_opt_ins
 from homevisits.visits.models import Attestation, Visit
@@ -140,7 +142,7 @@ def _add_pay(session: Session, found: Tallies, schools: Schools, first: date, la
             _sum(and_(due, ~approved), PayLine.amount_cents),
             _sum(and_(due, PayLine.state.in_(("earned", "site_approved"))), 1),
             _sum(and_(due, PayLine.state == "returned"), 1),
-            _sum(~due, 1),
+            _sum(~due, 1) - _sum(PayLine.pay_type == PayType.CORRECTION, 1),
         )
         .where(among if schools is None else and_(among, PayLine.school_id.in_(schools)))
         .group_by(PayLine.school_id, year, month)

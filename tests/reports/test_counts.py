@@ -44,6 +44,18 @@ def test_every_visit_counts_once_in_the_month_the_family_was_promised(town: Town
     assert (found.total.waiting, found.total.approved_cents) == (8, 0)
 
 
+def test_a_visit_without_a_rule_counts_until_it_is_put_right(town: Town) -> None:
+    hold(town, DAYS[0])
+    with town.session() as session:
+        actions.settle(session, NOW + timedelta(days=60))
+        before = counts.tallies(session, None, FIRST, LAST).total
+    with_rule(town)
+    with town.session() as session:
+        after = counts.tallies(session, None, FIRST, LAST).total
+    assert (before.no_rule, before.cents, before.visits) == (2, 0, 1)
+    assert (after.no_rule, after.cents, after.visits) == (0, 12000, 1)
+
+
 def test_days_are_bounds_to_the_day(town: Town) -> None:
     lived(town)
     with town.session() as session:
