@@ -16,7 +16,7 @@ from homevisits.db import Database
 from homevisits.demo import build
 from homevisits.demo.house import DEFAULT, Folder, settings_of
 from homevisits.people.installation import refuse_if_mixed_up
-from homevisits.settings import SettingsWrong
+from homevisits.settings import Settings, SettingsWrong
 
 READY_SECONDS = 60
 STOP_SECONDS = 25
@@ -51,14 +51,21 @@ def start(path: Path = DEFAULT, port: int = 8077, *, reset: bool = False, say: S
 def prepare(path: Path, port: int, *, reset: bool = False, say: Say = print) -> Folder:
     """The demo's folder with its secret and its database. Raises `SettingsWrong` when this cannot be a demo."""
     folder = Folder(path.resolve())
-    if reset and folder.path.exists():
-        _forget(folder)
     folder.path.mkdir(parents=True, exist_ok=True)
     wanted = settings_of(folder, port)
-    if not folder.database.exists():
-        say("Making a sample district: 4 schools, 1,000 students, and what they did so far. This takes a moment.")
-        build.make(folder, port, clock.now(), say)
-        return folder
+    if folder.database.exists():
+        _check(folder, wanted)
+        if not reset:
+            say("The demo's data is kept from last time. `make demo RESET=1` starts over.")
+            return folder
+        _forget(folder)
+    say("Making a sample district: 4 schools, 1,000 students, and what they did so far. This takes a moment.")
+    build.make(folder, port, clock.now(), say)
+    return folder
+
+
+def _check(folder: Folder, wanted: Settings) -> None:
+    """Whether the database in the folder is a demo's: another one is neither started nor removed."""
     database = Database(wanted.database_url)
     try:
         if migrate.current(database) is None:
@@ -67,8 +74,6 @@ def prepare(path: Path, port: int, *, reset: bool = False, say: Say = print) -> 
         migrate.upgrade(database)
     finally:
         database.dispose()
-    say("The demo's data is kept from last time. `make demo RESET=1` starts over.")
-    return folder
 
 
 def _forget(folder: Folder) -> None:
@@ -76,7 +81,7 @@ def _forget(folder: Folder) -> None:
     for name in ("homevisits.sqlite", "making.sqlite"):
         for ending in ("", "-wal", "-shm", "-journal"):
             (folder.path / f"{name}{ending}").unlink(missing_ok=True)
-    for name in ("clock", "clock.next", "secret"):
+    for name in ("clock", "clock.next"):
         (folder.path / name).unlink(missing_ok=True)
     shutil.rmtree(folder.sample, ignore_errors=True)
 

@@ -1,0 +1,136 @@
+"""Nothing of the demo can be switched on in production by accident, nor the demo turned on real people."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, update
+
+from homevisits import migrate, settings
+from homevisits.app import create_app
+from homevisits.db import Database
+from homevisits.demo import house, run
+from homevisits.demo.house import Folder
+from homevisits.people.installation import purpose, refuse_if_mixed_up
+from homevisits.people.models import District
+from homevisits.settings import SettingsWrong
+from tests.shell import doors
+
+SECRET = "a secret of the tests, long enough"
+
+
+def folder_of(tmp_path: Path) -> Folder:
+    folder = Folder(tmp_path / "demo")
+    folder.path.mkdir()
+    return folder
+
+
+def district(database: Database, kind: str) -> None:
+    with database.transaction() as session:
+        session.execute(
+            insert(District), [{"source_id": "d", "name": "D", "timezone": "America/Denver", "purpose": kind}]
+        )
+
+
+def test_the_environment_cannot_switch_the_demo_on(tmp_path: Path) -> None:
+    values = {"HOMEVISITS_DATABASE_URL": "sqlite:///x", "HOMEVISITS_SECRET_KEY": SECRET,
+              "HOMEVISITS_PUBLIC_URL": "http://127.0.0.1:1"}  # fmt: skip
+    with pytest.raises(SettingsWrong, match="cannot be set to demo"):
+        settings.load({**values, "HOMEVISITS_MODE": "demo"})
+    file = tmp_path / "own.toml"
+    file.write_text('mode = "demo"\n')
+    with pytest.raises(SettingsWrong, match="cannot be set to demo"):
+        settings.load({**values, "HOMEVISITS_CONFIG": str(file)})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"twilio_auth_token": "x"},
+        {"twilio_account_sid": "ACx"},
+        {"carrier": "twilio", "twilio_account_sid": "ACx", "twilio_auth_token": "x", "twilio_from": "+13035550100"},
+        {"public_url": "https://visits.example.org"},
+        {"database_url": "postgresql+psycopg://localhost/real"},
+    ],
+)
+def test_a_demo_sends_nothing_and_stays_on_this_machine(given: dict[str, str]) -> None:
+    values = {"database_url": "sqlite:///x", "secret_key": SECRET, "public_url": "http://127.0.0.1:1", **given}
+    with pytest.raises(SettingsWrong, match="mode demo"):
+        settings.load({}, mode="demo", **values)
+
+
+def test_a_twilio_setting_in_the_environment_stops_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMEVISITS_TWILIO_AUTH_TOKEN", "x")
+    with pytest.raises(SettingsWrong, match="mode demo"):
+        house.settings_of(folder_of(tmp_path), 8077)
+
+
+@pytest.mark.parametrize("mode", ["production", "development"])
+def test_no_page_of_the_demo_exists_outside_it(sqlite_database: Database, mode: str) -> None:
+    app = doors.app_of(sqlite_database, mode=mode)
+    assert not [rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/demo")]
+    client = app.test_client()
+    for address in ("/demo/", "/demo/phone", "/demo/phone/1"):
+        assert client.get(address).status_code == 404
+    for address in ("/demo/be", "/demo/clock", "/demo/phone/1"):
+        assert client.post(address, data={"part": "lead"}).status_code == 404
+    assert "demo-bar" not in client.get("/sign-in").text
+
+
+def test_production_refuses_the_demos_database(sqlite_database: Database) -> None:
+    district(sqlite_database, "demo")
+    real = settings.load({}, database_url=sqlite_database.url, secret_key=SECRET, public_url="https://x.example.org")
+    with pytest.raises(SettingsWrong, match="nobody in it is real"):
+        refuse_if_mixed_up(sqlite_database, real)
+
+
+def test_the_demo_refuses_a_real_database_and_an_empty_one(sqlite_database: Database) -> None:
+    demo = settings.load(
+        {}, mode="demo", database_url=sqlite_database.url, secret_key=SECRET, public_url="http://127.0.0.1:1"
+    )
+    with pytest.raises(SettingsWrong, match="does not belong to the demo"):
+        refuse_if_mixed_up(sqlite_database, demo)
+    district(sqlite_database, "real")
+    with pytest.raises(SettingsWrong, match="does not belong to the demo"):
+        refuse_if_mixed_up(sqlite_database, demo)
+    with sqlite_database.transaction() as session:
+        session.execute(update(District).values(purpose="demo"))
+    refuse_if_mixed_up(sqlite_database, demo)
+    with sqlite_database.reading() as session:
+        assert purpose(session) == "demo"
+
+
+def test_a_folder_with_a_real_database_is_left_alone(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    database = Database(f"sqlite:///{folder.database}")
+    migrate.upgrade(database)
+    district(database, "real")
+    database.dispose()
+    before = folder.database.read_bytes()
+    with pytest.raises(SettingsWrong, match="does not belong to the demo"):
+        run.prepare(folder.path, 8077, say=lambda _line: None)
+    assert folder.database.read_bytes() == before
+
+
+def test_starting_over_does_not_remove_a_real_database(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    database = Database(f"sqlite:///{folder.database}")
+    migrate.upgrade(database)
+    district(database, "real")
+    database.dispose()
+    with pytest.raises(SettingsWrong, match="does not belong to the demo"):
+        run.prepare(folder.path, 8077, reset=True, say=lambda _line: None)
+    assert folder.database.exists()
+
+
+def test_the_secret_is_the_owners_and_stays(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    secret = folder.secret()
+    assert len(secret) >= 32
+    assert folder.secret() == secret
+    assert stat.S_IMODE((folder.path / "secret").stat().st_mode) == 0o600
+
+
+def test_the_demo_app_is_only_made_from_demo_settings(tmp_path: Path) -> None:
+    made = create_app(house.settings_of(folder_of(tmp_path), 8077))
+    assert any(rule.rule == "/demo/" for rule in made.url_map.iter_rules())

@@ -1,0 +1,119 @@
+"""The sample district: the same seed, the same files; it comes in by the door of every roster, without a complaint."""
+
+import hashlib
+from collections import Counter
+from datetime import date
+from pathlib import Path
+
+import phonenumbers
+import pytest
+
+from homevisits.attendance.importing import import_attendance
+from homevisits.db import Database
+from homevisits.demo import absences, build, files, names, sample
+from homevisits.people import oneroster, packages
+from homevisits.people.importing import import_oneroster
+from homevisits.people.supplement import import_supplement
+from tests.world import NOW
+
+BEGINS, TODAY = date(2026, 8, 24), date(2026, 10, 5)
+
+
+@pytest.fixture(scope="module")
+def district() -> sample.District:
+    return sample.make("a seed")
+
+
+def write(district: sample.District, folder: Path) -> Path:
+    files.write(district, folder, BEGINS)
+    record = absences.make(district, BEGINS, TODAY, {"700007": date(2026, 9, 15)})
+    files.write_attendance(district, record, folder / "attendance", BEGINS)
+    return folder
+
+
+def digest(folder: Path) -> str:
+    content = b"".join(path.read_bytes() for path in sorted(folder.rglob("*.csv")))
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_the_same_seed_makes_the_same_bytes_and_another_seed_others(district: sample.District, tmp_path: Path) -> None:
+    one, two = write(district, tmp_path / "one"), write(sample.make("a seed"), tmp_path / "two")
+    assert digest(one) == digest(two)
+    assert digest(one) != digest(write(sample.make("another"), tmp_path / "three"))
+
+
+def test_a_small_district_is_the_same_on_every_python(tmp_path: Path) -> None:
+    # Written down once: a Python whose random numbers differ would make another district, and fail here.
+    made = sample.make("fixed", students=40)
+    files.write(made, tmp_path, BEGINS)
+    assert digest(tmp_path) == "fb3118e92bf5f62aa9618997d7b8c1733e6e34ed8b0c7af377fe10712148659b"
+
+
+def test_it_has_four_schools_a_thousand_students_and_siblings(district: sample.District) -> None:
+    children = [child for home in district.homes for child in home.children]
+    assert len(children) == 1000
+    assert {child.school for child in children} == {key for key, _name, _number in names.SCHOOLS}
+    assert 500 < len(district.homes) < 650
+    assert max(len(home.children) for home in district.homes) >= 4
+    assert len({child.number for child in children}) == 1000
+
+
+def test_every_phone_is_fictional_and_belongs_to_one_person(district: sample.District) -> None:
+    phones = [adult.phone for home in district.homes for adult in home.adults if adult.phone]
+    assert len(phones) == len(set(phones))
+    assert all(phone[5:10] == "55501" and len(phone) == 12 for phone in phones)
+    assert all(phonenumbers.is_valid_number(phonenumbers.parse(phone)) for phone in phones)
+
+
+def test_english_and_spanish_lead_and_others_are_spoken_too(district: sample.District) -> None:
+    spoken = Counter(home.language[0] for home in district.homes)
+    assert [language for language, _ in spoken.most_common(2)] == ["eng", "spa"]
+    assert set(spoken) == {"eng", "spa", "som", "hmn", "ara", "vie"}
+
+
+def test_every_teacher_has_one_class_and_every_child_is_in_one(district: sample.District) -> None:
+    enrolled = [child for room in district.homerooms for child in room.children]
+    assert len(enrolled) == len(set(enrolled)) == 1000
+    assert len({room.teacher for room in district.homerooms}) == len(district.homerooms)
+    assert max(len(room.children) for room in district.homerooms) <= 26
+
+
+def test_it_comes_in_by_the_door_of_every_roster(district: sample.District, database: Database, tmp_path: Path) -> None:
+    folder = write(district, tmp_path)
+    report = import_oneroster(database, folder / "oneroster", NOW)
+    assert report.errors == report.warnings == ()
+    assert report.counts["students"] == 1000
+    assert report.counts["households"] == len(district.homes)
+    supplement = import_supplement(database, folder / "supplement")
+    assert supplement.errors == supplement.warnings == ()
+    attendance = import_attendance(database, folder / "attendance", NOW)
+    assert attendance.errors == attendance.warnings == ()
+
+
+def test_caregivers_are_tied_on_either_row_as_in_real_exports(district: sample.District, tmp_path: Path) -> None:
+    files.write(district, tmp_path, BEGINS)
+    package = packages.open_package(tmp_path / "oneroster", oneroster.WANTED)
+    users = oneroster.read_roster(package.files).users
+    assert any(not user.agents for user in users if user.role == "student")
+    assert any(user.agents for user in users if user.role in oneroster.CAREGIVERS)
+
+
+def test_absences_lie_on_school_days_only(district: sample.District) -> None:
+    record = absences.make(district, BEGINS, TODAY, {})
+    held = {day for day, is_held in record.calendar if is_held}
+    assert {day for _student, day, _code in record.absences} <= held
+    assert all(day.weekday() < 5 for day in held)
+    assert date(2026, 9, 7) not in held  # Labor Day
+    assert max(day for day, _ in record.calendar) == date(2026, 10, 4)
+
+
+@pytest.mark.parametrize(
+    ("today", "begins"),
+    [
+        (date(2026, 11, 22), date(2026, 8, 24)),
+        (date(2026, 10, 5), date(2025, 8, 24)),
+        (date(2027, 3, 1), date(2026, 8, 24)),
+    ],
+)
+def test_the_school_year_has_begun_some_weeks_ago_on_whatever_day_the_demo_is_made(today: date, begins: date) -> None:
+    assert build.calendar(today).begins == begins
