@@ -1,4 +1,4 @@
-"""Who may do what: one table. Every route names a permission; every query that takes an id from outside takes an Actor."""
+"""Who may do what: one table. Every route names a permission; a query that takes an id from outside takes an Actor."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,6 +1,5 @@
 """The only reader of a clock; and a school's wall time to and from a moment."""
 
-import os
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -52,7 +51,7 @@ def jump(path: Path, target: datetime) -> None:
         raise ValueError("the demo's clock only goes forward")
     waiting = path.with_suffix(".next")
     waiting.write_text(repr(ahead), encoding="ascii")
-    os.replace(waiting, path)
+    waiting.replace(path)
 
 
 def moment(day: date, at: time, zone: str) -> datetime | None:

@@ -36,7 +36,7 @@ class Moment(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.strftime(SQLITE_FORMAT) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's form
         if value is None:
             return None
         if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Where the house writes what it does: one line an event on standard error, as JSON but for people's eyes in the demo."""
+"""Where the house writes what it does: a line an event on standard error, as JSON; for people's eyes in the demo."""
 
 import logging
 import logging.config

@@ -65,7 +65,7 @@ class Settings:
 
 
 def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
-    """Settings from config/defaults.toml, the file named in HOMEVISITS_CONFIG, the environment and `given`, in that order.
+    """Settings from config/defaults.toml, the file HOMEVISITS_CONFIG names, the environment and `given`, in that order.
 
     Raises `SettingsWrong` with every reason when a key is unknown, missing or cannot be.
     """
