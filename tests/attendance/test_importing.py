@@ -17,6 +17,7 @@ from homevisits.attendance.models import Absence, AttendanceCode, PriorYear, Sch
 from homevisits.attendance.report import Group
 from homevisits.db import Database
 from homevisits.people.importing import Report
+from homevisits.people.models import Family, School, Student
 from tests.attendance.district import AFTER, import_roster, record_visits
 
 CODES = """code,description,category,counts_as_absent,portion_of_day
@@ -30,7 +31,25 @@ HEADER = "student_number,school_number,att_date,att_code,att_code_description,po
 
 
 @pytest.fixture
-def district(database: Database, shared: Path) -> Database:
+def district(database: Database) -> Database:
+    """Two schools with one student each."""
+    with database.transaction() as session:
+        for number, (school, student) in enumerate([("100074", "1000007"), ("100148", "1000020")], start=1):
+            session.add(School(id=number, source_id=school, identifier=school, name=school, timezone="America/Denver"))
+            session.add(Family(id=number, key=school, name="Test"))
+            session.flush()
+            session.add(
+                Student(
+                    id=number, source_id=student, identifier=student, family_id=number, school_id=number,
+                    given_name="Kid", family_name="Test", grade="03",
+                )
+            )  # fmt: skip
+    return database
+
+
+@pytest.fixture
+def whole(database: Database, shared: Path) -> Database:
+    """The shared district's roster."""
     import_roster(database, shared)
     return database
 
@@ -54,15 +73,15 @@ def places(report: Report) -> list[tuple[str, int | None, str | None, str]]:
     return [(f.file, f.line, f.column, f.code) for f in report.errors]
 
 
-def test_the_shared_district_gives_the_figures_of_r(district: Database, shared: Path) -> None:
+def test_the_shared_district_gives_the_figures_of_r(whole: Database, shared: Path) -> None:
     folder = shared / "data" / "district-1k"
-    record_visits(district, shared)
-    report = import_attendance(district, folder / "attendance", AFTER)
+    record_visits(whole, shared)
+    report = import_attendance(whole, folder / "attendance", AFTER)
     assert (report.errors, report.warnings) == ((), ())
     assert report.counts == {
         "school_days": 180, "attendance_codes": 8, "attendance_events": 18635, "prior_years": 818,
     }  # fmt: skip
-    with district.reading() as session:
+    with whole.reading() as session:
         period = queries.period(session)
         assert period == queries.Period(date(2025, 8, 20), date(2026, 6, 4))
         visited, others = queries.groups(session, period)
@@ -91,12 +110,12 @@ def year_rates(file: Path) -> dict[bool, list[float]]:
     return rates
 
 
-def test_the_same_files_again_change_nothing(district: Database, shared: Path) -> None:
+def test_the_same_files_again_change_nothing(whole: Database, shared: Path) -> None:
     folder = shared / "data" / "district-1k" / "attendance"
-    first = import_attendance(district, folder, AFTER)
-    before = rows(district)
-    assert import_attendance(district, folder, AFTER) == first
-    assert rows(district) == before
+    first = import_attendance(whole, folder, AFTER)
+    before = rows(whole)
+    assert import_attendance(whole, folder, AFTER) == first
+    assert rows(whole) == before
     assert len(before) == 18635
 
 
