@@ -12,6 +12,7 @@ from homevisits.draws import actions as draws
 from homevisits.draws.rules import Method
 from homevisits.people.models import (
     Account,
+    AccountGrant,
     Caregiver,
     District,
     Enrollment,
@@ -78,6 +79,7 @@ def _coordinator(session: Session, name: str, school_id: int) -> Actor:
     row = Account(email=f"{name}@example.org", name=name)
     session.add(row)
     session.flush()
+    session.add(AccountGrant(account_id=row.id, role=Role.SITE_COORDINATOR, school_id=school_id))
     return Actor(row.id, None, name, "en", frozenset({Grant(Role.SITE_COORDINATOR, school_id)}))
 
 

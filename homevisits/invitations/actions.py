@@ -52,11 +52,12 @@ def ask_one(session: Session, actor: Actor | None, draw_id: int, family_id: int,
     """Ask this family, which must be the next: the page showed it a moment ago, and someone else may have asked it."""
     _locked_draw(session, actor, draw_id)
     waiting = order.next_families(session, draw_id, 1, now)
-    if not waiting or waiting[0].family_id != family_id:
-        places = [family.position for family in waiting if family.position is not None]
-        refuse_if_any(
-            no_targeting.asked_in_order(max(places, default=0) + 1, places) or [Problem("not_the_next_family")]
-        )
+    if [family.family_id for family in waiting] != [family_id]:
+        # Whoever was asked already is no longer next; whoever has a place further behind must wait for it.
+        behind = order.place_not_asked(session, draw_id, family_id)
+        ahead = [family.position for family in waiting if family.position is not None]
+        out_of_order = no_targeting.asked_in_order(behind, ahead) if behind is not None else []
+        refuse_if_any(out_of_order or [Problem("not_the_next_family")])
     return ask_next(session, actor, draw_id, 1, now)[0]
 
 

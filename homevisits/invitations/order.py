@@ -86,6 +86,13 @@ def next_families(session: Session, draw_id: int, count: int, now: datetime) -> 
     return found
 
 
+def place_not_asked(session: Session, draw_id: int, family_id: int) -> int | None:
+    """The place of a family in the order of a draw, if it was drawn and was not asked yet."""
+    asked_here = select(Invitation.id).where(Invitation.draw_id == draw_id, Invitation.family_id == family_id)
+    place = select(DrawEntry.position).where(DrawEntry.draw_id == draw_id, DrawEntry.family_id == family_id)
+    return session.scalar(place.where(~asked_here.exists()))
+
+
 def _replacements(session: Session, draw_id: int, open_entries: Select[DrawEntry], count: int) -> list[Next]:
     replacing = aliased(Invitation)
     refused = session.execute(

@@ -1,0 +1,179 @@
+"""The coordinator's pages, walked: draw, check, ask, hear, record; and what no page lets anyone do."""
+
+import re
+from html import unescape
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from homevisits.draws.models import Draw, DrawEntry
+from homevisits.draws.rules import Method
+from homevisits.inbox import actions
+from homevisits.inbox.actions import InboundText
+from homevisits.invitations.models import ConsentEntry, FamilyRequest, Invitation
+from homevisits.messages.models import OutboxText
+from homevisits.people.models import Family
+from tests.inbox.test_receive import arranged, state
+from tests.quarter import NOW, Quarter, phone_of
+from tests.shell.doors import app_of, browser_of
+from tests.world import POLICY, Town
+
+
+@pytest.fixture
+def coordinator(quarter: Quarter) -> FlaskClient:
+    return browser_of(app_of(quarter.database), quarter.coordinator)
+
+
+def read(client: FlaskClient, path: str, status: int = 200) -> str:
+    """The words of a page."""
+    answer = client.get(path)
+    assert answer.status_code == status, answer.get_data(as_text=True)[-2000:]
+    return words(answer.get_data(as_text=True))
+
+
+def words(page: str) -> str:
+    """What a reader reads."""
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
+
+
+def post(client: FlaskClient, path: str, status: int = 303, **form: object) -> str:
+    answer = client.post(path, data=form)
+    assert answer.status_code == status, answer.get_data(as_text=True)[-2000:]
+    return words(answer.get_data(as_text=True)) if status != 303 else str(answer.location)
+
+
+def test_a_draw_is_made_shown_and_done_again_on_pages(coordinator: FlaskClient, quarter: Quarter) -> None:
+    assert "No draw yet" in read(coordinator, "/draws")
+    assert "The whole school · 20 families" in read(coordinator, "/draws/new")
+    form = {"school": quarter.school_id, "scope": "school:", "method": "stratified", "wanted": "6", "seed": "dice 4 2"}
+    where = post(coordinator, "/draws/new", **form)
+    page = read(coordinator, where)
+    assert "dice 4 2" in page
+    assert "Family 0" not in page
+    again = post(coordinator, f"{where}/check", 200)
+    assert "The same" in again
+    with quarter.database.reading() as session:
+        assert again.count(session.scalars(select(Draw.selected_sha256)).one()) == 3
+    refused = post(coordinator, "/draws/new", 422, **form)
+    assert "Say why you draw again" in refused
+    second = post(coordinator, "/draws/new", **form, reason="A class was missing.")
+    assert "took its place" in read(coordinator, where)
+    assert "A class was missing." in read(coordinator, second)
+
+
+def test_a_draw_that_cannot_be_made_says_why_and_keeps_what_was_typed(
+    coordinator: FlaskClient, quarter: Quarter
+) -> None:
+    form = {"school": quarter.school_id, "scope": "grade:99", "method": "random", "wanted": "many", "seed": "my seed"}
+    answer = coordinator.post("/draws/new", data=form)
+    assert answer.status_code == 422
+    page = answer.get_data(as_text=True)
+    assert 'value="my seed"' in page
+    assert 'value="many"' in page
+    assert "2 things to change" in words(page)
+
+
+def test_the_next_family_is_shown_with_its_reason_and_text_and_only_it_can_be_asked(
+    coordinator: FlaskClient, quarter: Quarter
+) -> None:
+    draw_id = quarter.draw(Method.EVERYONE, None)
+    page = read(coordinator, "/asking")
+    assert "it holds place 1 of 20 in the draw" in page
+    with quarter.database.reading() as session:
+        first, second = session.scalars(
+            select(DrawEntry.family_id).where(DrawEntry.draw_id == draw_id).order_by(DrawEntry.position).limit(2)
+        )
+    post(coordinator, f"/asking/{draw_id}/ask", 422, family=second)
+    post(coordinator, f"/asking/{draw_id}/ask", family=first)
+    again = post(coordinator, f"/asking/{draw_id}/ask", 422, family=first)
+    assert "asked this family a moment ago" in again
+    post(coordinator, f"/asking/{draw_id}/ask", count=5)
+    with quarter.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Invitation)) == 6
+
+
+@pytest.mark.parametrize(
+    "query", ["sort=name", "order=language", "filter=grade", "grade=03", "language=es", "q=absent", "page=2"]
+)
+def test_nothing_sorts_or_filters_the_asking_page(coordinator: FlaskClient, quarter: Quarter, query: str) -> None:
+    quarter.draw(Method.EVERYONE, None)
+    assert read(coordinator, f"/asking?{query}") == read(coordinator, "/asking")
+    page = coordinator.get("/asking").get_data(as_text=True)
+    assert "<select" not in page
+    assert 'method="get"' not in page
+
+
+def test_an_answer_by_phone_is_recorded_and_shown(coordinator: FlaskClient, quarter: Quarter) -> None:
+    draw_id = quarter.draw(Method.EVERYONE, None)
+    post(coordinator, f"/asking/{draw_id}/ask", count=1)
+    assert "What did" in read(coordinator, "/asking/1/answer")
+    refused = post(coordinator, "/asking/1/answer", 422, answer="maybe", how="text")
+    assert "2 things to change" in refused
+    post(coordinator, "/asking/1/answer", answer="yes", how="phone")
+    assert "1 asked, 1 said yes" in read(coordinator, "/asking")
+    with quarter.database.reading() as session:
+        assert session.scalars(select(ConsentEntry.answer)).all() == ["yes"]
+
+
+def test_today_shows_replies_and_calls_until_they_are_done(coordinator: FlaskClient, quarter: Quarter) -> None:
+    assert "Nothing waits for you" in read(coordinator, "/today")
+    draw_id = quarter.draw(Method.EVERYONE, None)
+    post(coordinator, f"/asking/{draw_id}/ask", count=20)
+    with quarter.database.transaction() as session:
+        actions.receive(session, InboundText("SM1", phone_of(2), "", "<b>Who</b> is this?"), POLICY, NOW)
+    page = coordinator.get("/today").get_data(as_text=True)
+    assert "&lt;b&gt;Who" in page
+    assert "Family 03" in words(page)
+    post(coordinator, "/today/read/1")
+    assert "Who" not in read(coordinator, "/today")
+
+
+def test_a_family_that_asked_itself_is_found_by_name_and_recorded(coordinator: FlaskClient, quarter: Quarter) -> None:
+    assert "No family of that name" in read(coordinator, "/asking/request?q=Nobody")
+    assert "Family 07" in read(coordinator, "/asking/request?q=family+07")
+    with quarter.database.reading() as session:
+        family = session.scalars(select(Family.id).where(Family.key == "F07")).one()
+    refused = post(coordinator, "/asking/request", 422, family=f"{family}:{quarter.school_id}", how="", q="family 07")
+    assert "Family 07" in refused
+    post(coordinator, "/asking/request", family=f"{family}:{quarter.school_id}", how="in_person")
+    with quarter.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(FamilyRequest)) == 1
+
+
+def test_delivery_says_in_words_what_did_not_arrive(coordinator: FlaskClient, quarter: Quarter) -> None:
+    draw_id = quarter.draw(Method.EVERYONE, None)
+    post(coordinator, f"/asking/{draw_id}/ask", count=3)
+    with quarter.database.transaction() as session:
+        for row, (state, error) in zip(
+            session.scalars(select(OutboxText).order_by(OutboxText.id)),
+            [("failed", "21211"), ("unknown", "no_answer"), ("failed", "99999")],
+            strict=False,
+        ):
+            row.state, row.error = state, error
+            phone = row.phone
+    page = read(coordinator, "/delivery")
+    assert "cannot get texts" in page
+    assert "It is not sent twice" in page
+    assert phone not in page
+
+
+@pytest.mark.parametrize("path", ["/draws/1", "/asking/1/answer"])
+def test_a_coordinator_of_another_school_finds_nothing(quarter: Quarter, path: str) -> None:
+    app = app_of(quarter.database)
+    draw_id = quarter.draw(Method.EVERYONE, None)
+    here, there = browser_of(app, quarter.coordinator), browser_of(app, quarter.stranger)
+    post(here, f"/asking/{draw_id}/ask", count=1)
+    assert here.get(path).status_code == 200
+    assert there.get(path).status_code == 404
+    assert there.post(f"/asking/{draw_id}/ask", data={"count": 1}).status_code == 404
+    assert there.post(f"/draws/{draw_id}/check").status_code == 404
+    assert there.post("/asking/1/answer", data={"answer": "yes", "how": "phone"}).status_code == 404
+    assert "Lincoln" not in read(there, "/asking") + read(there, "/draws")
+
+
+def test_a_withdrawal_on_a_page_ends_the_visit(town: Town) -> None:
+    visit_id = arranged(town)
+    client = browser_of(app_of(town.database), town.actors["coordinator"])
+    post(client, f"/asking/{town.invitations['Smith']}/answer", answer="withdrawn", how="in_person")
+    assert state(town, visit_id) == "cancelled_by_family"
