@@ -147,6 +147,15 @@ def attendance(path: Path) -> Answer:
     return _imported(lambda database, _s: import_attendance(database, _found(path, "attendance"), clock.now()))
 
 
+@command(import_)
+@click.argument("path", type=PATH)
+def demographics(path: Path) -> Answer:
+    """Bring in traits, kept apart for the fairness test: demographics.csv, or the supplement's English learners."""
+    from homevisits.demographics.importing import import_demographics
+
+    return _imported(lambda database, _s: import_demographics(database, _found(path, "oneroster")))
+
+
 @command(main)
 @click.option("--school", required=True, help="The school's id in the roster.")
 @click.option("--grade", help="Only this grade.")
