@@ -16,6 +16,7 @@ from flask import Flask, Response, abort, current_app, flash, g, redirect, rende
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user
 from flask_wtf.csrf import CSRFError
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
@@ -174,7 +175,14 @@ def _fingerprint(path: Path) -> str:
 
 def asset(name: str) -> str:
     """The address of one of our static files; changes with its content."""
-    return url_for("static", filename=name, v=_fingerprint(Path(str(current_app.static_folder)) / name))
+    return f"{current_app.static_url_path}/{name}?v={_fingerprint(Path(str(current_app.static_folder)) / name)}"
+
+
+@cache
+def bootstrap_links() -> Markup:
+    """The style sheets of Bootstrap and its icons; the same for the life of a process."""
+    bootstrap = current_app.extensions["bootstrap"]
+    return Markup("\n").join([bootstrap.load_css(), bootstrap.load_icon_font_css()])
 
 
 def initials(name: str) -> str:
@@ -194,6 +202,7 @@ def _context() -> dict[str, Any]:
         "language": formats.language(),
         "languages": formats.LANGUAGES,
         "request_id": g.get("request_id", ""),
+        "here": request.path,
         "demo": settings().demo,
         "zone": settings().timezone,
     }
@@ -251,7 +260,9 @@ def install(app: Flask) -> None:
     app.before_request(_begin)
     app.after_request(_finish)
     app.context_processor(_context)
-    app.jinja_env.globals.update(asset=asset, initials=initials, sentence=wording.sentence)
+    app.jinja_env.globals.update(
+        asset=asset, bootstrap_links=bootstrap_links, initials=initials, sentence=wording.sentence
+    )
     formats.install(app.jinja_env)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(CSRFError, lambda _error: error_page(400, stale=True))

@@ -93,7 +93,10 @@ def test_each_role_opens_what_the_table_says_and_nothing_else(place: Place, role
         asks = pages.permissions_of(place.app.view_functions[rule.endpoint])
         if not asks or rule.endpoint == "account.sign_out":
             continue
-        status = browser_of(place.app, who).open(address(rule), method=method).status_code
+        answer = browser_of(place.app, who).open(address(rule), method=method)
+        status = answer.status_code
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], rule.rule
+        assert "Traceback" not in answer.get_data(as_text=True), rule.rule
         may = any(role in MAY[permission] for permission in asks)
         # A form sent empty is refused with its problems (422), an id that means nothing here is not found (404).
         if (status == 403) == may or (may and status not in (200, 204, 303, 304, 400, 404, 409, 422)):

@@ -42,16 +42,24 @@ def settle(session: Session, now: datetime) -> int:
     A tick looks at visits closed lately; once a night every visit is gone through, and what was missing is written
     down (there should be nothing).
     """
-    checked = session.get(Heartbeat, CHECK)
-    nightly = checked is None or not timedelta(0) <= now - checked.at < FULL_CHECK
+    checked = session.scalar(select(Heartbeat.at).where(Heartbeat.name == CHECK))
+    nightly = checked is None or not timedelta(0) <= now - checked < FULL_CHECK
     visits = _without_lines(session, None if nightly else now - LATELY)
     written = _write(session, visits, now)
     if nightly and len(visits) < EACH_TIME:
-        if checked is None:
-            session.add(Heartbeat(name=CHECK, at=now, detail=f"{written} written"))
-        else:
-            checked.at, checked.detail = now, f"{written} written"
+        _write_down(session, now, written)
     return written
+
+
+def _write_down(session: Session, now: datetime, written: int) -> None:
+    row = _insert_for(session)(Heartbeat).values(name=CHECK, at=now, detail=f"{written} written")
+    kept = {"at": now, "detail": f"{written} written"}
+    session.execute(row.on_conflict_do_update(index_elements=["name"], set_=kept))
+
+
+def _insert_for(session: Session) -> Any:
+    # Two workers may come to the same row: only the engines' own INSERT lets the second give way.
+    return sqlite.insert if is_sqlite(session) else postgresql.insert
 
 
 def _without_lines(session: Session, since: datetime | None) -> list[Went]:
@@ -123,10 +131,8 @@ def _row(
 
 
 def _insert_new(session: Session, rows: list[dict[str, Any]]) -> int:
-    # Two workers may come to the same visit: the second finds the line there and leaves it.
-    make = sqlite.insert if is_sqlite(session) else postgresql.insert
     kept = ["visit_id", "person_id", "pay_type"]
-    statement = make(PayLine).on_conflict_do_nothing(index_elements=kept).returning(PayLine.id)
+    statement = _insert_for(session)(PayLine).on_conflict_do_nothing(index_elements=kept).returning(PayLine.id)
     return len(session.scalars(statement, rows).all())
 
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from homevisits.access import Actor, Grant, Role
@@ -146,14 +146,17 @@ def choose_language(session: Session, actor: Actor, language: str) -> None:
     session.execute(update(Account).where(Account.id == actor.account_id).values(language=language))
 
 
+# Asked by every page, so put together once.
+_ACTOR = (
+    select(Account.name, Account.educator_id, Account.language, AccountGrant.role, AccountGrant.school_id)
+    .outerjoin(AccountGrant, AccountGrant.account_id == Account.id)
+    .where(Account.id == bindparam("account"), Account.active, Account.session_epoch == bindparam("epoch"))
+)
+
+
 def actor_of(session: Session, account_id: int, epoch: int) -> Actor | None:
     """The actor of a session that began at `epoch`; None when the account is closed or its sessions were ended."""
-    query = (
-        select(Account.name, Account.educator_id, Account.language, AccountGrant.role, AccountGrant.school_id)
-        .outerjoin(AccountGrant, AccountGrant.account_id == Account.id)
-        .where(Account.id == account_id, Account.active, Account.session_epoch == epoch)
-    )
-    rows = session.execute(query).all()
+    rows = session.execute(_ACTOR, {"account": account_id, "epoch": epoch}).all()
     if not rows:
         return None
     grants = frozenset(Grant(Role(row.role), row.school_id) for row in rows if row.role)

@@ -1,5 +1,6 @@
 """Lines arise from visits, two people approve them, payroll takes them: on both engines."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import pytest
@@ -58,6 +59,34 @@ def test_settling_again_changes_nothing(town: Town) -> None:
     with_rule(town)
     hold(town, DAY)
     assert [settle(town), settle(town), settle(town)] == [2, 0, 0]
+
+
+def test_two_workers_at_once_write_each_line_once(town: Town) -> None:
+    with_rule(town)
+    for number in range(5):
+        hold(town, DAY + timedelta(days=number))
+    with ThreadPoolExecutor(4) as threads:
+        written = list(threads.map(lambda _: settle(town), range(8)))
+    assert sum(written) == len(lines(town)) == 10
+
+
+def test_two_coordinators_at_once_approve_each_claim_once(town: Town) -> None:
+    with_rule(town)
+    hold(town, DAY)
+    settle(town)
+    ids = [line.id for line in lines(town)]
+
+    def approve(_: int) -> int:
+        try:
+            with town.session() as session:
+                return actions.approve(session, town.actors["coordinator"], "site", ids, LATER)
+        except RulesBroken:
+            return 0
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(approve, range(4))) == [0, 0, 0, 12000]
+    with town.session() as session:
+        assert session.scalar(select(func.count()).select_from(PayApproval)) == 2
 
 
 def test_the_nightly_check_finds_what_the_ticks_missed_and_writes_down_that_it_looked(town: Town) -> None:
