@@ -1,0 +1,141 @@
+"""The story after the visits: what is owed, approved and paid; what attendance can honestly say."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from datetime import date, timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+
+from homevisits.access import Actor
+from homevisits.demo import sample
+from homevisits.people import signin
+from homevisits.people.models import Account, Student
+from homevisits.visits import actions
+from homevisits.visits.models import Visit
+from tests.browser import district
+from tests.browser.district import Cast, Home
+from tests.browser.house import House
+from tests.browser.visitor import Visitor
+
+FLAT, BY_THE_HOUR = 6000, 3250
+"""Cents for one person and visit: sixty dollars; from 12 October 45 minutes at $43.33 an hour, rounded half up."""
+CHANGES = date(2026, 10, 12)
+
+
+def many_more_are_held(house: House, cast: Cast, homes: Iterable[Home]) -> None:
+    """What the pages did once, the actions behind them do for every other family of the class."""
+    teacher, partner = (_actor(house, email) for email in (cast.teacher.email, cast.partner.email))
+    policy, booked = house.settings.policy, []
+    for home in homes:
+        with house.database.transaction() as session:
+            offer = actions.look(session, teacher, home.id, policy, house.now, partner_id=cast.partner.id)
+            wanted = actions.Wanted(home.id, cast.partner.id, offer.times[0].starts_at)
+            booked.append(actions.book(session, teacher, wanted, policy, house.now).id)
+            actions.accept(session, partner, booked[-1], policy, house.now)
+        house.work()
+        house.text(home.number, "1")
+    with house.database.reading() as session:
+        ends = session.execute(select(Visit.ends_at, Visit.id).where(Visit.id.in_(booked)).order_by(Visit.ends_at))
+        in_time = list(ends)
+    for ends_at, visit_id in in_time:
+        house.move_to(ends_at + timedelta(minutes=5))
+        _both_met(house, teacher, partner, visit_id)
+    house.work()
+
+
+def _both_met(house: House, teacher: Actor, partner: Actor, visit_id: int) -> None:
+    with house.database.transaction() as session:
+        visit = session.get_one(Visit, visit_id)
+        said = actions.Said("met", True, visit.starts_at, visit.ends_at, visit.place_type, ("caregiver", "child"))
+        for who in (teacher, partner):
+            actions.attest(session, who, visit_id, said, house.settings.policy, house.now)
+
+
+def _actor(house: House, email: str) -> Actor:
+    with house.database.reading() as session:
+        key, epoch = session.execute(select(Account.id, Account.session_epoch).where(Account.email == email)).one()
+        found = signin.actor_of(session, key, epoch)
+    assert found is not None
+    return found
+
+
+def owed(house: House) -> tuple[int, int]:
+    """How many visits were held, and the cents owed to each of the pair for them, worked out by hand."""
+    with house.database.reading() as session:
+        days = list(session.scalars(select(Visit.local_date).where(Visit.state == "completed")))
+    assert any(day < CHANGES for day in days)
+    assert any(day >= CHANGES for day in days)
+    return len(days), sum(FLAT if day < CHANGES else BY_THE_HOUR for day in days)
+
+
+def is_approved(coordinator: Visitor, union: Visitor, claims: int) -> None:
+    """First the school, then the union, which wants one looked at again."""
+    coordinator.go("/approvals").reads(f"{claims} claims").press("Approve what is ticked")
+    coordinator.reads(f"{claims} claims approved", "Nothing waits for you")
+    union.go("/approvals").open("Why, or return it")
+    union.write("What is there to check?", "Was it before the holiday?").press("Return with this comment")
+    union.reads("Returned", f"{claims - 1} claims")
+    union.press("Approve what is ticked")
+    coordinator.go("/approvals").reads("Was it before the holiday?")
+    coordinator.choose(re.compile(".")).press(re.compile("^Approve"))
+    union.go("/approvals").press(re.compile("^Approve")).reads("Nothing waits for you")
+
+
+def is_paid(house: House, union: Visitor, cast: Cast, folder: Path) -> list[dict[str, str]]:
+    """A payroll file: downloaded twice and made once more at the command line, always the same bytes."""
+    visits, cents = owed(house)
+    union.go("/payroll").press("Make the payroll file").reads("The payroll file is ready")
+    link = union.page.get_by_role("link", name=re.compile("CSV|[Dd]ownload|Fetch")).first.get_attribute("href")
+    first, second = (union.context.request.get(f"{house.url}{link}").body() for _ in range(2))
+    assert first == second
+    assert first.startswith(b"employee_id,last_name,first_name,pay_code,visits,hours,amount")
+    rows = list(csv.DictReader(io.StringIO(first.decode("utf-8"), newline="")))
+    assert {row["employee_id"] for row in rows} == {cast.teacher.payroll_id, cast.partner.payroll_id}
+    for who in (cast.teacher, cast.partner):
+        mine = [row for row in rows if row["employee_id"] == who.payroll_id]
+        assert {row["pay_code"] for row in mine} == {"HV-1", "HV-2"}
+        assert sum(int(row["visits"]) for row in mine) == visits
+        assert sum(_cents(row["amount"]) for row in mine) == cents
+    out = folder / "payroll.csv"
+    period = ("--from", rows[0]["period_from"], "--to", rows[0]["period_to"])
+    district.run(house, "export", "payroll", *period, "--out", str(out))
+    assert out.read_bytes() == first
+    return rows
+
+
+def _cents(amount: str) -> int:
+    dollars, _, cents = amount.partition(".")
+    return int(dollars) * 100 + int(cents)
+
+
+def the_tally_agrees(house: House, union: Visitor, rows: list[dict[str, str]]) -> None:
+    """The union's page and its CSV say to the cent what the payroll file pays."""
+    visits, each = owed(house)
+    total = sum(_cents(row["amount"]) for row in rows)
+    assert total == 2 * each
+    union.go("/tally").reads(f"{visits} visits, ${total // 100:,}.{total % 100:02}")
+    file = union.context.request.get(f"{house.url}/tally.csv").text()
+    months = list(csv.DictReader(io.StringIO(file, newline="")))
+    assert sum(_cents(row["total"]) for row in months) == total
+    assert sum(int(row["visits"]) for row in months) == visits
+    assert {row["waiting"] for row in months} == {"0.00"}
+
+
+def attendance_is_seen(house: House, lead: Visitor, exported: sample.District, folder: Path) -> None:
+    """Attendance comes in; the page shows both groups with n and intervals, and says what it cannot say."""
+    with house.database.reading() as session:
+        found = session.execute(
+            select(Student.identifier, Visit.local_date)
+            .join(Visit, Visit.family_id == Student.family_id)
+            .where(Visit.state == "completed")
+        )
+        visited = {str(number): day for number, day in found}
+    district.export_attendance(exported, folder, house.now.date(), visited)
+    lead.go("/attendance").reads("No attendance yet")
+    district.run(house, "import", "attendance", str(folder))
+    house.work()
+    lead.go("/attendance").reads("This is an association. It does not prove that visits caused the difference.")
+    lead.open("The numbers").reads(re.compile(rf"Visited {len(visited)} \d+\.\d %"), "95 % interval")

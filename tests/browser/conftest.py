@@ -1,0 +1,60 @@
+"""What browser tests may ask for: a running house, people with phones and desktops in it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from homevisits import clock
+from homevisits.db import Database
+from tests import world
+from tests.browser.house import House, running
+from tests.browser.visitor import DESKTOP, PHONE, Visitor, watch
+
+Opened = Callable[..., Visitor]
+
+
+@pytest.fixture
+def house(database: Database) -> Iterator[House]:
+    """An empty house on each engine, Monday morning 5 October 2026 in Denver."""
+    with running(database, world.NOW) as made:
+        yield made
+
+
+@pytest.fixture
+def visitor(browser: Any) -> Iterator[Opened]:
+    """Open a browser window for someone: `visitor(house, email, phone=True, javascript=True, …)`.
+
+    The test fails when a console, a content policy, a script or the server complained in any of the windows.
+    """
+    contexts = []
+    complaints: list[str] = []
+
+    def opened(
+        house: House, email: str, *, phone: bool = False, javascript: bool = True, signed_in: bool = False, **more: Any
+    ) -> Visitor:
+        context = browser.new_context(
+            viewport=PHONE if phone else DESKTOP,
+            has_touch=phone,
+            java_script_enabled=javascript,
+            locale=more.pop("locale", "en-US"),
+            reduced_motion="reduce",
+            **more,
+        )
+        context.set_default_timeout(10_000)
+        watch(context, complaints)
+        contexts.append(context)
+        if signed_in:
+            context.add_cookies([house.session_cookie(email)])
+        return Visitor(context, house, email)
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture(autouse=True)
+def _the_clock_is_put_back() -> Iterator[None]:
+    yield
+    clock.use(None)

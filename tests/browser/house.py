@@ -1,0 +1,116 @@
+"""The whole house on loopback for one test: web in threads of this process, the worker's ticks on demand, one clock."""
+
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import count
+from urllib.parse import urlencode
+
+from flask import Flask
+from sqlalchemy import select
+from twilio.request_validator import RequestValidator
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from homevisits import clock, settings, worker
+from homevisits.app import create_app
+from homevisits.db import Database
+from homevisits.messages.models import OutboxText
+from homevisits.people.models import Account
+from homevisits.settings import Settings
+
+TOKEN = "the carrier's token of these tests"
+OURS = "+13035550100"
+"""The number families text to."""
+
+
+class _Silent(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:
+        """The test says what it asked for; a line for each picture says nothing more."""
+
+
+class House:
+    """A running house. Time stands still until the test moves it."""
+
+    def __init__(self, database: Database, now: datetime, given: Settings, app: Flask) -> None:
+        self.database, self.now, self.settings, self.app = database, now, given, app
+        self.url = given.public_url
+        self._sids = count(1)
+        clock.use(lambda: self.now)
+
+    def move_to(self, moment: datetime) -> None:
+        """Let it be `moment`, and let the worker do what is due by then."""
+        assert moment >= self.now, "time only goes on"
+        self.now = moment
+        self.work()
+
+    def pass_by(self, **how_long: float) -> None:
+        """Let some time pass."""
+        self.move_to(self.now + timedelta(**how_long))
+
+    def work(self) -> None:
+        """What the worker does, until nothing is left to do."""
+        ticks = worker.ticks(self.settings, self.database)
+        while sum(tick.run() for tick in ticks):
+            pass
+
+    def text(self, phone: str, body: str) -> None:
+        """A family texts `body`: the carrier brings it with its signature, and the worker sends what we answer."""
+        address = f"{self.url}/twilio/inbound"
+        form = {"MessageSid": f"SM{next(self._sids):032x}", "From": phone, "To": OURS, "Body": body}
+        signature = RequestValidator(TOKEN).compute_signature(address, form)
+        request = urllib.request.Request(
+            address, urlencode(form).encode(), {"X-Twilio-Signature": signature}, method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert answer.status == 200
+        self.work()
+
+    def texts_to(self, phone: str) -> list[str]:
+        """What the family read so far, oldest first."""
+        with self.database.reading() as session:
+            sent = select(OutboxText.body).where(OutboxText.phone == phone, OutboxText.sent_at.is_not(None))
+            return list(session.scalars(sent.order_by(OutboxText.sent_at, OutboxText.id)))
+
+    def session_cookie(self, email: str) -> dict[str, str]:
+        """A session of the account, as the sign-in page would begin it: for tests about something else."""
+        with self.database.reading() as session:
+            number, epoch = session.execute(
+                select(Account.id, Account.session_epoch).where(Account.email == email)
+            ).one()
+        at = self.now.timestamp()
+        signer = self.app.session_interface.get_signing_serializer(self.app)  # type: ignore[attr-defined]
+        begun = {"_permanent": True, "_user_id": f"{number}.{epoch}", "_fresh": True, "began": at, "seen": at}
+        value = signer.dumps(begun)
+        return {"name": self.app.config["SESSION_COOKIE_NAME"], "value": value, "url": self.url}
+
+
+@contextmanager
+def running(database: Database, now: datetime, *, demo: bool = False) -> Iterator[House]:
+    """A house on `database` at `now`, served on a free port of loopback."""
+    server: BaseWSGIServer = make_server("127.0.0.1", 0, _not_yet, threaded=True, request_handler=_Silent)
+    given = settings.load(
+        {},
+        mode="demo" if demo else "production",
+        database_url=database.engine.url.render_as_string(hide_password=False),
+        secret_key="a secret of these tests, long enough for any",
+        public_url=f"http://127.0.0.1:{server.server_port}",
+        twilio_auth_token="" if demo else TOKEN,
+    )
+    app = create_app(given, database)
+    server.app = app
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    house = House(database, now, given, app)
+    serving.start()
+    try:
+        yield house
+    finally:
+        server.shutdown()
+        serving.join(10)
+        server.server_close()
+        clock.use(None)
+
+
+def _not_yet(_environ: object, _start: object) -> list[bytes]:
+    raise AssertionError("asked before the app was there")

@@ -1,0 +1,66 @@
+"""What every page is looked at for: axe, no sideways scrolling, targets as big as a thumb."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.visitor import DESKTOP, PHONE
+
+RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]}
+OF_COLOUR = {"type": "rule", "values": ["color-contrast"]}
+"""In the dark only the colours are others."""
+THUMB = 44
+
+WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+TOO_SMALL = """(thumb) => {
+  const shown = (one) => one.checkVisibility({visibilityProperty: true, opacityProperty: true});
+  const target = (one) => (one.matches('[type=checkbox], [type=radio]') && one.closest('label, .form-check')) || one;
+  const wanted = 'button, .btn, .chip, summary, .tabs a, .menu-item, select, textarea, input:not([type=hidden])';
+  return [...document.querySelectorAll(wanted)].filter(shown).map(target).map((one) => {
+    const box = one.getBoundingClientRect();
+    return [one.outerHTML.slice(0, 120), Math.round(box.width * 10) / 10, Math.round(box.height * 10) / 10];
+  }).filter(([_html, wide, high]) => wide > 2 && (high < thumb - 0.5 || wide < thumb - 0.5));
+}"""
+
+
+def look(page: Page) -> Iterator[str]:
+    """Every complaint about the page as it stands: on a phone and on a desktop, by day and by night."""
+    page.evaluate(Axe().axe_script)
+    for name, size in (("phone", PHONE), ("desktop", DESKTOP)):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme="light")
+        for complaint in _axe(page, RULES):
+            yield f"{name}: {complaint}"
+        yield from _too_wide_or_small(page)
+        page.emulate_media(color_scheme="dark")
+        for complaint in _axe(page, OF_COLOUR):
+            yield f"{name}, dark: {complaint}"
+
+
+def glance(page: Page) -> Iterator[str]:
+    """What can differ in a language whose words are longer: everything on a phone, the width on a desktop."""
+    page.evaluate(Axe().axe_script)
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    yield from _axe(page, RULES)
+    yield from _too_wide_or_small(page)
+    page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+    yield from _too_wide_or_small(page)
+
+
+def _axe(page: Page, rules: dict[str, Any]) -> Iterator[str]:
+    options = json.dumps({"runOnly": rules, "resultTypes": ["violations"]})
+    found = page.evaluate(f"axe.run({options}).then((results) => results.violations)")
+    for violation in found:
+        for node in violation["nodes"]:
+            yield f"{violation['id']}: {node['html'][:160]} ({node['failureSummary'].splitlines()[1].strip()[:200]})"
+
+
+def _too_wide_or_small(page: Page) -> Iterator[str]:
+    wider = page.evaluate(WIDER)
+    if wider > 0:
+        yield f"{wider} px wider than the window"
+    for html, wide, high in page.evaluate(TOO_SMALL, THUMB):
+        yield f"too small a target: {wide}×{high} {html}"

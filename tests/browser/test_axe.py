@@ -1,0 +1,124 @@
+"""Every page, as each role sees it in the demo: axe, in both languages, on phone and desktop, by day and by night."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import fasteners
+import pytest
+from sqlalchemy import ColumnElement, func, select, update
+from werkzeug.routing import Rule
+
+from homevisits import clock
+from homevisits.access import Actor
+from homevisits.attendance.actions import refresh
+from homevisits.db import Database
+from homevisits.demo import build, cast
+from homevisits.demo.house import Folder
+from homevisits.draws.models import Draw
+from homevisits.invitations.models import Invitation
+from homevisits.pages import permissions_of
+from homevisits.pay.models import PayLine
+from homevisits.people.models import Account
+from homevisits.visits.models import Visit
+from tests.browser.conftest import Opened
+from tests.browser.house import House, running
+from tests.browser.looks import glance, look
+
+pytestmark = pytest.mark.browser
+
+NOW = datetime(2026, 12, 2, 16, 0, tzinfo=UTC)
+"""A Wednesday morning in Denver, with an autumn of visits behind."""
+NOT_PAGES = (".ics", ".csv", ".svg", "/healthz", "/readyz")
+NOBODY = "nobody"
+
+
+@pytest.fixture(scope="session")
+def made(scratch: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo of this process's own; the first process to come makes it for all."""
+    folder = Folder(scratch / "demo")
+    with fasteners.InterProcessLock(scratch / "demo.lock"):
+        folder.path.mkdir(exist_ok=True)
+        if not folder.database.exists():
+            clock.use(lambda: NOW)
+            build.make(folder, 8077, NOW, lambda _words: None)
+    own = tmp_path_factory.mktemp("demo") / folder.database.name
+    shutil.copyfile(folder.database, own)
+    return own
+
+
+@pytest.fixture
+def demo(made: Path) -> Iterator[House]:
+    """The demo, running."""
+    database = Database(f"sqlite:///{made}")
+    with running(database, NOW, demo=True) as house:
+        with database.transaction() as session:
+            refresh(session, NOW)
+        yield house
+    database.dispose()
+
+
+def _addresses(house: House, who: Actor | None) -> list[str]:
+    """Every page `who` may open, with things of their own in its address."""
+    found: list[str] = []
+    for rule in sorted(house.app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        view = house.app.view_functions[rule.endpoint]
+        if "GET" not in (rule.methods or ()) or "static" in rule.endpoint or rule.rule.endswith(NOT_PAGES):
+            continue
+        asks = permissions_of(view)
+        if (not asks and who is None) or (asks and who is not None and any(who.may(each) for each in asks)):
+            found += _filled(house, rule, who)
+    return found
+
+
+def _filled(house: House, rule: Rule, who: Actor | None) -> list[str]:
+    if not rule.arguments:
+        return [rule.rule]
+    (name,) = rule.arguments
+    return [rule.rule.replace(f"<int:{name}>", str(value)) for value in _samples(house, name, who)]
+
+
+def _samples(house: House, name: str, who: Actor | None) -> list[int]:
+    """Ids for an argument; a visit in each of the states there are. An argument nobody knows fails the test."""
+    with house.database.reading() as session:
+        if name == "visit_id":
+            of_mine: ColumnElement[bool] = Visit.id.is_not(None)
+            if who is not None and who.educator_id is not None:
+                of_mine = (Visit.lead_id == who.educator_id) | (Visit.partner_id == who.educator_id)
+            elif who is not None:
+                of_mine = Visit.school_id.in_([grant.school_id for grant in who.grants])
+            states = session.execute(
+                select(func.max(Visit.id)).where(of_mine).group_by(Visit.state).order_by(Visit.state)
+            )
+            return [found for (found,) in states]
+        schools = [grant.school_id for grant in who.grants] if who else []
+        newest = {
+            "family_id": select(Visit.family_id).where(Visit.lead_id == who.educator_id if who else Visit.id > 0),
+            "draw_id": select(Draw.id).where(Draw.school_id.in_(schools)),
+            "invitation_id": select(Invitation.id).where(Invitation.school_id.in_(schools)),
+            "line_id": select(PayLine.id),
+        }
+        return list(session.scalars(newest[name].limit(1)))
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("part", [NOBODY, cast.TEACHER, cast.COORDINATOR, cast.UNION, cast.LEAD])
+def test_every_page_is_for_everyone(demo: House, visitor: Opened, part: str, language: str) -> None:
+    email = cast.address(part)
+    who = None
+    if part != NOBODY:
+        with demo.database.transaction() as session:
+            session.execute(update(Account).where(Account.email == email).values(language=language))
+            who = cast.actor_named(session, email)
+    window = visitor(demo, email, signed_in=who is not None, locale={"en": "en-US", "es": "es-US"}[language])
+    complaints = []
+    for address in [*_addresses(demo, who), "/no-such-page"]:
+        answer = window.page.goto(demo.url + address)
+        assert answer is not None
+        if answer.status != (404 if address == "/no-such-page" else 200):
+            complaints.append(f"{address} answered {answer.status}")
+        assert window.page.locator("html").get_attribute("lang") == language
+        looked = look(window.page) if language == "en" else glance(window.page)
+        complaints += [f"{address} {complaint}" for complaint in looked]
+    assert not complaints, "\n".join(complaints)

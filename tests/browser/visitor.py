@@ -1,0 +1,101 @@
+"""Someone with a browser: signs in, goes to a page, presses what is named. What the browser complains of is kept."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Response
+
+from tests.browser.house import House
+
+PASSWORD = "a quiet sentence nobody guesses"
+PHONE = {"width": 360, "height": 800}
+DESKTOP = {"width": 1280, "height": 900}
+
+
+class Visitor:
+    """One person's browser window in a house."""
+
+    def __init__(self, context: BrowserContext, house: House, email: str) -> None:
+        self.context, self.house, self.email = context, house, email
+        self.page: Page = context.new_page()
+        self.taps = 0
+
+    def go(self, path: str) -> "Visitor":
+        """Open a page, signing in by hand where the house asks for it."""
+        self.page.goto(self.house.url + path)
+        if urlsplit(self.page.url).path == "/sign-in":
+            self.page.get_by_label("Work e-mail").fill(self.email)
+            self.page.get_by_label("Password").fill(PASSWORD)
+            self.press("Sign in")
+        assert urlsplit(self.page.url).path == urlsplit(path).path, f"{path} led {self.email} to {self.page.url}"
+        return self
+
+    def press(self, name: str | re.Pattern[str], within: Locator | None = None) -> "Visitor":
+        """Press the button or follow the link of that name, and wait for what comes."""
+        place = within or self.page.locator("main")
+        found = place.get_by_role("button", name=name).or_(place.get_by_role("link", name=name)).first
+        assert found.count(), f"{self.page.url} has nothing to press called {name!r}. It says:\n{self.text}"
+        found.click()
+        self.taps += 1
+        self.page.wait_for_load_state()
+        return self
+
+    def open(self, words: str | re.Pattern[str], within: Locator | None = None) -> "Visitor":
+        """Open the disclosure of that name."""
+        (within or self.page.locator("main")).locator("summary", has_text=words).first.click()
+        self.taps += 1
+        return self
+
+    def choose(self, label: str | re.Pattern[str], within: Locator | None = None) -> "Visitor":
+        """Tick the box or the round button of that label."""
+        place = within or self.page.locator("main")
+        place.get_by_role("checkbox", name=label).or_(place.get_by_role("radio", name=label)).first.check()
+        self.taps += 1
+        return self
+
+    def write(self, label: str | re.Pattern[str], text: str) -> "Visitor":
+        """Type into the field of that label."""
+        self.page.locator("main").get_by_label(label).first.fill(text)
+        return self
+
+    def pick(self, label: str | re.Pattern[str], option: str) -> "Visitor":
+        """Pick the first option of a list whose words hold `option`."""
+        found = self.page.locator("main").get_by_label(label).first
+        value = found.locator("option", has_text=option).first.get_attribute("value")
+        found.select_option(value)
+        return self
+
+    def reads(self, *words: str | re.Pattern[str]) -> "Visitor":
+        """Assert that the page shows each of `words`."""
+        shown = self.text
+        for each in words:
+            found = each.search(shown) if isinstance(each, re.Pattern) else each in shown
+            assert found, f"{self.page.url} does not say {each!r}. It says:\n{shown}"
+        return self
+
+    @property
+    def text(self) -> str:
+        """What the page says, without what is folded away; every blank is one blank."""
+        return re.sub(r"[\s\u00a0\u202f]+", " ", self.page.locator("main").inner_text())
+
+
+def watch(context: BrowserContext, complaints: list[str]) -> None:
+    """Write down every error of the console (refused by the content policy too), of scripts, and of the server."""
+
+    def console(message: ConsoleMessage) -> None:
+        # A page that answers 422 is meant to; pictures and styles that fail are seen below.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            complaints.append(f"{message.page.url if message.page else ''}: {message.text}")
+
+    def response(answer: Response) -> None:
+        least = 500 if answer.request.resource_type == "document" else 400
+        if answer.status >= least:
+            complaints.append(f"{answer.url} answered {answer.status}")
+
+    def error(found: Any) -> None:
+        complaints.append(f"a script failed: {found.error}")
+
+    context.on("console", console)
+    context.on("response", response)
+    context.on("weberror", error)

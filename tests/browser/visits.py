@@ -1,0 +1,106 @@
+"""The story of one visit: booked on a phone, agreed, confirmed, in the calendar, held, attested, reflected."""
+
+import re
+import urllib.request
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import icalendar
+from sqlalchemy import select
+
+from homevisits import clock
+from homevisits.formats import when
+from homevisits.visits.models import Visit
+from tests.browser.district import Cast, Home
+from tests.browser.house import House
+from tests.browser.visitor import Visitor
+
+FEW = 5
+"""Taps a teacher has between two lessons."""
+
+
+def is_booked(house: House, teacher: Visitor, cast: Cast, home: Home) -> int:
+    """From My families to a booked visit in at most five taps. Answers the visit's id."""
+    teacher.go("/families")
+    teacher.taps = 0
+    teacher.press(re.compile(f"^Find a time.*{home.name}")).reads(cast.partner.name)
+    teacher.press(re.compile(f"^Book this, ask {cast.partner.first_name}")).reads(home.name, "First visit")
+    teacher.press(f"Book, and ask {cast.partner.first_name}").reads("Booked. Your partner is asked now")
+    assert teacher.taps <= FEW
+    assert str(home.address) not in teacher.text
+    return int(urlsplit(teacher.page.url).path.rsplit("/", 1)[-1])
+
+
+def is_arranged(house: House, teacher: Visitor, partner: Visitor, home: Home, visit_id: int) -> Visit:
+    """The partner comes along, the family hears of it and confirms by text."""
+    before = len(house.texts_to(home.number))
+    partner.go("/my-day").press("I'll come").reads("The family is asked to confirm")
+    house.work()
+    question = house.texts_to(home.number)[before:]
+    assert len(question) == 1
+    house.text(home.number, "1")
+    teacher.go(f"/visits/{visit_id}").reads("Family confirmed")
+    return visit_of(house, visit_id)
+
+
+def visit_of(house: House, visit_id: int) -> Visit:
+    """The visit as the database has it."""
+    with house.database.reading() as session:
+        found = session.scalars(select(Visit).where(Visit.id == visit_id)).one()
+        session.expunge(found)
+    return found
+
+
+def is_in_the_calendar(house: House, teacher: Visitor, cast: Cast, home: Home, visit: Visit) -> None:
+    """Another client, which is nobody and has only the address, reads the visit; no family is named in it."""
+    teacher.go("/me/calendar").press("Make my calendar address")
+    address = teacher.page.get_by_label("Address").input_value()
+    with urllib.request.urlopen(address, timeout=20) as answer:
+        tag, document = answer.headers["ETag"], answer.read()
+    events = [event for event in icalendar.Calendar.from_ical(document).walk("VEVENT") if event["UID"]]
+    (event,) = [event for event in events if event.decoded("DTSTART") == visit.starts_at]
+    assert cast.partner.name in str(event["SUMMARY"])
+    assert home.name not in document.decode()
+    assert str(home.address).split(",")[0] not in document.decode()
+    again = urllib.request.Request(address, headers={"If-None-Match": tag})
+    try:
+        urllib.request.urlopen(again, timeout=20)
+    except urllib.error.HTTPError as unchanged:
+        assert unchanged.code == 304
+    else:
+        raise AssertionError("an unchanged calendar was sent again")
+
+
+def comes_near(house: House, teacher: Visitor, stranger: Visitor, home: Home, visit: Visit) -> None:
+    """Reminders go out; the address shows to the two who go, just in time; they are on their way."""
+    heard = len(house.texts_to(home.number))
+    house.move_to(visit.starts_at - timedelta(hours=24))
+    house.move_to(visit.starts_at - timedelta(minutes=40))
+    assert len(house.texts_to(home.number)) == heard + 2
+    teacher.go(f"/visits/{visit.id}").reads(str(home.address)).press("We are on our way")
+    stranger.go("/visits").reads(home.name)
+    assert str(home.address) not in stranger.text
+
+
+def is_held(house: House, teacher: Visitor, partner: Visitor, visit: Visit) -> None:
+    """Time moves past the visit; one says how it went, the other agrees with one tap; both reflect."""
+    house.move_to(visit.ends_at + timedelta(minutes=20))
+    teacher.go("/my-day").press("We met").press("Save how it went").reads("Your partner is asked to agree")
+    partner.go("/my-day").press(re.compile("^Agree"))
+    partner.taps = 0
+    partner.press("Yes, it was like that").reads("You both say that you met")
+    assert partner.taps == 1
+    _reflects(partner, "She keeps bees with her uncle.", "Let her explain pollination.")
+    teacher.go("/my-day").press(re.compile("^Reflect"))
+    teacher.press("Keep it").reads("2 things to change")
+    _reflects(teacher, "They read every night, in two languages.", "Books in both, every Friday.")
+    teacher.go(f"/visits/{visit.id}").reads("Held", "You reflected on this visit")
+
+
+def _reflects(one: Visitor, learned: str, will_do: str) -> None:
+    one.write("What I learned", learned).write("What I will do", will_do).press("Keep it").reads("Thank you")
+
+
+def words_of(at: datetime, zone: str) -> str:
+    """A moment as a page in English writes it."""
+    return re.sub(r"[\s\u00a0\u202f]+", " ", when(clock.local(at, zone), zone, "en"))
