@@ -83,7 +83,7 @@ class Town:
 
     def at(self, day: int, hour: int, minute: int = 0, month: int = 10) -> datetime:
         """A moment by the town's clocks, in 2026."""
-        found = clock.moment(date(2026, month, day), datetime(2026, 1, 1, hour, minute).time(), ZONE)  # noqa: DTZ001
+        found = clock.moment(date(2026, month, day), datetime(2026, 1, 1, hour, minute).time(), ZONE)
         assert found is not None
         return found
 

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 from html import unescape
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -175,8 +176,13 @@ def test_a_week_is_edited_and_typed_values_stay_on_error(walk: Walk) -> None:
     bad = {"day0-from1": "18:00", "day0-until1": "17:00", "day1-from1": "09:00", "day2-from1": "16:00"}
     page = walk.post("Grace", "/hours", 422, **bad, **{"day2-until1": "16:20"})
     assert 'value="18:00"' in page
-    walk.post("Grace", "/hours", 422, **{"day2-from1": "16:00", "day2-until1": "16:20"})  # type: ignore[arg-type]
-    overlap = {"day3-from1": "08:00", "day3-until1": "10:00", "day3-from2": "09:00", "day3-until2": "11:00"}
+    walk.post("Grace", "/hours", 422, **{"day2-from1": "16:00", "day2-until1": "16:20"})
+    overlap: dict[str, Any] = {
+        "day3-from1": "08:00",
+        "day3-until1": "10:00",
+        "day3-from2": "09:00",
+        "day3-until2": "11:00",
+    }
     assert "overlap" in walk.post("Grace", "/hours", 422, **overlap)
     walk.post("Grace", "/hours", **{"day5-from1": "09:00", "day5-until1": "12:00"})
     page = walk.get("Grace", f"/families/{walk.town.families['Rivera']}/time")

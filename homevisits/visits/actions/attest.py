@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.access import Actor
+from homevisits.messages import outbox
 from homevisits.policies.rules import Policy
 from homevisits.practices import facts
 from homevisits.practices.facts import Kind
@@ -145,4 +146,5 @@ def _complete(
         visit.closed_at = visit.updated_at = now
         session.flush()
         seats.release_all(session, visit)
+        outbox.withdraw(session, f"visit:{visit.id}", now)
     return visit

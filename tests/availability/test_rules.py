@@ -1,0 +1,161 @@
+"""When people are free: wall hours on the days the clocks change, what is taken, and which times are best."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homevisits.availability.rules import (
+    Diary,
+    Hours,
+    Length,
+    Slot,
+    Span,
+    best_first,
+    find,
+    free,
+    not_taken,
+    starts_on,
+    windows,
+    within_hours,
+)
+from homevisits.problems import Problem
+
+NEW_YORK = "America/New_York"
+LENGTH = Length(timedelta(minutes=45), timedelta(minutes=30))
+SPRING, AUTUMN = date(2027, 3, 14), date(2026, 11, 1)  # both Sundays
+TUESDAY = date(2026, 10, 6)
+
+
+def hours(starts: str, ends: str, weekday: int = 6) -> Hours:
+    return Hours(weekday, time.fromisoformat(starts), time.fromisoformat(ends))
+
+
+def utc(day: int, hour: int, minute: int = 0, month: int = 10) -> datetime:
+    return datetime(2026, month, day, hour, minute, tzinfo=UTC)
+
+
+def wall(moment: datetime) -> str:
+    return moment.astimezone(ZoneInfo(NEW_YORK)).strftime("%H:%M")
+
+
+@pytest.mark.parametrize(
+    ("day", "starts", "ends", "minutes", "first", "last"),
+    [
+        (SPRING, "01:00", "04:00", 120, "01:00", "04:00"),  # an hour is missing
+        (SPRING, "02:30", "05:00", 120, "03:00", "05:00"),  # starts within the missing hour
+        (SPRING, "00:30", "02:30", 90, "00:30", "03:00"),  # ends within it
+        (AUTUMN, "00:00", "04:00", 300, "00:00", "04:00"),  # an hour comes twice
+        (AUTUMN, "16:00", "19:00", 180, "16:00", "19:00"),  # the afternoon of a change is as any other
+        (SPRING, "16:00", "19:00", 180, "16:00", "19:00"),
+    ],
+)
+def test_wall_hours_become_moments_of_their_very_day(
+    day: date, starts: str, ends: str, minutes: int, first: str, last: str
+) -> None:
+    (span,) = windows((hours(starts, ends),), day, NEW_YORK)
+    assert span.ends_at - span.starts_at == timedelta(minutes=minutes)
+    assert (wall(span.starts_at), wall(span.ends_at)) == (first, last)
+
+
+def test_hours_that_lie_wholly_in_a_missing_hour_are_no_hours() -> None:
+    assert windows((hours("02:00", "03:00"),), SPRING, NEW_YORK) == ()
+
+
+def test_stretches_that_touch_are_one_and_other_weekdays_do_not_count() -> None:
+    given_hours = (
+        hours("16:00", "17:00"),
+        hours("17:00", "18:00"),
+        hours("10:00", "12:00"),
+        hours("09:00", "20:00", 0),
+    )
+    assert [(wall(s.starts_at), wall(s.ends_at)) for s in windows(given_hours, AUTUMN, NEW_YORK)] == [
+        ("10:00", "12:00"),
+        ("16:00", "18:00"),
+    ]
+
+
+def test_a_stretch_until_midnight_reaches_the_end_of_the_day() -> None:
+    (span,) = windows((hours("22:00", "00:00"),), AUTUMN, NEW_YORK)
+    assert span.ends_at - span.starts_at == timedelta(hours=2)
+
+
+@given(st.dates(date(2024, 1, 1), date(2030, 12, 31)), st.sampled_from(["America/Denver", NEW_YORK, "Europe/London"]))
+def test_every_start_offered_exists_and_fits_whatever_the_clocks_do(day: date, zone: str) -> None:
+    diary = Diary(1, "Grace", tuple(Hours(each, time(0), time(23, 45)) for each in range(7)))
+    found = list(starts_on(diary, day, LENGTH, zone))
+    assert found == sorted(set(found))
+    for at in found:
+        assert at.astimezone(ZoneInfo(zone)).date() == day
+        assert within_hours(diary, LENGTH.meeting(at), zone) == []
+    assert len(found) in (89, 93, 97)  # 23, 24 and 25 hours
+
+
+@pytest.mark.parametrize(
+    ("start", "refused"),
+    [
+        (utc(6, 19, 45), False),  # ends, with the road, as the other begins
+        (utc(6, 19, 46), True),
+        (utc(6, 22, 14), True),
+        (utc(6, 22, 15), False),  # begins as the other's road ends
+        (utc(6, 21, 30), True),
+    ],
+)
+def test_the_road_counts_once_after_each_visit(start: datetime, refused: bool) -> None:
+    taken = LENGTH.commitment(utc(6, 21))
+    diary = Diary(1, "Grace", (hours("00:00", "23:59", 1),), (taken,))
+    assert bool(not_taken(diary, LENGTH.commitment(start))) is refused
+
+
+def test_a_visit_lies_wholly_within_one_stretch() -> None:
+    diary = Diary(1, "Grace", (hours("16:00", "17:00", 1), hours("17:15", "18:00", 1)))
+    zone = "UTC"
+    assert within_hours(diary, Span(utc(6, 16, 15), utc(6, 17)), zone) == []
+    assert within_hours(diary, Span(utc(6, 16, 16), utc(6, 17, 1)), zone)
+    assert within_hours(diary, Span(utc(6, 17, 15), utc(6, 18)), zone) == []
+
+
+def nobody_minds(_at: datetime, _day: date, _partner: int) -> list[Problem]:
+    return []
+
+
+def test_a_page_s_times_are_those_a_booking_would_accept() -> None:
+    lead = Diary(1, "Grace", (hours("15:00", "19:00", 1),), (LENGTH.commitment(utc(6, 17)),))
+    partners = [Diary(2, "Luis", (hours("15:15", "18:45", 1),)), Diary(3, "Hoa", ())]
+    found = find(lead, partners, [TUESDAY, TUESDAY + timedelta(days=1)], LENGTH, "UTC", nobody_minds)
+    every_quarter = [utc(6, 0) + timedelta(minutes=15 * each) for each in range(96)]
+    accepted = [
+        (at, partner.id)
+        for at in every_quarter
+        for partner in partners
+        if not free(lead, at, LENGTH, "UTC") and not free(partner, at, LENGTH, "UTC")
+    ]
+    assert [(slot.starts_at, slot.partner_id) for slot in found.slots] == accepted
+    assert [closed.day for closed in found.closed] == [TUESDAY + timedelta(days=1)]
+    assert {problem.code for problem in found.closed[0].problems} == {"no_hours_that_day"}
+
+
+def test_a_closed_day_says_everything_that_stands_in_the_way() -> None:
+    lead = Diary(1, "Grace", (hours("16:00", "17:00", 1),))
+    busy = Diary(2, "Luis", (hours("16:00", "17:00", 1),), (Span(utc(6, 0), utc(7, 0)),))
+    judge = lambda _at, _day, _partner: [Problem("too_soon", "start", {"hours": 24})]  # noqa: E731
+    (closed,) = find(lead, [busy], [TUESDAY], LENGTH, "UTC", judge).closed
+    assert {problem.code for problem in closed.problems} == {"already_taken", "too_soon"}
+
+
+def slot(hour: int, partner: int, day: int = 6) -> Slot:
+    return Slot(utc(day, hour), date(2026, 10, day), time(hour), partner)
+
+
+def test_the_best_partner_comes_first_then_the_soonest() -> None:
+    slots = [slot(16, 2), slot(17, 2), slot(16, 3), slot(18, 3), slot(16, 2, day=7)]
+    best = best_first(slots, {2: 1, 3: 5}, 10)
+    assert best == [slot(16, 3), slot(16, 2), slot(16, 2, day=7)]
+    assert best_first(slots, {2: 1, 3: 5}, 1) == [slot(16, 3)]
+
+
+def test_with_one_partner_a_day_gives_two_hours() -> None:
+    slots = [slot(16, 2), slot(17, 2), slot(18, 2)]
+    assert best_first(slots, {}, 10) == [slot(16, 2), slot(17, 2)]

@@ -1,0 +1,273 @@
+"""Anything people may do, in any order, in a small crowded town: after each step all five practices hold."""
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from homevisits.access import Actor
+from homevisits.db import Database
+from homevisits.invitations import actions as invitations
+from homevisits.pay import actions as pay
+from homevisits.people import actions as people
+from homevisits.people.models import Teaching
+from homevisits.problems import NotFound, RulesBroken
+from homevisits.visits import actions
+from homevisits.visits.actions import Said, Wanted
+from homevisits.visits.models import Attestation, Visit, VisitMember
+from tests import servers
+from tests.life.invariants import broken
+from tests.pay.held import with_rule
+from tests.world import Town, build
+
+LEADS = ("Grace", "Luis")
+PEOPLE = ("Luis", "Amina", "Hoa", "Grace", "Soon")
+FAMILIES = ("Rivera", "Smith", "Quiet")
+STARTS = ((16, 0), (16, 45), (17, 15), (18, 0))
+
+
+class Life(RuleBasedStateMachine):
+    """The town's people and families, each doing what they may, when they like."""
+
+    open_database: Callable[[], tuple[Database, Callable[[], None]]]
+    did: Counter[str]
+
+    @initialize()
+    def begin(self) -> None:
+        """A fresh town; two of its teachers teach everyone."""
+        self.database, self.drop = type(self).open_database()
+        self.town: Town = build(self.database)
+        with_rule(self.town)
+        self.now = self.town.now
+        with self.town.session() as session:
+            taught = session.scalars(select(Teaching.class_id)).one()
+            session.add(Teaching(class_id=taught, educator_id=self.town.educators["Luis"]))
+
+    def teardown(self) -> None:
+        """Leave nothing behind."""
+        if hasattr(self, "drop"):
+            self.drop()
+
+    def act(self, name: str, what: Callable[[Session], Any]) -> None:
+        """Try something; a refusal is an answer too, but must leave nothing behind."""
+        with suppress(RulesBroken, NotFound), self.town.session() as session:
+            what(session)
+            self.did[name] += 1
+
+    def actor(self, name: str) -> Actor:
+        return self.town.actors[name]
+
+    def some_visit(self, data: st.DataObject, *states: str) -> tuple[Visit, list[str]] | None:
+        """One of the visits in `states`, and the names of its pair."""
+        with self.database.reading() as session:
+            found = list(session.scalars(select(Visit).where(Visit.state.in_(states)).order_by(Visit.id)))
+            session.expunge_all()
+        if not found:
+            return None
+        visit = data.draw(st.sampled_from(found), label="visit")
+        names = {each: name for name, each in self.town.educators.items()}
+        return visit, [names[visit.lead_id], names[visit.partner_id]]
+
+    def arranged(self, data: st.DataObject) -> tuple[Visit, list[str]] | None:
+        """A visit both said they come to: one there is, or one made now, so that later steps find something to do."""
+        found = self.some_visit(data, "scheduled", "confirmed")
+        if found is not None:
+            return found
+        family = data.draw(st.sampled_from(FAMILIES), label="family")
+        if data.draw(st.booleans(), label="says yes first"):
+            self.a_family_tells(family, "yes")
+        self.books_and_accepts(data, "Grace", "Amina", family, at_once=True)
+        return self.some_visit(data, "scheduled", "confirmed")
+
+    def books_and_accepts(self, data: st.DataObject, lead: str, partner: str, family: str, *, at_once: bool) -> None:
+        wanted = Wanted(self.town.families[family], self.town.educators[partner], self.a_time(data))
+        policy, booked = self.town.policy, list[int]()
+        self.act("booked", lambda s: booked.append(actions.book(s, self.actor(lead), wanted, policy, self.now).id))
+        if booked and at_once:
+            self.act("accepted", lambda s: actions.accept(s, self.actor(partner), booked[0], policy, self.now))
+
+    def a_family_tells(self, family: str, said: str) -> None:
+        def tell(session: Session) -> None:
+            invitation = self.town.invitations[family]
+            invitations.record(session, self.actor("coordinator"), invitation, said, "phone", self.now)
+            actions.tidy(session, self.town.policy, self.now)
+
+        self.act(f"family said {said}", tell)
+
+    def a_time(self, data: st.DataObject) -> datetime:
+        day = self.now + timedelta(days=data.draw(st.integers(1, 3), label="in days"))
+        hour, minute = data.draw(st.sampled_from(STARTS), label="at")
+        local = day.astimezone(self.now.tzinfo)
+        return self.town.at(local.day, hour, minute, month=local.month)
+
+    @rule(data=st.data())
+    def time_goes_on(self, data: st.DataObject) -> None:
+        self.now += timedelta(hours=data.draw(st.sampled_from((1, 5, 20)), label="hours"))
+        self.act("tidied", lambda session: actions.tidy(session, self.town.policy, self.now))
+
+    @rule(family=st.sampled_from(FAMILIES), said=st.sampled_from(("yes", "yes", "yes", "not_now", "call_me")))
+    def a_family_answers_its_invitation(self, family: str, said: str) -> None:
+        self.a_family_tells(family, said)
+
+    @rule(
+        data=st.data(), lead=st.sampled_from(LEADS), partner=st.sampled_from(PEOPLE), family=st.sampled_from(FAMILIES)
+    )
+    def someone_books(self, data: st.DataObject, lead: str, partner: str, family: str) -> None:
+        at_once = data.draw(st.sampled_from((True, True, True, False)), label="accepts at once")
+        self.books_and_accepts(data, lead, partner, family, at_once=at_once)
+
+    @rule(data=st.data(), comes=st.sampled_from((True, True, True, False)))
+    def whoever_is_asked_answers(self, data: st.DataObject, comes: bool) -> None:
+        found = self.some_visit(data, "proposed")
+        if found is None:
+            return
+        for name in found[1]:
+            if comes:
+                self.act(
+                    "accepted",
+                    lambda s, name=name: actions.accept(s, self.actor(name), found[0].id, self.town.policy, self.now),  # type: ignore[misc]
+                )
+            else:
+                self.act(
+                    "declined",
+                    lambda s, name=name: actions.decline(s, self.actor(name), found[0].id, self.now),  # type: ignore[misc]
+                )
+
+    @rule(data=st.data(), said=st.sampled_from(("yes", "yes", "other_time", "not_now", "call_me")))
+    def a_family_answers_about_its_visit(self, data: st.DataObject, said: str) -> None:
+        found = self.some_visit(data, "proposed", "scheduled", "confirmed", "completed")
+        if found is not None:
+            visit = found[0].id
+            self.act(
+                f"visit: {said}",
+                lambda s: actions.family_answers(s, None, visit, said, self.town.policy, self.now),
+            )
+
+    @rule(data=st.data(), by=st.sampled_from((0, 1, "coordinator")))
+    def someone_moves(self, data: st.DataObject, by: Any) -> None:
+        found = self.some_visit(data, "proposed", "scheduled", "confirmed") or self.arranged(data)
+        if found is not None:
+            who, at = self.actor(by if by == "coordinator" else found[1][by]), self.a_time(data)
+            self.act("moved", lambda s: actions.move(s, who, found[0].id, at, self.town.policy, self.now))
+
+    @rule(data=st.data(), by=st.sampled_from((0, 1, "coordinator")))
+    def someone_calls_it_off(self, data: st.DataObject, by: Any) -> None:
+        found = self.some_visit(data, "proposed", "scheduled", "confirmed")
+        if found is not None:
+            who = self.actor(by if by == "coordinator" else found[1][by])
+            self.act("cancelled", lambda s: actions.cancel(s, who, found[0].id, self.town.policy, self.now))
+
+    @rule(data=st.data(), ill=st.sampled_from((0, 1)), stand_in=st.sampled_from(PEOPLE))
+    def one_falls_ill_and_someone_stands_in(self, data: st.DataObject, ill: int, stand_in: str) -> None:
+        found = self.arranged(data)
+        if found is None:
+            return
+        visit, pair = found[0].id, found[1]
+        who = self.town.educators[pair[ill]]
+        self.act("ill", lambda s: actions.cannot_come(s, self.actor(pair[ill]), visit, who, self.town.policy, self.now))
+        other, new = self.actor(pair[1 - ill]), self.town.educators[stand_in]
+        self.act("stood in", lambda s: actions.replace_partner(s, other, visit, new, self.town.policy, self.now))
+
+    @rule(data=st.data(), first=st.sampled_from((0, 1)), met=st.sampled_from(("met", "met", "met", "family_away")))
+    def the_pair_says_how_it_went(self, data: st.DataObject, first: int, met: str) -> None:
+        found = self.arranged(data)
+        if found is None:
+            return
+        visit, pair = found
+        if data.draw(st.sampled_from((True, True, True, False)), label="wait for it"):
+            self.now = max(self.now, visit.ends_at)
+        said = Said(met, True, visit.starts_at, visit.ends_at, "home")
+        policy = self.town.policy
+        self.act("told", lambda s: actions.attest(s, self.actor(pair[first]), visit.id, said, policy, self.now))
+        self.act("agreed", lambda s: self.agree(s, visit.id, pair[1 - first]))
+
+    def agree(self, session: Session, visit_id: int, name: str) -> None:
+        found = select(Attestation.id).where(Attestation.visit_id == visit_id).order_by(Attestation.id.desc())
+        account = session.scalars(found).first() or 0
+        actions.agree(session, self.actor(name), visit_id, account, self.town.policy, self.now)
+
+    @rule(data=st.data(), who=st.sampled_from((0, 1)))
+    def someone_reflects(self, data: st.DataObject, who: int) -> None:
+        found = self.some_visit(data, "completed") or self.arranged(data)
+        if found is not None:
+            me = self.actor(found[1][who])
+            self.act("reflected", lambda s: actions.reflect(s, me, found[0].id, "maps", "", "a corner", self.now))
+
+    @rule(who=st.sampled_from(PEOPLE), back=st.sampled_from((True, True, True, False)))
+    def an_educator_leaves_or_comes_back(self, who: str, back: bool) -> None:
+        def choose(session: Session) -> None:
+            (people.opt_in if back else people.opt_out)(session, self.actor(who), self.now)
+            actions.tidy(session, self.town.policy, self.now)
+
+        self.act("opted", choose)
+
+    @precondition(lambda self: hasattr(self, "town"))
+    @invariant()
+    def all_five_practices_hold(self) -> None:
+        with self.town.session() as session:
+            pay.settle(session, self.now)
+        with self.database.reading() as session:
+            assert broken(session, self.now) == {}
+            self.did["completed"] += len(session.scalars(select(Visit.id).where(Visit.state == "completed")).all())
+            self.did["members"] += len(session.scalars(select(VisitMember.visit_id)).all())
+
+
+def live(opener: Callable[[], tuple[Database, Callable[[], None]]], examples: int, steps: int) -> Counter[str]:
+    """Run many lives; how often each thing could be done."""
+    did: Counter[str] = Counter()
+    machine = type("Life", (Life,), {"open_database": staticmethod(opener), "did": did})
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None)
+    )
+    return did
+
+
+MUST_HAPPEN = {"booked", "accepted", "ill", "stood in", "told", "agreed"}
+
+
+def test_all_five_practices_hold_whatever_people_do_on_sqlite(sqlite_template: Path) -> None:
+    def opener() -> tuple[Database, Callable[[], None]]:
+        folder = Path(tempfile.mkdtemp(prefix="hv-life-"))
+        shutil.copyfile(sqlite_template, folder / "life.sqlite")
+        database = Database(f"sqlite:///{folder / 'life.sqlite'}")
+
+        def drop() -> None:
+            database.dispose()
+            shutil.rmtree(folder)
+
+        return database, drop
+
+    did = live(opener, examples=15, steps=30)
+    assert {name for name in MUST_HAPPEN if not did[name]} == set()
+
+
+def test_all_five_practices_hold_whatever_people_do_on_postgresql(postgres: servers.Postgres) -> None:
+    def opener() -> tuple[Database, Callable[[], None]]:
+        name = postgres.create()
+        database = Database(postgres.url(name))
+
+        def drop() -> None:
+            database.dispose()
+            postgres.drop(name)
+
+        return database, drop
+
+    did = live(opener, examples=6, steps=25)
+    assert did["booked"]
