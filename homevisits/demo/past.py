@@ -78,14 +78,12 @@ class Past:
     def live(self) -> None:
         """Let everything happen, in order."""
         while self._queue:
-            moment = self._queue[0][0]
-            until = moment + TOGETHER
-            self._deliver_until(moment)
+            until = self._queue[0][0] + TOGETHER
+            self._deliver_until(self._queue[0][0])
             with self.database.transaction() as session:
                 while self._queue and self._queue[0][0] <= until:
                     moment, _number, step = heapq.heappop(self._queue)
                     step(session, moment)
-            self.deliver(moment)
         self._deliver_until(self.now)
 
     def _deliver_until(self, moment: datetime) -> None:

@@ -56,9 +56,12 @@ def front() -> str:
     """Who to be, and the story in nine steps."""
     with reading() as db:
         names = {part: member.name for part, member in cast.members(db).items()}
-    return render_template(
-        "demo/front.html", story=guide.STORY, known=addresses(), names=names, PHONE=guide.PHONE, CLOCK=guide.CLOCK
-    )
+    return _page("front", story=guide.STORY, known=addresses(), names=names, PHONE=guide.PHONE, CLOCK=guide.CLOCK)
+
+
+def _page(name: str, **values: object) -> str:
+    """A page that belongs to nobody's role: without the places of whoever is signed in."""
+    return render_template(f"demo/{name}.html", places=(), **values)
 
 
 @bp.post("/be")
@@ -82,7 +85,7 @@ def phones() -> str:
     words = request.args.get("q", "")
     with reading() as db:
         found = queries.contacts(db, words)
-    return render_template("demo/phones.html", contacts=found, words=words)
+    return _page("phones", contacts=found, words=words)
 
 
 @bp.get("/phone/<int:family_id>")
@@ -92,7 +95,7 @@ def phone(family_id: int) -> str:
     with reading() as db:
         found = queries.phone(db, family_id, settings().timezone)
     session["demo_family"] = family_id
-    return render_template("demo/phone.html", phone=found, number=readable(found.number), chips=CHIPS)
+    return _page("phone", phone=found, number=readable(found.number), chips=CHIPS)
 
 
 @bp.post("/phone/<int:family_id>")

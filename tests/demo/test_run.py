@@ -1,0 +1,106 @@
+"""`homevisits demo` as a person starts it: its own two processes, the address, and an end to both."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from homevisits.demo import build, run
+from homevisits.demo.house import Folder
+
+pytestmark = pytest.mark.slow
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(folder: Folder, port: int) -> "subprocess.Popen[str]":
+    call = f"run.start(Path({str(folder.path)!r}), {port})"
+    code = f"from pathlib import Path; from homevisits.demo import run; raise SystemExit({call})"
+    here = Path(__file__).resolve().parents[2]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("HOMEVISITS_")}
+    return subprocess.Popen(
+        [sys.executable, "-u", "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=here,
+        env=clean,
+    )
+
+
+def ready(port: int) -> dict[str, str]:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+                found: dict[str, str] = json.load(answer)
+                return found
+        except OSError:
+            time.sleep(0.3)
+    raise AssertionError("the demo never became ready")
+
+
+def test_the_demo_starts_keeps_its_data_and_ends_both_processes(folder: Folder) -> None:
+    port = free_port()
+    running = start(folder, port)
+    try:
+        assert ready(port)["worker"] == "ok"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as page:
+            assert "Who do you want to be?" in page.read().decode()
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert running.returncode == 0, said
+    assert f"http://127.0.0.1:{port}/" in said
+    assert "kept from last time" in said
+    assert not run.taken(port)
+
+
+def test_a_port_that_is_taken_is_said_in_words(folder: Folder) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = int(other.getsockname()[1])
+        lines: list[str] = []
+        assert run.start(folder.path, port, say=lines.append) == 1
+    assert any(str(port) in line and f"PORT={port + 1}" in line for line in lines)
+
+
+def test_starting_over_makes_new_data_and_keeps_what_is_not_its_own(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder.path / "notes.txt").write_text("mine")
+    folder.clock.write_text("86400")
+    made: list[Path] = []
+
+    def make(wanted: Folder, *_rest: object) -> None:
+        assert not wanted.database.exists()
+        made.append(wanted.database)
+
+    monkeypatch.setattr(build, "make", make)
+    run.prepare(folder.path, 8077, reset=True, say=lambda _line: None)
+    assert made == [folder.database]
+    assert not folder.clock.exists()
+    assert (folder.path / "notes.txt").read_text() == "mine"
+
+
+def test_an_interrupted_making_leaves_no_demo_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build, "_fill", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.prepare(tmp_path / "demo", 8077, say=lambda _line: None)
+    assert not Folder(tmp_path / "demo").database.exists()

@@ -1,0 +1,168 @@
+"""The demo can be walked: from a family's text to the end of its visit, with clicks and jumps of the clock only."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import func, select, text
+
+from homevisits import clock
+from homevisits.app import create_app
+from homevisits.db import Database
+from homevisits.demo import cast, house
+from homevisits.demo.house import Folder
+from homevisits.draws import actions as draws
+from homevisits.draws.models import Draw
+from homevisits.invitations.models import ConsentEntry
+from homevisits.messages.models import OutboxText
+from homevisits.pay.models import PayLine
+from homevisits.people.models import Account, Family
+from homevisits.visits.models import Reflection, Visit
+from tests.demo.conftest import MADE
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def database(folder: Folder) -> Iterator[Database]:
+    found = Database(house.settings_of(folder, 8077).database_url)
+    yield found
+    found.dispose()
+
+
+@pytest.fixture
+def client(folder: Folder, database: Database, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    monkeypatch.setattr(clock, "_system", lambda: MADE)
+    clock.follow(folder.clock)
+    app = create_app(house.settings_of(folder, 8077), database)
+    app.config.update(WTF_CSRF_ENABLED=False)
+    return app.test_client()
+
+
+def be(client: FlaskClient, part: str, path: str) -> str:
+    answer = client.post("/demo/be", data={"part": part, "next": path}, follow_redirects=True)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_its_past_is_lived_in_and_keeps_the_practices(database: Database) -> None:
+    with database.reading() as session:
+        states = dict(session.execute(select(Visit.state, func.count()).group_by(Visit.state)).all())
+        assert states["completed"] > 15
+        assert session.scalar(select(func.count()).select_from(Reflection)) > 20
+        lines = session.scalar(select(func.count()).select_from(PayLine))
+        assert lines == 2 * states["completed"]
+        paid = dict(session.execute(select(PayLine.state, func.count()).group_by(PayLine.state)).all())
+        assert {"earned", "approved", "exported"} <= paid.keys()
+        alone = select(func.count()).select_from(Visit).where(Visit.lead_id == Visit.partner_id)
+        assert session.scalar(alone) == 0
+        # Every text was answered or sent before now; nothing was missed on the way.
+        assert session.scalar(select(func.count()).where(OutboxText.state.in_(("failed", "unknown", "sending")))) == 0
+        assert session.scalar(select(func.max(ConsentEntry.at))) < MADE
+        assert session.execute(text("PRAGMA foreign_key_check")).all() == []
+        for draw in session.scalars(select(Draw.id)):
+            assert draws.rerun(session, draw).same
+
+
+def test_everyone_can_be_signed_in_as_and_lands_on_the_own_page(client: FlaskClient) -> None:
+    front = client.get("/", follow_redirects=True).text
+    assert "Who do you want to be?" in front
+    assert "%(" not in front
+    for part in cast.CAST:
+        answer = client.post("/demo/be", data={"part": part})
+        assert answer.status_code == 303
+        page = client.get(answer.location)
+        assert page.status_code == 200
+        assert "demo-bar" in page.text
+    assert client.post("/demo/be", data={"part": "stranger"}).status_code == 404
+    away = client.post("/demo/be", data={"part": "lead", "next": "https://elsewhere.example"})
+    assert away.location.startswith("/")
+
+
+def test_no_account_of_the_demo_has_a_password(database: Database) -> None:
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).where(Account.password_hash.is_not(None))) == 0
+
+
+def test_a_family_is_asked_answers_and_is_visited_within_a_few_clicks(client: FlaskClient, database: Database) -> None:
+    page = be(client, "coordinator", "/asking")
+    card = next(part for part in page.split("<section") if name_of(database, cast.TEACHER) in part)
+    ask, family = re.search(r'action="(/asking/\d+/ask)".*?name="family" value="(\d+)"', card, re.DOTALL).groups()  # type: ignore[union-attr]
+    assert client.post(ask, data={"family": family}).status_code == 303
+    # A jump of the clock does what is due: the text leaves.
+    client.post("/demo/clock", data={"to": "morning"})
+    assert "visit" in client.get(f"/demo/phone/{family}").text
+    client.post(f"/demo/phone/{family}", data={"chip": "1"})
+    assert newest_word(database, family) == "yes"
+
+    be(client, "teacher", "/families")
+    with database.reading() as session:
+        partner = session.scalar(select(Account.educator_id).where(Account.email == cast.address(cast.PARTNER)))
+    times = client.get(f"/families/{family}/time?partner={partner}").text
+    link = re.search(r'href="(/families/\d+/book\?[^"]+)"', times).group(1).replace("&amp;", "&")  # type: ignore[union-attr]
+    check = client.get(link).text
+    form = dict(re.findall(r'name="([a-z_]+)"[^>]*value="([^"]*)"', check.split("/book")[-1]))
+    booked = client.post(f"/families/{family}/book", data={**form, "place_type": "home"})
+    assert booked.status_code == 303, booked.text
+    visit = int(booked.location.rsplit("/", 1)[1])
+    be(client, "partner", "/my-day")
+    assert client.post(f"/visits/{visit}/accept").status_code == 303
+    client.post("/demo/clock", data={"to": "event"})
+    client.post(f"/demo/phone/{family}", data={"chip": "1"})
+    assert state_of(database, visit) == "confirmed"
+
+    ends = moment_of(database, visit)
+    for _jump in range(8):
+        if clock.now() >= ends:
+            break
+        client.post("/demo/clock", data={"to": "event"})
+    assert clock.now() >= ends
+    assert "We met" in be(client, "teacher", "/my-day")
+    with database.reading() as session:
+        reminded = select(func.count()).where(
+            OutboxText.about == f"visit:{visit}",
+            OutboxText.template == "visit_reminder",
+            OutboxText.sent_at.is_not(None),
+        )
+        assert session.scalar(reminded) >= 1
+
+
+def test_the_phone_shows_what_came_and_takes_stop_at_once(client: FlaskClient, database: Database) -> None:
+    with database.reading() as session:
+        family = session.scalar(select(Family.id).where(Family.language == "es").order_by(Family.id.desc()).limit(1))
+    page = client.get(f"/demo/phone/{family}")
+    assert page.status_code == 200
+    client.post(f"/demo/phone/{family}", data={"body": "STOP"})
+    assert "STOP" in client.get(f"/demo/phone/{family}").text
+    assert client.get("/demo/phone/999999").status_code == 404
+    assert client.post(f"/demo/phone/{family}", data={"body": ""}).status_code == 303
+    assert client.get("/demo/phone?q=no+such+family").status_code == 200
+
+
+def test_the_clock_only_goes_forward(client: FlaskClient) -> None:
+    before = clock.now()
+    client.post("/demo/clock", data={"to": "morning", "next": "//elsewhere.example"})
+    assert clock.now() > before
+
+
+def name_of(database: Database, part: str) -> str:
+    with database.reading() as session:
+        return str(session.scalar(select(Account.name).where(Account.email == cast.address(part))))
+
+
+def newest_word(database: Database, family: str) -> str | None:
+    with database.reading() as session:
+        words = select(ConsentEntry.answer).where(ConsentEntry.family_id == int(family))
+        return session.scalar(words.order_by(ConsentEntry.id.desc()).limit(1))
+
+
+def state_of(database: Database, visit: int) -> str | None:
+    with database.reading() as session:
+        return session.scalar(select(Visit.state).where(Visit.id == visit))
+
+
+def moment_of(database: Database, visit: int) -> datetime:
+    with database.reading() as session:
+        return session.get_one(Visit, visit).ends_at
