@@ -188,6 +188,7 @@ def find(
         reasons: dict[Problem, None] = {}
         before = len(found.slots)
         starts = list(starts_on(lead, day, length, zone))
+        theirs = {partner.id: frozenset(starts_on(partner, day, length, zone)) for partner in partners}
         if not starts:
             reasons[Problem("no_hours_that_day", "start", {"name": lead.name})] = None
         for at in starts:
@@ -196,7 +197,9 @@ def find(
             if taken:
                 continue
             for partner in partners:
-                problems = [*free(partner, at, length, zone), *judge(at, day, partner.id)]
+                outside = [] if at in theirs[partner.id] else within_hours(partner, length.meeting(at), zone)
+                busy = not_taken(partner, length.commitment(at))
+                problems = [*outside, *busy, *judge(at, day, partner.id)]
                 reasons.update(dict.fromkeys(problems))
                 if not problems:
                     local = at.astimezone(ZoneInfo(zone))

@@ -184,7 +184,8 @@ def test_a_week_is_edited_and_typed_values_stay_on_error(walk: Walk) -> None:
         "day3-until2": "11:00",
     }
     assert "overlap" in walk.post("Grace", "/hours", 422, **overlap)
-    walk.post("Grace", "/hours", **{"day5-from1": "09:00", "day5-until1": "12:00"})
+    saturday: dict[str, Any] = {"day5-from1": "09:00", "day5-until1": "12:00"}
+    walk.post("Grace", "/hours", **saturday)
     page = walk.get("Grace", f"/families/{walk.town.families['Rivera']}/time")
     assert "Grace Test has no hours for visits that day" in page
 

@@ -1,7 +1,7 @@
 """Look: which times suit, with whom, and why others are closed. It asks the judges that refuse a booking."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -93,11 +93,16 @@ class _Wanted:
     policy: Policy
     now: datetime
     but: str | None = None
+    asked: dict[tuple[date, int], list[Problem]] = field(default_factory=dict)
 
     def judge(self, at: datetime, day: date, partner_id: int) -> list[Problem]:
-        meeting = Meeting(self.kind, at, day)
-        team = [self.lead, self.people[partner_id]]
-        return rules.judge(meeting, self.family.facts, team, self.policy, self.now)
+        """What the practices say; what depends on the day only is asked once a day."""
+        found = self.asked.get((day, partner_id))
+        if found is None:
+            meeting, team = Meeting(self.kind, at, day), [self.lead, self.people[partner_id]]
+            found = rules.judge_team(meeting, self.family.facts, team, self.policy.min_trained)
+            self.asked[day, partner_id] = found
+        return [*voluntary.arranged_in_advance(at, self.now, self.policy.minimum_notice_hours), *found]
 
 
 def _offer(

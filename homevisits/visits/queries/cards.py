@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 from homevisits.access import Actor, Permission
 from homevisits.availability.models import Commitment
 from homevisits.people.models import Family, Person, School
-from homevisits.visits.models import Attestation, Reflection, Visit, VisitMember
+from homevisits.visits.models import LIVE, Attestation, Reflection, Visit, VisitMember
 
 LIVE_NOW = text("visit.state IN ('proposed', 'scheduled', 'confirmed')")
 """Written out, not bound, so that either database can use its index of live visits."""
@@ -132,8 +132,8 @@ def _card(row: tuple[Any, ...]) -> Card:
 
 def live_cards(session: Session, educator_id: int, now: datetime) -> list[Card]:
     """The visits an educator has ahead or has to write up, soonest first: those that hold their time."""
-    found = cards().where(LIVE_NOW, Visit.id.in_(_holding(educator_id, now - REACH)))
-    return read(session, found.order_by(Visit.starts_at, Visit.id))
+    found = cards().where(Visit.id.in_(_holding(educator_id, now - REACH)))
+    return [card for card in read(session, found.order_by(Visit.starts_at, Visit.id)) if card.state in LIVE]
 
 
 def _holding(educator_id: int, after: datetime) -> Select[int]:
