@@ -125,13 +125,16 @@ _SENTENCES = _Sentences()
 def catalogue(language: str) -> NullTranslations:
     """The sentences of a language; English is the source itself."""
     path = Path(__file__).with_name("translations") / language / "LC_MESSAGES" / "messages.po"
-    if not path.exists():
-        return NullTranslations()
-    compiled = BytesIO()
+    return compiled(path, language) if path.exists() else NullTranslations()
+
+
+def compiled(path: Path, language: str) -> Translations:
+    """A .po file as sentences to look up; what is doubtful (fuzzy) stays in English."""
+    bytes_of_it = BytesIO()
     with path.open("rb") as source:
-        write_mo(compiled, read_po(source, locale=language))
-    compiled.seek(0)
-    return Translations(compiled)
+        write_mo(bytes_of_it, read_po(source, locale=language))
+    bytes_of_it.seek(0)
+    return Translations(bytes_of_it)
 
 
 @pages.public

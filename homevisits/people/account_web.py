@@ -157,9 +157,12 @@ def change_password() -> ResponseReturnValue:
     typed = [request.form.get(name, "") for name in ("current", "password", "again")]
     try:
         with transaction() as db:
-            epoch = signin.change_password(db, actor(), *typed)
+            given = signin.begin_try(db, signin.email_of(db, actor()), request.remote_addr or "unknown", now())
+        with transaction() as db:
+            epoch = signin.change_password(db, actor(), given, *typed)
     except RulesBroken as broken:
-        return render_template("account/home.html", problems=broken.problems), 422
+        status = 429 if isinstance(broken, signin.TooManyTries) else 422
+        return render_template("account/home.html", problems=broken.problems), status
     begin_session(actor().account_id, epoch)
     done(_("Your password is changed. Every other phone and computer is signed out."))
     return redirect(url_for("account.home"), code=303)

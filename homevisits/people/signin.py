@@ -119,18 +119,28 @@ def problems_of_password(password: str, again: str, about: str) -> list[Problem]
     return found
 
 
-def change_password(session: Session, actor: Actor, current: str, password: str, again: str) -> int:
-    """Change the actor's own password and end every session of theirs. Returns the new session epoch."""
+def change_password(session: Session, actor: Actor, given: Try, current: str, password: str, again: str) -> int:
+    """Change the actor's own password and end every session of theirs. Returns the new session epoch.
+
+    `given` is the try that says whether the current one was right: who holds an open session may not guess for long.
+    """
     account = session.get_one(Account, actor.account_id, with_for_update=True)
     problems = []
-    if account.password_hash is not None and not _verify(account.password_hash, current):
-        problems.append(Problem("password_wrong", "current"))
-    elif account.password_hash is not None and current == password:
-        problems.append(Problem("password_same", "password"))
+    if account.password_hash is not None:
+        if given.password_hash != account.password_hash or not password_fits(given, current):
+            problems.append(Problem("password_wrong", "current"))
+        elif current == password:
+            problems.append(Problem("password_same", "password"))
     refuse_if_any([*problems, *problems_of_password(password, again, f"{account.email}\n{account.name}")])
+    session.execute(update(SignInAttempt).where(SignInAttempt.id.in_(given.attempt_ids)).values(succeeded=True))
     account.password_hash = hash_password(password)
     account.session_epoch += 1
     return account.session_epoch
+
+
+def email_of(session: Session, actor: Actor) -> str:
+    """The address the actor signs in with."""
+    return session.scalars(select(Account.email).where(Account.id == actor.account_id)).one()
 
 
 def set_password(session: Session, email: str, password: str) -> None:

@@ -2,12 +2,14 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from homevisits import clock
 from homevisits.access import Grant, Role
+from homevisits.app import compiled
 from homevisits.db import Database
 from homevisits.pages import local_path
 from homevisits.people import signin
@@ -196,6 +198,32 @@ def test_a_new_password_ends_every_other_session(app: Flask, sqlite_database: Da
     assert here.post("/account/password", data=new).status_code == 303
     assert here.get("/account").status_code == 200
     assert there.get("/account").status_code == 303
+
+
+def test_an_open_session_cannot_guess_the_password_for_long(
+    app: Flask, sqlite_database: Database, password_hash: str
+) -> None:
+    who = account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
+    client = browser_of(app, who)
+    new = {"current": "no", "password": "another short sentence", "again": "another short sentence"}
+    statuses = {client.post("/account/password", data=new).status_code for _ in range(signin.TRIES_PER_ACCOUNT)}
+    assert statuses == {422}
+    assert client.post("/account/password", data={**new, "current": PASSWORD}).status_code == 429
+
+
+def test_a_catalogue_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "messages.po"
+    path.write_text(
+        'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
+        '"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
+        'msgid "Sign in"\nmsgstr "Entrar"\n\n#, fuzzy\nmsgid "Account"\nmsgstr "¿Cuenta?"\n\n'
+        'msgid "One visit"\nmsgid_plural "%(num)d visits"\nmsgstr[0] "Una visita"\nmsgstr[1] "%(num)d visitas"\n',
+        encoding="utf-8",
+    )
+    found = compiled(path, "es")
+    assert found.ugettext("Sign in") == "Entrar"
+    assert found.ugettext("Account") == "Account"
+    assert [found.ungettext("One visit", "%(num)d visits", n) for n in (1, 2)] == ["Una visita", "%(num)d visitas"]
 
 
 def test_a_closed_account_is_out_at_once(app: Flask, sqlite_database: Database) -> None:
