@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 
+from homevisits.people.rows import Class, Enrollment, Org, Roster, User
 from homevisits.people.tables import Finding, Row, Table, read
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -21,75 +21,6 @@ STAFF = frozenset({"teacher", "aide", "administrator", "proctor"})
 ROLES = CAREGIVERS | STAFF | {"student"}
 GRADES = frozenset({"IT", "PR", "PK", "TK", "KG", "PS", "UG", "Other", *(f"{number:02}" for number in range(1, 14))})
 _PAYROLL = re.compile(r"\{\s*payroll\s*:\s*([^}]+?)\s*\}", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Org:
-    """A school, or another body of the district."""
-
-    id: str
-    name: str
-    kind: str
-    number: str
-    row: Row
-
-
-@dataclass(frozen=True)
-class User:
-    """A student, a caregiver or a member of staff. The file's password column is never read."""
-
-    id: str
-    role: str
-    orgs: tuple[str, ...]
-    given: str
-    family: str
-    number: str
-    payroll: str
-    email: str
-    phones: tuple[tuple[str, str], ...]
-    agents: tuple[str, ...]
-    grade: str
-    row: Row
-
-
-@dataclass(frozen=True)
-class Class:
-    """A class or homeroom of one school."""
-
-    id: str
-    title: str
-    kind: str
-    grade: str
-    school: str
-    row: Row
-
-
-@dataclass(frozen=True)
-class Enrollment:
-    """A student's or a member of staff's place in a class."""
-
-    id: str
-    class_id: str
-    user: str
-    role: str
-    primary: bool
-    begins: date | None
-    ends: date | None
-    row: Row
-
-
-@dataclass(frozen=True)
-class Roster:
-    """A whole export, every reference in it resolved. ``links`` are (student, caregiver) pairs."""
-
-    orgs: tuple[Org, ...]
-    users: tuple[User, ...]
-    classes: tuple[Class, ...]
-    enrollments: tuple[Enrollment, ...]
-    links: tuple[tuple[str, str], ...]
-    schools: frozenset[str]
-    errors: tuple[Finding, ...]
-    warnings: tuple[Finding, ...]
 
 
 def read_roster(files: Mapping[str, bytes]) -> Roster:

@@ -8,7 +8,8 @@ from typing import Any
 
 from homevisits.people import phones
 from homevisits.people.households import Household, find_households
-from homevisits.people.oneroster import CAREGIVERS, STAFF, Roster, User
+from homevisits.people.oneroster import CAREGIVERS, STAFF
+from homevisits.people.rows import Roster, User
 from homevisits.people.tables import Finding
 
 GROUPS = {"teacher": "licensed", "aide": "classified", "proctor": "classified", "administrator": "administrator"}
