@@ -176,6 +176,15 @@ def draws(session: Session, actor: Actor) -> list[DrawRow]:
     return _read(session, found if held is None else found.where(Draw.school_id.in_(held)))
 
 
+def in_use(session: Session, actor: Actor, since: datetime) -> list[DrawRow]:
+    """The draws of the actor's schools since a moment that no later draw replaced, newest first."""
+    held = actor.schools(Permission.ASK)
+    later = aliased(Draw)
+    found = _rows().where(Draw.drawn_at > since, ~select(later.id).where(later.replaces_id == Draw.id).exists())
+    found = found.order_by(Draw.id.desc())
+    return _read(session, found if held is None else found.where(Draw.school_id.in_(held)))
+
+
 def row(session: Session, actor: Actor, draw_id: int) -> DrawRow:
     """One draw, if it is of a school of the actor's."""
     found = _read(session, _rows().where(Draw.id == draw_id))

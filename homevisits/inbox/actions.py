@@ -73,7 +73,8 @@ def read_by(session: Session, actor: Actor, inbound_id: int, now: datetime) -> N
     row = session.get(Row, inbound_id)
     if row is None or row.phone not in queries.phones_seen_by(session, actor, [row.phone]):
         raise NotFound
-    row.handled_at, row.handled_by = now, actor.account_id
+    # The flag falls, so that what waits is found without reading what was done.
+    row.needs_person, row.handled_at, row.handled_by = False, now, actor.account_id
 
 
 def _keep(session: Session, text: InboundText, now: datetime) -> Row | None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from homevisits.access import Actor, Permission
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
+from homevisits.invitations.order import A_YEAR
 from homevisits.messages.models import InboundText
 from homevisits.people.models import Caregiver, Family, School, Student
 from homevisits.visits.models import LIVE, Visit, VisitMember
@@ -107,10 +108,7 @@ def phones_seen_by(session: Session, actor: Actor, phones: Collection[str]) -> s
 def to_read(session: Session, actor: Actor) -> list[ToRead]:
     """Replies that wait for a person, oldest first."""
     rows = session.scalars(
-        select(InboundText)
-        .where(InboundText.needs_person, InboundText.handled_at.is_(None))
-        .order_by(InboundText.id)
-        .limit(4 * MOST)
+        select(InboundText).where(InboundText.needs_person).order_by(InboundText.id).limit(4 * MOST)
     ).all()
     phones = {row.phone for row in rows}
     seen = phones_seen_by(session, actor, phones)
@@ -130,7 +128,7 @@ def to_read(session: Session, actor: Actor) -> list[ToRead]:
     ][:MOST]
 
 
-def to_call(session: Session, actor: Actor) -> list[ToCall]:
+def to_call(session: Session, actor: Actor, now: datetime) -> list[ToCall]:
     """Families that a person calls: nothing was heard or arranged since they asked for it."""
     later, visit = aliased(ConsentEntry), aliased(Visit)
     newer = select(later.id).where(later.family_id == ConsentEntry.family_id, later.id > ConsentEntry.id)
@@ -145,6 +143,7 @@ def to_call(session: Session, actor: Actor) -> list[ToCall]:
         .where(
             _at(actor, Invitation.school_id),
             Invitation.closed_at.is_(None),
+            Invitation.asked_at > now - A_YEAR,
             or_(
                 and_(ConsentEntry.answer.in_((Answer.CALL_ME.value, Answer.OTHER_TIME.value)), ~arranged.exists()),
                 and_(ConsentEntry.id.is_(None), Invitation.how != "text", _never_answered()),
@@ -213,12 +212,13 @@ def need_partner(session: Session, actor: Actor) -> list[NeedsPartner]:
     return [NeedsPartner(*row) for row in rows]
 
 
-def waiting_for_answer(session: Session, actor: Actor) -> int:
+def waiting_for_answer(session: Session, actor: Actor, now: datetime) -> int:
     """How many invitations went out by text and wait for the family's answer."""
     said = aliased(ConsentEntry)
     found = select(func.count()).where(
         _at(actor, Invitation.school_id),
         Invitation.closed_at.is_(None),
+        Invitation.asked_at > now - A_YEAR,
         Invitation.how == "text",
         ~select(said.id).where(said.invitation_id == Invitation.id).exists(),
     )

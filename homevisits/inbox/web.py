@@ -53,9 +53,9 @@ def today() -> str:
         return render_template(
             "inbox/today.html",
             to_read=queries.to_read(session, who),
-            to_call=queries.to_call(session, who),
+            to_call=queries.to_call(session, who, now()),
             need_partner=queries.need_partner(session, who),
-            waiting=queries.waiting_for_answer(session, who),
+            waiting=queries.waiting_for_answer(session, who, now()),
             zone=settings().timezone,
         )
 

@@ -16,6 +16,8 @@ from homevisits.problems import NotFound
 
 LEFT_ALONE = timedelta(days=180)
 """A family that said "not now" is not asked again by another draw for so long. It may ask itself at any time."""
+A_YEAR = timedelta(days=400)
+"""Lists of what is under way go back so far; the ledger itself goes back for ever."""
 
 
 @dataclass(frozen=True)
@@ -162,12 +164,11 @@ def progress(session: Session, draws: Collection[int]) -> dict[int, Progress]:
     return found
 
 
-def asked(session: Session, actor: Actor, limit: int = 200) -> list[Asked]:
+def asked(session: Session, actor: Actor, now: datetime, limit: int = 200) -> list[Asked]:
     """The families of the actor's schools that were asked and are open, oldest first. Who said no is not in it."""
     held = actor.schools(Permission.ASK)
-    found = (
-        _asked_rows().where(Invitation.closed_at.is_(None)).order_by(Invitation.asked_at, Invitation.id).limit(limit)
-    )
+    is_open = and_(Invitation.closed_at.is_(None), Invitation.asked_at > now - A_YEAR)
+    found = _asked_rows().where(is_open).order_by(Invitation.asked_at, Invitation.id).limit(limit)
     if held is not None:
         found = found.where(Invitation.school_id.in_(held))
     return [_asked(*row) for row in session.execute(found)]

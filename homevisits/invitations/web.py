@@ -86,7 +86,7 @@ def record_request() -> ResponseReturnValue:
 
 def _asking(problems: list[Problem]) -> str:
     with reading() as session:
-        rows = [row for row in draws.draws(session, actor()) if row.replaced_by is None]
+        rows = draws.in_use(session, actor(), now() - order.A_YEAR)
         progress = order.progress(session, [row.id for row in rows])
         cards = []
         for row in rows:
@@ -96,7 +96,7 @@ def _asking(problems: list[Problem]) -> str:
                 continue
             contact, text, call = actions.preview(session, row.school_id, waiting[0].family_id)
             cards.append(ToAsk(row, progress[row.id], waiting[0], contact, text, call))
-        asked = order.asked(session, actor())
+        asked = order.asked(session, actor(), now())
     return render_template("invitations/asking.html", cards=cards, asked=asked, problems=problems)
 
 

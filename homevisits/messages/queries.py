@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.messages.models import OutboxText
 
+STATES = ("queued", "sending", "sent", "delivered", "unknown", "withdrawn", "expired", "suppressed", "failed")
 STUCK_AFTER = timedelta(minutes=5)
 
 
@@ -60,7 +61,9 @@ class Delivery:
 def delivery(session: Session, now: datetime) -> Delivery:
     """The delivery page: everything of the last seven days, and all that waits."""
     since = now - timedelta(days=7)
-    recent = select(OutboxText.state, func.count()).where(OutboxText.created_at >= since).group_by(OutboxText.state)
+    # Naming the states lets the index on (state, created_at) be used: old texts are never read.
+    recent = select(OutboxText.state, func.count()).where(OutboxText.state.in_(STATES), OutboxText.created_at >= since)
+    recent = recent.group_by(OutboxText.state)
     due = select(func.count(), func.min(OutboxText.next_at)).where(
         OutboxText.state == "queued", OutboxText.next_at <= now
     )

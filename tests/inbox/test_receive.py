@@ -172,18 +172,18 @@ def test_nine_and_two_and_a_language_without_text_are_calls_for_a_person_until_h
     text(quarter, "2", number=5)
     text(quarter, "1", number=6)
     with quarter.database.transaction() as session:
-        calls = {row.family: row.why for row in queries.to_call(session, quarter.coordinator)}
+        calls = {row.family: row.why for row in queries.to_call(session, quarter.coordinator, NOW)}
         assert calls == {
             "Family 02": "call_me",
             "Family 05": "other_time",
             "Family 03": "no_text",
             "Family 04": "no_text",
         }
-        assert queries.to_call(session, quarter.stranger) == []
+        assert queries.to_call(session, quarter.stranger, NOW) == []
         invitations.record(session, quarter.coordinator, asked["Family 02"], "yes", "phone", NOW)
         invitations.record(session, quarter.coordinator, asked["Family 03"], "not_now", "phone", NOW)
         session.flush()
-        left = {row.family for row in queries.to_call(session, quarter.coordinator)}
+        left = {row.family for row in queries.to_call(session, quarter.coordinator, NOW)}
         assert left == {"Family 04", "Family 05"}
 
 

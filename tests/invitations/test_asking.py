@@ -69,7 +69,7 @@ def test_a_family_is_asked_in_its_language_or_called_never_in_another(quarter: Q
         assert texts[phone_of(1)].body.startswith("¡Hola de Lincoln Elementary!")
         assert texts[phone_of(2)].body.startswith("Hello from Lincoln Elementary!")
         assert texts[phone_of(1)].asks == f"invitation:{asked['Family 01'].invitation_id}"
-        waiting = [row for row in order.asked(session, quarter.coordinator) if order.waits_for_a_person(row)]
+        waiting = [row for row in order.asked(session, quarter.coordinator, NOW) if order.waits_for_a_person(row)]
         assert sorted(row.family for row in waiting) == ["Family 03", "Family 04"]
 
 
@@ -105,7 +105,7 @@ def test_a_family_that_said_not_now_is_in_no_list_and_is_not_asked_by_another_dr
     say(quarter, refused.invitation_id, Answer.NOT_NOW)
     again = quarter.draw(Method.EVERYONE, None, seed="more", reason="New children came.")
     with quarter.database.reading() as session:
-        assert order.asked(session, quarter.coordinator) == []
+        assert order.asked(session, quarter.coordinator, NOW) == []
         families = {each.family_id for each in order.next_families(session, again, 50, NOW)}
         assert refused.family_id not in families
         assert len(families) == 19
@@ -177,5 +177,7 @@ def test_a_stranger_can_neither_ask_nor_record_nor_see(quarter: Quarter) -> None
             actions.request(session, quarter.stranger, asked.family_id, quarter.school_id, "phone", NOW)
         with pytest.raises(NotFound):
             order.one_asked(session, quarter.stranger, asked.invitation_id)
-        assert order.asked(session, quarter.stranger) == []
-        assert {row.school_id for row in queries.find_families(session, quarter.stranger, "family")} == {quarter.school_id + 1}
+        assert order.asked(session, quarter.stranger, NOW) == []
+        assert {row.school_id for row in queries.find_families(session, quarter.stranger, "family")} == {
+            quarter.school_id + 1
+        }
