@@ -369,6 +369,15 @@ def test_a_family_s_later_no_ends_the_visit_by_any_channel(town: Town) -> None:
     assert visit_of(town, visit_id).state == "cancelled_by_family"
 
 
+def test_a_not_now_to_an_old_question_ends_the_visit_that_is_ahead(town: Town) -> None:
+    held(town, old := arrange(town))
+    town.now = town.at(8, 9)
+    ahead = arrange(town, at=town.at(12, 16))
+    with town.session() as session:
+        assert actions.family_answers(session, None, old, "not_now", town.policy, town.now) == "ended"
+    assert (visit_of(town, old).state, visit_of(town, ahead).state) == ("completed", "cancelled_by_family")
+
+
 def test_an_educator_who_leaves_is_out_of_the_team_at_once(town: Town) -> None:
     visit_id = arrange(town)
     with town.session() as session:

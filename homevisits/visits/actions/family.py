@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.access import Actor
 from homevisits.invitations.models import Answer, ConsentEntry
+from homevisits.invitations.queries import SAID_NO
 from homevisits.people.models import Family
 from homevisits.policies.rules import Policy
 from homevisits.practices.voluntary import a_no_needs_no_reason
@@ -76,11 +77,20 @@ def family_answers(
     )
     with record.refused_by_the_database(session):
         session.add(entry)
-        record.note(session, visit, f"family_{said}", actor, now)
-        heard = _follow(session, visit, said, now)
+        session.flush()
+        about = _meant(session, visit, said)
+        record.note(session, about, f"family_{said}", actor, now)
+        heard = _follow(session, about, said, now)
         if heard is not Heard.NOT_WAITING:
-            record.plan_texts(session, visit, policy, now, acknowledge=ACKNOWLEDGE[said])
+            record.plan_texts(session, about, policy, now, acknowledge=ACKNOWLEDGE[said])
     return heard
+
+
+def _meant(session: Session, visit: Visit, said: Answer) -> Visit:
+    """A "not now" in answer to an old question is about every visit: it ends the one that is ahead."""
+    if visit.state in life.LIVE or said.value not in SAID_NO:
+        return visit
+    return gathering.live_visit(session, visit.family_id) or visit
 
 
 def _follow(session: Session, visit: Visit, said: Answer, now: datetime) -> Heard:
