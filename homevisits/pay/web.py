@@ -14,6 +14,7 @@ from homevisits.pay import actions, exporting, forms, queries, rules, words
 from homevisits.problems import NotFound, Problem, Refused, RulesBroken, refuse_if_any
 
 bp = Blueprint("pay", __name__)
+UNDO_AT_MOST = 40
 
 
 @bp.app_context_processor
@@ -96,7 +97,23 @@ def approve() -> ResponseReturnValue:
     except RulesBroken as broken:
         return _approvals(broken.problems), 422
     amount = formats.money(cents)
-    done(ngettext("One claim approved: %(a)s.", "%(num)d claims approved: %(a)s.", len(chosen), a=amount))
+    # The way back rides in the session's cookie, which has room for so many.
+    undo = url_for("pay.take_back", step=_step(), line=chosen) if len(chosen) <= UNDO_AT_MOST else None
+    done(ngettext("One claim approved: %(a)s.", "%(num)d claims approved: %(a)s.", len(chosen), a=amount), undo)
+    return redirect(url_for("pay.approvals", step=_step()), code=303)
+
+
+@bp.post("/approvals/take-back")
+@allow(Permission.SITE_APPROVE, Permission.UNION_APPROVE)
+def take_back() -> ResponseReturnValue:
+    """Undo an approval: the claims wait at the school again, and the record says so."""
+    try:
+        with transaction() as db:
+            for line_id in forms.chosen(request.args):
+                actions.send_back(db, actor(), _step(), line_id, _("Taken back."), now())
+    except RulesBroken as broken:
+        return _approvals(broken.problems), 422
+    done(_("Taken back. The claims wait at the school again."))
     return redirect(url_for("pay.approvals", step=_step()), code=303)
 
 

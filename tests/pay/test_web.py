@@ -56,6 +56,18 @@ def test_from_the_line_to_the_payroll_file(app: Flask, lived: Town) -> None:
     assert "Article 12.3" in mine
 
 
+def test_an_approval_can_be_taken_back(app: Flask, lived: Town) -> None:
+    site = browser_of(app, lived.actors["coordinator"])
+    site.post("/approvals", data={"line": ["1", "2"]})
+    page = site.get("/approvals").text
+    assert 'action="/approvals/take-back?step=site&amp;line=1&amp;line=2"' in page
+    assert site.post("/approvals/take-back?step=site&line=1&line=2").status_code == 303
+    page = site.get("/approvals").text
+    assert "2 claims, $120.00" in page
+    assert "Taken back." in page
+    assert site.post("/approvals/take-back?step=site&line=1").status_code == 422
+
+
 def test_my_pay_shows_nobody_elses(app: Flask, lived: Town) -> None:
     hold(lived, DAY + timedelta(days=1), lead="Amina", partner="Hoa", family="Smith")
     with lived.session() as session:
