@@ -16,12 +16,12 @@ MADE = datetime(2026, 11, 18, 16, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def made(scratch: Path) -> Folder:
-    """A demo with a tenth of its students, made once for all workers of the run."""
+    """A demo with a quarter of its students, made once for all workers of the run."""
     folder = Folder(scratch / "demo")
     with fasteners.InterProcessLock(scratch / "demo.lock"):
         if not folder.database.exists():
             folder.path.mkdir(exist_ok=True)
-            build.make(folder, 8077, MADE, lambda _line: None, students=110)
+            build.make(folder, 8077, MADE, lambda _line: None, students=250)
     return folder
 
 
