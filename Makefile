@@ -9,7 +9,7 @@ WORKERS ?= 2
 TESTS   ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench lock wheel clean
+.PHONY: help demo test check format bench lock wheel pictures clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -39,6 +39,9 @@ lock: .venv/.development  ## write the pins anew from what is installed
 
 wheel: .venv/.development  ## build/dist/homevisits-*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir build/dist .
+
+pictures: .venv/.development  ## take the README's pictures anew (needs Chromium)
+	$(BIN)/python tools/pictures.py
 
 clean:  ## remove what was made here, but for the demo's data
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
