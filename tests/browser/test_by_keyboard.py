@@ -1,0 +1,104 @@
+"""Booking and telling how it went with the keyboard alone: Tab, Enter, Space and the arrows."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Page
+
+from homevisits.db import Database
+from homevisits.visits import actions
+from tests import world
+from tests.browser.conftest import Opened
+from tests.browser.house import House, running
+from tests.browser.visits import visit_of
+from tests.world import Town
+
+pytestmark = pytest.mark.browser
+FOCUSED = """() => {
+  const one = document.activeElement, box = one.getBoundingClientRect(), drawn = getComputedStyle(one);
+  const words = one.getAttribute('aria-label') || one.labels?.[0]?.textContent || one.textContent || '';
+  const ring = parseFloat(drawn.outlineWidth) >= 2 && drawn.outlineStyle !== 'none';
+  return {words: words.replace(/\\s+/g, ' ').trim(), seen: ring && box.bottom > 0 && box.top < innerHeight};
+}"""
+FAR = 120
+"""More steps than any of these pages has things to stop at."""
+
+
+@pytest.fixture
+def house_of(sqlite_database: Database) -> Iterator[tuple[House, Town]]:
+    """The small crowded town, open."""
+    with running(sqlite_database, world.NOW) as house:
+        yield house, world.build(sqlite_database)
+
+
+def _tab_to(page: Page, words: str) -> None:
+    """Step on until the thing of that name has the focus, which shows at every step."""
+    for _step in range(FAR):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        assert focused["seen"], f"on {page.url} the focus on {focused['words']!r} is not seen"
+        if focused["words"].startswith(words):
+            return
+    raise AssertionError(f"{page.url}: no way to {words!r} by Tab")
+
+
+def _enter(page: Page, words: str) -> None:
+    _tab_to(page, words)
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
+def test_the_first_stop_leads_past_the_navigation(house_of: tuple[House, Town], visitor: Opened) -> None:
+    house, _town = house_of
+    grace = visitor(house, "grace@example.org", signed_in=True).go("/my-day")
+    _tab_to(grace.page, "Skip to the page")
+    grace.page.keyboard.press("Enter")
+    assert grace.page.evaluate("document.activeElement.id") == "main"
+
+
+def test_a_visit_is_booked_by_keyboard(house_of: tuple[House, Town], visitor: Opened) -> None:
+    house, _town = house_of
+    grace = visitor(house, "grace@example.org", signed_in=True).go("/families")
+    page = grace.page
+    _enter(page, "Find a time: Smith")
+    _enter(page, "Book this, ask ")
+    _tab_to(page, "At their home")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.value") == "neutral"
+    _enter(page, "Book, and ask ")
+    grace.reads("Booked. Your partner is asked now", "Somewhere they choose")
+
+
+def test_how_it_went_is_told_by_keyboard(house_of: tuple[House, Town], visitor: Opened) -> None:
+    house, town = house_of
+    policy = house.settings.policy
+    with town.session() as session:
+        wanted = actions.Wanted(town.families["Smith"], town.educators["Luis"], town.at(8, 16, 30))
+        visit_id = actions.book(session, town.actors["Grace"], wanted, policy, house.now).id
+        actions.accept(session, town.actors["Luis"], visit_id, policy, house.now)
+    house.move_to(visit_of(house, visit_id).ends_at + timedelta(minutes=5))
+    grace, luis = (visitor(house, f"{name}@example.org", signed_in=True) for name in ("grace", "luis"))
+    _enter(grace.go("/my-day").page, "We met")
+    _tab_to(grace.page, "Sister or brother")
+    grace.page.keyboard.press("Space")
+    _enter(grace.page, "Save how it went")
+    _enter(luis.go("/my-day").page, "Agree")
+    luis.reads("Sister or brother")
+    _enter(luis.page, "Yes, it was like that")
+    for field, words in (("What I learned", "They sing together."), ("What I will do", "Begin with a song.")):
+        _tab_to(luis.page, field)
+        luis.page.keyboard.type(words)
+    _enter(luis.page, "Keep it")
+    luis.reads("Thank you. It is kept with the visit")
+
+
+def test_an_error_takes_the_focus_and_leads_to_its_field(house_of: tuple[House, Town], visitor: Opened) -> None:
+    house, _town = house_of
+    coordinator = visitor(house, "coordinator@example.org", signed_in=True).go("/people/training")
+    coordinator.press("Certify them").reads("things to change")
+    page = coordinator.page
+    assert page.evaluate("document.activeElement.id") == "problems"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#title"

@@ -1,0 +1,145 @@
+"""The side roads of a visit, in a browser: moved, called off, declined, another time, a partner who falls ill."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from homevisits.db import Database
+from homevisits.visits import actions
+from tests import world
+from tests.browser.conftest import Opened
+from tests.browser.house import House, running
+from tests.browser.visitor import Visitor
+from tests.browser.visits import visit_of
+from tests.world import Town
+
+pytestmark = pytest.mark.browser
+FAMILY = "Smith"
+
+
+class Scene:
+    """The small crowded town with its doors open, and one visit of Grace and Luis to a family that said yes."""
+
+    def __init__(self, house: House, town: Town, opened: Opened) -> None:
+        self.house, self.town, self.opened = house, town, opened
+        self.phone = town.phones[FAMILY]
+
+    def window(self, name: str, **how: bool) -> Visitor:
+        """Somebody's browser, signed in."""
+        return self.opened(self.house, f"{name.lower()}@example.org", phone=True, signed_in=True, **how)
+
+    def booked(self, *, arranged: bool = True) -> int:
+        """A visit that Luis was asked to come along to, or (arranged) that the family is asked to confirm."""
+        policy, town = self.house.settings.policy, self.town
+        with town.session() as session:
+            wanted = actions.Wanted(town.families[FAMILY], town.educators["Luis"], town.at(8, 16, 30))
+            visit_id = actions.book(session, town.actors["Grace"], wanted, policy, self.house.now).id
+            if arranged:
+                actions.accept(session, town.actors["Luis"], visit_id, policy, self.house.now)
+        self.house.work()
+        return visit_id
+
+    def state(self, visit_id: int) -> str:
+        """How the visit stands."""
+        return visit_of(self.house, visit_id).state
+
+    def heard(self) -> str:
+        """The newest text the family read."""
+        return self.house.texts_to(self.phone)[-1]
+
+
+@pytest.fixture
+def scene(sqlite_database: Database, visitor: Opened) -> Iterator[Scene]:
+    """The scene, on Monday morning."""
+    with running(sqlite_database, world.NOW) as house:
+        yield Scene(house, world.build(sqlite_database), visitor)
+
+
+def test_a_teacher_moves_a_visit_and_everyone_is_asked_once_more(scene: Scene) -> None:
+    visit_id = scene.booked()
+    scene.house.text(scene.phone, "1")
+    before = visit_of(scene.house, visit_id).starts_at
+    grace, luis = scene.window("Grace"), scene.window("Luis")
+    grace.go(f"/visits/{visit_id}").press("Move to another time").press("Move here")
+    grace.reads("Your partner is asked again", "has not answered yet")
+    luis.go("/my-day").press("I'll come")
+    scene.house.work()
+    assert visit_of(scene.house, visit_id).starts_at != before
+    assert "new time" in scene.heard()
+    scene.house.text(scene.phone, "1")
+    assert scene.state(visit_id) == "confirmed"
+
+
+def test_a_family_ends_a_visit_with_one_digit_and_nobody_asks_why(scene: Scene) -> None:
+    visit_id = scene.booked()
+    scene.house.text(scene.phone, "3")
+    assert scene.state(visit_id) == "cancelled_by_family"
+    assert "Thank you for telling us" in scene.heard()
+    grace = scene.window("Grace")
+    grace.go("/my-day")
+    assert FAMILY not in grace.text
+    grace.go("/families")
+    assert FAMILY not in grace.text
+
+
+def test_an_educator_calls_a_visit_off_and_the_family_is_told(scene: Scene) -> None:
+    visit_id = scene.booked()
+    luis = scene.window("Luis")
+    luis.go(f"/visits/{visit_id}").open("Call it off").reads("No reason is asked").press("Call it off")
+    luis.reads("Called off")
+    scene.house.work()
+    assert scene.state(visit_id) == "cancelled_by_educator"
+    assert "cannot take place" in scene.heard()
+
+
+def test_a_partner_declines_and_another_is_asked(scene: Scene) -> None:
+    visit_id = scene.booked(arranged=False)
+    luis, grace = scene.window("Luis"), scene.window("Grace")
+    luis.go("/my-day").press("Not this time").reads("Your hour is your own again")
+    grace.go("/my-day").press(re.compile("^Find a stand-in")).press("Ask Amina").reads("Asked. Once they come")
+    scene.window("Amina").go("/my-day").press("I'll come")
+    scene.house.work()
+    assert scene.state(visit_id) == "scheduled"
+    assert "Amina" in scene.heard()
+
+
+def test_a_family_asks_for_another_time_and_gets_one(scene: Scene) -> None:
+    visit_id = scene.booked()
+    scene.house.text(scene.phone, "2")
+    assert scene.state(visit_id) == "cancelled_by_family"
+    grace = scene.window("Grace")
+    grace.go("/families").reads(re.compile(f"The {FAMILY} family Wants another time"))
+    grace.press(re.compile(f"^Find a time.*{FAMILY}")).press(re.compile("^Book this")).press(
+        re.compile("^Book, and ask")
+    )
+    again = int(urlsplit(grace.page.url).path.rsplit("/", 1)[-1])
+    assert again != visit_id
+    assert scene.state(again) == "proposed"
+
+
+def test_a_partner_who_falls_ill_is_replaced_and_nobody_goes_alone(scene: Scene) -> None:
+    visit_id = scene.booked()
+    scene.house.text(scene.phone, "1")
+    luis, grace, amina = (scene.window(name) for name in ("Luis", "Grace", "Amina"))
+    luis.go(f"/visits/{visit_id}").open(re.compile("^I cannot come")).press("I cannot come").reads("nobody goes alone")
+    assert scene.state(visit_id) == "proposed"
+    grace.go(f"/visits/{visit_id}").press("Find a stand-in").press("Ask Amina")
+    amina.go("/my-day").reads("Grace Test asks you to come along").press("I'll come")
+    scene.house.work()
+    assert "Amina" in scene.heard()
+    scene.house.text(scene.phone, "1")
+    visit = visit_of(scene.house, visit_id)
+    assert visit.state == "confirmed"
+    assert {visit.lead_id, visit.partner_id} == {scene.town.educators["Grace"], scene.town.educators["Amina"]}
+
+
+def test_a_coordinator_does_it_on_their_behalf(scene: Scene) -> None:
+    visit_id = scene.booked()
+    coordinator = scene.window("coordinator")
+    coordinator.go("/visits").press("Thu 8 Oct, 4:30 pm").open("The family told me")
+    coordinator.choose("The time is good").choose("By phone").press("Record it")
+    assert scene.state(visit_id) == "confirmed"
+    coordinator.open("Call it off").press("Call it off")
+    assert scene.state(visit_id) == "cancelled_by_educator"

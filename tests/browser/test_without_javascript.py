@@ -1,0 +1,61 @@
+"""The core flows again, with JavaScript switched off: nothing on a page needs it."""
+
+import re
+from datetime import date, timedelta
+
+import pytest
+
+from homevisits import clock
+from homevisits.db import Database
+from homevisits.pay.models import PayRule
+from tests import world
+from tests.browser.conftest import Opened
+from tests.browser.house import running
+from tests.browser.visitor import Visitor
+from tests.browser.visits import visit_of
+
+pytestmark = pytest.mark.browser
+FAMILY = "Smith"
+
+
+def test_a_visit_is_asked_for_booked_held_and_approved(sqlite_database: Database, visitor: Opened) -> None:
+    with running(sqlite_database, world.NOW) as house:
+        town = world.build(sqlite_database)
+
+        def window(name: str) -> Visitor:
+            return visitor(house, f"{name}@example.org", phone=True, javascript=False, signed_in=True)
+
+        with town.session() as session:
+            rule = {"pay_type": "visit", "unit": "flat_visit", "rate_cents": 6000, "pay_code": "HV", "clause": "12.4"}
+            session.add(PayRule(**rule, effective_from=date(2026, 8, 1), entered_at=town.now))
+        coordinator, grace, luis = (window(name) for name in ("coordinator", "grace", "luis"))
+        coordinator.go("/draws/new").choose(re.compile("^At random")).write("How many families", "2")
+        coordinator.press(re.compile("^Draw$")).reads("Why draw again?")
+        coordinator.write("Why draw again?", "A new quarter.").press(re.compile("^Draw$")).reads("Families drawn 2")
+        coordinator.press("Ask these families").press(re.compile("^Record an answer.*Quiet"))
+        coordinator.choose("Yes, come and visit").press("Record the answer").reads("One thing to change")
+        coordinator.choose("In person").press("Record the answer").reads("4 families said yes")
+
+        grace.go("/hours").write("Monday, from", "15:30").press("Save my week").reads("Your week is saved")
+        grace.go("/families").press(re.compile(f"^Find a time.*{FAMILY}")).press("Luis Test")
+        grace.press(re.compile("^Book this, ask Luis")).press("Book, and ask Luis").reads("Booked")
+        visit_id = int(grace.page.url.rsplit("/", 1)[-1])
+        luis.go("/my-day").press("I'll come")
+        house.work()
+        house.text(town.phones[FAMILY], "1")
+
+        visit = visit_of(house, visit_id)
+        house.move_to(visit.ends_at + timedelta(minutes=5))
+        grace, luis, coordinator = (window(name) for name in ("grace", "luis", "coordinator"))
+        grace.go("/my-day").press("We met").choose("At other times:").press("Save how it went").reads("2 things")
+        left = clock.local(visit.ends_at - timedelta(minutes=5), visit.timezone)
+        grace.write("We came at", visit.local_start).write("We left at", "23:59").press("Save how it went")
+        grace.reads("2 things to change").write("We left at", f"{left:%H:%M}").press("Save how it went")
+        grace.reads("Your partner is asked to agree")
+        luis.go("/my-day").press(re.compile("^Agree")).press("Yes, it was like that")
+        luis.write("What I learned", "They garden.").write("What I will do", "Plant beans.").press("Keep it")
+        luis.reads("Thank you")
+        house.work()
+        coordinator.go("/approvals").reads("2 claims, $120.00").press("Approve what is ticked").reads(
+            "2 claims approved"
+        )
