@@ -1,16 +1,17 @@
 """Readings of what waits for a person: replies to read, families to call, visits that need a partner."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from homevisits.access import Actor, Permission
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.invitations.order import A_YEAR
-from homevisits.messages.models import InboundText
+from homevisits.messages.models import InboundText, OutboxText
 from homevisits.people.models import Caregiver, Family, School, Student
 from homevisits.visits.models import LIVE, Visit, VisitMember
 
@@ -34,7 +35,7 @@ class ToCall:
     """A family that a person calls, and why: it asked to be called, wants another time, or cannot be texted."""
 
     invitation_id: int
-    visit_id: int | None
+    visit_id: int | None  # the visit ahead that it is about
     family: str
     caregiver: str
     phone: str | None
@@ -46,8 +47,8 @@ class ToCall:
 
 
 @dataclass(frozen=True)
-class NeedsPartner:
-    """A visit of which one of the two cannot come."""
+class Ahead:
+    """A visit ahead that a person must see to."""
 
     visit_id: int
     school: str
@@ -136,28 +137,29 @@ def to_call(session: Session, actor: Actor, now: datetime) -> list[ToCall]:
         visit.family_id == ConsentEntry.family_id, visit.booked_at > ConsentEntry.at, visit.state.in_(LIVE)
     )
     asked = (
-        select(Invitation, ConsentEntry, Family, School)
+        select(Invitation, ConsentEntry, Family, School, Visit.id)
         .join(Family, Family.id == Invitation.family_id)
         .join(School, School.id == Invitation.school_id)
         .outerjoin(ConsentEntry, and_(ConsentEntry.invitation_id == Invitation.id, ~newer.exists()))
+        .outerjoin(Visit, and_(Visit.id == ConsentEntry.visit_id, Visit.state.in_(LIVE)))
         .where(
             _at(actor, Invitation.school_id),
             Invitation.closed_at.is_(None),
             Invitation.asked_at > now - A_YEAR,
             or_(
                 and_(ConsentEntry.answer.in_((Answer.CALL_ME.value, Answer.OTHER_TIME.value)), ~arranged.exists()),
-                and_(ConsentEntry.id.is_(None), Invitation.how != "text", _never_answered()),
+                and_(ConsentEntry.id.is_(None), _never_answered(), or_(Invitation.how != "text", _did_not_leave())),
             ),
         )
         .order_by(func.coalesce(ConsentEntry.at, Invitation.asked_at), Invitation.id)
         .limit(MOST)
     )
-    rows: Sequence[tuple[Invitation, ConsentEntry | None, Family, School]] = session.execute(asked).all()
-    people = _callable(session, [family.id for _, _, family, _ in rows])
+    rows = session.execute(asked).all()
+    people = _callable(session, [family.id for _, _, family, _, _ in rows])
     return [
         ToCall(
             invitation_id=made.id,
-            visit_id=said.visit_id if said is not None else None,
+            visit_id=visit_id,
             family=family.name,
             caregiver=people.get(family.id, ("", None))[0],
             phone=people.get(family.id, ("", None))[1],
@@ -167,8 +169,22 @@ def to_call(session: Session, actor: Actor, now: datetime) -> list[ToCall]:
             why=said.answer if said is not None else "no_text",
             since=said.at if said is not None else made.asked_at,
         )
-        for made, said, family, school in rows
+        for made, said, family, school, visit_id in _with_or_without(rows)
     ]
+
+
+def _with_or_without(
+    rows: Iterable[Any],
+) -> Iterable[tuple[Invitation, ConsentEntry | None, Family, School, int | None]]:
+    # An outer join's row may lack its right side; the type of the select does not say so.
+    return rows
+
+
+def _did_not_leave() -> ColumnElement[bool]:
+    """The question itself never reached the family: it failed, came too late, or was held back."""
+    asked = OutboxText.about == literal("invitation:").concat(cast(Invitation.id, Text))
+    lost = OutboxText.state.in_(("failed", "expired", "suppressed", "unknown"))
+    return select(OutboxText.id).where(asked, OutboxText.template == "invitation", lost).exists()
 
 
 def _never_answered() -> ColumnElement[bool]:
@@ -188,7 +204,7 @@ def _callable(session: Session, families: Collection[int]) -> dict[int, tuple[st
     return found
 
 
-def need_partner(session: Session, actor: Actor) -> list[NeedsPartner]:
+def need_partner(session: Session, actor: Actor) -> list[Ahead]:
     """Visits ahead of which one of the two cannot come, soonest first."""
     rows = session.execute(
         select(Visit.id, School.name, School.timezone, Visit.starts_at)
@@ -209,7 +225,26 @@ def need_partner(session: Session, actor: Actor) -> list[NeedsPartner]:
         .order_by(Visit.starts_at, Visit.id)
         .limit(MOST)
     )
-    return [NeedsPartner(*row) for row in rows]
+    return [Ahead(*row) for row in rows]
+
+
+def need_telling(session: Session, actor: Actor, now: datetime) -> list[Ahead]:
+    """Visits ahead of whose time no text could tell the family: somebody calls. Soonest first."""
+    told = OutboxText.about == literal("visit:").concat(cast(Visit.id, Text))
+    under_way = OutboxText.state.in_(("queued", "sending", "sent", "delivered"))
+    rows = session.execute(
+        select(Visit.id, School.name, School.timezone, Visit.starts_at)
+        .join(School, School.id == Visit.school_id)
+        .where(
+            Visit.state == "scheduled",
+            Visit.starts_at > now,
+            _at(actor, Visit.school_id),
+            ~select(OutboxText.id).where(told, under_way).exists(),
+        )
+        .order_by(Visit.starts_at, Visit.id)
+        .limit(MOST)
+    )
+    return [Ahead(*row) for row in rows]
 
 
 def waiting_for_answer(session: Session, actor: Actor, now: datetime) -> int:

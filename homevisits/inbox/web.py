@@ -55,6 +55,7 @@ def today() -> str:
             to_read=queries.to_read(session, who),
             to_call=queries.to_call(session, who, now()),
             need_partner=queries.need_partner(session, who),
+            need_telling=queries.need_telling(session, who, now()),
             waiting=queries.waiting_for_answer(session, who, now()),
             zone=settings().timezone,
         )

@@ -14,6 +14,7 @@ from homevisits.inbox.actions import InboundText
 from homevisits.invitations.models import ConsentEntry, FamilyRequest, Invitation
 from homevisits.messages.models import OutboxText
 from homevisits.people.models import Family
+from homevisits.visits import actions as visits
 from tests.inbox.test_receive import arranged, state
 from tests.quarter import NOW, Quarter, phone_of
 from tests.shell.doors import app_of, browser_of
@@ -170,6 +171,17 @@ def test_a_coordinator_of_another_school_finds_nothing(quarter: Quarter, path: s
     assert there.post(f"/draws/{draw_id}/check").status_code == 404
     assert there.post("/asking/1/answer", data={"answer": "yes", "how": "phone"}).status_code == 404
     assert "Lincoln" not in read(there, "/asking") + read(there, "/draws")
+
+
+def test_today_opens_the_visit_that_a_call_is_about(town: Town) -> None:
+    visit_id = arranged(town)
+    with town.session() as session:
+        actions.receive(session, InboundText("SM1", town.phones["Smith"], "", "9"), POLICY, NOW)
+        visits.cannot_come(session, town.actors["Luis"], visit_id, town.educators["Luis"], POLICY, NOW)
+    client = browser_of(app_of(town.database), town.actors["coordinator"])
+    page = client.get("/today").get_data(as_text=True)
+    assert page.count(f"/visits/{visit_id}/office") == 2
+    assert client.get(f"/visits/{visit_id}/office").status_code == 200
 
 
 def test_a_withdrawal_on_a_page_ends_the_visit(town: Town) -> None:

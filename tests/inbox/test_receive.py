@@ -281,3 +281,33 @@ def test_a_visit_that_lost_one_of_its_two_waits_on_today(town: Town) -> None:
         visits.cannot_come(session, town.actors["Luis"], visit_id, town.educators["Luis"], POLICY, NOW)
     with town.database.reading() as session:
         assert [row.visit_id for row in queries.need_partner(session, town.actors["coordinator"])] == [visit_id]
+
+
+@pytest.mark.parametrize("ended", ["failed", "expired", "suppressed", "unknown"])
+def test_a_question_that_never_reached_the_family_becomes_a_call(quarter: Quarter, ended: str) -> None:
+    asked = ask_everyone(quarter)
+    with quarter.database.transaction() as session:
+        row = session.scalars(select(OutboxText).where(OutboxText.about == f"invitation:{asked['Family 02']}")).one()
+        row.state = ended
+    with quarter.database.reading() as session:
+        assert "Family 02" in {row.family for row in queries.to_call(session, quarter.coordinator, NOW)}
+
+
+def test_a_call_about_a_visit_ahead_names_the_visit(town: Town) -> None:
+    visit_id = arranged(town)
+    text(town, "9")
+    with town.database.reading() as session:
+        (call,) = queries.to_call(session, town.actors["coordinator"], NOW)
+        assert (call.visit_id, call.why, call.phone) == (visit_id, "call_me", town.phones["Smith"])
+
+
+def test_a_visit_of_which_no_text_could_tell_is_told_by_a_person(town: Town) -> None:
+    visit_id = arranged(town)
+    coordinator = town.actors["coordinator"]
+    with town.session() as session:
+        assert queries.need_telling(session, coordinator, NOW) == []
+        for row in session.scalars(select(OutboxText).where(OutboxText.about == f"visit:{visit_id}")):
+            row.state = "suppressed"
+    with town.database.reading() as session:
+        assert [row.visit_id for row in queries.need_telling(session, coordinator, NOW)] == [visit_id]
+        assert queries.need_telling(session, coordinator, NOW + timedelta(days=30)) == []
