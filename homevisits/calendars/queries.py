@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, String, and_, bindparam, case, cast, func, literal_column, or_, select
@@ -143,7 +144,8 @@ def stamp(connection: Connection, feed: Feed, now: datetime, known: Known) -> st
     """
     newest, at, found = known.get(feed.id, (-1, now, ""))
     if newest != feed.newest or not at <= now < at + REMEMBERED:
-        found = connection.execute(_STAMP, {"person": feed.person_id, **_windows(now)}).scalar_one()
+        shown: str = connection.execute(_STAMP, {"person": feed.person_id, **_windows(now)}).scalar_one()
+        found = sha256(shown.encode()).hexdigest()
         known[feed.id] = (feed.newest, now, found)
     return found
 
