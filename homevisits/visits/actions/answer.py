@@ -17,8 +17,7 @@ from homevisits.visits.queries import gathering
 def accept(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
     """I'll come. Once both come, the visit is arranged and the family is asked to confirm the time."""
     visit = gathering.own_visit(session, actor, visit_id)
-    gathering.lock(session, visit.family_id, [visit.lead_id, visit.partner_id])
-    session.refresh(visit)
+    gathering.hold(session, visit)
     members = gathering.members_of(session, visit.id)
     mine = members[actor.educator_id or 0]
     refuse_if_any(life.may("accept", visit.state) + _asked(mine) + rules.still_ahead(visit.starts_at, now))
@@ -39,8 +38,7 @@ def accept(session: Session, actor: Actor, visit_id: int, policy: Policy, now: d
 def decline(session: Session, actor: Actor, visit_id: int, now: datetime) -> Visit:
     """Not this time. The time is one's own again; the other looks for another partner."""
     visit = gathering.own_visit(session, actor, visit_id)
-    gathering.lock(session, visit.family_id, [visit.lead_id, visit.partner_id])
-    session.refresh(visit)
+    gathering.hold(session, visit)
     mine = gathering.members_of(session, visit.id)[actor.educator_id or 0]
     refuse_if_any(life.may("decline", visit.state) + _asked(mine))
     with record.refused_by_the_database(session):

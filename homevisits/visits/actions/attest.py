@@ -79,8 +79,7 @@ def agree(session: Session, actor: Actor, visit_id: int, attestation_id: int, po
 def _gather(session: Session, actor: Actor, visit_id: int) -> tuple[Visit, int, Attestation | None]:
     visit = gathering.own_visit(session, actor, visit_id)
     pair = (visit.lead_id, visit.partner_id)
-    gathering.lock(session, visit.family_id, pair)
-    session.refresh(visit)
+    gathering.hold(session, visit)
     if actor.educator_id not in pair:
         raise NotFound
     mine = actor.educator_id

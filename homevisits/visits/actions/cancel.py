@@ -20,8 +20,7 @@ def cancel(session: Session, actor: Actor, visit_id: int, policy: Policy, now: d
     A family's own cancelling is an answer of the family (`family_answers`), also when a person records it.
     """
     visit = gathering.visit_of(session, actor, visit_id)
-    gathering.lock(session, visit.family_id, [visit.lead_id, visit.partner_id])
-    session.refresh(visit)
+    gathering.hold(session, visit)
     refuse_if_any(life.may("cancel", visit.state))
     with record.refused_by_the_database(session):
         end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)

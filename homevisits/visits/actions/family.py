@@ -56,13 +56,34 @@ def family_answers(
     visit = gathering.visit_of(session, actor, visit_id) if actor else session.get(Visit, visit_id)
     if visit is None:
         raise NotFound
-    gathering.lock(session, visit.family_id, [visit.lead_id, visit.partner_id])
-    session.refresh(visit)
+    gathering.hold(session, visit)
     said = Answer.CONFIRMED if answer == "yes" else Answer(answer)
     if said is Answer.CONFIRMED and life.may("confirm", visit.state):
         if actor is not None:
             refuse_if_any([Problem("visit_moved_on", None, {"state": visit.state})])
         return Heard.NOT_WAITING
+    with record.refused_by_the_database(session):
+        _write(session, actor, visit, said, now, how=how, caregiver_id=caregiver_id, evidence=evidence)
+        about = _meant(session, visit, said)
+        record.note(session, about, f"family_{said}", actor, now)
+        heard = _follow(session, about, said, now)
+        if heard is not Heard.NOT_WAITING:
+            record.plan_texts(session, about, policy, now, acknowledge=ACKNOWLEDGE[said])
+    return heard
+
+
+def _write(
+    session: Session,
+    actor: Actor | None,
+    visit: Visit,
+    said: Answer,
+    now: datetime,
+    *,
+    how: str,
+    caregiver_id: int | None,
+    evidence: str | None,
+) -> None:
+    """A row of the consent ledger: who, what, when, how, by whom, in which language."""
     entry = ConsentEntry(
         family_id=visit.family_id,
         invitation_id=visit.invitation_id,
@@ -75,15 +96,8 @@ def family_answers(
         recorded_by=actor.account_id if actor else None,
         evidence=evidence,
     )
-    with record.refused_by_the_database(session):
-        session.add(entry)
-        session.flush()
-        about = _meant(session, visit, said)
-        record.note(session, about, f"family_{said}", actor, now)
-        heard = _follow(session, about, said, now)
-        if heard is not Heard.NOT_WAITING:
-            record.plan_texts(session, about, policy, now, acknowledge=ACKNOWLEDGE[said])
-    return heard
+    session.add(entry)
+    session.flush()
 
 
 def _meant(session: Session, visit: Visit, said: Answer) -> Visit:

@@ -21,8 +21,7 @@ def move(session: Session, actor: Actor, visit_id: int, starts_at: datetime, pol
     # gather
     visit = gathering.visit_of(session, actor, visit_id)
     pair = [visit.lead_id, visit.partner_id]
-    gathering.lock(session, visit.family_id, pair)
-    session.refresh(visit)
+    gathering.hold(session, visit)
     refuse_if_any(life.may("move", visit.state) + rules.still_ahead(visit.starts_at, now))
     members = gathering.members_of(session, visit.id)
     family = gathering.family_at_hand(session, visit.family_id, now.date())

@@ -8,7 +8,7 @@ from homevisits.access import Actor
 from homevisits.policies.rules import Policy
 from homevisits.practices.facts import Kind, Meeting
 from homevisits.practices.pairs_and_reflection import two_adults
-from homevisits.problems import NotFound, Problem, refuse_if_any
+from homevisits.problems import NotFound, Problem, RulesBroken, refuse_if_any
 from homevisits.visits import life, rules
 from homevisits.visits.actions import record, seats
 from homevisits.visits.actions.book import free_then
@@ -23,8 +23,7 @@ def cannot_come(
 ) -> Visit:
     """One of the pair cannot come (says so, or the other does, or a coordinator). The visit waits for a stand-in."""
     visit = gathering.visit_of(session, actor, visit_id)
-    gathering.lock(session, visit.family_id, [visit.lead_id, visit.partner_id])
-    session.refresh(visit)
+    gathering.hold(session, visit)
     member = gathering.members_of(session, visit.id).get(educator_id)
     if member is None or educator_id not in (visit.lead_id, visit.partner_id):
         raise NotFound
@@ -54,18 +53,10 @@ def replace_partner(
     """
     # gather
     visit = gathering.visit_of(session, actor, visit_id)
-    gathering.lock(session, visit.family_id, [visit.lead_id, visit.partner_id, stand_in_id])
-    session.refresh(visit)
+    gathering.hold(session, visit, stand_in_id)
     members = gathering.members_of(session, visit.id)
-    out = [each for each in (visit.lead_id, visit.partner_id) if members[each].state in OUT]
-    stays = next((each for each in (visit.lead_id, visit.partner_id) if each not in out), None)
-    refuse_if_any(
-        life.may("replace", visit.state)
-        + rules.still_ahead(visit.starts_at, now)
-        + ([] if len(out) == 1 else [Problem("nobody_to_replace" if not out else "both_out", "partner")])
-    )
-    if stays is None:
-        raise NotFound
+    refuse_if_any(life.may("replace", visit.state) + rules.still_ahead(visit.starts_at, now))
+    stays = _who_stays(visit, members)
     refuse_if_any(two_adults([stays, stand_in_id]))
     family = gathering.family_at_hand(session, visit.family_id, now.date())
     people = gathering.people_facts(session, [stays, stand_in_id])
@@ -88,6 +79,14 @@ def replace_partner(
         record.note(session, visit, "stand_in", actor, now, detail=str(stand_in_id))
         record.plan_texts(session, visit, policy, now)
     return visit
+
+
+def _who_stays(visit: Visit, members: dict[int, VisitMember]) -> int:
+    """The one of the pair who still comes, when exactly one is out."""
+    staying = [each for each in (visit.lead_id, visit.partner_id) if members[each].state not in OUT]
+    if len(staying) != 1:
+        raise RulesBroken([Problem("nobody_to_replace" if staying else "both_out", "partner")])
+    return staying[0]
 
 
 def _still_in(member: VisitMember) -> list[Problem]:

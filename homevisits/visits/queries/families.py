@@ -16,7 +16,7 @@ from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.invitations.queries import counts_for_standing
 from homevisits.people.models import Educator, Enrollment, Family, OptIn, Person, School, Student, Teaching
 from homevisits.visits.models import Visit, VisitMember
-from homevisits.visits.queries.cards import LIVE_NOW, REACH
+from homevisits.visits.queries.cards import LIVE_NOW, OUT, REACH
 from homevisits.visits.rules import Suits, shared_language
 
 
@@ -91,17 +91,7 @@ def _mine() -> Select[int]:
 def _families() -> Select[*tuple[Any, ...]]:
     """Built once: putting this statement together takes longer than running it."""
     word, last = aliased(ConsentEntry), aliased(ConsentEntry)
-    done = aliased(Visit)
     other = aliased(Person, flat=True)
-    empty = exists().where(
-        VisitMember.visit_id == Visit.id,
-        VisitMember.educator_id.in_([Visit.lead_id, Visit.partner_id]),
-        VisitMember.state.in_(("declined", "unable", "withdrawn")),
-    )
-    newest_word = _newest()
-    visited = (
-        select(done.id).where(done.family_id == Family.id, done.kind == "first", done.state == "completed").limit(1)
-    )
     return (
         select(
             Family.id,
@@ -117,24 +107,34 @@ def _families() -> Select[*tuple[Any, ...]]:
             Visit.partner_id,
             School.timezone,
             (other.given_name + " " + other.family_name).label("other"),
-            empty.label("empty"),
-            visited.correlate(Family).scalar_subquery().label("first_visit"),
+            _empty_place().label("empty"),
+            _first_visit().label("first_visit"),
         )
         .select_from(Family)
-        .join(word, word.id == newest_word)
+        .join(word, word.id == _newest())
         .join(Invitation, Invitation.id == word.invitation_id)
         .join(School, School.id == Invitation.school_id)
         .join(last, last.id == _newest(of_all=True))
-        .outerjoin(
-            Visit,
-            and_(Visit.family_id == Family.id, LIVE_NOW),
-        )
-        .outerjoin(
-            other,
-            other.id == func.coalesce(func.nullif(Visit.lead_id, _ME), Visit.partner_id),
-        )
+        .outerjoin(Visit, and_(Visit.family_id == Family.id, LIVE_NOW))
+        .outerjoin(other, other.id == func.coalesce(func.nullif(Visit.lead_id, _ME), Visit.partner_id))
         .where(Family.id.in_(_mine()))
     )
+
+
+def _empty_place() -> ColumnElement[bool]:
+    """Whether one of the visit's pair is out."""
+    return exists().where(
+        VisitMember.visit_id == Visit.id,
+        VisitMember.educator_id.in_([Visit.lead_id, Visit.partner_id]),
+        VisitMember.state.in_(OUT),
+    )
+
+
+def _first_visit() -> ColumnElement[int | None]:
+    """The family's completed first visit."""
+    done = aliased(Visit)
+    found = select(done.id).where(done.family_id == Family.id, done.kind == "first", done.state == "completed")
+    return found.limit(1).correlate(Family).scalar_subquery()
 
 
 def _newest(*, of_all: bool = False) -> ColumnElement[int | None]:
@@ -205,32 +205,9 @@ def suits(
 ) -> list[Suits]:
     """What speaks for each of `people` with this family."""
     ids = [each.id for each in people]
-    taught = set(
-        session.scalars(
-            select(Teaching.educator_id)
-            .join(Enrollment, Enrollment.class_id == Teaching.class_id)
-            .join(Student, Student.id == Enrollment.student_id)
-            .where(Student.family_id == family_id, Teaching.educator_id.in_(ids))
-        )
-    )
-    went = set(
-        session.scalars(
-            select(VisitMember.educator_id)
-            .join(Visit, Visit.id == VisitMember.visit_id)
-            .where(Visit.family_id == family_id, Visit.state == "completed", VisitMember.state == "coming")
-        )
-    )
-    soon = dict(
-        session.execute(
-            select(Commitment.person_id, func.count())
-            .where(
-                Commitment.person_id.in_(ids),
-                Commitment.active,
-                Commitment.starts_at.between(now, now + timedelta(days=14)),
-            )
-            .group_by(Commitment.person_id)
-        ).all()
-    )
+    taught = _who_teaches(session, family_id, ids)
+    went = _who_went(session, family_id)
+    soon = _visits_soon(session, ids, now)
     return [
         Suits(
             each.id,
@@ -242,3 +219,36 @@ def suits(
         )
         for each in people
     ]
+
+
+def _who_teaches(session: Session, family_id: int, ids: Sequence[int]) -> set[int]:
+    found = (
+        select(Teaching.educator_id)
+        .join(Enrollment, Enrollment.class_id == Teaching.class_id)
+        .join(Student, Student.id == Enrollment.student_id)
+        .where(Student.family_id == family_id, Teaching.educator_id.in_(ids))
+    )
+    return set(session.scalars(found))
+
+
+def _who_went(session: Session, family_id: int) -> set[int]:
+    found = (
+        select(VisitMember.educator_id)
+        .join(Visit, Visit.id == VisitMember.visit_id)
+        .where(Visit.family_id == family_id, Visit.state == "completed", VisitMember.state == "coming")
+    )
+    return set(session.scalars(found))
+
+
+def _visits_soon(session: Session, ids: Sequence[int], now: datetime) -> dict[int, int]:
+    """How many visits each has in the next two weeks: a fair load, not a score."""
+    found = (
+        select(Commitment.person_id, func.count())
+        .where(
+            Commitment.person_id.in_(ids),
+            Commitment.active,
+            Commitment.starts_at.between(now, now + timedelta(days=14)),
+        )
+        .group_by(Commitment.person_id)
+    )
+    return dict(session.execute(found).all())

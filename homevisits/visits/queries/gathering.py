@@ -186,6 +186,12 @@ def visit_of(session: Session, actor: Actor, visit_id: int) -> Visit:
     return visit
 
 
+def hold(session: Session, visit: Visit, *more: int) -> None:
+    """Hold the visit's family and people (and `more` people), and read the visit again as it now is."""
+    lock(session, visit.family_id, [visit.lead_id, visit.partner_id, *more])
+    session.refresh(visit)
+
+
 def members_of(session: Session, visit_id: int) -> dict[int, VisitMember]:
     """Everyone who ever had a place in the visit's team, by id."""
     found = select(VisitMember).where(VisitMember.visit_id == visit_id).order_by(VisitMember.educator_id)
