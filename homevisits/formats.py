@@ -77,8 +77,9 @@ def day(value: date | datetime, zone: str = "UTC", lang: str | None = None) -> s
 
 
 def month(value: date, lang: str | None = None) -> str:
-    """A month as "October 2026"."""
-    return _date(value, "LLLL y", _region(lang))
+    """A month as "October 2026", "octubre de 2026"."""
+    region = _region(lang)
+    return _date(value, "LLLL 'de' y" if region.startswith("es") else "LLLL y", region)
 
 
 def hour(value: time | datetime, lang: str | None = None) -> str:

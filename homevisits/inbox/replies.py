@@ -31,14 +31,19 @@ WORDS = {
     Meaning.START: _words("start, unstop, comenzar, empezar, iniciar, reanudar"),
     Meaning.HELP: _words("help, info, ayuda, informacion"),
     Meaning.YES: _words(
-        """1, uno, one, yes, y, yeah, yep, ok, okay, sure, yes please, si, si por favor, claro, claro que si,
+        """1, uno, one, yes, y, yeah, yep, ok, okay, sure, yes please, si, si por favor, si gracias, claro, claro que si,
         de acuerdo, esta bien, vale, confirm, confirmo, confirmed"""
     ),
     Meaning.OTHER_TIME: _words(
         "2, dos, two, another time, other time, reschedule, otro dia, otra hora, otro momento, cambiar"
     ),
-    Meaning.NOT_NOW: _words("3, tres, three, no, not now, no thanks, no thank you, ahora no, no gracias, por ahora no"),
-    Meaning.CALL_ME: _words("9, nueve, nine, call, call me, please call me, llameme, llamame, por favor llameme"),
+    Meaning.NOT_NOW: _words(
+        "3, tres, three, no, not now, no thanks, no thank you, ahora no, ahorita no, no gracias, por ahora no"
+    ),
+    Meaning.CALL_ME: _words(
+        """9, nueve, nine, call, call me, please call me, llameme, llamame, llamenme, por favor llameme,
+        por favor llamenme"""
+    ),
 }
 """Whole messages and what they mean, simplified. Nobody is asked for a word: the digits are what we ask for."""
 MEANINGS = {word: found for found, words in WORDS.items() for word in words}

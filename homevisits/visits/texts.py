@@ -4,6 +4,7 @@ Booking, moving, accepting and cancelling all make the plan anew; the outbox wit
 carry the visit's version: a changed visit says its new time, what was already said stays said.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -72,7 +73,7 @@ def _text(
         template=template,
         params={
             "school": visit.school,
-            "people": f"{visit.people[0]} {_AND.get(visit.language, 'and')} {visit.people[1]}",
+            "people": _both(*visit.people, visit.language),
             "day": local_day(visit.day, visit.language),
             "time": local_time(visit.start, visit.language),
         },
@@ -82,7 +83,14 @@ def _text(
     )
 
 
-_AND = {"en": "and", "es": "y"}
+def _both(one: str, other: str, language: str) -> str:
+    if language != "es":
+        return f"{one} and {other}"
+    # Spanish says "e" before the sound of i: Ana e Inés, Ana e Hilda; but Ana y Hielo, Ana y Ian.
+    return f"{one} {'e' if _SOUNDS_LIKE_I.match(other) else 'y'} {other}"
+
+
+_SOUNDS_LIKE_I = re.compile(r"h?[ií](?![aeouáéóú])", re.IGNORECASE)
 
 
 def local_day(day: date, language: str) -> str:

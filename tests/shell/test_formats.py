@@ -27,6 +27,7 @@ def test_another_year_is_named() -> None:
     assert formats.day(date(2025, 10, 6)) == "Mon 6 Oct 2025"
     assert formats.day(date(2026, 10, 6), lang="es") == "mar 6 oct"
     assert formats.month(date(2026, 10, 1)) == "October 2026"
+    assert formats.month(date(2026, 10, 1), "es") == "octubre de 2026"
     assert formats.hour(time(9, 5)) == "9:05 am"
 
 

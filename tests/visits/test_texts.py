@@ -38,6 +38,22 @@ def test_an_arranged_visit_is_asked_about_and_reminded_of() -> None:
 
 
 @pytest.mark.parametrize(
+    ("other", "language", "said"),
+    [
+        ("Inés Vega", "es", "Ana Paz e Inés Vega"),
+        ("Hilda Vega", "es", "Ana Paz e Hilda Vega"),
+        ("Ian Berg", "es", "Ana Paz y Ian Berg"),
+        ("Hugo Vega", "es", "Ana Paz y Hugo Vega"),
+        ("Ida Berg", "en", "Ana Paz and Ida Berg"),
+        ("Ida Berg", "so", "Ana Paz and Ida Berg"),
+    ],
+)
+def test_two_people_are_joined_as_the_language_does(other: str, language: str, said: str) -> None:
+    texts = plan(replace(VISIT, people=("Ana Paz", other), language=language), (24, 2), NOW)
+    assert texts[0].params["people"] == said
+
+
+@pytest.mark.parametrize(
     ("state", "told", "expected"),
     [
         ("proposed", False, []),
