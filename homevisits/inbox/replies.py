@@ -31,8 +31,8 @@ WORDS = {
     Meaning.START: _words("start, unstop, comenzar, empezar, iniciar, reanudar"),
     Meaning.HELP: _words("help, info, ayuda, informacion"),
     Meaning.YES: _words(
-        """1, uno, one, yes, y, yeah, yep, ok, okay, sure, yes please, si, si por favor, si gracias, claro, claro que si,
-        de acuerdo, esta bien, vale, confirm, confirmo, confirmed"""
+        """1, uno, one, yes, y, yeah, yep, ok, okay, sure, yes please, si, si por favor, si gracias, claro,
+        claro que si, de acuerdo, esta bien, vale, confirm, confirmo, confirmed"""
     ),
     Meaning.OTHER_TIME: _words(
         "2, dos, two, another time, other time, reschedule, otro dia, otra hora, otro momento, cambiar"
