@@ -131,11 +131,8 @@ def to_read(session: Session, actor: Actor) -> list[ToRead]:
 
 def to_call(session: Session, actor: Actor, now: datetime) -> list[ToCall]:
     """Families that a person calls: nothing was heard or arranged since they asked for it."""
-    later, visit = aliased(ConsentEntry), aliased(Visit)
+    later = aliased(ConsentEntry)
     newer = select(later.id).where(later.family_id == ConsentEntry.family_id, later.id > ConsentEntry.id)
-    arranged = select(visit.id).where(
-        visit.family_id == ConsentEntry.family_id, visit.booked_at > ConsentEntry.at, visit.state.in_(LIVE)
-    )
     asked = (
         select(Invitation, ConsentEntry, Family, School, Visit.id)
         .join(Family, Family.id == Invitation.family_id)
@@ -146,10 +143,7 @@ def to_call(session: Session, actor: Actor, now: datetime) -> list[ToCall]:
             _at(actor, Invitation.school_id),
             Invitation.closed_at.is_(None),
             Invitation.asked_at > now - A_YEAR,
-            or_(
-                and_(ConsentEntry.answer.in_((Answer.CALL_ME.value, Answer.OTHER_TIME.value)), ~arranged.exists()),
-                and_(ConsentEntry.id.is_(None), _never_answered(), or_(Invitation.how != "text", _did_not_leave())),
-            ),
+            or_(_wants_a_call(), _not_reached()),
         )
         .order_by(func.coalesce(ConsentEntry.at, Invitation.asked_at), Invitation.id)
         .limit(MOST)
@@ -171,6 +165,20 @@ def to_call(session: Session, actor: Actor, now: datetime) -> list[ToCall]:
         )
         for made, said, family, school, visit_id in _with_or_without(rows)
     ]
+
+
+def _wants_a_call() -> ColumnElement[bool]:
+    """Its newest word is "call me" or "another time", and no visit was arranged since."""
+    visit = aliased(Visit)
+    arranged = select(visit.id).where(
+        visit.family_id == ConsentEntry.family_id, visit.booked_at > ConsentEntry.at, visit.state.in_(LIVE)
+    )
+    return and_(ConsentEntry.answer.in_((Answer.CALL_ME.value, Answer.OTHER_TIME.value)), ~arranged.exists())
+
+
+def _not_reached() -> ColumnElement[bool]:
+    """Nothing was heard of it, and no text asked it, or the text never arrived."""
+    return and_(ConsentEntry.id.is_(None), _never_answered(), or_(Invitation.how != "text", _did_not_leave()))
 
 
 def _with_or_without(
