@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from homevisits.access import Actor, Grant, Role
+from homevisits.db import is_sqlite
 from homevisits.people.models import Account, AccountGrant, SignInAttempt
 from homevisits.problems import Problem, RulesBroken, refuse_if_any
 
@@ -63,9 +64,10 @@ def begin_try(session: Session, email: str, address: str, now: datetime) -> Try:
     Written first and in its own transaction: many tries at once are counted as many.
     """
     subjects = {f"account:{tidy_email(email)}": TRIES_PER_ACCOUNT, f"address:{address}": TRIES_PER_ADDRESS}
-    forgotten = now - timedelta(days=1)
-    session.execute(delete(SignInAttempt).where(SignInAttempt.subject.in_(subjects), SignInAttempt.at < forgotten))
+    _forget_old(session, now)
     for subject, most in subjects.items():
+        if not is_sqlite(session):  # SQLite writes one at a time; elsewhere, who tries the same waits here
+            session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(subject, 0))))
         if _failed_lately(session, subject, now) >= most:
             raise TooManyTries
     rows = [{"subject": subject, "at": now, "succeeded": False} for subject in subjects]
@@ -74,6 +76,13 @@ def begin_try(session: Session, email: str, address: str, now: datetime) -> Try:
         select(Account.id, Account.password_hash).where(Account.email == tidy_email(email), Account.active)
     ).first()
     return Try(tuple(ids), found.id if found else None, found.password_hash if found else None)
+
+
+def _forget_old(session: Session, now: datetime) -> None:
+    # A few of the oldest each time: their ids rise with time, so nothing has to be searched.
+    oldest = select(SignInAttempt.id).order_by(SignInAttempt.id).limit(20).scalar_subquery()
+    old = delete(SignInAttempt).where(SignInAttempt.id.in_(oldest), SignInAttempt.at < now - timedelta(days=1))
+    session.execute(old.execution_options(synchronize_session=False))
 
 
 def _failed_lately(session: Session, subject: str, now: datetime) -> int:
