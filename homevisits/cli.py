@@ -1,9 +1,7 @@
 """The command homevisits: each command finds its settings and database, calls one function, says what came of it."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,10 +10,9 @@ from typing import Any
 import click
 
 from homevisits import clock, migrate
-from homevisits.access import Role
-from homevisits.console import Answer, Failure, Group, command
+from homevisits.cli_user import user
+from homevisits.console import Answer, Failure, Group, command, house
 from homevisits.db import Database
-from homevisits.people.installation import refuse_if_mixed_up
 from homevisits.settings import Settings, load
 
 PATH = click.Path(exists=True, path_type=Path)
@@ -29,20 +26,6 @@ def main() -> None:
 
     Settings come from config/defaults.toml, the file named by HOMEVISITS_CONFIG, and HOMEVISITS_* in the environment.
     """
-
-
-@contextmanager
-def _house(**given: Any) -> Iterator[tuple[Settings, Database]]:
-    """Settings and a database that this version can work with."""
-    settings = load(**given)
-    database = Database(settings.database_url)
-    try:
-        if not migrate.is_current(database):
-            raise Failure("migrations", "The database is not up to date. Run: homevisits migrate")
-        refuse_if_mixed_up(database, settings)
-        yield settings, database
-    finally:
-        database.dispose()
 
 
 @command(main)
@@ -65,7 +48,7 @@ def serve(bind: str | None) -> Answer:
     """Serve the pages (gunicorn, with the processes and threads of the settings)."""
     from homevisits.server import serve as run  # gunicorn and every page: heavy
 
-    with _house(**({"bind": bind} if bind else {})) as (settings, _database):
+    with house(**({"bind": bind} if bind else {})) as (settings, _database):
         return Answer(
             {"serving": settings.bind, "public_url": settings.public_url},
             f"Serving {settings.public_url} on {settings.bind}",
@@ -78,7 +61,7 @@ def worker() -> Answer:
     """Run the worker: sends texts that are due, writes pay lines. One is enough; several do no harm."""
     from homevisits.worker import run  # the scheduler and the carriers: heavy
 
-    with _house() as (settings, _database):
+    with house() as (settings, _database):
         return Answer(
             {"working": True, "carrier": settings.carrier},
             f"Working (texts go by {settings.carrier})",
@@ -113,7 +96,7 @@ def _found(path: Path, name: str) -> Path:
 
 
 def _imported(bring_in: Callable[[Database, Settings], Any]) -> Answer:
-    with _house() as (settings, database):
+    with house() as (settings, database):
         report = bring_in(database, settings)
     return Answer.of_import(report)
 
@@ -175,7 +158,7 @@ def draw(
 
     if grade and class_:
         raise Failure("usage", "Name a grade or a class, not both.", exit_code=2)
-    with _house() as (_settings, database), database.transaction() as session:
+    with house() as (_settings, database), database.transaction() as session:
         school_id, scope, value = queries.named(session, school, grade, class_)
         wanted = actions.Wanted(school_id, scope, value, Method(method), count, seed, reason)
         made = actions.draw(session, None, wanted, clock.now())
@@ -205,7 +188,7 @@ def payroll(first: datetime, last: datetime, out: Path | None) -> Answer:
     """The payroll file of a period: approved lines only. The same period again gives the same bytes."""
     from homevisits.pay.exporting import export_payroll
 
-    with _house() as (_settings, database), database.transaction() as session:
+    with house() as (_settings, database), database.transaction() as session:
         made = export_payroll(session, None, first.date(), last.date(), clock.now())
         content, sha256, number = made.content, made.sha256, made.id
     if out:
@@ -216,93 +199,4 @@ def payroll(first: datetime, last: datetime, out: Path | None) -> Answer:
     return Answer(document, f"{out}: {len(content)} bytes, {sha256}" if out else content.decode("utf-8").rstrip("\r\n"))
 
 
-@main.group(cls=Group)
-def user() -> None:
-    """Who may sign in, and as what."""
-
-
-ROLE = click.Choice([role.value for role in Role])
-
-
-@command(user)
-@click.argument("email")
-@click.option("--name", required=True)
-@click.option("--role", type=ROLE, required=True)
-@click.option("--school", help="The school's id in the roster; without it: the whole district.")
-@click.option("--educator", help="The educator's id in the roster, for those who visit.")
-@click.option("--language", type=click.Choice(["en", "es"]), default="en", show_default=True)
-@click.option("--password-stdin", is_flag=True, help="Read the password; without it one is made and printed.")
-def add(
-    email: str, name: str, role: str, school: str | None, educator: str | None, language: str, password_stdin: bool
-) -> Answer:
-    """Make an account."""
-    from homevisits.people import accounts
-
-    given = _typed() if password_stdin else None
-    wanted = accounts.NewAccount(email, name, Role(role), school, educator, language, given)
-    with _house() as (_settings, database), database.transaction() as session:
-        made = accounts.add(session, wanted)
-    lines = f"{email} can sign in." + (f" Password: {made}  (it is shown only now)" if made else "")
-    return Answer({"email": email, "role": role, "password": made}, lines)
-
-
-@command(user, name="list")
-def list_() -> Answer:
-    """Every account and its roles."""
-    from homevisits.people import accounts
-
-    with _house() as (_settings, database), database.reading() as session:
-        rows = accounts.listed(session)
-    lines = "\n".join(f"{r.email}  {r.name}  {', '.join(r.grants)}{'' if r.active else '  (closed)'}" for r in rows)
-    document = [{"email": r.email, "name": r.name, "active": r.active, "grants": list(r.grants)} for r in rows]
-    return Answer({"accounts": document}, lines or "There is no account yet. See: homevisits user add --help")
-
-
-def _typed() -> str:
-    return sys.stdin.readline().rstrip("\r\n")
-
-
-def _changed(email: str, change: Callable[..., None], *values: Any, **named: Any) -> Answer:
-    with _house() as (_settings, database), database.transaction() as session:
-        change(session, email, *values, **named)
-    return Answer({"email": email, "changed": True}, f"{email}: done.")
-
-
-@command(user)
-@click.argument("email")
-@click.option("--role", type=ROLE, required=True)
-@click.option("--school", help="The school's id in the roster; without it: the whole district.")
-def grant(email: str, role: str, school: str | None) -> Answer:
-    """Give an account one more role."""
-    from homevisits.people import accounts
-
-    return _changed(email, accounts.grant, Role(role), school)
-
-
-@command(user)
-@click.argument("email")
-@click.option("--role", type=ROLE, required=True)
-def revoke(email: str, role: str) -> Answer:
-    """Take a role away."""
-    from homevisits.people import accounts
-
-    return _changed(email, accounts.revoke, Role(role))
-
-
-@command(user)
-@click.argument("email")
-def password(email: str) -> Answer:
-    """Set a password, read from standard input; ends the account's sessions."""
-    from homevisits.people import signin
-
-    return _changed(email, signin.set_password, _typed())
-
-
-@command(user)
-@click.argument("email")
-@click.option("--open", "active", is_flag=True, help="Open it again.")
-def close(email: str, active: bool) -> Answer:
-    """Close an account and end its sessions; what it did stays on record."""
-    from homevisits.people import accounts
-
-    return _changed(email, accounts.close, active=active)
+main.add_command(user)

@@ -2,18 +2,21 @@
 
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import click
 import sqlalchemy as sa
 
-from homevisits import wording
+from homevisits import migrate, wording
+from homevisits.db import Database
 from homevisits.people.importing import Report
+from homevisits.people.installation import refuse_if_mixed_up
 from homevisits.people.tables import Finding
 from homevisits.problems import NotFound, RulesBroken
-from homevisits.settings import SettingsWrong
+from homevisits.settings import Settings, SettingsWrong, load
 
 SHOWN = 20
 """So many findings are shown to a person; JSON has them all."""
@@ -54,6 +57,20 @@ class Failure(Exception):
     def __init__(self, code: str, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
         self.answer = Answer.of_failure(code, message, exit_code)
+
+
+@contextmanager
+def house(**given: Any) -> Iterator[tuple[Settings, Database]]:
+    """Settings and a database that this version can work with."""
+    settings = load(**given)
+    database = Database(settings.database_url)
+    try:
+        if not migrate.is_current(database):
+            raise Failure("migrations", "The database is not up to date. Run: homevisits migrate")
+        refuse_if_mixed_up(database, settings)
+        yield settings, database
+    finally:
+        database.dispose()
 
 
 class Group(click.Group):

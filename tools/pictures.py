@@ -65,7 +65,8 @@ def book(browser: Any, address: str) -> None:
     shoot(page, "find-a-time")
     for path in times:
         page.goto(f"{address}{path}")
-        known = [chip for chip in page.locator("a.chip[href*='partner=']").all() if chip.inner_text().strip() in partner]
+        chips = page.locator("a.chip[href*='partner=']").all()
+        known = [chip for chip in chips if chip.inner_text().strip() in partner]
         if known:
             known[0].click()
             page.wait_for_url("**partner=**")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Float, case, cast, func, select
+from sqlalchemy import CTE, Float, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from homevisits.attendance.models import Absence, AssociationSnapshot, SchoolDay
@@ -44,21 +44,26 @@ def period(session: Session) -> Period | None:
     return None if first is None or last is None else Period(first, last)
 
 
-def groups(session: Session, wanted: Period) -> tuple[Group, Group]:
-    """Students whose family had a completed visit in the period, and all others; enrolled at least ten days of it."""
+def _enrolled(wanted: Period) -> tuple[CTE, CTE]:
+    """Each student's spell within the period, and the school days of every spell."""
     begin = case((Student.enrolled_from > wanted.first, Student.enrolled_from), else_=wanted.first)
     end = case((Student.enrolled_to < wanted.last, Student.enrolled_to), else_=wanted.last)
-    students = select(
-        Student.id, Student.family_id, begin.label("first"), end.label("last")
-    ).cte("students")  # fmt: skip
+    columns = (Student.id, Student.family_id, begin.label("first"), end.label("last"))
+    students = select(*columns).cte("students")
     # Most students share one of a few spells: their school days are counted once for each.
     spells = select(students.c.first, students.c.last).distinct().cte("spells")
-    spell_days = (
+    days = (
         select(spells.c.first, spells.c.last, func.count(SchoolDay.day).label("days"))
         .join(SchoolDay, SchoolDay.day.between(spells.c.first, spells.c.last))
         .group_by(spells.c.first, spells.c.last)
         .cte("spell_days")
     )
+    return students, days
+
+
+def groups(session: Session, wanted: Period) -> tuple[Group, Group]:
+    """Students whose family had a completed visit in the period, and all others; enrolled at least ten days of it."""
+    students, spell_days = _enrolled(wanted)
     missed = (
         select(Absence.student_id, func.count().label("days"))
         .join(students, students.c.id == Absence.student_id)
