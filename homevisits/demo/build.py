@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -35,10 +35,12 @@ class Calendar:
 
 
 def calendar(today: date) -> Calendar:
-    """The school year the demo plays in: begun some weeks ago at least, so that there is a past."""
-    year = today.year if (today.month, today.day) >= (11, 1) else today.year - 1
-    begins = date(year, 8, 24)
-    return Calendar(begins, today)
+    """The school year the demo plays in. It began two to four months ago: there is a past, and it is not stale."""
+    autumn = date(today.year, 8, 24)
+    if 52 <= (today - autumn).days <= 130:
+        return Calendar(autumn, today)
+    some_weeks_ago = today - timedelta(days=90)
+    return Calendar(some_weeks_ago - timedelta(days=some_weeks_ago.weekday()), today)
 
 
 def make(

@@ -74,7 +74,8 @@ def _counts(wanted: Plan) -> dict[str, int]:
 
 def _other_district(session: Session, wanted: Plan) -> tuple[Finding, ...]:
     """One installation holds one district: another's roster would mark everybody as gone."""
-    known = session.scalar(select(District.source_id))
+    # The district's row is the lock: two imports at once follow one another.
+    known = session.scalar(select(District.source_id).with_for_update())
     if wanted.district and known is not None and known != wanted.district[0]:
         params = {"found": wanted.district[0], "known": known}
         return (Finding("orgs.csv", None, "sourcedId", "other_district", params),)
