@@ -1,14 +1,15 @@
 """The verbs of a visit, on both engines: what each does, and what each refuses with every reason."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from homevisits.availability.models import Commitment
 from homevisits.invitations.models import ConsentEntry
 from homevisits.messages.models import OutboxText
+from homevisits.people.models import Certification
 from homevisits.practices.facts import Kind
 from homevisits.problems import NotFound, RulesBroken
 from homevisits.visits import actions
@@ -390,6 +391,19 @@ def test_an_educator_who_leaves_is_out_of_the_team_at_once(town: Town) -> None:
         town.opt(session, "Grace", "out")
         actions.tidy(session, town.policy, town.now)
     assert visit_of(town, visit_id).state == "cancelled_by_educator"
+
+
+def test_a_certificate_withdrawn_between_booking_and_visit_leaves_the_place_empty(town: Town) -> None:
+    visit_id = arrange(town)
+    with town.session() as session:
+        session.execute(
+            update(Certification)
+            .where(Certification.educator_id == town.educators["Luis"])
+            .values(revoked_on=date(2026, 10, 7))
+        )
+        assert actions.tidy(session, town.policy, town.now) == 1
+        assert actions.tidy(session, town.policy, town.now) == 0
+    assert visit_of(town, visit_id).state == "proposed"
 
 
 def test_a_withdrawal_after_the_visit_began_does_not_undo_that_it_was_held(town: Town) -> None:

@@ -2,16 +2,16 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from homevisits.invitations.models import ConsentEntry
 from homevisits.messages import outbox
-from homevisits.people.models import OptIn
+from homevisits.people.models import Certification, OptIn
 from homevisits.policies.rules import Policy
 from homevisits.visits.actions import record
 from homevisits.visits.actions.family import end
-from homevisits.visits.actions.partner import step_out
+from homevisits.visits.actions.partner import OUT, step_out
 from homevisits.visits.models import LIVE, Visit, VisitMember, VisitState
 from homevisits.visits.queries import gathering
 
@@ -21,6 +21,7 @@ def tidy(session: Session, policy: Policy, now: datetime) -> int:
     return (
         _families_withdrew(session, policy, now)
         + _educators_left(session, policy, now)
+        + _certificates_ended(session, policy, now)
         + _never_came_about(session, policy, now)
     )
 
@@ -66,6 +67,42 @@ def _educators_left(session: Session, policy: Policy, now: datetime) -> int:
         record.plan_texts(session, visit, policy, now)
         _nobody_left(session, visit, policy, now)
     return len(rows)
+
+
+def _certificates_ended(session: Session, policy: Policy, now: datetime) -> int:
+    """A certificate withdrawn before the day of the visit leaves a place empty, unless enough others are certified."""
+    counts = and_(
+        Certification.id == VisitMember.certification_id,
+        or_(Certification.revoked_on.is_(None), Certification.revoked_on > Visit.local_date),
+    )
+    found = (
+        select(Visit, VisitMember, Certification.id)
+        .join(VisitMember, VisitMember.visit_id == Visit.id)
+        .outerjoin(Certification, counts)
+        .where(
+            Visit.state.in_(LIVE),
+            Visit.starts_at > now,
+            VisitMember.state.in_(("asked", "coming")),
+            VisitMember.certification_id.is_not(None),
+            Certification.id.is_(None),
+        )
+    )
+    rows = session.execute(found).all()
+    out = 0
+    for visit, member, _none in rows:
+        if visit.min_trained > 1 or _certified(session, visit, besides=member.educator_id) < visit.min_trained:
+            step_out(session, visit, member, "withdrawn", now)
+            record.note(session, visit, "certificate_ended", None, now, detail=str(member.educator_id))
+            record.plan_texts(session, visit, policy, now)
+            _nobody_left(session, visit, policy, now)
+            out += 1
+    return out
+
+
+def _certified(session: Session, visit: Visit, *, besides: int) -> int:
+    members = gathering.members_of(session, visit.id)
+    others = {visit.lead_id, visit.partner_id} - {besides}
+    return sum(members[each].certification_id is not None and members[each].state not in OUT for each in others)
 
 
 def _nobody_left(session: Session, visit: Visit, policy: Policy, now: datetime) -> None:
