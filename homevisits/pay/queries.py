@@ -115,6 +115,12 @@ def waiting(session: Session, actor: Actor, step: str) -> Waiting:
     return Waiting(tuple(_read(session, query)), count, int(cents or 0))
 
 
+def waiting_count(session: Session, actor: Actor, step: str) -> int:
+    """How many lines wait for the actor at `step`."""
+    among = and_(_waits(step, actor), PayLine.amount_cents.is_not(None))
+    return session.scalar(select(func.count()).select_from(PayLine).where(among)) or 0
+
+
 def needing_attention(session: Session, actor: Actor, step: str) -> list[Line]:
     """Lines of the actor's schools on which nothing is due and nobody has put it right yet."""
     settled = aliased(PayLine)

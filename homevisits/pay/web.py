@@ -19,7 +19,13 @@ UNDO_AT_MOST = 40
 
 @bp.app_context_processor
 def _words() -> dict[str, object]:
-    return {"pay_words": words}
+    return {"pay_words": words, "waiting_at": {"/approvals": _waiting_count}}
+
+
+def _waiting_count() -> int:
+    """How many claims wait for this person: the number beside the place in the navigation."""
+    with reading() as db:
+        return queries.waiting_count(db, actor(), _step())
 
 
 def today() -> date:

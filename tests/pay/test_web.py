@@ -68,6 +68,14 @@ def test_an_approval_can_be_taken_back(app: Flask, lived: Town) -> None:
     assert site.post("/approvals/take-back?step=site&line=1").status_code == 422
 
 
+def test_the_navigation_counts_what_waits(app: Flask, lived: Town) -> None:
+    site, union = browser_of(app, lived.actors["coordinator"]), browser_of(app, union_of(lived))
+    assert "</span> 2</span>" in site.get("/account").text
+    assert 'class="count"' not in union.get("/account").text
+    site.post("/approvals", data={"line": ["1"]})
+    assert "</span> 1</span>" in union.get("/account").text
+
+
 def test_my_pay_shows_nobody_elses(app: Flask, lived: Town) -> None:
     hold(lived, DAY + timedelta(days=1), lead="Amina", partner="Hoa", family="Smith")
     with lived.session() as session:
