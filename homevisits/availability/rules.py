@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from homevisits.problems import Problem
 
 STEP = timedelta(minutes=15)
+OF_ONE_PARTNER = 4
+"""How many times with the same partner a list of the best holds, when there are others."""
 
 
 STRETCHES = (1, 2)
@@ -221,8 +223,11 @@ def best_first(slots: Iterable[Slot], worth: Mapping[int, int], most: int) -> li
         chosen = by_day.setdefault(slot.day, [])
         if not chosen or (len(chosen) == 1 and _another(chosen[0], slot, alone=alone)):
             chosen.append(slot)
-    found = [slot for chosen in by_day.values() for slot in chosen]
-    return sorted(found, key=lambda each: _rank(each, worth))[:most]
+    found: list[Slot] = []
+    for slot in sorted((slot for chosen in by_day.values() for slot in chosen), key=lambda each: _rank(each, worth)):
+        if alone or sum(each.partner_id == slot.partner_id for each in found) < OF_ONE_PARTNER:
+            found.append(slot)
+    return found[:most]
 
 
 def _another(first: Slot, slot: Slot, *, alone: bool) -> bool:

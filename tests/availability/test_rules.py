@@ -156,6 +156,11 @@ def test_the_best_partner_comes_first_then_the_soonest() -> None:
     assert best_first(slots, {2: 1, 3: 5}, 1) == [slot(16, 3)]
 
 
+def test_one_partner_does_not_fill_the_whole_list() -> None:
+    slots = [slot(16, partner, day) for day in range(5, 25) for partner in (2, 3)]
+    assert [each.partner_id for each in best_first(slots, {2: 5}, 12)] == [2] * 4 + [3] * 4
+
+
 def test_with_one_partner_a_day_gives_two_hours() -> None:
     slots = [slot(16, 2), slot(17, 2), slot(18, 2)]
     assert best_first(slots, {}, 10) == [slot(16, 2), slot(17, 2)]
