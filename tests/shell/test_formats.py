@@ -19,7 +19,7 @@ def test_a_moment_reads_as_on_the_schools_clock() -> None:
     assert formats.when(MOMENT, "America/Denver") == "Tue 6 Oct, 4:30 pm"
     assert formats.when(MOMENT, "America/New_York") == "Tue 6 Oct, 6:30 pm"
     assert formats.when(MOMENT, "Asia/Tokyo") == "Wed 7 Oct, 7:30 am"
-    assert formats.when(MOMENT, "America/Denver", "es") == "mar 6 oct, 4:30 p.m."
+    assert formats.when(MOMENT, "America/Denver", "es") == "mar 6 oct, 4:30 pm"
     assert formats.span(MOMENT, MOMENT.replace(hour=23, minute=15), "America/Denver") == "Tue 6 Oct, 4:30 pm – 5:15 pm"
 
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from homevisits import clock
-from homevisits.access import Grant, Role
+from homevisits.access import Actor, Grant, Role
 from homevisits.app import compiled
 from homevisits.db import Database
 from homevisits.pages import local_path
@@ -254,6 +254,22 @@ def test_cookies_over_tls_stay_on_this_host(sqlite_database: Database) -> None:
     assert "Secure" in cookie
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
+
+
+def test_without_its_database_the_house_says_so_in_plain_words(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = app_of(Database(f"sqlite:///{tmp_path}/gone/homevisits.sqlite"))
+    signed_in = browser_of(app, Actor(1, None, "Somebody", "en", frozenset()))
+    answer = signed_in.get("/account")
+    assert answer.status_code == 500
+    assert "went wrong on our side" in answer.text
+    assert "Traceback" not in answer.text
+    assert "homevisits.sqlite" not in answer.text
+    assert app.test_client().get("/healthz").status_code == 200
+    ready = app.test_client().get("/readyz")
+    assert (ready.status_code, ready.json["database"]) == (503, "unreachable")
+    assert "unable to open database file" in caplog.text
 
 
 def test_alive_and_ready(app: Flask, sqlite_database: Database) -> None:
