@@ -83,7 +83,7 @@ def _fill(
         visited = history.first_visits(session)
         held = session.scalar(select(func.count()).where(Visit.state == "completed"))
         texts = session.scalar(select(func.count()).select_from(OutboxText))
-    say(f"  the autumn so far: {held:,} visits held, {texts:,} texts")
+    say(f"  their year so far: {held:,} visits held, {texts:,} texts")
     record = absences.make(district, days.begins, days.today, visited)
     files.write_attendance(district, record, folder.sample / "attendance", days.begins)
     report = _all_in(import_attendance(database, folder.sample / "attendance", now))

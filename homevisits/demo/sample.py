@@ -124,7 +124,7 @@ def _address(chance: Random) -> str:
 def _adult(chance: Random, language: str, last: str, place: int, number: int, numbers: list[str]) -> Adult:
     role = chance.choices(("parent", "guardian", "relative"), (92, 4, 4))[0]
     family = last if place == 0 or chance.random() < 0.7 else chance.choice(names.family(language))
-    phone = numbers.pop() if chance.random() < 0.98 else ""
+    phone = numbers.pop() if chance.random() < 0.98 and numbers else ""
     return Adult(f"cv-g{number:05}", role, chance.choice(names.given(language)), family, phone)
 
 

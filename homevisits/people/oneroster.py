@@ -167,6 +167,8 @@ def _day(row: Row, column: str, errors: list[Finding]) -> date | None:
     if not row[column]:
         return None
     try:
+        if len(row[column]) != len("2026-09-01"):
+            raise ValueError
         return date.fromisoformat(row[column])
     except ValueError:
         errors.append(row.finding(column, "date_unreadable", found=row[column]))

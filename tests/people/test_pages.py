@@ -72,9 +72,7 @@ def test_an_educator_takes_part_from_the_own_page(town: Town) -> None:
         assert (newest.educator_id, newest.answer) == (town.educators["Out"], "in")
 
 
-def test_a_district_lead_brings_a_roster_in_and_reads_what_is_wrong(
-    sqlite_database: Database, tmp_path: object
-) -> None:
+def test_a_district_lead_brings_a_roster_in_and_reads_what_is_wrong(sqlite_database: Database, tmp_path: Path) -> None:
     app = doors.app_of(sqlite_database)
     lead = doors.account(sqlite_database, "lead", Grant(Role.DISTRICT_LEAD, None))
     client = doors.browser_of(app, lead)
