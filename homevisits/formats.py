@@ -1,5 +1,6 @@
 """Moments, days, money and hours as the reader's language writes them, in the school's zone."""
 
+import re
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
@@ -57,8 +58,9 @@ def _money(cents: int, region: str) -> str:
 
 
 def _lower(text: str) -> str:
-    # CLDR writes "PM" in English and puts a narrow space before "p. m."; UI.md writes "4:30 pm".
-    return text.replace("AM", "am").replace("PM", "pm").replace("\u202f", "\u00a0")
+    # CLDR writes "PM" and "p.m."; UI.md writes "4:30 pm", which also leaves a sentence its own full stop.
+    short = re.sub(r"([ap])\.\s?m\.", r"\1m", text)
+    return short.replace("AM", "am").replace("PM", "pm").replace("\u202f", "\u00a0")
 
 
 def when(moment: datetime, zone: str, lang: str | None = None) -> str:

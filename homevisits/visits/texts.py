@@ -101,4 +101,6 @@ def local_day(day: date, language: str) -> str:
 def local_time(at: time, language: str) -> str:
     """A time of day as the family reads it: "6:15 pm", in letters every phone shows in one part."""
     text = babel.dates.format_time(at, "h:mm a", locale=LOCALES.get(language, "en_US"))
+    # Without full stops: "4:30 p.m." before the end of a sentence would have two.
+    text = re.sub(r"([ap])\.\s?m\.", r"\1m", text)
     return text.replace("\u202f", " ").replace("\u00a0", " ").replace("AM", "am").replace("PM", "pm")

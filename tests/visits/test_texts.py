@@ -101,4 +101,4 @@ def test_reminders_are_elapsed_hours_also_across_a_change_of_clocks() -> None:
 
 def test_days_and_hours_are_written_in_the_family_s_language() -> None:
     assert (local_day(VISIT.day, "en"), local_time(VISIT.start, "en")) == ("Thu 8 Oct", "6:15 pm")
-    assert (local_day(VISIT.day, "es"), local_time(VISIT.start, "es")) == ("jue 8 oct", "6:15 p.m.")
+    assert (local_day(VISIT.day, "es"), local_time(VISIT.start, "es")) == ("jue 8 oct", "6:15 pm")
