@@ -40,9 +40,7 @@ SENTENCES = MappingProxyType(
         # pay
         "rule_amount": N_("Write an amount above $0.00 and at most $10,000.00, with cents, such as 60.00."),
         "rule_starts_in_past": N_("A new rule starts today or later. Pay for past visits stays as it was."),
-        "rule_starts_taken": N_(
-            "A rule already starts on this day. Choose another day."
-        ),
+        "rule_starts_taken": N_("A rule already starts on this day. Choose another day."),
         "rule_minimum": N_("Write a smallest time between 0 and 480 minutes."),
         "rule_rounding": N_("Choose how minutes are rounded up: 1, 5, 6, 10, 15, 30 or 60."),
         "rule_clause": N_("Name the clause of the contract, so that every pay line can point to it."),
@@ -116,7 +114,9 @@ SENTENCES = MappingProxyType(
         # drawing and asking
         "nobody_to_draw_from": N_("Nobody is enrolled there. Choose the school, a grade or a class."),
         "draw_how_many": N_("Write how many families to draw: 1 or more."),
-        "redraw_needs_reason": N_("There is a draw for these families already. Say why you draw again; the first is kept."),
+        "redraw_needs_reason": N_(
+            "There is a draw for these families already. Say why you draw again; the first is kept."
+        ),
         "nobody_left_to_ask": N_("Every family of this draw is asked. Nothing more to do here."),
         "draw_was_replaced": N_("This draw was replaced by a newer one. Ask the families of the newer draw."),
         "not_the_next_family": N_("Someone else asked this family a moment ago. The page now shows the next one."),
