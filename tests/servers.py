@@ -7,11 +7,12 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import fasteners
+import psutil
 import psycopg
 from psycopg import sql
 from sqlalchemy import event
@@ -20,6 +21,7 @@ from homevisits import migrate
 from homevisits.db import Database
 
 TEMPLATE = "homevisits_template"
+FOLDER = "hv-pg-"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -84,7 +86,8 @@ def postgres(scratch: Path) -> Iterator[Postgres]:
         known = json.loads(notes.read_text()) if notes.exists() else {}
         if not known.get("data"):
             # A short path of its own, for sockets' names may have 107 characters; readable by the server's own user.
-            known["data"] = tempfile.mkdtemp(prefix="hv-pg-")
+            _sweep()
+            known["data"] = tempfile.mkdtemp(prefix=FOLDER)
         handle = _start(Path(known["data"]))
         server = Postgres(str(handle.get_postmaster_info().socket_dir))
         if not server.has(TEMPLATE):
@@ -99,6 +102,19 @@ def postgres(scratch: Path) -> Iterator[Postgres]:
             handle.cleanup()
             if not Path(known["data"]).exists():
                 notes.unlink(missing_ok=True)
+
+
+def _sweep() -> None:
+    """Stop the servers of runs that were killed: nobody who held one is alive any more."""
+    for data in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+        handles = data / ".handle_pids.json"
+        if handles.exists() and not any(psutil.pid_exists(pid) for pid in json.loads(handles.read_text() or "[]")):
+            with suppress(FileNotFoundError, IndexError, psutil.NoSuchProcess):
+                server = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+                if str(data) in server.cmdline():
+                    server.terminate()
+                    server.wait(30)
+            shutil.rmtree(data, ignore_errors=True)
 
 
 def _start(data: Path) -> Any:
