@@ -2,19 +2,16 @@
 
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-import fasteners
 import pytest
 from sqlalchemy import ColumnElement, func, select, update
 from werkzeug.routing import Rule
 
-from homevisits import clock
 from homevisits.access import Actor
 from homevisits.attendance.actions import refresh
 from homevisits.db import Database
-from homevisits.demo import build, cast
+from homevisits.demo import cast
 from homevisits.demo.house import Folder
 from homevisits.draws.models import Draw
 from homevisits.invitations.models import Invitation
@@ -25,36 +22,24 @@ from homevisits.visits.models import Visit
 from tests.browser.conftest import Opened
 from tests.browser.house import House, running
 from tests.browser.looks import glance, look
+from tests.demo.conftest import MADE, made
 
 pytestmark = pytest.mark.browser
 
-NOW = datetime(2026, 12, 2, 16, 0, tzinfo=UTC)
-"""A Wednesday morning in Denver, with an autumn of visits behind."""
 NOT_PAGES = (".ics", ".csv", ".svg", "/healthz", "/readyz")
 NOBODY = "nobody"
-
-
-@pytest.fixture(scope="session")
-def made(scratch: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A demo of this process's own; the first process to come makes it for all."""
-    folder = Folder(scratch / "demo")
-    with fasteners.InterProcessLock(scratch / "demo.lock"):
-        folder.path.mkdir(exist_ok=True)
-        if not folder.database.exists():
-            clock.use(lambda: NOW)
-            build.make(folder, 8077, NOW, lambda _words: None)
-    own = tmp_path_factory.mktemp("demo") / folder.database.name
-    shutil.copyfile(folder.database, own)
-    return own
+__all__ = ["made"]
 
 
 @pytest.fixture
-def demo(made: Path) -> Iterator[House]:
-    """The demo, running."""
-    database = Database(f"sqlite:///{made}")
-    with running(database, NOW, demo=True) as house:
+def demo(made: Folder, tmp_path: Path) -> Iterator[House]:
+    """A copy of the run's small demo, running."""
+    own = tmp_path / made.database.name
+    shutil.copyfile(made.database, own)
+    database = Database(f"sqlite:///{own}")
+    with running(database, MADE, demo=True) as house:
         with database.transaction() as session:
-            refresh(session, NOW)
+            refresh(session, MADE)
         yield house
     database.dispose()
 

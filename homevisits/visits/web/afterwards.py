@@ -8,7 +8,7 @@ from homevisits import clock
 from homevisits.access import Permission
 from homevisits.pages import actor, allow, done, now, reading, settings, transaction
 from homevisits.problems import Problem, RulesBroken
-from homevisits.visits import actions, forms
+from homevisits.visits import actions, forms, life
 from homevisits.visits.queries import pages
 from homevisits.visits.queries.pages import VisitPage
 from homevisits.visits.web import bp
@@ -16,9 +16,11 @@ from homevisits.visits.web import bp
 
 @bp.get("/visits/<int:visit_id>/met")
 @allow(Permission.OWN_VISITS)
-def how_it_went(visit_id: int) -> str:
+def how_it_went(visit_id: int) -> ResponseReturnValue:
     """We met: three taps. When the partner has spoken already, one tap agrees."""
     page = _page(visit_id)
+    if life.may("attest", page.card.state):
+        return redirect(url_for("visits.visit_page", visit_id=visit_id), code=303)
     return _met(page, forms.Telling(place_type=page.card.place_type), [])
 
 

@@ -94,9 +94,17 @@ def office_cannot_come(visit_id: int) -> ResponseReturnValue:
 
 @bp.get("/visits/<int:visit_id>/office/partner")
 @allow(Permission.SEE_VISITS)
-def office_partner(visit_id: int) -> str:
+def office_partner(visit_id: int) -> ResponseReturnValue:
     """Who could stand in?"""
-    return _stand_ins(visit_id, [])
+    return _too_late_for("replace", visit_id) or _stand_ins(visit_id, [])
+
+
+def _too_late_for(verb: str, visit_id: int) -> ResponseReturnValue | None:
+    with reading() as session:
+        page = pages.office_page(session, actor(), visit_id, settings().policy)
+    if life.may(verb, page.card.state):
+        return redirect(url_for("visits.office_page", visit_id=visit_id), code=303)
+    return None
 
 
 def _stand_ins(visit_id: int, problems: list[Problem]) -> str:
@@ -123,9 +131,9 @@ def office_replace(visit_id: int) -> ResponseReturnValue:
 
 @bp.get("/visits/<int:visit_id>/office/move")
 @allow(Permission.SEE_VISITS)
-def office_times(visit_id: int) -> str:
+def office_times(visit_id: int) -> ResponseReturnValue:
     """Other times for the same two people."""
-    return _other_times(visit_id, [])
+    return _too_late_for("move", visit_id) or _other_times(visit_id, [])
 
 
 def _other_times(visit_id: int, problems: list[Problem]) -> str:

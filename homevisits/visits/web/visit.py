@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from homevisits.access import Permission
 from homevisits.pages import actor, allow, done, now, reading, settings, transaction
 from homevisits.problems import NotFound, Problem, RulesBroken
-from homevisits.visits import actions, forms, words
+from homevisits.visits import actions, forms, life, words
 from homevisits.visits.queries import pages
 from homevisits.visits.web import bp
 
@@ -118,9 +118,18 @@ def cannot_come(visit_id: int) -> ResponseReturnValue:
 
 @bp.get("/visits/<int:visit_id>/partner")
 @allow(Permission.OWN_VISITS)
-def choose_partner(visit_id: int) -> str:
+def choose_partner(visit_id: int) -> ResponseReturnValue:
     """Who could stand in at the time that stands?"""
-    return _stand_ins(visit_id, [])
+    return too_late_for("replace", visit_id) or _stand_ins(visit_id, [])
+
+
+def too_late_for(verb: str, visit_id: int) -> ResponseReturnValue | None:
+    """Back to the visit's page when this cannot be done to it any more: an old link, a second tap."""
+    with reading() as session:
+        page = pages.visit_page(session, actor(), visit_id, settings().policy, now())
+    if life.may(verb, page.card.state):
+        return redirect(url_for("visits.visit_page", visit_id=visit_id), code=303)
+    return None
 
 
 def _stand_ins(visit_id: int, problems: list[Problem]) -> str:
@@ -147,9 +156,9 @@ def replace_partner(visit_id: int) -> ResponseReturnValue:
 
 @bp.get("/visits/<int:visit_id>/move")
 @allow(Permission.OWN_VISITS)
-def other_times(visit_id: int) -> str:
+def other_times(visit_id: int) -> ResponseReturnValue:
     """Other times for the same two people."""
-    return _other_times(visit_id, [])
+    return too_late_for("move", visit_id) or _other_times(visit_id, [])
 
 
 def _other_times(visit_id: int, problems: list[Problem]) -> str:
