@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import delete, insert, select, tuple_, update
@@ -28,11 +29,13 @@ from homevisits.people.tables import Finding
 
 DEFAULT_TIMEZONE = "America/Chicago"
 BATCH = 400
+COUNTED = ("schools", "students", "households", "caregivers", "educators", "classes", "enrollments")
+NOTHING: Mapping[str, int] = MappingProxyType(dict.fromkeys(COUNTED, 0))
 
 
 @dataclass(frozen=True)
 class Report:
-    """What an import found and did. With errors nothing was written, and ``counts`` say what was read."""
+    """What an import found and did. With errors nothing was written, and ``counts`` say so."""
 
     counts: Mapping[str, int]
     errors: tuple[Finding, ...] = ()
@@ -44,18 +47,18 @@ def import_oneroster(database: Database, path: Path, now: datetime, *, timezone:
     """Read the OneRoster 1.1 folder or zip at `path` and bring it in, all or nothing."""
     package = open_package(path, oneroster.WANTED)
     if package.errors:
-        return Report({}, package.errors)
+        return Report(NOTHING, package.errors)
     roster = oneroster.read_roster(package.files)
     if roster.errors:
-        return Report({}, roster.errors, roster.warnings)
+        return Report(NOTHING, roster.errors, roster.warnings)
     wanted = plan(roster, now.date())
     warnings = (*roster.warnings, *wanted.warnings)
     if wanted.errors:
-        return Report(_counts(wanted), wanted.errors, warnings)
+        return Report(NOTHING, wanted.errors, warnings)
     with database.transaction() as session:
         errors = _other_district(session, wanted)
         if errors:
-            return Report(_counts(wanted), errors, warnings)
+            return Report(NOTHING, errors, warnings)
         changes = import_roster(session, wanted, now, timezone=timezone)
     return Report(_counts(wanted), (), warnings, changes)
 

@@ -161,6 +161,7 @@ def test_a_bad_row_is_named_and_nothing_is_written(
     before = everything(sqlite_database)
     report = import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", rosters.files(changes)), NOW)
     assert (file, line, column, code) in places(report.errors)
+    assert set(report.counts.values()) == {0}
     assert all(sentence(Problem(one.code, None, one.params)) for one in report.errors)
     assert everything(sqlite_database) == before
 
