@@ -9,7 +9,7 @@ WORKERS ?= 2
 TESTS   ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench lock wheel pictures clean
+.PHONY: help demo test check format bench mutants lock wheel pictures clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -33,6 +33,9 @@ format: .venv/.development  ## put the code into its form
 
 bench: .venv/.development  ## ours against a rival, as ratios: make bench [ONLY=name]
 	@$(BIN)/python -m tests.benchmarks $(ONLY)
+
+mutants: .venv/.development  ## break the pure rooms on purpose: which changes does no test notice?
+	$(BIN)/mutmut run
 
 lock: .venv/.development  ## write the pins anew from what is installed
 	$(BIN)/python tools/lock.py
