@@ -1,0 +1,195 @@
+"""The rules of a visit at their boundaries, and its life: every verb in every state."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from homevisits.practices.facts import Certificate, Family, Kind, Meeting, Person
+from homevisits.problems import Problem
+from homevisits.visits import life, rules
+from homevisits.visits.models import VisitState
+from homevisits.visits.rules import Suits
+from tests.world import POLICY
+
+NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
+START = datetime(2026, 10, 7, 22, 30, tzinfo=UTC)  # 4:30 pm in Denver
+END = START + timedelta(minutes=45)
+DAY, ZONE = date(2026, 10, 7), "America/Denver"
+SECOND = timedelta(seconds=1)
+CERTIFIED = (Certificate(1, date(2026, 8, 1), None),)
+PAIR = [Person(1, "Grace", 11, CERTIFIED), Person(2, "Luis", 12, CERTIFIED)]
+FAMILY = Family(1, 7, draw_entry_id=3)
+
+
+def codes(problems: list[Problem]) -> list[str]:
+    return [problem.code for problem in problems]
+
+
+def test_a_visit_against_which_nothing_speaks() -> None:
+    assert rules.judge(Meeting(Kind.FIRST, START, DAY), FAMILY, PAIR, POLICY, NOW) == []
+
+
+def test_every_practice_speaks_when_all_are_broken() -> None:
+    nobody = Person(1, "Grace", None)
+    found = rules.judge(Meeting(Kind.SECOND, NOW, DAY), Family(1, None), [nobody, nobody], POLICY, NOW)
+    assert set(codes(found)) == {
+        "too_soon",
+        "family_has_not_said_yes",
+        "educator_not_opted_in",
+        "not_certified_on_the_day",
+        "not_fairly_asked",
+        "second_before_first",
+        "same_person_twice",
+    }
+
+
+def test_a_time_that_stands_needs_no_new_notice() -> None:
+    meeting = Meeting(Kind.FIRST, NOW + timedelta(hours=1), DAY)
+    assert codes(rules.judge(meeting, FAMILY, PAIR, POLICY, NOW)) == ["too_soon"]
+    assert rules.judge_team(meeting, FAMILY, PAIR, POLICY.min_trained) == []
+
+
+@pytest.mark.parametrize(("min_trained", "expected"), [(2, ["not_certified_on_the_day"]), (1, [])])
+def test_one_person_is_judged_as_the_policy_asks(min_trained: int, expected: list[str]) -> None:
+    assert codes(rules.judge_person(Person(3, "Amina", 13), DAY, min_trained)) == expected
+
+
+@pytest.mark.parametrize(("now", "ahead"), [(START - SECOND, True), (START, False), (END, False)])
+def test_arrangements_end_when_the_visit_begins(now: datetime, ahead: bool) -> None:
+    assert (rules.still_ahead(START, now) == []) is ahead
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "refused"),
+    [(NOW + timedelta(days=42), False), (NOW + timedelta(days=42) + SECOND, True)],
+)
+def test_nobody_plans_further_than_the_policy(starts_at: datetime, refused: bool) -> None:
+    assert bool(rules.within_reach(starts_at, POLICY, NOW)) is refused
+
+
+def test_only_places_of_the_policy_count_and_a_school_never() -> None:
+    assert rules.place_counts("home", POLICY) == []
+    assert rules.place_counts("video", replace(POLICY, place_types=("home",)))
+    assert rules.place_counts("school", POLICY)
+
+
+@pytest.mark.parametrize(
+    ("now", "shows"),
+    [
+        (START - timedelta(hours=48) - SECOND, False),
+        (START - timedelta(hours=48), True),
+        (START, True),
+        (END + timedelta(hours=3) - SECOND, True),
+        (END + timedelta(hours=3), False),
+    ],
+)
+def test_the_address_shows_just_in_time(now: datetime, shows: bool) -> None:
+    assert rules.address_window(START, END, POLICY).open_at(now) is shows
+
+
+@pytest.mark.parametrize(
+    ("now", "code"),
+    [
+        (START - SECOND, "visit_not_started"),
+        (START, None),
+        (START + timedelta(days=30), None),
+        (START + timedelta(days=30) + SECOND, "too_late_to_log"),
+    ],
+)
+def test_a_visit_is_written_up_from_its_start_until_the_last_day(now: datetime, code: str | None) -> None:
+    assert codes(rules.may_attest(START, POLICY, now)) == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("started", "ended", "expected"),
+    [
+        (START, END, []),
+        (START, START, ["ends_before_it_starts"]),
+        (END, START, ["ends_before_it_starts"]),
+        (START, END + SECOND, ["not_over_yet"]),
+        (END - timedelta(hours=4), END, []),
+        (END - timedelta(hours=4) - SECOND, END, ["longer_than_a_visit"]),
+        (START - timedelta(days=1), END - timedelta(days=1), ["another_day"]),
+        (None, END, ["hour_does_not_exist"]),
+        (START, None, ["hour_does_not_exist"]),
+    ],
+)
+def test_the_times_said_can_be(started: datetime | None, ended: datetime | None, expected: list[str]) -> None:
+    assert codes(rules.sensible_times(started, ended, DAY, ZONE, END)) == expected
+
+
+def test_the_day_of_a_late_visit_is_the_family_s_day() -> None:
+    late = datetime(2026, 10, 8, 4, 0, tzinfo=UTC)  # still the 7th in Denver
+    assert rules.sensible_times(late, late + timedelta(minutes=30), DAY, ZONE, late + timedelta(hours=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("learned", "strengths", "will_do", "expected"),
+    [
+        ("a", "", "b", []),
+        ("", "", "b", [("missing", "learned")]),
+        (" \n", "c", " ", [("missing", "learned"), ("missing", "will_do")]),
+        ("a" * 400, "b" * 400, "c" * 400, []),
+        ("a" * 401, "b" * 401, "c", [("too_long", "learned"), ("too_long", "strengths")]),
+    ],
+)
+def test_a_reflection_is_short_and_says_what_i_learned_and_will_do(
+    learned: str, strengths: str, will_do: str, expected: list[tuple[str, str]]
+) -> None:
+    found = rules.reflection_problems(learned, strengths, will_do)
+    assert [(problem.code, problem.field) for problem in found] == expected
+
+
+def test_who_knows_the_family_suits_best_then_its_language_then_its_child_then_a_fair_load() -> None:
+    plain = Suits(1, "Grace", None, False, False, 0)
+    order = [
+        replace(plain, went_before=True),
+        replace(plain, speaks="es", teaches_child=True),
+        replace(plain, speaks="es"),
+        replace(plain, teaches_child=True),
+        plain,
+        replace(plain, visits_soon=1),
+    ]
+    assert sorted(order, key=lambda suits: -suits.worth) == order
+    assert len({suits.worth for suits in order}) == len(order)
+
+
+@pytest.mark.parametrize(
+    ("family", "educator", "shared"),
+    [("es", "en es", "es"), ("es", "en", None), ("en", "en es", None), ("es", "", None), ("s", "es", None)],
+)
+def test_a_shared_language_is_one_both_have_and_not_english(family: str, educator: str, shared: str | None) -> None:
+    assert rules.shared_language(family, educator) == shared
+
+
+ALLOWED = {
+    "accept": {"proposed"},
+    "decline": {"proposed"},
+    "confirm": {"scheduled", "confirmed"},
+    "move": {"proposed", "scheduled", "confirmed"},
+    "cancel": {"proposed", "scheduled", "confirmed"},
+    "cannot_come": {"proposed", "scheduled", "confirmed"},
+    "replace": {"proposed"},
+    "on_the_way": {"scheduled", "confirmed"},
+    "attest": {"scheduled", "confirmed"},
+}
+
+
+@pytest.mark.parametrize("verb", ALLOWED)
+@pytest.mark.parametrize("state", list(VisitState))
+def test_illegal_jumps_are_refused(verb: str, state: VisitState) -> None:
+    problems = life.may(verb, state)
+    assert (problems == []) is (state in ALLOWED[verb])
+    assert all(problem.code == "visit_moved_on" for problem in problems)
+
+
+def test_every_verb_and_every_state_has_its_place() -> None:
+    assert set(life.MAY_FOLLOW) == set(ALLOWED)
+    assert set(VisitState) == life.LIVE | life.ENDED
+    assert not life.LIVE & life.ENDED
+
+
+@pytest.mark.parametrize(("coming", "state"), [(0, "proposed"), (1, "proposed"), (2, "scheduled")])
+def test_a_visit_is_arranged_once_both_come(coming: int, state: str) -> None:
+    assert life.when_answered(coming, 2) == state
