@@ -1,7 +1,7 @@
 """The pages of a visit, walked by the people they belong to, on both engines."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
 
@@ -88,6 +88,26 @@ def test_the_whole_story_is_walked_in_the_browser(walk: Walk) -> None:
     assert "what did you learn?" not in walk.get("Grace", "/my-day")
     assert "Visited" in walk.get("Grace", "/families")
     assert "Rivera" in walk.get("coordinator", "/visits?view=past")
+
+
+def test_what_one_told_waits_for_the_other_even_before_the_hour_is_over(walk: Walk) -> None:
+    rivera = walk.town.families["Rivera"]
+    page = walk.get("Grace", links(walk.get("Grace", f"/families/{rivera}/time"), "/book?")[0])
+    fields = dict(re.findall(r'<input type="hidden" name="(partner|start|key)" value="([^"]*)"', page))
+    visit = walk.post("Grace", f"/families/{rivera}/book", place_type="home", **fields)
+    walk.post("Luis", f"{visit}/accept")
+    walk.post("coordinator", f"{visit}/office/family", answer="confirmed", how="phone")
+    walk.at(visit_of(walk.town, int(visit.rsplit("/", 1)[1])).starts_at + timedelta(minutes=20))
+    assert "Waiting for you" not in walk.get("Luis", "/my-day")  # the visit itself is the day's first card
+    told = {"both_went": "yes", "times": "planned", "place_type": "home", "who": "child"}
+    walk.post("Grace", f"{visit}/met", outcome="met", **told)
+    assert "Partner to agree" in walk.get("Grace", "/my-day")
+    luis = walk.get("Luis", "/my-day")
+    assert "Grace said how it went" in luis
+    assert luis.count(f"{visit}/met") == 1
+    walk.post("Luis", f"{visit}/met", outcome="family_away", both_went="yes", times="planned", place_type="home")
+    for who in ("Grace", "Luis"):
+        assert f"{visit}/met" in walk.get(who, "/my-day"), who
 
 
 def test_a_refused_booking_says_every_reason_and_keeps_what_was_typed(walk: Walk) -> None:

@@ -25,14 +25,15 @@ def my_day() -> str:
         told = cards.who_told(session, [card.id for card in live if card.accounts])
         due = cards.to_reflect(session, me, now())
         waiting = [row for row in families.my_families(session, actor(), now()) if row.state in WAITS]
-    going = [card for card in live if card.state != "proposed" and card.ends_at > now()]
+    # What somebody has told of already is no longer ahead, even before its hour is over.
+    going = [card for card in live if card.state != "proposed" and card.ends_at > now() and card.id not in told]
     return render_template(
         "visits/my_day.html",
         next_visit=going[0] if going else None,
         window=address_window(going[0].starts_at, going[0].ends_at, settings().policy) if going else None,
         later=going[1:],
         asked=[card for card in live if card.me(me).state == "asked" and card.starts_at > now()],
-        to_tell=[card for card in live if _to_tell(card, me, told)],
+        to_tell=[card for card in live if card not in going[:1] and _to_tell(card, me, told)],
         told=[card for card in live if card.state != "proposed" and told.get(card.id) == frozenset({me})],
         lacking=[card for card in live if card.waits_for is not None and not card.me(me).out],
         due=due,
@@ -48,7 +49,9 @@ WAITS = ("other_time", "call_me", "yes")
 
 
 def _to_tell(card: Card, me: int, told: dict[int, frozenset[int]]) -> bool:
-    return card.state != "proposed" and card.starts_at <= now() and me not in told.get(card.id, ())
+    # A visit both told of and that is still open is one they told differently.
+    said = told.get(card.id, frozenset())
+    return card.state != "proposed" and card.starts_at <= now() and (me not in said or len(said) > 1)
 
 
 def _minutes(card: Card) -> int:
