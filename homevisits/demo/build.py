@@ -77,7 +77,7 @@ def _fill(
     _all_in(import_supplement(database, folder.sample / "supplement"))
     counts = ("schools", "students", "households", "caregivers", "educators")
     say("  roster: " + ", ".join(f"{report.counts[name]:,} {name}" for name in counts))
-    past = Past(database, settings.policy, zone, Random(f"homevisits:past:{district.seed}"), days.begins, now)  # noqa: S311
+    past = Past(database, settings.policy, zone, Random(f"homevisits:past:{district.seed}"), days.begins, now, say)  # noqa: S311
     _live(past)
     with database.reading() as session:
         visited = history.first_visits(session)

@@ -43,6 +43,7 @@ class Past:
     chance: Random
     begins: date
     now: datetime
+    say: Callable[[str], None]
     actors: dict[int, Actor] = field(default_factory=dict)
     hours: dict[int, dict[int, tuple[str, str]]] = field(default_factory=dict)
     _queue: list[tuple[datetime, int, Step]] = field(default_factory=list)
@@ -76,8 +77,11 @@ class Past:
         return self.awake(moment + timedelta(minutes=self.chance.randint(least, most)))
 
     def live(self) -> None:
-        """Let everything happen, in order."""
+        """Let everything happen, in order, and say which month it is."""
+        month = ""
         while self._queue:
+            if month != (month := f"{clock.local(self._queue[0][0], self.zone):%B %Y}"):
+                self.say(f"  living through {month}")
             until = self._queue[0][0] + TOGETHER
             self._deliver_until(self._queue[0][0])
             with self.database.transaction() as session:
