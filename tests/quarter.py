@@ -86,9 +86,9 @@ def _coordinator(session: Session, name: str, school_id: int) -> Actor:
 def _family(session: Session, number: int, here: int, there: int, room: int) -> None:
     """Families 0–9 have a child in grade 03 (and in the class), 10–19 in 04; every fifth has another elsewhere.
 
-    Family 3 reads Somali, in which there is no text yet; family 4 has no phone; the rest read English or Spanish.
+    Family 3 reads Haitian Creole, in which there is no text; family 4 has no phone; the rest read English or Spanish.
     """
-    language = "so" if number == 3 else "es" if number % 2 else "en"
+    language = "ht" if number == 3 else "es" if number % 2 else "en"
     family = Family(key=f"F{number:02}", name=f"Family {number:02}", language=language)
     session.add(family)
     session.flush()
