@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from homevisits import clock, migrate
+from homevisits.cli_texts import texts
 from homevisits.cli_user import user
 from homevisits.console import Answer, Failure, Group, command, house
 from homevisits.db import Database
@@ -200,3 +201,4 @@ def payroll(first: datetime, last: datetime, out: Path | None) -> Answer:
 
 
 main.add_command(user)
+main.add_command(texts)

@@ -5,6 +5,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
@@ -50,6 +51,7 @@ class Settings:
     twilio_from: str
     twilio_base_url: str
     carrier_timeout_seconds: int
+    text_segment_dollars: str
     session_idle_minutes: int
     session_hours: int
     languages: tuple[str, ...]
@@ -62,6 +64,11 @@ class Settings:
     def demo(self) -> bool:
         """Whether this is the demo, which nothing but `homevisits demo` can start."""
         return self.mode == "demo"
+
+    @property
+    def segment_price(self) -> Decimal:
+        """What one part of a text costs, in dollars."""
+        return Decimal(self.text_segment_dollars)
 
 
 def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -165,6 +172,8 @@ def _wrong(given: Settings) -> list[str]:
         ZoneInfo(given.timezone)
     except (KeyError, ValueError, OSError):
         found.append(f"timezone: {given.timezone!r} is not an IANA time zone such as America/Denver")
+    if not _price(given.text_segment_dollars):
+        found.append("text_segment_dollars: must be dollars such as 0.0120")
     for key in ("carrier_timeout_seconds", "session_idle_minutes", "session_hours", "web_processes", "web_threads"):
         if getattr(given, key) < 1:
             found.append(f"{key}: must be at least 1")
@@ -204,6 +213,13 @@ def _wrong_addresses(given: Settings) -> list[str]:
     if given.twilio_from and not _phone(given.twilio_from):
         found.append("twilio_from: must be a number such as +13035550123")
     return found
+
+
+def _price(dollars: str) -> bool:
+    try:
+        return 0 <= Decimal(dollars) < 10  # NaN cannot be compared, infinity is not under ten
+    except InvalidOperation:
+        return False
 
 
 def _phone(number: str) -> bool:

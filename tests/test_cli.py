@@ -47,7 +47,7 @@ def every_command(group: Any = main, before: tuple[str, ...] = ()) -> list[tuple
 
 
 def test_the_commands_are_those_of_the_readme() -> None:
-    assert set(main.commands) == {"demo", "serve", "worker", "migrate", "import", "draw", "export", "user"}
+    assert set(main.commands) == {"demo", "serve", "worker", "migrate", "import", "draw", "export", "user", "texts"}
 
 
 @pytest.mark.parametrize("words", every_command(), ids=" ".join)

@@ -1,0 +1,102 @@
+"""The commands `homevisits texts ...`: what families are sent, in which languages, how long it is, who approved it."""
+
+from typing import Any
+
+import click
+
+from homevisits import clock
+from homevisits.console import Answer, Failure, Group, command
+from homevisits.messages import lint, packs, reasons
+from homevisits.messages.segments import segments as count
+
+
+@click.group(cls=Group)
+def texts() -> None:
+    """The texts families are sent: length, rules, approval."""
+
+
+@command(texts)
+@click.argument("text")
+def segments(text: str) -> Answer:
+    """How TEXT travels: encoding, parts it is billed as, characters. Write -- before a text."""
+    found = count(text)
+    document = {"encoding": found.encoding, "segments": found.segments, "characters": found.characters}
+    return Answer(document, f"{found.encoding}, {_parts(found.segments)}, {found.characters} characters")
+
+
+@command(texts)
+def check() -> Answer:
+    """Hold every text in every language to the rules. Drafts that are too long are found here, not by a family."""
+    found = [
+        {"language": pack.language, "text": text.name, "code": code, "reason": str(reasons.FAULTS[code])}
+        for pack in map(packs.pack, packs.languages())
+        for text in pack.texts
+        if text.state != "missing"
+        for code in lint.faults(text.words, packs.source(packs.BASE, text.name), pack.language, pack.letters)
+    ]
+    total = sum(len(packs.templates(language)) for language in packs.languages())
+    lines = [f"{one['language']}/{one['text']}: {one['reason']}" for one in found]
+    lines.append(f"{total} texts, {len(found)} to be changed." if found else f"{total} texts keep the rules.")
+    return Answer({"texts": total, "faults": found}, "\n".join(lines), 1 if found else 0)
+
+
+@command(texts, name="list")
+def list_() -> Answer:
+    """The state of each text in each language, with its parts in the worst case."""
+    document, lines = [], []
+    for pack in map(packs.pack, packs.languages()):
+        rows = [_row(pack, text) for text in pack.texts]
+        document.append(
+            {"language": pack.language, "name": pack.name, "letters": pack.letters, "sent": pack.ready, "texts": rows}
+        )
+        lines.append(f"{pack.language}  {pack.name}: {'sent' if pack.ready else 'not sent'}, letters {pack.letters}")
+        lines += [f"    {row['text']:<24} {row['parts']} parts  {_state(row)}" for row in rows]
+    return Answer({"languages": document}, "\n".join(lines))
+
+
+@command(texts)
+@click.argument("language")
+@click.argument("names", nargs=-1)
+@click.option("--by", required=True, help="Who approves: a name and what makes them a judge of the language.")
+@click.option("--note", default="", help="What they said about it.")
+def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Answer:
+    """Write down that a speaker of LANGUAGE read the texts NAMES (none: all) as they are, and approves them."""
+    if language not in packs.languages():
+        raise Failure("language", f"There is no pack {language}. There are: {', '.join(packs.languages())}", 2)
+    if not by.strip():
+        raise Failure("by", "Say who approves them.", 2)
+    chosen, pack = names or packs.templates(language), packs.pack(language)
+    unknown = sorted(set(chosen) - set(packs.templates(language)))
+    if unknown:
+        raise Failure("text", f"There is no text {', '.join(unknown)} in {language}.", 2)
+    for name in chosen:
+        words = packs.source(language, name)
+        faults = lint.faults(words, packs.source(packs.BASE, name), language, pack.letters)
+        if faults:
+            raise Failure("rules", f"{language}/{name}: {reasons.FAULTS[faults[0]]}")
+    packs.approve(language, tuple(chosen), by.strip(), clock.now().date(), note.strip())
+    ready = packs.pack(language).ready
+    said = "The language is sent from the next start on." if ready else "Other texts of the language wait still."
+    return Answer({"language": language, "approved": sorted(chosen), "sent": ready}, f"{len(chosen)} texts. {said}")
+
+
+def _row(pack: packs.Pack, text: packs.Text) -> dict[str, Any]:
+    travels = lint.longest(text.words, pack.language, pack.letters)
+    approval = text.approval
+    return {
+        "text": text.name,
+        "state": text.state,
+        "by": approval.by if approval else None,
+        "on": approval.on.isoformat() if approval else None,
+        "encoding": travels.encoding,
+        "parts": travels.segments,
+    }
+
+
+def _state(row: dict[str, Any]) -> str:
+    said = str(reasons.STATES[row["state"]])
+    return f"{said} by {row['by']} on {row['on']}" if row["state"] == "approved" else said
+
+
+def _parts(number: int) -> str:
+    return "1 segment" if number == 1 else f"{number} segments"

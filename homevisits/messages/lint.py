@@ -1,0 +1,101 @@
+"""What is wrong with a text by the house's rules, pure: codes only. The reasons are in reasons.py."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from homevisits.messages import texts
+from homevisits.messages.segments import Segments, segments
+
+MAX_SEGMENTS = 2
+DIGITS = frozenset("1239")
+"""What a question offers: yes, another time, not now, call me."""
+
+_NAMES = frozenset({"child", "student", "family", "caregiver", "parent", "guardian", "surname", "son", "daughter"})
+_PLACES = frozenset({"address", "street", "place", "home", "zip", "city"})
+_REASONS = frozenset({"reason", "why", "grade", "grades", "attendance", "behavior", "discipline"})
+_STREET = re.compile(
+    r"\b\d{1,5}\s+(?:[NSEW]\.?\s+)?(?:[^\W\d]+\s+){1,3}(?:st|street|ave|avenue|rd|road|blvd|dr|drive|ln|lane|ct|way)\b"
+    r"|\b(?:calle|avenida)\s+(?:[^\W\d]+\s+){0,3}\d+",
+    re.IGNORECASE,
+)
+_REPLY = (
+    r"\b(?:reply|text|answer|send|write|type|responda|responde|conteste|mande|escriba|envie|envíe"
+    r"|jawaab|qor|teb|sau|trả lời|nhắn|أجيبوا|أجب|أرسلوا|أرسل|ردوا)\b"
+)
+_WORDS = (
+    r"yes|no|ok|okay|y|n|cancel|end|quit|unsubscribe|stopall|optout|opt out|revoke|unstop"
+    r"|si|sí|cancelar|fin|terminar|haa|maya|yog|tsis|có|không|hủy|نعم|لا|إلغاء"
+)
+_BETWEEN = r"[\s\"“”'«»:]+"
+_ASKS_FOR_A_WORD = re.compile(
+    rf"{_REPLY}{_BETWEEN}(?:(?:with|back|the|word|con|la|palabra|rau|với|ب|بكلمة){_BETWEEN})*(?:{_WORDS})\b",
+    re.IGNORECASE,
+)
+_SHOUTED = re.compile(r"\b(?:YES|NO|CANCEL|END|QUIT|UNSUBSCRIBE|STOPALL|OPTOUT|REVOKE|UNSTOP)\b")
+"""Opt-out and opt-in words of the carriers, written as a word to send. STOP, ALTO and START are meant."""
+
+_LONG = {
+    "school": "Txuj Ci HMong Language and Culture Upper Campus",
+    "people": "Mohammed Abdullahi-Ibrahim and Guadalupe Rodriguez-Hernandez",
+    "day": "mié 30 sept",
+    "time": "12:45 p. m.",
+}
+_SHORT = {"school": "Yinghua", "people": "Kaonou & Htoo", "day": "Fri 1 May", "time": "4:00 pm"}
+_ACCENTS = {
+    **_LONG,
+    "school": "Escuela Primaria José Martí y Pérez",
+    "people": "Đặng Thị Ánh Nguyệt and Władysław Çelik",
+}
+WORST = (_LONG, _SHORT, _ACCENTS)
+"""The longest school of the Twin Cities and long names; names of one word; names in letters of many languages."""
+_DAYS: Mapping[str, str] = MappingProxyType({"ar": "الأربعاء 30 سبتمبر", "hmn": "9/30/2026", "so": "Arb 30 Seb"})
+
+
+def faults(words: str, english: str, language: str, letters: str) -> list[str]:
+    """The codes of every rule that `words` breaks, as the translation of `english`; empty when it keeps them all."""
+    found = [code for code, broken in _said(words) if broken]
+    filled = texts.places(words)
+    if filled - texts.places(english):
+        found.append("unknown_places")
+    elif longest(words, language, letters).segments > MAX_SEGMENTS:
+        found.append("too_long")
+    if _digits(words) != _digits(english):
+        found.append("other_digits")
+    return found
+
+
+def _said(words: str) -> list[tuple[str, bool]]:
+    filled = texts.places(words)
+    return [
+        ("empty", not words.strip()),
+        ("names_too_much", bool(filled & _NAMES)),
+        ("says_address", bool(filled & _PLACES) or _STREET.search(words) is not None),
+        ("says_reason", bool(filled & _REASONS)),
+        ("asks_for_a_word", _ASKS_FOR_A_WORD.search(words) is not None or _SHOUTED.search(words) is not None),
+        ("half_a_choice", {"2", "3"} <= _digits(words) and _digits(words) != DIGITS),
+        ("control_characters", any(unicodedata.category(character) == "Cc" for character in words)),
+        ("loose_brace", "{" in (rest := _without_places(words)) or "}" in rest),
+    ]
+
+
+def longest(words: str, language: str, letters: str) -> Segments:
+    """How it travels with the worst of the names, days and times it may be filled with."""
+    counts = (measured(words, sample, language, letters) for sample in WORST)
+    return max(counts, key=lambda each: (each.segments, each.characters))
+
+
+def measured(words: str, sample: Mapping[str, str], language: str, letters: str) -> Segments:
+    """How it travels filled with `sample`."""
+    values = {**sample, **({"day": _DAYS[language]} if language in _DAYS else {})}
+    filled = texts.fill(words, values)
+    return segments(texts.plain(filled) if letters == "plain" else filled)
+
+
+def _digits(words: str) -> frozenset[str]:
+    return frozenset(re.findall(r"(?<!\w)[0-9](?!\w)", _without_places(words)))
+
+
+def _without_places(words: str) -> str:
+    return re.sub(r"\{[a-z_]+\}", "", words)

@@ -1,0 +1,95 @@
+"""Every text in every language keeps the house's rules, with the longest names; what breaks one is found out."""
+
+import pytest
+
+from homevisits.messages import lint, packs, reasons
+from homevisits.messages.segments import segments
+
+ALL = [(language, name) for language in packs.languages() for name in packs.templates(language)]
+ENGLISH = "Hello {school}"
+CHOICE = "Reply 1 yes, 2 another time, 3 not now, 9 call me."
+
+
+@pytest.mark.parametrize(("language", "name"), ALL)
+def test_a_text_keeps_the_rules_of_the_house(language: str, name: str) -> None:
+    letters = packs.pack(language).letters
+    assert lint.faults(packs.source(language, name), packs.source("en", name), language, letters) == []
+
+
+@pytest.mark.parametrize(("language", "name"), ALL)
+def test_a_text_takes_two_parts_at_most_with_the_longest_names(language: str, name: str) -> None:
+    assert lint.longest(packs.source(language, name), language, packs.pack(language).letters).segments <= 2
+
+
+def test_the_worst_names_are_long_and_of_one_word_and_in_other_letters() -> None:
+    assert any(len(sample["school"]) > 40 for sample in lint.WORST)
+    assert any(len(sample["people"]) > 55 for sample in lint.WORST)
+    assert any(all(" " not in name for name in sample["people"].split(" & ")) for sample in lint.WORST)
+    assert any(segments(sample["people"]).encoding == "UCS-2" for sample in lint.WORST)
+
+
+def test_spanish_with_its_accents_would_cost_more() -> None:
+    words = packs.source("es", "invitation")
+    assert lint.longest(words, "es", "plain").segments == 2
+    assert lint.longest(words, "es", "accents").segments > 3
+    assert lint.faults(words, packs.source("en", "invitation"), "es", "accents") == ["too_long"]
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        ("", "empty"),
+        ("Reply CANCEL to cancel", "asks_for_a_word"),
+        ("Text YES to confirm", "asks_for_a_word"),
+        ("text “yes” to confirm", "asks_for_a_word"),
+        ("Answer with no to end", "asks_for_a_word"),
+        ("To say no, END", "asks_for_a_word"),
+        ("Responda SÍ para confirmar", "asks_for_a_word"),
+        ("Responda con la palabra cancelar", "asks_for_a_word"),
+        ("Ku jawaab haa", "asks_for_a_word"),
+        ("Teb yog", "asks_for_a_word"),
+        ("Trả lời có để xác nhận", "asks_for_a_word"),
+        ("أجيبوا نعم", "asks_for_a_word"),
+        ("We visit {child} soon", "names_too_much"),
+        ("Dear {family}", "names_too_much"),
+        ("We come to {address}", "says_address"),
+        ("We come to 1420 N Cherry Creek Ave at noon", "says_address"),
+        ("Vamos a la calle San Pedro 14", "says_address"),
+        ("About {attendance}", "says_reason"),
+        ("Hello {nobody}", "unknown_places"),
+        ("Hello {school} " * 14, "too_long"),
+        ("Hello {School}", "loose_brace"),
+        ("Hello\n{school}", "control_characters"),
+        ("Reply 1 yes, 2 another time, 3 not now.", "half_a_choice"),
+        ("Reply 1 yes", "other_digits"),
+    ],
+)
+def test_a_text_that_breaks_a_rule_is_found_out(words: str, fault: str) -> None:
+    assert fault in lint.faults(words, ENGLISH, "en", "plain")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "No visit, thank you, {school}",
+        "The school will text you another time. In the end it is your choice.",
+        "STOP ends texts. To get them again, text START.",
+        "STOP o ALTO: no más mensajes",
+        "Someone will answer. No reason is asked.",
+    ],
+)
+def test_a_text_that_only_speaks_is_let_be(words: str) -> None:
+    assert lint.faults(words, ENGLISH, "en", "plain") == []
+
+
+def test_a_question_offers_the_four_digits_in_every_language() -> None:
+    assert lint.faults(CHOICE, CHOICE, "en", "plain") == []
+    for language in packs.languages():
+        for name in ("invitation", "visit_confirm", "visit_moved", "visit_reminder"):
+            assert all(digit in packs.source(language, name) for digit in "1239"), (language, name)
+
+
+def test_every_rule_has_its_reason() -> None:
+    used = {code for code, _ in lint._said("")} | {"unknown_places", "too_long", "other_digits"}
+    assert used == set(reasons.FAULTS)
+    assert set(reasons.STATES) == {"approved", "changed", "waiting", "missing"}

@@ -1,0 +1,138 @@
+"""Segments are counted as Twilio's own calculator counts them: by hand, and against the calculator itself."""
+
+import json
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import fasteners
+import pytest
+
+from homevisits.messages import graphemes, lint, packs, texts
+from homevisits.messages.segments import GSM7, GSM7_EXTENDED, Segments, segments
+
+FAMILY = "👩\u200d👩\u200d👧\u200d👦"
+HAND = [
+    ("", Segments("GSM-7", 1, 0)),
+    ("a" * 160, Segments("GSM-7", 1, 160)),
+    ("a" * 161, Segments("GSM-7", 2, 161)),
+    ("a" * 306, Segments("GSM-7", 2, 306)),
+    ("a" * 307, Segments("GSM-7", 3, 307)),
+    ("ñéÑü¿¡É", Segments("GSM-7", 1, 7)),
+    ("line\r\nbreak", Segments("GSM-7", 1, 11)),
+    ("€" * 80, Segments("GSM-7", 1, 160)),
+    ("€" * 81, Segments("GSM-7", 2, 162)),
+    ("a" * 152 + "€" + "a" * 151, Segments("GSM-7", 2, 305)),
+    ("a" * 152 + "€" + "a" * 152, Segments("GSM-7", 3, 306)),
+    ("a" * 152 + "[" + "a" * 6, Segments("GSM-7", 1, 160)),
+    ("á" * 70, Segments("UCS-2", 1, 70)),
+    ("á" * 71, Segments("UCS-2", 2, 71)),
+    ("á" * 134, Segments("UCS-2", 2, 134)),
+    ("á" * 135, Segments("UCS-2", 3, 135)),
+    ("á€", Segments("UCS-2", 1, 2)),
+    ("á" + "{" * 69, Segments("UCS-2", 1, 70)),
+    ("😀" * 35, Segments("UCS-2", 1, 35)),
+    ("😀" * 36, Segments("UCS-2", 2, 36)),
+    ("a" * 66 + "😀" * 3, Segments("UCS-2", 2, 69)),
+    (FAMILY, Segments("UCS-2", 1, 1)),
+    (FAMILY * 6, Segments("UCS-2", 1, 6)),
+    (FAMILY * 7, Segments("UCS-2", 2, 7)),
+    ("🇺🇸🇲🇽", Segments("UCS-2", 1, 2)),
+    ("👋🏽", Segments("UCS-2", 1, 1)),
+    ("e\u0301", Segments("UCS-2", 1, 1)),
+    ("한국어", Segments("UCS-2", 1, 3)),
+    ("\ud83d\ude00", Segments("UCS-2", 1, 1)),
+]
+CALCULATOR = """
+const {SegmentedMessage} = require('sms-segments-calculator');
+const texts = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+process.stdout.write(JSON.stringify(texts.map((text) => {
+  const found = new SegmentedMessage(text);
+  return [found.encodingName, found.segmentsCount, found.numberOfCharacters];
+})));
+"""
+
+
+@pytest.mark.parametrize(("text", "counted"), HAND, ids=[f"vector-{number}" for number in range(len(HAND))])
+def test_segments_are_counted_as_carriers_count_them(text: str, counted: Segments) -> None:
+    assert segments(text) == counted
+
+
+def test_the_cheap_alphabet_is_whole() -> None:
+    assert len(GSM7) == 127  # and the escape to the ten of the extension table
+    assert len(GSM7_EXTENDED) == 10
+    assert not GSM7 & GSM7_EXTENDED
+
+
+def test_every_class_of_characters_is_known() -> None:
+    known = {graphemes.kind(chr(code)) for code in range(0x110000)}
+    assert known == set(graphemes.Kind)
+
+
+def test_no_piece_is_lost() -> None:
+    text = f"Sí {FAMILY} 🇺🇸🇲 {'e' + chr(0x301) * 9} \r\n ไทย นี้ 한국"
+    assert "".join(graphemes.split(text)) == text
+
+
+def vectors() -> list[str]:
+    """Alphabets of the languages we send, at every length where a part ends, with the odd ones out at the edge."""
+    found = [text for text, _ in HAND if "\ud83d" not in text]
+    for letter, lengths in [("a", (159, 160, 161, 305, 306, 307)), ("ñ", (159, 160, 161, 305, 306, 307)),
+                            ("á", (69, 70, 71, 133, 134, 135)), ("ب", (69, 70, 71, 133, 134, 135)),
+                            ("ế", (69, 70, 71, 133, 134, 135)), ("😀", (34, 35, 36, 66, 67, 68))]:  # fmt: skip
+        for length in lengths:
+            found += [letter * length, letter * (length - 1) + "€", letter * (length - 1) + "€a"]
+            found += [letter * (length - 1) + odd + letter * 3 for odd in (FAMILY, "🇺🇸", "👋🏽", "e\u0301", "[", "’")]
+    for language in packs.languages():
+        for name in packs.templates(language):
+            filled = texts.fill(packs.source(language, name), lint.WORST[2])
+            found += [filled, texts.plain(filled)]
+    chance = random.Random(308)
+    letters = [
+        *"aé€[ \n\rñáếبا",
+        "\u0301",
+        "\u200d",
+        "\ufe0f",
+        "👩",
+        "👧",
+        "❤",
+        "🏽",
+        "🇺",
+        "한",
+        "\u1100",
+        "\u0600",
+        "\u0903",
+    ]
+    for _ in range(600):
+        some = chance.sample(letters, chance.randint(1, 8))
+        found.append("".join(chance.choice(some) for _ in range(chance.choice((3, 8, 40, 70, 134, 160)))))
+    return found
+
+
+@pytest.fixture(scope="module")
+def calculator(scratch: Path) -> Path:
+    """Twilio's own calculator in a folder of this session; the first process to come fetches it for all."""
+    if not shutil.which("npm") or not shutil.which("node"):
+        pytest.skip("npm is not installed: Twilio's calculator cannot be asked")
+    folder = scratch / "calculator"
+    with fasteners.InterProcessLock(scratch / "calculator.lock"):
+        if not (folder / "done").exists():
+            folder.mkdir(exist_ok=True)
+            (folder / "package.json").write_text('{"private": true}', encoding="utf-8")
+            (folder / "ask.js").write_text(CALCULATOR, encoding="utf-8")
+            flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+            wanted = ["sms-segments-calculator@1.3.0", "grapheme-splitter@1.0.4"]
+            subprocess.run(["npm", "install", *flags, *wanted], cwd=folder, check=True, timeout=180)
+            (folder / "done").touch()
+    return folder
+
+
+def test_f22_twilios_own_calculator_says_the_same(calculator: Path) -> None:
+    asked = vectors()
+    ask = ["node", "ask.js"]
+    said = subprocess.run(ask, cwd=calculator, input=json.dumps(asked), capture_output=True, text=True, check=True)
+    theirs = [Segments(*each) for each in json.loads(said.stdout)]
+    ours = [segments(text) for text in asked]
+    assert len(asked) == len(theirs) >= 308
+    assert [(t, o, c) for t, o, c in zip(asked, ours, theirs, strict=True) if o != c] == []
