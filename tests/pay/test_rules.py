@@ -1,5 +1,6 @@
 """Truth tables of pay: which rule, how many minutes, how many cents."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from homevisits.pay import rules
 from homevisits.pay.rules import NewRule, Rule, Unit
+from homevisits.problems import Problem
 
 AUGUST = date(2026, 8, 1)
 
@@ -135,3 +137,32 @@ def test_every_reason_is_said_at_once() -> None:
 
 def test_the_first_rule_may_reach_back() -> None:
     assert codes(NewRule(**{**vars(GOOD), "effective_from": date(2026, 8, 1)}), []) == set()
+
+
+TYPED = NewRule("hourly", "60", "60", "15", "HV", "12.3", date(2026, 9, 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "problems"),
+    [
+        ({}, []),
+        ({"unit": "weekly"}, [Problem("not_a_choice", "unit")]),
+        ({"rate": "0"}, [Problem("rule_amount", "rate")]),
+        ({"clause": " "}, [Problem("rule_clause", "clause")]),
+        ({"clause": "x" * 200}, []),
+        ({"clause": "x" * 201}, [Problem("too_long", "clause", {"most": 200})]),
+        ({"pay_code": "no blanks"}, [Problem("rule_code", "pay_code")]),
+        ({"minimum_minutes": "480"}, []),
+        ({"minimum_minutes": "481"}, [Problem("rule_minimum", "minimum_minutes")]),
+        ({"minimum_minutes": "-1"}, [Problem("rule_minimum", "minimum_minutes")]),
+        ({"round_to_minutes": "7"}, [Problem("rule_rounding", "round_to_minutes")]),
+        ({"unit": "flat_visit", "minimum_minutes": "", "round_to_minutes": "x"}, []),
+        ({"effective_from": None}, [Problem("not_a_day", "effective_from")]),
+        ({"effective_from": AUGUST}, [Problem("rule_starts_taken", "effective_from")]),
+        ({"effective_from": date(2026, 8, 31)}, [Problem("rule_starts_in_past", "effective_from")]),
+        ({"effective_from": date(2026, 7, 31)}, []),
+    ],
+)
+def test_a_new_rule_is_refused_with_its_field(change: dict[str, object], problems: list[Problem]) -> None:
+    typed = replace(TYPED, **change)  # type: ignore[arg-type]
+    assert rules.problems_of(typed, [flat()], today=date(2026, 9, 1)) == problems
