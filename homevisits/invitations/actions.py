@@ -40,7 +40,7 @@ class Invited:
 def ask_next(session: Session, actor: Actor | None, draw_id: int, count: int, now: datetime) -> list[Invited]:
     """Ask the next `count` families of a draw, in its order. `actor` None: the demo's past."""
     draw = _locked_draw(session, actor, draw_id)
-    chosen = order.next_families(session, draw_id, max(0, min(count, AT_ONCE)), now)
+    chosen = _locked_families(session, draw_id, max(0, min(count, AT_ONCE)), now)
     problems = [] if chosen else [Problem("nobody_left_to_ask")]
     if _replaced(session, draw_id):
         problems.append(Problem("draw_was_replaced"))
@@ -187,6 +187,17 @@ def _locked_draw(session: Session, actor: Actor | None, draw_id: int) -> Draw:
     if draw is None or (actor is not None and not actor.may_at(Permission.ASK, draw.school_id)):
         raise NotFound
     return draw
+
+
+def _locked_families(session: Session, draw_id: int, count: int, now: datetime) -> list[Next]:
+    """The next families, held: another school's draw may hold a sibling's family and ask it at this moment."""
+    held: set[int] = set()
+    chosen = order.next_families(session, draw_id, count, now)
+    while not held.issuperset(wanted := [family.family_id for family in chosen]):
+        session.execute(select(Family.id).where(Family.id.in_(wanted)).order_by(Family.id).with_for_update())
+        held.update(wanted)
+        chosen = order.next_families(session, draw_id, count, now)
+    return chosen
 
 
 def _replaced(session: Session, draw_id: int) -> bool:

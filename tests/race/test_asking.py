@@ -1,6 +1,7 @@
 """Two coordinators at once: no family is asked twice, none is skipped, and one of two first draws is the first."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from sqlalchemy import select
 
@@ -45,3 +46,18 @@ def test_of_two_first_draws_at_once_one_is_told_to_give_a_reason(quarter: Quarte
     with ThreadPoolExecutor(4) as pool:
         came = sorted(pool.map(draw, range(4)))
     assert came == ["drawn", "redraw_needs_reason", "redraw_needs_reason", "redraw_needs_reason"]
+
+
+def test_a_family_in_two_draws_is_asked_by_one_of_them(quarter: Quarter) -> None:
+    whole = quarter.draw(Method.EVERYONE, None)
+    grade = quarter.draw(Method.EVERYONE, None, scope="grade", scope_value="03")
+
+    def ask(draw_id: int) -> None:
+        with suppress(RulesBroken), quarter.database.transaction() as session:
+            actions.ask_next(session, quarter.coordinator, draw_id, 50, NOW)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ask, (whole, grade) * 2))
+    with quarter.database.reading() as session:
+        asked = session.scalars(select(Invitation.family_id)).all()
+    assert len(asked) == len(set(asked)) == 20
