@@ -13,7 +13,8 @@ import babel.dates
 
 from homevisits.messages.texts import PlannedText
 
-LOCALES = {"en": "en_US", "es": "es_US"}
+LOCALES = {"en": "en_US", "es": "es_US", "ar": "ar", "so": "so", "vi": "vi"}
+"""How a language writes days and hours. One that is not here gets digits, never English words."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,10 @@ def _text(
 
 
 def _both(one: str, other: str, language: str) -> str:
-    if language != "es":
+    if language == "en":
         return f"{one} and {other}"
+    if language != "es":
+        return f"{one} & {other}"
     # Spanish says "e" before the sound of i: Ana e Inés, Ana e Hilda; but Ana y Hielo, Ana y Ian.
     return f"{one} {'e' if _SOUNDS_LIKE_I.match(other) else 'y'} {other}"
 
@@ -95,7 +98,9 @@ _SOUNDS_LIKE_I = re.compile(r"h?[ií](?![aeouáéóú])", re.IGNORECASE)
 
 def local_day(day: date, language: str) -> str:
     """A day as the family reads it: "Tue 13 Oct", "mar 13 oct"."""
-    return babel.dates.format_date(day, "EEE d MMM", locale=LOCALES.get(language, "en_US"))
+    if language not in LOCALES:
+        return f"{day.month}/{day.day}"
+    return babel.dates.format_date(day, "EEE d MMM", locale=LOCALES[language])
 
 
 def local_time(at: time, language: str) -> str:

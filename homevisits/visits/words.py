@@ -51,6 +51,7 @@ EVENTS = MappingProxyType(
         "cannot_come": _l("One of the two cannot come"),
         "stand_in": _l("Someone else is asked to come along"),
         "withdrew": _l("One of the two left home visits"),
+        "nobody_left": _l("Closed: neither of the two can come"),
         "certificate_ended": _l("A certificate was withdrawn"),
         "family_confirmed": _l("Family confirmed"),
         "family_other_time": _l("Family wants another time"),

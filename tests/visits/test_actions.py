@@ -218,6 +218,29 @@ def test_a_visit_without_a_stand_in_is_not_held_by_one(town: Town) -> None:
     assert visit_of(town, visit_id).state == "cancelled_by_educator"
 
 
+def test_a_family_that_waits_is_told_an_hour_before_when_nobody_stands_in(town: Town) -> None:
+    visit_id = arrange(town)
+    with town.session() as session:
+        actions.cannot_come(session, town.actors["Luis"], visit_id, town.educators["Luis"], town.policy, town.now)
+        assert actions.tidy(session, town.policy, town.at(7, 15, 29)) == 0
+        assert actions.tidy(session, town.policy, town.at(7, 15, 30)) == 1
+    assert [template for template, state in texts(town, visit_id) if state == "queued"] == ["visit_cancelled"]
+
+
+def test_where_neither_comes_the_visit_ends_and_whoever_is_out_has_no_more_say(town: Town) -> None:
+    visit_id = arrange(town)
+    for who in ("Luis", "Grace"):
+        with town.session() as session:
+            actions.cannot_come(session, town.actors[who], visit_id, town.educators[who], town.policy, town.now)
+        if who == "Luis":
+            with pytest.raises(RulesBroken) as refused, town.session() as session:
+                actions.cancel(session, town.actors["Luis"], visit_id, town.policy, town.now)
+            assert codes(refused) == {"not_asked"}
+    with town.session() as session:
+        assert actions.tidy(session, town.policy, town.now) == 1
+    assert visit_of(town, visit_id).state == "cancelled_by_educator"
+
+
 def test_moving_keeps_pair_and_history_and_asks_everyone_again_once(town: Town) -> None:
     visit_id = arrange(town)
     with town.session() as session:

@@ -21,7 +21,7 @@ def cancel(session: Session, actor: Actor, visit_id: int, policy: Policy, now: d
     """
     visit = gathering.visit_of(session, actor, visit_id)
     gathering.hold(session, visit)
-    refuse_if_any(life.may("cancel", visit.state))
+    refuse_if_any(life.may("cancel", visit.state) + gathering.still_going(session, actor, visit))
     with record.refused_by_the_database(session):
         end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
         record.note(session, visit, "cancelled", actor, now)

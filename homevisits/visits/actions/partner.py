@@ -56,6 +56,7 @@ def replace_partner(
     gathering.hold(session, visit, stand_in_id)
     members = gathering.members_of(session, visit.id)
     refuse_if_any(life.may("replace", visit.state) + rules.still_ahead(visit.starts_at, now))
+    refuse_if_any(gathering.still_going(session, actor, visit))
     stays = _who_stays(visit, members)
     refuse_if_any(two_adults([stays, stand_in_id]))
     family = gathering.family_at_hand(session, visit.family_id, now.date())

@@ -15,6 +15,9 @@ from homevisits.visits.actions.partner import OUT, step_out
 from homevisits.visits.models import LIVE, Visit, VisitMember, VisitState
 from homevisits.visits.queries import gathering
 
+LAST_MOMENT = timedelta(hours=1)
+"""A family that waits at home is told so long before, not at the door."""
+
 
 def tidy(session: Session, policy: Policy, now: datetime) -> int:
     """End visits whose family withdrew, free educators who opted out, close what never came about. How many changed."""
@@ -22,6 +25,7 @@ def tidy(session: Session, policy: Policy, now: datetime) -> int:
         _families_withdrew(session, policy, now)
         + _educators_left(session, policy, now)
         + _certificates_ended(session, policy, now)
+        + _both_out(session, policy, now)
         + _never_came_about(session, policy, now)
     )
 
@@ -65,7 +69,6 @@ def _educators_left(session: Session, policy: Policy, now: datetime) -> int:
         step_out(session, visit, member, "withdrawn", now)
         record.note(session, visit, "withdrew", None, now, detail=str(member.educator_id))
         record.plan_texts(session, visit, policy, now)
-        _nobody_left(session, visit, policy, now)
     return len(rows)
 
 
@@ -94,7 +97,6 @@ def _certificates_ended(session: Session, policy: Policy, now: datetime) -> int:
             step_out(session, visit, member, "withdrawn", now)
             record.note(session, visit, "certificate_ended", None, now, detail=str(member.educator_id))
             record.plan_texts(session, visit, policy, now)
-            _nobody_left(session, visit, policy, now)
             out += 1
     return out
 
@@ -105,16 +107,24 @@ def _certified(session: Session, visit: Visit, *, besides: int) -> int:
     return sum(members[each].certification_id is not None and members[each].state not in OUT for each in others)
 
 
-def _nobody_left(session: Session, visit: Visit, policy: Policy, now: datetime) -> None:
-    members = gathering.members_of(session, visit.id)
-    if not any(members[each].state in ("asked", "coming") for each in (visit.lead_id, visit.partner_id)):
+def _both_out(session: Session, policy: Policy, now: datetime) -> int:
+    """Where neither of the two comes any more there is nobody left to look for a stand-in."""
+    going = exists().where(
+        VisitMember.visit_id == Visit.id,
+        VisitMember.educator_id.in_([Visit.lead_id, Visit.partner_id]),
+        VisitMember.state.in_(("asked", "coming")),
+    )
+    visits = list(session.scalars(select(Visit).where(Visit.state == VisitState.PROPOSED, ~going)))
+    for visit in visits:
         end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
+        record.note(session, visit, "nobody_left", None, now)
         record.plan_texts(session, visit, policy, now)
+    return len(visits)
 
 
 def _never_came_about(session: Session, policy: Policy, now: datetime) -> int:
-    """A visit no two people said yes to by its hour did not take place; one nobody wrote up is closed in the end."""
-    unanswered = select(Visit).where(Visit.state == VisitState.PROPOSED, Visit.starts_at <= now)
+    """What no two people said yes to an hour before is off, and its family told; what nobody wrote up is closed."""
+    unanswered = select(Visit).where(Visit.state == VisitState.PROPOSED, Visit.starts_at <= now + LAST_MOMENT)
     too_late = now - timedelta(days=policy.latest_log_days)
     unwritten = select(Visit).where(Visit.state.in_(("scheduled", "confirmed")), Visit.starts_at < too_late)
     visits = [*session.scalars(unanswered), *session.scalars(unwritten)]

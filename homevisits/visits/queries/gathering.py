@@ -24,7 +24,7 @@ from homevisits.people.models import (
     Teaching,
 )
 from homevisits.practices import facts
-from homevisits.problems import NotFound
+from homevisits.problems import NotFound, Problem
 from homevisits.visits.models import LIVE, Visit, VisitMember, VisitState
 
 
@@ -184,6 +184,14 @@ def visit_of(session: Session, actor: Actor, visit_id: int) -> Visit:
     ):
         raise NotFound
     return visit
+
+
+def still_going(session: Session, actor: Actor, visit: Visit) -> list[Problem]:
+    """Whoever declined, fell ill or left has no more say in the visit, unless they coordinate the school."""
+    if actor.may_at(Permission.SEE_VISITS, visit.school_id):
+        return []
+    mine = session.get(VisitMember, (visit.id, actor.educator_id))
+    return [] if mine is not None and mine.state in ("asked", "coming") else [Problem("not_asked", None)]
 
 
 def hold(session: Session, visit: Visit, *more: int) -> None:
