@@ -7,9 +7,9 @@ a family is asked     `no_targeting.asked_in_order`: the next of a recorded draw
 a time is looked for  `voluntary.everyone_said_yes`, `voluntary.arranged_in_advance`,
 and a visit booked    `trained_and_paid.certified_on_the_day`, `no_targeting.fairly_asked`,
                       `hopes_and_dreams.relationship_first`, `pairs_and_reflection.two_adults`
-a partner accepts     the same six again: between asking and accepting anyone may have left
+a partner accepts     the same again, but for the notice: between asking and accepting anyone may have left
 a visit is moved      the same six, for the new day; a certificate may end in between
-a partner falls ill   the visit stops being fixed (`two_adults`); the stand-in is judged by the same six
+a partner falls ill   the visit stops being fixed (`two_adults`); a stand-in is judged as one who accepts
 a family answers      `voluntary.a_no_needs_no_reason`: any of 2, 3, 9 or STOP ends what was planned
 it is written up      `pairs_and_reflection.nothing_written_during`, `went_together`
 it is attested        `certified_on_the_day` for those who went, `went_together`, `both_agree`
