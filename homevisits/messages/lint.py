@@ -50,7 +50,8 @@ _ACCENTS = {
 }
 WORST = (_LONG, _SHORT, _ACCENTS)
 """The longest school of the Twin Cities and long names; names of one word; names in letters of many languages."""
-_DAYS: Mapping[str, str] = MappingProxyType({"ar": "الأربعاء 30 سبتمبر", "hmn": "9/30/2026", "so": "Arb 30 Seb"})
+# Days that are longer than the Spanish ones
+_DAYS: Mapping[str, str] = MappingProxyType({"ar": "الأربعاء 30 سبتمبر", "vi": "CN 27 thg 12"})
 
 
 def faults(words: str, english: str, language: str, letters: str) -> list[str]:

@@ -45,7 +45,7 @@ def test_an_arranged_visit_is_asked_about_and_reminded_of() -> None:
         ("Ian Berg", "es", "Ana Paz y Ian Berg"),
         ("Hugo Vega", "es", "Ana Paz y Hugo Vega"),
         ("Ida Berg", "en", "Ana Paz and Ida Berg"),
-        ("Ida Berg", "so", "Ana Paz and Ida Berg"),
+        ("Ida Berg", "so", "Ana Paz & Ida Berg"),
     ],
 )
 def test_two_people_are_joined_as_the_language_does(other: str, language: str, said: str) -> None:
@@ -102,3 +102,12 @@ def test_reminders_are_elapsed_hours_also_across_a_change_of_clocks() -> None:
 def test_days_and_hours_are_written_in_the_family_s_language() -> None:
     assert (local_day(VISIT.day, "en"), local_time(VISIT.start, "en")) == ("Thu 8 Oct", "6:15 pm")
     assert (local_day(VISIT.day, "es"), local_time(VISIT.start, "es")) == ("jue 8 oct", "6:15 pm")
+
+
+def test_other_languages_have_their_own_days_and_no_english_word() -> None:
+    assert local_day(VISIT.day, "vi") == "Th 5 8 thg 10"
+    assert local_day(VISIT.day, "hmn") == "10/8"
+    for language in ("ar", "hmn", "so", "vi"):
+        said = [str(text.params["people"]) for text in plan(replace(VISIT, language=language), (24,), NOW)]
+        assert said
+        assert not any(" and " in people for people in said)

@@ -1,0 +1,131 @@
+"""Web of the texts themselves: each text in each language, who approved it, how it reads, what it costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from types import MappingProxyType
+
+from babel import Locale
+from babel.numbers import format_currency
+from flask import Blueprint, abort, render_template, request
+from flask_babel import lazy_gettext as _l
+
+from homevisits import formats
+from homevisits.access import Permission
+from homevisits.messages import lint, packs, reasons
+from homevisits.messages.segments import Segments, segments
+from homevisits.pages import allow, settings
+
+bp = Blueprint("texts", __name__)
+
+SAMPLE = MappingProxyType(
+    {
+        "school": "Riverside Elementary School",
+        "people": "Kaonou Xiong & Alicia Moreno",
+        "day": "10/13",
+        "time": "4:30 pm",
+    }
+)
+"""Invented: a preview shows nobody's data."""
+DAYS = MappingProxyType({"en": "Tue 13 Oct", "es": "mar 13 oct", "ar": "الثلاثاء 13 أكتوبر", "vi": "Th 3 13 thg 10"})
+NAMES = MappingProxyType(
+    {
+        "invitation": _l("Would you like a visit?"),
+        "invitation_yes": _l("They said yes"),
+        "invitation_other_time": _l("They asked for another time"),
+        "invitation_not_now": _l("They said not now"),
+        "invitation_call_me": _l("They asked for a call"),
+        "invitation_withdrawn": _l("They took their yes back"),
+        "visit_confirm": _l("Does this time suit you?"),
+        "visit_confirmed": _l("They confirmed the visit"),
+        "visit_reminder": _l("The visit is near"),
+        "visit_moved": _l("The visit has a new time"),
+        "visit_cancelled": _l("The school cannot come"),
+        "visit_other_time": _l("They asked for another time of a visit"),
+        "visit_ended_by_family": _l("They want no visit now"),
+        "visit_call_me": _l("They asked for a call about a visit"),
+        "unclear": _l("Their answer was not clear"),
+        "help": _l("They asked for help"),
+        "stop_confirmed": _l("They asked for no more texts"),
+        "start_confirmed": _l("They want texts again"),
+    }
+)
+"""What each text is for, in the order of a visit's life."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A text as the page shows it: the sample filled in, and how it travels then and with the longest names."""
+
+    name: str
+    title: str
+    state: str
+    approval: packs.Approval | None
+    reads: str
+    travels: Segments
+    longest: Segments
+    with_accents: Segments | None
+    faults: tuple[str, ...]
+
+
+@bp.get("/texts")
+@allow(Permission.ASK, Permission.OVERVIEW)
+def overview() -> str:
+    """What do families read?"""
+    held = [packs.pack(language) for language in packs.languages()]
+    held.sort(key=lambda pack: (not pack.ready, pack.language != packs.BASE, pack.name))
+    chosen = request.args.get("language", packs.BASE)
+    if chosen not in packs.languages():
+        abort(404)
+    pack = packs.pack(chosen)
+    shown = [_shown(pack, text) for text in sorted(pack.texts, key=_order) if text.state != "missing"]
+    return render_template(
+        "messages/texts.html",
+        packs=held,
+        pack=pack,
+        texts=shown,
+        missing=[NAMES.get(text.name, text.name) for text in pack.texts if text.state == "missing"],
+        language_names=_names(),
+        price=settings().segment_price,
+        dollars=_dollars,
+        states=reasons.STATES,
+        reasons=reasons.FAULTS,
+        kinds={"approved": "done", "waiting": "wait", "changed": "care"},
+    )
+
+
+def _shown(pack: packs.Pack, text: packs.Text) -> Shown:
+    sample = {**SAMPLE, "day": DAYS.get(pack.language, SAMPLE["day"])}
+    reads = packs.preview(pack.language, text.name, sample)
+    accents = segments(packs.preview(pack.language, text.name, sample, "accents"))
+    travels = segments(reads)
+    known = text.name in packs.templates(packs.BASE)
+    english = packs.source(packs.BASE, text.name) if known else text.words
+    return Shown(
+        name=text.name,
+        title=str(NAMES.get(text.name, text.name)),
+        state=text.state,
+        approval=text.approval,
+        reads=reads,
+        travels=travels,
+        longest=lint.longest(text.words, pack.language, pack.letters),
+        with_accents=accents if accents.segments > travels.segments else None,
+        faults=tuple(lint.faults(text.words, english, pack.language, pack.letters)),
+    )
+
+
+def _order(text: packs.Text) -> tuple[int, str]:
+    known = list(NAMES)
+    return (known.index(text.name) if text.name in NAMES else len(known), text.name)
+
+
+def _names() -> Mapping[str, str]:
+    """The languages' names in the reader's language."""
+    found = Locale.parse(formats.language()).languages
+    return {language: formats.begin(found.get(language, language)) for language in packs.languages()}
+
+
+def _dollars(price: Decimal) -> str:
+    """A price with its hundredths of a cent."""
+    region = formats.REGIONS[formats.language()]
+    return str(format_currency(price, "USD", "¤0.0000", region, currency_digits=False))

@@ -1,0 +1,25 @@
+"""The page of the texts in a browser: a draft in Arabic runs from right to left, and the page is for everyone."""
+
+import pytest
+
+from homevisits.access import Grant, Role
+from tests.browser.conftest import Opened
+from tests.browser.house import House
+from tests.browser.looks import look
+from tests.shell.doors import account
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_drafts_are_read_in_their_own_direction(house: House, visitor: Opened) -> None:
+    account(house.database, "lead", Grant(Role.DISTRICT_LEAD, None))
+    page = visitor(house, "lead@example.org", phone=True, signed_in=True).page
+    page.goto(f"{house.url}/overview")
+    page.get_by_role("link", name="What families read").click()
+    page.get_by_role("link", name="Arabic: not sent").click()
+    first = page.locator("article p.text").first
+    assert first.evaluate("(one) => getComputedStyle(one).direction") == "rtl"
+    assert page.get_by_text("Awaiting approval").count() == 19
+    complaints = list(look(page))
+    assert not complaints, "\n".join(complaints)
