@@ -14,9 +14,12 @@ from homevisits.cli_texts import texts
 from homevisits.cli_user import user
 from homevisits.console import Answer, Failure, Group, command, house
 from homevisits.db import Database
+from homevisits.people.importing import Report
+from homevisits.people.tables import Finding
 from homevisits.settings import Settings, load
 
-PATH = click.Path(exists=True, path_type=Path)
+# Whether it exists is the import's to say: --json answers with an object then, too.
+PATH = click.Path(path_type=Path)
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -96,7 +99,9 @@ def _found(path: Path, name: str) -> Path:
     return path / name if whole else path
 
 
-def _imported(bring_in: Callable[[Database, Settings], Any]) -> Answer:
+def _imported(path: Path, bring_in: Callable[[Database, Settings], Any]) -> Answer:
+    if not path.exists():
+        return Answer.of_import(Report({}, (Finding(str(path), None, None, "package_missing"),)))
     with house() as (settings, database):
         report = bring_in(database, settings)
     return Answer.of_import(report)
@@ -109,7 +114,8 @@ def oneroster(path: Path) -> Answer:
     from homevisits.people.importing import import_oneroster
 
     return _imported(
-        lambda database, s: import_oneroster(database, _found(path, "oneroster"), clock.now(), timezone=s.timezone)
+        path,
+        lambda database, s: import_oneroster(database, _found(path, "oneroster"), clock.now(), timezone=s.timezone),
     )
 
 
@@ -119,7 +125,7 @@ def supplement(path: Path) -> Answer:
     """Bring in what OneRoster has no column for: home languages and addresses."""
     from homevisits.people.supplement import import_supplement
 
-    return _imported(lambda database, _s: import_supplement(database, _found(path, "supplement")))
+    return _imported(path, lambda database, _s: import_supplement(database, _found(path, "supplement")))
 
 
 @command(import_)
@@ -128,7 +134,7 @@ def attendance(path: Path) -> Answer:
     """Bring in attendance: codes, school days, absences, last year's totals."""
     from homevisits.attendance.importing import import_attendance
 
-    return _imported(lambda database, _s: import_attendance(database, _found(path, "attendance"), clock.now()))
+    return _imported(path, lambda database, _s: import_attendance(database, _found(path, "attendance"), clock.now()))
 
 
 @command(import_)
@@ -137,7 +143,7 @@ def demographics(path: Path) -> Answer:
     """Bring in traits, kept apart for the fairness test: demographics.csv, or the supplement's English learners."""
     from homevisits.demographics.importing import import_demographics
 
-    return _imported(lambda database, _s: import_demographics(database, _found(path, "oneroster")))
+    return _imported(path, lambda database, _s: import_demographics(database, _found(path, "oneroster")))
 
 
 @command(main)

@@ -185,3 +185,13 @@ def test_every_sentence_can_be_said_at_the_terminal() -> None:
     for code, sentence in SENTENCES.items():
         names = re.findall(r"%\((\w+)\)", str(sentence))
         assert plain(code, dict.fromkeys(names, "x"))
+
+
+@on_sqlite
+@pytest.mark.parametrize("kind", ["oneroster", "supplement", "attendance", "demographics"])
+def test_a_path_that_is_not_there_is_an_error_like_any_other(run: Run, tmp_path: Path, kind: str) -> None:
+    result = run("import", kind, str(tmp_path / "nothing.zip"), "--json")
+    assert result.exit_code == 1
+    found = document(result)
+    assert [error["code"] for error in found["errors"]] == ["package_missing"]
+    assert found["counts"] == {}
