@@ -10,7 +10,7 @@ and a visit booked    `trained_and_paid.certified_on_the_day`, `no_targeting.fai
 a partner accepts     the same again, but for the notice: between asking and accepting anyone may have left
 a visit is moved      the same six, for the new day; a certificate may end in between
 a partner falls ill   the visit stops being fixed (`two_adults`); a stand-in is judged as one who accepts
-a family answers      `voluntary.a_no_needs_no_reason`: any of 2, 3, 9 or STOP ends what was planned
+a family answers      `voluntary.a_no_needs_no_reason`: another time, or not now, ends what was planned
 it is written up      `pairs_and_reflection.nothing_written_during`, `went_together`
 it is attested        `certified_on_the_day` for those who went, `went_together`, `both_agree`
 afterwards            `pairs_and_reflection.reflections_due`, `trained_and_paid.paid_or_says_why`

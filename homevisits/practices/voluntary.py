@@ -39,8 +39,8 @@ def arranged_in_advance(starts_at: datetime, now: datetime, minimum_notice_hours
     return []
 
 
-ENDS_WHAT_WAS_PLANNED = frozenset({"other_time", "not_now", "call_me", "withdrawn", "opted_out"})
-"""The answers of a family that end what was planned, at once and without a reason."""
+ENDS_WHAT_WAS_PLANNED = frozenset({"other_time", "not_now", "withdrawn"})
+"""The answers of a family that end what was planned, at once and without a reason. Asking for a call ends nothing."""
 
 
 def a_no_needs_no_reason(answer: str) -> bool:

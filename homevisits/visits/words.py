@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from homevisits import formats
+from homevisits.practices.pairs_and_reflection import reflections_due
 from homevisits.visits.queries.pages import Evidence, VisitPage
 from homevisits.visits.rules import Suits
 
@@ -111,8 +112,8 @@ def marks(page: VisitPage) -> dict[int, tuple[str, str]]:
     evidence, card = page.evidence, page.card
     coming = all(seat.state == "coming" for seat in (card.lead, card.partner))
     certified = all(proof.certified for proof in evidence.proofs)
-    reflected = {card.lead.id, card.partner.id} <= page.reflected
-    in_pair = "kept" if coming and (card.state != "completed" or reflected) else "open"
+    due = reflections_due({card.lead.id, card.partner.id}, page.reflected) if card.state == "completed" else ()
+    in_pair = "kept" if coming and not due else "open"
     return {
         1: ("kept" if card.waits_for is None else "open", _voluntary(evidence, card.timezone)),
         2: ("kept" if certified else "open", _trained(evidence)),

@@ -60,10 +60,11 @@ def test_notice_is_elapsed_hours_also_when_the_clocks_change() -> None:
     assert arranged_in_advance(same_wall_time_on_sunday - timedelta(seconds=1), saturday_evening, 25)
 
 
-@pytest.mark.parametrize("answer", ["other_time", "not_now", "call_me", "withdrawn", "opted_out"])
+@pytest.mark.parametrize("answer", ["other_time", "not_now", "withdrawn"])
 def test_any_no_ends_what_was_planned(answer: str) -> None:
     assert a_no_needs_no_reason(answer)
 
 
-def test_a_yes_ends_nothing() -> None:
-    assert not a_no_needs_no_reason("yes")
+@pytest.mark.parametrize("answer", ["yes", "confirmed", "call_me"])
+def test_a_yes_or_a_wish_to_be_called_ends_nothing(answer: str) -> None:
+    assert not a_no_needs_no_reason(answer)

@@ -1,7 +1,7 @@
 """Book: a pair and a time for a family that said yes. The partner is asked; the family hears once both will come."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ from homevisits.practices.pairs_and_reflection import two_adults
 from homevisits.problems import NotFound, Problem, refuse_if_any
 from homevisits.visits import rules
 from homevisits.visits.actions import record, seats
-from homevisits.visits.models import Visit, VisitState
+from homevisits.visits.models import LIVE, Visit, VisitState
 from homevisits.visits.queries import gathering
 
 
@@ -43,7 +43,7 @@ def book(session: Session, actor: Actor, wanted: Wanted, policy: Policy, now: da
     gathering.visits_family(session, actor, wanted.family_id)
     gathering.lock(session, wanted.family_id, [lead_id, wanted.partner_id])
     booked = _already(session, actor, wanted)
-    if booked is not None:
+    if booked is not None and booked.family_id == wanted.family_id and booked.state in LIVE:
         return booked
     family = gathering.family_at_hand(session, wanted.family_id, now.date())
     refuse_if_any(two_adults([lead_id, wanted.partner_id]))
@@ -63,7 +63,9 @@ def book(session: Session, actor: Actor, wanted: Wanted, policy: Policy, now: da
         ]
     )
     # record
-    visit = _visit(actor, wanted, family, meeting, local.time(), policy, now)
+    # A key that was used before (a page gone back to) protects nothing any more; the visit it made is over.
+    key = None if booked is not None else _key(actor, wanted)
+    visit = _visit(actor, replace(wanted, key=key), family, meeting, local.time(), policy, now)
     with record.refused_by_the_database(session):
         session.add(visit)
         session.flush()
@@ -75,9 +77,13 @@ def book(session: Session, actor: Actor, wanted: Wanted, policy: Policy, now: da
 
 
 def _already(session: Session, actor: Actor, wanted: Wanted) -> Visit | None:
-    if wanted.key is None:
-        return None
-    return session.scalar(select(Visit).where(Visit.idempotency_key == wanted.key, Visit.booked_by == actor.account_id))
+    key = _key(actor, wanted)
+    return session.scalar(select(Visit).where(Visit.idempotency_key == key)) if key else None
+
+
+def _key(actor: Actor, wanted: Wanted) -> str | None:
+    """The key as it is kept: what two accounts send is never the same."""
+    return f"{actor.account_id}:{wanted.key}" if wanted.key else None
 
 
 def _one_at_a_time(session: Session, family_id: int) -> list[Problem]:

@@ -114,9 +114,8 @@ def _follow(session: Session, visit: Visit, said: Answer, now: datetime) -> Hear
         return Heard.CONFIRMED
     if visit.state not in life.LIVE or visit.starts_at <= now:
         return Heard.NOT_WAITING
-    if said is Answer.CALL_ME:
+    if not a_no_needs_no_reason(said):
         return Heard.CALL
-    assert a_no_needs_no_reason(said)
     end(session, visit, VisitState.CANCELLED_BY_FAMILY, now)
     return Heard.ENDED
 

@@ -20,8 +20,8 @@ def move(session: Session, actor: Actor, visit_id: int, starts_at: datetime, pol
     """Give the visit another time. Everyone's time moves with it, in place; whoever moved it is coming."""
     # gather
     visit = gathering.visit_of(session, actor, visit_id)
-    pair = [visit.lead_id, visit.partner_id]
     gathering.hold(session, visit)
+    pair = [visit.lead_id, visit.partner_id]  # as they are now: a stand-in may have come in before the lock
     refuse_if_any(life.may("move", visit.state) + rules.still_ahead(visit.starts_at, now))
     refuse_if_any(gathering.still_going(session, actor, visit))
     members = gathering.members_of(session, visit.id)
