@@ -92,7 +92,7 @@ SENTENCES = MappingProxyType(
         "grade_missing": N_("This student has no grade."),
         "role_does_not_fit": N_("“%(found)s” does not fit this person’s role; the line was left out."),
         "agent_no_caregiver": N_("%(found)s is not a caregiver of a student; the link was left out."),
-        "no_caregiver": N_("No caregiver is named for this student, so nobody can be asked. Name one there."),
+        "no_caregiver": N_("No caregiver is named for this student, so nobody can be asked. Name one in the student system."),
         "caregiver_of_nobody": N_("This caregiver is linked to no student and was left out."),
         "phone_unreadable": N_("This is not a phone number; it was left out. Correct it in the student system."),
         "email_shared": N_("Several people share %(found)s; it was left out."),
