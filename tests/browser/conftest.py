@@ -41,7 +41,7 @@ def visitor(browser: Any) -> Iterator[Opened]:
             reduced_motion="reduce",
             **more,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(20_000)
         watch(context, complaints)
         contexts.append(context)
         if signed_in:
