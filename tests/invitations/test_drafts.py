@@ -1,0 +1,26 @@
+"""A family whose language is only drafted: a person calls, and nothing is texted, in any language."""
+
+import pytest
+from sqlalchemy import select, update
+
+from homevisits.draws.rules import Method
+from homevisits.inbox import queries
+from homevisits.invitations import actions
+from homevisits.messages.models import OutboxText
+from homevisits.people.models import Family
+from tests.quarter import NOW, Quarter, phone_of
+
+
+@pytest.mark.parametrize("language", ["ar", "hmn", "so", "vi"])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_draft_is_never_sent_and_the_call_stands_on_today(quarter: Quarter, language: str) -> None:
+    with quarter.database.transaction() as session:
+        session.execute(update(Family).where(Family.name == "Family 02").values(language=language))
+    draw_id = quarter.draw(Method.EVERYONE, None)
+    with quarter.database.transaction() as session:
+        asked = {each.family: each.call for each in actions.ask_next(session, quarter.coordinator, draw_id, 20, NOW)}
+        assert asked["Family 02"] == "no_text"
+        assert session.scalars(select(OutboxText).where(OutboxText.phone == phone_of(2))).all() == []
+    with quarter.database.reading() as session:
+        calls = {row.family: row.why for row in queries.to_call(session, quarter.coordinator, NOW)}
+        assert calls["Family 02"] == "no_text"

@@ -1,0 +1,91 @@
+"""`homevisits texts`: counts, checks, lists and approves, with no settings and no database."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from homevisits import places
+from homevisits.cli import main
+from homevisits.messages import packs
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, ["texts", *words])
+
+
+def document(*words: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(*words, "--json").stdout)
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the texts, to be changed."""
+    copy = tmp_path / "texts"
+    shutil.copytree(places.templates() / "texts", copy)
+    monkeypatch.setattr(packs, "_folder", lambda: copy)
+    for cached in (packs.pack, packs.languages):
+        cached.cache_clear()
+    yield copy
+    for cached in (packs.pack, packs.languages):
+        cached.cache_clear()
+
+
+def test_a_text_is_counted() -> None:
+    said = run("segments", "--json", "--", "Reunión a las 5 😀")
+    assert said.exit_code == 0
+    assert json.loads(said.stdout) == {"encoding": "UCS-2", "segments": 1, "characters": 17}
+    assert run("segments", "--", "--json").stdout == "GSM-7, 1 segment, 6 characters\n"
+    assert run("segments").exit_code == 2
+
+
+def test_all_texts_keep_the_rules() -> None:
+    assert document("check") == {"texts": 108, "faults": []}
+
+
+def test_a_text_that_breaks_a_rule_is_named_with_the_reason(folder: Path) -> None:
+    (folder / "es" / "help.txt").write_text("Responda SÍ", encoding="utf-8")
+    said = run("check", "--json")
+    assert said.exit_code == 1
+    (first, *_), codes = json.loads(said.stdout)["faults"], [one["code"] for one in json.loads(said.stdout)["faults"]]
+    assert (first["language"], first["text"]) == ("es", "help")
+    assert codes == ["asks_for_a_word", "other_digits"]
+    assert "carriers take those for something else" in first["reason"]
+
+
+def test_the_list_says_what_is_sent_and_what_awaits_approval() -> None:
+    found = {one["language"]: one for one in document("list")["languages"]}
+    assert {language for language, one in found.items() if one["sent"]} == {"en", "es"}
+    assert {row["state"] for row in found["so"]["texts"]} == {"waiting"}
+    assert {row["parts"] for one in found.values() for row in one["texts"]} == {1, 2}
+    assert "Approved by" in run("list").stdout
+
+
+def test_a_speakers_approval_makes_a_language_sent(folder: Path) -> None:
+    part = document("approve", "so", "help", "--by", "Hodan A., interpreter")
+    assert part == {"language": "so", "approved": ["help"], "sent": False}
+    assert not packs.has("so", "help")
+    assert document("approve", "so", "--by", "Hodan A., interpreter", "--note", "Read aloud to two parents.")["sent"]
+    assert packs.render("so", "invitation_call_me", {"school": "Cedar"}).startswith("Mahadsanid. Qof ka socda Cedar")
+
+
+def test_words_that_break_a_rule_cannot_be_approved(folder: Path) -> None:
+    (folder / "so" / "help.txt").write_text("Ku jawaab haa", encoding="utf-8")
+    packs.pack.cache_clear()
+    said = run("approve", "so", "--by", "Hodan A.")
+    assert said.exit_code == 1
+    assert "so/help" in said.stderr
+    assert not (folder / "so" / "approvals.toml").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("approve", "xx", "--by", "A"), ("approve", "so", "nothing", "--by", "A"), ("approve", "so", "--by", " ")]
+)
+def test_an_approval_needs_a_language_its_texts_and_a_name(folder: Path, words: tuple[str, ...]) -> None:
+    assert run(*words).exit_code == 2
+    assert not packs.pack("so").ready
