@@ -68,7 +68,7 @@ def _text(
     visit: Visit, key: str, template: str, not_before: datetime, expires_at: datetime, asks: str | None = None
 ) -> PlannedText:
     return PlannedText(
-        key=f"visit:{visit.id}:v{visit.version}:{key}",
+        key=f"v{visit.version}:{key}",
         to=visit.phone or "",
         language=visit.language,
         template=template,
