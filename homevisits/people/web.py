@@ -12,12 +12,13 @@ from flask_babel import ngettext
 from homevisits import clock
 from homevisits.access import Permission
 from homevisits.pages import actor, addresses, allow, done, house, now, reading, settings, transaction
-from homevisits.people import actions, forms, importing, queries
+from homevisits.people import actions, forms, importing, phones, queries
 from homevisits.people.tables import Finding
 from homevisits.problems import Problem, Refused, RulesBroken
 from homevisits.wording import sentence
 
 bp = Blueprint("people", __name__)
+bp.add_app_template_filter(phones.readable, "phone")
 SHOWN = 100
 """So many findings are shown; the command line lists them all."""
 

@@ -89,6 +89,8 @@ def test_a_claim_is_returned_only_with_a_comment(app: Flask, lived: Town) -> Non
     answer = site.post("/approvals/1/return", data={"comment": ""})
     assert answer.status_code == 422
     assert "autofocus" in answer.text
+    longer = "Which day was it, and who went? " * 20
+    assert longer.strip() in site.post("/approvals/1/return", data={"comment": longer}).text  # nothing typed is lost
     assert site.post("/approvals/1/return", data={"comment": "Which day?"}).status_code == 303
     assert "Which day?" in site.get("/approvals").text
     assert (

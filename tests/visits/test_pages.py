@@ -131,6 +131,8 @@ def test_a_form_of_nonsense_is_refused_without_a_crash(walk: Walk) -> None:
         walk.post("Grace", f"{visit}/move", 422, start=value)
         walk.post("Grace", f"{visit}/met", 422, outcome=value, times="other", started=value, ended=value)
         walk.post("coordinator", f"{visit}/office/family", 422, answer=value, how=value)
+    page = walk.post("coordinator", f"{visit}/office/family", 422, answer="call_me", how="")
+    assert re.search(r'value="call_me" checked', page)  # what was chosen is not lost
 
 
 def test_the_address_shows_to_the_pair_only_and_just_in_time(walk: Walk) -> None:

@@ -51,6 +51,9 @@ def test_a_family_is_shown_by_its_state_and_only_after_its_yes(town: Town) -> No
     assert states(town)["Rivera"] == "to_write_up"
     held(town, visit_id, "Grace", "Hoa")
     assert states(town)["Rivera"] == "visited"
+    with town.database.reading() as session:
+        rows = {row.name: row for row in families.my_families(session, town.actors["Grace"], town.now)}
+    assert rows["Rivera"].at == town.at(7, 16, 30)  # the day of the visit, not of the yes
 
 
 def test_a_family_that_wants_another_time_waits_and_one_that_said_not_now_is_in_no_list(town: Town) -> None:

@@ -108,7 +108,7 @@ def _families() -> Select[*tuple[Any, ...]]:
             School.timezone,
             (other.given_name + " " + other.family_name).label("other"),
             _empty_place().label("empty"),
-            _first_visit().label("first_visit"),
+            _last_held().label("held_at"),
         )
         .select_from(Family)
         .join(word, word.id == _newest())
@@ -130,11 +130,11 @@ def _empty_place() -> ColumnElement[bool]:
     )
 
 
-def _first_visit() -> ColumnElement[int | None]:
-    """The family's completed first visit."""
+def _last_held() -> ColumnElement[datetime | None]:
+    """When the family was visited last, if it was."""
     done = aliased(Visit)
-    found = select(done.id).where(done.family_id == Family.id, done.kind == "first", done.state == "completed")
-    return found.limit(1).correlate(Family).scalar_subquery()
+    held = select(func.max(done.starts_at)).where(done.family_id == Family.id, done.state == "completed")
+    return held.correlate(Family).scalar_subquery()
 
 
 def _newest(*, of_all: bool = False) -> ColumnElement[int | None]:
@@ -154,12 +154,12 @@ def _row(found: Row[*tuple[Any, ...]], me: int, now: datetime) -> FamilyRow | No
         id=found.id,
         name=found.name,
         state=state,
-        at=found.last_at if state in ("other_time", "call_me") else found.word_at,
+        at={"other_time": found.last_at, "call_me": found.last_at, "visited": found.held_at}.get(state, found.word_at),
         timezone=found.timezone,
         visit_id=found.visit_id,
         starts_at=found.starts_at,
         partner=found.other if found.visit_id else None,
-        visits=1 if found.first_visit else 0,
+        visits=1 if found.held_at else 0,
         mine=me in (found.lead_id, found.partner_id),
     )
 
@@ -175,7 +175,7 @@ def _state(found: Row[*tuple[Any, ...]], now: datetime) -> str | None:
         return None
     if found.last in ("other_time", "call_me"):
         return str(found.last)
-    return "visited" if found.first_visit else "yes"
+    return "visited" if found.held_at else "yes"
 
 
 @dataclass(frozen=True)
