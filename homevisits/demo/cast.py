@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import Text, func, insert, select
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session
 
 from homevisits.access import Actor, Role
 from homevisits.demo import names
+from homevisits.draws.models import Draw
 from homevisits.people import signin
 from homevisits.people.models import Account, AccountGrant, Educator, School, Teaching
 
@@ -100,6 +102,16 @@ def actor_named(session: Session, mail: str) -> Actor:
 def story(session: Session) -> tuple[Actor, Actor]:
     """The teacher and the partner of the story."""
     return actor_named(session, address(TEACHER)), actor_named(session, address(PARTNER))
+
+
+def story_draw(session: Session) -> int | None:
+    """The newest draw for the class of the story's teacher: among all draws of the school, the one to go on with."""
+    classes = (
+        select(sql_cast(Teaching.class_id, Text))
+        .join(Account, Account.educator_id == Teaching.educator_id)
+        .where(Account.email == address(TEACHER))
+    )
+    return session.scalar(select(func.max(Draw.id)).where(Draw.scope == "class", Draw.scope_value.in_(classes)))
 
 
 def coordinators(session: Session) -> dict[int, Actor]:

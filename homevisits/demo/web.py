@@ -56,7 +56,10 @@ def front() -> str:
     """Who to be, and the story in nine steps."""
     with reading() as db:
         names = {part: member.name for part, member in cast.members(db).items()}
-    return _page("front", story=guide.STORY, known=addresses(), names=names, PHONE=guide.PHONE, CLOCK=guide.CLOCK)
+        drawn = cast.story_draw(db)
+    marks = {"/asking": f"#draw-{drawn}"} if drawn else {}
+    shown = {"story": guide.STORY, "known": addresses(), "names": names, "marks": marks}
+    return _page("front", **shown, PHONE=guide.PHONE, CLOCK=guide.CLOCK)
 
 
 def _page(name: str, **values: object) -> str:

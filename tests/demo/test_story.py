@@ -89,7 +89,10 @@ def test_no_account_of_the_demo_has_a_password(database: Database) -> None:
 
 def test_a_family_is_asked_answers_and_is_visited_within_a_few_clicks(client: FlaskClient, database: Database) -> None:
     ask = f"/asking/{draw_of(database, cast.TEACHER)}/ask"
+    assert f'value="/asking#draw-{draw_of(database, cast.TEACHER)}"' in client.get("/demo/").text
     page = be(client, "coordinator", "/asking")
+    card = page.split(f'id="draw-{draw_of(database, cast.TEACHER)}"')[1].split("</section>")[0]
+    assert "This text goes to" in card  # the story's next family can be texted: the walk needs no telephone
     family = re.search(rf'action="{ask}".*?name="family" value="(\d+)"', page, re.DOTALL).group(1)  # type: ignore[union-attr]
     assert client.post(ask, data={"family": family}).status_code == 303
     # A jump of the clock does what is due: the text leaves.
