@@ -13,6 +13,7 @@ def N_(message: str) -> str:  # noqa: N802 - the name that pybabel looks for
     return message
 
 
+# fmt: off
 SENTENCES = MappingProxyType(
     {
         # sign-in and account
@@ -181,6 +182,7 @@ SENTENCES = MappingProxyType(
         "say_what_happened": N_("Say whether you met the family."),
     }
 )
+# fmt: on
 
 
 def sentence(problem: Problem) -> str:
