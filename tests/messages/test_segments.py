@@ -121,7 +121,7 @@ def calculator(scratch: Path) -> Path:
             folder.mkdir(exist_ok=True)
             (folder / "package.json").write_text('{"private": true}', encoding="utf-8")
             (folder / "ask.js").write_text(CALCULATOR, encoding="utf-8")
-            flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+            flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--prefer-offline"]
             wanted = ["sms-segments-calculator@1.3.0", "grapheme-splitter@1.0.4"]
             subprocess.run(["npm", "install", *flags, *wanted], cwd=folder, check=True, timeout=180)
             (folder / "done").touch()
