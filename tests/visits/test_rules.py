@@ -55,6 +55,12 @@ def test_one_person_is_judged_as_the_policy_asks(min_trained: int, expected: lis
     assert codes(rules.judge_person(Person(3, "Amina", 13), DAY, min_trained)) == expected
 
 
+@pytest.mark.parametrize("min_trained", [1, 2])
+def test_a_certified_person_who_takes_part_may_come(min_trained: int) -> None:
+    assert rules.judge_person(PAIR[0], DAY, min_trained) == []
+    assert codes(rules.judge_person(replace(PAIR[0], opt_in_id=None), DAY, min_trained)) == ["educator_not_opted_in"]
+
+
 @pytest.mark.parametrize(("now", "ahead"), [(START - SECOND, True), (START, False), (END, False)])
 def test_arrangements_end_when_the_visit_begins(now: datetime, ahead: bool) -> None:
     assert (rules.still_ahead(START, now) == []) is ahead
@@ -152,7 +158,8 @@ def test_who_knows_the_family_suits_best_then_its_language_then_its_child_then_a
         replace(plain, visits_soon=1),
     ]
     assert sorted(order, key=lambda suits: -suits.worth) == order
-    assert len({suits.worth for suits in order}) == len(order)
+    assert [suits.worth for suits in order] == [40, 30, 20, 10, 0, -3]
+    assert replace(plain, went_before=True, teaches_child=True, visits_soon=2).worth == 44
 
 
 @pytest.mark.parametrize(
