@@ -125,6 +125,13 @@ def test_the_times_said_can_be(started: datetime | None, ended: datetime | None,
     assert codes(rules.sensible_times(started, ended, DAY, ZONE, END)) == expected
 
 
+def test_each_wrong_time_is_named_at_its_field() -> None:
+    assert [problem.field for problem in rules.sensible_times(None, END, DAY, ZONE, END)] == ["started"]
+    assert [problem.field for problem in rules.sensible_times(START, None, DAY, ZONE, END)] == ["ended"]
+    (longer,) = rules.sensible_times(END - timedelta(hours=5), END, DAY, ZONE, END)
+    assert (longer.field, longer.params["hours"]) == ("ended", 4)
+
+
 def test_the_day_of_a_late_visit_is_the_family_s_day() -> None:
     late = datetime(2026, 10, 8, 4, 0, tzinfo=UTC)  # still the 7th in Denver
     assert rules.sensible_times(late, late + timedelta(minutes=30), DAY, ZONE, late + timedelta(hours=1)) == []
