@@ -68,6 +68,8 @@ COVERED_PLACES = """(SELECT count(*) FROM visit_member m JOIN commitment t ON t.
 BOTH_ATTESTED = """EXISTS (
     SELECT 1 FROM attestation said JOIN attestation agreed ON agreed.agrees_with_id = said.id
     WHERE said.id = NEW.attestation_id AND said.visit_id = NEW.id AND said.outcome = 'met' AND said.both_went
+      AND agreed.outcome = said.outcome AND agreed.both_went AND agreed.place_type = said.place_type
+      AND agreed.started_at = said.started_at AND agreed.ended_at = said.ended_at
       AND said.educator_id <> agreed.educator_id
       AND said.educator_id IN (NEW.lead_id, NEW.partner_id) AND agreed.educator_id IN (NEW.lead_id, NEW.partner_id))"""
 
@@ -80,10 +82,22 @@ STEPS = """(OLD.state = 'proposed' AND NEW.state IN ('scheduled', 'cancelled_by_
     OR (OLD.state = 'confirmed' AND NEW.state IN ('proposed', 'scheduled', 'completed', 'family_away',
         'cancelled_by_family', 'cancelled_by_educator'))"""
 
+# Whether approval a still counts: a claim that was returned since is approved anew.
+STANDS = """NOT EXISTS (
+    SELECT 1 FROM pay_approval back WHERE back.line_id = a.line_id AND back.step = 'returned' AND back.id > a.id)"""
+
 RULES = (
     # 1 voluntary
     Rule("consent", "visit", "INSERT", CONSENT),
     Rule("consent", "visit", "UPDATE", f"NEW.state IN {LIVE} AND {CONSENT}"),
+    Rule(
+        "said_no_before",
+        "visit",
+        "UPDATE",
+        """NEW.state = 'completed' AND OLD.state <> 'completed' AND EXISTS (
+            SELECT 1 FROM consent_ledger later WHERE later.family_id = NEW.family_id AND later.id > NEW.consent_id
+              AND later.answer IN ('not_now', 'withdrawn') AND later.at < NEW.starts_at)""",
+    ),
     Rule(
         "opt_in",
         "visit_member",
@@ -128,11 +142,29 @@ RULES = (
               AND e.position IS NOT NULL)""",
     ),
     Rule(
+        "replaces",
+        "invitation",
+        "INSERT",
+        """NEW.replaces_id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM invitation refused
+            JOIN draw_entry theirs ON theirs.draw_id = refused.draw_id AND theirs.family_id = refused.family_id
+            JOIN draw_entry e ON e.draw_id = refused.draw_id AND e.stratum = theirs.stratum
+            WHERE refused.id = NEW.replaces_id AND refused.draw_id = NEW.draw_id AND refused.closed_at IS NOT NULL
+              AND e.family_id = NEW.family_id)""",
+    ),
+    Rule(
+        "no_place_added",
+        "draw_entry",
+        "INSERT",
+        "NEW.position > (SELECT d.wanted FROM draw d WHERE d.id = NEW.draw_id)",
+    ),
+    Rule(
         "invitation_kept",
         "invitation",
         "UPDATE",
         "NEW.family_id <> OLD.family_id OR NEW.draw_id IS DISTINCT FROM OLD.draw_id"
-        " OR NEW.family_request_id IS DISTINCT FROM OLD.family_request_id OR NEW.school_id <> OLD.school_id",
+        " OR NEW.family_request_id IS DISTINCT FROM OLD.family_request_id OR NEW.school_id <> OLD.school_id"
+        " OR NEW.replaces_id IS DISTINCT FROM OLD.replaces_id OR NEW.id <> OLD.id",
     ),
     Rule("invitation_kept", "invitation", "DELETE", "OLD.id IS NOT NULL"),
     # 4 hopes and dreams first
@@ -143,7 +175,16 @@ RULES = (
         "coming_together",
         "visit",
         "UPDATE",
-        f"NEW.state IN ('scheduled', 'confirmed', 'completed') AND NEW.state <> OLD.state AND NOT ({BOTH_COMING})",
+        f"""NEW.state IN ('scheduled', 'confirmed', 'completed') AND NOT ({BOTH_COMING}) AND (NEW.state <> OLD.state
+            OR NEW.lead_id <> OLD.lead_id OR NEW.partner_id <> OLD.partner_id)""",
+    ),
+    Rule(
+        "team_kept",
+        "visit_member",
+        "UPDATE",
+        """OLD.state = 'coming' AND NEW.state <> 'coming' AND EXISTS (
+            SELECT 1 FROM visit v WHERE v.id = OLD.visit_id AND v.state IN ('scheduled', 'confirmed', 'completed')
+              AND OLD.educator_id IN (v.lead_id, v.partner_id))""",
     ),
     Rule(
         "both_attested",
@@ -164,7 +205,8 @@ RULES = (
         "visit",
         "UPDATE",
         "(NEW.starts_at <> OLD.starts_at OR NEW.ends_at <> OLD.ends_at OR NEW.lead_id <> OLD.lead_id"
-        f" OR NEW.partner_id <> OLD.partner_id) AND NEW.state IN {LIVE} AND {COVERED_PLACES} < 2",
+        " OR NEW.partner_id <> OLD.partner_id OR (NEW.state <> OLD.state AND NEW.state <> 'proposed'))"
+        f" AND (NEW.state IN {LIVE} OR NEW.state = 'completed') AND {COVERED_PLACES} < 2",
     ),
     Rule(
         "commitment_kept",
@@ -174,6 +216,16 @@ RULES = (
             SELECT 1 FROM visit_member m JOIN visit v ON v.id = m.visit_id WHERE m.commitment_id = OLD.id
               AND m.state IN ('asked', 'coming') AND v.state IN {LIVE})""",
     ),
+    # A visit's time moves while it is a proposal: it is not arranged again before both places cover the new time.
+    Rule(
+        "commitment_kept_then",
+        "commitment",
+        "UPDATE",
+        """(NEW.starts_at <> OLD.starts_at OR NEW.ends_at <> OLD.ends_at) AND EXISTS (
+            SELECT 1 FROM visit_member m JOIN visit v ON v.id = m.visit_id WHERE m.commitment_id = OLD.id
+              AND m.state IN ('asked', 'coming') AND v.state IN ('scheduled', 'confirmed')
+              AND (NEW.starts_at > v.starts_at OR NEW.ends_at < v.ends_at))""",
+    ),
     # the life of a visit
     Rule("begins_proposed", "visit", "INSERT", "NEW.state <> 'proposed'"),
     Rule("step", "visit", "UPDATE", f"NEW.state <> OLD.state AND NOT ({STEPS})"),
@@ -182,7 +234,8 @@ RULES = (
         "visit",
         "UPDATE",
         f"""NEW.family_id <> OLD.family_id OR NEW.school_id <> OLD.school_id OR NEW.kind <> OLD.kind
-            OR NEW.uid <> OLD.uid OR (OLD.state NOT IN {LIVE} AND (NEW.lead_id <> OLD.lead_id
+            OR NEW.uid <> OLD.uid OR NEW.id <> OLD.id OR NEW.min_trained <> OLD.min_trained
+            OR NEW.invitation_id <> OLD.invitation_id OR (OLD.state NOT IN {LIVE} AND (NEW.lead_id <> OLD.lead_id
               OR NEW.partner_id <> OLD.partner_id OR NEW.starts_at <> OLD.starts_at OR NEW.ends_at <> OLD.ends_at
               OR NEW.local_date <> OLD.local_date OR NEW.consent_id <> OLD.consent_id
               OR NEW.attestation_id IS DISTINCT FROM OLD.attestation_id))""",
@@ -202,7 +255,7 @@ RULES = (
         "UPDATE",
         """NEW.educator_id <> OLD.educator_id OR NEW.valid_from <> OLD.valid_from
             OR NEW.valid_until IS DISTINCT FROM OLD.valid_until
-            OR NEW.training_session_id <> OLD.training_session_id""",
+            OR NEW.training_session_id <> OLD.training_session_id OR NEW.id <> OLD.id""",
     ),
     # pay
     Rule(
@@ -217,7 +270,8 @@ RULES = (
         "pay_kept",
         "pay_line",
         "UPDATE",
-        """NEW.visit_id <> OLD.visit_id OR NEW.person_id <> OLD.person_id OR NEW.pay_type <> OLD.pay_type
+        """NEW.id <> OLD.id OR NEW.visit_id <> OLD.visit_id OR NEW.person_id <> OLD.person_id
+            OR NEW.pay_type <> OLD.pay_type
             OR NEW.school_id <> OLD.school_id OR NEW.earned_on <> OLD.earned_on OR NEW.minutes <> OLD.minutes
             OR NEW.paid_minutes <> OLD.paid_minutes OR NEW.rule_id IS DISTINCT FROM OLD.rule_id
             OR NEW.amount_cents IS DISTINCT FROM OLD.amount_cents
@@ -229,16 +283,17 @@ RULES = (
         "pay_approved",
         "pay_line",
         "UPDATE",
-        """NEW.state IN ('site_approved', 'approved', 'exported') AND NOT EXISTS (
-            SELECT 1 FROM pay_approval a WHERE a.line_id = NEW.id AND a.step = 'site')""",
+        f"""NEW.state IN ('site_approved', 'approved', 'exported') AND NOT EXISTS (
+            SELECT 1 FROM pay_approval a WHERE a.line_id = NEW.id AND a.step = 'site' AND {STANDS})""",
     ),
     Rule(
         "pay_approved_twice",
         "pay_line",
         "UPDATE",
-        """NEW.state IN ('approved', 'exported') AND NOT EXISTS (
-            SELECT 1 FROM pay_approval a JOIN pay_approval b ON b.line_id = a.line_id
-            WHERE a.line_id = NEW.id AND a.step = 'site' AND b.step = 'union' AND a.by_account <> b.by_account)""",
+        f"""NEW.state IN ('approved', 'exported') AND NOT EXISTS (
+            SELECT 1 FROM pay_approval a JOIN pay_approval b ON b.line_id = a.line_id AND b.id > a.id
+            WHERE a.line_id = NEW.id AND a.step = 'site' AND b.step = 'union' AND a.by_account <> b.by_account
+              AND {STANDS})""",
     ),
     *(Rule("append_only", table, event, "1 = 1") for table in APPEND_ONLY for event in ("UPDATE", "DELETE")),
 )
@@ -246,7 +301,7 @@ RULES = (
 OVERLAP = """NEW.active AND EXISTS (SELECT 1 FROM commitment taken WHERE taken.person_id = NEW.person_id
     AND taken.active AND taken.id IS NOT NEW.id AND taken.starts_at < NEW.ends_at AND taken.ends_at > NEW.starts_at)"""
 
-# On SQLite INSERT OR REPLACE removes a row without asking any trigger on DELETE: what is kept is not replaced either.
+# On SQLite OR REPLACE removes a row without asking any trigger on DELETE: what is kept is not replaced either.
 UNIQUE = {
     **{table: ("id",) for table in APPEND_ONLY if table != "draw_entry"},
     "draw_entry": ("draw_id, family_id", "draw_id, position"),
@@ -261,16 +316,18 @@ UNIQUE = {
 }
 
 
-def _taken(table: str) -> str:
-    """Whether `table` holds a row that the new one would replace."""
+def _taken(table: str, event: str) -> str:
+    """Whether `table` holds another row that the new one would replace."""
     keys = (" AND ".join(f"kept.{c} = NEW.{c}" for c in key.split(", ")) for key in UNIQUE[table])
-    return " OR ".join(f"EXISTS (SELECT 1 FROM {table} kept WHERE {key})" for key in keys)
+    other = " AND kept.rowid <> OLD.rowid" if event == "UPDATE" else ""
+    return " OR ".join(f"EXISTS (SELECT 1 FROM {table} kept WHERE {key}{other})" for key in keys)
 
 
 SQLITE_ONLY = (
     Rule("overlap", "commitment", "INSERT", OVERLAP),
     Rule("overlap", "commitment", "UPDATE", OVERLAP),
-    *(Rule("not_replaced", table, "INSERT", _taken(table)) for table in UNIQUE),
+    *(Rule("not_replaced", table, "INSERT", _taken(table, "INSERT")) for table in UNIQUE),
+    *(Rule("not_replaced", table, "UPDATE", _taken(table, "UPDATE")) for table in UNIQUE if table not in APPEND_ONLY),
 )
 
 

@@ -431,3 +431,111 @@ def test_a_pay_line_is_not_replaced_by_one_with_another_number(ledgers: Raw) -> 
         ),
         ("pay_line",),
     )
+
+
+# By the side door: what was lawful when it was stored is not made otherwise afterwards
+
+
+@pytest.fixture
+def arranged(raw: Raw) -> Raw:
+    """Visit 1 is arranged: both come."""
+    sql.book(raw)
+    raw.run("UPDATE visit_member SET state = 'coming'")
+    raw.run("UPDATE visit SET state = 'scheduled'")
+    raw.commit()
+    return raw
+
+
+def test_the_time_of_an_arranged_visit_is_not_moved_away_under_it(arranged: Raw) -> None:
+    moved = "UPDATE commitment SET starts_at = '2026-11-06 22:30:00.000000', ends_at = '2026-11-06 23:15:00.000000'"
+    refused(arranged, lambda: arranged.run(f"{moved} WHERE id = 11"))
+
+
+def test_a_visit_whose_time_was_moved_away_is_not_arranged(raw: Raw) -> None:
+    sql.book(raw)
+    raw.run("UPDATE visit_member SET state = 'coming'")
+    moved = "UPDATE commitment SET starts_at = '2026-11-06 22:30:00.000000', ends_at = '2026-11-06 23:15:00.000000'"
+    raw.run(f"{moved} WHERE id = 11")
+    refused(raw, lambda: raw.run("UPDATE visit SET state = 'scheduled'"))
+
+
+@pytest.mark.parametrize("state", ["asked", "declined", "unable", "withdrawn"])
+def test_nobody_leaves_the_team_of_an_arranged_visit_silently(arranged: Raw, state: str) -> None:
+    refused(arranged, lambda: arranged.run(f"UPDATE visit_member SET state = '{state}' WHERE educator_id = 2"))
+
+
+def test_nobody_leaves_the_team_of_a_visit_that_was_held(raw: Raw) -> None:
+    sql.book(raw)
+    sql.hold(raw)
+    refused(raw, lambda: raw.run("UPDATE visit_member SET state = 'unable' WHERE educator_id = 2"))
+
+
+def test_an_arranged_visit_is_not_given_a_partner_who_does_not_come(arranged: Raw) -> None:
+    sql.commit_time(arranged, 13, 3, 1)
+    sql.member(arranged, 1, 3, "partner", 13, state="declined")
+    refused(arranged, lambda: arranged.run("UPDATE visit SET partner_id = 3"))
+
+
+def test_how_many_must_be_certified_is_not_lowered_afterwards(arranged: Raw) -> None:
+    refused(arranged, lambda: arranged.run("UPDATE visit SET min_trained = 1"))
+
+
+def test_a_visit_is_not_completed_after_the_family_withdrew_before_it(arranged: Raw) -> None:
+    sql.attest(arranged, 11, 1, 1)
+    sql.attest(arranged, 12, 1, 2, agrees_with=11)
+    sql.answer(arranged, 9, 1, "withdrawn")
+    refused(arranged, lambda: arranged.run("UPDATE visit SET state = 'completed', attestation_id = 11"))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"outcome": "family_away"}, {"both_went": False}, {"started_at": "2026-10-06 22:40:00.000000"}],
+    ids=lambda changed: str(*changed),
+)
+def test_two_who_say_different_things_do_not_agree(arranged: Raw, changed: dict[str, object]) -> None:
+    sql.attest(arranged, 11, 1, 1)
+    sql.attest(arranged, 12, 1, 2, agrees_with=11, **changed)
+    refused(arranged, lambda: arranged.run("UPDATE visit SET state = 'completed', attestation_id = 11"))
+
+
+def test_a_family_is_asked_in_anothers_stead_only_when_that_one_said_no(raw: Raw) -> None:
+    refused(raw, lambda: sql.ask(raw, 3, replaces_id=1), ("invitation",))
+    raw.run("UPDATE invitation SET closed_at = ? WHERE id = 1", sql.BEFORE)
+    sql.ask(raw, 3, replaces_id=1)
+    raw.commit()
+    assert raw.count("invitation") == 3
+
+
+def test_no_place_is_added_to_a_draw(raw: Raw) -> None:
+    raw.insert("family", id=7, key="f7", name="Family 7")
+    entry = {"draw_id": 1, "family_id": 7, "household_key": "f7", "students": "[]", "stratum": "", "sha256": "7"}
+    refused(raw, lambda: raw.insert("draw_entry", **entry, position=3), ("draw_entry",))
+
+
+def test_approvals_given_before_a_claim_was_returned_count_no_more(raw: Raw) -> None:
+    sql.book(raw)
+    sql.hold(raw)
+    sql.rule(raw)
+    sql.pay(raw, 1, 1, 1)
+    for number, step, by in ((1, "site", 1), (2, "union", 2), (3, "returned", 2)):
+        raw.insert("pay_approval", id=number, line_id=1, step=step, by_account=by, at=sql.LATER, comment="Check.")
+    refused(raw, lambda: raw.run("UPDATE pay_line SET state = 'approved'"), ("pay_line",))
+    refused(raw, lambda: raw.run("UPDATE pay_line SET state = 'site_approved'"), ("pay_line",))
+
+
+@on_sqlite
+def test_a_row_that_is_kept_is_not_replaced_by_an_update(raw: Raw) -> None:
+    sql.book(raw)
+    sql.hold(raw)
+    sql.rule(raw)
+    sql.pay(raw, 1, 1, 1)
+    sql.pay(raw, 2, 1, 2)
+    refused(raw, lambda: raw.run("UPDATE OR REPLACE pay_line SET id = 1 WHERE id = 2"), ("pay_line",))
+    sql.ask(raw, 3, family_id=1, draw_id=None, family_request_id=_requested(raw))
+    refused(raw, lambda: raw.run("UPDATE OR REPLACE invitation SET id = 3 WHERE id = 2"), ("invitation",))
+    refused(raw, lambda: raw.run("UPDATE OR REPLACE commitment SET id = 11 WHERE id = 12"), ("commitment",))
+
+
+def _requested(raw: Raw) -> int:
+    raw.insert("family_request", id=1, family_id=1, school_id=1, how="phone", at=sql.BEFORE, recorded_by=1)
+    return 1
