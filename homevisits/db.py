@@ -67,15 +67,20 @@ class Base(DeclarativeBase):
 class Database:
     """One database: SQLite (one school, the demo) or PostgreSQL (a district). Thread-safe; made once a process."""
 
+    # hide_parameters: what a failed statement carried (names, phones, texts) is in no log.
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self.url = url
         address = sa.make_url(url)
         if address.get_backend_name() == "sqlite":
-            self.engine = sa.create_engine(address, connect_args={"timeout": 30, "check_same_thread": False})
+            self.engine = sa.create_engine(
+                address, connect_args={"timeout": 30, "check_same_thread": False}, hide_parameters=True
+            )
             event.listen(self.engine, "connect", _sqlite_connect)
             event.listen(self.engine, "begin", _sqlite_begin)
         else:
-            self.engine = sa.create_engine(address, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+            self.engine = sa.create_engine(
+                address, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True
+            )
         self._writes = sessionmaker(self.engine.execution_options(homevisits_writes=True), expire_on_commit=False)
         self._reads = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
 

@@ -213,6 +213,8 @@ def _begin() -> None:
     view = current_app.view_functions.get(request.endpoint or "")
     if view is not None and view not in _ASKS and not (request.endpoint or "").endswith("static"):
         raise Refused  # a route that does not say who may call it is called by nobody
+    if any(isinstance(given, int) and given >= 2**63 for given in (request.view_args or {}).values()):
+        raise NotFound  # no database counts so far
     sent = request.query_string or request.content_length or "chunked" in request.headers.get("Transfer-Encoding", "")
     if sent and any("\x00" in text for text in request.values.values()):
         abort(400)  # no keyboard types it, and no database keeps it
@@ -247,7 +249,9 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def _bug(error: Exception) -> ResponseReturnValue:
-    log.error("request %s: %s %s failed", g.get("request_id"), request.method, request.path, exc_info=error)
+    # The rule, not the path: a calendar's address is a secret.
+    where, ids = request.url_rule, {k: v for k, v in (request.view_args or {}).items() if isinstance(v, int)}
+    log.error("request %s: %s %s %s failed", g.get("request_id"), request.method, where, ids or "", exc_info=error)
     try:
         return error_page(500)
     except Exception:  # the page itself needs what is broken (the database, say): plain words then

@@ -86,7 +86,7 @@ def phone(session: Session, family_id: int, zone: str) -> Phone:
         raise NotFound
     owners = session.scalars(
         select(Caregiver)
-        .where(Caregiver.family_id == family_id, Caregiver.phone.is_not(None))
+        .where(Caregiver.family_id == family_id, Caregiver.phone.is_not(None), Caregiver.restricted.is_(False))
         .order_by(Caregiver.contact_order, Caregiver.id)
     ).all()
     texted = _newest(session, [str(owner.phone) for owner in owners])

@@ -36,11 +36,12 @@ def wanted(given: Typed) -> tuple[Wanted | None, list[Problem]]:
     """The draw that is wanted, or why it cannot be read."""
     problems = []
     scope, _, value = given.scope.partition(":")
-    if scope not in ("school", "grade", "class"):
+    # One way to write each scope: else the same families could be drawn again as if for the first time.
+    if scope not in ("school", "grade", "class") or not _canonical(scope, value):
         problems.append(Problem("not_a_choice", "scope"))
     if given.method not in set(Method):
         problems.append(Problem("not_a_choice", "method"))
-    if not given.school.isascii() or not given.school.isdigit():
+    if not (given.school.isascii() and given.school.isdigit() and len(given.school) < 18):
         problems.append(Problem("not_a_choice", "school"))
     number = int(given.wanted) if given.wanted.isascii() and given.wanted.isdigit() and len(given.wanted) < 7 else None
     if problems:
@@ -57,3 +58,9 @@ def wanted(given: Typed) -> tuple[Wanted | None, list[Problem]]:
         ),
         [],
     )
+
+
+def _canonical(scope: str, value: str) -> bool:
+    if scope == "class":
+        return value.isascii() and value.isdigit() and len(value) < 18 and str(int(value)) == value
+    return bool(value) is (scope == "grade")

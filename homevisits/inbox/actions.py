@@ -111,6 +111,8 @@ def _answered(session: Session, row: Row, said: Answer, policy: Policy, now: dat
 
 
 def _to_invitation(session: Session, row: Row, number: int, said: Answer, policy: Policy, now: datetime) -> bool:
+    if said is Answer.YES and queries.caregiver_asked(session, row.phone, number) is None:
+        return False  # only a caregiver we may speak to says yes; a no is heard from whoever holds the phone
     invitations.answer(session, number, said, now, phone=row.phone, evidence=f"inbound:{row.id}")
     if said is Answer.NOT_NOW:
         visits.tidy(session, policy, now)  # a visit that was arranged meanwhile ends here and now
@@ -119,6 +121,8 @@ def _to_invitation(session: Session, row: Row, number: int, said: Answer, policy
 
 def _to_visit(session: Session, row: Row, number: int, said: Answer, policy: Policy, now: datetime) -> bool:
     caregiver = queries.caregiver_at(session, row.phone, number)
+    if said is Answer.YES and caregiver is None:
+        return False
     heard = visits.family_answers(
         session, None, number, said, policy, now, caregiver_id=caregiver, evidence=f"inbound:{row.id}"
     )

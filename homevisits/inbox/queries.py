@@ -68,14 +68,28 @@ def language_of(session: Session, phone: str) -> str | None:
 
 
 def caregiver_at(session: Session, phone: str, visit_id: int) -> int | None:
-    """The caregiver with this phone in the family of a visit."""
+    """The caregiver with this phone in the family of a visit; nobody we may not speak to."""
     return session.scalar(
         select(Caregiver.id)
         .join(Visit, Visit.family_id == Caregiver.family_id)
-        .where(Visit.id == visit_id, Caregiver.phone == phone)
+        .where(Visit.id == visit_id, Caregiver.phone == phone, *_may_speak())
         .order_by(Caregiver.contact_order, Caregiver.id)
         .limit(1)
     )
+
+
+def caregiver_asked(session: Session, phone: str, invitation_id: int) -> int | None:
+    """The caregiver with this phone in the family of an invitation; nobody we may not speak to."""
+    return session.scalar(
+        select(Caregiver.id)
+        .join(Invitation, Invitation.family_id == Caregiver.family_id)
+        .where(Invitation.id == invitation_id, Caregiver.phone == phone, *_may_speak())
+        .limit(1)
+    )
+
+
+def _may_speak() -> tuple[ColumnElement[bool], ...]:
+    return Caregiver.restricted.is_(False), Caregiver.left_on.is_(None)
 
 
 def invitation_of(session: Session, visit_id: int) -> int:

@@ -45,7 +45,7 @@ def ask(draw_id: int) -> ResponseReturnValue:
     family, count = request.form.get("family", ""), request.form.get("count", "")
     try:
         with transaction() as session:
-            if family.isascii() and family.isdigit():
+            if family.isascii() and family.isdigit() and len(family) < 18:
                 invited = [actions.ask_one(session, actor(), draw_id, int(family), now())]
             else:
                 number = int(count) if count.isascii() and count.isdigit() and len(count) < 4 else 1
@@ -73,7 +73,7 @@ def new_request() -> str:
 def record_request() -> ResponseReturnValue:
     """Record that a family asked for a visit itself."""
     family, _colon, school = request.form.get("family", "").partition(":")
-    if not (family.isascii() and family.isdigit() and school.isascii() and school.isdigit()):
+    if not all(each.isascii() and each.isdigit() and len(each) < 18 for each in (family, school)):
         return _request_page([Problem("not_a_choice", "family")]), 422
     try:
         with transaction() as session:

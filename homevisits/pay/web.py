@@ -44,7 +44,11 @@ def school_year(day: date) -> tuple[date, date]:
 def mine() -> str:
     """What am I owed, and why."""
     typed = request.args.get("year", "")
-    year = int(typed) if typed.isdecimal() and 2000 <= int(typed[:5]) <= 2200 else school_year(today())[0].year
+    year = (
+        int(typed)
+        if typed.isdecimal() and len(typed) == 4 and 2000 <= int(typed) <= 2200
+        else school_year(today())[0].year
+    )
     with reading() as db:
         lines = queries.own_lines(db, actor(), date(year, 8, 1), date(year + 1, 7, 31))
     put_right = {line.visit_id for line in lines if line.pay_type == rules.PayType.CORRECTION}

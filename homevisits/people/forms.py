@@ -46,13 +46,17 @@ def training(given: Typed) -> tuple[Training | None, list[Problem]]:
     held_on = _day(given.held_on, problems)
     minutes = _minutes(given.hours, problems)
     parent = _parent(given, problems)
-    if not all(who.isdigit() for who in given.participants):
+    if not all(_is_id(who) for who in given.participants):
         problems.append(Problem("not_a_choice", "participants"))
-    educator = int(given.educator_trainer) if given.educator_trainer.isdigit() else None
+    educator = int(given.educator_trainer) if _is_id(given.educator_trainer) else None
     if problems or held_on is None or minutes is None:
         return None, problems
     people = tuple(int(who) for who in given.participants)
     return Training(given.title, held_on, minutes, educator, parent, people), []
+
+
+def _is_id(typed: str) -> bool:
+    return typed.isascii() and typed.isdigit() and len(typed) < 18
 
 
 def _day(text: str, problems: list[Problem]) -> date | None:
@@ -75,7 +79,7 @@ def _minutes(text: str, problems: list[Problem]) -> int | None:
 
 
 def _parent(given: Typed, problems: list[Problem]) -> int | NewParent | None:
-    if given.parent_trainer.isdigit():
+    if _is_id(given.parent_trainer):
         return int(given.parent_trainer)
     if not (given.parent_given or given.parent_family):
         return None  # the action says which trainer is missing

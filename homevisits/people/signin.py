@@ -35,6 +35,7 @@ class Try:
     attempt_ids: tuple[int, ...]
     account_id: int | None
     password_hash: str | None
+    epoch: int = 0
 
 
 @cache
@@ -72,10 +73,9 @@ def begin_try(session: Session, email: str, address: str, now: datetime) -> Try:
             raise TooManyTries
     rows = [{"subject": subject, "at": now, "succeeded": False} for subject in subjects]
     ids = session.scalars(insert(SignInAttempt).returning(SignInAttempt.id), rows).all()
-    found = session.execute(
-        select(Account.id, Account.password_hash).where(Account.email == tidy_email(email), Account.active)
-    ).first()
-    return Try(tuple(ids), found.id if found else None, found.password_hash if found else None)
+    columns = select(Account.id, Account.password_hash, Account.session_epoch)
+    found = session.execute(columns.where(Account.email == tidy_email(email), Account.active)).first()
+    return Try(tuple(ids), *found) if found else Try(tuple(ids), None, None)
 
 
 def _forget_old(session: Session, now: datetime) -> None:
@@ -106,12 +106,15 @@ def _verify(kept: str, password: str) -> bool:
 
 
 def finish_try(session: Session, given: Try, password: str) -> int:
-    """The password fitted: the try no longer counts against anyone. Returns the account's session epoch."""
+    """The password fitted: the try no longer counts against anyone. Returns the session epoch it was tried in.
+
+    Changed meanwhile, the password that fitted opens nothing: its epoch is over.
+    """
     session.execute(update(SignInAttempt).where(SignInAttempt.id.in_(given.attempt_ids)).values(succeeded=True))
     account = session.get_one(Account, given.account_id)
-    if account.password_hash and _hasher().check_needs_rehash(account.password_hash):
+    if account.password_hash == given.password_hash and _hasher().check_needs_rehash(account.password_hash or ""):
         account.password_hash = hash_password(password)
-    return account.session_epoch
+    return given.epoch
 
 
 def problems_of_password(password: str, again: str, about: str) -> list[Problem]:

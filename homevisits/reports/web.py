@@ -23,7 +23,9 @@ def _school_year(day: date) -> int:
 def _year() -> tuple[date, date]:
     """The school year asked for (?year=2026 begins in August 2026), else the one it is."""
     typed = request.args.get("year", "")
-    year = int(typed) if typed.isdecimal() and 2000 <= int(typed[:5]) <= 2200 else _school_year(_today())
+    year = (
+        int(typed) if typed.isdecimal() and len(typed) == 4 and 2000 <= int(typed) <= 2200 else _school_year(_today())
+    )
     return date(year, 8, 1), date(year + 1, 7, 31)
 
 

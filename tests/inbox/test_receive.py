@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from homevisits.draws.rules import Method
 from homevisits.inbox import actions, queries
@@ -309,3 +309,18 @@ def test_a_visit_of_which_no_text_could_tell_is_told_by_a_person(town: Town) -> 
     with town.database.reading() as session:
         assert [row.visit_id for row in queries.need_telling(session, coordinator, NOW)] == [visit_id]
         assert queries.need_telling(session, coordinator, NOW + timedelta(days=30)) == []
+
+
+@pytest.mark.parametrize("gone", [{"restricted": True}, {"left_on": NOW.date()}])
+def test_the_yes_of_somebody_we_may_not_speak_to_reaches_a_person_and_books_nothing(
+    quarter: Quarter, gone: dict[str, object]
+) -> None:
+    ask_everyone(quarter)
+    with quarter.database.transaction() as session:
+        session.execute(update(Caregiver).where(Caregiver.phone == phone_of(2)).values(**gone))
+    text(quarter, "1")
+    assert ledger(quarter) == []
+    with quarter.database.reading() as session:
+        assert session.scalars(select(Row.needs_person)).all() == [True]
+    text(quarter, "3")
+    assert [said for said, *_ in ledger(quarter)] == ["not_now"]

@@ -54,6 +54,19 @@ def test_a_try_that_succeeds_counts_against_nobody(database: Database) -> None:
             assert signin.finish_try(session, given, "x" * 12) == 0
 
 
+def test_a_password_that_fitted_just_before_it_was_changed_opens_nothing(database: Database) -> None:
+    account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=signin.hash_password("x" * 12))
+    with database.transaction() as session:
+        given = signin.begin_try(session, "union@example.org", "192.0.2.1", NOW)
+    assert signin.password_fits(given, "x" * 12)
+    with database.transaction() as session:
+        signin.set_password(session, "union@example.org", "another one of these")
+    with database.transaction() as session:
+        epoch = signin.finish_try(session, given, "x" * 12)
+        assert given.account_id is not None
+        assert signin.actor_of(session, given.account_id, epoch) is None
+
+
 def test_the_actor_has_every_grant_and_no_other_epoch(database: Database) -> None:
     who = account(database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None))
     none = account(database, "none")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from homevisits import clock
 from homevisits.access import Actor, Grant, Role
@@ -14,7 +16,7 @@ from homevisits.db import Database
 from homevisits.pages import local_path
 from homevisits.people import signin
 from homevisits.people.models import Heartbeat
-from tests.shell.doors import account, app_of, browser_of
+from tests.shell.doors import account, app_of, browser_of, grants_everywhere
 from tests.world import NOW
 
 PASSWORD = "a short sentence here"
@@ -282,3 +284,29 @@ def test_alive_and_ready(app: Flask, sqlite_database: Database) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.json == {"status": "ok", "database": "ok", "migrations": "ok", "worker": "ok"}
+
+
+def test_a_number_no_database_holds_is_a_page_that_is_not_there(app: Flask, sqlite_database: Database) -> None:
+    who = account(sqlite_database, "all", *grants_everywhere().values())
+    for path in (f"/visits/{2**63}", f"/visits/{'9' * 25}/office", f"/draws/{2**64}", f"/asking/{2**63}/answer"):
+        assert browser_of(app, who).get(path).status_code == 404
+
+
+def test_what_a_failed_statement_carried_is_in_no_log(database: Database) -> None:
+    with pytest.raises(DBAPIError) as failed, database.transaction() as session:
+        session.execute(text("INSERT INTO nowhere VALUES (:phone)"), {"phone": "+13035550123"})
+    assert "+13035550123" not in str(failed.value)
+
+
+def test_a_calendars_secret_address_is_in_no_log(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+
+    def fail(*_given: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("homevisits.calendars.queries.feed_of", fail)
+    assert app.test_client().get("/calendar/a-secret-of-mine.ics").status_code == 500
+    assert "/calendar/" in caplog.text
+    assert "a-secret-of-mine" not in caplog.text
