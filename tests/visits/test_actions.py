@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from homevisits.availability.models import Commitment
 from homevisits.invitations.models import ConsentEntry
 from homevisits.messages.models import OutboxText
-from homevisits.people.models import Certification
+from homevisits.people.models import Certification, SchoolClass, Teaching
 from homevisits.practices.facts import Kind
 from homevisits.problems import NotFound, RulesBroken
 from homevisits.visits import actions
@@ -169,6 +169,25 @@ def test_a_family_has_one_visit_ahead_at_a_time(town: Town) -> None:
 
 def test_a_doubled_tap_is_one_booking(town: Town) -> None:
     assert book(town, key="k1") == book(town, key="k1")
+
+
+def test_a_key_from_a_page_gone_back_to_does_not_pass_an_ended_visit_for_a_new_one(town: Town) -> None:
+    first = book(town, key="k1")
+    with town.session() as session:
+        actions.cancel(session, town.actors["Grace"], first, town.policy, town.now)
+    again = book(town, key="k1")
+    assert again != first
+    assert visit_of(town, again).state == "proposed"
+
+
+def test_two_accounts_with_the_same_key_book_two_visits(town: Town) -> None:
+    first = book(town, key="k1")
+    with town.session() as session:
+        session.add(Teaching(class_id=session.scalars(select(SchoolClass.id)).one(), educator_id=town.educators["Hoa"]))
+        session.flush()
+        wanted = Wanted(town.families["Smith"], town.educators["Amina"], town.at(7, 16, 30), key="k1")
+        second = actions.book(session, town.actors["Hoa"], wanted, town.policy, town.now).id
+    assert second != first
 
 
 def test_a_partner_who_declines_is_free_and_someone_else_takes_the_place(town: Town) -> None:

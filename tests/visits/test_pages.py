@@ -221,3 +221,20 @@ def test_pages_of_strangers_do_not_exist(walk: Walk) -> None:
     walk.get("Grace", f"/visits/{visit_id}/office", 403)
     held(walk.town, visit_id)
     walk.get("Hoa", f"/visits/{visit_id}/reflect", 404)
+
+
+def test_whoever_was_asked_along_and_does_not_come_is_told_nothing_of_the_family(walk: Walk) -> None:
+    town, visit = walk.town, book(walk.town)
+    family = town.families["Rivera"]
+    walk.get("Luis", f"/families/{family}/time", 404)
+    walk.get("Luis", f"/visits/{visit}/reflect", 303)
+    walk.post("Luis", f"/visits/{visit}/decline")
+    walk.get("Luis", f"/families/{family}/time", 404)
+    walk.post("Grace", f"/visits/{visit}/cancel")
+    assert "Rivera" not in walk.get("Luis", f"/visits/{visit}")
+
+
+def test_where_a_family_lives_is_not_shown_when_they_meet_elsewhere(walk: Walk) -> None:
+    visit = arrange(walk.town, place_type="neutral")
+    walk.at(walk.town.at(7, 16))
+    assert "Main Street" not in walk.get("Grace", f"/visits/{visit}")

@@ -1,4 +1,7 @@
-"""Tidy: what withdrawals and time undo. Run by the worker every few seconds, and right after anybody withdraws."""
+"""Tidy: what withdrawals and time undo. Run by the worker every few seconds, and right after anybody withdraws.
+
+Each visit is held and read again before it is changed; one that somebody else is at work on waits for the next time.
+"""
 
 from datetime import datetime, timedelta
 
@@ -41,12 +44,25 @@ def _families_withdrew(session: Session, policy: Policy, now: datetime) -> int:
             later.answer.in_(("not_now", "withdrawn")),
         ),
     )
-    visits = list(session.scalars(found))
+    visits = [visit for visit in session.scalars(found).all() if _held(session, visit, now)]
     for visit in visits:
         end(session, visit, VisitState.CANCELLED_BY_FAMILY, now)
         record.note(session, visit, "family_withdrawn", None, now)
         record.plan_texts(session, visit, policy, now)
     return len(visits)
+
+
+def _held(session: Session, visit: Visit, now: datetime) -> bool:
+    """Whether the visit could be held and, read again, still lies ahead."""
+    return gathering.hold_if_free(session, visit) and visit.state in LIVE and visit.starts_at > now
+
+
+def _still_in(session: Session, visit: Visit, member: VisitMember, now: datetime) -> bool:
+    """The same for one place of it."""
+    if not _held(session, visit, now):
+        return False
+    session.refresh(member)
+    return member.state not in OUT
 
 
 def _educators_left(session: Session, policy: Policy, now: datetime) -> int:
@@ -64,7 +80,7 @@ def _educators_left(session: Session, policy: Policy, now: datetime) -> int:
             ),
         )
     )
-    rows = session.execute(found).all()
+    rows = [row for row in session.execute(found).all() if _still_in(session, row[0], row[1], now)]
     for visit, member in rows:
         step_out(session, visit, member, "withdrawn", now)
         record.note(session, visit, "withdrew", None, now, detail=str(member.educator_id))
@@ -90,7 +106,7 @@ def _certificates_ended(session: Session, policy: Policy, now: datetime) -> int:
             Certification.id.is_(None),
         )
     )
-    rows = session.execute(found).all()
+    rows = [row for row in session.execute(found).all() if _still_in(session, row[0], row[1], now)]
     out = 0
     for visit, member, _none in rows:
         if visit.min_trained > 1 or _certified(session, visit, besides=member.educator_id) < visit.min_trained:
@@ -127,7 +143,8 @@ def _never_came_about(session: Session, policy: Policy, now: datetime) -> int:
     unanswered = select(Visit).where(Visit.state == VisitState.PROPOSED, Visit.starts_at <= now + LAST_MOMENT)
     too_late = now - timedelta(days=policy.latest_log_days)
     unwritten = select(Visit).where(Visit.state.in_(("scheduled", "confirmed")), Visit.starts_at < too_late)
-    visits = [*session.scalars(unanswered), *session.scalars(unwritten)]
+    found = [*session.scalars(unanswered), *session.scalars(unwritten)]
+    visits = [each for each in found if gathering.hold_if_free(session, each) and _is_over(each, now, too_late)]
     for visit in visits:
         end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
         record.note(session, visit, "never_came_about", None, now)
@@ -136,3 +153,9 @@ def _never_came_about(session: Session, policy: Policy, now: datetime) -> int:
         else:
             outbox.withdraw(session, f"visit:{visit.id}", now)  # weeks later there is nothing left to say
     return len(visits)
+
+
+def _is_over(visit: Visit, now: datetime, too_late: datetime) -> bool:
+    if visit.state == VisitState.PROPOSED:
+        return visit.starts_at <= now + LAST_MOMENT
+    return visit.state in LIVE and visit.starts_at < too_late

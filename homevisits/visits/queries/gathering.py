@@ -200,6 +200,18 @@ def hold(session: Session, visit: Visit, *more: int) -> None:
     session.refresh(visit)
 
 
+def hold_if_free(session: Session, visit: Visit) -> bool:
+    """The same without waiting: False when somebody else holds one of them. For what looks after many visits."""
+    if not is_sqlite(session):
+        people = sorted((visit.lead_id, visit.partner_id))
+        family = select(Family.id).where(Family.id == visit.family_id).with_for_update(skip_locked=True)
+        pair = select(Person.id).where(Person.id.in_(people)).order_by(Person.id).with_for_update(skip_locked=True)
+        if session.scalar(family) is None or len(session.scalars(pair).all()) < len(people):
+            return False
+    session.refresh(visit)
+    return True
+
+
 def members_of(session: Session, visit_id: int) -> dict[int, VisitMember]:
     """Everyone who ever had a place in the visit's team, by id."""
     found = select(VisitMember).where(VisitMember.visit_id == visit_id).order_by(VisitMember.educator_id)
@@ -207,7 +219,10 @@ def members_of(session: Session, visit_id: int) -> dict[int, VisitMember]:
 
 
 def visits_family(session: Session, actor: Actor, family_id: int) -> None:
-    """The family is one of the actor's: taught by them, or visited by them. Raises `NotFound` otherwise."""
+    """The family is one of the actor's: taught by them, or visited by them. Raises `NotFound` otherwise.
+
+    Whoever was asked along and did not say yes has nothing to do with the family.
+    """
     taught = (
         select(Student.family_id)
         .join(Enrollment, Enrollment.student_id == Student.id)
@@ -217,7 +232,9 @@ def visits_family(session: Session, actor: Actor, family_id: int) -> None:
     visited = (
         select(Visit.family_id)
         .join(VisitMember, VisitMember.visit_id == Visit.id)
-        .where(Visit.family_id == family_id, VisitMember.educator_id == actor.educator_id)
+        .where(
+            Visit.family_id == family_id, VisitMember.educator_id == actor.educator_id, VisitMember.state == "coming"
+        )
     )
     if session.execute(taught.union_all(visited).limit(1)).first() is None:
         raise NotFound

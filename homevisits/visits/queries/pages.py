@@ -100,8 +100,9 @@ def visit_page(session: Session, actor: Actor, visit_id: int, policy: Policy, no
         raise NotFound
     window = address_window(card.starts_at, card.ends_at, policy)
     going = not card.me(actor.educator_id).out and card.me(actor.educator_id).state == "coming"
-    live = card.state in ("scheduled", "confirmed", "completed")
-    address = _address(session, card.family_id) if going and live and window.open_at(now) else None
+    # Who meets the family at the library, or on a screen, has no use for where it lives.
+    there = card.state in ("scheduled", "confirmed", "completed") and card.place_type == "home"
+    address = _address(session, card.family_id) if going and there and window.open_at(now) else None
     return _page(session, card, address, window, actor.educator_id)
 
 

@@ -92,9 +92,11 @@ def _after(visit_id: int) -> ResponseReturnValue:
 
 @bp.get("/visits/<int:visit_id>/reflect")
 @allow(Permission.OWN_VISITS)
-def room_to_reflect(visit_id: int) -> str:
-    """What did I learn, and what will I do?"""
+def room_to_reflect(visit_id: int) -> ResponseReturnValue:
+    """What did I learn, and what will I do? Only of a visit that was held."""
     page = _page(visit_id)
+    if page.card.state != "completed":
+        return redirect(url_for("visits.visit_page", visit_id=visit_id), code=303)
     written = page.reflection
     given = forms.Reflecting(written.learned, written.strengths, written.will_do) if written else forms.Reflecting()
     return _reflect(page, given, [])
