@@ -34,6 +34,15 @@ SENTENCES = MappingProxyType(
         "school_unknown": N_("The roster has no school %(found)s."),
         # forms
         "missing": N_("Fill in this field."),
+        "missing:learned": N_("Write what you learned."),
+        "missing:will_do": N_("Write what you will do."),
+        "missing:started": N_("Write when you came."),
+        "missing:ended": N_("Write when you left."),
+        "missing:title": N_("Write what the training was called."),
+        "missing:held_on": N_("Choose the day of the training."),
+        "missing:hours": N_("Write how many hours it took."),
+        "missing:parent_given": N_("Write the parent’s first name."),
+        "missing:parent_family": N_("Write the parent’s last name."),
         "not_a_number": N_("Write a number here, such as 60.00."),
         "not_a_day": N_("Write a day here, such as 10/06/2026."),
         "not_a_choice": N_("Choose one of the answers shown."),
@@ -186,8 +195,12 @@ SENTENCES = MappingProxyType(
 
 
 def sentence(problem: Problem) -> str:
-    """What a person reads about `problem`: its own words, with its values as the reader's language writes them."""
+    """What a person reads about `problem`: its own words, with its values as the reader's language writes them.
+
+    A field may have words of its own (``code:field``): two empty fields do not read alike in the list on top.
+    """
     words = SENTENCES.get(problem.code, N_("This cannot be done like this. Change something, or ask your coordinator."))
+    words = SENTENCES.get(f"{problem.code}:{problem.field}", words)
     return str(gettext(words, **{name: _shown(value) for name, value in problem.params.items()}))
 
 

@@ -54,3 +54,10 @@ def test_a_code_nobody_worded_is_still_a_sentence() -> None:
     from homevisits.problems import Problem
 
     assert sentence(Problem("never heard of")).endswith(".")
+
+
+def test_two_empty_fields_do_not_read_alike() -> None:
+    from homevisits.problems import Problem
+
+    said = [sentence(Problem("missing", field)) for field in ("learned", "will_do", "a field without words of its own")]
+    assert said == ["Write what you learned.", "Write what you will do.", "Fill in this field."]

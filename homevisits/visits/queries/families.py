@@ -130,11 +130,14 @@ def _empty_place() -> ColumnElement[bool]:
     )
 
 
-def _last_held() -> ColumnElement[datetime | None]:
-    """When the family was visited last, if it was."""
+def _last_held() -> ColumnElement[datetime]:
+    """When the family was visited last, if it was. A family has one visit at a time: the newest row is the last one.
+
+    Not the greatest moment: SQLite would look for that in everybody's visits, from the newest backwards.
+    """
     done = aliased(Visit)
-    held = select(func.max(done.starts_at)).where(done.family_id == Family.id, done.state == "completed")
-    return held.correlate(Family).scalar_subquery()
+    held = select(done.starts_at).where(done.family_id == Family.id, done.state == "completed")
+    return held.order_by(done.id.desc()).limit(1).correlate(Family).scalar_subquery()
 
 
 def _newest(*, of_all: bool = False) -> ColumnElement[int | None]:
