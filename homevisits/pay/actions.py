@@ -131,6 +131,13 @@ def _row(
 
 
 def _insert_new(session: Session, rows: list[dict[str, Any]]) -> int:
+    # Asked first: on SQLite a kept line refuses one in its place before ON CONFLICT has a say.
+    columns = PayLine.visit_id, PayLine.person_id, PayLine.pay_type
+    there = session.execute(select(*columns).where(PayLine.visit_id.in_({row["visit_id"] for row in rows})))
+    known = {tuple(line) for line in there}
+    rows = [row for row in rows if (row["visit_id"], row["person_id"], row["pay_type"]) not in known]
+    if not rows:
+        return 0
     kept = ["visit_id", "person_id", "pay_type"]
     statement = _insert_for(session)(PayLine).on_conflict_do_nothing(index_elements=kept).returning(PayLine.id)
     return len(session.scalars(statement, rows).all())

@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from homevisits.access import Actor, Grant, Role
 from homevisits.pay import actions, exporting, queries, words
 from homevisits.pay.models import PayApproval, PayLine, PayRule
-from homevisits.pay.rules import NewRule
+from homevisits.pay.rules import NewRule, PayType
 from homevisits.people.models import Account, Heartbeat
 from homevisits.problems import NotFound, RulesBroken
 from tests.pay.held import FLAT, HOURLY, hold, with_rule
@@ -53,6 +53,16 @@ def test_a_completed_visit_gives_each_of_the_two_a_line(town: Town) -> None:
     assert {(line.amount_cents, line.minutes, line.rule_id, line.state) for line in found} == {
         (6000, 50, rule.id, "earned")
     }
+
+
+def test_a_visit_of_which_one_has_a_line_holds_nobody_up(town: Town) -> None:
+    with_rule(town)
+    visit_id = hold(town, DAY)
+    with town.session() as session:
+        grace = actions._row(visit_id, town.educators["Grace"], PayType.VISIT, town.school_id, DAY, 45, [], LATER)
+        session.execute(insert(PayLine), [grace])
+    assert settle(town) == 1
+    assert {line.person_id for line in lines(town)} == {town.educators["Grace"], town.educators["Luis"]}
 
 
 def test_settling_again_changes_nothing(town: Town) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from homevisits.availability.models import Commitment
 from homevisits.invitations.models import ConsentEntry
 from homevisits.messages.models import OutboxText
-from homevisits.people.models import Certification, SchoolClass, Teaching
+from homevisits.people.models import Certification, Educator, School, SchoolClass, Teaching
 from homevisits.practices.facts import Kind
 from homevisits.problems import NotFound, RulesBroken
 from homevisits.visits import actions
@@ -457,3 +457,18 @@ def test_a_withdrawal_after_the_visit_began_does_not_undo_that_it_was_held(town:
         assert actions.tidy(session, town.policy, town.now) == 0
     held(town, visit_id)
     assert visit_of(town, visit_id).state == "completed"
+
+
+def test_a_number_from_outside_puts_nobody_of_another_school_in_a_team(town: Town) -> None:
+    visit_id = book(town, family="Smith", partner="Amina", at=town.at(8, 16))
+    with town.session() as session:
+        other = School(source_id="s2", name="Garfield", timezone="America/Denver")
+        session.add(other)
+        session.flush()
+        session.get_one(Educator, town.educators["Luis"]).school_id = other.id
+        actions.decline(session, town.actors["Amina"], visit_id, town.now)
+    with pytest.raises(NotFound):
+        book(town)
+    with pytest.raises(NotFound), town.session() as session:
+        luis = town.educators["Luis"]
+        actions.replace_partner(session, town.actors["Grace"], visit_id, luis, town.policy, town.now)

@@ -47,6 +47,7 @@ def book(session: Session, actor: Actor, wanted: Wanted, policy: Policy, now: da
         return booked
     family = gathering.family_at_hand(session, wanted.family_id, now.date())
     refuse_if_any(two_adults([lead_id, wanted.partner_id]))
+    gathering.colleague(session, wanted.partner_id, family.school_id)
     people = gathering.people_facts(session, [lead_id, wanted.partner_id])
     local = wanted.starts_at.astimezone(ZoneInfo(family.timezone))
     kind = wanted.kind or hopes_and_dreams.next_kind(family.facts)

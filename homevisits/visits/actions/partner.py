@@ -59,6 +59,7 @@ def replace_partner(
     refuse_if_any(gathering.still_going(session, actor, visit))
     stays = _who_stays(visit, members)
     refuse_if_any(two_adults([stays, stand_in_id]))
+    gathering.colleague(session, stand_in_id, visit.school_id)
     family = gathering.family_at_hand(session, visit.family_id, now.date())
     people = gathering.people_facts(session, [stays, stand_in_id])
     meeting = Meeting(Kind(visit.kind), visit.starts_at, visit.local_date)

@@ -130,7 +130,13 @@ def _both_out(session: Session, policy: Policy, now: datetime) -> int:
         VisitMember.educator_id.in_([Visit.lead_id, Visit.partner_id]),
         VisitMember.state.in_(("asked", "coming")),
     )
-    visits = list(session.scalars(select(Visit).where(Visit.state == VisitState.PROPOSED, ~going)))
+    found = select(Visit).where(Visit.state == VisitState.PROPOSED, ~going)
+    again = found.with_only_columns(Visit.id)
+    visits = [
+        each
+        for each in session.scalars(found).all()
+        if gathering.hold_if_free(session, each) and session.scalar(again.where(Visit.id == each.id)) is not None
+    ]
     for visit in visits:
         end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
         record.note(session, visit, "nobody_left", None, now)

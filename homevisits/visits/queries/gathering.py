@@ -80,6 +80,12 @@ def people_facts(session: Session, ids: Sequence[int]) -> list[facts.Person]:
     ]
 
 
+def colleague(session: Session, educator_id: int, school_id: int) -> None:
+    """The educator works at the school: a number from outside names nobody else. Raises `NotFound` otherwise."""
+    if session.scalar(select(Educator.school_id).where(Educator.id == educator_id)) != school_id:
+        raise NotFound
+
+
 def _certificate(row: Certification) -> facts.Certificate | None:
     until = row.valid_until
     if row.revoked_on is not None:
