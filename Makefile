@@ -38,13 +38,13 @@ mutants: .venv/.development  ## break the pure rooms on purpose: which changes d
 	$(BIN)/mutmut run
 
 lock: .venv/.development  ## write the pins anew from what is installed
-	$(BIN)/python tools/lock.py
+	$(BIN)/python .ci/lock.py
 
 wheel: .venv/.development  ## build/dist/homevisits-*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir build/dist .
 
 pictures: .venv/.development  ## take the README's pictures anew (needs Chromium)
-	$(BIN)/python tools/pictures.py
+	$(BIN)/python .ci/pictures.py
 
 clean:  ## remove what was made here, but for the demo's data
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -21,7 +21,7 @@ FILE_CAP, FUNCTION_CAP = 300, 40
 
 def sources(*folders: str) -> list[Path]:
     """Every Python file of ours."""
-    wanted = folders or ("homevisits", "migrations", "tests", "tools")
+    wanted = folders or ("homevisits", "migrations", "tests", ".ci")
     return sorted(path for folder in wanted for path in (ROOT / folder).rglob("*.py"))
 
 
