@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.engine import Connection, Dialect, Engine, ExceptionContext
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
@@ -81,6 +81,7 @@ class Database:
             self.engine = sa.create_engine(
                 address, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True
             )
+            event.listen(self.engine, "handle_error", _without_detail)
         self._writes = sessionmaker(self.engine.execution_options(homevisits_writes=True), expire_on_commit=False)
         self._reads = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
 
@@ -114,6 +115,13 @@ def savepoint(session: Session) -> Iterator[None]:
     """What is written inside is taken back alone when it fails; what was written before it stays. No commit."""
     with session.begin_nested():
         yield
+
+
+def _without_detail(context: ExceptionContext) -> None:
+    # PostgreSQL's DETAIL quotes the row that was refused: names, phones, addresses. What went wrong stands before it.
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args:
+            error.args = (str(error.args[0]).partition("\nDETAIL:")[0], *error.args[1:])
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:

@@ -1,6 +1,7 @@
 """What every page has, whatever it is about: headers, errors without insides, a language, a way to sign in and out."""
 
 import re
+import traceback
 from datetime import timedelta
 from pathlib import Path
 
@@ -296,6 +297,14 @@ def test_what_a_failed_statement_carried_is_in_no_log(database: Database) -> Non
     with pytest.raises(DBAPIError) as failed, database.transaction() as session:
         session.execute(text("INSERT INTO nowhere VALUES (:phone)"), {"phone": "+13035550123"})
     assert "+13035550123" not in str(failed.value)
+
+
+def test_the_row_that_was_refused_is_in_no_log(database: Database) -> None:
+    account(database, "somebody")
+    with pytest.raises(DBAPIError) as failed:
+        account(database, "somebody")
+    assert "somebody@" not in "".join(traceback.format_exception(failed.value))
+    assert "account" in str(failed.value)
 
 
 def test_a_calendars_secret_address_is_in_no_log(
