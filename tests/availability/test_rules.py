@@ -1,6 +1,7 @@
 """When people are free: wall hours on the days the clocks change, what is taken, and which times are best."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -117,6 +118,23 @@ def test_a_visit_lies_wholly_within_one_stretch() -> None:
     assert within_hours(diary, Span(utc(6, 17, 15), utc(6, 18)), zone) == []
 
 
+@pytest.mark.parametrize(
+    ("starts", "first"),
+    [("16:00", "16:00"), ("16:01", "16:15"), ("16:14", "16:15"), ("16:15", "16:15"), ("15:55", "16:00")],
+)
+def test_starts_lie_on_the_quarters_of_an_hour(starts: str, first: str) -> None:
+    diary = Diary(1, "Grace", (hours(starts, "19:00", 1),))
+    found = list(starts_on(diary, TUESDAY, LENGTH, NEW_YORK))
+    assert wall(found[0]) == first
+    assert wall(found[-1]) == "18:15"
+    assert {later - earlier for earlier, later in pairwise(found)} == {timedelta(minutes=15)}
+
+
+def test_a_stretch_within_another_changes_nothing() -> None:
+    (span,) = windows((hours("10:00", "18:00"), hours("11:00", "12:00")), AUTUMN, NEW_YORK)
+    assert (wall(span.starts_at), wall(span.ends_at)) == ("10:00", "18:00")
+
+
 def nobody_minds(_at: datetime, _day: date, _partner: int) -> list[Problem]:
     return []
 
@@ -162,5 +180,6 @@ def test_one_partner_does_not_fill_the_whole_list() -> None:
 
 
 def test_with_one_partner_a_day_gives_two_hours() -> None:
-    slots = [slot(16, 2), slot(17, 2), slot(18, 2)]
+    quarter_later = Slot(utc(6, 16, 45), date(2026, 10, 6), time(16, 45), 2)
+    slots = [slot(16, 2), quarter_later, slot(17, 2), slot(18, 2)]
     assert best_first(slots, {}, 10) == [slot(16, 2), slot(17, 2)]

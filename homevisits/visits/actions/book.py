@@ -70,9 +70,7 @@ def book(session: Session, actor: Actor, wanted: Wanted, policy: Policy, now: da
     with record.refused_by_the_database(session):
         session.add(visit)
         session.flush()
-        seats_of = sorted(zip(people, ("lead", "partner"), ("coming", "asked"), strict=True), key=lambda s: s[0].id)
-        for person, role, state in seats_of:
-            seats.take(session, visit, person, role, state, policy, now)
+        seats.take_both(session, visit, people, policy, now)
         record.note(session, visit, "booked", actor, now)
     return visit
 

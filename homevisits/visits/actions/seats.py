@@ -1,6 +1,6 @@
 """Places in a team, each with its proofs and the stretch of time it takes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -40,6 +40,13 @@ def take(
     session.add(member)
     session.flush()
     return member
+
+
+def take_both(session: Session, visit: Visit, pair: Sequence[facts.Person], policy: Policy, now: datetime) -> None:
+    """Give the lead, who comes, and the partner, who is asked, their places: in id order, as everyone locks people."""
+    places = sorted(zip(pair, ("lead", "partner"), ("coming", "asked"), strict=True), key=lambda place: place[0].id)
+    for person, role, state in places:
+        take(session, visit, person, role, state, policy, now)
 
 
 def commitments_of(session: Session, members: Iterable[VisitMember]) -> dict[int, Commitment]:
