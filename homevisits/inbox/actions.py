@@ -120,6 +120,9 @@ def _to_invitation(session: Session, row: Row, number: int, said: Answer, policy
 
 
 def _to_visit(session: Session, row: Row, number: int, said: Answer, policy: Policy, now: datetime) -> bool:
+    if said is Answer.NOT_NOW and not queries.has_live_visit(session, row.phone):
+        # The visit is over, and no other is ahead: this is a no to being visited, heard and thanked for as such.
+        return _to_invitation(session, row, queries.invitation_of(session, number), said, policy, now)
     caregiver = queries.caregiver_at(session, row.phone, number)
     if said is Answer.YES and caregiver is None:
         return False

@@ -260,6 +260,21 @@ def test_a_late_yes_to_a_visit_that_is_off_waits_for_a_person(town: Town) -> Non
         assert len(queries.to_read(session, town.actors["coordinator"])) == 1
 
 
+def test_a_no_after_the_visit_is_off_is_thanked_for_and_closes_the_asking(town: Town) -> None:
+    arranged(town)
+    text(town, "2", now=NOW + timedelta(minutes=1))
+    text(town, "3", now=NOW + timedelta(minutes=2))
+    with town.database.reading() as session:
+        entry = session.scalars(select(ConsentEntry).order_by(ConsentEntry.id.desc())).first()
+        assert entry is not None
+        assert entry.answer == "not_now"
+        assert session.get_one(Invitation, entry.invitation_id).closed_at is not None
+        sent = session.scalars(select(OutboxText.template).order_by(OutboxText.id)).all()
+        assert sent[-1] == "invitation_not_now"
+        assert "unclear" not in sent
+        assert queries.to_read(session, town.actors["coordinator"]) == []
+
+
 def test_a_no_told_to_a_person_ends_the_visit_at_once(town: Town) -> None:
     visit_id = arranged(town)
     with town.session() as session:

@@ -192,6 +192,20 @@ def test_moving_declining_falling_ill_and_calling_off_work_from_the_pages(walk: 
     assert "Called off" in walk.get("coordinator", f"{visit}/office")
 
 
+def test_no_page_says_what_is_not_so_to_those_who_cannot_come(walk: Walk) -> None:
+    visit = f"/visits/{arrange(walk.town)}"
+    start = visit_of(walk.town, int(visit.rsplit("/", 1)[1])).starts_at
+    offered = walk.get("Grace", f"{visit}/move")
+    assert "Move here" in offered
+    assert f'value="{start.isoformat()}"' not in offered  # to stay is not to move
+    walk.post("Luis", f"{visit}/cannot-come", who=str(walk.town.educators["Luis"]))
+    mine = walk.get("Luis", visit)
+    assert "Grace looks for someone to stand in" in mine
+    assert "the family gets a text" not in mine
+    walk.post("Grace", "/me/opt-out")
+    assert "Take part again" in walk.get("Grace", f"/families/{walk.town.families['Nguyen']}/time")
+
+
 def test_a_week_is_edited_and_typed_values_stay_on_error(walk: Walk) -> None:
     page = walk.get("Grace", "/hours")
     assert 'value="16:00"' in page

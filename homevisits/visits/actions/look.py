@@ -173,7 +173,9 @@ def look_again(
     suits = families.suits(session, visit.family_id, family.language, [colleague], now)
     wanted = _Wanted(Kind(visit.kind), family, lead, {partner.id: partner}, policy, now, but=f"visit:{visit.id}")
     problems = voluntary.everyone_said_yes(family.facts, [lead, partner])
-    return _offer(session, wanted, suits, problems, after)
+    offer = _offer(session, wanted, suits, problems, after)
+    # Their own hour is free for them, yet to stay is not to move: all would be asked again for nothing.
+    return replace(offer, times=tuple(each for each in offer.times if each.starts_at != visit.starts_at))
 
 
 def stand_ins(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> list[StandIn]:
