@@ -41,8 +41,10 @@ def training(given: Typed) -> tuple[Training | None, list[Problem]]:
     problems: list[Problem] = []
     if not given.title:
         problems.append(Problem("missing", "title"))
-    if any(len(text) > LONGEST_TEXT for text in (given.title, given.parent_given, given.parent_family)):
-        problems.append(Problem("too_long", "title", {"most": LONGEST_TEXT}))
+    texts = ("title", "parent_given", "parent_family")
+    problems += [
+        Problem("too_long", name, {"most": LONGEST_TEXT}) for name in texts if len(getattr(given, name)) > LONGEST_TEXT
+    ]
     held_on = _day(given.held_on, problems)
     minutes = _minutes(given.hours, problems)
     parent = _parent(given, problems)

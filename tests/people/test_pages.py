@@ -54,6 +54,9 @@ def test_a_refused_training_keeps_what_was_typed_and_says_everything(town: Town)
     assert "Autumn &lt;b&gt;" in answer.text
     assert 'href="#held_on"' in answer.text
     assert 'href="#hours"' in answer.text
+    longer = client.post("/people/training", data={"title": "T", "parent_given": "N" * 200, "parent_family": "Lee"})
+    assert 'href="#parent_given"' in longer.text  # the field that is too long, not another
+    assert "N" * 200 in longer.text
     answer = client.post("/people/training", data={"title": "T", "held_on": "2026-10-01", "hours": "3"})
     assert answer.status_code == 422
     for field in ("educator_trainer", "parent_trainer", "participants"):
