@@ -46,6 +46,9 @@ SENTENCES = MappingProxyType(
         "not_a_number": N_("Write a number here, such as 60.00."),
         "not_a_day": N_("Write a day here, such as 10/06/2026."),
         "not_a_choice": N_("Choose one of the answers shown."),
+        "not_a_choice:family": N_("Choose the family."),
+        "not_a_choice:answer": N_("Choose what the family said."),
+        "not_a_choice:how": N_("Say how: by phone, in person or on paper."),
         "too_long": N_("Write at most %(most)s characters."),
         # pay
         "rule_amount": N_("Write an amount above $0.00 and at most $10,000.00, with cents, such as 60.00."),
@@ -123,6 +126,7 @@ SENTENCES = MappingProxyType(
         "student_day_twice": N_("Some students have several lines on one day (%(number)s); an absence counts first."),
         # drawing and asking
         "nobody_to_draw_from": N_("Nobody is enrolled there. Choose the school, a grade or a class."),
+        "ask_how_many": N_("Write how many families to ask: from 1 to %(most)s."),
         "draw_how_many": N_("Write how many families to draw: 1 or more."),
         "redraw_needs_reason": N_(
             "There is a draw for these families already. Say why you draw again; the first is kept."

@@ -14,9 +14,10 @@ from homevisits.invitations import actions, order, queries
 from homevisits.invitations.order import Next, Progress
 from homevisits.invitations.queries import Contact
 from homevisits.pages import actor, allow, done, now, reading, transaction
-from homevisits.problems import Problem, RulesBroken
+from homevisits.problems import Problem, RulesBroken, refuse_if_any
 
 bp = Blueprint("invitations", __name__)
+MOST_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,10 @@ def ask(draw_id: int) -> ResponseReturnValue:
             if family.isascii() and family.isdigit() and len(family) < 18:
                 invited = [actions.ask_one(session, actor(), draw_id, int(family), now())]
             else:
-                number = int(count) if count.isascii() and count.isdigit() and len(count) < 4 else 1
+                # Nobody is asked on a number that cannot be read: a text cannot be taken back.
+                number = int(count) if count.isascii() and count.isdigit() and len(count) < 4 else 0
+                in_reach = 1 <= number <= MOST_AT_ONCE
+                refuse_if_any([] if in_reach else [Problem("ask_how_many", f"count-{draw_id}", {"most": MOST_AT_ONCE})])
                 invited = actions.ask_next(session, actor(), draw_id, number, now())
     except RulesBroken as broken:
         return _asking(list(broken.problems)), 422
@@ -73,11 +77,13 @@ def new_request() -> str:
 def record_request() -> ResponseReturnValue:
     """Record that a family asked for a visit itself."""
     family, _colon, school = request.form.get("family", "").partition(":")
+    how = request.form.get("how", "")
     if not all(each.isascii() and each.isdigit() and len(each) < 18 for each in (family, school)):
-        return _request_page([Problem("not_a_choice", "family")]), 422
+        told = [] if how in actions.HOW else [Problem("not_a_choice", "how")]
+        return _request_page([Problem("not_a_choice", "family"), *told]), 422
     try:
         with transaction() as session:
-            actions.request(session, actor(), int(family), int(school), request.form.get("how", ""), now())
+            actions.request(session, actor(), int(family), int(school), how, now())
     except RulesBroken as broken:
         return _request_page(list(broken.problems)), 422
     done(_("Recorded: this family asked for a visit. Its teachers see it in My families."))

@@ -148,7 +148,9 @@ def _trained(evidence: Evidence) -> str:
 def _fair(evidence: Evidence, zone: str) -> str:
     if evidence.drawn_at is not None:
         day = formats.day(evidence.drawn_at, zone)
-        return _("number %(place)s of the draw of %(day)s", place=evidence.place_in_draw or "—", day=day)
+        if evidence.place_in_draw is None:
+            return _("next in line in the draw of %(day)s, after a family said not now", day=day)
+        return _("number %(place)s of the draw of %(day)s", place=evidence.place_in_draw, day=day)
     assert evidence.requested_at is not None
     return _("the family asked for a visit itself on %(day)s", day=formats.day(evidence.requested_at, zone))
 

@@ -89,6 +89,8 @@ def test_the_next_family_is_shown_with_its_reason_and_text_and_only_it_can_be_as
     post(coordinator, f"/asking/{draw_id}/ask", family=first)
     again = post(coordinator, f"/asking/{draw_id}/ask", 422, family=first)
     assert "asked this family a moment ago" in again
+    for nonsense in ("", "-3", "0", "51", "many"):
+        assert "from 1 to 50" in post(coordinator, f"/asking/{draw_id}/ask", 422, count=nonsense)
     post(coordinator, f"/asking/{draw_id}/ask", count=5)
     with quarter.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Invitation)) == 6

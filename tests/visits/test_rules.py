@@ -9,7 +9,9 @@ from homevisits.practices.facts import Certificate, Family, Kind, Meeting, Perso
 from homevisits.problems import Problem
 from homevisits.visits import life, rules
 from homevisits.visits.models import VisitState
+from homevisits.visits.queries.pages import Evidence
 from homevisits.visits.rules import Suits
+from homevisits.visits.words import _fair
 from tests.world import POLICY
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
@@ -207,3 +209,9 @@ def test_every_verb_and_every_state_has_its_place() -> None:
 @pytest.mark.parametrize(("coming", "state"), [(0, "proposed"), (1, "proposed"), (2, "scheduled")])
 def test_a_visit_is_arranged_once_both_come(coming: int, state: str) -> None:
     assert life.when_answered(coming, 2) == state
+
+
+def test_a_family_asked_in_anothers_stead_is_next_in_line_and_has_no_number() -> None:
+    evidence = Evidence(NOW, "text", (), NOW, None, None, None, None)
+    assert _fair(evidence, "America/Denver").startswith("next in line in the draw of ")
+    assert _fair(replace(evidence, place_in_draw=4), "America/Denver").startswith("number 4 of the draw of ")
