@@ -7,7 +7,7 @@ a family is asked     `no_targeting.asked_in_order`: the next of a recorded draw
 a time is looked for  `voluntary.everyone_said_yes`, `voluntary.arranged_in_advance`,
 and a visit booked    `trained_and_paid.certified_on_the_day`, `no_targeting.fairly_asked`,
                       `hopes_and_dreams.relationship_first`, `pairs_and_reflection.two_adults`
-a partner accepts     the same again, but for the notice: between asking and accepting anyone may have left
+a partner accepts     the same six again: anyone may have left, and the family's notice begins when it is told
 a visit is moved      the same six, for the new day; a certificate may end in between
 a partner falls ill   the visit stops being fixed (`two_adults`); a stand-in is judged as one who accepts
 a family answers      `voluntary.a_no_needs_no_reason`: another time, or not now, ends what was planned

@@ -23,7 +23,7 @@ def judge(meeting: Meeting, family: Family, people: Sequence[Person], policy: Po
 
 
 def judge_team(meeting: Meeting, family: Family, people: Sequence[Person], min_trained: int) -> list[Problem]:
-    """The same for a time that stands: nobody is asked for notice again when a partner accepts or stands in."""
+    """The same for a time the family knows of: its notice was kept, whoever stands in now."""
     return [
         *voluntary.everyone_said_yes(family, people),
         *trained_and_paid.certified_on_the_day(people, meeting.day, min_trained),

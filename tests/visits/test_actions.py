@@ -226,6 +226,38 @@ def test_when_one_falls_ill_the_visit_waits_for_a_stand_in(town: Town, ill: str,
     assert visit_of(town, visit_id).state == "completed"
 
 
+def test_the_familys_notice_begins_when_it_is_told_not_when_a_partner_was_asked(town: Town) -> None:
+    visit_id = book(town)
+    latest = visit_of(town, visit_id).starts_at - timedelta(hours=town.policy.minimum_notice_hours)
+    too_late = latest + timedelta(minutes=1)
+    with pytest.raises(RulesBroken) as refused, town.session() as session:
+        actions.accept(session, town.actors["Luis"], visit_id, town.policy, too_late)
+    assert codes(refused) == {"too_soon"}
+    with town.session() as session:
+        assert actions.tidy(session, town.policy, latest) == 0
+        assert actions.tidy(session, town.policy, too_late) == 1
+    assert visit_of(town, visit_id).state == "cancelled_by_educator"
+    assert texts(town, visit_id) == []  # it never heard of this time
+
+
+def test_a_partner_may_accept_up_to_the_notice(town: Town) -> None:
+    visit_id = book(town)
+    latest = visit_of(town, visit_id).starts_at - timedelta(hours=town.policy.minimum_notice_hours)
+    with town.session() as session:
+        actions.accept(session, town.actors["Luis"], visit_id, town.policy, latest)
+    assert visit_of(town, visit_id).state == "scheduled"
+
+
+def test_a_moved_visit_needs_its_notice_anew(town: Town) -> None:
+    visit_id = arrange(town)
+    with town.session() as session:
+        actions.move(session, town.actors["Grace"], visit_id, town.at(7, 17), town.policy, town.now)
+    too_late = town.at(7, 17) - timedelta(hours=1, minutes=30)
+    with pytest.raises(RulesBroken) as refused, town.session() as session:
+        actions.accept(session, town.actors["Luis"], visit_id, town.policy, too_late)
+    assert codes(refused) == {"too_soon"}
+
+
 def test_a_visit_without_a_stand_in_is_not_held_by_one(town: Town) -> None:
     visit_id = arrange(town)
     with town.session() as session:

@@ -21,7 +21,7 @@ def accept(session: Session, actor: Actor, visit_id: int, policy: Policy, now: d
     members = gathering.members_of(session, visit.id)
     mine = members[actor.educator_id or 0]
     refuse_if_any(life.may("accept", visit.state) + _asked(mine) + rules.still_ahead(visit.starts_at, now))
-    refuse_if_any(_judged(session, visit, now))
+    refuse_if_any(_judged(session, visit, policy, now))
     with record.refused_by_the_database(session):
         mine.state, mine.answered_at = "coming", now
         session.flush()
@@ -52,9 +52,11 @@ def _asked(mine: VisitMember) -> list[Problem]:
     return [] if mine.state == "asked" else [Problem("not_asked", None)]
 
 
-def _judged(session: Session, visit: Visit, now: datetime) -> list[Problem]:
-    """Between asking and accepting anyone may have left, or said no."""
+def _judged(session: Session, visit: Visit, policy: Policy, now: datetime) -> list[Problem]:
+    """Between asking and accepting anyone may have left, or said no; and the family's notice begins when it is told."""
     family = gathering.family_at_hand(session, visit.family_id, now.date())
     people = gathering.people_facts(session, [visit.lead_id, visit.partner_id])
     meeting = Meeting(Kind(visit.kind), visit.starts_at, visit.local_date)
-    return rules.judge_team(meeting, family.facts, people, visit.min_trained)
+    if record.knows_the_time(session, visit):
+        return rules.judge_team(meeting, family.facts, people, visit.min_trained)
+    return rules.judge(meeting, family.facts, people, policy, now)

@@ -58,6 +58,13 @@ def changed(visit: Visit, now: datetime) -> None:
     visit.updated_at = now
 
 
+def knows_the_time(session: Session, visit: Visit) -> bool:
+    """Whether the family was told of the time the visit now has: then its notice was kept, whoever stands in."""
+    session.flush()
+    told = select(VisitEvent.what).where(VisitEvent.visit_id == visit.id, VisitEvent.what.in_(("arranged", "moved")))
+    return session.scalar(told.order_by(VisitEvent.id.desc()).limit(1)) == "arranged"
+
+
 def plan_texts(session: Session, visit: Visit, policy: Policy, now: datetime, acknowledge: str | None = None) -> None:
     """Make the family's texts those of the visit as it now stands; `acknowledge` answers what the family just said."""
     session.flush()

@@ -12,6 +12,7 @@ from homevisits.invitations.models import ConsentEntry
 from homevisits.messages import outbox
 from homevisits.people.models import Certification, OptIn
 from homevisits.policies.rules import Policy
+from homevisits.practices.voluntary import earliest
 from homevisits.visits.actions import record
 from homevisits.visits.actions.family import end
 from homevisits.visits.actions.partner import OUT, step_out
@@ -145,12 +146,21 @@ def _both_out(session: Session, policy: Policy, now: datetime) -> int:
 
 
 def _never_came_about(session: Session, policy: Policy, now: datetime) -> int:
-    """What no two people said yes to an hour before is off, and its family told; what nobody wrote up is closed."""
-    unanswered = select(Visit).where(Visit.state == VisitState.PROPOSED, Visit.starts_at <= now + LAST_MOMENT)
+    """What no two people said yes to in time is off, its family told if it knew; what nobody wrote up is closed.
+
+    In time: while the family can still get its notice, or, if it knows of the time, until an hour before.
+    """
+    unanswered = select(Visit).where(
+        Visit.state == VisitState.PROPOSED, Visit.starts_at < earliest(now, policy.minimum_notice_hours)
+    )
     too_late = now - timedelta(days=policy.latest_log_days)
     unwritten = select(Visit).where(Visit.state.in_(("scheduled", "confirmed")), Visit.starts_at < too_late)
     found = [*session.scalars(unanswered), *session.scalars(unwritten)]
-    visits = [each for each in found if gathering.hold_if_free(session, each) and _is_over(each, now, too_late)]
+    visits = [
+        each
+        for each in found
+        if gathering.hold_if_free(session, each) and _is_over(session, each, policy, now, too_late)
+    ]
     for visit in visits:
         end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
         record.note(session, visit, "never_came_about", None, now)
@@ -161,7 +171,9 @@ def _never_came_about(session: Session, policy: Policy, now: datetime) -> int:
     return len(visits)
 
 
-def _is_over(visit: Visit, now: datetime, too_late: datetime) -> bool:
+def _is_over(session: Session, visit: Visit, policy: Policy, now: datetime, too_late: datetime) -> bool:
     if visit.state == VisitState.PROPOSED:
-        return visit.starts_at <= now + LAST_MOMENT
+        if record.knows_the_time(session, visit):
+            return visit.starts_at <= now + LAST_MOMENT
+        return visit.starts_at < earliest(now, policy.minimum_notice_hours)
     return visit.state in LIVE and visit.starts_at < too_late
