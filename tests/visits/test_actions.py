@@ -248,6 +248,14 @@ def test_a_partner_may_accept_up_to_the_notice(town: Town) -> None:
     assert visit_of(town, visit_id).state == "scheduled"
 
 
+def test_moving_twice_to_the_same_time_asks_nobody_again(town: Town) -> None:
+    visit_id = arrange(town)
+    for _tap in range(2):
+        with town.session() as session:
+            actions.move(session, town.actors["Grace"], visit_id, town.at(7, 17), town.policy, town.now)
+    assert visit_of(town, visit_id).version == 1
+
+
 def test_a_moved_visit_needs_its_notice_anew(town: Town) -> None:
     visit_id = arrange(town)
     with town.session() as session:

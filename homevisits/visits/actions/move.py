@@ -24,6 +24,8 @@ def move(session: Session, actor: Actor, visit_id: int, starts_at: datetime, pol
     pair = [visit.lead_id, visit.partner_id]  # as they are now: a stand-in may have come in before the lock
     refuse_if_any(life.may("move", visit.state) + rules.still_ahead(visit.starts_at, now))
     refuse_if_any(gathering.still_going(session, actor, visit))
+    if starts_at == visit.starts_at:
+        return visit  # tapped twice: nobody is asked again for the time that stands
     members = gathering.members_of(session, visit.id)
     family = gathering.family_at_hand(session, visit.family_id, now.date())
     # The proof a place points at stays the same, so it is that certificate which must reach the new day.
