@@ -46,6 +46,7 @@ def ask(draw_id: int) -> ResponseReturnValue:
     family, count = request.form.get("family", ""), request.form.get("count", "")
     try:
         with transaction() as session:
+            draws.row(session, actor(), draw_id)  # of another school: not found, whatever was typed
             if family.isascii() and family.isdigit() and len(family) < 18:
                 invited = [actions.ask_one(session, actor(), draw_id, int(family), now())]
             else:
