@@ -55,7 +55,7 @@ def shoot(page: Any, name: str) -> None:
 
 def book(browser: Any, address: str) -> None:
     """The teacher books the partner of the story, who accepts: there is a visit to show."""
-    page = browser.new_page(viewport=PHONE)
+    page = browser.new_page(reduced_motion="reduce", viewport=PHONE)
     page.set_default_timeout(120_000)
     page.goto(f"{address}/demo/")
     partner = page.locator("form[action$='/demo/be']:has(input[name=part][value=partner])").first.inner_text()
@@ -87,12 +87,12 @@ def take(browser: Any, address: str) -> None:
     """Every picture."""
     book(browser, address)
     for name, part, path, size in PAGES:
-        page = browser.new_page(viewport=size)
+        page = browser.new_page(reduced_motion="reduce", viewport=size)
         page.set_default_timeout(120_000)
         be(page, part, address, path)
         shoot(page, name)
         page.close()
-    page = browser.new_page(viewport=PHONE)
+    page = browser.new_page(reduced_motion="reduce", viewport=PHONE)
     page.set_default_timeout(120_000)
     page.goto(f"{address}/demo/phone")
     page.locator("a[href*='/demo/phone/']").first.click()

@@ -1,0 +1,20 @@
+"""The console carrier: nothing leaves, and with real families nothing private is in the log."""
+
+import logging
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from homevisits.messages.carriers import chosen
+
+
+@pytest.mark.parametrize(("mode", "told"), [("production", False), ("development", True), ("demo", True)])
+def test_the_log_holds_numbers_and_words_of_made_up_families_only(
+    mode: str, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    carrier = chosen(cast(Any, SimpleNamespace(carrier="console", mode=mode)))
+    with caplog.at_level(logging.INFO):
+        assert carrier.send("+13035550142", "Tue 6 Oct, 4:30 pm", "t1").sid == "console-t1"
+    assert ("+13035550142" in caplog.text) is told
+    assert ("4:30" in caplog.text) is told
