@@ -29,6 +29,10 @@ class Permission(StrEnum):
     ATTENDANCE = "attendance"  # the association report; import of attendance
     ROSTER = "roster"  # import of the roster
     OVERVIEW = "overview"  # the district lead's front page
+    DELIVERY = "delivery"  # are texts arriving: one's own schools, lost texts and what to do about them, quiet days
+    SENDERS = "senders"  # what texts go out from, their registration, the guests of a trial
+    CONVERSE = "converse"  # read and answer families' texts: a coordinator of their schools, a pair of its visits
+    URGENT_TEXT = "urgent_text"  # let a text leave outside the hours, with a reason that is kept
 
 
 _E, _S, _D, _U = Role.EDUCATOR, Role.SITE_COORDINATOR, Role.DISTRICT_LEAD, Role.UNION_COORDINATOR
@@ -47,6 +51,10 @@ MAY: dict[Permission, frozenset[Role]] = {
     Permission.ATTENDANCE: frozenset({_D, _U}),
     Permission.ROSTER: frozenset({_D}),
     Permission.OVERVIEW: frozenset({_D}),
+    Permission.DELIVERY: frozenset({_S, _D}),
+    Permission.SENDERS: frozenset({_D}),
+    Permission.CONVERSE: frozenset({_E, _S}),
+    Permission.URGENT_TEXT: frozenset({_S}),
 }
 
 

@@ -19,7 +19,7 @@ from homevisits.policies.rules import Policy
 
 PREFIX = "HOMEVISITS_"
 MODES = ("production", "development", "demo")
-CARRIERS = ("console", "twilio")
+CARRIERS = ("console", "twilio", "kannel")
 
 
 class SettingsWrong(Exception):
@@ -45,6 +45,16 @@ class Settings:
     policy: Policy
     timezone: str
     carrier: str
+    second_carrier: str
+    texting: str
+    text_threads: int
+    texts_folder: str
+    kannel_url: str
+    kannel_username: str
+    kannel_password: str
+    kannel_from: str
+    kannel_secret: str
+    metrics_token: str
     twilio_account_sid: str
     twilio_auth_token: str
     twilio_messaging_service_sid: str
@@ -165,6 +175,7 @@ def _wrong(given: Settings) -> list[str]:
         found.append(f"mode: must be one of {', '.join(MODES)}, not {given.mode!r}")
     if given.carrier not in CARRIERS:
         found.append(f"carrier: must be one of {', '.join(CARRIERS)}, not {given.carrier!r}")
+    found += _wrong_texting(given)
     found += _wrong_addresses(given)
     if given.secret_key and len(given.secret_key) < 32:
         found.append("secret_key: must have at least 32 characters")
@@ -174,7 +185,14 @@ def _wrong(given: Settings) -> list[str]:
         found.append(f"timezone: {given.timezone!r} is not an IANA time zone such as America/Denver")
     if not _price(given.text_segment_dollars):
         found.append("text_segment_dollars: must be dollars such as 0.0120")
-    for key in ("carrier_timeout_seconds", "session_idle_minutes", "session_hours", "web_processes", "web_threads"):
+    for key in (
+        "carrier_timeout_seconds",
+        "text_threads",
+        "session_idle_minutes",
+        "session_hours",
+        "web_processes",
+        "web_threads",
+    ):
         if getattr(given, key) < 1:
             found.append(f"{key}: must be at least 1")
     if not set(given.languages) <= {"en", "es"} or not given.languages:
@@ -190,7 +208,27 @@ def _missing(given: Settings) -> list[str]:
         needed += ["twilio_account_sid", "twilio_auth_token"]
         if not given.twilio_messaging_service_sid and not given.twilio_from:
             needed.append("twilio_messaging_service_sid")
+    if "kannel" in (given.carrier, given.second_carrier):
+        needed += ["kannel_url", "kannel_username", "kannel_password", "kannel_from", "kannel_secret"]
     return [key for key in needed if not getattr(given, key)]
+
+
+def _wrong_texting(given: Settings) -> list[str]:
+    found = []
+    if given.second_carrier not in ("", "kannel"):
+        found.append(f"second_carrier: must be empty or kannel, not {given.second_carrier!r}")
+    elif given.second_carrier and given.second_carrier == given.carrier:
+        found.append("second_carrier: must be another than carrier")
+    if given.texting not in ("trial", "live"):
+        found.append(f"texting: must be trial or live, not {given.texting!r}")
+    for key in ("kannel_secret", "metrics_token"):
+        if 0 < len(getattr(given, key)) < 32:
+            found.append(f"{key}: must have at least 32 characters")
+    if given.kannel_url and urlsplit(given.kannel_url).scheme not in ("http", "https"):
+        found.append("kannel_url: must be an address such as http://127.0.0.1:13013/cgi-bin/sendsms")
+    if given.texts_folder and not Path(given.texts_folder).is_dir():
+        found.append(f"texts_folder: {given.texts_folder} is not a folder")
+    return found
 
 
 def _wrong_addresses(given: Settings) -> list[str]:
@@ -231,7 +269,7 @@ def _phone(number: str) -> bool:
 
 def _wrong_demo(given: Settings) -> list[str]:
     found = []
-    if given.carrier != "console" or given.twilio_account_sid or given.twilio_auth_token:
+    if given.carrier != "console" or given.second_carrier or given.twilio_account_sid or given.twilio_auth_token:
         found.append("mode demo: sends no text; take the Twilio settings away")
     if not _loopback(urlsplit(given.public_url).hostname):
         found.append("mode demo: runs on this machine only (public_url must be a loopback address)")

@@ -5,7 +5,9 @@ import homevisits.availability.models
 import homevisits.calendars.models
 import homevisits.demographics.models
 import homevisits.draws.models
+import homevisits.inbox.models
 import homevisits.invitations.models
+import homevisits.leases
 import homevisits.messages.models
 import homevisits.pay.models
 import homevisits.people.models

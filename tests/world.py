@@ -53,6 +53,15 @@ POLICY = Policy(
     address_from_hours=48,
     address_until_hours=3,
     latest_log_days=30,
+    text_from="09:00",
+    text_until="20:00",
+    text_sunday_from="12:00",
+    text_sunday_until="20:00",
+    texts_per_day=3,
+    texts_per_week=8,
+    texts_off=(),
+    text_wording="plain",
+    text_keep_days=400,
 )
 EDUCATORS = ("Grace", "Luis", "Amina", "Hoa", "Soon", "Out")
 FAMILIES = ("Rivera", "Smith", "Nguyen", "Quiet")

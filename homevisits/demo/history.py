@@ -126,7 +126,7 @@ def _hear(past: Past, room: Room, invitation: int, family: int, digit: str, sess
 
 def _text_back(past: Past, session: Session, about: str, digit: str, now: datetime) -> bool:
     """Answer the newest question about something, from the phone that got it."""
-    sent = select(OutboxText.phone).where(OutboxText.asks == about, OutboxText.state.in_(("sent", "delivered")))
+    sent = select(OutboxText.phone).where(OutboxText.asks == about, OutboxText.state.in_(("accepted", "delivered")))
     phone = session.scalar(sent.order_by(OutboxText.id.desc()).limit(1))
     if phone is None:
         return False

@@ -92,7 +92,7 @@ class Past:
 
     def _deliver_until(self, moment: datetime) -> None:
         """Send the texts that are due before `moment`, each when it is due."""
-        waiting = select(func.min(OutboxText.next_at)).where(OutboxText.state == "queued")
+        waiting = select(func.min(OutboxText.next_at)).where(OutboxText.state.in_(("held", "queued")))
         while True:
             with self.database.reading() as session:
                 due = session.scalar(waiting)

@@ -13,7 +13,7 @@ from homevisits.people.models import Account, Caregiver, Family, Student
 from homevisits.problems import NotFound
 from homevisits.visits.models import LIVE, Visit
 
-LEFT = ("sent", "delivered")
+LEFT = ("accepted", "delivered")
 SHOWN = 40
 
 
@@ -73,7 +73,7 @@ def next_event(session: Session, now: datetime) -> Event | None:
         about[f"visit:{visit}"] = visit
         events += [Event("start", starts_at, visit), Event("end", ends_at, visit)]
     waiting = select(OutboxText.about, OutboxText.next_at).where(
-        OutboxText.about.in_(list(about)), OutboxText.state == "queued"
+        OutboxText.about.in_(list(about)), OutboxText.state.in_(("held", "queued"))
     )
     events += [Event("text", at, about[subject]) for subject, at in session.execute(waiting)]
     return min((event for event in events if event.at > now), key=lambda event: event.at, default=None)

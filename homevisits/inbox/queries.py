@@ -205,7 +205,7 @@ def _with_or_without(
 def _did_not_leave() -> ColumnElement[bool]:
     """The question itself never reached the family: it failed, came too late, or was held back."""
     asked = OutboxText.about == literal("invitation:").concat(cast(Invitation.id, Text))
-    lost = OutboxText.state.in_(("failed", "expired", "suppressed", "unknown"))
+    lost = OutboxText.state.in_(("undelivered", "rejected", "dead", "expired", "suppressed", "unknown"))
     return select(OutboxText.id).where(asked, OutboxText.template == "invitation", lost).exists()
 
 
@@ -253,7 +253,7 @@ def need_partner(session: Session, actor: Actor) -> list[Ahead]:
 def need_telling(session: Session, actor: Actor, now: datetime) -> list[Ahead]:
     """Visits ahead of whose time no text could tell the family: somebody calls. Soonest first."""
     told = OutboxText.about == literal("visit:").concat(cast(Visit.id, Text))
-    under_way = OutboxText.state.in_(("queued", "sending", "sent", "delivered"))
+    under_way = OutboxText.state.in_(("held", "queued", "sending", "accepted", "delivered"))
     rows = session.execute(
         select(Visit.id, School.name, School.timezone, Visit.starts_at)
         .join(School, School.id == Visit.school_id)

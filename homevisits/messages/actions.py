@@ -94,13 +94,13 @@ def _text_of(session: Session, told: Report) -> OutboxText | None:
 
 def _move(text: OutboxText, told: Report, now: datetime) -> None:
     """The carrier has the text, so it left: whatever we thought before, it is not sent again."""
-    if text.state not in ("sending", "unknown", "sent"):
+    if text.state not in ("sending", "unknown", "accepted"):
         return
     text.lease_until = None
     text.sent_at = text.sent_at or now
     if told.status in ("delivered", "read"):
         text.state, text.error = "delivered", None
     elif told.status in ("undelivered", "failed", "canceled"):
-        text.state, text.error = "failed", told.code or told.status
+        text.state, text.error = "undelivered", told.code or told.status
     else:
-        text.state, text.error = "sent", None
+        text.state, text.error = "accepted", None

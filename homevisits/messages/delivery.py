@@ -41,7 +41,7 @@ class Claimed:
 class Result:
     """What became of one attempt."""
 
-    state: str  # sent | queued | failed | unknown
+    state: str  # accepted | queued | rejected | unknown
     error: str | None = None
     receipt: Receipt | None = None
     wait: timedelta | None = None
@@ -107,11 +107,11 @@ def _next_due(session: Session, now: datetime) -> OutboxText | None:
 def attempt(carrier: Carrier, text: Claimed) -> Result:
     """Hand one text to the carrier. No transaction is open here."""
     try:
-        return Result("sent", receipt=carrier.send(text.phone, text.body, text.token))
+        return Result("accepted", receipt=carrier.send(text.phone, text.body, text.token))
     except CarrierDown as down:
         return Result("queued", error=down.code, wait=_wait(text.attempts, down.retry_after))
     except CarrierRefused as refused:
-        return Result("failed", error=refused.code, ends_texting=refused.ends_texting)
+        return Result("rejected", error=refused.code, ends_texting=refused.ends_texting)
     except CarrierUnclear as unclear:
         return Result("unknown", error=unclear.code)
     except Exception:  # a bug in a carrier must not send a text twice

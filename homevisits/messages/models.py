@@ -1,11 +1,76 @@
-"""Tables of texts: the outbox, what families texted, who asked to stop. Knows phones, no people and no visits."""
+"""Tables of texts: the outbox and its attempts, the phones, the senders, what came back. Knows no people, no visits."""
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, UniqueConstraint, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from homevisits.db import Base, Key
+
+STATES = (
+    "held", "queued", "sending", "accepted", "delivered", "undelivered", "unknown", "cancelled", "expired",
+    "suppressed", "rejected", "dead",
+)  # fmt: skip
+WAITING = ("held", "queued")
+"""A text that is to leave, now or later."""
+LEFT = ("accepted", "delivered", "undelivered")
+"""A text a carrier took."""
+LOST = ("undelivered", "rejected", "dead")
+"""A text that a person must see to."""
+_WAITING = text("state IN ('held', 'queued')")
+
+
+def _one_of(name: str, *values: str) -> CheckConstraint:
+    return CheckConstraint(f"{name} IN ({', '.join(repr(value) for value in values)})", name=name)
+
+
+class Phone(Base):
+    """A number we may have to do with. ``state``: whether a text can reach it at all; stops lie in the ledger."""
+
+    __tablename__ = "phone"
+    e164: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(server_default="ok")
+    code: Mapped[str | None]  # what the carrier said when it was marked
+    since: Mapped[datetime | None]
+    last_inbound_at: Mapped[datetime | None]
+    __table_args__ = (_one_of("state", "ok", "landline", "bad", "wrong_number"),)
+
+
+class Sender(Base):
+    """What texts go out from: a carrier's number or service, how fast it may send, and whether it may at all."""
+
+    __tablename__ = "sender"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    carrier: Mapped[str]  # twilio | kannel | console
+    address: Mapped[str]  # +1..., MG...
+    kind: Mapped[str] = mapped_column(server_default="long_code")
+    weight: Mapped[int] = mapped_column(server_default=text("100"))  # how often it is chosen; falls when it fails
+    resting_weight: Mapped[int] = mapped_column(server_default=text("100"))
+    segments_per_second: Mapped[float] = mapped_column(Float, server_default=text("1"))
+    segments_per_day: Mapped[int | None]
+    rate_now: Mapped[float | None] = mapped_column(Float)  # segments a second; None: the full rate
+    tokens: Mapped[float] = mapped_column(Float, server_default=text("0"))  # segments that may leave at once
+    refilled_at: Mapped[datetime | None]
+    paused_until: Mapped[datetime | None]  # a queue that is full, a daily cap
+    pause_reason: Mapped[str | None]
+    breaker: Mapped[str] = mapped_column(server_default="closed")
+    breaker_code: Mapped[str | None]
+    breaker_at: Mapped[datetime | None]  # when it opened
+    probe_at: Mapped[datetime | None]  # when one text may try again
+    failures: Mapped[int] = mapped_column(server_default=text("0"))  # in a row
+    registration: Mapped[str] = mapped_column(server_default="unregistered")
+    brand_id: Mapped[str | None]
+    campaign_id: Mapped[str | None]
+    registered_at: Mapped[datetime | None]
+    note: Mapped[str | None]
+    changed_by: Mapped[int | None]
+    active: Mapped[bool] = mapped_column(server_default=true())  # the settings still name it
+    __table_args__ = (
+        UniqueConstraint("carrier", "address"),
+        _one_of("kind", "long_code", "toll_free", "short_code", "service", "gateway", "console"),
+        _one_of("breaker", "closed", "open", "half_open"),
+        _one_of("registration", "not_needed", "unregistered", "pending", "registered", "refused"),
+    )
 
 
 class OutboxText(Base):
@@ -16,13 +81,21 @@ class OutboxText(Base):
     dedupe_key: Mapped[str] = mapped_column(unique=True)
     about: Mapped[str]  # "visit:17", "invitation:12"
     asks: Mapped[str | None]  # what a reply to it answers; None: nothing
-    phone: Mapped[str]  # E.164
+    phone: Mapped[str] = mapped_column(ForeignKey("phone.e164"))
+    school_id: Mapped[int | None] = mapped_column(ForeignKey("school.id"))
+    zone: Mapped[str | None]  # whose hours count; None: the installation's
     language: Mapped[str]
     template: Mapped[str]
-    body: Mapped[str]
+    pace: Mapped[str] = mapped_column(server_default="automatic")
+    priority: Mapped[int] = mapped_column(server_default=text("5"))  # 1 first: answers, then urgent, then the rest
+    params: Mapped[str] = mapped_column(server_default="{}")  # JSON; what fills the template
+    body: Mapped[str]  # as it would read now; frozen at the claim
+    segments: Mapped[int] = mapped_column(server_default=text("1"))
     not_before: Mapped[datetime]
     expires_at: Mapped[datetime]
     state: Mapped[str] = mapped_column(server_default="queued")
+    wanted: Mapped[bool] = mapped_column(server_default=true())  # false: called off while it was on its way
+    hold_reason: Mapped[str | None]  # quiet | cap | sender | language | template | consent
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_at: Mapped[datetime]
     token: Mapped[str | None] = mapped_column(unique=True)  # of the attempt under way or last made
@@ -33,23 +106,59 @@ class OutboxText(Base):
     error: Mapped[str | None]  # code of what went wrong
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
+    final_at: Mapped[datetime | None]  # when the carrier's last word came
+    urgent_by: Mapped[int | None]  # account that let it leave outside the hours, and why
+    urgent_reason: Mapped[str | None]
+    written_by: Mapped[int | None]  # account that wrote it by hand
+    settled_at: Mapped[datetime | None]  # a person has seen to a lost text
+    settled_by: Mapped[int | None]
+    settled_how: Mapped[str | None]  # retried | called | dismissed
     __table_args__ = (
-        CheckConstraint(
-            "state IN ('queued', 'sending', 'sent', 'delivered', 'unknown', 'withdrawn', 'expired', 'suppressed',"
-            " 'failed')",
-            name="state",
-        ),
-        Index(
-            "ix_outbox_due",
-            "next_at",
-            "id",
-            sqlite_where=text("state = 'queued'"),
-            postgresql_where=text("state = 'queued'"),
-        ),
+        _one_of("state", *STATES),
+        _one_of("pace", "reply", "urgent", "automatic", "written", "staff"),
+        Index("ix_outbox_due", "priority", "next_at", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
         Index("ix_outbox_about", "about"),
         Index("ix_outbox_phone_id", "phone", "id"),
+        Index("ix_outbox_phone_sent_at", "phone", "sent_at"),
         Index("ix_outbox_state_created_at", "state", "created_at"),
-    )
+        Index("ix_outbox_sending", "phone", sqlite_where=text("state = 'sending'"),
+              postgresql_where=text("state = 'sending'")),
+    )  # fmt: skip
+
+
+class Attempt(Base):
+    """One try at handing a text to a carrier. Its token fences what may be noted; its body is what really left."""
+
+    __tablename__ = "attempt"
+    token: Mapped[str] = mapped_column(primary_key=True)
+    outbox_id: Mapped[int] = mapped_column(ForeignKey("outbox.id"))
+    n: Mapped[int]
+    sender_id: Mapped[int | None] = mapped_column(ForeignKey("sender.id"))
+    carrier: Mapped[str]
+    phone: Mapped[str]
+    body_sha256: Mapped[str]
+    segments: Mapped[int]
+    started_at: Mapped[datetime]
+    lease_until: Mapped[datetime | None]  # None: nobody is at it any more
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]  # None: under way
+    http_status: Mapped[int | None]
+    code: Mapped[str | None]
+    sid: Mapped[str | None] = mapped_column(unique=True)
+    status: Mapped[str | None]  # the carrier's word, only upwards
+    status_at: Mapped[datetime | None]
+    looks: Mapped[int] = mapped_column(server_default=text("0"))  # times we looked for it at the carrier
+    look_at: Mapped[datetime | None]  # when to look next: for an unclear one, or a status that does not come
+    __table_args__ = (
+        _one_of("outcome", "accepted", "down", "refused", "unclear", "not_found"),
+        Index("ix_attempt_outbox_id", "outbox_id"),
+        Index("ix_attempt_phone_started_at", "phone", "started_at"),
+        Index("ix_attempt_look_at", "look_at", sqlite_where=text("look_at IS NOT NULL"),
+              postgresql_where=text("look_at IS NOT NULL")),
+        Index("ix_attempt_lease_until", "lease_until", sqlite_where=text("lease_until IS NOT NULL"),
+              postgresql_where=text("lease_until IS NOT NULL")),
+        Index("ix_attempt_sender_id_started_at", "sender_id", "started_at"),
+    )  # fmt: skip
 
 
 class InboundText(Base):
@@ -58,16 +167,27 @@ class InboundText(Base):
     __tablename__ = "inbound"
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     sid: Mapped[str] = mapped_column(unique=True)
+    carrier: Mapped[str] = mapped_column(server_default="console")
     phone: Mapped[str]
     to: Mapped[str]
     body: Mapped[str]
+    media: Mapped[int] = mapped_column(server_default=text("0"))  # how many pictures came with it; they stay there
+    opt_out_type: Mapped[str | None]  # the carrier's own reading: STOP | START | HELP
+    raw: Mapped[str] = mapped_column(server_default="{}")
     received_at: Mapped[datetime]
+    taken_at: Mapped[datetime | None]  # when it was understood and acted on
+    tries: Mapped[int] = mapped_column(server_default=text("0"))
     intent: Mapped[str | None]
     answers: Mapped[str | None]  # the question it was taken to answer
     needs_person: Mapped[bool]  # nobody but a person can tell what is meant
     handled_at: Mapped[datetime | None]
     handled_by: Mapped[int | None]
-    __table_args__ = (Index("ix_inbound_phone_id", "phone", "id"), Index("ix_inbound_needs_person", "needs_person"))
+    __table_args__ = (
+        Index("ix_inbound_phone_id", "phone", "id"),
+        Index("ix_inbound_needs_person", "needs_person"),
+        Index("ix_inbound_not_taken", "id", sqlite_where=text("taken_at IS NULL"),
+              postgresql_where=text("taken_at IS NULL")),
+    )  # fmt: skip
 
 
 class TextingEntry(Base):
@@ -80,6 +200,8 @@ class TextingEntry(Base):
     reason: Mapped[str]  # family | carrier | wrong_number | staff
     at: Mapped[datetime]
     evidence: Mapped[str | None]
+    how: Mapped[str | None]  # text | phone | in_person | letter | web: how a person was told
+    by_account: Mapped[int | None]
     __table_args__ = (
         CheckConstraint("entry IN ('stop', 'start')", name="entry"),
         CheckConstraint("reason IN ('family', 'carrier', 'wrong_number', 'staff')", name="reason"),
@@ -99,4 +221,48 @@ class CarrierEvent(Base):
     token: Mapped[str | None]
     raw: Mapped[str]
     received_at: Mapped[datetime]
-    __table_args__ = (Index("uq_carrier_event_once", "carrier", "sid", "status", "code", unique=True),)
+    applied_at: Mapped[datetime | None]  # None: no attempt of ours is known to it yet
+    __table_args__ = (
+        Index("uq_carrier_event_once", "carrier", "sid", "status", "code", unique=True),
+        Index("ix_carrier_event_not_applied", "sid", sqlite_where=text("applied_at IS NULL"),
+              postgresql_where=text("applied_at IS NULL")),
+    )  # fmt: skip
+
+
+class QuietDay(Base):
+    """A day without automatic texts: at one school, or in the whole district (no school)."""
+
+    __tablename__ = "quiet_day"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    school_id: Mapped[int | None] = mapped_column(ForeignKey("school.id"))
+    day: Mapped[date]
+    name: Mapped[str]
+    by_account: Mapped[int | None]
+    at: Mapped[datetime]
+    __table_args__ = (Index("ix_quiet_day_day_school_id", "day", "school_id"),)
+
+
+class Guest(Base):
+    """Somebody of the staff whose phone a trial may text. In a trial nobody else gets any."""
+
+    __tablename__ = "guest"
+    phone: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    by_account: Mapped[int | None]
+    at: Mapped[datetime]
+
+
+class TextAlert(Base):
+    """Something about texts that a person must know, once: a code nobody knows, a paused text, an open breaker."""
+
+    __tablename__ = "text_alert"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    kind: Mapped[str]  # code | template_paused | breaker | contradiction | repeated | webhook | loop
+    key: Mapped[str]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    times: Mapped[int] = mapped_column(server_default=text("1"))
+    detail: Mapped[str] = mapped_column(server_default="")
+    cleared_at: Mapped[datetime | None]
+    cleared_by: Mapped[int | None]
+    __table_args__ = (UniqueConstraint("kind", "key"),)

@@ -38,7 +38,7 @@ def stop(session: Session, phone: str, reason: str, now: datetime, evidence: str
         session.flush()
     session.execute(
         update(OutboxText)
-        .where(OutboxText.phone == phone, OutboxText.state == "queued", OutboxText.template.not_in(ANSWERS))
+        .where(OutboxText.phone == phone, OutboxText.state.in_(("held", "queued")), OutboxText.template.not_in(ANSWERS))
         .values(state="suppressed")
         .execution_options(synchronize_session="fetch")
     )

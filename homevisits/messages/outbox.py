@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from homevisits.messages import optout, packs
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import WAITING, OutboxText, Phone
 from homevisits.messages.texts import PlannedText
 
 
@@ -18,10 +18,13 @@ def put(session: Session, about: str, text: PlannedText, now: datetime) -> Outbo
     row = session.scalar(select(OutboxText).where(OutboxText.dedupe_key == key))
     # Asked before the row is in the session: a question would write it half filled.
     state = "queued" if optout.lets_through(session, text.to, text.template) else "suppressed"
+    if session.get(Phone, text.to) is None:
+        session.add(Phone(e164=text.to, state="ok"))
+        session.flush()
     if row is None:
         row = OutboxText(dedupe_key=key, about=about, created_at=now, attempts=0, state="queued")
         session.add(row)
-    elif row.state != "withdrawn":
+    elif row.state != "cancelled":
         return row
     row.state = state
     row.about, row.asks, row.phone = about, text.asks, text.to
@@ -38,8 +41,8 @@ def replace(session: Session, about: str, texts: Iterable[PlannedText], now: dat
     keys = [f"{about}:{text.key}" for text in wanted]
     session.execute(
         update(OutboxText)
-        .where(OutboxText.about == about, OutboxText.state == "queued", OutboxText.dedupe_key.not_in(keys))
-        .values(state="withdrawn")
+        .where(OutboxText.about == about, OutboxText.state.in_(WAITING), OutboxText.dedupe_key.not_in(keys))
+        .values(state="cancelled")
         .execution_options(synchronize_session="fetch")
     )
     for text in wanted:

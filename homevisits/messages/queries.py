@@ -8,9 +8,8 @@ from typing import cast
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import LOST, STATES, OutboxText
 
-STATES = ("queued", "sending", "sent", "delivered", "unknown", "withdrawn", "expired", "suppressed", "failed")
 STUCK_AFTER = timedelta(minutes=5)
 
 
@@ -40,17 +39,17 @@ class Delivery:
     @property
     def arrived(self) -> int:
         """Texts that left."""
-        return self.counts.get("sent", 0) + self.counts.get("delivered", 0)
+        return self.counts.get("accepted", 0) + self.counts.get("delivered", 0)
 
     @property
     def waiting(self) -> int:
         """Texts that are to leave."""
-        return self.counts.get("queued", 0) + self.counts.get("sending", 0)
+        return self.counts.get("held", 0) + self.counts.get("queued", 0) + self.counts.get("sending", 0)
 
     @property
     def failed(self) -> int:
         """Texts that surely did not arrive."""
-        return self.counts.get("failed", 0)
+        return sum(self.counts.get(state, 0) for state in LOST)
 
     @property
     def unknown(self) -> int:
@@ -69,7 +68,7 @@ def delivery(session: Session, now: datetime) -> Delivery:
     )
     troubled = (
         select(OutboxText)
-        .where(OutboxText.state.in_(("failed", "unknown")), OutboxText.created_at >= since)
+        .where(OutboxText.state.in_((*LOST, "unknown")), OutboxText.created_at >= since)
         .order_by(OutboxText.id.desc())
         .limit(50)
     )
@@ -97,7 +96,7 @@ def newest_question(session: Session, phone: str) -> OutboxText | None:
         .where(
             OutboxText.phone == phone,
             OutboxText.asks.is_not(None),
-            OutboxText.state.in_(("sending", "sent", "delivered", "unknown")),
+            OutboxText.state.in_(("sending", "accepted", "delivered", "unknown")),
         )
         .order_by(OutboxText.id.desc())
         .limit(1)

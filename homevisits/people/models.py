@@ -42,6 +42,7 @@ class Person(Base):
     family_name: Mapped[str]
     email: Mapped[str | None] = mapped_column(unique=True)
     languages: Mapped[str] = mapped_column(server_default="")  # ISO 639 codes, blank between
+    phone: Mapped[str | None]  # E.164, given by themselves for reminders; no family ever sees it
     __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "person"}  # noqa: RUF012
     __table_args__ = (CheckConstraint("kind IN ('person', 'educator')", name="kind"),)
 

@@ -1,6 +1,9 @@
 """What a district may decide: one frozen policy profile. The five practices are not in it; they are never settings."""
 
+import re
 from dataclasses import dataclass
+
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,15 @@ class Policy:
     certification_months: int
     place_types: tuple[str, ...]
     reminder_hours: tuple[int, ...]
+    text_from: str
+    text_until: str
+    text_sunday_from: str
+    text_sunday_until: str
+    texts_per_day: int
+    texts_per_week: int
+    texts_off: tuple[str, ...]
+    text_wording: str
+    text_keep_days: int
     booking_days_ahead: int
     address_from_hours: int
     address_until_hours: int
@@ -35,6 +47,22 @@ class Policy:
         for name in ("travel_minutes", "address_from_hours", "address_until_hours"):
             if getattr(self, name) < 0:
                 found.append(f"{name} must not be negative")
+        found += self._texting()
         if any(hours < 1 for hours in self.reminder_hours):
             found.append("reminder_hours must be whole hours before the visit, at least 1")
+        return found
+
+    def _texting(self) -> list[str]:
+        found = []
+        for from_, until in (("text_from", "text_until"), ("text_sunday_from", "text_sunday_until")):
+            hours = (getattr(self, from_), getattr(self, until))
+            if not all(_CLOCK.fullmatch(hour) for hour in hours) or not hours[0] < hours[1]:
+                found.append(f"{from_} and {until} must be clock times such as 09:00, the first before the second")
+            elif hours[0] < "08:00" or hours[1] > "21:00":
+                found.append(f"{from_} and {until} must lie between 08:00 and 21:00 (47 CFR 64.1200(c)(1))")
+        for name in ("texts_per_day", "texts_per_week", "text_keep_days"):
+            if getattr(self, name) < 1:
+                found.append(f"{name} must be at least 1")
+        if self.text_wording not in ("plain", "discreet"):
+            found.append("text_wording must be plain or discreet")
         return found

@@ -149,7 +149,7 @@ def test_delivery_says_in_words_what_did_not_arrive(coordinator: FlaskClient, qu
     with quarter.database.transaction() as session:
         for row, (state, error) in zip(
             session.scalars(select(OutboxText).order_by(OutboxText.id)),
-            [("failed", "21211"), ("unknown", "no_answer"), ("failed", "99999")],
+            [("rejected", "21211"), ("unknown", "no_answer"), ("rejected", "99999")],
             strict=False,
         ):
             row.state, row.error = state, error

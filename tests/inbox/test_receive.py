@@ -62,7 +62,7 @@ def got(quarter: Quarter, number: int = 2) -> list[str]:
             .where(OutboxText.phone == phone_of(number))
             .order_by(OutboxText.id)
         )
-        return [template for template, state in rows if state in ("queued", "sent", "delivered")]
+        return [template for template, state in rows if state in ("queued", "accepted", "delivered")]
 
 
 def test_a_reply_is_the_familys_word_in_the_ledger_and_gets_a_text_back(quarter: Quarter) -> None:
@@ -296,7 +296,7 @@ def test_a_visit_that_lost_one_of_its_two_waits_on_today(town: Town) -> None:
 
 def test_a_question_that_never_reached_the_family_becomes_a_call(quarter: Quarter) -> None:
     asked = ask_everyone(quarter)
-    ends = {"Family 02": "failed", "Family 05": "expired", "Family 06": "suppressed", "Family 07": "unknown"}
+    ends = {"Family 02": "rejected", "Family 05": "expired", "Family 06": "suppressed", "Family 07": "unknown"}
     with quarter.database.transaction() as session:
         for family, ended in ends.items():
             about = f"invitation:{asked[family]}"

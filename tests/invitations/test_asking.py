@@ -153,7 +153,7 @@ def test_not_now_withdraws_a_text_that_has_not_left(quarter: Quarter) -> None:
     say(quarter, asked.invitation_id, Answer.NOT_NOW)
     with quarter.database.reading() as session:
         about = OutboxText.about == f"invitation:{asked.invitation_id}"
-        assert set(session.scalars(select(OutboxText.state).where(about))) <= {"withdrawn"}
+        assert set(session.scalars(select(OutboxText.state).where(about))) <= {"cancelled"}
 
 
 def test_a_family_may_ask_itself_without_any_draw(quarter: Quarter) -> None:

@@ -84,7 +84,7 @@ NEVER: Mapping[str, str] = MappingProxyType(
               AND v.state NOT IN ('scheduled', 'confirmed')""",
         "an arranged visit whose family hears nothing": """
             SELECT v.id FROM visit v WHERE v.state = 'scheduled' AND NOT EXISTS (
-              SELECT 1 FROM outbox o WHERE o.about = 'visit:' || v.id AND o.state <> 'withdrawn'
+              SELECT 1 FROM outbox o WHERE o.about = 'visit:' || v.id AND o.state <> 'cancelled'
                 AND o.template IN ('visit_confirm', 'visit_moved'))""",
     }
 )

@@ -98,6 +98,7 @@ def made_settings(twilio_url: str, database_url: str) -> Settings:
         secret_key="a secret of thirty-two characters!",
         public_url="https://visits.example.org",
         carrier="twilio",
+        texting="live",
         twilio_account_sid="AC" + "0" * 32,
         twilio_auth_token="token",
         twilio_from="+15555550199",

@@ -15,10 +15,10 @@ from tests.messages.conftest import NOW, PHONE, Recorder, at, planned, put, rows
 def test_a_due_text_leaves_once(database: Database) -> None:
     put(database, planned())
     carrier = Recorder()
-    assert delivery.tick(database, carrier, at()) == {"sent": 1}
+    assert delivery.tick(database, carrier, at()) == {"accepted": 1}
     assert delivery.tick(database, carrier, at(NOW + timedelta(hours=1))) == {}
     assert len(carrier.sent) == 1
-    assert states(database) == ["sent"]
+    assert states(database) == ["accepted"]
     assert rows(database)[0].sent_at == NOW
 
 
@@ -41,10 +41,10 @@ def test_what_is_no_longer_in_the_plan_is_withdrawn_and_what_comes_back_is_sent(
     put(database, planned("a"), planned("b"))
     with database.transaction() as session:
         outbox.replace(session, "invitation:1", [planned("b"), planned("c")], NOW)
-    assert states(database) == ["withdrawn", "queued", "queued"]
+    assert states(database) == ["cancelled", "queued", "queued"]
     with database.transaction() as session:
         outbox.replace(session, "invitation:1", [planned("a")], NOW)
-    assert states(database) == ["queued", "withdrawn", "withdrawn"]
+    assert states(database) == ["queued", "cancelled", "cancelled"]
 
 
 def test_a_stop_holds_for_what_is_queued_and_for_what_comes_later(database: Database) -> None:
@@ -55,7 +55,7 @@ def test_a_stop_holds_for_what_is_queued_and_for_what_comes_later(database: Data
     put(database, planned("later"), planned("stop", template="stop_confirmed", params={}))
     carrier = Recorder()
     delivery.tick(database, carrier, at())
-    assert states(database) == ["suppressed", "sent", "suppressed", "sent"]
+    assert states(database) == ["suppressed", "accepted", "suppressed", "accepted"]
     assert [to for to, _, _ in carrier.sent] == ["+15555550102", PHONE]
 
 
@@ -108,7 +108,7 @@ def test_only_the_holder_of_the_token_notes_the_result(database: Database) -> No
 @pytest.mark.parametrize(
     ("failure", "state", "error"),
     [
-        (CarrierRefused("21211"), "failed", "21211"),
+        (CarrierRefused("21211"), "rejected", "21211"),
         (CarrierUnclear("no_answer"), "unknown", "no_answer"),
         (CarrierDown("429", 7.0), "queued", "429"),
         (RuntimeError("a bug"), "unknown", "carrier_bug"),
@@ -127,13 +127,13 @@ def test_a_carrier_that_is_down_gets_a_pause_and_then_the_text(database: Databas
     assert delivery.tick(database, carrier, at()) == {"queued": 1}
     assert carrier.sent == []
     delivery.tick(database, carrier, at(NOW + timedelta(seconds=8)))
-    assert states(database) == ["sent", "sent"]
+    assert states(database) == ["accepted", "accepted"]
 
 
 def test_the_carriers_word_that_a_family_said_stop_counts_as_the_familys(database: Database) -> None:
     put(database, planned("a"), planned("b", not_before=NOW + timedelta(hours=1)))
     delivery.tick(database, Recorder(CarrierRefused("21610", ends_texting=True)), at())
-    assert states(database) == ["failed", "suppressed"]
+    assert states(database) == ["rejected", "suppressed"]
 
 
 def test_two_workers_never_send_a_text_twice(database: Database) -> None:
@@ -157,4 +157,4 @@ def test_two_workers_never_send_a_text_twice(database: Database) -> None:
     counts = Counter(to for carrier in carriers for to, _, _ in carrier.sent)
     assert len(counts) == 60
     assert set(counts.values()) == {1}
-    assert states(database) == ["sent"] * 60
+    assert states(database) == ["accepted"] * 60

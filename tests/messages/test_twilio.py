@@ -76,7 +76,7 @@ def test_the_whole_way_ends_in_one_text(database: Database, twilio: FakeTwilio, 
     carrier = Twilio(twilio_settings)
     for seconds in (0, 1, 8, 20):
         delivery.tick(database, carrier, at(NOW + timedelta(seconds=seconds)))
-    assert (len(twilio.sent), twilio.requests, states(database)) == (1, 2, ["sent"])
+    assert (len(twilio.sent), twilio.requests, states(database)) == (1, 2, ["accepted"])
     assert rows(database)[0].sid == twilio.sent[0]["Sid"]
 
 

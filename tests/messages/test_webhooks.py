@@ -121,7 +121,7 @@ def test_the_first_final_word_counts_and_unknown_words_change_nothing(client: Fl
     for status, code in (("partially_delivered", ""), ("undelivered", "30003"), ("delivered", "")):
         assert report(client, text, status, code) == 200
     row = rows(database)[0]
-    assert (row.state, row.error, row.carrier_status) == ("failed", "30003", "undelivered")
+    assert (row.state, row.error, row.carrier_status) == ("undelivered", "30003", "undelivered")
 
 
 def test_a_late_report_settles_what_nobody_knew(client: FlaskClient, database: Database) -> None:
@@ -142,9 +142,9 @@ def test_a_report_may_come_before_the_answer_to_the_send(client: FlaskClient, da
     assert claimed is not None
     assert report(client, rows(database)[0], "sent") == 200
     with database.transaction() as session:
-        delivery.note(session, "twilio", claimed, delivery.Result("sent", receipt=Receipt("SMlate", "queued")), NOW)
+        delivery.note(session, "twilio", claimed, delivery.Result("accepted", receipt=Receipt("SMlate", "queued")), NOW)
     row = rows(database)[0]
-    assert (row.state, row.sid, row.carrier_status) == ("sent", "SMlate", "sent")
+    assert (row.state, row.sid, row.carrier_status) == ("accepted", "SMlate", "sent")
 
 
 def test_a_stop_made_at_the_carrier_holds_here_too(client: FlaskClient, database: Database) -> None:

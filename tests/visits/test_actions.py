@@ -213,7 +213,7 @@ def test_when_one_falls_ill_the_visit_waits_for_a_stand_in(town: Town, ill: str,
             session, town.actors[ill], visit_id, town.educators[ill], town.policy, town.now + timedelta(hours=1)
         )
     assert visit_of(town, visit_id).state == "proposed"
-    assert {state for _, state in texts(town, visit_id)} == {"withdrawn"}
+    assert {state for _, state in texts(town, visit_id)} == {"cancelled"}
     short_before = town.at(7, 14)  # the family's notice was kept when the time was arranged
     with town.session() as session:
         hoa = town.educators["Hoa"]

@@ -1,0 +1,44 @@
+"""Tables of the conversation with a phone: who sees to it, since when it waits, and a question of which question."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from homevisits.db import Base, Key
+
+
+class Thread(Base):
+    """The conversation with one phone: its texts are the inbound and outbox rows of that phone."""
+
+    __tablename__ = "thread"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    phone: Mapped[str] = mapped_column(unique=True)
+    last_at: Mapped[datetime]
+    waiting_since: Mapped[datetime | None]  # the oldest word that nobody has answered; None: nothing waits
+    assigned_to: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    assigned_at: Mapped[datetime | None]
+    __table_args__ = (
+        Index("ix_thread_waiting_since", "waiting_since", sqlite_where=text("waiting_since IS NOT NULL"),
+              postgresql_where=text("waiting_since IS NOT NULL")),
+        Index("ix_thread_last_at", "last_at"),
+    )  # fmt: skip
+
+
+class Choice(Base):
+    """A family's answer that fits two open questions, kept until it says by a digit which one it meant."""
+
+    __tablename__ = "choice"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    phone: Mapped[str]
+    inbound_id: Mapped[int] = mapped_column(ForeignKey("inbound.id"), unique=True)
+    said: Mapped[str]  # yes | other_time | not_now | call_me
+    options: Mapped[str]  # JSON: what each digit stands for, in order: ["visit:17", "invitation:4"]
+    asked_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    chosen: Mapped[str | None]
+    settled_at: Mapped[datetime | None]
+    __table_args__ = (
+        CheckConstraint("said IN ('yes', 'other_time', 'not_now', 'call_me')", name="said"),
+        Index("ix_choice_phone_id", "phone", "id"),
+    )
