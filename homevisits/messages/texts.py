@@ -39,7 +39,9 @@ class PlannedText:
     """A text that should leave: to whom, in which words, from when, until when it is still of use.
 
     ``key`` names it among the texts about one thing: planned twice, it is sent once. ``asks`` is what a reply to it
-    answers ("visit:17").
+    answers ("visit:17"). ``zone`` and ``school_id`` say whose hours and quiet days count (None: the installation's);
+    ``pace`` is the template's own where it is None. A text a person typed has the template "written" and its ``body``;
+    ``urgent_by`` is the account that lets it leave outside the hours, with its reason.
     """
 
     key: str
@@ -50,6 +52,13 @@ class PlannedText:
     not_before: datetime
     expires_at: datetime
     asks: str | None = None
+    zone: str | None = None
+    school_id: int | None = None
+    pace: str | None = None
+    body: str | None = None
+    urgent_by: int | None = None
+    urgent_reason: str | None = None
+    written_by: int | None = None
 
 
 def places(template: str) -> frozenset[str]:
