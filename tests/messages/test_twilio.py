@@ -26,7 +26,7 @@ def test_a_text_is_handed_over_with_its_callback(twilio: FakeTwilio, settings: S
     carrier = carriers.chosen(settings)
     assert carrier.name == "twilio"
     receipt = carrier.send(PHONE, "¡Hola!", "a" * 32)
-    assert receipt == carriers.Receipt("SM" + "0" * 32, "queued")
+    assert receipt == carriers.Receipt(twilio.sent[0]["Sid"], "queued")
     sent = twilio.sent[0]
     assert (sent["To"], sent["From"], sent["Body"]) == (PHONE, "+15555550199", "¡Hola!")
     assert sent["StatusCallback"] == f"https://visits.example.org/twilio/status/{'a' * 32}#rc=3&rp=all"
@@ -93,7 +93,7 @@ def test_an_unclear_end_is_one_text_and_unknown(
 
 WORKER = """
 import sys
-from datetime import timedelta
+import homevisits.tables
 from homevisits.db import Database
 from homevisits.messages import delivery
 from homevisits.messages.twilio import Twilio
