@@ -18,6 +18,7 @@ LEFT = ("accepted", "delivered", "undelivered")
 LOST = ("undelivered", "rejected", "dead")
 """A text that a person must see to."""
 _WAITING = text("state IN ('held', 'queued')")
+_TO_SEE_TO = text("state IN ('undelivered', 'rejected', 'dead') AND settled_at IS NULL")
 
 
 def _one_of(name: str, *values: str) -> CheckConstraint:
@@ -48,7 +49,9 @@ class Sender(Base):
     resting_weight: Mapped[int] = mapped_column(server_default=text("100"))
     segments_per_second: Mapped[float] = mapped_column(Float, server_default=text("1"))
     segments_per_day: Mapped[int | None]
-    rate_now: Mapped[float | None] = mapped_column(Float)  # segments a second; None: the full rate
+    rate_now: Mapped[float | None] = mapped_column(Float)  # segments a second at `slowed_at`; None: the full rate
+    rate_failed: Mapped[float | None] = mapped_column(Float)  # the rate that was too much, last time
+    slowed_at: Mapped[datetime | None]  # when it was; the rate grows again from there
     tokens: Mapped[float] = mapped_column(Float, server_default=text("0"))  # segments that may leave at once
     refilled_at: Mapped[datetime | None]
     paused_until: Mapped[datetime | None]  # a queue that is full, a daily cap
@@ -113,6 +116,7 @@ class OutboxText(Base):
     settled_at: Mapped[datetime | None]  # a person has seen to a lost text
     settled_by: Mapped[int | None]
     settled_how: Mapped[str | None]  # retried | called | dismissed
+    settled_note: Mapped[str | None]  # why it was put aside
     __table_args__ = (
         _one_of("state", *STATES),
         _one_of("pace", "reply", "urgent", "automatic", "written", "staff"),
@@ -121,6 +125,8 @@ class OutboxText(Base):
         Index("ix_outbox_phone_id", "phone", "id"),
         Index("ix_outbox_phone_sent_at", "phone", "sent_at"),
         Index("ix_outbox_state_created_at", "state", "created_at"),
+        Index("ix_outbox_not_before", "not_before"),
+        Index("ix_outbox_lost", "id", sqlite_where=_TO_SEE_TO, postgresql_where=_TO_SEE_TO),
         Index("ix_outbox_sending", "phone", sqlite_where=text("state = 'sending'"),
               postgresql_where=text("state = 'sending'")),
     )  # fmt: skip
@@ -206,6 +212,7 @@ class TextingEntry(Base):
         CheckConstraint("entry IN ('stop', 'start')", name="entry"),
         CheckConstraint("reason IN ('family', 'carrier', 'wrong_number', 'staff')", name="reason"),
         Index("ix_texting_ledger_phone_id", "phone", "id"),
+        Index("ix_texting_ledger_at", "at"),
     )
 
 

@@ -12,6 +12,7 @@ depends_on = None
 
 WAITING = sa.text("state IN ('held', 'queued')")
 SENDING = sa.text("state = 'sending'")
+LOST = sa.text("state IN ('undelivered', 'rejected', 'dead') AND settled_at IS NULL")
 QUEUED = sa.text("state = 'queued'")
 BEFORE = (
     "id", "dedupe_key", "about", "asks", "phone", "language", "template", "body", "not_before", "expires_at", "state",
@@ -54,9 +55,11 @@ def upgrade() -> None:
     op.add_column("person", sa.Column("phone", sa.Text(), nullable=True))
     op.add_column("texting_ledger", sa.Column("how", sa.Text(), nullable=True))
     op.add_column("texting_ledger", sa.Column("by_account", sa.Integer(), nullable=True))
+    op.create_index("ix_texting_ledger_at", "texting_ledger", ["at"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_texting_ledger_at", "texting_ledger")
     op.drop_column("texting_ledger", "by_account")
     op.drop_column("texting_ledger", "how")
     op.drop_column("person", "phone")
@@ -98,6 +101,8 @@ def _phones_and_senders() -> None:
         sa.Column("segments_per_second", sa.Float(), server_default=sa.text("1"), nullable=False),
         sa.Column("segments_per_day", sa.Integer(), nullable=True),
         sa.Column("rate_now", sa.Float(), nullable=True),
+        sa.Column("rate_failed", sa.Float(), nullable=True),
+        sa.Column("slowed_at", db.Moment(timezone=True), nullable=True),
         sa.Column("tokens", sa.Float(), server_default=sa.text("0"), nullable=False),
         sa.Column("refilled_at", db.Moment(timezone=True), nullable=True),
         sa.Column("paused_until", db.Moment(timezone=True), nullable=True),
@@ -178,6 +183,7 @@ def _outbox_after() -> None:
         sa.Column("settled_at", db.Moment(timezone=True), nullable=True),
         sa.Column("settled_by", sa.Integer(), nullable=True),
         sa.Column("settled_how", sa.Text(), nullable=True),
+        sa.Column("settled_note", sa.Text(), nullable=True),
         sa.CheckConstraint("pace IN ('reply', 'urgent', 'automatic', 'written', 'staff')", name=op.f("ck_outbox_pace")),
         sa.CheckConstraint(
             "state IN ('held', 'queued', 'sending', 'accepted', 'delivered', 'undelivered', 'unknown', 'cancelled',"
@@ -189,10 +195,18 @@ def _outbox_after() -> None:
         *_keys(),
     )
     _bring_back(FORTH)
+    # A coordinator sees the texts of their schools: those that left before belong to one, too.
+    for subject in ("invitation", "visit"):
+        op.execute(
+            f"UPDATE outbox SET school_id = (SELECT school_id FROM {subject}"
+            f" WHERE id = CAST(substr(outbox.about, {len(subject) + 2}) AS BIGINT)) WHERE about LIKE '{subject}:%'"
+        )
     op.create_index("ix_outbox_about", "outbox", ["about"])
     op.create_index(
         "ix_outbox_due", "outbox", ["priority", "next_at", "id"], sqlite_where=WAITING, postgresql_where=WAITING
     )
+    op.create_index("ix_outbox_lost", "outbox", ["id"], sqlite_where=LOST, postgresql_where=LOST)
+    op.create_index("ix_outbox_not_before", "outbox", ["not_before"])
     op.create_index("ix_outbox_phone_id", "outbox", ["phone", "id"])
     op.create_index("ix_outbox_phone_sent_at", "outbox", ["phone", "sent_at"])
     op.create_index("ix_outbox_sending", "outbox", ["phone"], sqlite_where=SENDING, postgresql_where=SENDING)
