@@ -1,0 +1,59 @@
+"""Whether a text about an invitation may still leave, asked at the last moment; and whom of a family we may text."""
+
+from datetime import datetime
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from homevisits.invitations.models import ConsentEntry, Invitation
+from homevisits.invitations.queries import counts_for_standing
+from homevisits.messages.models import OutboxText
+from homevisits.people.models import Caregiver, Student
+
+ASKS = "invitation"
+"""The text that asks. The others answer what the family said itself, and go to the phone it said it from."""
+
+
+def text_wanted(session: Session, row: OutboxText, now: datetime) -> str | None:
+    """Why the text must not leave any more: closed, answered, or a code of `unreachable`. None: it may."""
+    if row.template != ASKS:
+        return None
+    word = (
+        select(ConsentEntry.answer)
+        .where(ConsentEntry.family_id == Invitation.family_id, counts_for_standing())
+        .order_by(ConsentEntry.id.desc())
+        .limit(1)
+        .correlate(Invitation)
+        .scalar_subquery()
+    )
+    found = select(Invitation.family_id, Invitation.closed_at, word.label("word"))
+    asked = session.execute(found.where(Invitation.id == int(row.about.partition(":")[2]))).one_or_none()
+    if asked is None or asked.closed_at is not None:
+        return "closed"
+    if asked.word == "yes":
+        return "answered"  # by phone or in person, while the text waited
+    return unreachable(session, asked.family_id, row.phone, now)
+
+
+def unreachable(session: Session, family_id: int, phone: str, now: datetime) -> str | None:
+    """Why nothing more goes to `phone` about this family; None when one of its caregivers hears there.
+
+    restricted | left: whoever has the phone; phone_changed: nobody of the family has it any more; family_left: no
+    child of theirs goes to a school of ours.
+    """
+    today = now.date()
+    here = exists().where(
+        Student.family_id == family_id, or_(Student.enrolled_to.is_(None), Student.enrolled_to >= today)
+    )
+    holders = session.execute(
+        select(Caregiver.restricted, Caregiver.left_on, here.label("here")).where(
+            Caregiver.phone == phone, Caregiver.family_id == family_id
+        )
+    ).all()
+    if not holders:
+        return "phone_changed"
+    if not holders[0].here:
+        return "family_left"
+    if any(not one.restricted and (one.left_on is None or one.left_on > today) for one in holders):
+        return None
+    return "restricted" if all(one.restricted for one in holders) else "left"
