@@ -32,6 +32,7 @@ FEATURES = (
     "homevisits.draws.web",
     "homevisits.invitations.web",
     "homevisits.messages.web",
+    "homevisits.messages.status_web",
     "homevisits.messages.texts_web",
     "homevisits.inbox.web",
     "homevisits.availability.web",

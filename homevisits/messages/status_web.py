@@ -1,0 +1,40 @@
+"""Web of what carriers report about our texts: kept raw, answered at once, told again when we fail."""
+
+import re
+
+from flask import Blueprint, Response, abort, request
+from flask.blueprints import BlueprintSetupState
+
+from homevisits.messages import actions, signature
+from homevisits.pages import now, public, settings, transaction
+
+bp = Blueprint("texts_status", __name__)
+
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+@bp.post("/twilio/status/<token>")
+@public
+def twilio_status(token: str) -> Response:
+    """Twilio tells what became of a text. Whatever else it tells is kept with it."""
+    if not signature.genuine(request, settings()):
+        abort(403)
+    told = actions.Report(
+        carrier="twilio",
+        sid=request.form.get("MessageSid") or request.form.get("SmsSid", ""),
+        status=(request.form.get("MessageStatus") or request.form.get("SmsStatus", "")).lower(),
+        code=request.form.get("ErrorCode", ""),
+        token=token if _TOKEN.fullmatch(token) else None,
+        raw=request.form.to_dict(),
+    )
+    if not told.sid:
+        abort(400)
+    with transaction() as session:
+        actions.report(session, told, now())
+    return Response("<Response/>", mimetype="text/xml")
+
+
+@bp.record_once
+def _machines(state: BlueprintSetupState) -> None:
+    # A machine has no form of ours to copy a token from: its signature is checked instead.
+    state.app.extensions["csrf"].exempt(twilio_status)
