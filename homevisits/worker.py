@@ -67,7 +67,7 @@ def start(wanted: Iterable[Tick]) -> BackgroundScheduler:
 
 def ticks(settings: Settings, database: Database) -> tuple[Tick, ...]:
     """What the worker looks after."""
-    carrier = carriers.chosen(settings)
+    carrier = carriers.chosen(settings)[0]
     return (
         Tick("heartbeat", 10, lambda: beat(database)),
         Tick("visits", 5, lambda: tidy(database, settings.policy)),

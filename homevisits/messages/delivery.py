@@ -107,7 +107,7 @@ def _next_due(session: Session, now: datetime) -> OutboxText | None:
 def attempt(carrier: Carrier, text: Claimed) -> Result:
     """Hand one text to the carrier. No transaction is open here."""
     try:
-        return Result("accepted", receipt=carrier.send(text.phone, text.body, text.token))
+        return Result("accepted", receipt=carrier.send(text.phone, text.body, text.token, sender="", valid_for=3600))
     except CarrierDown as down:
         return Result("queued", error=down.code, wait=_wait(text.attempts, down.retry_after))
     except CarrierRefused as refused:

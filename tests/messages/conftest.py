@@ -1,7 +1,7 @@
 """Texts to send, a fake Twilio, and settings that point at it."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -9,7 +9,7 @@ from sqlalchemy import select
 from homevisits import settings as house_settings
 from homevisits.db import Database
 from homevisits.messages import outbox
-from homevisits.messages.carriers import Receipt
+from homevisits.messages.carriers import Receipt, Seen
 from homevisits.messages.models import OutboxText
 from homevisits.messages.texts import PlannedText
 from homevisits.settings import Settings
@@ -23,17 +23,30 @@ class Recorder:
     """A carrier that takes everything, or fails as it is told."""
 
     name = "recorder"
+    can_find = False
 
     def __init__(self, *fails: Exception) -> None:
         self.sent: list[tuple[str, str, str]] = []
         self.fails = list(fails)
 
-    def send(self, to: str, body: str, token: str) -> Receipt:
+    def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Receipt:
         """Take a text, or raise the next failure."""
         if self.fails:
             raise self.fails.pop(0)
         self.sent.append((to, body, token))
         return Receipt(sid=f"R{token}", status="queued")
+
+    def find(self, to: str) -> list[Seen]:
+        """It cannot be asked."""
+        return []
+
+    def status(self, sid: str) -> Seen | None:
+        """It cannot be asked."""
+        return None
+
+    def on_day(self, day: date) -> Iterator[Seen]:
+        """It cannot be asked."""
+        return iter(())
 
 
 def planned(key: str = "one", **more: object) -> PlannedText:

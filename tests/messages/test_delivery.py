@@ -132,7 +132,7 @@ def test_a_carrier_that_is_down_gets_a_pause_and_then_the_text(database: Databas
 
 def test_the_carriers_word_that_a_family_said_stop_counts_as_the_familys(database: Database) -> None:
     put(database, planned("a"), planned("b", not_before=NOW + timedelta(hours=1)))
-    delivery.tick(database, Recorder(CarrierRefused("21610", ends_texting=True)), at())
+    delivery.tick(database, Recorder(CarrierRefused("21610")), at())
     assert states(database) == ["rejected", "suppressed"]
 
 
