@@ -29,11 +29,25 @@ def lets_through(session: Session, phone: str, template: str) -> bool:
     return template in ANSWERS or may_text(session, phone)
 
 
-def stop(session: Session, phone: str, reason: str, now: datetime, evidence: str | None = None) -> TextingEntry | None:
-    """End texting to `phone`: the ledger's new entry (None when it had ended already), and nothing queued leaves."""
+def stop(
+    session: Session,
+    phone: str,
+    reason: str,
+    now: datetime,
+    evidence: str | None = None,
+    *,
+    how: str | None = None,
+    by_account: int | None = None,
+) -> TextingEntry | None:
+    """End texting to `phone`: the ledger's new entry (None when it had ended already), and nothing queued leaves.
+
+    ``how`` (text | phone | in_person | letter | web) and ``by_account``: how a person of ours was told, and who.
+    """
     entry = None
     if may_text(session, phone):
-        entry = TextingEntry(phone=phone, entry="stop", reason=reason, at=now, evidence=evidence)
+        entry = TextingEntry(
+            phone=phone, entry="stop", reason=reason, at=now, evidence=evidence, how=how, by_account=by_account
+        )
         session.add(entry)
         session.flush()
     session.execute(
@@ -51,6 +65,21 @@ def start(session: Session, phone: str, now: datetime, evidence: str | None = No
     if held is None or held.entry == "start" or held.reason not in ("family", "carrier"):
         return None
     entry = TextingEntry(phone=phone, entry="start", reason="family", at=now, evidence=evidence)
+    session.add(entry)
+    session.flush()
+    return entry
+
+
+def lift(
+    session: Session, phone: str, now: datetime, by_account: int, *, how: str | None = None, evidence: str | None = None
+) -> TextingEntry | None:
+    """A person of ours lifts a stop, because the family told them to; not one the carrier holds: it would not obey."""
+    held = newest(session, phone)
+    if held is None or held.entry == "start" or held.reason == "carrier":
+        return None
+    entry = TextingEntry(
+        phone=phone, entry="start", reason="staff", at=now, evidence=evidence, how=how, by_account=by_account
+    )
     session.add(entry)
     session.flush()
     return entry
