@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -144,8 +144,12 @@ class Twilio:
 
     def on_day(self, day: date) -> Iterator[Seen]:
         """Every text sent on `day` (UTC), a page of a thousand at a time."""
+        begins = datetime.combine(day, time(), UTC)
+        # Moments, as the API's description has them: a bare date it only allows in prose. Whether Twilio minds the hours
+        # or only the days, this is one day.
+        ends = begins + timedelta(days=1, seconds=-1)
         with _sorting():
-            pages = self._messages.stream(date_sent=day.isoformat(), page_size=1000)
+            pages = self._messages.stream(date_sent_after=begins, date_sent_before=ends, page_size=1000)
             for message in pages:
                 yield _seen(message)
 

@@ -1,0 +1,68 @@
+"""Prism as Twilio, Prism before our fake, and what speaks to them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twilio.rest import Client
+
+from homevisits.messages.twilio import Http, Twilio
+from tests import tools
+from tests.messages import fake_twilio
+from tests.messages.conftest import made_settings
+
+ACCOUNT = "AC" + "0" * 32
+SERVICE = "MG" + "a" * 32
+NUMBER, PHONE = "+15005550001", "+15005550006"
+
+
+@pytest.fixture(scope="session")
+def description(shared: Path) -> Path:
+    """Twilio's OpenAPI of the Messages resource, with the error answers it documents in prose."""
+    return shared / "twilio" / "twilio_messages_v2010.errors.json"
+
+
+@pytest.fixture(scope="session")
+def prism(description: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Prism that plays Twilio from its description and refuses what that does not allow."""
+    port, log = tools.free_port(), tmp_path_factory.mktemp("prism") / "mock.log"
+    command = [*tools.node_tool("prism"), "mock", "-h", "127.0.0.1", "-p", str(port), "--errors", str(description)]
+    with tools.started(command, port, log):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def watched(
+    description: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, fake_twilio.FakeTwilio]]:
+    """A Prism before our fake: every request and every answer must be as described, or it answers 500 itself."""
+    port, log = tools.free_port(), tmp_path_factory.mktemp("prism") / "proxy.log"
+    with fake_twilio.running() as fake:
+        command = [*tools.node_tool("prism"), "proxy", "-h", "127.0.0.1", "-p", str(port), "--errors"]
+        with tools.started([*command, str(description), fake.url], port, log):
+            yield f"http://127.0.0.1:{port}", fake
+
+
+@pytest.fixture
+def judged(watched: tuple[str, fake_twilio.FakeTwilio]) -> tuple[str, fake_twilio.FakeTwilio]:
+    """The same, with a fake that has forgotten what it was told to do."""
+    fake = watched[1]
+    fake.next.clear()
+    fake.next_looks.clear()
+    fake.stopped.clear()
+    fake.auth_token, fake.list_lag = None, 0.0
+    return watched
+
+
+def sdk(address: str) -> Any:
+    """The real SDK with our HTTP client."""
+    return Client(ACCOUNT, "token", http_client=Http(10, address), environment={"": ""})
+
+
+def carrier(address: str, prefer: str = "") -> Twilio:
+    """Our carrier; with a wish for which of its examples Prism answers."""
+    ours = Twilio(made_settings(address, "sqlite:///unused.sqlite"))
+    if prefer:
+        ours.http.session.headers["Prefer"] = prefer
+    return ours

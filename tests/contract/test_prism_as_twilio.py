@@ -1,0 +1,68 @@
+"""Every call we make is one that Twilio describes: Prism, made from Twilio's own OpenAPI, lets each pass."""
+
+from datetime import date
+
+import pytest
+from twilio.base.exceptions import TwilioRestException
+
+from homevisits.messages.carriers import CarrierDown, CarrierRefused, CarrierUnclear
+from tests.contract.conftest import NUMBER, PHONE, SERVICE, carrier, sdk
+
+TOKEN = "a" * 32
+
+
+@pytest.mark.parametrize("sender", [NUMBER, SERVICE])
+def test_a_text_is_taken_from_a_number_and_from_a_messaging_service(prism: str, sender: str) -> None:
+    receipt = carrier(prism).send(PHONE, "Hola, visita mañana", TOKEN, sender=sender, valid_for=3600)
+    assert receipt.sid.startswith("SM")
+    assert receipt.status
+
+
+def test_what_was_sent_to_a_phone_can_be_listed(prism: str) -> None:
+    found = carrier(prism).find(PHONE)
+    assert found
+    assert all(seen.sid and seen.status for seen in found)
+
+
+def test_one_text_can_be_asked_for(prism: str) -> None:
+    seen = carrier(prism).status("SM" + "a" * 32)
+    assert seen is not None
+    assert seen.sid.startswith(("SM", "MM"))
+
+
+def test_a_day_can_be_listed(prism: str) -> None:
+    # Prism's example names a next page for ever: the first of it is enough.
+    assert next(iter(carrier(prism).on_day(date(2026, 10, 5)))).sid
+
+
+def test_a_text_can_be_cancelled_redacted_and_deleted(prism: str) -> None:
+    text = sdk(prism).messages("SM" + "a" * 32)
+    assert text.update(status="canceled").sid
+    assert text.update(body="").sid
+    assert text.delete()
+
+
+@pytest.mark.parametrize(
+    ("answer", "raised", "code"),
+    [
+        ("code=429", CarrierDown, "429"),
+        ("code=401", CarrierDown, "20003"),
+        ("code=400, example=21610", CarrierRefused, "21610"),
+        ("code=500", CarrierUnclear, "20500"),
+        ("code=503", CarrierUnclear, "20503"),
+    ],
+)
+def test_each_error_that_twilio_describes_is_understood(
+    prism: str, answer: str, raised: type[CarrierDown | CarrierRefused | CarrierUnclear], code: str
+) -> None:
+    with pytest.raises(raised) as failed:
+        carrier(prism, answer).send(PHONE, "Hello", TOKEN, sender=NUMBER, valid_for=600)
+    assert failed.value.code == code
+
+
+def test_the_judge_is_awake(prism: str) -> None:
+    with pytest.raises(TwilioRestException) as refused:
+        sdk(prism).messages.create(to=PHONE, messaging_service_sid="MGnone", body="Hello")
+    assert refused.value.status in (400, 422)
+    with pytest.raises(TwilioRestException):
+        sdk(prism).messages("XXnope").fetch()

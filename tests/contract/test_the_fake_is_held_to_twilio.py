@@ -1,0 +1,141 @@
+"""Our own fake behind Prism's proxy: what it answers is what Twilio describes, or Prism answers 500 in its place."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from twilio.base.exceptions import TwilioException, TwilioRestException
+
+from homevisits.messages.carriers import CarrierDown
+from tests.contract.conftest import NUMBER, PHONE, SERVICE, carrier, sdk
+from tests.messages.fake_twilio import FakeTwilio
+
+Judged = tuple[str, FakeTwilio]
+
+
+def test_every_step_of_a_message_from_a_number(judged: Judged) -> None:
+    address, fake = judged
+    client = sdk(address)
+    made = client.messages.create(
+        to=PHONE,
+        from_=NUMBER,
+        body="¿Nos vemos mañana?",
+        validity_period=3600,
+        status_callback="https://x.example.org/t",
+    )
+    assert (made.status, made.num_segments, made.date_sent) == ("queued", "1", None)
+    for status in ("sending", "sent", "delivered"):
+        fake.move(made.sid, status)
+        assert client.messages(made.sid).fetch().status == status
+    assert client.messages(made.sid).fetch().date_sent is not None
+    assert client.messages(made.sid).update(body="").body == ""
+    assert client.messages(made.sid).delete()
+    with pytest.raises(TwilioRestException) as gone:
+        client.messages(made.sid).fetch()
+    assert (gone.value.status, gone.value.code) == (404, 20404)
+
+
+def test_a_messaging_service_accepts_and_chooses_later(judged: Judged) -> None:
+    address, fake = judged
+    client = sdk(address)
+    made = client.messages.create(to=PHONE, messaging_service_sid=SERVICE, body="Hello", validity_period=600)
+    assert (made.status, made.num_segments, made.from_, made.messaging_service_sid) == ("accepted", "0", None, SERVICE)
+    fake.move(made.sid, "undelivered", 30003)
+    seen = client.messages(made.sid).fetch()
+    assert (seen.status, seen.error_code, seen.num_segments) == ("undelivered", 30003, "1")
+    assert seen.from_
+
+
+def test_a_message_on_its_way_can_be_cancelled_and_a_final_one_cannot(judged: Judged) -> None:
+    client = sdk(judged[0])
+    made = client.messages.create(to=PHONE, messaging_service_sid=SERVICE, body="Hello")
+    assert client.messages(made.sid).update(status="canceled").status == "canceled"
+    with pytest.raises(TwilioRestException) as late:
+        client.messages(made.sid).update(status="canceled")
+    assert (late.value.status, late.value.code) == (400, 20009)
+
+
+def test_lists_are_newest_first_paged_and_filtered(judged: Judged) -> None:
+    address, fake = judged
+    client, phone = sdk(address), "+15005550017"
+    made = [client.messages.create(to=phone, from_=NUMBER, body=f"{number}").sid for number in range(5)]
+    assert [each.sid for each in client.messages.list(to=phone, page_size=2)] == made[::-1]
+    assert [each.sid for each in client.messages.list(to=phone, page_size=2, limit=3)] == made[:1:-1]
+    fake.move(made[1], "sent")
+    now = datetime.now(UTC)
+    around = {"date_sent_after": now - timedelta(minutes=5), "date_sent_before": now + timedelta(minutes=5)}
+    # What is still queued has no date of sending: a list by date does not hold it.
+    assert [each.sid for each in client.messages.list(to=phone, **around)] == [made[1]]
+    assert [each.sid for each in client.messages.list(to=phone, date_sent=now.date())] == [made[1]]
+    assert client.messages.list(to="+15005550099") == []
+
+
+REFUSED: list[tuple[dict[str, Any], int]] = [
+    ({"to": PHONE, "from_": NUMBER, "body": ""}, 21602),
+    ({"to": PHONE, "body": "Hello"}, 21603),
+    ({"to": PHONE, "from_": NUMBER, "body": "x" * 1601}, 21617),
+    ({"to": "+1", "from_": NUMBER, "body": "Hello"}, 21211),
+    ({"to": "+15005550031", "from_": NUMBER, "body": "Hello"}, 21610),
+]
+
+
+@pytest.mark.parametrize(("wanted", "code"), REFUSED)
+def test_what_twilio_refuses_is_refused_in_its_words(judged: Judged, wanted: dict[str, Any], code: int) -> None:
+    address, fake = judged
+    fake.heard("+15005550031", "Stop")
+    before = len(fake.sent)
+    with pytest.raises(TwilioRestException) as refused:
+        sdk(address).messages.create(**wanted)
+    assert (refused.value.status, refused.value.code, len(fake.sent)) == (400, code, before)
+
+
+@pytest.mark.parametrize(
+    "what", ["400/30034", "401/20003", "403/20005", "404/20404", "429/20429", "500/20500", "503/20503"]
+)
+def test_every_error_is_one_that_twilio_describes(judged: Judged, what: str) -> None:
+    address, fake = judged
+    fake.next.append(what)
+    status, code = map(int, what.split("/"))
+    with pytest.raises((TwilioRestException, CarrierDown)) as failed:
+        sdk(address).messages.create(to=PHONE, from_=NUMBER, body="Hello")
+    if isinstance(failed.value, TwilioRestException):
+        assert (failed.value.status, failed.value.code) == (status, code)
+    else:  # our HTTP client keeps what a 429 asks for
+        assert (failed.value.http_status, failed.value.retry_after) == (status, 7)
+    fake.next_looks.append(what)
+    with pytest.raises((TwilioException, CarrierDown)):
+        sdk(address).messages.list(to=PHONE, limit=1)
+
+
+def test_who_is_not_the_account_is_turned_away(judged: Judged) -> None:
+    address, fake = judged
+    fake.auth_token = "another"
+    with pytest.raises(TwilioRestException) as away:
+        sdk(address).messages.create(to=PHONE, from_=NUMBER, body="Hello")
+    assert (away.value.status, away.value.code) == (401, 20003)
+
+
+def test_our_carrier_meets_the_fake_through_the_judge(judged: Judged) -> None:
+    address, fake = judged
+    ours, phone = carrier(address), "+15005550041"
+    for sender in (NUMBER, SERVICE):
+        receipt = ours.send(phone, f"Hello from {sender}", "b" * 32, sender=sender, valid_for=36_000)
+        assert fake.sent[-1]["ValidityPeriod"] == "36000"
+        assert fake.sent[-1]["Sid"] == receipt.sid
+    found = ours.find(phone)
+    assert [seen.body for seen in found] == [f"Hello from {SERVICE}", f"Hello from {NUMBER}"]
+    seen = ours.status(found[0].sid)
+    assert seen is not None
+    assert (seen.status, seen.to) == ("accepted", phone)
+    assert ours.status("SM" + "f" * 32) is None
+    fake.move(found[1].sid, "delivered")
+    assert found[1].sid in [each.sid for each in ours.on_day(datetime.now(UTC).date())]
+
+
+def test_the_judge_is_awake(judged: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+    address, fake = judged
+    made = sdk(address).messages.create(to=PHONE, from_=NUMBER, body="Hello")
+    monkeypatch.setattr(fake.messages[made.sid], "sid", "not a SID")
+    with pytest.raises(TwilioRestException) as caught:
+        sdk(address).messages(made.sid).fetch()
+    assert caught.value.status == 500
