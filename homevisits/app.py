@@ -22,6 +22,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from homevisits import clock, formats, migrate, pages, places
 from homevisits.db import Database
+from homevisits.messages import packs
 from homevisits.navigation import NAMES
 from homevisits.people import account_web
 from homevisits.people.models import Heartbeat
@@ -50,6 +51,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     """The web application for `settings`."""
     app = Flask("homevisits", template_folder=str(places.templates()), static_folder=str(places.static()))
     app.config.update(_config(settings))
+    packs.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     app.extensions["homevisits"] = pages.House(settings, database or Database(settings.database_url))
     if settings.proxies:
         count = settings.proxies

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from homevisits import migrate, wording
 from homevisits.db import Database
+from homevisits.messages import packs
 from homevisits.people.importing import Report
 from homevisits.people.installation import refuse_if_mixed_up
 from homevisits.people.tables import Finding
@@ -63,6 +64,7 @@ class Failure(Exception):
 def house(**given: Any) -> Iterator[tuple[Settings, Database]]:
     """Settings and a database that this version can work with."""
     settings = load(**given)
+    packs.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     database = Database(settings.database_url)
     try:
         if not migrate.is_current(database):

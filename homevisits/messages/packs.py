@@ -1,24 +1,47 @@
-"""The packs of texts in templates/texts/<language>/: what they say, and which words a speaker approved.
+"""The packs of texts, a folder for each language: what they say, and which words a speaker approved.
 
-A language is sent when each of its texts is approved in the words and letters it has now: a family never gets half a
-conversation, and words changed after the approval are not the approved ones. Anything else is a task for a person.
+A language is sent when each of the texts that a conversation needs is approved in the words and letters it has now: a
+family never gets half a conversation, and words changed after the approval are not the approved ones. Anything else is
+a task for a person. A district's own folder stands before the product's, text by text, and no upgrade touches it. The
+files are looked at again every few seconds, so no process sends words that were changed or taken back meanwhile.
 """
 
-import hashlib
-import tomllib
+import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from homevisits import places
-from homevisits.messages import texts
+from homevisits.messages import shelf, texts
+from homevisits.messages.shelf import BASE, DISCREET, Approval, Pack, Text, mark
 
-BASE = "en"
-"""The language whose texts are the list of all there must be."""
+__all__ = [
+    "BASE",
+    "DISCREET",
+    "LETTERS",
+    "Approval",
+    "NoSuchText",
+    "Pack",
+    "Text",
+    "approve",
+    "forget",
+    "has",
+    "languages",
+    "mark",
+    "own_folder",
+    "pack",
+    "preview",
+    "render",
+    "source",
+    "templates",
+    "use",
+]
 LETTERS = ("plain", "accents")
+EVERY = 2.0
+"""Seconds between two looks at the files."""
 
 
 class NoSuchText(LookupError):
@@ -26,45 +49,38 @@ class NoSuchText(LookupError):
 
 
 @dataclass(frozen=True)
-class Approval:
-    """Who approved a text, when, in which letters; ``words`` is the mark of what was approved."""
+class _Use:
+    """How this installation uses the packs: its own folder, plain or discreet wording, and its address for links."""
 
-    by: str
-    on: date
-    letters: str
-    words: str
-    note: str
+    folder: Path | None = None
+    wording: str = "plain"
+    site: str = ""
 
 
-@dataclass(frozen=True)
-class Text:
-    """One text of a pack. Its state is `approved`, `changed` (since it was approved), `waiting` or `missing`."""
-
-    name: str
-    words: str
-    state: str
-    approval: Approval | None
+_use = _Use()
+_lock = threading.Lock()
+_read_before: dict[str, tuple[float, object, Pack]] = {}
+_listed: tuple[float, tuple[str, ...]] | None = None
 
 
-@dataclass(frozen=True)
-class Pack:
-    """The texts of one language, and the letters they are sent in."""
+def use(folder: str | Path = "", wording: str = "plain", site: str = "") -> None:
+    """Say once, when a process starts: the district's own folder ("": none), the wording, the address for links."""
+    global _use
+    _use = _Use(Path(folder) if folder else None, wording, site.rstrip("/"))
+    forget()
 
-    language: str
-    name: str
-    direction: str
-    letters: str
-    note: str
-    texts: tuple[Text, ...]
 
-    @property
-    def ready(self) -> bool:
-        """Whether it is sent."""
-        return all(text.state == "approved" for text in self.texts)
+def forget() -> None:
+    """Read every file again at the next question."""
+    global _listed
+    with _lock:
+        _listed = None
+        _read_before.clear()
 
-    def text(self, name: str) -> Text | None:
-        """The text of this name."""
-        return next((text for text in self.texts if text.name == name), None)
+
+def own_folder() -> Path | None:
+    """The district's own folder."""
+    return _use.folder
 
 
 def source(language: str, template: str) -> str:
@@ -80,26 +96,36 @@ def has(language: str, template: str) -> bool:
     if language not in languages():
         return False
     held = pack(language)
-    return held.ready and held.text(template) is not None
+    found = held.text(_worded(template))
+    return held.ready and found is not None and found.state == "approved"
 
 
 def render(language: str, template: str, params: Mapping[str, object]) -> str:
-    """The text as it will read. Raises `NoSuchText`, or KeyError when a place has no value."""
+    """The text as it will read, in the installation's wording. Raises `NoSuchText`, or KeyError for an empty place."""
     if not has(language, template):
         raise NoSuchText(f"{language}/{template}")
-    return preview(language, template, params)
+    return preview(language, _worded(template), params)
 
 
 def preview(language: str, template: str, params: Mapping[str, object], letters: str | None = None) -> str:
     """How the text reads, approved or not; in other letters than the pack's when they are named."""
-    filled = texts.fill(source(language, template), params)
+    filled = texts.fill(source(language, template), {"site": _use.site, **params})
     return texts.plain(filled) if (letters or pack(language).letters) == "plain" else filled
 
 
-@lru_cache(maxsize=1)
 def languages() -> tuple[str, ...]:
     """The languages that have any text, sorted."""
-    return tuple(sorted(path.name for path in _folder().iterdir() if path.is_dir()))
+    global _listed
+    known, at = _listed, time.monotonic()
+    if known is not None and at - known[0] < EVERY:
+        return known[1]
+    found: set[str] = set()
+    for folder in _folders():
+        # A district's folder that is away for a moment leaves the product's texts, each as approved as it is.
+        with suppress(FileNotFoundError):
+            found |= {path.name for path in folder.iterdir() if path.is_dir() and path.name[0].isalpha()}
+    _listed = (at, tuple(sorted(found)))
+    return _listed[1]
 
 
 def templates(language: str) -> tuple[str, ...]:
@@ -107,61 +133,51 @@ def templates(language: str) -> tuple[str, ...]:
     return tuple(text.name for text in pack(language).texts if text.state != "missing")
 
 
-@lru_cache(maxsize=32)
 def pack(language: str) -> Pack:
-    """The pack of a language that has one. Read once a process."""
-    folder = _folder() / language
-    head = _read(folder / "pack.toml")
-    written = {path.stem: path.read_text(encoding="utf-8").strip() for path in folder.glob("*.txt")}
-    wanted = {path.stem for path in (_folder() / BASE).glob("*.txt")}
-    letters = str(head.get("letters", "plain"))
-    approvals = {name: Approval(**given) for name, given in _read(folder / "approvals.toml").items()}
-    return Pack(
-        language=language,
-        name=str(head.get("name", language)),
-        direction=str(head.get("direction", "ltr")),
-        letters=letters,
-        note=str(head.get("note", "")),
-        texts=tuple(
-            _text(name, written.get(name), letters, approvals.get(name)) for name in sorted(wanted | {*written})
-        ),
-    )
+    """The pack of a language that has one, as its files are now (or were at most `EVERY` seconds ago)."""
+    known, at = _read_before.get(language), time.monotonic()
+    if known is not None and at - known[0] < EVERY:
+        return known[2]
+    with _lock:
+        folders, now_used = _folders(), _use
+        stamp = (now_used, shelf.stamps(folders, language), shelf.stamps(folders, BASE))
+        if known is not None and known[1] == stamp:
+            made = known[2]
+        else:
+            made = shelf.read(folders, now_used.folder, language, now_used.wording)
+        _read_before[language] = (at, stamp, made)
+    return made
 
 
 def approve(language: str, names: tuple[str, ...], by: str, on: date, note: str) -> None:
-    """Write down that a speaker read these texts as they now are and approves them."""
-    held = pack(language)
-    known = {text.name: text.approval for text in held.texts if text.approval is not None}
+    """Write down that a speaker read these texts as they now are and approves them.
+
+    With a folder of the district's own the words are kept there beside the approval: what was approved is what is
+    sent, whatever later versions of the product say.
+    """
+    held, folder = pack(language), (_use.folder or _folder()) / language
+    folder.mkdir(exist_ok=True)
+    known = shelf.approvals(folder)
     for name in names:
-        known[name] = Approval(by, on, held.letters, mark(source(language, name), held.letters), note)
-    lines = ["# Who approved which words. Written by `homevisits texts approve`; a text changed since is not approved."]
-    for name, one in sorted(known.items()):
-        lines += ["", f"[{name}]", f"by = {_quoted(one.by)}", f"on = {one.on.isoformat()}"]
-        lines += [f'letters = "{one.letters}"', f'words = "{one.words}"', f"note = {_quoted(one.note)}"]
-    (_folder() / language / "approvals.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    pack.cache_clear()
+        words = source(language, name)
+        known[name] = Approval(by, on, held.letters, mark(words, held.letters), note)
+        if _use.folder is not None:
+            (folder / f"{name}.txt").write_text(words + "\n", encoding="utf-8")
+    if _use.folder is not None and not (folder / "pack.toml").exists():
+        (folder / "pack.toml").write_text(f'letters = "{held.letters}"\n', encoding="utf-8")
+    shelf.write_approvals(folder, known)
+    forget()
 
 
-def mark(words: str, letters: str) -> str:
-    """What tells these words in these letters from any others."""
-    return hashlib.sha256(f"{letters}\n{words}".encode()).hexdigest()[:16]
+def _worded(template: str) -> str:
+    """The name of the text in the wording in use: a text that says nothing of a visit has no discreet form."""
+    if _use.wording != "discreet" or pack(BASE).text(template + DISCREET) is None:
+        return template
+    return template + DISCREET
 
 
-def _text(name: str, words: str | None, letters: str, approval: Approval | None) -> Text:
-    if words is None:
-        return Text(name, "", "missing", approval)
-    if approval is None:
-        return Text(name, words, "waiting", None)
-    return Text(name, words, "approved" if approval.words == mark(words, letters) else "changed", approval)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _quoted(text: str) -> str:
-    kept = "".join(character if character.isprintable() else " " for character in text)
-    return '"' + kept.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _folders() -> list[Path]:
+    return [folder for folder in (_use.folder, _folder()) if folder is not None]
 
 
 def _folder() -> Path:

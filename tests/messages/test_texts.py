@@ -84,11 +84,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         for name in ("hello", "bye"):
             (tmp_path / language / f"{name}.txt").write_text(f"Sí, {name} {{school}}\n", encoding="utf-8")
     monkeypatch.setattr(packs, "_folder", lambda: tmp_path)
-    for cached in (packs.pack, packs.languages):
-        cached.cache_clear()
+    packs.forget()
     yield tmp_path
-    for cached in (packs.pack, packs.languages):
-        cached.cache_clear()
+    packs.forget()
 
 
 def approve(*names: str, note: str = "") -> None:
@@ -111,7 +109,7 @@ def test_a_language_is_sent_when_each_of_its_texts_is_approved(folder: Path) -> 
 def test_words_changed_after_the_approval_are_not_the_approved_ones(folder: Path) -> None:
     approve("hello", "bye")
     (folder / "es" / "bye.txt").write_text("Otra cosa", encoding="utf-8")
-    packs.pack.cache_clear()
+    packs.forget()
     assert [text.state for text in packs.pack("es").texts] == ["changed", "approved"]
     assert not packs.has("es", "hello")
 
@@ -119,7 +117,7 @@ def test_words_changed_after_the_approval_are_not_the_approved_ones(folder: Path
 def test_the_letters_are_part_of_what_was_approved(folder: Path) -> None:
     approve("hello", "bye")
     (folder / "es" / "pack.toml").write_text('letters = "accents"\n', encoding="utf-8")
-    packs.pack.cache_clear()
+    packs.forget()
     assert {text.state for text in packs.pack("es").texts} == {"changed"}
     approve("hello", "bye")
     assert packs.render("es", "hello", {"school": "Ñandú"}) == "Sí, hello Ñandú"
@@ -128,7 +126,7 @@ def test_the_letters_are_part_of_what_was_approved(folder: Path) -> None:
 def test_a_text_that_is_not_written_yet_holds_the_language_back(folder: Path) -> None:
     approve("hello", "bye")
     (folder / "en" / "third.txt").write_text("Hello", encoding="utf-8")
-    packs.pack.cache_clear()
+    packs.forget()
     assert packs.templates("es") == ("bye", "hello")
     assert {text.name: text.state for text in packs.pack("es").texts}["third"] == "missing"
     assert not packs.has("es", "hello")

@@ -29,11 +29,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     copy = tmp_path / "texts"
     shutil.copytree(places.templates() / "texts", copy)
     monkeypatch.setattr(packs, "_folder", lambda: copy)
-    for cached in (packs.pack, packs.languages):
-        cached.cache_clear()
+    packs.forget()
     yield copy
-    for cached in (packs.pack, packs.languages):
-        cached.cache_clear()
+    packs.forget()
 
 
 def test_a_text_is_counted() -> None:
@@ -76,7 +74,7 @@ def test_a_speakers_approval_makes_a_language_sent(folder: Path) -> None:
 
 def test_words_that_break_a_rule_cannot_be_approved(folder: Path) -> None:
     (folder / "so" / "help.txt").write_text("Ku jawaab haa", encoding="utf-8")
-    packs.pack.cache_clear()
+    packs.forget()
     said = run("approve", "so", "--by", "Hodan A.")
     assert said.exit_code == 1
     assert "so/help" in said.stderr

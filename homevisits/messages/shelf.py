@@ -1,0 +1,174 @@
+"""The files a pack of texts lies in: words, letters, approvals; the district's own folder before the product's."""
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+BASE = "en"
+"""The language whose texts are the list of all there must be."""
+DISCREET = ".discreet"
+"""The end of a text's name when it is worded for a phone that others read, too."""
+STAFF = "staff_"
+STAFF_LANGUAGES = ("en", "es")
+"""Texts to staff are in the languages of the pages."""
+EXTRAS = ("visit_thanks", "canned_", STAFF)
+"""Beginnings of the names of texts that no conversation needs: without one of them the others are still sent."""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Who approved a text, when, in which letters; ``words`` is the mark of what was approved."""
+
+    by: str
+    on: date
+    letters: str
+    words: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text of a pack. Its state is `approved`, `changed` (since it was approved), `waiting` or `missing`.
+
+    ``needed``: the language is not sent without it. ``own``: the words are the district's.
+    """
+
+    name: str
+    words: str
+    state: str
+    approval: Approval | None
+    needed: bool = True
+    own: bool = False
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The texts of one language, and the letters they are sent in."""
+
+    language: str
+    name: str
+    direction: str
+    letters: str
+    note: str
+    texts: tuple[Text, ...]
+
+    @cached_property
+    def ready(self) -> bool:
+        """Whether it is sent."""
+        return all(text.state == "approved" for text in self.texts if text.needed)
+
+    def text(self, name: str) -> Text | None:
+        """The text of this name."""
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Text]:
+        return {text.name: text for text in self.texts}
+
+
+def read(folders: Sequence[Path], own: Path | None, language: str, wording: str) -> Pack:
+    """The pack of `language` as its files are now; `folders` in the order they count, `own` one of them or None."""
+    head: dict[str, Any] = {}
+    written: dict[str, tuple[str, bool]] = {}
+    for folder in reversed(folders):
+        head |= _toml(folder / language / "pack.toml")
+        for path in (folder / language).glob("*.txt"):
+            written[path.stem] = (path.read_text(encoding="utf-8").strip(), folder == own)
+    signed = [approvals(folder / language) for folder in folders]
+    letters = str(head.get("letters", "plain"))
+    base = {path.stem for folder in folders for path in (folder / BASE).glob("*.txt")}
+    found = []
+    for name in sorted({*written, *(each for each in base if _belongs(each, language, wording))}):
+        words, is_own = written.get(name, (None, False))
+        state, approval = _state(words, letters, [each[name] for each in signed if name in each])
+        found.append(Text(name, words or "", state, approval, _needed(name, base, wording), is_own))
+    return Pack(
+        language=language,
+        name=str(head.get("name", language)),
+        direction=str(head.get("direction", "ltr")),
+        letters=letters,
+        note=str(head.get("note", "")),
+        texts=tuple(found),
+    )
+
+
+def stamps(folders: Sequence[Path], language: str) -> tuple[tuple[str, int, int], ...]:
+    """What tells the files of a language from what they were."""
+    found = []
+    for folder in folders:
+        with suppress(FileNotFoundError), os.scandir(folder / language) as entries:
+            for entry in entries:
+                stat = entry.stat()
+                found.append((entry.path, stat.st_mtime_ns, stat.st_size))
+    return tuple(sorted(found))
+
+
+def approvals(folder: Path) -> dict[str, Approval]:
+    """The approvals that lie in a language's folder, by text."""
+    try:
+        return {name: Approval(**given) for name, given in _toml(folder / "approvals.toml").items()}
+    except TypeError:  # written by hand, and not as an approval is: nothing is taken for approved
+        return {}
+
+
+def write_approvals(folder: Path, known: Mapping[str, Approval]) -> None:
+    """Write them down, whole: a worker that reads at this moment reads the old ones or the new ones."""
+    lines = ["# Who approved which words. Written by `homevisits texts approve`; a text changed since is not approved."]
+    for name, one in sorted(known.items()):
+        header = f"[{_quoted(name)}]" if "." in name else f"[{name}]"
+        lines += ["", header, f"by = {_quoted(one.by)}", f"on = {one.on.isoformat()}"]
+        lines += [f'letters = "{one.letters}"', f'words = "{one.words}"', f"note = {_quoted(one.note)}"]
+    fresh = folder / ".approvals.toml.new"
+    fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    fresh.replace(folder / "approvals.toml")
+
+
+def mark(words: str, letters: str) -> str:
+    """What tells these words in these letters from any others."""
+    return hashlib.sha256(f"{letters}\n{words}".encode()).hexdigest()[:16]
+
+
+def _belongs(name: str, language: str, wording: str) -> bool:
+    """Whether a text that English has is missing in a language that has it not."""
+    if name.startswith(STAFF):
+        return language in STAFF_LANGUAGES
+    return wording == "discreet" or not name.endswith(DISCREET)
+
+
+def _needed(name: str, base: set[str], wording: str) -> bool:
+    """Whether a conversation needs the text, in the wording in use."""
+    if name.startswith(EXTRAS) or name not in base:
+        return False
+    if wording == "discreet":
+        return name.endswith(DISCREET) or name + DISCREET not in base
+    return not name.endswith(DISCREET)
+
+
+def _state(words: str | None, letters: str, signed: Sequence[Approval]) -> tuple[str, Approval | None]:
+    if words is None:
+        return "missing", None
+    for approval in signed:
+        if approval.words == mark(words, letters):
+            return "approved", approval
+    return ("changed", signed[0]) if signed else ("waiting", None)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # half saved: nothing in it counts until it can be read
+        return {}
+
+
+def _quoted(text: str) -> str:
+    kept = "".join(character if character.isprintable() else " " for character in text)
+    return '"' + kept.replace("\\", "\\\\").replace('"', '\\"') + '"'
