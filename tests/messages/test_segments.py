@@ -1,16 +1,16 @@
 """Segments are counted as Twilio's own calculator counts them: by hand, and against the calculator itself."""
 
 import json
+import os
 import random
 import shutil
 import subprocess
-from pathlib import Path
 
-import fasteners
 import pytest
 
 from homevisits.messages import graphemes, lint, packs, texts
 from homevisits.messages.segments import GSM7, GSM7_EXTENDED, Segments, segments
+from tests import tools
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 HAND = [
@@ -111,27 +111,18 @@ def vectors() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def calculator(scratch: Path) -> Path:
-    """Twilio's own calculator in a folder of this session; the first process to come fetches it for all."""
-    if not shutil.which("npm") or not shutil.which("node"):
-        pytest.skip("npm is not installed: Twilio's calculator cannot be asked")
-    folder = scratch / "calculator"
-    with fasteners.InterProcessLock(scratch / "calculator.lock"):
-        if not (folder / "done").exists():
-            folder.mkdir(exist_ok=True)
-            (folder / "package.json").write_text('{"private": true}', encoding="utf-8")
-            (folder / "ask.js").write_text(CALCULATOR, encoding="utf-8")
-            flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--prefer-offline"]
-            wanted = ["sms-segments-calculator@1.3.0", "grapheme-splitter@1.0.4"]
-            subprocess.run(["npm", "install", *flags, *wanted], cwd=folder, check=True, timeout=180)
-            (folder / "done").touch()
-    return folder
+def calculator(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """How to ask Twilio's own calculator."""
+    if not shutil.which("node") or not (tools.node_folder() / "sms-segments-calculator").exists():
+        tools.missing("Twilio's calculator is not on this machine (.ci/node.sh installs it into build/node, with npm)")
+    script = tmp_path_factory.mktemp("calculator") / "ask.js"
+    script.write_text(CALCULATOR, encoding="utf-8")
+    return ["node", str(script)]
 
 
-def test_f22_twilios_own_calculator_says_the_same(calculator: Path) -> None:
-    asked = vectors()
-    ask = ["node", "ask.js"]
-    said = subprocess.run(ask, cwd=calculator, input=json.dumps(asked), capture_output=True, text=True, check=True)
+def test_f22_twilios_own_calculator_says_the_same(calculator: list[str]) -> None:
+    asked, where = vectors(), {**os.environ, "NODE_PATH": str(tools.node_folder())}
+    said = subprocess.run(calculator, env=where, input=json.dumps(asked), capture_output=True, text=True, check=True)
     theirs = [Segments(*each) for each in json.loads(said.stdout)]
     ours = [segments(text) for text in asked]
     assert len(asked) == len(theirs) >= 308
