@@ -48,6 +48,13 @@ NAMES = MappingProxyType(
         "help": _l("They asked for help"),
         "stop_confirmed": _l("They asked for no more texts"),
         "start_confirmed": _l("They want texts again"),
+        "canned_thanks": _l("Ready answer: thank you for telling us"),
+        "canned_will_call": _l("Ready answer: we will call you"),
+        "canned_what_time": _l("Ready answer: which days and times suit you?"),
+        "canned_who_comes": _l("Ready answer: who comes"),
+        "canned_nothing_to_prepare": _l("Ready answer: there is nothing to prepare"),
+        "canned_your_place": _l("Ready answer: at home, or somewhere else"),
+        "canned_your_choice": _l("Ready answer: it is your choice"),
     }
 )
 """What each text is for, in the order of a visit's life."""
