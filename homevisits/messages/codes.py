@@ -42,9 +42,8 @@ KINDS = MappingProxyType(
         ),
         # Kannel's own answers, and how a report of it ends.
         "kannel_busy": Kind.RETRY,
-        "kannel_not_routable": Kind.ACCOUNT,
-        **dict.fromkeys(("kannel_smsc_rejected", "kannel_refused"), Kind.REJECTED),
-        "kannel_failed": Kind.TRANSIENT,
+        "kannel_undelivered": Kind.TRANSIENT,
+        **dict.fromkeys(("kannel_not_routable", "kannel_smsc_rejected", "kannel_refused"), Kind.REJECTED),
     }
 )
 """Every code there is a rule for."""

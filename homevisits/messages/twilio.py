@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
-from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -16,14 +15,13 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from homevisits import clock
 from homevisits.messages.carriers import CarrierDown, CarrierRefused, CarrierUnclear, Receipt, Seen
 from homevisits.messages.codes import Kind, kind_of, known
 from homevisits.messages.unanswered import no_answer
+from homevisits.messages.waits import seconds_to_wait
 from homevisits.settings import Settings
 
 CONNECT_SECONDS = 5
-LONGEST_WAIT = 3600.0
 LOOKED_THROUGH = 50
 """How many texts to a phone are looked through for one whose end nobody knows."""
 WAITS = frozenset({Kind.RETRY, Kind.ACCOUNT, Kind.QUEUE_FULL, Kind.DAILY_CAP})
@@ -72,25 +70,6 @@ class Http(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
             return url
         path = self._base.path.rstrip("/") + urlsplit(url).path
         return urlunsplit((self._base.scheme, self._base.netloc, path, urlsplit(url).query, ""))
-
-
-def seconds_to_wait(retry_after: str, answered: str = "") -> float | None:
-    """Seconds that a Retry-After header asks for, at most an hour; None when it says nothing readable.
-
-    It is a number of seconds or a date (RFC 9110, 10.2.3); a date is taken by the carrier's own clock, `answered`.
-    """
-    if retry_after.strip().isdecimal():
-        return min(float(retry_after), LONGEST_WAIT)
-    until, since = _moment(retry_after), _moment(answered) or clock.now()
-    return min(max((until - since).total_seconds(), 0.0), LONGEST_WAIT) if until else None
-
-
-def _moment(header: str) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 class Twilio:
@@ -145,8 +124,8 @@ class Twilio:
     def on_day(self, day: date) -> Iterator[Seen]:
         """Every text sent on `day` (UTC), a page of a thousand at a time."""
         begins = datetime.combine(day, time(), UTC)
-        # Moments, as the API's description has them: a bare date it only allows in prose. Whether Twilio minds the hours
-        # or only the days, this is one day.
+        # Moments, as the API's description has them: a bare date it only allows in prose. Whether Twilio minds the
+        # hours or only the days, this is one day.
         ends = begins + timedelta(days=1, seconds=-1)
         with _sorting():
             pages = self._messages.stream(date_sent_after=begins, date_sent_before=ends, page_size=1000)
