@@ -32,16 +32,20 @@ FEATURES = (
     "homevisits.people.web",
     "homevisits.draws.web",
     "homevisits.invitations.web",
-    "homevisits.messages.web",
     "homevisits.messages.status_web",
+    "homevisits.messages.kannel_web",
     "homevisits.messages.texts_web",
     "homevisits.inbox.web",
+    "homevisits.inbox.conversations_web",
     "homevisits.availability.web",
     "homevisits.visits.web",
     "homevisits.calendars.web",
     "homevisits.pay.web",
     "homevisits.attendance.web",
     "homevisits.reports.web",
+    "homevisits.reports.texts_web",
+    "homevisits.reports.senders_web",
+    "homevisits.reports.quiet_web",
 )
 """Every feature with pages: its room `web` has a blueprint `bp`."""
 WORKER_LATE = timedelta(seconds=60)
@@ -58,6 +62,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["hat_names"] = NAMES
+    app.jinja_env.globals["waiting_at"] = {}  # a place's address -> how much waits there for the reader
     Bootstrap5(app)
     pages.install(app)
     CSRFProtect(app)

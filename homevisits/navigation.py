@@ -16,6 +16,11 @@ class Place:
     path: str
     name: LazyString
     icon: str
+    also: tuple[str, ...] = ()  # addresses of pages that stand under this place
+
+    def holds(self, path: str) -> bool:
+        """Whether the page at `path` stands here."""
+        return any(path == top or path.startswith(f"{top}/") for top in (self.path, *self.also))
 
 
 NAMES = {
@@ -26,14 +31,14 @@ NAMES = {
 }
 PLACES: dict[Role, tuple[Place, ...]] = {
     Role.EDUCATOR: (
-        Place("/my-day", _l("My day"), "sun"),
+        Place("/my-day", _l("My day"), "sun", ("/conversations",)),
         Place("/families", _l("My families"), "houses"),
         Place("/pay", _l("My pay"), "wallet2"),
         Place("/me", _l("Me"), "person"),
     ),
     Role.SITE_COORDINATOR: (
-        Place("/today", _l("Today"), "sun"),
-        Place("/asking", _l("Asking"), "chat-dots"),
+        Place("/today", _l("Today"), "sun", ("/conversations",)),
+        Place("/asking", _l("Asking"), "chat-dots", ("/delivery", "/quiet-days", "/texts")),
         Place("/visits", _l("Visits"), "house-heart"),
         Place("/people", _l("People"), "people"),
         Place("/approvals", _l("Approvals"), "check2-square"),
@@ -45,7 +50,7 @@ PLACES: dict[Role, tuple[Place, ...]] = {
         Place("/attendance", _l("Reports"), "bar-chart"),
     ),
     Role.DISTRICT_LEAD: (
-        Place("/overview", _l("Overview"), "speedometer2"),
+        Place("/overview", _l("Overview"), "speedometer2", ("/delivery", "/quiet-days", "/senders", "/texts")),
         Place("/tally", _l("Tally"), "clipboard-data"),
         Place("/attendance", _l("Reports"), "bar-chart"),
         Place("/roster", _l("Roster"), "card-list"),
@@ -66,9 +71,8 @@ def hat_of(actor: Actor, path: str, chosen: str | None) -> Role | None:
     if not held:
         return None
     first = Role(chosen) if chosen in held else held[0]
-    top = "/" + path.strip("/").split("/")[0]
     for role in (first, *held):
-        if any(place.path == top for place in PLACES[role]):
+        if any(place.holds(path) for place in PLACES[role]):
             return role
     return first
 

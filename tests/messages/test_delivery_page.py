@@ -1,0 +1,373 @@
+"""The page that says whether texts arrive: its sentence, its numbers, what was lost and what a person did about it."""
+
+import csv
+import io
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from html import unescape
+from itertools import count
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select, update
+
+from homevisits import clock
+from homevisits.access import Actor, Grant, Role
+from homevisits.db import Database
+from homevisits.messages import alerts, lost, packs
+from homevisits.messages.models import OutboxText, Phone, Sender, TextAlert
+from homevisits.people.models import School
+from homevisits.problems import NotFound, RulesBroken
+from tests.shell.doors import account, app_of, browser_of
+from tests.world import NOW, Town, build
+
+PHONE = "+15555550101"
+"""The Riveras', in the town."""
+_numbers = count(1)
+
+
+def words(html: str) -> str:
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))
+
+
+class Desk:
+    """The town, a coordinator of it, a lead of the district, and texts in whatever state."""
+
+    def __init__(self, database: Database, **changed: object) -> None:
+        self.town: Town = build(database)
+        self.database = database
+        with database.transaction() as session:
+            other = School(source_id="s2", name="=Elsewhere", timezone="America/Denver")
+            session.add(other)
+            session.flush()
+            self.other: int = other.id
+        self.app: Flask = app_of(database, texting="live", **changed)
+        self.lead_actor: Actor = account(database, "lead", Grant(Role.DISTRICT_LEAD, None))
+        self.stranger: Actor = account(database, "stranger", Grant(Role.SITE_COORDINATOR, self.other))
+        clock.use(lambda: NOW)
+
+    @property
+    def coordinator(self) -> FlaskClient:
+        return browser_of(self.app, self.town.actors["coordinator"])
+
+    @property
+    def lead(self) -> FlaskClient:
+        return browser_of(self.app, self.lead_actor)
+
+    def text(self, state: str, error: str | None = None, **more: object) -> int:
+        """A text due an hour ago, useful for two hours more."""
+        number = next(_numbers)
+        values: dict[str, object] = {
+            "dedupe_key": f"k{number}",
+            "about": f"visit:{number}",
+            "phone": PHONE,
+            "school_id": self.town.school_id,
+            "language": "en",
+            "template": "visit_reminder",
+            "body": "Hello",
+            "segments": 2,
+            "not_before": NOW - timedelta(hours=1),
+            "next_at": NOW - timedelta(hours=1),
+            "expires_at": NOW + timedelta(hours=2),
+            "created_at": NOW - timedelta(hours=1),
+            **more,
+        }
+        with self.database.transaction() as session:
+            if session.get(Phone, values["phone"]) is None:
+                session.add(Phone(e164=str(values["phone"]), state="ok"))
+                session.flush()
+            row = OutboxText(state=state, error=error, **values)
+            session.add(row)
+            session.flush()
+            return row.id
+
+    def arrived(self, seconds: float, **more: object) -> int:
+        sent = NOW - timedelta(hours=1)
+        return self.text("delivered", sent_at=sent, final_at=sent + timedelta(seconds=seconds), **more)
+
+    def row(self, number: int) -> OutboxText:
+        with self.database.reading() as session:
+            found = session.scalars(select(OutboxText).where(OutboxText.id == number)).one()
+            session.expunge_all()
+            return found
+
+
+@pytest.fixture
+def desk(database: Database) -> Iterator[Desk]:
+    yield Desk(database)
+    clock.use(None)
+
+
+@pytest.fixture
+def quick(sqlite_template: Path, tmp_path: Path) -> Iterator[Desk]:
+    """For what is above the engines."""
+    path = tmp_path / "homevisits.sqlite"
+    shutil.copyfile(sqlite_template, path)
+    yield Desk(Database(f"sqlite:///{path}"))
+    clock.use(None)
+
+
+def page(client: FlaskClient, address: str = "/delivery") -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200, answer.status_code
+    return words(answer.get_data(as_text=True))
+
+
+def test_it_says_yes_when_texts_arrive_and_how_long_that_took(desk: Desk) -> None:
+    for seconds in range(1, 21):
+        desk.arrived(seconds)
+    said = page(desk.coordinator)
+    assert "Yes: all 20 texts we have word of arrived." in said
+    assert "half of them within 11 s, 95 of 100 within 20 s" in said
+    assert "Nothing is due" in said
+    assert "20 40 $0.48" in said  # texts, parts, about
+
+
+def test_a_coordinator_counts_the_texts_of_their_school_and_a_lead_all(desk: Desk) -> None:
+    desk.arrived(1)
+    desk.arrived(1, school_id=desk.other)
+    desk.arrived(1, school_id=None)
+    assert "Yes: the one text we have word of arrived." in page(desk.coordinator)
+    assert "Yes: all 3 texts" in page(desk.lead)
+    assert "Yes: the one text" in page(desk.lead, f"/delivery?school={desk.other}")
+    assert desk.coordinator.get(f"/delivery?school={desk.other}").status_code == 404
+    assert desk.coordinator.get(f"/delivery.csv?school={desk.other}").status_code == 404
+
+
+def test_it_is_narrowed_by_text_language_and_days(desk: Desk) -> None:
+    desk.arrived(1)
+    desk.arrived(1, template="invitation", language="es")
+    desk.arrived(1, not_before=NOW - timedelta(days=20))
+    for query, number in (("", 2), ("?days=30", 3), ("?text=invitation", 1), ("?language=es", 1), ("?language=xx", 2)):
+        said = page(desk.coordinator, f"/delivery{query}")
+        expected = f"all {number} texts" if number > 1 else "the one text"
+        assert f"Yes: {expected}" in said, query
+
+
+@pytest.mark.parametrize(
+    ("states", "says", "light"),
+    [
+        ((), "No text was due in these days.", "Quiet"),
+        (("accepted",), "The carrier has one text and has not said more yet.", "Have a look"),
+        (("unknown", "delivered"), "Mostly: of one text nobody knows whether it arrived.", "Have a look"),
+        (("undelivered", *["delivered"] * 9), "Mostly: 90 % arrived, one text did not.", "Have a look"),
+        (("undelivered", "rejected", "dead", "delivered"), "of 4 texts we know about, 3 did not arrive", "Needs somebody"),
+        (("queued", "delivered"), "No: a text is stuck.", "Needs somebody"),
+        (("cancelled", "expired", "suppressed"), "No text was due in these days.", "Quiet"),
+    ],
+)
+def test_the_sentence_names_the_worst(quick: Desk, states: tuple[str, ...], says: str, light: str) -> None:
+    for state in states:
+        quick.text(state, "30003" if state in ("undelivered", "rejected", "dead") else None)
+    said = page(quick.coordinator)
+    assert says in said
+    assert f"{light} " in said
+
+
+def test_what_waits_says_why_and_until_when(desk: Desk) -> None:
+    later = NOW + timedelta(hours=5)
+    desk.text("held", hold_reason="quiet", next_at=later)
+    desk.text("held", hold_reason="quiet", next_at=later + timedelta(hours=1))
+    desk.text("held", hold_reason="cap", next_at=later)
+    desk.text("queued", next_at=NOW + timedelta(days=3))
+    said = page(desk.coordinator)
+    assert "2 texts wait; the first until Mon 5 Oct, 2:00 pm." in said
+    assert "Outside the hours for texts" in said
+    assert "One text waits until" in said
+    assert "One text is planned for later." in said
+    assert "Nothing is due" in said
+
+
+def test_nothing_that_may_send_is_said_first(quick: Desk) -> None:
+    with quick.database.transaction() as session:
+        session.add(Sender(carrier="twilio", address="+13035550100"))
+    said = page(quick.coordinator)
+    assert "No: nothing that texts go out from may send at present." in said
+    assert "The district lead sees to it." in said
+
+
+def test_failures_are_said_in_words_with_what_can_be_done(quick: Desk) -> None:
+    quick.text("rejected", "21211")
+    quick.text("undelivered", "99999")
+    quick.text("suppressed", "trial")
+    said = page(quick.coordinator)
+    assert "1 · This number cannot get texts. Ask the family for another, or call." in said
+    assert "1 · The carrier refused it (code 99999). Call the family." in said
+    assert "This is a trial, and the phone is not a guest’s." in said
+
+
+def test_no_phone_and_no_family_is_on_the_page_but_among_the_lost(desk: Desk) -> None:
+    desk.arrived(1)
+    for client in (desk.coordinator, desk.lead):
+        said = client.get("/delivery").get_data(as_text=True)
+        assert PHONE not in said
+        assert "Rivera" not in said
+    desk.text("undelivered", "30005")
+    mine, all_of_them = page(desk.coordinator), page(desk.lead)
+    assert "Rivera · …0101" in mine
+    assert "Rivera" not in all_of_them
+    assert "Number ending in 0101" in all_of_them
+    assert PHONE not in desk.lead.get("/delivery").get_data(as_text=True)
+
+
+def test_a_lost_text_is_sent_again_once_with_all_its_tries(desk: Desk) -> None:
+    number = desk.text("undelivered", "30003", attempts=6, token="t" * 32, sid="SM1", settled_at=None)
+    for _ in range(2):
+        answer = desk.coordinator.post(f"/delivery/lost/{number}", data={"how": "retry", "back": "/delivery?days=30"})
+        assert answer.status_code == 303
+        assert answer.location.endswith("/delivery?days=30")
+    row = desk.row(number)
+    assert (row.state, row.attempts, row.next_at, row.token, row.sid) == ("queued", 0, NOW, None, None)
+    assert (row.settled_how, row.settled_at) == ("retried", None)
+    assert "nobody has seen to it" not in page(desk.coordinator)
+    with desk.database.transaction() as session:
+        session.execute(update(OutboxText).values(state="undelivered", error="30003"))
+    assert "was sent again once" in page(desk.coordinator)
+
+
+@pytest.mark.parametrize(
+    ("code", "phone", "expires", "says"),
+    [
+        ("30003", "ok", -1, "too late for this text"),
+        ("30003", "landline", 1, "cannot get texts"),
+        ("no_answer", "ok", 1, "not sent twice"),
+    ],
+)
+def test_it_is_not_sent_again_when_that_is_no_use(quick: Desk, code: str, phone: str, expires: int, says: str) -> None:
+    number = quick.text("dead", code, expires_at=NOW + timedelta(hours=expires))
+    with quick.database.transaction() as session:
+        session.execute(update(Phone).values(state=phone))
+    assert "Send again" not in page(quick.coordinator)
+    client = quick.coordinator
+    assert client.post(f"/delivery/lost/{number}", data={"how": "retry"}).status_code == 303
+    assert says in page(client)
+    assert quick.row(number).state == "dead"
+
+
+@pytest.mark.parametrize("how", ["called", "dismissed"])
+def test_a_lost_text_is_settled_once_by_whoever_came_first(desk: Desk, how: str) -> None:
+    number = desk.text("rejected", "21211")
+    desk.coordinator.post(f"/delivery/lost/{number}", data={"how": how, "note": " spoke to Ana "})
+    desk.lead.post(f"/delivery/lost/{number}", data={"how": "called"})
+    row = desk.row(number)
+    assert (row.settled_how, row.settled_at, row.settled_note) == (how, NOW, "spoke to Ana")
+    assert row.settled_by == desk.town.actors["coordinator"].account_id
+    assert "nobody has seen to it" not in page(desk.coordinator)
+
+
+def test_another_schools_lost_text_is_not_found(quick: Desk) -> None:
+    number = quick.text("dead", "30003")
+    client = browser_of(quick.app, quick.stranger)
+    for how in ("retry", "called", "dismissed"):
+        assert client.post(f"/delivery/lost/{number}", data={"how": how}).status_code == 404
+    assert quick.coordinator.post(f"/delivery/lost/{number}", data={"how": "eaten"}).status_code == 404
+    assert quick.row(number).settled_at is None
+    assert "Rivera" not in page(client)
+
+
+def test_an_answer_leads_nowhere_else(quick: Desk) -> None:
+    number = quick.text("dead", "30003")
+    answer = quick.coordinator.post(
+        f"/delivery/lost/{number}", data={"how": "called", "back": "https://evil.example/delivery"}
+    )
+    assert answer.location == "/delivery"
+
+
+def test_too_long_a_note_is_refused(quick: Desk) -> None:
+    number = quick.text("dead", "30003")
+    with quick.database.transaction() as session, pytest.raises(RulesBroken):
+        lost.settle(session, quick.lead_actor, number, "dismissed", "x" * 201, NOW)
+
+
+def test_an_alert_is_shown_to_the_lead_until_seen(quick: Desk) -> None:
+    with quick.database.transaction() as session:
+        alerts.raise_(session, "code", "twilio:39999", NOW)
+        number = session.scalars(select(TextAlert.id)).one()
+    assert "39999" not in page(quick.coordinator)
+    assert "39999" in page(quick.lead)
+    assert quick.coordinator.post(f"/delivery/alerts/{number}").status_code == 403
+    assert quick.lead.post(f"/delivery/alerts/{number}").status_code == 303
+    assert "39999" not in page(quick.lead)
+
+
+def test_families_no_text_can_reach_are_counted_and_few_of_a_language_are_not(desk: Desk) -> None:
+    from homevisits.messages import optout
+    from homevisits.people.models import Caregiver, Family
+
+    with desk.database.transaction() as session:
+        session.execute(update(Caregiver).where(Caregiver.phone == "+15555550102").values(phone=None))
+        session.add(Phone(e164="+15555550103", state="bad"))
+        session.execute(update(Family).where(Family.name == "Quiet").values(language="so"))
+        optout.stop(session, "+15555550104", "family", NOW)
+    for client in (desk.coordinator, desk.lead):
+        said = page(client)
+        assert "Families with children at school now 4" in said
+        assert "No number that we know 1" in said
+        assert "Only numbers that cannot get texts 1" in said
+        assert "Asked for no texts 1" in said
+        assert "no more texts in these days 1" in said
+        assert "Somali fewer than 10" in said
+    assert "in these days 0" in page(browser_of(desk.app, desk.stranger))
+
+
+def test_the_file_has_a_row_for_day_school_and_text_and_no_formula(desk: Desk) -> None:
+    desk.arrived(1)
+    desk.text("dead", "30003", school_id=desk.other)
+    rows = list(csv.DictReader(io.StringIO(desk.lead.get("/delivery.csv").get_data(as_text=True))))
+    assert [(row["school"], row["text"], row["arrived"], row["did_not_arrive"]) for row in rows] == [
+        ("'=Elsewhere", "visit_reminder", "0", "1"),
+        ("Lincoln Elementary", "visit_reminder", "1", "0"),
+    ]
+    assert rows[1]["day"] == "2026-10-05"
+    assert rows[1]["parts"] == "2"
+    assert rows[1]["dollars"] == "0.0240"
+    of_one = desk.coordinator.get("/delivery.csv").get_data(as_text=True)
+    assert "Elsewhere" not in of_one
+
+
+def test_the_day_is_the_schools_day_also_when_clocks_change(desk: Desk) -> None:
+    from homevisits.messages import dashboard
+
+    first, last = NOW.date().replace(month=10, day=30), NOW.date().replace(month=11, day=3)
+    asked = dashboard.Asked(None, None, None, None, first, last, "America/Denver")
+    for day in asked.days:
+        begin, end = dashboard.midnight(day, asked.zone), dashboard.midnight(day + timedelta(days=1), asked.zone)
+        desk.text("delivered", not_before=begin)
+        desk.text("delivered", not_before=end - timedelta(microseconds=1))
+    with desk.database.reading() as session:
+        found = dashboard.became(session, asked)
+    assert [found.days[day]["delivered"] for day in asked.days] == [2] * 5
+
+
+def test_the_banner_says_who_gets_texts(sqlite_template: Path, tmp_path: Path) -> None:
+    path = tmp_path / "homevisits.sqlite"
+    shutil.copyfile(sqlite_template, path)
+    desk = Desk(Database(f"sqlite:///{path}"))
+    trial, nobody = app_of(desk.database, texting="trial"), app_of(desk.database, mode="production")
+    clock.use(lambda: NOW)
+    for client, address in (
+        (browser_of(trial, desk.lead_actor), "/delivery"),
+        (browser_of(trial, desk.lead_actor), "/senders"),
+        (browser_of(trial, desk.town.actors["coordinator"]), "/asking"),
+    ):
+        assert "Trial: only 0 guests get texts; families get none." in page(client, address)
+    assert "No carrier is set up" in page(browser_of(nobody, desk.lead_actor))
+    for address in ("/delivery", "/asking"):
+        assert "families get none" not in page(desk.coordinator, address)
+
+
+def test_nobody_but_those_who_may_sees_it(quick: Desk) -> None:
+    assert browser_of(quick.app, quick.town.actors["Grace"]).get("/delivery").status_code == 403
+    union = account(quick.database, "union", Grant(Role.UNION_COORDINATOR, None))
+    assert browser_of(quick.app, union).get("/delivery").status_code == 403
+    with quick.database.transaction() as session, pytest.raises(NotFound):
+        lost.retry(session, quick.town.actors["coordinator"], 999, NOW)
+
+
+def test_every_text_has_a_name_in_the_list(quick: Desk) -> None:
+    html = quick.lead.get("/delivery").get_data(as_text=True)
+    assert all(f'<option value="{name}"' in html for name in packs.templates("en"))
