@@ -1,12 +1,13 @@
 """The database: Base, Moment, the engine, and transaction(), the one commit of the house."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, Engine, ExceptionContext
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
@@ -115,6 +116,16 @@ def savepoint(session: Session) -> Iterator[None]:
     """What is written inside is taken back alone when it fails; what was written before it stays. No commit."""
     with session.begin_nested():
         yield
+
+
+def insert_new(session: Session, table: type[Base], rows: Sequence[dict[str, Any]], *unique: str) -> int:
+    """Insert those of `rows` whose `unique` columns no row has yet; how many. Safe beside others who do the same."""
+    if not rows:
+        return 0
+    into = sqlite.insert if is_sqlite(session) else postgresql.insert
+    statement = into(table).on_conflict_do_nothing(index_elements=unique)
+    result = session.connection().execute(statement, list(rows))
+    return int(result.rowcount)
 
 
 def _without_detail(context: ExceptionContext) -> None:

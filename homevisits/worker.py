@@ -1,27 +1,46 @@
 """The worker: a process that only ticks. What is due when stands in rows; here is no job but the ticks."""
 
+import os
+import secrets
 import signal
+import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 
 import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from homevisits import clock, logs
+from homevisits import clock, leases, logs
 from homevisits.attendance import actions as attendance
 from homevisits.db import Database
-from homevisits.messages import carriers, delivery
+from homevisits.invitations.wanted import text_wanted as invitation_wanted
+from homevisits.messages import carriers, days, delivery, reconcile, retention, senders
+from homevisits.messages.carriers import Carrier
+from homevisits.messages.delivery import Check, Rules
+from homevisits.messages.hours import Limits
 from homevisits.pay import actions as pay
 from homevisits.people.models import Heartbeat
 from homevisits.policies.rules import Policy
 from homevisits.settings import Settings
 from homevisits.visits import actions as visits
+from homevisits.visits.wanted import text_wanted as visit_wanted
 
 log = structlog.get_logger("homevisits.worker")
 
 NAME = "worker"
+OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+"""This process, among all that tick."""
+LEASE = timedelta(minutes=5)
+"""How long a tick may take before another process may begin it anew."""
+AT_ONCE = 16
+"""Ticks of this process that may run at the same time: none waits for another."""
+MOST = 1000
+"""Texts in one tick."""
+CHECKS: Mapping[str, Check] = {"visit": visit_wanted, "invitation": invitation_wanted}
+"""Who says whether a text about something may still leave."""
 LATE = timedelta(seconds=60)
 """A worker that has said nothing for so long is taken for dead."""
 
@@ -41,9 +60,10 @@ def run(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, pool_size=settings.text_threads + 5)
     beat(database)
-    scheduler = start(ticks(settings, database))
+    _senders(database, settings)
+    scheduler = start(ticks(settings, database, stop))
     log.info("worker started", carrier=settings.carrier)
     try:
         stop.wait()
@@ -55,7 +75,7 @@ def run(settings: Settings) -> None:
 
 def start(wanted: Iterable[Tick]) -> BackgroundScheduler:
     """Begin ticking in threads of this process. A tick that is still running is not started a second time."""
-    scheduler = BackgroundScheduler(timezone=UTC)
+    scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(AT_ONCE)})
     for tick in wanted:
         scheduler.add_job(
             once, "interval", [tick], id=tick.name, seconds=tick.seconds, max_instances=1, coalesce=True,
@@ -65,16 +85,70 @@ def start(wanted: Iterable[Tick]) -> BackgroundScheduler:
     return scheduler
 
 
-def ticks(settings: Settings, database: Database) -> tuple[Tick, ...]:
-    """What the worker looks after."""
-    carrier = carriers.chosen(settings)[0]
+def ticks(settings: Settings, database: Database, stop: threading.Event | None = None) -> tuple[Tick, ...]:
+    """What the worker looks after. All but the heartbeat and the texts take their lease first."""
+    out = carriers.chosen(settings)
+    rules = rules_of(settings)
+    policy = settings.policy
+
+    def leased(name: str, seconds: float, run: Callable[[], int], **more: bool) -> Tick:
+        return Tick(name, seconds, lambda: _leased(database, name, run, **more))
+
     return (
         Tick("heartbeat", 10, lambda: beat(database)),
-        Tick("visits", 5, lambda: tidy(database, settings.policy)),
-        Tick("texts", 2, lambda: delivery.tick(database, carrier, clock.now).total()),
-        Tick("pay", 5, lambda: settle(database)),
-        Tick("attendance", 60, lambda: refresh(database)),
+        leased("senders", 60, lambda: _senders(database, settings)),
+        leased("visits", 5, lambda: tidy(database, policy)),
+        Tick("texts", 1, lambda: delivery.tick(database, out, rules, clock.now, MOST, stop=stop).total()),
+        leased("lapse", 30, lambda: _lapse(database)),
+        leased("look", 10, lambda: reconcile.look(database, out, clock.now)),
+        leased("poll", 300, lambda: reconcile.poll(database, out, clock.now)),
+        leased("days", 600, lambda: _yesterday(database, out), daily=True),
+        leased("retention", 600, lambda: retention.empty(database, policy.text_keep_days, clock.now()), daily=True),
+        leased("pay", 5, lambda: settle(database)),
+        leased("attendance", 60, lambda: refresh(database)),
     )
+
+
+def rules_of(settings: Settings) -> Rules:
+    """What delivery goes by under these settings. The console only stands for a carrier where there are no families."""
+    console = settings.carrier == "console"
+    return Rules(
+        limits=Limits.of(settings.policy),
+        zone=settings.timezone,
+        trial=settings.texting == "trial" and not (console and settings.mode != "production"),
+        silent=console and not settings.second_carrier and settings.mode == "production",
+        checks=CHECKS,
+        threads=settings.text_threads,
+    )
+
+
+def _leased(database: Database, name: str, run: Callable[[], int], *, daily: bool = False) -> int:
+    """Run a tick under its lease; a daily one only where it has not gone well today (UTC)."""
+    with database.transaction() as session:
+        if daily and leases.done_on(session, name, clock.now().date()):
+            return 0
+        if not leases.take(session, name, OWNER, LEASE, clock.now()):
+            return 0
+    did = run()
+    with database.transaction() as session:
+        leases.done(session, name, OWNER, clock.now())
+    return did
+
+
+def _senders(database: Database, settings: Settings) -> int:
+    """The senders the settings name have their rows. Zero: it is not worth a line in the log."""
+    with database.transaction() as session:
+        senders.sync(session, settings, clock.now())
+    return 0
+
+
+def _lapse(database: Database) -> int:
+    with database.transaction() as session:
+        return delivery.lapse(session, clock.now())
+
+
+def _yesterday(database: Database, out: tuple[Carrier, ...]) -> int:
+    return days.by_day(database, out, clock.now().date() - timedelta(days=1), clock.now).total()
 
 
 def once(tick: Tick) -> None:

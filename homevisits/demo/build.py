@@ -15,6 +15,7 @@ from homevisits.db import Database
 from homevisits.demo import absences, beginnings, cast, files, history, names, paydays, sample
 from homevisits.demo.house import Folder, settings_of
 from homevisits.demo.past import Past
+from homevisits.messages import senders
 from homevisits.messages.models import OutboxText
 from homevisits.people.importing import Report, import_oneroster
 from homevisits.people.models import District
@@ -73,6 +74,8 @@ def _fill(
     shutil.rmtree(folder.sample, ignore_errors=True)
     files.write(district, folder.sample, days.begins)
     _mark(database, zone)
+    with database.transaction() as session:
+        senders.sync(session, settings, now)
     report = _all_in(import_oneroster(database, folder.sample / "oneroster", now, timezone=zone))
     _all_in(import_supplement(database, folder.sample / "supplement"))
     counts = ("schools", "students", "households", "caregivers", "educators")

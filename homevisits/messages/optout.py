@@ -1,8 +1,9 @@
 """Who may be texted: the append-only ledger of stops and starts. A stop holds at once, for every text queued."""
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from homevisits.messages.models import OutboxText, TextingEntry
@@ -22,6 +23,13 @@ def may_text(session: Session, phone: str) -> bool:
     """Whether texts may go to `phone`."""
     entry = newest(session, phone)
     return entry is None or entry.entry == "start"
+
+
+def stopped(session: Session, phones: Collection[str]) -> frozenset[str]:
+    """Those of `phones` that no text may go to."""
+    newest_of = select(func.max(TextingEntry.id)).where(TextingEntry.phone.in_(phones)).group_by(TextingEntry.phone)
+    found = select(TextingEntry.phone).where(TextingEntry.id.in_(newest_of), TextingEntry.entry == "stop")
+    return frozenset(session.scalars(found))
 
 
 def lets_through(session: Session, phone: str, template: str) -> bool:
@@ -53,7 +61,7 @@ def stop(
     session.execute(
         update(OutboxText)
         .where(OutboxText.phone == phone, OutboxText.state.in_(("held", "queued")), OutboxText.template.not_in(ANSWERS))
-        .values(state="suppressed")
+        .values(state="suppressed", error="stopped", hold_reason=None)
         .execution_options(synchronize_session="fetch")
     )
     return entry

@@ -14,6 +14,8 @@ from homevisits.invitations import order
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.messages import delivery, optout
 from homevisits.messages.carriers import Console
+from homevisits.messages.delivery import Rules
+from homevisits.messages.hours import Limits
 from homevisits.messages.models import InboundText as Row
 from homevisits.messages.models import OutboxText
 from homevisits.people.models import Caregiver, Family
@@ -21,8 +23,11 @@ from homevisits.problems import NotFound
 from homevisits.visits import actions as visits
 from homevisits.visits.actions import Wanted
 from homevisits.visits.models import Visit
+from tests.messages.conftest import make_sender
 from tests.quarter import NOW, Quarter, phone_of
 from tests.world import POLICY, Town
+
+RULES = Rules(Limits(per_day=1000, per_week=1000), "America/Denver")
 
 
 def text(quarter: Quarter | Town, body: str, number: int = 2, sid: str = "", now: datetime = NOW) -> Meaning:
@@ -45,7 +50,9 @@ def ask_everyone(quarter: Quarter) -> dict[str, int]:
 
 def leave(quarter: Quarter | Town, now: datetime = NOW) -> None:
     """Every text that is due leaves."""
-    delivery.tick(quarter.database, Console(), lambda: now)
+    with quarter.database.transaction() as session:
+        make_sender(session, "console", "console")
+    delivery.tick(quarter.database, (Console(),), RULES, lambda: now)
 
 
 def ledger(quarter: Quarter | Town) -> list[tuple[str, str, int | None]]:

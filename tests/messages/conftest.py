@@ -1,16 +1,20 @@
 """Texts to send, a fake Twilio, and settings that point at it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from homevisits import settings as house_settings
 from homevisits.db import Database
-from homevisits.messages import outbox
-from homevisits.messages.carriers import Receipt, Seen
-from homevisits.messages.models import OutboxText
+from homevisits.messages import delivery, outbox
+from homevisits.messages.carriers import Carrier, Receipt, Seen
+from homevisits.messages.delivery import Rules
+from homevisits.messages.hours import Limits
+from homevisits.messages.models import OutboxText, Sender
 from homevisits.messages.texts import PlannedText
 from homevisits.settings import Settings
 from tests.messages import fake_twilio
@@ -49,6 +53,25 @@ class Recorder:
         return iter(())
 
 
+def rules(**more: object) -> Rules:
+    """Live, in Denver, without a limit that these tests would meet."""
+    limits = Limits(per_day=1000, per_week=1000)
+    return Rules(**{"limits": limits, "zone": "America/Denver", **more})  # type: ignore[arg-type]
+
+
+def tick(database: Database, carrier: Carrier, moment: datetime | None = None, **more: object) -> Counter[str]:
+    """What the worker does once a second, with the clock standing still."""
+    return delivery.tick(database, (carrier,), rules(**more), at(moment or NOW))
+
+
+def make_sender(session: Session, carrier: str = "recorder", address: str = "+15555550199", **more: object) -> None:
+    """A sender that may send as much as it likes, unless it is there."""
+    same = select(Sender.id).where(Sender.carrier == carrier, Sender.address == address)
+    if session.scalar(same) is None:
+        values = {"segments_per_second": 10_000.0, "registration": "not_needed", **more}
+        session.add(Sender(carrier=carrier, address=address, **values))
+
+
 def planned(key: str = "one", **more: object) -> PlannedText:
     """A text that may leave now."""
     values: dict[str, object] = {
@@ -66,6 +89,8 @@ def planned(key: str = "one", **more: object) -> PlannedText:
 def put(database: Database, *texts: PlannedText, about: str = "invitation:1") -> None:
     """Put texts into the outbox."""
     with database.transaction() as session:
+        make_sender(session)
+        make_sender(session, "twilio")
         for text in texts:
             outbox.put(session, about, text, NOW)
 

@@ -5,18 +5,27 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.orm import Session
 
 from homevisits.db import Database
 from homevisits.messages import delivery, optout, outbox
 from homevisits.messages.carriers import CarrierDown, CarrierRefused, CarrierUnclear
-from tests.messages.conftest import NOW, PHONE, Recorder, at, planned, put, rows, states
+from homevisits.messages.delivery import Claimed, Result
+from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, rules, states, tick
+
+
+def claimed_of(session: Session) -> Claimed:
+    """The next text, claimed."""
+    claimed = delivery.claim(session, rules(), NOW, ["recorder"])
+    assert claimed is not None
+    return claimed
 
 
 def test_a_due_text_leaves_once(database: Database) -> None:
     put(database, planned())
     carrier = Recorder()
-    assert delivery.tick(database, carrier, at()) == {"accepted": 1}
-    assert delivery.tick(database, carrier, at(NOW + timedelta(hours=1))) == {}
+    assert tick(database, carrier) == {"accepted": 1}
+    assert tick(database, carrier, NOW + timedelta(hours=1)) == {}
     assert len(carrier.sent) == 1
     assert states(database) == ["accepted"]
     assert rows(database)[0].sent_at == NOW
@@ -25,7 +34,7 @@ def test_a_due_text_leaves_once(database: Database) -> None:
 def test_a_text_waits_for_its_hour_and_is_not_sent_after_it_is_of_use(database: Database) -> None:
     put(database, planned(not_before=NOW + timedelta(hours=1)), planned("old", expires_at=NOW - timedelta(minutes=1)))
     carrier = Recorder()
-    delivery.tick(database, carrier, at())
+    tick(database, carrier)
     assert (carrier.sent, states(database)) == ([], ["queued", "expired"])
 
 
@@ -33,7 +42,7 @@ def test_the_same_plan_made_twice_is_sent_once(database: Database) -> None:
     put(database, planned(), planned())
     put(database, planned())
     carrier = Recorder()
-    delivery.tick(database, carrier, at())
+    tick(database, carrier)
     assert len(carrier.sent) == 1
 
 
@@ -54,7 +63,7 @@ def test_a_stop_holds_for_what_is_queued_and_for_what_comes_later(database: Data
         assert optout.stop(session, PHONE, "family", NOW) is None
     put(database, planned("later"), planned("stop", template="stop_confirmed", params={}))
     carrier = Recorder()
-    delivery.tick(database, carrier, at())
+    tick(database, carrier)
     assert states(database) == ["suppressed", "accepted", "suppressed", "accepted"]
     assert [to for to, _, _ in carrier.sent] == ["+15555550102", PHONE]
 
@@ -62,12 +71,11 @@ def test_a_stop_holds_for_what_is_queued_and_for_what_comes_later(database: Data
 def test_a_stop_between_queueing_and_sending_is_seen_at_the_claim(database: Database) -> None:
     put(database, planned())
     with database.transaction() as session:
-        claimed = delivery.claim(session, NOW)
-        assert claimed is not None
-        delivery.note(session, "x", claimed, delivery.Result("queued", error="429", wait=timedelta(0)), NOW)
+        claimed = claimed_of(session)
+        delivery.note(session, claimed, Result("down", "429", retry_after=0), rules(), NOW)
         optout.stop(session, PHONE, "family", NOW)
     put(database, planned("b", to=PHONE))
-    assert delivery.tick(database, Recorder(), at()) == {}
+    assert tick(database, Recorder()) == {}
     assert states(database) == ["suppressed", "suppressed"]
 
 
@@ -84,24 +92,23 @@ def test_start_lifts_only_the_stop_the_family_made(database: Database) -> None:
 def test_a_worker_that_dies_between_claim_and_send_leaves_unknown_and_no_second_text(database: Database) -> None:
     put(database, planned())
     with database.transaction() as session:
-        assert delivery.claim(session, NOW) is not None
+        claimed_of(session)
     carrier = Recorder()
-    assert delivery.tick(database, carrier, at()) == {}
+    assert tick(database, carrier) == {}
     assert states(database) == ["sending"]
     later = NOW + delivery.LEASE + timedelta(seconds=1)
-    assert delivery.tick(database, carrier, at(later)) == {"unknown": 1}
-    assert delivery.tick(database, carrier, at(later + timedelta(minutes=30))) == {}
+    assert tick(database, carrier, later) == {"unclear": 1}
+    assert tick(database, carrier, later + timedelta(minutes=30)) == {}
     assert (carrier.sent, states(database)) == ([], ["unknown"])
 
 
 def test_only_the_holder_of_the_token_notes_the_result(database: Database) -> None:
     put(database, planned())
     with database.transaction() as session:
-        claimed = delivery.claim(session, NOW)
-    assert claimed is not None
+        claimed = claimed_of(session)
     with database.transaction() as session:
         delivery.lapse(session, NOW + delivery.LEASE + timedelta(seconds=1))
-        assert not delivery.note(session, "x", claimed, delivery.Result("queued", wait=timedelta(0)), NOW)
+        assert not delivery.note(session, claimed, Result("down", "429"), rules(), NOW)
     assert states(database) == ["unknown"]
 
 
@@ -116,24 +123,24 @@ def test_only_the_holder_of_the_token_notes_the_result(database: Database) -> No
 )
 def test_every_failure_has_its_state(database: Database, failure: Exception, state: str, error: str) -> None:
     put(database, planned())
-    delivery.tick(database, Recorder(failure), at())
+    tick(database, Recorder(failure))
     row = rows(database)[0]
     assert (row.state, row.error, row.lease_until) == (state, error, None)
 
 
 def test_a_carrier_that_is_down_gets_a_pause_and_then_the_text(database: Database) -> None:
     put(database, planned("a"), planned("b"))
-    carrier = Recorder(CarrierDown("429", 7.0))
-    assert delivery.tick(database, carrier, at()) == {"queued": 1}
+    carrier = Recorder(CarrierDown("no_connection", 7.0))
+    assert tick(database, carrier) == {"down": 1}
     assert carrier.sent == []
-    delivery.tick(database, carrier, at(NOW + timedelta(seconds=8)))
+    tick(database, carrier, NOW + timedelta(seconds=8))
     assert states(database) == ["accepted", "accepted"]
 
 
 def test_the_carriers_word_that_a_family_said_stop_counts_as_the_familys(database: Database) -> None:
     put(database, planned("a"), planned("b", not_before=NOW + timedelta(hours=1)))
-    delivery.tick(database, Recorder(CarrierRefused("21610")), at())
-    assert states(database) == ["rejected", "suppressed"]
+    tick(database, Recorder(CarrierRefused("21610")))
+    assert states(database) == ["suppressed", "suppressed"]
 
 
 def test_two_workers_never_send_a_text_twice(database: Database) -> None:
@@ -143,7 +150,7 @@ def test_two_workers_never_send_a_text_twice(database: Database) -> None:
 
     def work(carrier: Recorder) -> None:
         try:
-            while delivery.tick(database, carrier, at()):
+            while tick(database, carrier):
                 pass
         except BaseException as failure:
             failures.append(failure)

@@ -14,7 +14,7 @@ from homevisits.messages.carriers import CarrierDown, CarrierRefused, CarrierUnc
 from homevisits.messages.codes import Kind
 from homevisits.messages.twilio import Twilio
 from homevisits.settings import Settings
-from tests.messages.conftest import NOW, PHONE, at, made_settings, planned, put, rows, states
+from tests.messages.conftest import NOW, PHONE, made_settings, planned, put, rows, states, tick
 from tests.messages.fake_twilio import FakeTwilio
 
 
@@ -78,7 +78,7 @@ def test_the_whole_way_ends_in_one_text(database: Database, twilio: FakeTwilio, 
     twilio.next.extend(["429/20429", "201"])
     carrier = Twilio(twilio_settings)
     for seconds in (0, 1, 8, 20):
-        delivery.tick(database, carrier, at(NOW + timedelta(seconds=seconds)))
+        tick(database, carrier, NOW + timedelta(seconds=seconds))
     assert (len(twilio.sent), twilio.requests, states(database)) == (1, 2, ["accepted"])
     assert rows(database)[0].sid == twilio.sent[0]["Sid"]
 
@@ -90,7 +90,7 @@ def test_an_unclear_end_is_one_text_and_unknown(
     twilio.next.append("cut")
     carrier = Twilio(twilio_settings)
     for minutes in range(0, 60, 10):
-        delivery.tick(database, carrier, at(NOW + timedelta(minutes=minutes)))
+        tick(database, carrier, NOW + timedelta(minutes=minutes))
     assert (twilio.requests, states(database)) == (1, ["unknown"])
 
 
@@ -98,12 +98,10 @@ WORKER = """
 import sys
 import homevisits.tables
 from homevisits.db import Database
-from homevisits.messages import delivery
-from homevisits.messages.codes import Kind
 from homevisits.messages.twilio import Twilio
-from tests.messages.conftest import NOW, made_settings
+from tests.messages.conftest import made_settings, tick
 url, database_url = sys.argv[1:]
-delivery.tick(Database(database_url), Twilio(made_settings(url, database_url)), lambda: NOW)
+tick(Database(database_url), Twilio(made_settings(url, database_url)))
 """
 
 
@@ -124,6 +122,6 @@ def test_a_worker_killed_while_it_sends_leaves_one_text_and_unknown(
         worker.wait()
     assert states(database) == ["sending"]
     later = NOW + delivery.LEASE + timedelta(seconds=1)
-    delivery.tick(database, Twilio(twilio_settings), at(later))
-    delivery.tick(database, Twilio(twilio_settings), at(later + timedelta(minutes=30)))
+    tick(database, Twilio(twilio_settings), later)
+    tick(database, Twilio(twilio_settings), later + timedelta(minutes=30))
     assert (len(twilio.sent), states(database)) == (1, ["unknown"])

@@ -13,7 +13,7 @@ from homevisits.db import Database
 from homevisits.messages import delivery, optout
 from homevisits.messages.carriers import Receipt
 from homevisits.messages.models import CarrierEvent, InboundText, OutboxText
-from tests.messages.conftest import NOW, PHONE, Recorder, at, made_settings, planned, put, rows, states
+from tests.messages.conftest import NOW, PHONE, Recorder, made_settings, planned, put, rows, rules, states, tick
 
 PUBLIC = "https://visits.example.org"
 INBOUND = {"MessageSid": "SM1", "From": PHONE, "To": "+15555550199", "Body": "STOP", "NumMedia": "0"}
@@ -91,7 +91,7 @@ def test_an_unknown_parameter_and_an_empty_body_are_heard(client: FlaskClient, d
 def sent(database: Database) -> OutboxText:
     """A text that has left."""
     put(database, planned())
-    delivery.tick(database, Recorder(), at())
+    tick(database, Recorder())
     return rows(database)[0]
 
 
@@ -105,7 +105,7 @@ def report(client: FlaskClient, text: OutboxText, status: str, code: str = "") -
 def test_reports_in_any_order_and_doubled_end_the_same(client: FlaskClient, database: Database) -> None:
     orders = list(itertools.permutations(["sent", "delivered", "queued"]))
     put(database, *(planned(str(number)) for number in range(len(orders))))
-    delivery.tick(database, Recorder(), at())
+    tick(database, Recorder())
     for text, order in zip(rows(database), orders, strict=True):
         for status in (*order, *order):
             assert report(client, text, status) == 200
@@ -127,7 +127,7 @@ def test_the_first_final_word_counts_and_unknown_words_change_nothing(client: Fl
 def test_a_late_report_settles_what_nobody_knew(client: FlaskClient, database: Database) -> None:
     put(database, planned())
     with database.transaction() as session:
-        assert delivery.claim(session, NOW) is not None
+        assert delivery.claim(session, rules(), NOW, ["recorder"]) is not None
         delivery.lapse(session, NOW + 2 * delivery.LEASE)
     assert states(database) == ["unknown"]
     assert report(client, rows(database)[0], "delivered") == 200
@@ -138,11 +138,12 @@ def test_a_late_report_settles_what_nobody_knew(client: FlaskClient, database: D
 def test_a_report_may_come_before_the_answer_to_the_send(client: FlaskClient, database: Database) -> None:
     put(database, planned())
     with database.transaction() as session:
-        claimed = delivery.claim(session, NOW)
+        claimed = delivery.claim(session, rules(), NOW, ["recorder"])
     assert claimed is not None
     assert report(client, rows(database)[0], "sent") == 200
     with database.transaction() as session:
-        delivery.note(session, "twilio", claimed, delivery.Result("accepted", receipt=Receipt("SMlate", "queued")), NOW)
+        came = delivery.Result("accepted", receipt=Receipt("SMlate", "queued"))
+        delivery.note(session, claimed, came, rules(), NOW)
     row = rows(database)[0]
     assert (row.state, row.sid, row.carrier_status) == ("accepted", "SMlate", "sent")
 
