@@ -5,29 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from homevisits.db import savepoint
-from homevisits.messages import optout
-from homevisits.messages.models import CarrierEvent, OutboxText
+from homevisits.db import is_sqlite
+from homevisits.messages import codes, optout, ranks, settle
+from homevisits.messages.models import Attempt, CarrierEvent
 
-RANKS: Mapping[str, int] = {
-    "accepted": 10,
-    "scheduled": 10,
-    "queued": 20,
-    "sending": 30,
-    "sent": 40,
-    "delivered": 90,
-    "undelivered": 90,
-    "failed": 90,
-    "canceled": 90,
-    "read": 95,
-}
-"""How far along a status is. Words we do not know are kept and change nothing."""
-FINAL = 90
-RECIPIENT_SAID_NO = "21610"
+CATCH_UP = 500
+"""Events that are looked at again at a time."""
 
 
 @dataclass(frozen=True)
@@ -43,64 +30,97 @@ class Report:
 
 
 def report(session: Session, told: Report, now: datetime) -> None:
-    """Keep what the carrier told and, where it is news, note it on the text."""
-    if not _keep(session, told, now):
+    """Keep what the carrier told and, where an attempt of ours is known to it and it is news, note it on the text.
+
+    Told before the answer to the send has come, the attempt's token binds the carrier's id. Told of an id nobody
+    knows, it waits (``applied_at`` NULL) for `catch_up`.
+    """
+    event = _keep(session, told, now)
+    if event is None:
         return
-    text = _text_of(session, told)
-    if text is None:
-        return
-    if text.sid is None:
-        text.sid, text.carrier = told.sid, told.carrier
-    rank, reached = RANKS.get(told.status, 0), RANKS.get(text.carrier_status or "", 0)
-    if rank > reached and not (reached >= FINAL and told.status != "read"):
-        text.carrier_status = told.status
-        _move(text, told, now)
-    if told.code == RECIPIENT_SAID_NO:
-        optout.stop(session, text.phone, "carrier", now, evidence=f"outbox:{text.id}")
+    attempt = _attempt_of(session, told.token, told.sid)
+    if attempt is not None:
+        heard(session, attempt, told.sid, told.status, told.code, now)
+        event.applied_at = now
 
 
-def _keep(session: Session, told: Report, now: datetime) -> bool:
-    known = select(CarrierEvent.id).where(
-        CarrierEvent.carrier == told.carrier,
-        CarrierEvent.sid == told.sid,
-        CarrierEvent.status == told.status,
-        CarrierEvent.code == told.code,
+def _keep(session: Session, told: Report, now: datetime) -> CarrierEvent | None:
+    """The event as kept; None when it was told before and has had its effect."""
+    insert = sqlite.insert if is_sqlite(session) else postgresql.insert
+    values = {
+        "carrier": told.carrier,
+        "sid": told.sid,
+        "status": told.status,
+        "code": told.code,
+        "token": told.token,
+        "raw": json.dumps(dict(told.raw), ensure_ascii=False, sort_keys=True),
+        "received_at": now,
+    }
+    once = ("carrier", "sid", "status", "code")
+    # One statement: told twice at the same moment, the second waits for the first and then has no effect.
+    new = insert(CarrierEvent).values(values).on_conflict_do_nothing(index_elements=once).returning(CarrierEvent)
+    if (event := session.scalar(new)) is not None:
+        return event
+    known = select(CarrierEvent).where(
+        *(getattr(CarrierEvent, name) == values[name] for name in once), CarrierEvent.applied_at.is_(None)
     )
-    if session.scalar(known) is not None:
+    return session.scalar(known.with_for_update())
+
+
+def _attempt_of(session: Session, token: str | None, sid: str) -> Attempt | None:
+    """The attempt a word is about: by the token that only its callback carries, else by the carrier's id."""
+    found = session.get(Attempt, token) if token else None
+    if found is None:
+        found = session.scalar(select(Attempt).where(Attempt.sid == sid))
+    elif found.sid is None:
+        # A look at the carrier may have given this id to another attempt with the same words: its status is that one's.
+        owner = session.scalar(select(Attempt).where(Attempt.sid == sid))
+        found = owner or found
+    return locked(session, found.token) if found is not None else None
+
+
+def locked(session: Session, token: str) -> Attempt | None:
+    """An attempt, held until the transaction ends, as it is now. None: there is no such attempt."""
+    fresh = select(Attempt).where(Attempt.token == token).with_for_update()
+    return session.scalar(fresh.execution_options(populate_existing=True))
+
+
+def heard(session: Session, attempt: Attempt, sid: str, status: str, code: str, now: datetime) -> bool:
+    """Apply a carrier's word to an attempt that is `locked`: True when it was news.
+
+    Only upwards; the first final word counts and a second, different one is counted as a contradiction. A code beside a
+    word that is not final may be left over from an earlier one and is not read.
+    """
+    before, last = attempt.status, ranks.is_final(status)
+    if attempt.sid not in (None, sid):
+        settle.accepted(session, attempt, sid, status, now)  # which tells a person, and changes nothing
         return False
-    event = CarrierEvent(
-        carrier=told.carrier,
-        sid=told.sid,
-        status=told.status,
-        code=told.code,
-        token=told.token,
-        raw=json.dumps(dict(told.raw), ensure_ascii=False, sort_keys=True),
-        received_at=now,
+    news = ranks.upward(before, status)
+    if attempt.sid is None or (news and not last):
+        # With its last word a text is first taken and then ends: the code belongs to the end.
+        settle.accepted(session, attempt, sid, "accepted" if last else status, now)
+    if last and before != status:
+        settle.final(session, attempt, status, code, now)
+    if last and codes.kind_of(code) is codes.Kind.SAID_NO:
+        # Whatever became of this one text: the person said no, and nothing goes there from any sender.
+        optout.stop(session, attempt.phone, "carrier", now, evidence=f"outbox:{attempt.outbox_id}")
+    session.flush()
+    return news
+
+
+def catch_up(session: Session, now: datetime) -> int:
+    """Apply what was told of ids that were not known then and are now. Returns how many words had waited."""
+    waiting = (
+        select(CarrierEvent, Attempt.token)
+        .join(Attempt, Attempt.sid == CarrierEvent.sid)
+        .where(CarrierEvent.applied_at.is_(None))
+        .order_by(CarrierEvent.id)
+        .limit(CATCH_UP)
     )
-    try:
-        with savepoint(session):
-            session.add(event)
-    except IntegrityError:  # the carrier told it twice at the same moment
-        return False
-    return True
-
-
-def _text_of(session: Session, told: Report) -> OutboxText | None:
-    found = OutboxText.sid == told.sid
-    if told.token:
-        found = or_(found, OutboxText.token == told.token)
-    return session.scalar(select(OutboxText).where(found).order_by(OutboxText.id).limit(1).with_for_update())
-
-
-def _move(text: OutboxText, told: Report, now: datetime) -> None:
-    """The carrier has the text, so it left: whatever we thought before, it is not sent again."""
-    if text.state not in ("sending", "unknown", "accepted"):
-        return
-    text.lease_until = None
-    text.sent_at = text.sent_at or now
-    if told.status in ("delivered", "read"):
-        text.state, text.error = "delivered", None
-    elif told.status in ("undelivered", "failed", "canceled"):
-        text.state, text.error = "undelivered", told.code or told.status
-    else:
-        text.state, text.error = "accepted", None
+    found = session.execute(waiting).all()
+    for event, token in found:
+        attempt = locked(session, token)
+        if attempt is not None:
+            heard(session, attempt, event.sid, event.status, event.code, now)
+        event.applied_at = now
+    return len(found)

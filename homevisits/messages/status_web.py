@@ -6,6 +6,7 @@ from flask import Blueprint, Response, abort, request
 from flask.blueprints import BlueprintSetupState
 
 from homevisits.messages import actions, signature
+from homevisits.messages.webhooks import heard, watched
 from homevisits.pages import now, public, settings, transaction
 
 bp = Blueprint("texts_status", __name__)
@@ -15,6 +16,7 @@ _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 @bp.post("/twilio/status/<token>")
 @public
+@watched("status")
 def twilio_status(token: str) -> Response:
     """Twilio tells what became of a text. Whatever else it tells is kept with it."""
     if not signature.genuine(request, settings()):
@@ -31,7 +33,7 @@ def twilio_status(token: str) -> Response:
         abort(400)
     with transaction() as session:
         actions.report(session, told, now())
-    return Response("<Response/>", mimetype="text/xml")
+    return heard()
 
 
 @bp.record_once

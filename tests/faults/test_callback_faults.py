@@ -1,0 +1,262 @@
+"""What comes back about a text, broken in every way: one text and one end, whatever is lost, doubled, late or early."""
+
+import itertools
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+from homevisits.db import Database
+from homevisits.messages import delivery, optout
+from homevisits.messages.carriers import CarrierRefused
+from homevisits.messages.claims import LEASE
+from tests.messages import fake_twilio
+from tests.messages.conftest import PHONE, Recorder, at, planned, put, rows, rules, states, tick
+from tests.messages.line import Line
+
+LIFE = ("queued", "sending", "sent", "delivered")
+
+
+@pytest.fixture
+def line(database: Database) -> Line:
+    """An installation with its carrier."""
+    with fake_twilio.running(auth_token="token") as twilio:
+        yield Line(database, twilio)
+
+
+def test_f2_an_answer_that_never_comes_although_the_text_was_taken_means_one_text(line: Line) -> None:
+    line.put()
+    line.twilio.next.append("stall")
+    assert line.send() == {"unclear": 1}
+    assert line.states == ["unknown"]
+    line.later(seconds=31)
+    assert line.look() == 1
+    assert (line.taken, line.states, line.send()) == (1, ["accepted"], {})
+    assert line.report("delivered") == 200
+    assert (line.taken, line.states) == (1, ["delivered"])
+
+
+def test_f3_half_an_answer_means_one_text(line: Line) -> None:
+    line.put()
+    line.twilio.next.append("cut")
+    line.send()
+    assert line.text.error == "unreadable_answer"
+    line.later(seconds=31)
+    assert line.look() == 1
+    assert (line.taken, line.states, line.text.sid) == (1, ["accepted"], line.twilio.sent[0]["Sid"])
+    # And its callback ends it, although the first answer was lost.
+    line.report("undelivered", 30005)
+    assert (line.states, line.text.error) == (["undelivered"], "30005")
+
+
+@pytest.mark.parametrize("how", ["stall", "cut", "reset", "taken:html502", "taken:503/20503"])
+def test_f2_a_callback_settles_an_unclear_text_before_anybody_looks(line: Line, how: str) -> None:
+    line.put()
+    line.twilio.next.append(how)
+    line.send()
+    assert line.states == ["unknown"]
+    assert line.report("sent") == 200
+    assert (line.states, line.text.sid) == (["accepted"], line.twilio.sent[0]["Sid"])
+    line.later(seconds=31)
+    assert (line.look(), line.twilio.looks, line.taken) == (0, 0, 1)
+    line.report("delivered")
+    assert line.states == ["delivered"]
+
+
+def test_f2_what_really_did_not_leave_is_sent_once_after_the_third_look(line: Line) -> None:
+    line.put()
+    line.twilio.next.append("html502")
+    line.send()
+    line.later(seconds=31)
+    for after, settled in ((0, 0), (89, 0), (1, 0), (478, 0), (1, 1)):
+        line.later(seconds=after)
+        assert line.look() == settled
+    assert (line.twilio.looks, line.taken, line.states) == (3, 0, ["queued"])
+    assert line.send() == {"accepted": 1}
+    assert (line.taken, line.states) == (1, ["accepted"])
+
+
+def test_f2_a_list_that_lags_is_looked_at_again(line: Line) -> None:
+    line.put()
+    line.twilio.next.append("stall")
+    line.twilio.list_lag = 300
+    line.send()
+    for after, settled in ((31, 0), (120, 0), (480, 1)):
+        line.later(seconds=after)
+        assert line.look() == settled
+    assert (line.taken, line.states) == (1, ["accepted"])
+
+
+def test_f7_a_callback_may_come_before_the_answer_to_the_send(line: Line) -> None:
+    """Twilio takes the text and tells us of it while its own answer is still on its way."""
+    line.put()
+    told: list[int] = []
+
+    def early(form: dict[str, str]) -> None:
+        thread = threading.Thread(target=lambda: told.append(line.tell(form["Sid"], "sent")))
+        threads.append(thread)
+        thread.start()
+
+    threads: list[threading.Thread] = []
+    line.twilio.on_taken, line.twilio.latency = early, 0.3
+    assert line.send() == {"accepted": 1}
+    for thread in threads:
+        thread.join()
+    row, (attempt,) = line.text, line.attempts()
+    assert (told, line.states, row.sid, row.carrier_status) == ([200], ["accepted"], attempt.sid, "sent")
+    assert (attempt.status, attempt.lease_until, attempt.look_at is not None) == ("sent", None, True)
+    line.report("delivered")
+    assert (line.states, line.attempts()[0].look_at) == (["delivered"], None)
+
+
+def test_f7_even_the_last_word_may_come_first(line: Line) -> None:
+    line.put()
+    line.twilio.on_taken = lambda form: early.append(form["Sid"])
+    early: list[str] = []
+    line.twilio.latency = 0.3
+
+    def ends() -> None:
+        while not early:
+            time.sleep(0.01)
+        line.report("failed", 30005)
+
+    thread = threading.Thread(target=ends)
+    thread.start()
+    line.send()
+    thread.join()
+    assert (line.states, line.text.error, line.text.carrier_status) == (["undelivered"], "30005", "failed")
+
+
+@pytest.mark.parametrize("last", ["delivered", "undelivered"])
+def test_f8_callbacks_in_any_order_and_doubled_end_the_same(line: Line, last: str) -> None:
+    orders = list(itertools.permutations([*LIFE[:-1], last]))
+    line.put(*(planned(f"{n}", to=f"+1555555{n:04}") for n in range(len(orders))))
+    line.send()
+    for number, order in enumerate(orders):
+        for status in (*order, *reversed(order), *order):
+            assert line.report(status, 30006 if status == last == "undelivered" else None, number) == 200
+    assert line.states == [last] * len(orders)
+    assert {(row.status, row.look_at) for row in line.attempts()} == {(last, None)}
+    assert {(row.carrier_status, row.error) for row in rows(line.database)} == {
+        (last, "30006" if last == "undelivered" else None)
+    }
+    assert len(line.events()) == 4 * len(orders)
+    assert line.alerts() == []
+
+
+def test_f8_doubled_callbacks_at_the_same_moment_have_one_effect(line: Line) -> None:
+    line.put()
+    line.send()
+    sid, answers = line.twilio.sent[0]["Sid"], []
+    threads = [
+        threading.Thread(target=lambda s=status: answers.append(line.tell(sid, s)))  # type: ignore[misc]
+        for status in ("sent", "delivered") * 4
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (set(answers), line.states, len(line.events())) == ({200}, ["delivered"], 2)
+
+
+def test_f8_of_two_last_words_the_first_counts_and_a_person_is_told(line: Line) -> None:
+    line.put()
+    line.send()
+    line.report("delivered")
+    line.tell(line.twilio.sent[0]["Sid"], "undelivered", 30003)
+    assert (line.states, line.text.error, line.taken) == (["delivered"], None, 1)
+    assert [kind for kind, _ in line.alerts()] == ["contradiction"]
+
+
+def test_f9_without_any_callback_a_poll_learns_the_end(line: Line) -> None:
+    line.put(*(planned(f"{n}", to=f"+1555555{n:04}") for n in range(3)))
+    line.send()
+    sids = [sent["Sid"] for sent in line.twilio.sent]
+    line.twilio.move(sids[0], "delivered")
+    line.twilio.move(sids[1], "undelivered", 30006)
+    line.twilio.move(sids[2], "sent")
+    line.later(minutes=59)
+    assert (line.poll(), line.twilio.looks) == (0, 0)
+    for _ in range(6):  # once a minute from the hour on
+        line.later(minutes=1)
+        line.poll()
+    assert line.states == ["delivered", "undelivered", "accepted"]
+    line.twilio.move(sids[2], "delivered")
+    for _ in range(6):
+        line.later(minutes=1)
+        line.poll()
+    assert line.states == ["delivered", "undelivered", "delivered"]
+    asked = line.twilio.looks
+    line.later(hours=2)
+    assert (line.poll(), line.twilio.looks) == (0, asked)
+
+
+def test_f13_a_stop_the_carrier_knows_of_holds_here_at_once(line: Line) -> None:
+    """21610 as the answer to a send: the text and all that waits are suppressed, and nothing more is asked for."""
+    line.put(planned("a"), planned("b", not_before=line.now() + timedelta(minutes=30)))
+    line.twilio.stopped.add(PHONE)
+    begun = time.monotonic()
+    line.send()
+    assert time.monotonic() - begun < 1
+    assert line.states == ["suppressed", "suppressed"]
+    refuses_from_now_on(line)
+
+
+def test_f13_a_stop_told_in_a_callback_holds_at_once(line: Line) -> None:
+    line.put(planned("a"), planned("b", not_before=line.now() + timedelta(minutes=30)))
+    line.send()
+    begun = time.monotonic()
+    assert line.report("undelivered", 21610) == 200
+    assert time.monotonic() - begun < 1
+    assert line.states == ["suppressed", "suppressed"]
+    refuses_from_now_on(line)
+
+
+def refuses_from_now_on(line: Line) -> None:
+    """Whatever is put for the phone, the carrier is not even asked."""
+    with line.database.reading() as session:
+        assert not optout.may_text(session, PHONE)
+    asked = line.twilio.requests
+    line.put(planned("later"))
+    line.later(minutes=31)
+    assert (line.send(), line.twilio.requests) == ({}, asked)
+    assert set(line.states) == {"suppressed"}
+
+
+def test_f13_a_code_left_over_beside_a_word_that_is_not_final_stops_nobody(line: Line) -> None:
+    line.put()
+    line.send()
+    line.tell(line.twilio.sent[0]["Sid"], "sent", 21610)
+    with line.database.reading() as session:
+        assert optout.may_text(session, PHONE)
+    line.report("delivered")
+    assert (line.states, line.text.error) == (["delivered"], None)
+
+
+def test_f13_a_stop_between_the_claim_and_the_send_lets_that_text_go_and_no_other(database: Database) -> None:
+    """The text in the worker's hands may leave; whatever becomes of it, the next claim is refused."""
+    put(database, planned("a"), planned("b"))
+    with database.transaction() as session:
+        claimed = delivery.claim(session, rules(), at()(), ["recorder"])
+    assert claimed is not None
+    begun = time.monotonic()
+    with database.transaction() as session:
+        optout.stop(session, PHONE, "family", at()())
+    assert time.monotonic() - begun < 1
+    result = delivery.attempt([Recorder(CarrierRefused("21610"))], claimed)
+    with database.transaction() as session:
+        delivery.note(session, claimed, result, rules(), at()())
+    assert states(database) == ["suppressed", "suppressed"]
+    assert tick(database, Recorder(), at()() + LEASE) == {}
+
+
+def test_f13_a_text_that_waits_for_its_second_try_is_refused_after_a_stop(line: Line) -> None:
+    line.put()
+    line.twilio.next.append("429/20429/3")
+    line.send()
+    assert line.states == ["queued"]
+    with line.database.transaction() as session:
+        optout.stop(session, PHONE, "family", line.now())
+    line.later(minutes=5)
+    assert (line.send(), line.taken, line.states) == ({}, 0, ["suppressed"])
