@@ -1,0 +1,99 @@
+"""Programs that fault tests start: on free ports, ended by their own id; missing ones skip, but not where CI is."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SERVE = (sys.executable, "-c", "from homevisits.cli import main; main()", "serve")
+
+
+def free_port() -> int:
+    """A port on this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def program(*places: str) -> str:
+    """Where a program is; skips the test when it is nowhere, and fails it where CI is set."""
+    for place in places:
+        found = shutil.which(place, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin")))
+        if found:
+            return found
+    missing = f"{places[0]} is not installed"
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+@contextmanager
+def running(
+    command: Sequence[str], log: Path, cwd: Path = ROOT, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program while the block runs. What it says lies in `log`."""
+    with log.open("wb") as out:
+        started = subprocess.Popen(
+            command, cwd=cwd, stdout=out, stderr=out, env=None if environment is None else {**os.environ, **environment}
+        )
+        try:
+            yield started
+        finally:
+            started.terminate()
+            try:
+                started.wait(15)
+            except subprocess.TimeoutExpired:
+                started.kill()
+                started.wait(15)
+
+
+def wait_for(ready: Callable[[], object], seconds: float, why: Callable[[], str] = lambda: "") -> None:
+    """Wait until `ready` says something true."""
+    until = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > until:
+            pytest.fail(f"not ready after {seconds} seconds {why()}")
+        time.sleep(0.05)
+
+
+def answers(url: str) -> bool:
+    """Whether a web server answers there."""
+    with suppress(OSError):
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+        except urllib.error.HTTPError:
+            return True
+        return True
+    return False
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes calls on a port."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+@contextmanager
+def serving(folder: Path, database_url: str, **settings: str) -> Iterator[int]:
+    """Our web processes on a port of their own, with real families' settings and Twilio's token "token"."""
+    port = free_port()
+    environment = {
+        "mode": "production", "database_url": database_url, "secret_key": "a secret of thirty-two characters!",
+        "public_url": "https://visits.example.org", "bind": f"127.0.0.1:{port}", "web_processes": "1",
+        "twilio_auth_token": "token", **settings,
+    }  # fmt: skip
+    log = folder / "serve.log"
+    with running(SERVE, log, environment={f"HOMEVISITS_{key.upper()}": value for key, value in environment.items()}):
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/healthz"), 60, log.read_text)
+        yield port

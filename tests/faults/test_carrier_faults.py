@@ -1,0 +1,51 @@
+"""Carriers that fail, and callers that only say they are one."""
+
+import http.client
+from pathlib import Path
+
+import pytest
+
+from tests.faults import processes
+from tests.messages.signed import CALLS, Call
+
+PROXIES = {
+    "none": {},
+    "nginx": {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "visits.example.org"},
+    "one that says http": {"X-Forwarded-Proto": "http", "X-Forwarded-Host": "inside:8000"},
+    "one that lies": {"X-Forwarded-Host": "evil.example.org", "X-Forwarded-Proto": "gopher", "Forwarded": "host=evil"},
+    "two": {"X-Forwarded-For": "203.0.113.9, 10.0.0.1", "X-Forwarded-Proto": "https, http",
+            "X-Forwarded-Host": "visits.example.org, inside"},
+}  # fmt: skip
+
+
+def ask(port: int, call: Call, more: dict[str, str]) -> int:
+    """The status a caller from outside gets; path, query and body go as they are, byte for byte."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        line.putrequest("POST", call.path, skip_host=True, skip_accept_encoding=True)
+        body = call.content()
+        headers = {"Host": "visits.example.org", "Content-Length": str(len(body)), **call.headers(), **more}
+        for name, value in headers.items():
+            line.putheader(name, value.encode("utf-8"))
+        line.endheaders(body)
+        return line.getresponse().status
+    finally:
+        line.close()
+
+
+@pytest.mark.parametrize("proxies", ["0", "1", "2"])
+def test_f12_forty_signed_and_forged_calls_behind_every_proxy(proxies: str, sqlite_url: str, tmp_path: Path) -> None:
+    wrong = []
+    with processes.serving(tmp_path, sqlite_url, proxies=proxies) as port:
+        for name, more in PROXIES.items():
+            # All forty once; of the rest one right and one forged behind each proxy.
+            calls = CALLS if name == "nginx" else (CALLS[0], CALLS[20])
+            for call in calls:
+                answer = ask(port, call, more)
+                if answer != call.answer:
+                    wrong.append((name, call.what, answer))
+        for host in ("127.0.0.1:8000", "evil.example.org"):
+            wrong += [(host, call.what) for call in CALLS[:1] if ask(port, call, {"Host": host}) != call.answer]
+    assert not wrong
+    assert "Traceback" not in (tmp_path / "serve.log").read_text()
+    assert len(CALLS) >= 29

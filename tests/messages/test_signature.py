@@ -1,0 +1,50 @@
+"""Twilio's signature, in the application itself; a real gunicorn is asked the same in tests/faults."""
+
+import pytest
+from flask import Request
+from twilio.request_validator import RequestValidator
+from werkzeug.test import EnvironBuilder
+
+from homevisits.messages import signature
+from homevisits.settings import Settings
+from tests.messages.conftest import made_settings
+from tests.messages.signed import CALLS, STATUS, Call, sign
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
+
+
+def asked(call: Call, **environ: str) -> Request:
+    """The request as a server hands it to us."""
+    builder = EnvironBuilder(path="/", method="POST", data=call.content(), headers=call.headers())
+    values = builder.get_environ()
+    values |= {"RAW_URI": call.path, "REQUEST_URI": call.path, "QUERY_STRING": call.path.partition("?")[2], **environ}
+    return Request(values)
+
+
+def test_our_own_reckoning_is_that_of_twilios_library() -> None:
+    # The example of Twilio's documentation on securing webhooks.
+    form = {"CallSid": "CA1234567890ABCDE", "Caller": "+14158675310", "Digits": "1234", "From": "+14158675310",
+            "To": "+18005551212"}  # fmt: skip
+    address = "https://example.com/myapp.php?foo=1&bar=2"
+    assert sign(address, list(form.items()), "12345") == RequestValidator("12345").compute_signature(address, form)
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.what)
+def test_only_what_twilio_signed_is_genuine(call: Call, settings: Settings) -> None:
+    assert signature.genuine(asked(call), settings) is (call.answer != 403)
+
+
+def test_the_address_a_proxy_asks_for_in_full_is_read(settings: Settings) -> None:
+    assert signature.genuine(asked(CALLS[0], RAW_URI="http://inside:8000" + STATUS), settings)
+    assert not signature.genuine(asked(CALLS[0], RAW_URI="http://inside:8000"), settings)
+
+
+def test_without_a_token_nothing_is_genuine(settings: Settings) -> None:
+    object.__setattr__(settings, "twilio_auth_token", "")
+    try:
+        assert not signature.genuine(asked(CALLS[0]), settings)
+    finally:
+        object.__setattr__(settings, "twilio_auth_token", "token")
