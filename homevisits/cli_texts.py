@@ -8,11 +8,12 @@ from homevisits import clock
 from homevisits.console import Answer, Failure, Group, command
 from homevisits.messages import lint, packs, reasons
 from homevisits.messages.segments import segments as count
+from homevisits.settings import for_texts
 
 
 @click.group(cls=Group)
 def texts() -> None:
-    """The texts families are sent: length, rules, approval."""
+    """The texts families are sent: length, rules, approval. A district's own lie in the folder texts_folder names."""
 
 
 @command(texts)
@@ -27,12 +28,13 @@ def segments(text: str) -> Answer:
 @command(texts)
 def check() -> Answer:
     """Hold every text in every language to the rules. Drafts that are too long are found here, not by a family."""
+    packs.use(*for_texts())
     found = [
         {"language": pack.language, "text": text.name, "code": code, "reason": str(reasons.FAULTS[code])}
         for pack in map(packs.pack, packs.languages())
         for text in pack.texts
         if text.state != "missing"
-        for code in lint.faults(text.words, packs.source(packs.BASE, text.name), pack.language, pack.letters)
+        for code in _faults(pack, text.name)
     ]
     total = sum(len(packs.templates(language)) for language in packs.languages())
     lines = [f"{one['language']}/{one['text']}: {one['reason']}" for one in found]
@@ -43,6 +45,7 @@ def check() -> Answer:
 @command(texts, name="list")
 def list_() -> Answer:
     """The state of each text in each language, with its parts in the worst case."""
+    packs.use(*for_texts())
     document, lines = [], []
     for pack in map(packs.pack, packs.languages()):
         rows = [_row(pack, text) for text in pack.texts]
@@ -61,6 +64,7 @@ def list_() -> Answer:
 @click.option("--note", default="", help="What they said about it.")
 def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Answer:
     """Write down that a speaker of LANGUAGE read the texts NAMES (none: all) as they are, and approves them."""
+    packs.use(*for_texts())
     if language not in packs.languages():
         raise Failure("language", f"There is no pack {language}. There are: {', '.join(packs.languages())}", 2)
     if not by.strip():
@@ -70,14 +74,27 @@ def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Answer
     if unknown:
         raise Failure("text", f"There is no text {', '.join(unknown)} in {language}.", 2)
     for name in chosen:
-        words = packs.source(language, name)
-        faults = lint.faults(words, packs.source(packs.BASE, name), language, pack.letters)
+        faults = _faults(pack, name)
         if faults:
             raise Failure("rules", f"{language}/{name}: {reasons.FAULTS[faults[0]]}")
     packs.approve(language, tuple(chosen), by.strip(), clock.now().date(), note.strip())
     ready = packs.pack(language).ready
-    said = "The language is sent from the next start on." if ready else "Other texts of the language wait still."
-    return Answer({"language": language, "approved": sorted(chosen), "sent": ready}, f"{len(chosen)} texts. {said}")
+    said = "The language is sent now." if ready else "Other texts of the language wait still."
+    where = packs.own_folder()
+    kept = f" Their words are kept in {where / language}." if where else ""
+    document = {
+        "language": language,
+        "approved": sorted(chosen),
+        "sent": ready,
+        "folder": str(where) if where else None,
+    }
+    return Answer(document, f"{len(chosen)} texts. {said}{kept}")
+
+
+def _faults(pack: packs.Pack, name: str) -> list[str]:
+    words = packs.source(pack.language, name)
+    english = packs.source(packs.BASE, name) if name in packs.templates(packs.BASE) else words
+    return lint.faults(words, english, pack.language, pack.letters, name)
 
 
 def _row(pack: packs.Pack, text: packs.Text) -> dict[str, Any]:
@@ -88,6 +105,8 @@ def _row(pack: packs.Pack, text: packs.Text) -> dict[str, Any]:
         "state": text.state,
         "by": approval.by if approval else None,
         "on": approval.on.isoformat() if approval else None,
+        "own": text.own,
+        "needed": text.needed,
         "encoding": travels.encoding,
         "parts": travels.segments,
     }
@@ -95,7 +114,8 @@ def _row(pack: packs.Pack, text: packs.Text) -> dict[str, Any]:
 
 def _state(row: dict[str, Any]) -> str:
     said = str(reasons.STATES[row["state"]])
-    return f"{said} by {row['by']} on {row['on']}" if row["state"] == "approved" else said
+    own = ", the district's own" if row["own"] else ""
+    return f"{said} by {row['by']} on {row['on']}{own}" if row["state"] == "approved" else said + own
 
 
 def _parts(number: int) -> str:

@@ -20,6 +20,9 @@ from homevisits.policies.rules import Policy
 PREFIX = "HOMEVISITS_"
 MODES = ("production", "development", "demo")
 CARRIERS = ("console", "twilio", "kannel")
+AT_LEAST_ONE = (
+    "carrier_timeout_seconds", "text_threads", "session_idle_minutes", "session_hours", "web_processes", "web_threads",
+)  # fmt: skip
 
 
 class SettingsWrong(Exception):
@@ -86,9 +89,34 @@ def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings
 
     Raises `SettingsWrong` with every reason when a key is unknown, missing or cannot be.
     """
-    environment = os.environ if environment is None else environment
-    values = tomllib.loads((places.config() / "defaults.toml").read_text(encoding="utf-8"))
     reasons: list[str] = []
+    values = _values(os.environ if environment is None else environment, given, reasons)
+    values["policy"] = _policy(values["policy"], reasons)
+    values = _typed(values, reasons)
+    if not reasons:
+        reasons.extend(_wrong(Settings(**values)))
+    if reasons:
+        raise SettingsWrong(reasons)
+    return Settings(**values)
+
+
+def for_texts(environment: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """The folder of a district's own texts and the wording, for commands that need nothing else: or `SettingsWrong`."""
+    reasons: list[str] = []
+    values = _values(os.environ if environment is None else environment, {}, reasons)
+    policy = _policy(values["policy"], reasons)
+    if (reasons := reasons + _no_folder(values["texts_folder"])) or policy is None:
+        raise SettingsWrong(reasons)
+    return values["texts_folder"], policy.text_wording
+
+
+def _no_folder(name: str) -> list[str]:
+    return [f"texts_folder: {name} is not a folder"] if name and not Path(name).is_dir() else []
+
+
+def _values(environment: Mapping[str, str], given: Mapping[str, Any], reasons: list[str]) -> dict[str, Any]:
+    """Every key with what was said of it last."""
+    values: dict[str, Any] = tomllib.loads((places.config() / "defaults.toml").read_text(encoding="utf-8"))
     for source, found in (_file(environment, reasons), _environment(environment, values, reasons), ("given", given)):
         for key, value in found.items():
             if key not in values:
@@ -97,13 +125,7 @@ def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings
                 reasons.append(f"{source}: mode cannot be set to demo; run `homevisits demo`")
             else:
                 values[key] = value
-    values["policy"] = _policy(values["policy"], reasons)
-    values = _typed(values, reasons)
-    if not reasons:
-        reasons.extend(_wrong(Settings(**values)))
-    if reasons:
-        raise SettingsWrong(reasons)
-    return Settings(**values)
+    return values
 
 
 def _file(environment: Mapping[str, str], reasons: list[str]) -> tuple[str, dict[str, Any]]:
@@ -185,14 +207,7 @@ def _wrong(given: Settings) -> list[str]:
         found.append(f"timezone: {given.timezone!r} is not an IANA time zone such as America/Denver")
     if not _price(given.text_segment_dollars):
         found.append("text_segment_dollars: must be dollars such as 0.0120")
-    for key in (
-        "carrier_timeout_seconds",
-        "text_threads",
-        "session_idle_minutes",
-        "session_hours",
-        "web_processes",
-        "web_threads",
-    ):
+    for key in AT_LEAST_ONE:
         if getattr(given, key) < 1:
             found.append(f"{key}: must be at least 1")
     if not set(given.languages) <= {"en", "es"} or not given.languages:
@@ -226,9 +241,7 @@ def _wrong_texting(given: Settings) -> list[str]:
             found.append(f"{key}: must have at least 32 characters")
     if given.kannel_url and urlsplit(given.kannel_url).scheme not in ("http", "https"):
         found.append("kannel_url: must be an address such as http://127.0.0.1:13013/cgi-bin/sendsms")
-    if given.texts_folder and not Path(given.texts_folder).is_dir():
-        found.append(f"texts_folder: {given.texts_folder} is not a folder")
-    return found
+    return found + _no_folder(given.texts_folder)
 
 
 def _wrong_addresses(given: Settings) -> list[str]:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from homevisits.messages import texts
 from homevisits.messages.segments import Segments, segments
+from homevisits.messages.shelf import DISCREET
 
 MAX_SEGMENTS = 2
 DIGITS = frozenset("1239")
@@ -28,6 +29,11 @@ _WORDS = (
     r"yes|no|ok|okay|y|n|cancel|end|quit|unsubscribe|stopall|optout|opt out|revoke|unstop"
     r"|si|sí|cancelar|fin|terminar|haa|maya|yog|tsis|có|không|hủy|نعم|لا|إلغاء"
 )
+_SAYS_VISIT = re.compile(
+    r"\b(?:visit\w*|homes?|house|household|casa|hogar|domicilio|booqa\w*|guri\w*|xyuas|thăm)\b|زيار|منزل|بيت",
+    re.IGNORECASE,
+)
+"""What a text of the discreet wording leaves unsaid: others may read the phone."""
 _BETWEEN = r"[\s\"“”'«»:]+"
 _ASKS_FOR_A_WORD = re.compile(
     rf"{_REPLY}{_BETWEEN}(?:(?:with|back|the|word|con|la|palabra|rau|với|ب|بكلمة){_BETWEEN})*(?:{_WORDS})\b",
@@ -41,12 +47,27 @@ _LONG = {
     "people": "Mohammed Abdullahi-Ibrahim and Guadalupe Rodriguez-Hernandez",
     "day": "mié 30 sept",
     "time": "12:45 p. m.",
+    "partner": "Guadalupe-Esperanza",
+    "site": "https://homevisits.saintpaulpublicschools.example.org",
+    "visit": "1234567",
+    "choices": "1. Guadalupe Rodriguez-Hernandez, Txuj Ci HMong Language and Culture Upper Campus, mié 30 sept; "
+    "2. Mohammed Abdullahi-Ibrahim, Escuela Primaria José Martí y Pérez, mié 30 sept",
 }
-_SHORT = {"school": "Yinghua", "people": "Kaonou & Htoo", "day": "Fri 1 May", "time": "4:00 pm"}
+_SHORT = {
+    **_LONG,
+    "school": "Yinghua",
+    "people": "Kaonou & Htoo",
+    "day": "Fri 1 May",
+    "time": "4:00 pm",
+    "partner": "Htoo",
+    "site": "https://hv.example.org",
+    "visit": "1",
+}
 _ACCENTS = {
     **_LONG,
     "school": "Escuela Primaria José Martí y Pérez",
     "people": "Đặng Thị Ánh Nguyệt and Władysław Çelik",
+    "partner": "Władysław",
 }
 WORST = (_LONG, _SHORT, _ACCENTS)
 """The longest school of the Twin Cities and long names; names of one word; names in letters of many languages."""
@@ -54,9 +75,14 @@ WORST = (_LONG, _SHORT, _ACCENTS)
 _DAYS: Mapping[str, str] = MappingProxyType({"ar": "الأربعاء 30 سبتمبر", "vi": "CN 27 thg 12"})
 
 
-def faults(words: str, english: str, language: str, letters: str) -> list[str]:
-    """The codes of every rule that `words` breaks, as the translation of `english`; empty when it keeps them all."""
+def faults(words: str, english: str, language: str, letters: str, name: str = "") -> list[str]:
+    """The codes of every rule that `words` breaks, as the translation of `english`; empty when it keeps them all.
+
+    `name` is the text's own: one of the discreet wording has a rule more.
+    """
     found = [code for code, broken in _said(words) if broken]
+    if name.endswith(DISCREET) and says_visit(words):
+        found.append("says_visit")
     filled = texts.places(words)
     if filled - texts.places(english):
         found.append("unknown_places")
@@ -65,6 +91,11 @@ def faults(words: str, english: str, language: str, letters: str) -> list[str]:
     if _digits(words) != _digits(english):
         found.append("other_digits")
     return found
+
+
+def says_visit(words: str) -> bool:
+    """Whether it says that somebody comes to the family's home."""
+    return _SAYS_VISIT.search(_without_places(words)) is not None
 
 
 def _said(words: str) -> list[tuple[str, bool]]:

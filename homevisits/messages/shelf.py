@@ -18,7 +18,7 @@ DISCREET = ".discreet"
 STAFF = "staff_"
 STAFF_LANGUAGES = ("en", "es")
 """Texts to staff are in the languages of the pages."""
-EXTRAS = ("visit_thanks", "canned_", STAFF)
+EXTRAS = ("visit_thanks", "visit_off", "canned_", STAFF)
 """Beginnings of the names of texts that no conversation needs: without one of them the others are still sent."""
 
 

@@ -3,6 +3,19 @@
 import re
 from dataclasses import dataclass
 
+MAY_BE_OFF = frozenset(
+    {
+        "visit_confirmed",
+        "visit_reminder",
+        "visit_thanks",
+        "staff_asked",
+        "staff_cancelled",
+        "staff_moved",
+        "staff_reminder",
+        "staff_stand_in",
+    }
+)
+"""Texts a district may do without. Whoever asks or answers, and whoever would wait at home, is always told."""
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -63,6 +76,8 @@ class Policy:
         for name in ("texts_per_day", "texts_per_week", "text_keep_days"):
             if getattr(self, name) < 1:
                 found.append(f"{name} must be at least 1")
+        for name in sorted(set(self.texts_off) - MAY_BE_OFF):
+            found.append(f"texts_off: {name} cannot be switched off; only these can: {', '.join(sorted(MAY_BE_OFF))}")
         if self.text_wording not in ("plain", "discreet"):
             found.append("text_wording must be plain or discreet")
         return found

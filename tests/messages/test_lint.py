@@ -1,6 +1,8 @@
 """Every text in every language keeps the house's rules, with the longest names; what breaks one is found out."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from homevisits.messages import lint, packs, reasons
 from homevisits.messages.segments import segments
@@ -13,12 +15,24 @@ CHOICE = "Reply 1 yes, 2 another time, 3 not now, 9 call me."
 @pytest.mark.parametrize(("language", "name"), ALL)
 def test_a_text_keeps_the_rules_of_the_house(language: str, name: str) -> None:
     letters = packs.pack(language).letters
-    assert lint.faults(packs.source(language, name), packs.source("en", name), language, letters) == []
+    assert lint.faults(packs.source(language, name), packs.source("en", name), language, letters, name) == []
 
 
 @pytest.mark.parametrize(("language", "name"), ALL)
 def test_a_text_takes_two_parts_at_most_with_the_longest_names(language: str, name: str) -> None:
     assert lint.longest(packs.source(language, name), language, packs.pack(language).letters).segments <= 2
+
+
+@given(
+    school=st.text("abcdefgñ äéá'-", min_size=1, max_size=47),
+    one=st.text("KWxyzü é-ł", min_size=1, max_size=30),
+    other=st.text("HtooáçĐ", min_size=1, max_size=27),
+)
+def test_an_approved_text_takes_two_parts_at_most_whatever_the_names(school: str, one: str, other: str) -> None:
+    sample = {**lint.WORST[0], "school": school, "people": f"{one} & {other}", "partner": one[:19]}
+    for language in ("en", "es"):
+        for text in packs.pack(language).texts:
+            assert lint.measured(text.words, sample, language, packs.pack(language).letters).segments <= 2, text.name
 
 
 def test_the_worst_names_are_long_and_of_one_word_and_in_other_letters() -> None:
@@ -82,6 +96,14 @@ def test_a_text_that_only_speaks_is_let_be(words: str) -> None:
     assert lint.faults(words, ENGLISH, "en", "plain") == []
 
 
+@pytest.mark.parametrize(
+    "words", ["We come to your home", "Our visit on {day}", "Vamos a su casa", "La visita", "زيارتنا"]
+)
+def test_a_discreet_text_that_says_it_is_found_out(words: str) -> None:
+    assert "says_visit" in lint.faults(words, "{day}", "en", "accents", "visit_confirm.discreet")
+    assert "says_visit" not in lint.faults(words, "{day}", "en", "accents", "visit_confirm")
+
+
 def test_a_question_offers_the_four_digits_in_every_language() -> None:
     assert lint.faults(CHOICE, CHOICE, "en", "plain") == []
     for language in packs.languages():
@@ -90,6 +112,6 @@ def test_a_question_offers_the_four_digits_in_every_language() -> None:
 
 
 def test_every_rule_has_its_reason() -> None:
-    used = {code for code, _ in lint._said("")} | {"unknown_places", "too_long", "other_digits"}
+    used = {code for code, _ in lint._said("")} | {"unknown_places", "too_long", "other_digits", "says_visit"}
     assert used == set(reasons.FAULTS)
     assert set(reasons.STATES) == {"approved", "changed", "waiting", "missing"}

@@ -1,21 +1,27 @@
 """What texts say: places filled, letters every phone shows, nothing sent that no speaker approved."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from homevisits.messages import packs, texts
+from homevisits.messages import lint, packs, texts
 from homevisits.messages.segments import segments
+from homevisits.policies.rules import MAY_BE_OFF
+from tests.world import POLICY
 
 SAMPLE = {
     "school": "Frida Kahlo Middle School",
     "people": "Mohammed Abdullahi-Ibrahim and Guadalupe Rodriguez-Hernandez",
     "day": "mar 13 oct 2026",
     "time": "12:45 pm",
+    "partner": "Guadalupe",
+    "visit": 17,
 }
 SENT = [(language, name) for language in ("en", "es") for name in packs.templates(language)]
+OF_FAMILIES = {name for name in packs.templates("en") if not name.startswith(("staff_", "canned_"))}
 AWAITED = ("ar", "hmn", "so", "vi")
 
 
@@ -48,8 +54,9 @@ def test_a_half_filled_text_never_leaves() -> None:
 @pytest.mark.parametrize("language", AWAITED)
 def test_a_pack_awaiting_approval_is_there_to_read_and_is_never_sent(language: str) -> None:
     held = packs.pack(language)
-    assert {text.name for text in held.texts} == set(packs.templates("en"))
-    assert {text.state for text in held.texts} == {"waiting"}
+    plain = {name for name in OF_FAMILIES if not name.endswith(packs.DISCREET)}
+    assert {text.name for text in held.texts if text.state == "waiting"} == plain
+    assert {text.state for text in held.texts if text.needed} == {"waiting"}
     assert not held.ready
     assert packs.preview(language, "invitation", SAMPLE)
     assert not packs.has(language, "invitation")
@@ -79,14 +86,25 @@ def test_who_approved_a_text_and_when_is_on_record(language: str) -> None:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Two languages with two texts each, none approved."""
+    product = tmp_path / "product"
     for language in ("en", "es"):
-        (tmp_path / language).mkdir()
+        (product / language).mkdir(parents=True)
         for name in ("hello", "bye"):
-            (tmp_path / language / f"{name}.txt").write_text(f"Sí, {name} {{school}}\n", encoding="utf-8")
-    monkeypatch.setattr(packs, "_folder", lambda: tmp_path)
-    packs.forget()
-    yield tmp_path
-    packs.forget()
+            (product / language / f"{name}.txt").write_text(f"Sí, {name} {{school}}\n", encoding="utf-8")
+    monkeypatch.setattr(packs, "_folder", lambda: product)
+    packs.use()
+    yield product
+    monkeypatch.undo()
+    packs.use()
+
+
+@pytest.fixture
+def own(folder: Path, tmp_path: Path) -> Path:
+    """A district's own folder, in use and empty."""
+    made = tmp_path / "own"
+    made.mkdir()
+    packs.use(made)
+    return made
 
 
 def approve(*names: str, note: str = "") -> None:
@@ -130,3 +148,133 @@ def test_a_text_that_is_not_written_yet_holds_the_language_back(folder: Path) ->
     assert packs.templates("es") == ("bye", "hello")
     assert {text.name: text.state for text in packs.pack("es").texts}["third"] == "missing"
     assert not packs.has("es", "hello")
+
+
+def test_a_new_text_that_no_conversation_needs_holds_nothing_back(folder: Path) -> None:
+    approve("hello", "bye")
+    for name in ("visit_thanks", "canned_hello", "staff_asked"):
+        (folder / "en" / f"{name}.txt").write_text("Hello", encoding="utf-8")
+    packs.forget()
+    assert packs.has("es", "hello")
+    assert not packs.has("es", "visit_thanks")
+
+
+def test_a_process_sees_within_seconds_what_another_one_approved(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    approve("hello", "bye")
+    assert packs.has("es", "hello")
+    moment = packs.time.monotonic()
+    monkeypatch.setattr(packs.time, "monotonic", lambda: moment + packs.EVERY + 0.1)
+    (folder / "es" / "bye.txt").write_text("Otra cosa", encoding="utf-8")
+    assert not packs.has("es", "hello")
+
+
+def test_files_that_stay_as_they_are_are_not_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = packs.pack("es")
+    moment = packs.time.monotonic()
+    monkeypatch.setattr(packs.time, "monotonic", lambda: moment + packs.EVERY + 0.1)
+    assert packs.pack("es") is held
+
+
+def test_an_approval_that_cannot_be_read_approves_nothing(folder: Path) -> None:
+    approve("hello", "bye")
+    for said in ("[hello", "[hello]\nby = 1\n", "\xff"):
+        (folder / "es" / "approvals.toml").write_text(said, encoding="latin-1")
+        packs.forget()
+        assert not packs.has("es", "hello")
+
+
+def test_a_district_s_own_words_stand_before_the_product_s(folder: Path, own: Path) -> None:
+    packs.approve("es", ("hello", "bye"), "Ana", date(2026, 10, 5), "")
+    (own / "es" / "hello.txt").write_text("Buenas, {school}", encoding="utf-8")
+    packs.forget()
+    assert not packs.has("es", "hello")
+    packs.approve("es", ("hello",), "Ana", date(2026, 10, 6), "")
+    assert packs.render("es", "hello", {"school": "Cedar"}) == "Buenas, Cedar"
+    assert packs.pack("es").text("hello").own  # type: ignore[union-attr]
+    assert not (folder / "es" / "approvals.toml").exists()
+
+
+def test_an_upgrade_neither_changes_nor_stops_what_a_district_approved(folder: Path, own: Path) -> None:
+    packs.approve("es", ("hello", "bye"), "Ana", date(2026, 10, 5), "")
+    (folder / "es" / "hello.txt").write_text("Palabras nuevas", encoding="utf-8")
+    (folder / "es" / "pack.toml").write_text('letters = "accents"', encoding="utf-8")
+    packs.forget()
+    assert packs.has("es", "hello")
+    assert packs.render("es", "hello", {"school": "Cedar"}) == "Si, hello Cedar"
+
+
+def test_what_the_product_s_speaker_approved_is_sent_where_the_district_says_nothing(folder: Path, own: Path) -> None:
+    packs.use()
+    approve("hello", "bye")
+    packs.use(own)
+    assert packs.has("es", "hello")
+    assert not packs.pack("es").text("hello").own  # type: ignore[union-attr]
+
+
+def test_a_language_only_the_district_has_is_sent_when_it_approved_it(folder: Path, own: Path) -> None:
+    (own / "kar").mkdir()
+    for name in ("hello", "bye"):
+        (own / "kar" / f"{name}.txt").write_text(f"Kar {name}", encoding="utf-8")
+    packs.forget()
+    assert packs.languages() == ("en", "es", "kar")
+    packs.approve("kar", ("hello", "bye"), "Htoo", date(2026, 10, 5), "")
+    assert packs.render("kar", "hello", {}) == "Kar hello"
+
+
+def test_a_folder_that_is_away_for_a_moment_leaves_the_product_s_texts(folder: Path, own: Path) -> None:
+    packs.approve("es", ("hello", "bye"), "Ana", date(2026, 10, 5), "")
+    own.rename(own.with_name("away"))
+    packs.forget()
+    assert packs.languages() == ("en", "es")
+    assert not packs.has("es", "hello")
+
+
+def test_the_discreet_wording_needs_its_own_approvals(folder: Path) -> None:
+    approve("hello", "bye")
+    for language in ("en", "es"):
+        (folder / language / "hello.discreet.txt").write_text("Psst", encoding="utf-8")
+    packs.use()
+    assert packs.render("es", "hello", {"school": "Cedar"}) == "Si, hello Cedar"
+    packs.use(wording="discreet")
+    assert not packs.has("es", "hello")
+    approve("hello.discreet")
+    assert packs.render("es", "hello", {"school": "Cedar"}) == "Psst"
+    assert packs.render("es", "bye", {"school": "Cedar"}) == "Si, bye Cedar"
+
+
+def test_in_the_discreet_wording_no_text_to_a_family_says_visit_or_home() -> None:
+    packs.use(wording="discreet")
+    try:
+        for language in ("en", "es"):
+            assert packs.pack(language).ready
+            for name in OF_FAMILIES | {"canned_your_place"}:
+                said = packs.render(language, name, SAMPLE)
+                assert not lint.says_visit(said), (language, name)
+    finally:
+        packs.use()
+
+
+def test_a_text_to_staff_links_to_the_visit_and_names_no_family() -> None:
+    packs.use(site="https://visits.example.org/")
+    try:
+        said = packs.render("en", "staff_reminder", SAMPLE)
+    finally:
+        packs.use()
+    assert "https://visits.example.org/visits/17" in said
+    for language in ("en", "es"):
+        for name in packs.templates(language):
+            if name.startswith("staff_"):
+                places = texts.places(packs.source(language, name))
+                assert places == {"partner", "day", "time", "school", "site", "visit"}
+
+
+def test_what_may_be_switched_off_are_texts_there_are() -> None:
+    assert set(packs.templates("en")) >= MAY_BE_OFF
+
+
+@pytest.mark.parametrize(
+    "name", ["stop_confirmed", "help", "visit_cancelled", "visit_moved", "visit_confirm", "nothing"]
+)
+def test_what_a_family_must_hear_cannot_be_switched_off(name: str) -> None:
+    assert any(name in said for said in replace(POLICY, texts_off=(name,)).problems())
+    assert replace(POLICY, texts_off=("visit_thanks", "staff_asked")).problems() == []

@@ -29,9 +29,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     copy = tmp_path / "texts"
     shutil.copytree(places.templates() / "texts", copy)
     monkeypatch.setattr(packs, "_folder", lambda: copy)
-    packs.forget()
+    packs.use()
     yield copy
-    packs.forget()
+    monkeypatch.undo()
+    packs.use()
 
 
 def test_a_text_is_counted() -> None:
@@ -43,7 +44,9 @@ def test_a_text_is_counted() -> None:
 
 
 def test_all_texts_keep_the_rules() -> None:
-    assert document("check") == {"texts": 108, "faults": []}
+    found = document("check")
+    assert found["faults"] == []
+    assert found["texts"] == sum(len(packs.templates(language)) for language in packs.languages())
 
 
 def test_a_text_that_breaks_a_rule_is_named_with_the_reason(folder: Path) -> None:
@@ -59,14 +62,14 @@ def test_a_text_that_breaks_a_rule_is_named_with_the_reason(folder: Path) -> Non
 def test_the_list_says_what_is_sent_and_what_awaits_approval() -> None:
     found = {one["language"]: one for one in document("list")["languages"]}
     assert {language for language, one in found.items() if one["sent"]} == {"en", "es"}
-    assert {row["state"] for row in found["so"]["texts"]} == {"waiting"}
+    assert {row["state"] for row in found["so"]["texts"] if row["needed"]} == {"waiting"}
     assert {row["parts"] for one in found.values() for row in one["texts"]} == {1, 2}
     assert "Approved by" in run("list").stdout
 
 
 def test_a_speakers_approval_makes_a_language_sent(folder: Path) -> None:
     part = document("approve", "so", "help", "--by", "Hodan A., interpreter")
-    assert part == {"language": "so", "approved": ["help"], "sent": False}
+    assert part == {"language": "so", "approved": ["help"], "sent": False, "folder": None}
     assert not packs.has("so", "help")
     assert document("approve", "so", "--by", "Hodan A., interpreter", "--note", "Read aloud to two parents.")["sent"]
     assert packs.render("so", "invitation_call_me", {"school": "Cedar"}).startswith("Mahadsanid. Qof ka socda Cedar")
@@ -79,6 +82,23 @@ def test_words_that_break_a_rule_cannot_be_approved(folder: Path) -> None:
     assert said.exit_code == 1
     assert "so/help" in said.stderr
     assert not (folder / "so" / "approvals.toml").exists()
+
+
+def test_a_district_s_approvals_go_into_its_own_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    monkeypatch.setenv("HOMEVISITS_TEXTS_FOLDER", str(own))
+    said = document("approve", "so", "--by", "Hodan A., interpreter")
+    assert (said["sent"], said["folder"]) == (True, str(own))
+    assert not (folder / "so" / "approvals.toml").exists()
+    assert "Approved by Hodan A., interpreter" in run("list").stdout
+    assert "the district's own" in run("list").stdout
+    monkeypatch.setenv("HOMEVISITS_TEXTS_FOLDER", str(tmp_path / "nowhere"))
+    said_no = run("list")
+    assert said_no.exit_code == 2
+    assert "is not a folder" in said_no.stderr
 
 
 @pytest.mark.parametrize(
