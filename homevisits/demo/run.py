@@ -5,11 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import datetime, time, timedelta
 from pathlib import Path
+from time import monotonic, sleep
 
 from homevisits import clock, migrate, server, worker
 from homevisits.db import Database
@@ -18,6 +19,8 @@ from homevisits.demo.house import DEFAULT, Folder, settings_of
 from homevisits.people.installation import refuse_if_mixed_up
 from homevisits.settings import Settings, SettingsWrong
 
+WEEKDAYS = range(5)
+OPENS, TEN, CLOSES = time(9), time(10), time(17)
 READY_SECONDS = 60
 STOP_SECONDS = 25
 Say = Callable[[str], None]
@@ -37,7 +40,7 @@ def start(path: Path = DEFAULT, port: int = 8077, *, reset: bool = False, say: S
         if _ready(port, children, stopping):
             say(welcome(port))
         while not stopping and all(child.poll() is None for child in children):
-            time.sleep(0.2)
+            sleep(0.2)
     finally:
         died = [child.args for child in children if child.poll() not in (None, 0)]
         _stop(children)
@@ -57,11 +60,36 @@ def prepare(path: Path, port: int, *, reset: bool = False, say: Say = print) -> 
         _check(folder, wanted)
         if not reset:
             say("The demo's data is kept from last time. `make demo RESET=1` starts over.")
+            wake(folder, wanted.timezone)
             return folder
         _forget(folder)
     say("Making a sample district: 4 schools, 1,000 students, and what they did so far. This takes a moment.")
-    build.make(folder, port, clock.now(), say)
+    build.make(folder, port, wake(folder, wanted.timezone), say)
     return folder
+
+
+def wake(folder: Folder, zone: str) -> datetime:
+    """Let the demo's clock show an hour at which schools work and texts may leave; the demo's now.
+
+    Whoever tries the demo at night begins on the next weekday's morning: else every text would wait until then.
+    """
+    clock.follow(folder.clock)
+    now = clock.now()
+    begin = decent(now, zone)
+    if begin > now:
+        clock.jump(folder.clock, begin)
+    return begin
+
+
+def decent(now: datetime, zone: str) -> datetime:
+    """`now` if it is within a weekday's school hours in `zone`, else the next weekday at ten."""
+    local = clock.local(now, zone)
+    if local.weekday() in WEEKDAYS and OPENS <= local.time() < CLOSES:
+        return now
+    day = local.date() if local.time() < TEN else local.date() + timedelta(days=1)
+    while day.weekday() not in WEEKDAYS:
+        day += timedelta(days=1)
+    return clock.moment(day, TEN, zone) or now
 
 
 def _check(folder: Folder, wanted: Settings) -> None:
@@ -103,15 +131,15 @@ def _child(room: str, folder: Folder, port: int) -> subprocess.Popen[bytes]:
 
 def _ready(port: int, children: list[subprocess.Popen[bytes]], stopping: list[int]) -> bool:
     """Wait until the pages answer."""
-    until = time.monotonic() + READY_SECONDS
+    until = monotonic() + READY_SECONDS
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # this machine is never behind a proxy
-    while time.monotonic() < until and not stopping and all(child.poll() is None for child in children):
+    while monotonic() < until and not stopping and all(child.poll() is None for child in children):
         try:
             with direct.open(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
                 if answer.status == 200:
                     return True
         except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+            sleep(0.2)
     return False
 
 

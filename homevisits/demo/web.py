@@ -19,7 +19,7 @@ from homevisits.people.phones import readable
 bp = Blueprint("demo", __name__, url_prefix="/demo")
 CHIPS = ("1", "2", "3", "9", "STOP")
 LONGEST = 480
-MORNING = time(8, 0)
+MORNING = time(9, 0)
 log = logging.getLogger("homevisits.demo")
 
 

@@ -92,7 +92,7 @@ def running(database: Database, now: datetime, *, demo: bool = False) -> Iterato
     server: BaseWSGIServer = make_server("127.0.0.1", 0, _not_yet, threaded=True, request_handler=_Silent)
     given = settings.load(
         {},
-        mode="demo" if demo else "production",
+        mode="demo" if demo else "development",
         database_url=database.engine.url.render_as_string(hide_password=False),
         secret_key="a secret of these tests, long enough for any",
         public_url=f"http://127.0.0.1:{server.server_port}",

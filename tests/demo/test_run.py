@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from homevisits import clock
 from homevisits.demo import build, run
 from homevisits.demo.house import Folder
+from tests.demo.conftest import MADE
 
 pytestmark = pytest.mark.slow
 
@@ -81,6 +84,7 @@ def test_a_port_that_is_taken_is_said_in_words(folder: Folder) -> None:
 def test_starting_over_makes_new_data_and_keeps_what_is_not_its_own(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(clock, "_system", lambda: MADE)
     (folder.path / "notes.txt").write_text("mine")
     folder.clock.write_text("86400")
     made: list[Path] = []
@@ -94,6 +98,27 @@ def test_starting_over_makes_new_data_and_keeps_what_is_not_its_own(
     assert made == [folder.database]
     assert not folder.clock.exists()
     assert (folder.path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("now", "begins"),
+    [
+        ("2026-11-18T16:00Z", "2026-11-18T16:00Z"),  # Wednesday, nine in the morning in Denver
+        ("2026-11-18T23:59Z", "2026-11-18T23:59Z"),
+        ("2026-11-19T00:00Z", "2026-11-19T17:00Z"),  # five in the afternoon
+        ("2026-11-19T11:00Z", "2026-11-19T17:00Z"),  # before dawn: the same day
+        ("2026-11-21T05:00Z", "2026-11-23T17:00Z"),  # Friday night: Monday
+        ("2026-11-22T18:00Z", "2026-11-23T17:00Z"),  # Sunday
+    ],
+)
+def test_whoever_starts_it_at_night_begins_on_a_schools_morning(
+    now: str, begins: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, real = Folder(tmp_path), datetime.fromisoformat(now)
+    monkeypatch.setattr(clock, "_system", lambda: real)
+    assert run.wake(folder, "America/Denver") == datetime.fromisoformat(begins)
+    clock.follow(folder.clock)
+    assert clock.now() == datetime.fromisoformat(begins)
 
 
 def test_an_interrupted_making_leaves_no_demo_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
