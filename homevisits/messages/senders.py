@@ -199,7 +199,7 @@ def _take(session: Session, row: Sender, segments: int, now: datetime) -> Pick |
     needed = min(float(segments), most)  # a text longer than the bucket leaves when it is full, and leaves a debt
     if tokens < needed:
         return Pick(None, now + timedelta(seconds=(needed - tokens) / rate), "rate")
-    ahead = max(0.0, min(tokens - segments, rate / 10))
+    ahead = float(int(max(0.0, min(tokens - segments, rate / 10))))
     held.tokens, held.refilled_at = tokens - segments - ahead, now
     with kept.lock:
         kept.tokens[row.id] = (ahead, now)
