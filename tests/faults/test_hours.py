@@ -1,0 +1,129 @@
+"""F15: no automatic text outside its hours, over a year, in six zones, through both changes of the clock."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homevisits.messages import hours
+from homevisits.messages.hours import Limits
+
+ZONES = (
+    "America/New_York", "America/Chicago", "America/Denver", "America/Phoenix", "America/Anchorage",
+    "America/Puerto_Rico",
+)  # fmt: skip
+BEGIN = datetime(2026, 7, 1, tzinfo=UTC)
+YEAR = timedelta(days=366)
+CHANGES = (datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 3, 14, tzinfo=UTC))
+"""The days on which most of these zones put their clocks back and on."""
+
+any_moment = st.one_of(
+    st.integers(0, int(YEAR.total_seconds())).map(lambda seconds: BEGIN + timedelta(seconds=seconds)),
+    st.tuples(st.sampled_from(CHANGES), st.integers(0, 40 * 3600)).map(lambda two: two[0] + timedelta(seconds=two[1])),
+)
+any_time = st.times().map(lambda at: at.replace(second=0, microsecond=0))
+
+
+@st.composite
+def any_limits(draw: st.DrawFn) -> Limits:
+    """Any window of a day, also one that begins or ends in the hour that is missing or comes twice."""
+    weekday = sorted(draw(st.tuples(any_time, any_time).filter(lambda two: two[0] != two[1])))
+    sunday = sorted(draw(st.tuples(any_time, any_time).filter(lambda two: two[0] != two[1])))
+    return Limits(weekday[0], weekday[1], sunday[0], sunday[1])
+
+
+any_quiet = st.sets(st.dates(date(2026, 7, 1), date(2027, 7, 1)), max_size=12)
+
+
+def shown_within(at: datetime, zone: str, limits: Limits, quiet: set[date]) -> bool:
+    """The rule, in its plainest words: what the clock on the wall shows at `at`."""
+    wall = at.astimezone(ZoneInfo(zone))
+    sunday = f"{wall:%A}" == "Sunday"
+    from_, until = (limits.sunday_from, limits.sunday_until) if sunday else (limits.from_, limits.until)
+    return from_ <= wall.time() < until and wall.date() not in quiet
+
+
+@given(any_moment, st.sampled_from(ZONES), any_limits(), any_quiet)
+def test_f15_what_may_leave_leaves_inside_the_hours(at: datetime, zone: str, limits: Limits, quiet: set[date]) -> None:
+    opening = hours.opens(at, zone, limits, quiet)
+    assert (opening is None) == shown_within(at, zone, limits, quiet)
+    leaves = opening or at
+    assert leaves >= at
+    assert shown_within(leaves, zone, limits, quiet)
+
+
+@given(any_moment, st.sampled_from(ZONES), any_limits(), any_quiet, st.integers(1, 3600))
+def test_f15_nothing_that_may_leave_waits(
+    at: datetime, zone: str, limits: Limits, quiet: set[date], earlier: int
+) -> None:
+    opening = hours.opens(at, zone, limits, quiet)
+    if opening is not None:
+        before = max(at, opening - timedelta(seconds=earlier))
+        assert before == opening or not shown_within(before, zone, limits, quiet)
+
+
+@given(any_moment, st.sampled_from(ZONES), any_limits(), any_quiet, st.integers(0, 14 * 3600))
+def test_f15_a_window_lasts_until_it_closes(
+    at: datetime, zone: str, limits: Limits, quiet: set[date], later: int
+) -> None:
+    end = hours.closes(at, zone, limits, quiet)
+    if not shown_within(at, zone, limits, quiet):
+        assert end == at
+        return
+    assert end > at
+    assert not shown_within(end, zone, limits, quiet)
+    inside = at + timedelta(seconds=later)
+    assert inside >= end or shown_within(inside, zone, limits, quiet)
+
+
+@given(any_moment, st.sampled_from(ZONES), st.integers(-100, 100_000), st.integers(0, 100_000))
+def test_a_carrier_gives_a_text_up_before_the_window_ends(at: datetime, zone: str, good: int, window: int) -> None:
+    seconds = hours.valid_for(at, at + timedelta(seconds=window), at + timedelta(seconds=good))
+    assert 60 <= seconds <= 36_000
+    assert seconds == 60 or seconds <= min(window - 30, good)
+    assert hours.valid_for(at, None, at + timedelta(seconds=good)) == max(60, min(36_000, good))
+
+
+@pytest.mark.parametrize(
+    ("at", "opens"),
+    [
+        ("2026-10-31T20:00:00-06:00", "2026-11-01T12:00:00-07:00"),  # Saturday evening: Sunday noon, after the change
+        ("2027-03-13T19:59:59-07:00", None),
+        ("2027-03-13T20:00:00-07:00", "2027-03-14T12:00:00-06:00"),  # the clocks go on in the night
+        ("2026-10-05T08:59:59-06:00", "2026-10-05T09:00:00-06:00"),
+        ("2026-10-05T09:00:00-06:00", None),
+    ],
+)
+def test_f15_the_night_the_clocks_change(at: str, opens: str | None) -> None:
+    found = hours.opens(datetime.fromisoformat(at), "America/Denver", Limits())
+    assert found == (opens and datetime.fromisoformat(opens))
+
+
+@pytest.mark.parametrize(
+    ("from_", "until", "at", "opens", "closes"),
+    [
+        # 02:30 is not on the clock: it shows three, and three is after half past two.
+        (time(2, 30), time(5), "2027-03-14T08:00:00Z", "2027-03-14T09:00:00Z", "2027-03-14T11:00:00Z"),
+        # Until 02:30, an hour that is not there: two o'clock is three already.
+        (time(1), time(2, 30), "2027-03-14T08:00:00Z", None, "2027-03-14T09:00:00Z"),
+        # From 01:30, which comes twice: the clock goes back to one in between.
+        (time(1, 30), time(5), "2026-11-01T07:00:00Z", "2026-11-01T07:30:00Z", "2026-11-01T08:00:00Z"),
+        (time(1, 30), time(5), "2026-11-01T08:10:00Z", "2026-11-01T08:30:00Z", "2026-11-01T12:00:00Z"),
+    ],
+)
+def test_f15_an_hour_that_is_missing_and_one_that_comes_twice(
+    from_: time, until: time, at: str, opens: str | None, closes: str
+) -> None:
+    limits = Limits(from_, until, from_, until)
+    moment = datetime.fromisoformat(at)
+    opening = hours.opens(moment, "America/Denver", limits)
+    assert opening == (opens and datetime.fromisoformat(opens))
+    assert hours.closes(opening or moment, "America/Denver", limits) == datetime.fromisoformat(closes)
+
+
+def test_a_summer_of_quiet_days_is_waited_for_and_then_it_opens() -> None:
+    summer = {date(2026, 6, 1) + timedelta(days=day) for day in range(80)}
+    found = hours.opens(datetime(2026, 6, 1, 16, tzinfo=UTC), "America/Denver", Limits(), summer)
+    assert found == datetime(2026, 8, 20, 15, tzinfo=UTC)
