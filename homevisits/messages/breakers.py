@@ -28,7 +28,7 @@ def locked(session: Session, sender_id: int) -> Sender | None:
         return session.scalar(query)
     held: set[int] = session.info.setdefault("senders_locked", set())
     # Whoever holds one sender never waits for another: two workers would wait for each other.
-    found = session.scalar(query.with_for_update(skip_locked=bool(held - {sender_id})))
+    found = session.scalar(query.with_for_update(key_share=True, skip_locked=bool(held - {sender_id})))
     if found is not None:
         held.add(sender_id)
     return found
