@@ -24,6 +24,8 @@ TRUE_WHILE: Mapping[str, frozenset[str]] = MappingProxyType(
         "visit_moved": frozenset({"scheduled"}),
         "visit_reminder": frozenset({"scheduled", "confirmed"}),
         "visit_confirmed": frozenset({"confirmed"}),
+        "visit_now_at": frozenset({"scheduled"}),
+        "visit_new_time_soon": frozenset({"proposed"}),
         "visit_cancelled": frozenset({"cancelled_by_educator"}),
         "visit_thanks": frozenset({"completed"}),
         "staff_asked": frozenset({"proposed"}),
@@ -35,10 +37,10 @@ TRUE_WHILE: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """In which states of the visit each text says what is true. Others answer the family's own word."""
 BEFORE_IT = frozenset(
-    {"visit_confirm", "visit_moved", "visit_reminder", "staff_asked", "staff_moved", "staff_reminder"}
+    {"visit_confirm", "visit_moved", "visit_now_at", "visit_reminder", "staff_asked", "staff_moved", "staff_reminder"}
 )
 """Of no use once the visit has begun."""
-NEEDS_CONSENT = frozenset({"visit_confirm", "visit_moved", "visit_reminder", "visit_thanks"})
+NEEDS_CONSENT = frozenset({"visit_confirm", "visit_moved", "visit_now_at", "visit_reminder", "visit_thanks"})
 """That a visit is off must be said also to a family that wants none any more."""
 MEMBER = MappingProxyType({"staff_asked": ("asked",), "staff_moved": ("asked",)})
 """Where somebody must stand for a text to them to be true; otherwise: coming."""

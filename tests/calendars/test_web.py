@@ -128,7 +128,7 @@ def test_every_change_that_shows_changes_the_etag(town: Town, client: FlaskClien
         elif what == "cancelled":
             cancel(session, town.actors["Grace"], visit, town.policy, town.now)
         elif what == "declined":
-            decline(session, town.actors["Luis"], visit, town.now)
+            decline(session, town.actors["Luis"], visit, town.policy, town.now)
         elif what == "renamed":
             session.execute(update(Person).where(Person.id == town.educators["Luis"]).values(given_name="Lou"))
         elif what == "left":
@@ -188,7 +188,7 @@ def test_visits_of_long_ago_are_not_carried_along(town: Town, client: FlaskClien
 def test_who_declined_sees_the_visit_as_cancelled_without_a_colleague(town: Town, client: FlaskClient) -> None:
     visit = booked(town)
     with town.session() as session:
-        decline(session, town.actors["Luis"], visit, town.now)
+        decline(session, town.actors["Luis"], visit, town.policy, town.now)
     (event,) = events(client.get(address(town, "Luis")).data)
     assert event["STATUS"] == "CANCELLED"
     assert event["SUMMARY"] == "Cancelled: Home visit"

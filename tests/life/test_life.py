@@ -147,7 +147,7 @@ class Life(RuleBasedStateMachine):
             else:
                 self.act(
                     "declined",
-                    lambda s, name=name: actions.decline(s, self.actor(name), found[0].id, self.now),  # type: ignore[misc]
+                    lambda s, name=name: actions.decline(s, self.actor(name), found[0].id, self.town.policy, self.now),  # type: ignore[misc]
                 )
 
     @rule(data=st.data(), said=st.sampled_from(("yes", "yes", "other_time", "not_now", "call_me")))

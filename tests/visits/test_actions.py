@@ -193,7 +193,7 @@ def test_two_accounts_with_the_same_key_book_two_visits(town: Town) -> None:
 def test_a_partner_who_declines_is_free_and_someone_else_takes_the_place(town: Town) -> None:
     visit_id = book(town)
     with town.session() as session:
-        actions.decline(session, town.actors["Luis"], visit_id, town.now)
+        actions.decline(session, town.actors["Luis"], visit_id, town.policy, town.now)
     with pytest.raises(RulesBroken), town.session() as session:
         actions.accept(session, town.actors["Luis"], visit_id, town.policy, town.now)
     with town.session() as session:
@@ -506,7 +506,7 @@ def test_a_number_from_outside_puts_nobody_of_another_school_in_a_team(town: Tow
         session.add(other)
         session.flush()
         session.get_one(Educator, town.educators["Luis"]).school_id = other.id
-        actions.decline(session, town.actors["Amina"], visit_id, town.now)
+        actions.decline(session, town.actors["Amina"], visit_id, town.policy, town.now)
     with pytest.raises(NotFound):
         book(town)
     with pytest.raises(NotFound), town.session() as session:

@@ -36,7 +36,7 @@ def test_a_family_is_shown_by_its_state_and_only_after_its_yes(town: Town) -> No
     visit_id = book(town)
     assert states(town)["Rivera"] == "proposed"
     with town.session() as session:
-        actions.decline(session, town.actors["Luis"], visit_id, town.now)
+        actions.decline(session, town.actors["Luis"], visit_id, town.policy, town.now)
     assert states(town)["Rivera"] == "needs_partner"
     with town.session() as session:
         hoa = town.educators["Hoa"]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from homevisits import clock
-from homevisits.visits.texts import Visit, local_day, local_time, plan
+from homevisits.visits.texts import Member, Visit, local_day, local_time, plan
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
 VISIT = Visit(
@@ -59,7 +59,8 @@ def test_two_people_are_joined_as_the_language_does(other: str, language: str, s
         ("proposed", False, []),
         ("proposed", True, []),
         ("confirmed", True, ["visit_reminder", "visit_reminder"]),
-        ("completed", True, []),
+        ("completed", True, ["visit_thanks"]),
+        ("completed", False, []),
         ("family_away", True, []),
         ("cancelled_by_family", True, []),
         ("cancelled_by_educator", True, ["visit_cancelled"]),
@@ -111,3 +112,107 @@ def test_other_languages_have_their_own_days_and_no_english_word() -> None:
         said = [str(text.params["people"]) for text in plan(replace(VISIT, language=language), (24,), NOW)]
         assert said
         assert not any(" and " in people for people in said)
+
+
+GRACE = Member(educator_id=1, state="coming", phone="+15555550201", language="en", partner="Luis")
+LUIS = Member(educator_id=2, state="coming", phone="+15555550202", language="es", partner="Grace")
+PAIR = replace(VISIT, phone=None, pair=(GRACE, LUIS), zone="America/Denver", school_id=4)
+
+
+def to_staff(visit: Visit, now: datetime = NOW) -> list[tuple[str, str, str]]:
+    return [(text.to[-3:], text.language, text.template) for text in plan(visit, (24, 2), now)]
+
+
+def test_both_of_the_pair_are_reminded_once_each_in_their_own_language() -> None:
+    assert to_staff(PAIR) == [("201", "en", "staff_reminder"), ("202", "es", "staff_reminder")]
+    texts = plan(PAIR, (24, 2), NOW)
+    assert {PAIR.starts_at - text.not_before for text in texts} == {timedelta(hours=24)}
+    assert {(text.pace, text.asks, text.zone, text.school_id) for text in texts} == {
+        ("staff", None, "America/Denver", 4)
+    }
+    assert texts[1].params == {
+        "school": "Lincoln",
+        "partner": "Grace",
+        "day": "jue 8 oct",
+        "time": "6:15 pm",
+        "visit": 17,
+    }
+    assert [text.key.rpartition(":")[0] for text in texts] == ["v2:staff-reminder:e1", "v2:staff-reminder:e2"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "lead", "partner", "expected"),
+    [
+        ({"state": "proposed", "last": "booked", "by": 1}, "coming", "asked", ["202 staff_asked"]),
+        ({"state": "proposed", "last": "stand_in", "by": 1}, "coming", "asked", ["202 staff_asked"]),
+        ({"state": "proposed", "last": "moved", "by": 1}, "coming", "asked", ["202 staff_moved"]),
+        ({"state": "proposed", "last": "moved"}, "asked", "asked", ["201 staff_moved", "202 staff_moved"]),
+        ({"state": "proposed", "last": "declined", "by": 2}, "coming", "declined", ["201 staff_stand_in"]),
+        ({"state": "proposed", "last": "cannot_come", "by": 1}, "coming", "unable", []),
+        ({"state": "proposed", "last": "withdrew"}, "withdrawn", "coming", ["202 staff_stand_in"]),
+        ({"state": "cancelled_by_educator", "last": "cancelled", "by": 1}, "coming", "coming", ["202 staff_cancelled"]),
+        (
+            {"state": "cancelled_by_family", "last": "family_not_now"},
+            "coming",
+            "asked",
+            ["201 staff_cancelled", "202 staff_cancelled"],
+        ),
+        ({"state": "cancelled_by_educator", "last": "never_came_about"}, "coming", "declined", ["201 staff_cancelled"]),
+        ({"state": "completed"}, "coming", "coming", []),
+        ({"state": "family_away"}, "coming", "coming", []),
+    ],
+)
+def test_each_of_the_pair_hears_what_changed_and_nobody_what_they_did_themselves(
+    changes: dict[str, object], lead: str, partner: str, expected: list[str]
+) -> None:
+    pair = (replace(GRACE, state=lead), replace(LUIS, state=partner))
+    visit = replace(PAIR, pair=pair, **changes)  # type: ignore[arg-type]
+    assert [f"{to} {template}" for to, _language, template in to_staff(visit)] == expected
+
+
+def test_whoever_gave_no_number_gets_no_text_and_nothing_is_said_after_it_began() -> None:
+    assert to_staff(replace(PAIR, pair=(replace(GRACE, phone=None), LUIS))) == [("202", "es", "staff_reminder")]
+    over = replace(PAIR, state="cancelled_by_educator", last="cancelled")
+    assert to_staff(over, PAIR.starts_at) == []
+
+
+def test_the_thank_you_comes_the_next_morning_where_the_family_lives_or_not_at_all() -> None:
+    visit = replace(VISIT, state="completed", zone="America/Denver")
+    evening = VISIT.starts_at + timedelta(hours=2)
+    (thanks,) = plan(visit, (24, 2), evening, morning=time(9, 30))
+    assert clock.local(thanks.not_before, "America/Denver").isoformat() == "2026-10-09T09:30:00-06:00"
+    assert thanks.asks is None
+    assert templates(visit, VISIT.starts_at + timedelta(days=4)) == []
+
+
+def test_a_family_that_left_the_district_is_not_told_of_a_new_time() -> None:
+    assert templates(replace(VISIT, state="cancelled_by_educator", last="family_left")) == ["visit_off"]
+
+
+def test_who_hears_in_somebody_else_s_place_hears_all_of_it() -> None:
+    before = {text.key for text in plan(VISIT, (24,), NOW)}
+    after = {text.key for text in plan(replace(VISIT, phone="+15555550109"), (24,), NOW)}
+    assert not before & after
+    assert not any("5555550" in key for key in before | after)
+
+
+@pytest.mark.parametrize(
+    ("day", "at", "zone", "hours", "reads"),
+    [
+        (date(2026, 3, 8), time(16), "America/Denver", 24, "2026-03-07T15:00:00-07:00"),  # an hour is lost at 2 am
+        (date(2026, 11, 1), time(16), "America/Denver", 24, "2026-10-31T17:00:00-06:00"),  # an hour comes twice
+        (date(2026, 3, 8), time(3, 30), "America/Denver", 2, "2026-03-08T00:30:00-07:00"),
+        (date(2026, 11, 1), time(3), "America/Chicago", 2, "2026-11-01T01:00:00-06:00"),
+        (date(2026, 11, 1), time(16), "America/Phoenix", 24, "2026-10-31T16:00:00-07:00"),
+    ],
+)
+def test_a_reminder_is_so_many_hours_ahead_across_both_changes_of_the_clocks(
+    day: date, at: time, zone: str, hours: int, reads: str
+) -> None:
+    starts_at = clock.moment(day, at, zone)
+    assert starts_at is not None
+    long_before = starts_at - timedelta(days=5)
+    visit = replace(VISIT, state="confirmed", day=day, start=at, starts_at=starts_at, zone=zone)
+    (reminder,) = plan(visit, (hours,), long_before)
+    assert clock.local(reminder.not_before, zone).isoformat() == reads
+    assert reminder.params["time"] == local_time(at, "es")

@@ -35,7 +35,7 @@ def accept(session: Session, actor: Actor, visit_id: int, policy: Policy, now: d
     return visit
 
 
-def decline(session: Session, actor: Actor, visit_id: int, now: datetime) -> Visit:
+def decline(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
     """Not this time. The time is one's own again; the other looks for another partner."""
     visit = gathering.own_visit(session, actor, visit_id)
     gathering.hold(session, visit)
@@ -45,6 +45,7 @@ def decline(session: Session, actor: Actor, visit_id: int, now: datetime) -> Vis
         seats.leave(session, mine, "declined", now)
         visit.updated_at = now
         record.note(session, visit, "declined", actor, now)
+        record.plan_texts(session, visit, policy, now)
     return visit
 
 

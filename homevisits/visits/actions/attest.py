@@ -7,7 +7,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.access import Actor
-from homevisits.messages import outbox
 from homevisits.policies.rules import Policy
 from homevisits.practices import facts
 from homevisits.practices.facts import Kind
@@ -55,7 +54,7 @@ def attest(session: Session, actor: Actor, visit_id: int, said: Said, policy: Po
         refuse_if_any(went_together(account, team) + _certified(session, visit))
     entry = _entry(visit, mine, said, now)
     if other is not None and _same(visit, other, said, team, account):
-        return _complete(session, actor, visit, other, entry, now)
+        return _complete(session, actor, visit, other, entry, policy, now)
     with record.refused_by_the_database(session):
         session.add(entry)
         record.note(session, visit, "attested" if other is None else "corrected", actor, now)
@@ -73,7 +72,7 @@ def agree(session: Session, actor: Actor, visit_id: int, attestation_id: int, po
         refuse_if_any(_certified(session, visit))
     who = tuple(other.who_was_there.split())
     said = Said(other.outcome, other.both_went, other.started_at, other.ended_at, other.place_type, who)
-    return _complete(session, actor, visit, other, _entry(visit, mine, said, now), now)
+    return _complete(session, actor, visit, other, _entry(visit, mine, said, now), policy, now)
 
 
 def _gather(session: Session, actor: Actor, visit_id: int) -> tuple[Visit, int, Attestation | None]:
@@ -132,7 +131,13 @@ def _entry(visit: Visit, mine: int, said: Said, now: datetime) -> Attestation:
 
 
 def _complete(
-    session: Session, actor: Actor, visit: Visit, other: Attestation, entry: Attestation, now: datetime
+    session: Session,
+    actor: Actor,
+    visit: Visit,
+    other: Attestation,
+    entry: Attestation,
+    policy: Policy,
+    now: datetime,
 ) -> Visit:
     """Both say the same: the visit is held, or nobody was there."""
     entry.agrees_with_id = other.id
@@ -145,5 +150,5 @@ def _complete(
         visit.closed_at = visit.updated_at = now
         session.flush()
         seats.release_all(session, visit)
-        outbox.withdraw(session, f"visit:{visit.id}", now)
+        record.plan_texts(session, visit, policy, now)
     return visit

@@ -72,6 +72,7 @@ def book(session: Session, actor: Actor, wanted: Wanted, policy: Policy, now: da
         session.flush()
         seats.take_both(session, visit, people, policy, now)
         record.note(session, visit, "booked", actor, now)
+        record.plan_texts(session, visit, policy, now)
     return visit
 
 

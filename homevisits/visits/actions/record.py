@@ -1,20 +1,21 @@
 """What every verb records: a line of history, the plan of texts; and what the database's own refusals mean."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, time
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, and_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from homevisits.access import Actor
 from homevisits.messages import outbox, packs
-from homevisits.people.models import Family, Person, School
+from homevisits.people.models import Account, Educator, Family, School
 from homevisits.policies.rules import Policy
 from homevisits.problems import Problem, RulesBroken
 from homevisits.visits import texts
-from homevisits.visits.models import Visit, VisitEvent
+from homevisits.visits.models import Visit, VisitEvent, VisitMember
 from homevisits.visits.queries import gathering
 
 MEANS = {
@@ -66,36 +67,75 @@ def knows_the_time(session: Session, visit: Visit) -> bool:
 
 
 def plan_texts(session: Session, visit: Visit, policy: Policy, now: datetime, acknowledge: str | None = None) -> None:
-    """Make the family's texts those of the visit as it now stands; `acknowledge` answers what the family just said."""
+    """Make everyone's texts those of the visit as it now stands; `acknowledge` answers what the family just said.
+
+    What no approved text says in the family's language is not said by text: a person calls. So it is with what the
+    policy has switched off.
+    """
     session.flush()
-    asked = f"visit:{visit.id}"
+    as_told, moved = _as_told(session, visit, now)
+    morning = time.fromisoformat(policy.text_from)
+    planned = texts.plan(as_told, policy.reminder_hours, now, moved=moved, acknowledge=acknowledge, morning=morning)
+    kept = [
+        text for text in planned if text.template not in policy.texts_off and packs.has(text.language, text.template)
+    ]
+    outbox.replace(session, f"visit:{visit.id}", kept, now)
+
+
+def _as_told(session: Session, visit: Visit, now: datetime) -> tuple[texts.Visit, bool]:
+    """The visit as far as its texts go, and whether the family knows another time of it."""
     family, school = session.get_one(Family, visit.family_id), session.get_one(School, visit.school_id)
-    events = set(session.scalars(select(VisitEvent.what).where(VisitEvent.visit_id == visit.id)))
-    phone = gathering.phone_of(session, visit.family_id, visit.consent_id, now.date())
-    if not packs.has(family.language, "visit_confirm"):
-        phone = None  # no silent English: a person calls
-    names = _names(session, visit)
+    history = select(VisitEvent.what, VisitEvent.by_account).where(VisitEvent.visit_id == visit.id)
+    events = session.execute(history.order_by(VisitEvent.id)).all()
+    happened = {event.what for event in events}
+    rows = {row.id: row for row in _pair(session, visit)}
+    lead, partner = rows[visit.lead_id], rows[visit.partner_id]
+    last = events[-1] if events else None
     as_told = texts.Visit(
         id=visit.id,
         version=visit.version,
         state=visit.state,
         school=school.name,
-        people=(names[visit.lead_id], names[visit.partner_id]),
+        people=(f"{lead.given_name} {lead.family_name}", f"{partner.given_name} {partner.family_name}"),
         day=visit.local_date,
         start=time.fromisoformat(visit.local_start),
         starts_at=visit.starts_at,
-        phone=phone,
+        phone=gathering.phone_of(session, visit.family_id, visit.consent_id, now.date()),
         language=family.language,
-        told="arranged" in events,
+        told="arranged" in happened,
+        zone=visit.timezone,
+        school_id=visit.school_id,
+        pair=(_member(lead, partner.given_name), _member(partner, lead.given_name)),
+        last=last.what if last else "",
+        by=_educator_of(lead, partner, last.by_account if last else None),
     )
-    moved = "moved" in events and "arranged" in events
-    outbox.replace(
-        session, asked, texts.plan(as_told, policy.reminder_hours, now, moved=moved, acknowledge=acknowledge), now
-    )
+    return as_told, "moved" in happened and "arranged" in happened
 
 
-def _names(session: Session, visit: Visit) -> dict[int, str]:
-    rows = session.execute(
-        select(Person.id, Person.given_name, Person.family_name).where(Person.id.in_([visit.lead_id, visit.partner_id]))
-    )
-    return {row.id: f"{row.given_name} {row.family_name}" for row in rows}
+def _pair(session: Session, visit: Visit) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The two who visit: their names, their places, and the numbers they gave for reminders."""
+    return session.execute(
+        select(
+            Educator.id,
+            Educator.given_name,
+            Educator.family_name,
+            Educator.phone,
+            Educator.left_on,
+            VisitMember.state,
+            Account.id.label("account"),
+            Account.language,
+        )
+        .outerjoin(VisitMember, and_(VisitMember.educator_id == Educator.id, VisitMember.visit_id == visit.id))
+        .outerjoin(Account, Account.educator_id == Educator.id)
+        .where(Educator.id.in_([visit.lead_id, visit.partner_id]))
+    ).all()
+
+
+def _member(row: Row[*tuple[Any, ...]], partner: str) -> texts.Member:
+    phone = row.phone if row.left_on is None else None
+    return texts.Member(row.id, row.state or "", phone, row.language or "en", partner)
+
+
+def _educator_of(lead: Row[*tuple[Any, ...]], partner: Row[*tuple[Any, ...]], account: int | None) -> int | None:
+    """Which of the two an account belongs to."""
+    return next((one.id for one in (lead, partner) if account is not None and one.account == account), None)

@@ -68,7 +68,7 @@ def decline(visit_id: int) -> ResponseReturnValue:
     """Not this time."""
     try:
         with transaction() as session:
-            actions.decline(session, actor(), visit_id, now())
+            actions.decline(session, actor(), visit_id, settings().policy, now())
     except RulesBroken as broken:
         return shown(visit_id, list(broken.problems)), 422
     done(_("All right. Your hour is your own again."))
