@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from homevisits.access import Actor, Permission
 from homevisits.db import is_sqlite
 from homevisits.messages.models import LOST, STATES, OutboxText, Sender
+from homevisits.messages.senders import ready
 from homevisits.problems import NotFound
 
 STUCK_AFTER = timedelta(minutes=5)
@@ -60,6 +61,7 @@ class Waiting:
 
     due: int
     oldest_due: datetime | None
+    for_sender: bool  # what is due waits for a sender that may take it, not for the worker
     later: int
     held: tuple[Held, ...]
     unknown: int
@@ -186,6 +188,7 @@ def _how_long(session: Session, asked: Asked, number: int) -> tuple[float | None
         OutboxText.state == "delivered",
         OutboxText.final_at.is_not(None),
         OutboxText.sent_at.is_not(None),
+        OutboxText.settled_how.is_(None),  # sent again by a person: the first time it left says nothing
     )
     total = session.scalar(select(func.count()).select_from(OutboxText).where(known)) or 0
     if not total:
@@ -219,6 +222,7 @@ def waiting(session: Session, asked: Asked, now: datetime) -> Waiting:
     return Waiting(
         due=sum(number for _, _, is_due, number, _ in rows if is_due),
         oldest_due=min(late) if late else None,
+        for_sender=any(is_due and reason == "sender" for _, reason, is_due, _, _ in rows),
         later=sum(number for state, _, is_due, number, _ in rows if state == "queued" and not is_due),
         held=tuple(
             Held(reason, sum(number for number, _ in each), min(first for _, first in each))
@@ -267,8 +271,7 @@ def senders_down(session: Session, now: datetime) -> bool:
 
 
 def _may_send(row: Sender, now: datetime) -> bool:
-    registered = row.registration in ("registered", "not_needed")
-    return registered and row.breaker != "open" and (row.paused_until is None or row.paused_until <= now)
+    return ready(row) and row.breaker == "closed" and (row.paused_until is None or row.paused_until <= now)
 
 
 assert set(map(outcome, STATES)) == {*SENT, "waiting", "aside"}

@@ -79,6 +79,8 @@ def _why_not_again(row: OutboxText, phone: str, now: datetime) -> str | None:
         return "text_too_late"
     if phone != "ok":
         return "text_bad_phone"
+    if row.error == "repeated":  # it would be stopped for the same reason
+        return "text_repeated"
     # Nobody knows whether it arrived: a second one may be one too many, and a call is not.
     return "text_not_known" if kind_of(row.error or "") is Kind.UNKNOWN else None
 
@@ -96,8 +98,8 @@ def retry(session: Session, actor: Actor, outbox_id: int, now: datetime) -> bool
     reason = _why_not_again(row, phone, now)
     if reason is not None:
         raise RulesBroken([Problem(reason, None)])
-    fresh = {"state": "queued", "hold_reason": None, "attempts": 0, "next_at": now, "wanted": True, "error": None}
-    fresh |= {"token": None, "lease_until": None, "sid": None, "carrier_status": None, "final_at": None}
+    # Its token stays until the next attempt: a late word that the last one left after all still finds it.
+    fresh = {"state": "queued", "hold_reason": None, "attempts": 0, "next_at": now, "error": None, "final_at": None}
     return _once(session, row, {**fresh, "settled_how": "retried", "settled_by": actor.account_id})
 
 

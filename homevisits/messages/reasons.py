@@ -41,6 +41,7 @@ HOLDS = MappingProxyType(
         "template": _l("Carriers took this text for spam, so it is paused until the district lead has seen to it."),
         "consent": _l("The family asked for no texts."),
         "phone": _l("The number cannot get texts, or another text to it is still on its way."),
+        "fault": _l("This text could not be judged, for a fault of ours. It is tried again; an alert says so."),
     }
 )
 """Why a text waits (``hold_reason``)."""
@@ -95,30 +96,56 @@ KINDS = MappingProxyType(
 """What a carrier's code means, and what a person can do."""
 OWN = MappingProxyType(
     {
-        "trial": (
-            _l("This is a trial, and the phone is not a guest’s."),
-            _l("Nothing: families get no texts in a trial."),
-        ),
+        "trial": (_l("This is a trial, and the phone is not a guest’s."), _l("Nothing: families get no texts in it.")),
         "no_carrier": (_l("No carrier is set up, so nothing leaves."), _l("Tell whoever runs this installation.")),
         "repeated": (
-            _l("The same words went to this phone twice within a day."),
-            _l("Call if something is missing: a third would look like a fault."),
+            _l("The same words went to this phone within a day."),
+            _l("Call if something is missing: the same again would look like a fault."),
+        ),
+        "cap": (
+            _l("The phone had as many texts as a day or a week allows, and this one could not wait."),
+            _l("Call the family."),
         ),
         "not_found": (
             _l("The line broke while it was sent, and the carrier does not know of it."),
             _l("Call: it most likely did not arrive."),
         ),
-        "never_settled": (_l("Nobody could find out whether it arrived."), _l("Call if it matters.")),
-        "too_many_attempts": (
-            _l("It was tried several times, and the carrier never took it."),
-            _l("Send it again, or call."),
-        ),
         "stopped": (_l("The family asked for no texts."), _l("Call instead.")),
+        "wrong_number": (_l("Whoever has the number said that it is wrong."), _l("Ask the family for another.")),
+        "landline": (_l("This number is a landline."), _l("Call it, or ask the family for a mobile number.")),
+        "bad_number": KINDS[Kind.BAD_NUMBER],
+        "withdrawn": (_l("It was taken back: what it was about has changed."), _l("Nothing.")),
+        "expired": (_l("It waited longer than it was of use."), _l("Call if it still matters.")),
+        "quiet": (_l("The hours for texts begin too late for it to be of use."), _l("Call if it matters.")),
+        "loop": (_l("The phone answers by itself, so it gets no more answers."), _l("Read the conversation.")),
+        **dict.fromkeys(("undelivered", "failed"), (_l("The carrier could not deliver it."), _l("Call the family."))),
+        "canceled": (_l("The carrier took it back."), _l("Send it again, or call.")),
+        "unregistered": (_l("Our sender is not registered."), _l("The district lead sees to it on the page Senders.")),
+        "no_sender": (_l("No sender is set up."), _l("Tell whoever runs this installation.")),
+        "breaker": KINDS[Kind.ACCOUNT],
+        "rate": (_l("The carrier asked for a pause."), _l("Nothing: it goes on by itself.")),
+        "paused": (_l("The sender pauses."), _l("Nothing: it goes on by itself.")),
+        "queue_full": KINDS[Kind.QUEUE_FULL],
+        "daily_cap": KINDS[Kind.DAILY_CAP],
     }
 )
 """What our own words (no carrier's code) mean."""
-CALLED_OFF: MappingProxyType[str, LazyString] = MappingProxyType({})
-"""Why a text that was no longer true was taken back."""
+CALLED_OFF = MappingProxyType(
+    {
+        "visit_changed": _l("The visit has changed or ended since."),
+        "begun": _l("The visit had begun."),
+        "consent_withdrawn": _l("The family took its yes back."),
+        "partner_changed": _l("Somebody else goes on the visit."),
+        "closed": _l("The invitation was closed."),
+        "answered": _l("The family had answered already."),
+        "phone_changed": _l("Nobody of the family has this number any more."),
+        "family_left": _l("The family’s children go to school elsewhere now."),
+        "left": _l("Whoever has this number has left."),
+        "restricted": _l("The roster says not to write to whoever has this number."),
+        "withdrawn": _l("What it was about has changed."),
+    }
+)
+"""Why a text that was no longer true was taken back at the last moment."""
 STATES_OF_TEXTS = MappingProxyType(
     {
         "held": _l("Waits"),
@@ -138,12 +165,18 @@ STATES_OF_TEXTS = MappingProxyType(
 ALERTS = MappingProxyType(
     {
         "code": _l("A carrier gave a reason that nobody here knows. Look it up, and tell the makers of this system."),
+        "content": _l("Carriers took a text for spam. Its words may have to change."),
         "template_paused": _l("Carriers take this text for spam. It is paused. Change its words, then press Seen."),
         "breaker": _l("The carrier refuses everything from this sender. The texts wait; see the page Senders."),
         "contradiction": _l("The carrier first said one thing about a text and then another. The first word holds."),
-        "repeated": _l("The same words were about to go to one phone a third time in a day. They were stopped."),
-        "webhook": _l("A report or reply of the carrier could not be read."),
+        "repeated": _l("The same words were about to go to one phone twice in a day. They were stopped."),
+        "webhook": _l("A report or a reply could not be read. Tell whoever runs this installation."),
         "loop": _l("A phone answers by itself, again and again. It gets no more answers."),
+        "fault": _l("A text could not be judged, for a fault of ours. Tell the makers of this system."),
+        "not_asked": _l("For days the carrier did not say whether it knows of a text. Ask its support."),
+        "no_last_word": _l("For three days the carrier has not said what became of a text it took. Ask its support."),
+        "foreign": _l("The carrier lists a text from our number that we did not send. Is somebody else using it?"),
+        "missing": _l("The carrier does not list a text that it took from us. Ask its support."),
     }
 )
 """What a person must know, once."""

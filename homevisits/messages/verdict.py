@@ -10,13 +10,19 @@ FEWEST = 3
 GOOD = 0.95
 
 
-def verdict(found: Became, wait: Waiting, *, notice: str | None, down: bool, now: datetime) -> tuple[str, str]:
-    """The light of the page (done, wait, care or rest) and the code of its sentence. The worst comes first."""
+def verdict(
+    found: Became, wait: Waiting, *, notice: str | None, down: bool, silent: bool, now: datetime
+) -> tuple[str, str]:
+    """The light of the page (done, wait, care or rest) and the code of its sentence. The worst comes first.
+
+    ``down``: no sender may send; ``silent``: the worker has not been heard of.
+    """
     total = found.total
     checks = (
-        (wait.stuck(now), "care", "stuck"),
         (notice == "no_carrier", "care", "no_carrier"),
+        (wait.stuck(now) and silent, "care", "stuck"),
         (down, "care", "down"),
+        (wait.stuck(now), "care", "late"),
         (total["failed"] >= FEWEST and (found.share or 0) < GOOD, "care", "failing"),
         (notice == "trial", "wait", "trial"),
         (wait.unknown_since is not None and now - wait.unknown_since > UNKNOWN_FOR, "wait", "unknown"),

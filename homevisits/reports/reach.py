@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from homevisits.access import Actor, Permission
 from homevisits.messages.models import Phone, TextingEntry
-from homevisits.people.models import Caregiver, Family, Student
+from homevisits.people.models import Caregiver, Family, Heartbeat, Student
 
 Schools = frozenset[int] | None
 """The schools one may see; None: all of them."""
@@ -92,6 +92,11 @@ def opt_outs(session: Session, schools: Schools, begin: datetime, end: datetime)
         )
         query = query.where(theirs)
     return session.scalar(query) or 0
+
+
+def worker_seen(session: Session) -> datetime | None:
+    """When the worker last said that it is alive; None: never."""
+    return session.scalar(select(Heartbeat.at).where(Heartbeat.name == "worker"))
 
 
 def whose(session: Session, actor: Actor, phones: Collection[str]) -> dict[str, tuple[str, ...]]:

@@ -23,6 +23,7 @@ from homevisits.wording import sentence
 bp = Blueprint("delivery", __name__)
 
 RANGES = (7, 30)
+WORKER_LATE = timedelta(seconds=60)
 WRITTEN = "written"
 """The template of texts a person typed."""
 
@@ -31,9 +32,10 @@ WRITTEN = "written"
 def text_notice() -> dict[str, Any] | None:
     """Why families get no texts at present, for the pages on which that matters; None: they do."""
     given = settings()
-    if given.mode == "production" and given.carrier == "console":
+    console, real = given.carrier == "console", given.mode == "production"
+    if console and real and not given.second_carrier:
         return {"code": "no_carrier", "guests": 0}
-    if given.texting != "trial" or given.demo:
+    if given.texting != "trial" or (console and not real):
         return None
     with reading() as session:
         return {"code": "trial", "guests": guests.number(session)}
@@ -66,7 +68,9 @@ def _one_of(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str | None
 
 def _templates() -> dict[str, str]:
     """The texts there are, by their names for people."""
-    names = {name: str(texts_web.NAMES.get(name, name)) for name in packs.templates(packs.BASE)}
+    # A ready answer leaves as what a person wrote.
+    held = [name for name in packs.templates(packs.BASE) if not name.startswith("canned_")]
+    names = {name: str(texts_web.NAMES.get(name, name)) for name in held}
     return {**names, WRITTEN: _("Written by a person")}
 
 
@@ -90,8 +94,16 @@ def page() -> str:
             "alerts": _alerts(session) if who.may(Permission.SENDERS) else [],
         }
         down = dashboard.senders_down(session, now())
+        seen = reach.worker_seen(session)
     notice = text_notice()
-    light = verdict.verdict(found, wait, notice=notice["code"] if notice else None, down=down, now=now())
+    light = verdict.verdict(
+        found,
+        wait,
+        notice=notice["code"] if notice else None,
+        down=down,
+        silent=seen is None or now() - seen > WORKER_LATE,
+        now=now(),
+    )
     return render_template(
         "messages/delivery.html",
         asked=asked,

@@ -20,7 +20,7 @@ from homevisits.access import Actor, Grant, Role
 from homevisits.db import Database
 from homevisits.messages import alerts, lost, packs
 from homevisits.messages.models import OutboxText, Phone, Sender, TextAlert
-from homevisits.people.models import School
+from homevisits.people.models import Heartbeat, School
 from homevisits.problems import NotFound, RulesBroken
 from tests.shell.doors import account, app_of, browser_of
 from tests.world import NOW, Town, build
@@ -155,8 +155,12 @@ def test_it_is_narrowed_by_text_language_and_days(desk: Desk) -> None:
         (("accepted",), "The carrier has one text and has not said more yet.", "Have a look"),
         (("unknown", "delivered"), "Mostly: of one text nobody knows whether it arrived.", "Have a look"),
         (("undelivered", *["delivered"] * 9), "Mostly: 90 % arrived, one text did not.", "Have a look"),
-        (("undelivered", "rejected", "dead", "delivered"), "of 4 texts we know about, 3 did not arrive", "Needs somebody"),
-        (("queued", "delivered"), "No: a text is stuck.", "Needs somebody"),
+        (
+            ("undelivered", "rejected", "dead", "delivered"),
+            "of 4 texts we know about, 3 did not arrive",
+            "Needs somebody",
+        ),
+        (("queued", "delivered"), "No: a text is stuck. It should have left Mon 5 Oct, 8:00 am.", "Needs somebody"),
         (("cancelled", "expired", "suppressed"), "No text was due in these days.", "Quiet"),
     ],
 )
@@ -190,6 +194,15 @@ def test_nothing_that_may_send_is_said_first(quick: Desk) -> None:
     assert "The district lead sees to it." in said
 
 
+def test_a_worker_that_is_alive_is_not_blamed_for_what_waits_for_the_carrier(quick: Desk) -> None:
+    quick.text("held", hold_reason="sender")
+    with quick.database.transaction() as session:
+        session.add(Heartbeat(name="worker", at=NOW))
+    said = page(quick.coordinator)
+    assert "Late: a text should have left Mon 5 Oct, 8:00 am." in said
+    assert "as fast as the carrier takes them" in said
+
+
 def test_failures_are_said_in_words_with_what_can_be_done(quick: Desk) -> None:
     quick.text("rejected", "21211")
     quick.text("undelivered", "99999")
@@ -221,7 +234,7 @@ def test_a_lost_text_is_sent_again_once_with_all_its_tries(desk: Desk) -> None:
         assert answer.status_code == 303
         assert answer.location.endswith("/delivery?days=30")
     row = desk.row(number)
-    assert (row.state, row.attempts, row.next_at, row.token, row.sid) == ("queued", 0, NOW, None, None)
+    assert (row.state, row.attempts, row.next_at, row.error) == ("queued", 0, NOW, None)
     assert (row.settled_how, row.settled_at) == ("retried", None)
     assert "nobody has seen to it" not in page(desk.coordinator)
     with desk.database.transaction() as session:
@@ -235,6 +248,7 @@ def test_a_lost_text_is_sent_again_once_with_all_its_tries(desk: Desk) -> None:
         ("30003", "ok", -1, "too late for this text"),
         ("30003", "landline", 1, "cannot get texts"),
         ("no_answer", "ok", 1, "not sent twice"),
+        ("repeated", "ok", 1, "The same words went to this phone today"),
     ],
 )
 def test_it_is_not_sent_again_when_that_is_no_use(quick: Desk, code: str, phone: str, expires: int, says: str) -> None:
@@ -343,21 +357,43 @@ def test_the_day_is_the_schools_day_also_when_clocks_change(desk: Desk) -> None:
     assert [found.days[day]["delivered"] for day in asked.days] == [2] * 5
 
 
-def test_the_banner_says_who_gets_texts(sqlite_template: Path, tmp_path: Path) -> None:
-    path = tmp_path / "homevisits.sqlite"
-    shutil.copyfile(sqlite_template, path)
-    desk = Desk(Database(f"sqlite:///{path}"))
-    trial, nobody = app_of(desk.database, texting="trial"), app_of(desk.database, mode="production")
+TWILIO = {
+    "carrier": "twilio",
+    "twilio_account_sid": "AC" + "0" * 32,
+    "twilio_auth_token": "token",
+    "twilio_from": "+13035550100",
+}
+
+
+def test_the_banner_says_who_gets_texts(quick: Desk) -> None:
+    trial, nobody = app_of(quick.database, texting="trial", **TWILIO), app_of(quick.database, mode="production")
     clock.use(lambda: NOW)
     for client, address in (
-        (browser_of(trial, desk.lead_actor), "/delivery"),
-        (browser_of(trial, desk.lead_actor), "/senders"),
-        (browser_of(trial, desk.town.actors["coordinator"]), "/asking"),
+        (browser_of(trial, quick.lead_actor), "/delivery"),
+        (browser_of(trial, quick.lead_actor), "/senders"),
+        (browser_of(trial, quick.lead_actor), "/senders/guests"),
+        (browser_of(trial, quick.town.actors["coordinator"]), "/asking"),
     ):
         assert "Trial: only 0 guests get texts; families get none." in page(client, address)
-    assert "No carrier is set up" in page(browser_of(nobody, desk.lead_actor))
+    assert "No carrier is set up" in page(browser_of(nobody, quick.lead_actor))
     for address in ("/delivery", "/asking"):
-        assert "families get none" not in page(desk.coordinator, address)
+        assert "families get none" not in page(quick.coordinator, address)
+
+
+@pytest.mark.parametrize("mode", ["production", "development"])
+@pytest.mark.parametrize("texting", ["trial", "live"])
+@pytest.mark.parametrize("carrier", [{}, TWILIO])
+def test_the_banner_is_there_when_the_worker_texts_no_family(
+    quick: Desk, mode: str, texting: str, carrier: dict[str, str]
+) -> None:
+    from homevisits.worker import rules_of
+
+    app = app_of(quick.database, mode=mode, texting=texting, **carrier)
+    clock.use(lambda: NOW)
+    rules = rules_of(app.extensions["homevisits"].settings)
+    said = page(browser_of(app, quick.lead_actor))
+    assert ("No carrier is set up" in said) is rules.silent
+    assert ("Trial:" in said) is (rules.trial and not rules.silent)
 
 
 def test_nobody_but_those_who_may_sees_it(quick: Desk) -> None:
@@ -370,4 +406,4 @@ def test_nobody_but_those_who_may_sees_it(quick: Desk) -> None:
 
 def test_every_text_has_a_name_in_the_list(quick: Desk) -> None:
     html = quick.lead.get("/delivery").get_data(as_text=True)
-    assert all(f'<option value="{name}"' in html for name in packs.templates("en"))
+    assert all(f'<option value="{name}"' in html for name in packs.templates("en") if "canned" not in name)
