@@ -1,81 +1,95 @@
 """What a family's text means, pure. The whole message counts, never a part: "please don't stop" is no STOP."""
 
+import base64
+import binascii
 import re
 import unicodedata
-from enum import StrEnum
 
+from homevisits.inbox import phrases
+from homevisits.inbox.tapbacks import Tap, tap
+from homevisits.inbox.words import EITHER, EXACT, MEANINGS, NUMBERS, ONLY_IN, WORDS, Meaning
 
-class Meaning(StrEnum):
-    """What a reply says. The four digits are asked for; words are understood too."""
+__all__ = ["MEANINGS", "WORDS", "Meaning", "is_tapback", "meaning", "number", "readable", "simplified"]
 
-    YES = "yes"
-    OTHER_TIME = "other_time"
-    NOT_NOW = "not_now"
-    CALL_ME = "call_me"
-    STOP = "stop"
-    START = "start"
-    HELP = "help"
-    UNCLEAR = "unclear"
-
-
-def _words(lines: str) -> frozenset[str]:
-    return frozenset(word.strip() for word in lines.replace("\n", ",").split(",") if word.strip())
-
-
-WORDS = {
-    Meaning.STOP: _words(
-        """stop, stopall, stop all, unsubscribe, cancel, end, quit, revoke, optout, opt out, stop texting me,
-        please stop, please stop texting me, remove me, alto, basta, parar, pare, cancelar, no mas, no mas mensajes,
-        detener, salir, baja, darme de baja, terminar"""
-    ),
-    Meaning.START: _words("start, unstop, comenzar, empezar, iniciar, reanudar"),
-    Meaning.HELP: _words("help, info, ayuda, informacion"),
-    Meaning.YES: _words(
-        """1, uno, one, yes, y, yeah, yep, ok, okay, sure, yes please, si, si por favor, si gracias, claro,
-        claro que si, de acuerdo, esta bien, vale, confirm, confirmo, confirmed"""
-    ),
-    Meaning.OTHER_TIME: _words(
-        "2, dos, two, another time, other time, reschedule, otro dia, otra hora, otro momento, cambiar"
-    ),
-    Meaning.NOT_NOW: _words(
-        "3, tres, three, no, not now, no thanks, no thank you, ahora no, ahorita no, no gracias, por ahora no"
-    ),
-    Meaning.CALL_ME: _words(
-        """9, nueve, nine, call, call me, please call me, llameme, llamame, llamenme, por favor llameme,
-        por favor llamenme"""
-    ),
-}
-"""Whole messages and what they mean, simplified. Nobody is asked for a word: the digits are what we ask for."""
-MEANINGS = {word: found for found, words in WORDS.items() for word in words}
-
-# A tap on a bubble arrives as a sentence that quotes our text; what it quotes was never said by the family.
-_TAPBACK = re.compile(
-    r"^(?:liked|loved|disliked|laughed at|emphasized|questioned|removed an? \w+ from|reacted .{1,8} to|"
-    r"le gustó|le encantó|no le gustó|se rió de|destacó|reaccionó .{1,8} a)\s+[\"“«].*[\"”»]?$",
-    re.IGNORECASE | re.DOTALL,
-)
+LONGEST_SENTENCE = 200
+"""A longer text is a letter: a person reads it, no pattern does."""
 _KEYCAP = re.compile("[\ufe0e\ufe0f\u20e3\u200d]")
+_TATWEEL = "\u0640"
+_LETTERS = str.maketrans({"đ": "d", "ى": "ي", "ة": "ه", "ı": "i", "ł": "l", _TATWEEL: None})
+_SHORTEST_BASE64 = 60
+_THUMBS = ("👍", "👌")
 
 
 def simplified(body: str) -> str:
     """`body` as words: compatible forms unified, case, accents and punctuation gone, one space between."""
+    text = "".join(c for c in unicodedata.normalize("NFD", _spelled(body)) if not unicodedata.combining(c))
+    return " ".join(unicodedata.normalize("NFC", text).translate(_LETTERS).split())
+
+
+def _spelled(body: str) -> str:
+    """The words with their accents: case and punctuation gone, digits of every script as ours."""
     text = _KEYCAP.sub("", unicodedata.normalize("NFKC", body)).casefold()
-    text = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
-    text = "".join(c if c.isalnum() else " " if unicodedata.category(c)[0] in "PZSC" else "" for c in text)
-    return " ".join(text.split())
+    # Folding may take a letter apart; together again, what accents are is one thing.
+    text = unicodedata.normalize("NFKC", text)
+    return " ".join("".join(map(_letter, text)).split())
+
+
+def _letter(c: str) -> str:
+    if c.isdecimal():
+        return str(unicodedata.decimal(c))
+    if c.isalnum() or unicodedata.combining(c):
+        return c
+    return " " if unicodedata.category(c)[0] in "PZSC" and unicodedata.category(c) != "Cf" else ""
+
+
+def readable(body: str) -> str:
+    """`body`, taken out of base64 where a carrier packed a long text so (known of Twilio's MMS).
+
+    Only what is long, has no space in it and comes out as words: anything else is what the family wrote.
+    """
+    packed = "".join(body.split("\n")).replace("\r", "").strip()
+    if len(packed) < _SHORTEST_BASE64 or len(packed) % 4 or any(c.isspace() for c in packed):
+        return body
+    try:
+        text = base64.b64decode(packed, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return body
+    words = sum(c.isalnum() or c.isspace() or unicodedata.category(c)[0] == "P" for c in text)
+    return text if words * 2 > len(text) and " " in text.strip() else body
 
 
 def is_tapback(body: str) -> bool:
     """Whether `body` is a phone's own sentence about a tap on a text of ours."""
-    return bool(_TAPBACK.match(unicodedata.normalize("NFKC", body).strip()))
+    return tap(body) is not None
 
 
-def meaning(body: str) -> Meaning:
-    """What `body` says."""
-    if is_tapback(body):
-        return Meaning.UNCLEAR
+def number(body: str) -> int | None:
+    """The one number `body` consists of, in digits of any script or as a word; None: it says something else."""
     words = simplified(body)
-    found = MEANINGS.get(words)
-    if found is None and not words:
-        return {"👍": Meaning.YES}.get(body.strip()[:1], Meaning.UNCLEAR)
-    return found or Meaning.UNCLEAR
+    return int(words) if words.isdecimal() and len(words) == 1 else NUMBERS.get(words)
+
+
+def meaning(body: str, language: str | None = None) -> Meaning:
+    """What `body` says. ``language``: the family's, where some words answer only in their own language."""
+    tapped = tap(body)
+    if tapped is not None:
+        return Meaning.PROBABLE_YES if tapped is Tap.LIKED else Meaning.TAPBACK
+    spelled, words = _spelled(body), simplified(body)
+    if not words:
+        return Meaning.YES if body.strip().startswith(_THUMBS) else Meaning.UNCLEAR
+    found = EXACT.get(spelled) or (None if words in EITHER else MEANINGS.get(words))
+    if found is not None:
+        return found if language is None or ONLY_IN.get(words, language) == language else Meaning.UNCLEAR
+    return _sentence(words)
+
+
+def _sentence(words: str) -> Meaning:
+    if len(words) > LONGEST_SENTENCE:
+        return Meaning.ROBOT if phrases.by_a_machine(words) else Meaning.UNCLEAR
+    asked = (
+        (Meaning.ROBOT, phrases.by_a_machine),
+        (Meaning.STOP, phrases.ends_texting),
+        (Meaning.WRONG_NUMBER, phrases.wrong_number),
+        (Meaning.POLITE_STOP, phrases.would_rather_not),
+    )
+    return next((found for found, said in asked if said(words)), Meaning.UNCLEAR)

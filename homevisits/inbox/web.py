@@ -1,7 +1,6 @@
-"""Web of the inbox: Twilio brings a family's text; a coordinator's Today; an answer given to a person."""
+"""Web of the inbox: a coordinator's Today; an answer given to a person."""
 
-from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
-from flask.blueprints import BlueprintSetupState
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -10,38 +9,11 @@ from homevisits.inbox import actions, queries
 from homevisits.invitations import actions as invitations
 from homevisits.invitations import order
 from homevisits.invitations import queries as families
-from homevisits.messages import signature
-from homevisits.pages import actor, allow, done, now, public, reading, settings, transaction
+from homevisits.pages import actor, allow, done, now, reading, settings, transaction
 from homevisits.problems import Problem, RulesBroken
 from homevisits.visits import actions as visits
 
 bp = Blueprint("inbox", __name__)
-
-
-@bp.post("/twilio/inbound")
-@public
-def twilio_inbound() -> Response:
-    """Twilio brings a text. The answer is empty: what we say back goes through the outbox."""
-    if not signature.genuine(request, settings()):
-        abort(403)
-    text = actions.InboundText(
-        sid=request.form.get("MessageSid") or request.form.get("SmsSid", ""),
-        from_=request.form.get("From", ""),
-        to=request.form.get("To", ""),
-        body=request.form.get("Body", ""),
-        carrier="twilio",
-    )
-    if not text.sid or not text.from_:
-        abort(400)
-    with transaction() as session:
-        actions.receive(session, text, settings().policy, now())
-    return Response("<Response/>", mimetype="text/xml")
-
-
-@bp.record_once
-def _machines(state: BlueprintSetupState) -> None:
-    # A machine has no form of ours to copy a token from: its signature is checked instead.
-    state.app.extensions["csrf"].exempt(twilio_inbound)
 
 
 @bp.get("/today")

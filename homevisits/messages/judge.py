@@ -136,7 +136,7 @@ def _must_not(session: Session, row: OutboxText, facts: Row[Any], rules: Rules, 
         return Aside("expired", "expired")
     if facts.entry == "stop" and row.template not in ANSWERS:
         return Aside("suppressed", "stopped")
-    if facts.state == "wrong_number":
+    if facts.state == "wrong_number" and row.template not in ANSWERS:
         return Aside("suppressed", "wrong_number")
     if facts.state in ("bad", "landline"):
         return Aside("rejected", "landline" if facts.state == "landline" else "bad_number")

@@ -23,13 +23,18 @@ _REPLIES = frozenset(
         "invitation_not_now",
         "invitation_other_time",
         "invitation_yes",
+        "polite_stop",
         "start_confirmed",
         "stop_confirmed",
         "unclear",
         "visit_call_me",
         "visit_confirmed",
         "visit_ended_by_family",
+        "visit_new_time_soon",
+        "visit_now_at",
         "visit_other_time",
+        "which",
+        "wrong_number_confirmed",
     }
 )
 WRITTEN = "written"

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.messages.models import OutboxText, TextingEntry
 
-ANSWERS = frozenset({"stop_confirmed", "help"})
+ANSWERS = frozenset({"stop_confirmed", "wrong_number_confirmed", "help"})
 """Texts that answer the family's own word and leave even after a stop: the one confirmation, and HELP."""
 
 

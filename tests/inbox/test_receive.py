@@ -191,24 +191,6 @@ def test_nine_and_two_and_a_language_without_text_are_calls_for_a_person_until_h
         assert left == {"Family 04", "Family 05"}
 
 
-def test_one_phone_for_two_families_answers_the_newest_question(quarter: Quarter) -> None:
-    asked = ask_everyone(quarter)
-    with quarter.database.transaction() as session:
-        family = session.scalars(select(Family).where(Family.key == "F05")).one()
-        shared = session.scalars(select(Caregiver).where(Caregiver.family_id == family.id)).one()
-        shared.phone = phone_of(2)
-        older, newer = (
-            session.scalars(select(OutboxText).where(OutboxText.about == f"invitation:{asked[name]}")).one()
-            for name in ("Family 02", "Family 05")
-        )
-        newer.phone = phone_of(2)
-        expected = max((older, newer), key=lambda row: row.id).asks
-    text(quarter, "1")
-    with quarter.database.reading() as session:
-        entry = session.scalars(select(ConsentEntry)).one()
-        assert f"invitation:{entry.invitation_id}" == expected
-
-
 def arranged(town: Town) -> int:
     """A visit of Grace and Luis to the Smiths, of which they have been told."""
     wanted = Wanted(town.families["Smith"], town.educators["Luis"], town.at(8, 16, 30))

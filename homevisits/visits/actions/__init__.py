@@ -20,7 +20,7 @@ from homevisits.visits.actions.answer import accept, decline
 from homevisits.visits.actions.attest import Said, agree, attest, on_the_way
 from homevisits.visits.actions.book import Wanted, book
 from homevisits.visits.actions.cancel import cancel
-from homevisits.visits.actions.family import Heard, family_answers
+from homevisits.visits.actions.family import Heard, family_answers, tell_time
 from homevisits.visits.actions.look import Offer, Offered, StandIn, check, look, look_again, stand_ins
 from homevisits.visits.actions.move import move
 from homevisits.visits.actions.partner import cannot_come, replace_partner
@@ -50,5 +50,6 @@ __all__ = [
     "reflect",
     "replace_partner",
     "stand_ins",
+    "tell_time",
     "tidy",
 ]

@@ -16,6 +16,7 @@ from homevisits.visits import life
 from homevisits.visits.actions import record, seats
 from homevisits.visits.models import Visit, VisitState
 from homevisits.visits.queries import gathering
+from homevisits.visits.texts import TELLS_TIME
 
 
 class Heard(StrEnum):
@@ -23,6 +24,7 @@ class Heard(StrEnum):
 
     CONFIRMED = "confirmed"
     ENDED = "ended"  # the visit that was planned will not take place
+    TOLD = "told"  # it answered an old time, and heard how things stand
     CALL = "call"  # somebody is to call; the visit stands
     NOT_WAITING = "not_waiting"  # an answer to a visit that is over, or a yes to a time not settled yet
 
@@ -70,6 +72,22 @@ def family_answers(
         if heard is not Heard.NOT_WAITING:
             record.plan_texts(session, about, policy, now, acknowledge=ACKNOWLEDGE[said])
     return heard
+
+
+def tell_time(session: Session, visit_id: int, policy: Policy, now: datetime) -> Heard:
+    """An answer to a time that the visit no longer has: say the one that stands and ask again, or that it is coming.
+
+    Nothing is confirmed, and nothing is written to the ledger: the family did not speak of the new time.
+    """
+    visit = session.get(Visit, visit_id)
+    if visit is None:
+        raise NotFound
+    gathering.hold(session, visit)
+    if visit.state not in life.LIVE or visit.starts_at <= now:
+        return Heard.NOT_WAITING
+    says = {VisitState.SCHEDULED.value: TELLS_TIME, VisitState.CONFIRMED.value: ACKNOWLEDGE[Answer.CONFIRMED]}
+    record.plan_texts(session, visit, policy, now, acknowledge=says.get(visit.state, "visit_new_time_soon"))
+    return Heard.TOLD
 
 
 def _write(
