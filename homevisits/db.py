@@ -12,8 +12,6 @@ from sqlalchemy.engine import Connection, Dialect, Engine, ExceptionContext
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
-SQLITE_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
-
 
 class Moment(TypeDecorator[datetime]):
     """A moment: aware, UTC. Naive values are refused on the way in.
@@ -35,13 +33,13 @@ class Moment(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError(f"a moment needs its time zone: {value!r}")
         value = value.astimezone(UTC)
-        return value.strftime(SQLITE_FORMAT) if dialect.name == "sqlite" else value
+        return value.replace(tzinfo=None).isoformat(" ", "microseconds") if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's form
         if value is None:
             return None
         if isinstance(value, str):
-            return datetime.strptime(value, SQLITE_FORMAT).replace(tzinfo=UTC)
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
         found: datetime = value
         return found.astimezone(UTC)
 
@@ -122,10 +120,13 @@ def insert_new(session: Session, table: type[Base], rows: Sequence[dict[str, Any
     """Insert those of `rows` whose `unique` columns no row has yet; how many. Safe beside others who do the same."""
     if not rows:
         return 0
-    into = sqlite.insert if is_sqlite(session) else postgresql.insert
-    statement = into(table).on_conflict_do_nothing(index_elements=unique)
-    result = session.connection().execute(statement, list(rows))
-    return int(result.rowcount)
+    connection = session.connection()
+    if is_sqlite(session):
+        one = sqlite.insert(table).on_conflict_do_nothing(index_elements=unique)
+        return int(connection.execute(one, list(rows)).rowcount)
+    # PostgreSQL's driver does not count what many executions at once inserted: the rows themselves say.
+    many = postgresql.insert(table).on_conflict_do_nothing(index_elements=unique)
+    return len(connection.execute(many.returning(*(table.__table__.c[name] for name in unique)), list(rows)).all())
 
 
 def _without_detail(context: ExceptionContext) -> None:
