@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Text, and_, cast, func, literal, or_, sele
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from homevisits.access import Actor, Permission
+from homevisits.inbox.models import Thread
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.invitations.order import A_YEAR
 from homevisits.messages.models import InboundText, OutboxText
@@ -28,6 +29,7 @@ class ToRead:
     body: str
     received_at: datetime
     stopped: bool
+    thread_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,17 @@ def to_read(session: Session, actor: Actor) -> list[ToRead]:
         .order_by(Family.name)
     ):
         names.setdefault(phone or "", []).append(name)
+    threads = dict(session.execute(select(Thread.phone, Thread.id).where(Thread.phone.in_(seen))).all())
     return [
-        ToRead(row.id, tuple(names.get(row.phone, ())), row.phone, row.body, row.received_at, row.intent == "stop")
+        ToRead(
+            row.id,
+            tuple(names.get(row.phone, ())),
+            row.phone,
+            row.body,
+            row.received_at,
+            row.intent == "stop",
+            threads.get(row.phone),
+        )
         for row in rows
         if row.phone in seen
     ][:MOST]

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 from flask import Blueprint, Response, redirect, render_template, request, session, url_for
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
@@ -19,7 +20,12 @@ UNDO_AT_MOST = 40
 
 @bp.app_context_processor
 def _words() -> dict[str, object]:
-    return {"pay_words": words, "waiting_at": {"/approvals": _waiting_count}}
+    return {"pay_words": words}
+
+
+@bp.record_once
+def _counts(state: BlueprintSetupState) -> None:
+    state.app.jinja_env.globals["waiting_at"]["/approvals"] = _waiting_count
 
 
 def _waiting_count() -> int:

@@ -1,0 +1,255 @@
+"""What a person does in a conversation: answers, gives it to a colleague, marks it answered, ends or lifts texting."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from homevisits.access import Actor, Permission
+from homevisits.inbox import conversation_page as pages
+from homevisits.inbox import queries, threads, written
+from homevisits.inbox.conversation_page import With
+from homevisits.inbox.models import Thread
+from homevisits.messages import hours, kinds, optout, outbox, packs
+from homevisits.messages.models import InboundText, OutboxText, TextingEntry
+from homevisits.messages.segments import Segments, segments
+from homevisits.messages.texts import PlannedText
+from homevisits.people import phones
+from homevisits.policies.rules import Policy
+from homevisits.problems import NotFound, Problem, RulesBroken, refuse_if_any
+
+REPLY_WITHIN = timedelta(hours=1)
+"""An answer to what the family wrote so recently is a reply: the family is awake, and waits for it."""
+OF_USE = timedelta(hours=24)
+"""An answer that could not leave for so long after its hour is of no use any more."""
+HOWS = ("phone", "in_person", "letter", "web")
+"""How a family told a person that it wants no more texts, or wants them again."""
+DECISIONS = ("polite_stop", "wrong_number")
+"""What only a person's decision settles: an answer does not."""
+REASON_MOST = 200
+_KEY = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An answer as somebody wants to send it: own words, or the name of a ready text, in a language.
+
+    ``key`` makes a form sent twice one text. ``urgent_reason``: why it must leave outside the hours; None: it need not.
+    """
+
+    body: str
+    canned: str
+    language: str
+    key: str
+    urgent_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A draft that keeps the rules: how it reads and travels, and from when on it may leave (None: at once)."""
+
+    who: With
+    reads: str
+    travels: Segments
+    leaves: datetime | None
+    pace: str
+    other_language: bool
+    seems_english: bool
+    may_urge: bool
+
+
+def canned(language: str) -> tuple[str, ...]:
+    """The names of the ready answers that may be sent in a language."""
+    known = (name for name in packs.templates(packs.BASE) if name.startswith("canned_"))
+    return tuple(name for name in known if packs.has(language, name))
+
+
+def check(
+    session: Session, actor: Actor, thread_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
+) -> Checked:
+    """Whether an answer may be sent, and how. Raises `NotFound`, or `RulesBroken` with everything that is wrong.
+
+    ``zone``: the installation's, for a number that belongs to no family.
+    """
+    who = pages.find(session, actor, thread_id, now)
+    body = written.clean(draft.body)
+    refuse_if_any([*_closed(who), *_problems(session, who, draft, body)])
+    reads = packs.render(draft.language, draft.canned, {"school": who.school}) if draft.canned else body
+    reads = reads if draft.canned else written.as_sent(body, _letters(draft.language))
+    opens = hours.opens(now, who.zone or zone, hours.Limits.of(policy))
+    heard = pages.last_heard(session, who.thread.phone)
+    pace = "reply" if heard is not None and now - heard <= REPLY_WITHIN else "written"
+    may_urge = pace == "written" and opens is not None and _may_urge(actor, who)
+    if may_urge and draft.urgent_reason is not None:
+        pace = "urgent"
+        refuse_if_any(_reason_problems(draft.urgent_reason))
+    return Checked(
+        who=who,
+        reads=reads,
+        travels=segments(reads),
+        leaves=None if pace in kinds.EXEMPT else opens,
+        pace=pace,
+        other_language=draft.language != who.language,
+        seems_english=not draft.canned and draft.language != "en" and written.seems_english(body),
+        may_urge=may_urge,
+    )
+
+
+def send(
+    session: Session, actor: Actor, thread_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
+) -> OutboxText:
+    """Put an answer into the outbox; the same form again is the same text. Nobody waits in the conversation then."""
+    if not _KEY.fullmatch(draft.key):
+        raise RulesBroken([Problem("changed_meanwhile")])
+    who, about = pages.find(session, actor, thread_id, now), f"thread:{thread_id}"
+    sent = session.scalar(select(OutboxText).where(OutboxText.dedupe_key == f"{about}:{draft.key}"))
+    if sent is not None and sent.phone == who.thread.phone:
+        return sent
+    found = check(session, actor, thread_id, draft, policy, zone, now)
+    urgent = found.pace == "urgent"
+    text = PlannedText(
+        key=draft.key,
+        to=found.who.thread.phone,
+        language=draft.language,
+        template=draft.canned or kinds.WRITTEN,
+        params={"school": found.who.school} if draft.canned else {},
+        not_before=now,
+        expires_at=(found.leaves or now) + OF_USE,
+        zone=found.who.zone or zone,
+        school_id=found.who.school_id,
+        pace=found.pace,
+        body=None if draft.canned else found.reads,
+        urgent_by=actor.account_id if urgent else None,
+        urgent_reason=written.clean(draft.urgent_reason or "") if urgent else None,
+        written_by=actor.account_id,
+    )
+    row = outbox.put(session, about, text, now)
+    _settle(session, actor, found.who.thread.phone, now)
+    return row
+
+
+def _closed(who: With) -> list[Problem]:
+    if who.stopped is not None:
+        return [Problem("texting_ended")]
+    if not who.may_write:
+        return [Problem("not_to_be_texted")]
+    return [] if who.phone_state == "ok" else [Problem("phone_gets_no_texts")]
+
+
+def _problems(session: Session, who: With, draft: Draft, body: str) -> list[Problem]:
+    if draft.canned:
+        held = draft.canned in canned(draft.language) and bool(who.school)
+        return [] if held else [Problem("not_a_choice", "canned")]
+    if draft.language not in {*packs.languages(), who.language}:
+        return [Problem("not_a_choice", "language")]
+    if len(body) > written.MOST:
+        return [Problem("too_long", "body", {"most": written.MOST})]
+    found = written.problems(body, draft.language, _letters(draft.language), pages.kept_from_texts(session, who))
+    numbers = [number for number in map(phones.normalised, written.numbers(body)) if number]
+    if numbers and pages.of_staff(session, numbers):
+        found.append(Problem("written_staff_number", "body"))
+    return found
+
+
+def _letters(language: str) -> str:
+    return packs.pack(language).letters if language in packs.languages() else "accents"
+
+
+def _may_urge(actor: Actor, who: With) -> bool:
+    if who.school_id is None:
+        return who.office and actor.may(Permission.URGENT_TEXT)
+    return actor.may_at(Permission.URGENT_TEXT, who.school_id)
+
+
+def _reason_problems(reason: str) -> list[Problem]:
+    words = written.clean(reason)
+    if not words:
+        return [Problem("missing", "urgent_reason")]
+    return [Problem("too_long", "urgent_reason", {"most": REASON_MOST})] if len(words) > REASON_MOST else []
+
+
+def called(session: Session, actor: Actor, thread_id: int, now: datetime) -> None:
+    """The family was answered without a text: somebody called, or met them."""
+    _settle(session, actor, pages.find(session, actor, thread_id, now).thread.phone, now)
+
+
+def read(session: Session, actor: Actor, inbound_id: int, now: datetime) -> None:
+    """A person has read a family's text and done what it asked for; the conversation waits when others do."""
+    row = session.get(InboundText, inbound_id)
+    if row is None or row.phone not in queries.phones_seen_by(session, actor, [row.phone]):
+        raise NotFound
+    # The flag falls, so that what waits is found without reading what was done.
+    row.needs_person, row.handled_at, row.handled_by = False, now, actor.account_id
+    session.flush()
+    rest(session, row.phone, now)
+
+
+def assign(session: Session, actor: Actor, thread_id: int, account_id: int | None, now: datetime) -> None:
+    """Give the conversation to a colleague who reads it too, or to nobody."""
+    who = pages.find(session, actor, thread_id, now)
+    if account_id is not None and account_id not in {one.account_id for one in pages.colleagues(session, who, now)}:
+        raise RulesBroken([Problem("not_a_choice", "account")])
+    session.execute(
+        update(Thread)
+        .where(Thread.id == who.thread.id)
+        .values(assigned_to=account_id, assigned_at=None if account_id is None else now)
+    )
+
+
+def stop(session: Session, actor: Actor, thread_id: int, how: str, now: datetime) -> None:
+    """A family told a person that it wants no more texts; anybody it tells may write that down."""
+    who = pages.find(session, actor, thread_id, now)
+    stop_phone(session, actor, who.thread.phone, how, now)
+
+
+def lift(session: Session, actor: Actor, thread_id: int, how: str, now: datetime) -> None:
+    """A family told the school that it wants texts again."""
+    who = pages.find(session, actor, thread_id, now)
+    if not who.office:
+        raise NotFound
+    lift_phone(session, actor, who.thread.phone, how, now)
+
+
+def stop_of(session: Session, phone: str) -> TextingEntry | None:
+    """The stop that holds for `phone`."""
+    held = optout.newest(session, phone)
+    return held if held is not None and held.entry == "stop" else None
+
+
+def stop_phone(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:
+    """Write down that texting to `phone` ended as a person was told; `how` is one of `HOWS`."""
+    refuse_if_any(_how_problems(how))
+    optout.stop(session, phone, "staff", now, how=how, by_account=actor.account_id)
+
+
+def lift_phone(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:
+    """Write down that `phone` may be texted again as a person was told. A stop the carrier holds stays."""
+    refuse_if_any(_how_problems(how))
+    if optout.lift(session, phone, now, actor.account_id, how=how) is None:
+        raise RulesBroken([Problem("carrier_holds_the_stop")])
+
+
+def _how_problems(how: str) -> list[Problem]:
+    return [] if how in HOWS else [Problem("say_how_told", "how")]
+
+
+def _settle(session: Session, actor: Actor, phone: str, now: datetime) -> None:
+    """A person answered: whatever waits of this phone is handled, but not what needs a decision."""
+    open_ = (InboundText.phone == phone, InboundText.needs_person.is_(True))
+    session.execute(
+        update(InboundText)
+        .where(*open_, InboundText.intent.is_(None) | InboundText.intent.not_in(DECISIONS))
+        .values(needs_person=False, handled_at=now, handled_by=actor.account_id)
+    )
+    rest(session, phone, now)
+
+
+def rest(session: Session, phone: str, now: datetime) -> None:
+    """Nothing of the phone waits any more, unless a text of it still needs a person."""
+    if (
+        session.scalar(select(InboundText.id).where(InboundText.phone == phone, InboundText.needs_person).limit(1))
+        is None
+    ):
+        threads.answered(session, phone, now)

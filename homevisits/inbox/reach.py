@@ -1,0 +1,85 @@
+"""Families that no text reaches, so that a person calls: the number is a landline, gets no texts, or is not theirs."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from homevisits.access import Actor, Permission
+from homevisits.invitations import queries as families
+from homevisits.invitations.models import Invitation
+from homevisits.invitations.order import A_YEAR
+from homevisits.messages import optout
+from homevisits.messages.models import Phone
+from homevisits.people.models import Caregiver, Family, School
+from homevisits.visits.models import LIVE, Visit
+
+MOST = 50
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """A family with an open invitation or a visit ahead, and why no text reaches it."""
+
+    invitation_id: int
+    visit_id: int | None
+    family: str
+    caregiver: str
+    phone: str
+    school: str
+    timezone: str
+    why: str  # landline | bad | wrong_number
+    since: datetime | None
+
+
+def reasons(session: Session, phones: Collection[str]) -> dict[str, str]:
+    """Why no text reaches each of `phones` that none reaches: landline | bad | wrong_number | stopped."""
+    wanted = set(phones)
+    found = dict.fromkeys(optout.stopped(session, wanted), "stopped")
+    rows = session.execute(select(Phone.e164, Phone.state).where(Phone.e164.in_(wanted), Phone.state != "ok"))
+    return {**found, **{str(phone): str(state) for phone, state in rows}}
+
+
+def unreachable(session: Session, actor: Actor, now: datetime) -> list[Unreachable]:
+    """Families of the actor's schools whom no text reaches, by name: only those we have to do with at present."""
+    held = actor.schools(Permission.ASK)
+    found = (
+        select(Invitation.id, Visit.id, Family, Phone, School)
+        .select_from(Invitation)
+        .join(Family, Family.id == Invitation.family_id)
+        .join(School, School.id == Invitation.school_id)
+        .join(Caregiver, Caregiver.family_id == Family.id)
+        .join(Phone, Phone.e164 == Caregiver.phone)
+        .outerjoin(Visit, and_(Visit.invitation_id == Invitation.id, Visit.state.in_(LIVE)))
+        .where(
+            Invitation.closed_at.is_(None),
+            Invitation.asked_at > now - A_YEAR,
+            Phone.state != "ok",
+            Caregiver.restricted.is_(False),
+            Caregiver.left_on.is_(None),
+        )
+        .order_by(Family.name, Invitation.id.desc())
+        .limit(4 * MOST)
+    )
+    if held is not None:
+        found = found.where(Invitation.school_id.in_(held))
+    rows = session.execute(found).all()
+    contacts = families.contacts(session, {family.id for _i, _v, family, _p, _s in rows})
+    shown: dict[int, Unreachable] = {}
+    for invitation, visit, family, phone, school in rows:
+        contact = contacts[family.id]
+        if contact.phone == phone.e164 and family.id not in shown:
+            shown[family.id] = Unreachable(
+                invitation,
+                visit,
+                family.name,
+                contact.caregiver,
+                phone.e164,
+                school.name,
+                school.timezone,
+                phone.state,
+                phone.since,
+            )
+    return list(shown.values())[:MOST]
