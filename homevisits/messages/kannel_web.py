@@ -6,6 +6,7 @@ from flask import Blueprint, Response, abort, request
 
 from homevisits.messages import actions, keyed
 from homevisits.messages.kannel import sid_of
+from homevisits.messages.webhooks import watched
 from homevisits.pages import now, public, settings, transaction
 
 bp = Blueprint("kannel", __name__)
@@ -24,6 +25,7 @@ _MEANINGS = (
 
 @bp.get("/kannel/status/<token>/<given>")
 @public
+@watched("kannel_status")
 def status(token: str, given: str) -> Response:
     """Kannel tells what became of a text. A type nobody knows is kept, and changes nothing."""
     if not _TOKEN.fullmatch(token) or not keyed.genuine(settings().kannel_secret, token, given):

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, case, func, select, text
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from homevisits.db import is_sqlite
+from homevisits.leases import TickLease
 from homevisits.messages.codes import known
 from homevisits.messages.models import Attempt, CarrierEvent, InboundText, OutboxText, Sender, TextAlert, TextingEntry
 from homevisits.messages.ranks import ARRIVED, FINAL_WORDS
@@ -47,8 +48,8 @@ class LastHour:
 def states(session: Session, now: datetime) -> dict[str, int]:
     """How many texts are in each state: all that wait or are under way; of those that ended, the last seven days'."""
     of = select(OutboxText.state, func.count()).group_by(OutboxText.state)
-    now_at = session.execute(of.where(OutboxText.state.in_(NOW_AT))).tuples().all()
-    ended = session.execute(of.where(OutboxText.state.in_(ENDED), OutboxText.created_at >= now - WEEK)).tuples().all()
+    now_at = session.execute(of.where(OutboxText.state.in_(NOW_AT))).all()
+    ended = session.execute(of.where(OutboxText.state.in_(ENDED), OutboxText.created_at >= now - WEEK)).all()
     return dict.fromkeys((*NOW_AT, *ENDED), 0) | dict(now_at) | dict(ended)
 
 
@@ -124,7 +125,7 @@ def failures(session: Session, since: datetime) -> dict[tuple[str, str], int]:
     """Attempts begun since that failed, by carrier and code; codes without a rule are together "other"."""
     rows = (
         select(Attempt.carrier, Attempt.code, func.count())
-        .where(_begun(since), Attempt.code.is_not(None), Attempt.code != "")
+        .where(_begun(since), Attempt.code.is_not(None), or_(Attempt.status.is_(None), Attempt.status.not_in(ARRIVED)))
         .group_by(Attempt.carrier, Attempt.code)
     )
     found: dict[tuple[str, str], int] = {}
@@ -164,9 +165,7 @@ def stopped(session: Session) -> int:
 
 def replies(session: Session, now: datetime) -> tuple[int, float]:
     """Families' texts that only a person can answer and nobody has: how many, and how long the oldest has waited."""
-    rows = select(func.count(), func.min(InboundText.received_at)).where(
-        InboundText.needs_person.is_(True), InboundText.handled_at.is_(None)
-    )
+    rows = select(func.count(), func.min(InboundText.received_at)).where(InboundText.needs_person.is_(True))
     number, first = session.execute(rows).one()
     return number, age(first, now)
 
@@ -181,12 +180,25 @@ def not_applied(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(CarrierEvent).where(CarrierEvent.applied_at.is_(None))) or 0
 
 
-def alerts(session: Session) -> list[tuple[str, str, int, bool]]:
-    """Every alert ever raised, each once: kind, key, how often since it was last cleared, whether it is open."""
-    rows = select(TextAlert.kind, TextAlert.key, TextAlert.times, TextAlert.cleared_at)
-    return [(kind, key, times, cleared is None) for kind, key, times, cleared in session.execute(rows)]
+def alerts(session: Session) -> dict[str, tuple[int, int]]:
+    """Of each kind of alert: how often it was raised since it was last cleared, and how many are open."""
+    times, open_ = func.sum(TextAlert.times), func.count().filter(TextAlert.cleared_at.is_(None))
+    rows = session.execute(select(TextAlert.kind, times, open_).group_by(TextAlert.kind))
+    return {kind: (int(number), waiting) for kind, number, waiting in rows}
+
+
+def webhook_failures(session: Session) -> dict[str, int]:
+    """How often each webhook failed since its alert was last cleared."""
+    rows = select(TextAlert.key, TextAlert.times).where(TextAlert.kind == "webhook")
+    return {name: times for name, times in session.execute(rows)}  # noqa: C416 - a row is not a pair to mypy
 
 
 def senders(session: Session) -> Sequence[Sender]:
     """What texts go out from."""
     return session.scalars(select(Sender).where(Sender.active).order_by(Sender.id)).all()
+
+
+def ticks(session: Session, now: datetime) -> dict[str, float]:
+    """Seconds since each tick of the worker last went well, of those that ever did."""
+    rows = session.scalars(select(TickLease).where(TickLease.last_ok.is_not(None)))
+    return {row.name: age(row.last_ok, now) for row in rows}

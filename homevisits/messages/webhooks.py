@@ -38,7 +38,7 @@ def watched(name: str) -> Callable[[Callable[..., Response]], Callable[..., Resp
             except Exception as error:
                 log.exception("webhook %s failed", name)
                 _tell(name, type(error).__name__)
-                return Response(HEARD, 500, mimetype="text/xml")
+                return Response(status=500, mimetype="text/plain")  # carriers read what stands here as a text
 
         return guarded
 

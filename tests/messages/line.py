@@ -1,4 +1,4 @@
-"""The whole way of a text in a test: outbox, worker, the SDK, a fake Twilio, our webhooks; one clock for all of them."""
+"""The whole way of a text in a test: outbox, worker, the SDK, a fake Twilio, our webhooks; one clock for all."""
 
 from collections import Counter
 from collections.abc import Mapping
