@@ -233,8 +233,11 @@ def waiting(session: Session, asked: Asked, now: datetime) -> Waiting:
     )
 
 
-def costs(session: Session, asked: Asked) -> list[Cost]:
-    """The parts that left in this month and the two before it, by month and language."""
+def costs(session: Session, asked: Asked, fewest: int) -> list[Cost]:
+    """The parts that left in this month and the two before it, by month and language.
+
+    A month's languages with fewer than `fewest` texts are one row without a name: a handful of families is known by it.
+    """
     months = [asked.last.replace(day=1)]
     while len(months) < MONTHS:
         months.insert(0, (months[0] - timedelta(days=1)).replace(day=1))
@@ -250,7 +253,11 @@ def costs(session: Session, asked: Asked) -> list[Cost]:
     )
     grouped = select(one.c.month, one.c.language, func.count(), func.sum(one.c.segments))
     rows = session.execute(grouped.group_by(one.c.month, one.c.language).order_by(one.c.month.desc(), one.c.language))
-    return [Cost(months[n], language, number, int(parts)) for n, language, number, parts in rows]
+    found: dict[tuple[date, str], Counter[str]] = {}
+    for n, language, number, parts in rows:
+        cell = found.setdefault((months[n], language if number >= fewest else ""), Counter())
+        cell.update(texts=number, parts=int(parts))
+    return [Cost(month, language, cell["texts"], cell["parts"]) for (month, language), cell in found.items()]
 
 
 def table(session: Session, asked: Asked) -> Sequence[tuple[date, int | None, str, str, int, int]]:

@@ -1,5 +1,7 @@
 """The words for what happens to texts: why one may not be sent as written, waits or was lost, and what to do."""
 
+from collections import Counter
+from collections.abc import Iterable
 from types import MappingProxyType
 
 from flask_babel import lazy_gettext as _l
@@ -227,3 +229,11 @@ def why(code: str) -> LazyString:
 def what_to_do(code: str) -> LazyString:
     """What a person can do about it, in words."""
     return OWN[code][1] if code in OWN else KINDS[kind_of(code)][1]
+
+
+def in_words(failures: Iterable[tuple[str, int]]) -> list[tuple[str, str, int]]:
+    """Failures by code, made failures by what they mean: why, what to do, how many; the most first."""
+    found: Counter[tuple[str, str]] = Counter()
+    for code, number in failures:
+        found[str(why(code)), str(what_to_do(code))] += number
+    return [(*words, number) for words, number in found.most_common()]

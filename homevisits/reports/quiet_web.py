@@ -1,7 +1,7 @@
 """Web of quiet days: days without automatic texts, of a school or of the district."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -87,6 +87,13 @@ def remove(quiet_id: int) -> ResponseReturnValue:
     return redirect(url_for("quiet.page"), code=303)
 
 
+def _hours() -> list[time]:
+    """The hours in which texts leave: from and until, then on Sundays."""
+    policy = settings().policy
+    written = (policy.text_from, policy.text_until, policy.text_sunday_from, policy.text_sunday_until)
+    return [time.fromisoformat(each) for each in written]
+
+
 def _page(given: Typed, problems: list[Problem]) -> str:
     held = actor().schools(Permission.DELIVERY)
     with reading() as session:
@@ -100,5 +107,5 @@ def _page(given: Typed, problems: list[Problem]) -> str:
             everywhere=held is None,
             district=DISTRICT,
             today=_today(),
-            policy=settings().policy,
+            hours=_hours(),
         )

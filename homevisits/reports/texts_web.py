@@ -87,7 +87,7 @@ def page() -> str:
         begin, end = (dashboard.midnight(day, asked.zone) for day in (asked.first, asked.last + timedelta(days=1)))
         values = {
             "lost_number": lost.number(session, asked.schools),
-            "costs": dashboard.costs(session, asked),
+            "costs": dashboard.costs(session, asked, SMALLEST_CELL),
             "reach": reach.reach(session, asked.schools, _ready(), _today()),
             "opt_outs": reach.opt_outs(session, asked.schools, begin, end),
             "schools": counts.names(session, who.schools(Permission.DELIVERY)),
@@ -113,6 +113,7 @@ def page() -> str:
         families=families,
         light=light,
         plot=plot(found.days),
+        worst=max(found.days.items(), key=lambda each: each[1]["failed"]),
         smallest=SMALLEST_CELL,
         **values,
         **_words(),

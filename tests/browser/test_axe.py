@@ -15,6 +15,7 @@ from homevisits.demo import cast
 from homevisits.demo.house import Folder
 from homevisits.draws.models import Draw
 from homevisits.invitations.models import Invitation
+from homevisits.messages.models import Sender
 from homevisits.pages import permissions_of
 from homevisits.pay.models import PayLine
 from homevisits.people.models import Account
@@ -83,6 +84,7 @@ def _samples(house: House, name: str, who: Actor | None) -> list[int]:
             "draw_id": select(Draw.id).where(Draw.school_id.in_(schools)),
             "invitation_id": select(Invitation.id).where(Invitation.school_id.in_(schools)),
             "line_id": select(PayLine.id),
+            "sender_id": select(Sender.id),
         }
         return list(session.scalars(newest[name].limit(1)))
 

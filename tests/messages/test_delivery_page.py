@@ -209,6 +209,8 @@ def test_failures_are_said_in_words_with_what_can_be_done(quick: Desk) -> None:
     quick.text("suppressed", "trial")
     said = page(quick.coordinator)
     assert "1 · This number cannot get texts. Ask the family for another, or call." in said
+    quick.text("undelivered", "30005")
+    assert "2 · This number cannot get texts." in page(quick.coordinator)
     assert "1 · The carrier refused it (code 99999). Call the family." in said
     assert "This is a trial, and the phone is not a guest’s." in said
 
@@ -326,6 +328,16 @@ def test_families_no_text_can_reach_are_counted_and_few_of_a_language_are_not(de
         assert "no more texts in these days 1" in said
         assert "Somali fewer than 10" in said
     assert "in these days 0" in page(browser_of(desk.app, desk.stranger))
+
+
+def test_a_language_with_few_texts_has_no_name_among_the_costs(desk: Desk) -> None:
+    for _ in range(10):
+        desk.arrived(1)
+    desk.arrived(1, language="so")
+    desk.arrived(1, language="vi")
+    said = page(desk.lead)
+    assert "October 2026 English 10 20 $0.24" in said
+    assert "October 2026 Languages with few texts 2 4 $0.05" in said
 
 
 def test_the_file_has_a_row_for_day_school_and_text_and_no_formula(desk: Desk) -> None:

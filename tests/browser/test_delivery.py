@@ -1,0 +1,111 @@
+"""The pages of what became of texts, in a browser: found in two clicks, seen to, for everyone, by day and by night."""
+
+from datetime import date, timedelta
+from itertools import count
+
+import pytest
+
+from homevisits.access import Grant, Role
+from homevisits.db import Database
+from homevisits.messages import alerts
+from homevisits.messages.models import OutboxText, Phone, QuietDay, Sender
+from tests.browser.conftest import Opened
+from tests.browser.house import House
+from tests.browser.looks import look
+from tests.shell.doors import account
+from tests.world import NOW, Town, build
+
+pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+
+
+@pytest.fixture
+def town(house: House) -> Town:
+    """The town, with a month of texts behind it, some lost, some waiting."""
+    made = build(house.database)
+    account(house.database, "lead", Grant(Role.DISTRICT_LEAD, None))
+    fill(house.database, made)
+    return made
+
+
+def fill(database: Database, town: Town) -> None:
+    """A month of texts: mostly delivered, three lost, two unknown, some held."""
+    numbers = count(1)
+    with database.transaction() as session:
+        for phone in town.phones.values():
+            session.add(Phone(e164=phone, state="ok"))
+        session.flush()
+
+        def text(state: str, ago: timedelta, **more: object) -> OutboxText:
+            n, at = next(numbers), NOW - ago
+            sent = at if state not in ("held", "queued", "dead") else None
+            values = {
+                "dedupe_key": f"k{n}", "about": f"visit:{n}", "phone": town.phones["Rivera"],
+                "school_id": town.school_id, "language": ("en", "es", "es")[n % 3], "template": "visit_reminder",
+                "body": "Hello", "segments": 1 + n % 2, "not_before": at, "next_at": at, "created_at": at,
+                "expires_at": at + timedelta(hours=30), "sent_at": sent,
+                "final_at": at + timedelta(seconds=n % 17) if sent and state != "accepted" else None, **more,
+            }  # fmt: skip
+            return OutboxText(state=state, **values)
+
+        for day in range(30):
+            session.add_all(text("delivered", timedelta(days=day, hours=1)) for _ in range(4 + (day * 7) % 9))
+            if day % 5 == 2:
+                session.add(text("undelivered", timedelta(days=day), error="30005", settled_at=NOW))
+        session.add_all(text("accepted", timedelta(minutes=each)) for each in (5, 9, 12))
+        session.add(text("undelivered", timedelta(hours=2), error="30003"))
+        session.add(text("rejected", timedelta(hours=5), error="21211", phone=town.phones["Smith"]))
+        session.add(text("dead", timedelta(days=3), error="repeated"))
+        session.add_all(text("unknown", timedelta(minutes=each), error="no_answer") for each in (3, 4))
+        later = {"next_at": NOW + timedelta(hours=3)}
+        session.add_all(text("held", timedelta(hours=1), hold_reason="quiet", **later) for _ in range(3))
+        session.add(text("suppressed", timedelta(hours=7), error="stopped"))
+        session.add(text("cancelled", timedelta(hours=7), error="visit_changed"))
+        session.add(Sender(carrier="twilio", address="+13035550100"))
+        session.add(
+            Sender(
+                carrier="twilio", address="MG" + "0" * 32, kind="service", registration="registered",
+                brand_id="BN12", campaign_id="QE12", registered_at=NOW, segments_per_day=2000,
+            )
+        )  # fmt: skip
+        session.add(QuietDay(school_id=None, day=date(2026, 10, 12), name="Indigenous Peoples’ Day", at=NOW))
+        session.add(QuietDay(school_id=town.school_id, day=date(2026, 10, 2), name="Exams", at=NOW))
+        alerts.raise_(session, "code", "39999", NOW, "visit_reminder")
+
+
+def test_a_coordinator_sees_to_a_lost_text_in_a_few_taps(house: House, town: Town, visitor: Opened) -> None:
+    window = visitor(house, "coordinator@example.org", phone=True, signed_in=True)
+    window.go("/asking").press("Are texts arriving?").reads("Lost, and nobody has seen to it 3", "Rivera")
+    window.press("Send again").reads("It is sent again.", "Lost, and nobody has seen to it 2")
+    window.open("Put it aside").write("Why (you need not say)", "wrote to them").press("Put aside")
+    window.reads("Put aside.", "Lost, and nobody has seen to it 1")
+
+
+def test_the_numbers_narrow_without_a_script(house: House, town: Town, visitor: Opened) -> None:
+    window = visitor(house, "lead@example.org", javascript=False, signed_in=True)
+    window.go("/overview").press("Are texts arriving?")
+    window.pick("Language", "Spanish").pick("Days", "30").press("Show these").reads("the last 30 days · Spanish")
+    window.open("The numbers").reads("All days")
+
+
+@pytest.mark.parametrize("who", ["lead", "coordinator"])
+def test_the_pages_are_for_everyone(house: House, town: Town, visitor: Opened, who: str) -> None:
+    page = visitor(house, f"{who}@example.org", signed_in=True).page
+    complaints = []
+    addresses = ["/delivery", "/delivery?days=30", "/quiet-days"]
+    if who == "lead":
+        addresses += ["/senders", "/senders/1", "/senders/guests"]
+    for address in addresses:
+        page.goto(house.url + address)
+        for summary in page.locator("main summary").all():
+            summary.click()
+        complaints += [f"{address} {complaint}" for complaint in look(page)]
+    assert not complaints, "\n".join(complaints)
+
+
+def test_what_cannot_be_said_of_a_sender_is_said_at_its_field(house: House, town: Town, visitor: Opened) -> None:
+    window = visitor(house, "lead@example.org", phone=True, signed_in=True)
+    window.go("/senders").press("Change").choose("Needs no registration").press("Keep this")
+    window.reads("One thing to change", "Say why it is not needed.")
+    window.write("Note", "A number abroad").press("Keep this").reads("Kept.")
+    complaints = list(look(window.page))
+    assert not complaints, "\n".join(complaints)
