@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.db import is_sqlite
+from homevisits.messages import alerts
 from homevisits.messages.codes import ACCOUNT_WIDE, NEEDS_REGISTRATION, Kind
 from homevisits.messages.models import Sender
 from homevisits.messages.rates import Slowed, midnight, rate_at, slower
@@ -84,7 +85,7 @@ def _failed(session: Session, sender_id: int, code: str, now: datetime) -> None:
     row.failures += 1
     row.weight = max(row.weight - LIGHTER, 1)
     if row.breaker == "half_open" or (row.breaker == "closed" and row.failures >= TOO_MANY_FAILURES):
-        _open(row, code, now)
+        _open(session, row, code, now)
     session.flush()
 
 
@@ -96,19 +97,20 @@ def _ailing(session: Session, sender_id: int, code: str, now: datetime) -> None:
     if code in NEEDS_REGISTRATION and row.registration == "registered":
         # Calls would go on being taken and fail afterwards: only a person can change that.
         row.registration, row.note = "refused", code
-    _open(row, code, now)
+    _open(session, row, code, now)
     row.weight = max(row.weight - LIGHTER, 1)
     session.flush()
     if code in ACCOUNT_WIDE:
         for other in _siblings(session, row):
             if other.breaker == "closed":
-                _open(other, code, now)
+                _open(session, other, code, now)
         session.flush()
 
 
-def _open(row: Sender, code: str, now: datetime) -> None:
+def _open(session: Session, row: Sender, code: str, now: datetime) -> None:
     if row.breaker == "closed":
         row.breaker_at = now
+        alerts.raise_(session, "breaker", f"{row.carrier} {row.address}", now, code)
     if row.probe_at is None or row.breaker == "closed":
         row.probe_at = now + PROBE_EVERY
     row.breaker, row.breaker_code = "open", code

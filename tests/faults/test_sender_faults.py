@@ -1,0 +1,177 @@
+"""Carriers that are too busy, out of order or away: what waits keeps its place, and nothing goes out twice."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from homevisits import clock
+from homevisits.db import Database
+from homevisits.messages import carriers, delivery
+from homevisits.messages.models import Attempt, Sender
+from tests.faults import processes
+from tests.messages import fake_kannel, fake_twilio
+from tests.messages.conftest import NOW, at, made_settings, make_sender, planned, put, rows, rules
+from tests.messages.line import Line
+
+
+@pytest.fixture
+def line(database: Database) -> Iterator[Line]:
+    """An installation with its carrier."""
+    with fake_twilio.running(auth_token="token") as twilio:
+        yield Line(database, twilio)
+
+
+def many(count: int) -> list[object]:
+    """Texts to as many phones."""
+    return [planned(str(number), to=f"+1555555{number:04d}") for number in range(count)]
+
+
+def test_f5_two_calls_too_many_a_failing_carrier_and_then_one_text(line: Line) -> None:
+    line.put()
+    line.twilio.next.extend(["429/20429/30", "429/20429/7", "503/20503", "201"])
+    for asked in (30, 7):
+        assert line.send() == {"down": 1}
+        waits = (line.text.next_at - line.moment).total_seconds()
+        assert waits == pytest.approx(asked, rel=0.1)
+        line.later(seconds=waits * 0.9)
+        assert (line.send(), line.text.attempts) == ({}, 0)
+        line.later(seconds=waits * 0.1 + 0.1)
+    # The 503 says nothing: it is looked for three times, and sent again only when there is no trace of it.
+    assert line.send() == {"unclear": 1}
+    for minutes in (0.55, 1.5, 8.1):
+        assert (line.states, line.send()) == (["unknown"], {})
+        line.later(minutes=minutes)
+        line.look()
+    line.send()
+    assert (line.taken, line.twilio.requests, line.states) == (1, 4, ["accepted"])
+
+
+def test_f5_a_503_that_had_taken_the_text_is_found_and_not_sent_again(line: Line) -> None:
+    line.put()
+    line.twilio.next.extend(["429/20429/1", "taken:503/20503"])
+    line.send()
+    line.later(seconds=2)
+    line.send()
+    line.later(seconds=31)
+    assert line.look() == 1
+    line.send()
+    assert (line.taken, line.twilio.requests, line.states) == (1, 2, ["accepted"])
+
+
+def test_f11_a_status_a_parameter_and_a_code_nobody_knows_are_heard(line: Line) -> None:
+    line.put(*many(2))
+    line.send()
+    for status in ("partially_delivered", "teleported", "delivered"):
+        assert line.report(status, number=0) == 200
+    assert line.report("undelivered", 39999, number=1) == 200
+    assert sorted(line.states) == ["delivered", "undelivered"]
+    assert [event.status for event in line.events()][:2] == ["partially_delivered", "teleported"]
+    assert [kind for kind, key in line.alerts() if "39999" in key] == ["code"]
+    line.put(planned("another", to="+15555559999"))
+    line.twilio.next.append("400/29999")
+    line.send()
+    assert line.states[-1] == "rejected"
+    assert [kind for kind, key in line.alerts() if "29999" in key] == ["code"]
+
+
+def test_f23_a_wrong_password_is_tried_three_times_a_minute_and_everything_waits(line: Line) -> None:
+    line.put(*many(20))
+    line.twilio.next.extend(["401/20003"] * 500)
+    calls: Counter[int] = Counter()
+    for second in range(300):
+        before = line.twilio.requests
+        line.send()
+        calls[second // 60] += line.twilio.requests - before
+        line.later(seconds=1)
+    assert max(calls.values()) <= 4  # the first minute has the call that learnt of it
+    assert max(calls[minute] for minute in range(1, 5)) <= 3
+    assert set(line.states) <= {"queued", "held"}
+    assert all(row.attempts == 0 for row in rows(line.database))
+    assert ("breaker", "twilio +15555550199") in line.alerts()
+    line.twilio.next.clear()
+    for _ in range(60):
+        line.later(seconds=1)
+        line.send()
+    assert (line.taken, set(line.states)) == (20, {"accepted"})
+
+
+def test_f24_the_second_carrier_carries_and_what_nobody_knows_of_is_never_sent_by_it(database: Database) -> None:
+    with fake_kannel.running() as kannel:
+        with fake_twilio.running(auth_token="token") as twilio:
+            settings = fake_kannel.with_kannel(made_settings(twilio.url, database.url), kannel.url)
+            both = carriers.chosen(settings)
+            put(database, *many(40))
+            with database.transaction() as session:
+                make_sender(session, "kannel", settings.kannel_from)
+            twilio.next.extend(["reset", "drop", "cut"])
+            delivery.tick(database, both, rules(), at(), limit=10)
+            taken_by_the_first = {form["To"] for form in twilio.sent}
+        unknown = {row.phone for row in rows(database) if row.state == "unknown"}
+        assert len(unknown) == 3
+        both = carriers.chosen(settings)  # no line is left open to the first carrier, which is away now
+        for second in range(120):
+            delivery.tick(database, both, rules(), at(NOW + timedelta(seconds=second)))
+        carried = Counter(text["X-Kannel-To"] for text in kannel.sent)
+        assert not set(carried) & unknown
+        assert not set(carried) & taken_by_the_first
+        assert set(carried.values()) == {1}
+        assert Counter(row.state for row in rows(database)) == {"unknown": 3, "accepted": 37}
+        assert len(carried) == 30
+    with database.reading() as session:
+        tried_twice = session.scalars(select(Attempt.outbox_id).where(Attempt.outcome == "unclear")).all()
+        others = session.scalars(select(Attempt.outbox_id).where(Attempt.carrier == "kannel")).all()
+        assert not set(tried_twice) & set(others)
+
+
+NGINX = """
+worker_processes 1; daemon off; pid nginx.pid; error_log stderr warn;
+events {{ worker_connections 1024; }}
+http {{
+  log_format calls '$msec $status'; access_log off; keepalive_requests 1000000;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+  limit_req_zone $binary_remote_addr zone=mps:1m rate=50r/s; limit_req_status 429;
+  server {{
+    listen 127.0.0.1:{taking}; default_type application/json;
+    location / {{
+      return 201 '{{"sid":"SM$request_id","status":"accepted","num_segments":"1","direction":"outbound-api"}}';
+    }}
+  }}
+  server {{
+    listen 127.0.0.1:{limited}; default_type application/json; access_log calls.log calls; error_page 429 @many;
+    location @many {{
+      add_header Retry-After 1 always;
+      return 429 '{{"code":20429,"message":"Too Many Requests","status":429}}';
+    }}
+    location / {{ limit_req zone=mps burst=5 nodelay; proxy_pass http://127.0.0.1:{taking}; }}
+  }}
+}}
+"""
+
+
+@pytest.mark.slow
+def test_f6_a_sender_that_is_too_fast_soon_uses_what_it_is_allowed(database: Database, tmp_path: Path) -> None:
+    nginx, taking, limited = processes.program("nginx"), processes.free_port(), processes.free_port()
+    (tmp_path / "nginx.conf").write_text(NGINX.format(taking=taking, limited=limited))
+    put(database, *(planned(str(n), to=f"+1555{n:07d}", not_before=clock.now() - timedelta(minutes=1),
+                            expires_at=clock.now() + timedelta(hours=2)) for n in range(1500)))  # fmt: skip
+    with database.transaction() as session:
+        session.execute(update(Sender).where(Sender.carrier == "twilio").values(segments_per_second=80.0))
+    settings = made_settings(f"http://127.0.0.1:{limited}", database.url)
+    with processes.running([nginx, "-p", str(tmp_path), "-c", "nginx.conf"], tmp_path / "nginx.log"):
+        processes.wait_for(lambda: processes.listens(limited), 10)
+        twilio, until = carriers.chosen(settings), time.monotonic() + 16
+        while time.monotonic() < until:
+            delivery.tick(database, twilio, rules(threads=4), clock.now, limit=100, stop=threading.Event())
+    calls = [
+        (float(at), code) for at, code in (row.split() for row in (tmp_path / "calls.log").read_text().splitlines())
+    ]
+    begin = calls[0][0] + 10
+    late = Counter(code for at, code in calls if begin <= at < begin + 5)
+    assert late["201"] >= 0.95 * 50 * 5
+    assert late["429"] <= 0.10 * late.total()

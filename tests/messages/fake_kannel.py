@@ -1,0 +1,95 @@
+"""A small Kannel: takes texts, remembers them, answers as it is told. Loopback only. The real one: tests/faults."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from homevisits.settings import Settings
+
+ANSWERS = {
+    "202": (202, "0: Accepted for delivery"),
+    "later": (202, "3: Queued for later delivery"),
+    "403": (403, "Authorization failed for sendsms"),
+    "nowhere": (403, "Not routable. Do not try again."),
+    "400": (400, "Sender missing and no global set, rejected"),
+    "503": (503, "Temporal failure, try again later."),
+    "proxy": (502, "<h1>Bad gateway</h1>"),
+    "portal": (200, "<h1>Welcome to our network</h1>"),
+    "elsewhere": (302, ""),
+    "429": (429, "slowly"),
+}
+
+
+class FakeKannel(ThreadingHTTPServer):
+    """``sent`` what it took, headers and words; ``next`` what to answer, oldest first; ``calls`` how often asked."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.sent: list[dict[str, str]] = []
+        self.next: deque[str] = deque()
+        self.calls = 0
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """Its sendsms service."""
+        return f"http://127.0.0.1:{self.server_address[1]}/cgi-bin/sendsms"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeKannel
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        with self.server.lock:
+            self.server.calls += 1
+            what = self.server.next.popleft() if self.server.next else "202"
+            if what in ("202", "later", "reset"):
+                self.server.sent.append(dict(self.headers.items()) | {"text": body})
+        if what == "reset":
+            self.close_connection = True
+            self.connection.shutdown(2)
+            return
+        status, words = ANSWERS[what]
+        self.send_response(status)
+        if what == "429":
+            self.send_header("Retry-After", "3")
+        self.send_header("Content-Length", str(len(words)))
+        self.end_headers()
+        self.wfile.write(words.encode())
+
+
+@contextmanager
+def running() -> Iterator[FakeKannel]:
+    """A Kannel that answers."""
+    server = FakeKannel()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+SECRET = "a word of thirty-two characters!!"
+
+
+def with_kannel(settings: Settings, url: str, *, second: bool = True) -> Settings:
+    """The same installation with Kannel as its second carrier, or its only one."""
+    which = {"second_carrier": "kannel"} if second else {"carrier": "kannel"}
+    return replace(
+        settings, kannel_url=url, kannel_username="u", kannel_password="p", kannel_from="+15555550188",
+        kannel_secret=SECRET, **which,
+    )  # fmt: skip
