@@ -1,0 +1,188 @@
+"""Where the races of texts are run: databases as a server has them, Twilio's stand-ins, texts that are due."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+from homevisits import migrate
+from homevisits import settings as house_settings
+from homevisits.db import Database
+from homevisits.messages import outbox
+from homevisits.messages.delivery import Rules
+from homevisits.messages.hours import Limits
+from homevisits.messages.models import Sender
+from homevisits.messages.texts import PlannedText
+from homevisits.settings import Settings
+from tests import servers, tools
+from tests.benchmarks import district
+
+SENDER = "+15555550199"
+ROOT = Path(__file__).resolve().parent.parent.parent
+NGINX = """
+worker_processes 1; pid nginx.pid; error_log error.log warn; daemon off;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; keepalive_requests 1000000; default_type application/json;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      return 201 '{{"account_sid":"AC{zeros}","body":"x","date_created":"Mon, 05 Oct 2026 15:00:00 +0000","date_sent":'
+        'null,"direction":"outbound-api","error_code":null,"error_message":null,"num_segments":"1","sid":"SM$request_id",'
+        '"status":"queued","to":"+15005550006"}}';
+    }}
+  }}
+}}
+"""
+
+
+def settings_for(twilio_url: str, database_url: str, **more: object) -> Settings:
+    """Settings under which texts go to a stand-in of Twilio's."""
+    return house_settings.load(
+        {}, mode="development", database_url=database_url, secret_key="b" * 40, public_url="https://visits.example.org",
+        carrier="twilio", texting="live", twilio_account_sid="AC" + "0" * 32, twilio_auth_token="token",
+        twilio_from=SENDER, twilio_base_url=twilio_url, carrier_timeout_seconds=20, **more,
+    )  # fmt: skip
+
+
+def clock(epoch: float) -> Callable[[], datetime]:
+    """A Monday morning of school that goes on since `epoch` (of the machine's monotonic clock): within the hours."""
+    return lambda: district.NOW + timedelta(seconds=time.monotonic() - epoch)
+
+
+def rules(threads: int) -> Rules:
+    """What a district delivers by."""
+    return Rules(limits=Limits(), zone=district.ZONE, threads=threads)
+
+
+@dataclass
+class Stage:
+    """A folder and all that runs in it; made as they are asked for."""
+
+    folder: Path
+    stack: ExitStack
+    epoch: float = field(default_factory=time.monotonic)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    _postgres: servers.Postgres | None = None
+
+    @property
+    def now(self) -> Callable[[], datetime]:
+        """The clock of every process of this stage."""
+        return clock(self.epoch)
+
+    def database(self, engine: str) -> Database:
+        """A migrated, empty database with a sender that may send as fast as it can."""
+        if engine == "sqlite":
+            url = f"sqlite:///{self.folder}/{next(self._numbers)}.sqlite"
+        else:
+            url = self.postgres().url(self.postgres().create("template0"))
+        made = Database(url, pool_size=16)
+        self.stack.callback(made.dispose)
+        migrate.upgrade(made)
+        with made.transaction() as session:
+            session.add(
+                Sender(carrier="twilio", address=SENDER, segments_per_second=1_000_000, registration="registered")
+            )
+        return made
+
+    def postgres(self) -> servers.Postgres:
+        """A PostgreSQL that waits for its disk: what tests switch off is on, as where it counts."""
+        if self._postgres is None:
+            self._postgres = self.stack.enter_context(servers.postgres(self.folder))
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                self._postgres._connection().execute(f"ALTER SYSTEM RESET {setting}")
+            self._postgres._connection().execute("SELECT pg_reload_conf()")
+        return self._postgres
+
+    def nginx(self) -> str:
+        """The address of an nginx that takes every text at once."""
+        port, folder = tools.free_port(), Path(tempfile.mkdtemp(prefix="nginx-", dir=self.folder))
+        config = folder / "nginx.conf"
+        config.write_text(NGINX.format(port=port, zeros="0" * 32), encoding="utf-8")
+        command = [tools.program("nginx", "nginx-light"), "-p", str(folder), "-c", str(config)]
+        self.stack.enter_context(tools.started(command, port, folder / "log"))
+        return f"http://127.0.0.1:{port}"
+
+    def slow_twilio(self, milliseconds: int) -> str:
+        """The address of our fake, in a process of its own, that takes its time over each text."""
+        port = tools.free_port()
+        command = [sys.executable, "-m", "tests.messages.fake_twilio", "--port", str(port)]
+        command += ["--latency-ms", str(milliseconds)]
+        self.stack.enter_context(tools.started(command, port, self.folder / "fake.log", cwd=ROOT))
+        return f"http://127.0.0.1:{port}"
+
+    def phones(self, wanted: int) -> list[str]:
+        """Numbers nobody had before."""
+        return [f"+1{2_000_000_000 + next(self._numbers)}" for _ in range(wanted)]
+
+    def planned(self, wanted: int, **more: object) -> list[tuple[str, PlannedText]]:
+        """Texts that are due, each to another phone."""
+        now = self.now()
+        values = {"not_before": now, "expires_at": now + timedelta(hours=8), "params": {"school": "Lincoln"}, **more}
+        return [
+            (f"bench:{phone}", PlannedText("one", phone, "en", "invitation_call_me", **values))  # type: ignore[arg-type]
+            for phone in self.phones(wanted)
+        ]
+
+    def fill(self, database: Database, wanted: int) -> None:
+        """Put texts that are due into the outbox."""
+        with database.transaction() as session:
+            outbox.put_many(session, self.planned(wanted), self.now())
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """A stage, taken down afterwards."""
+    with tempfile.TemporaryDirectory(prefix="homevisits-bench-") as folder, ExitStack() as stack:
+        yield Stage(Path(folder), stack)
+
+
+class Crew:
+    """Processes that send, each with its threads, kept alive from run to run so that their start is in no time."""
+
+    def __init__(self, stage: Stage, how: str, twilio: str, database: str, processes: int, threads: int) -> None:
+        command = [sys.executable, "-m", "tests.benchmarks.texts_crew", how, twilio, database, str(threads)]
+        self._all = [
+            subprocess.Popen(
+                [*command, repr(stage.epoch)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+                env={**os.environ, "PYTHONWARNINGS": "ignore"},
+            )
+            for _ in range(processes)
+        ]  # fmt: skip
+        stage.stack.callback(self._leave)
+        for each in self._all:
+            self._said(each, "ready")
+
+    def run(self, texts: int) -> float:
+        """Send that many between them: how many a second."""
+        begun = time.monotonic()
+        for each in self._all:
+            assert each.stdin is not None
+            each.stdin.write(f"{texts // len(self._all)}\n")
+            each.stdin.flush()
+        sent = sum(int(self._said(each, "sent")) for each in self._all)
+        took = time.monotonic() - begun
+        if sent != texts:
+            raise SystemExit(f"{sent} texts were sent, not {texts}: a race that is not run wins nothing")
+        return texts / took
+
+    def _said(self, each: subprocess.Popen[str], word: str) -> str:
+        assert each.stdout is not None
+        line = each.stdout.readline().split()
+        if not line or line[0] != word:
+            raise SystemExit(f"a sending process ended: {line}")
+        return line[-1]
+
+    def _leave(self) -> None:
+        for each in self._all:
+            assert each.stdin is not None
+            each.stdin.close()
+            each.wait(30)
