@@ -5,7 +5,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from homevisits.access import Permission
-from homevisits.inbox import actions, queries
+from homevisits.inbox import conversation_list as talks
+from homevisits.inbox import conversation_words as words
+from homevisits.inbox import conversations, queries, reach
 from homevisits.invitations import actions as invitations
 from homevisits.invitations import order
 from homevisits.invitations import queries as families
@@ -22,10 +24,16 @@ def today() -> str:
     """What waits for me?"""
     with reading() as session:
         who = actor()
+        to_call = queries.to_call(session, who, now())
+        called = {row.invitation_id for row in to_call}
         return render_template(
             "inbox/today.html",
             to_read=queries.to_read(session, who),
-            to_call=queries.to_call(session, who, now()),
+            to_call=to_call,
+            unreached=reach.reasons(session, [row.phone for row in to_call if row.phone]),
+            unreachable=[row for row in reach.unreachable(session, who, now()) if row.invitation_id not in called],
+            talks=talks.waiting(session, who, now()),
+            why_unreached=words.UNREACHABLE,
             need_partner=queries.need_partner(session, who),
             need_telling=queries.need_telling(session, who, now()),
             waiting=queries.waiting_for_answer(session, who, now()),
@@ -38,7 +46,7 @@ def today() -> str:
 def read(inbound_id: int) -> ResponseReturnValue:
     """A person has read a reply."""
     with transaction() as session:
-        actions.read_by(session, actor(), inbound_id, now())
+        conversations.read(session, actor(), inbound_id, now())
     done(_("Done. It does not wait any more."))
     return redirect(url_for("inbox.today"), code=303)
 
@@ -70,6 +78,15 @@ def _answer_page(invitation_id: int, said: str, how: str, problems: list[Problem
     with reading() as session:
         row = order.one_asked(session, actor(), invitation_id)
         contact = families.contacts(session, [row.family_id])[row.family_id]
+        stopped = conversations.stop_of(session, contact.phone) if contact.phone else None
     return render_template(
-        "inbox/answer.html", row=row, contact=contact, said=said, how=how, choices=invitations.TOLD, problems=problems
+        "inbox/answer.html",
+        row=row,
+        contact=contact,
+        said=said,
+        how=how,
+        choices=invitations.TOLD,
+        problems=problems,
+        stopped=stopped,
+        talk_words=words,
     )

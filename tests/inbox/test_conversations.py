@@ -1,15 +1,36 @@
 """Conversations with families: who waits since when, who may read and answer, and what leaves."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
-from homevisits.inbox import threads
+from homevisits.access import Actor, Grant, Role
+from homevisits.inbox import (
+    actions,
+    conversation_decisions,
+    conversation_list,
+    conversation_page,
+    conversations,
+    threads,
+)
+from homevisits.inbox.actions import InboundText
+from homevisits.inbox.conversations import Draft
 from homevisits.inbox.models import Thread
-from tests.world import NOW, Town
+from homevisits.messages import optout, outbox
+from homevisits.messages.models import InboundText as Row
+from homevisits.messages.models import OutboxText, Phone, TextingEntry
+from homevisits.messages.texts import PlannedText
+from homevisits.people.models import Caregiver, Educator, School
+from homevisits.problems import NotFound, RulesBroken
+from homevisits.visits import actions as visits
+from homevisits.visits.models import Visit
+from tests.shell.doors import account
+from tests.visits.test_actions import arrange
+from tests.world import NOW, POLICY, ZONE, Town
 
 LATER = NOW + timedelta(minutes=5)
+KEY = "0123456789abcdef" * 2
 
 
 @pytest.fixture
@@ -20,6 +41,42 @@ def phone(town: Town) -> str:
 def thread_of(town: Town, phone: str) -> Thread:
     with town.session() as session:
         return session.scalars(select(Thread).where(Thread.phone == phone)).one()
+
+
+def writes(town: Town, body: str, family: str = "Rivera", at: datetime = NOW, phone: str | None = None) -> int:
+    """A family texts; the number of its conversation."""
+    who = phone or town.phones[family]
+    with town.session() as session:
+        sid = f"SM{session.scalar(select(func.count()).select_from(Row))}"
+        actions.receive(session, InboundText(sid, who, "+15555550199", body), POLICY, at)
+    return thread_of(town, who).id
+
+
+def draft(body: str = "Nos vemos el martes.", language: str = "es", **more: object) -> Draft:
+    values: dict[str, object] = {"body": body, "canned": "", "language": language, "key": KEY, **more}
+    return Draft(**values)  # type: ignore[arg-type]
+
+
+def send(town: Town, thread: int, given: Draft, at: datetime = NOW, who: str = "coordinator") -> OutboxText:
+    with town.session() as session:
+        return conversations.send(session, town.actors[who], thread, given, POLICY, ZONE, at)
+
+
+def refused(town: Town, thread: int, given: Draft, at: datetime = NOW, who: str = "coordinator") -> set[str]:
+    """The codes of everything that is wrong with an answer."""
+    with pytest.raises(RulesBroken) as found:
+        send(town, thread, given, at, who)
+    return {problem.code for problem in found.value.problems}
+
+
+def sees(town: Town, who: Actor, at: datetime = NOW) -> list[int]:
+    with town.session() as session:
+        return [row.id for row in conversation_list.listed(session, who, at).rows]
+
+
+def talk(town: Town, who: Actor, thread: int, at: datetime = NOW) -> conversation_page.Talk:
+    with town.session() as session:
+        return conversation_page.talk(session, who, thread, at)
 
 
 def test_the_oldest_word_that_waits_counts_until_somebody_answers(town: Town, phone: str) -> None:
@@ -37,3 +94,306 @@ def test_the_oldest_word_that_waits_counts_until_somebody_answers(town: Town, ph
         threads.answered(session, "+15555550199", LATER)
     found = thread_of(town, phone)
     assert (found.waiting_since, found.last_at) == (None, LATER + timedelta(hours=3))
+
+
+def test_a_coordinator_reads_the_families_of_their_schools_and_numbers_nobody_knows(town: Town) -> None:
+    known, unknown = writes(town, "¿Puede venir mi abuela?"), writes(town, "Who is this?", phone="+15555550177")
+    assert set(sees(town, town.actors["coordinator"])) == {known, unknown}
+    with town.session() as session:
+        other = School(source_id="s2", name="Elsewhere", timezone=ZONE)
+        session.add(other)
+        session.flush()
+        number = other.id
+    stranger = account(town.database, "stranger", Grant(Role.SITE_COORDINATOR, number))
+    assert sees(town, stranger) == [unknown]
+    with pytest.raises(NotFound):
+        talk(town, stranger, known)
+    everywhere = account(town.database, "everywhere", Grant(Role.SITE_COORDINATOR, None))
+    assert set(sees(town, everywhere)) == {known, unknown}
+    assert talk(town, town.actors["coordinator"], known).with_.phone == town.phones["Rivera"]
+
+
+def test_the_pair_reads_what_was_texted_since_the_booking_and_never_a_number(town: Town, phone: str) -> None:
+    thread = writes(town, "Antes de todo", at=NOW - timedelta(days=1))
+    for name in ("Grace", "Luis", "Amina"):
+        assert sees(town, town.actors[name]) == []
+    arrange(town)
+    assert sees(town, town.actors["Grace"]) == []
+    writes(town, "¿Puede venir mi abuela?", at=LATER)
+    for name in ("Grace", "Luis"):
+        assert sees(town, town.actors[name], LATER) == [thread]
+        page = talk(town, town.actors[name], thread, LATER)
+        assert page.with_.phone is None
+        assert page.waiting_since is not None
+        assert page.waiting_since >= NOW
+        said = [one.body for one in page.said if not one.ours]
+        assert said == ["¿Puede venir mi abuela?"]
+    assert sees(town, town.actors["Amina"], LATER) == []
+    with pytest.raises(NotFound):
+        talk(town, town.actors["Amina"], thread, LATER)
+
+
+def test_who_was_asked_and_has_not_answered_or_cannot_come_reads_nothing(town: Town) -> None:
+    visit = arrange(town)
+    thread = writes(town, "¿Puede venir mi abuela?", at=LATER)
+    with town.session() as session:
+        visits.cannot_come(session, town.actors["Luis"], visit, town.educators["Luis"], POLICY, LATER)
+    assert sees(town, town.actors["Luis"], LATER) == []
+    assert sees(town, town.actors["Grace"], LATER) == [thread]
+
+
+def test_two_weeks_after_the_visit_the_pair_reads_no_more(town: Town) -> None:
+    visit = arrange(town)
+    thread = writes(town, "Gracias", at=LATER)
+    with town.session() as session:
+        closed = NOW + timedelta(days=3)
+        session.execute(update(Visit).where(Visit.id == visit).values(state="cancelled_by_educator", closed_at=closed))
+    assert sees(town, town.actors["Grace"], closed + timedelta(days=13)) == [thread]
+    assert sees(town, town.actors["Grace"], closed + timedelta(days=15)) == []
+
+
+def test_a_restricted_caregivers_phone_is_for_the_office_alone_and_gets_no_text(town: Town) -> None:
+    arrange(town)
+    thread = writes(town, "Hola", at=LATER)
+    with town.session() as session:
+        session.execute(update(Caregiver).values(restricted=True))
+    assert sees(town, town.actors["Grace"], LATER) == []
+    assert refused(town, thread, draft(), LATER) == {"not_to_be_texted"}
+
+
+def test_the_longest_wait_comes_first_and_more_than_a_day_is_late(town: Town) -> None:
+    new = writes(town, "a question", "Smith", NOW - timedelta(hours=2))
+    old = writes(town, "una pregunta", "Rivera", NOW - timedelta(hours=24))
+    done = writes(town, "STOP", "Nguyen", NOW - timedelta(hours=1))
+    coordinator = town.actors["coordinator"]
+    assert sees(town, coordinator) == [old, new, done]
+    with town.session() as session:
+        rows = conversation_list.listed(session, coordinator, NOW).rows
+        assert [row.late for row in rows] == [True, False, False]
+        assert conversation_list.waiting(session, coordinator, NOW) == conversation_list.Waiting(2, 1)
+        assert rows[0].families == ("Rivera",)
+        assert [row.id for row in conversation_list.listed(session, coordinator, NOW, words="smi").rows] == [new]
+        assert conversation_list.listed(session, coordinator, NOW, words="%").rows == ()
+
+
+def test_a_conversation_is_given_to_a_colleague_who_reads_it_too(town: Town) -> None:
+    arrange(town)
+    thread = writes(town, "¿Puede venir mi abuela?", at=LATER)
+    coordinator, grace, amina = (town.actors[name] for name in ("coordinator", "Grace", "Amina"))
+    assert {one.name for one in talk(town, coordinator, thread, LATER).colleagues} == {"coordinator", "Grace", "Luis"}
+    with town.session() as session:
+        conversations.assign(session, coordinator, thread, grace.account_id, LATER)
+        with pytest.raises(RulesBroken):
+            conversations.assign(session, coordinator, thread, amina.account_id, LATER)
+        assert [r.id for r in conversation_list.listed(session, grace, LATER, whose="mine").rows] == [thread]
+        assert conversation_list.listed(session, coordinator, LATER, whose="nobody").rows == ()
+        conversations.assign(session, grace, thread, None, LATER)
+        assert [r.assigned for r in conversation_list.listed(session, coordinator, LATER).rows] == [None]
+
+
+def test_an_answer_is_written_once_and_nobody_waits_any_more(town: Town) -> None:
+    thread = writes(town, "¿Puede venir mi abuela?", at=NOW - timedelta(hours=3))
+    first, again = send(town, thread, draft()), send(town, thread, draft(), LATER)
+    assert first.id == again.id
+    assert (first.template, first.pace, first.body, first.language) == ("written", "written", draft().body, "es")
+    assert first.written_by == town.actors["coordinator"].account_id
+    assert first.about == f"thread:{thread}"
+    assert first.school_id == town.school_id
+    assert thread_of(town, town.phones["Rivera"]).waiting_since is None
+    with town.session() as session:
+        assert not session.scalar(select(Row.id).where(Row.needs_person))
+    said = talk(town, town.actors["coordinator"], thread).said
+    assert [(one.ours, one.by) for one in said if one.by] == [(True, "coordinator")]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("", "missing"),
+        ("Kid Rivera viene también", "written_names_child"),
+        ("rivera,  KID viene", "written_names_child"),
+        ("Vamos a 1 Main Street el martes", "written_says_address"),
+        ("Vamos a 1 main street", "written_says_address"),
+        ("Responda SÍ", "written_asks_for_a_word"),
+        ("Reply YES", "written_asks_for_a_word"),
+        ("Hola {school}", "written_loose_brace"),
+        ("x" * 307, "written_too_long"),
+        ("Mi número es (303) 555-0188", "written_staff_number"),
+    ],
+)
+def test_what_a_text_must_not_say_is_refused_with_the_reason(town: Town, body: str, code: str) -> None:
+    thread = writes(town, "Hola")
+    with town.session() as session:
+        session.get_one(Educator, town.educators["Grace"]).phone = "+13035550188"
+    assert code in refused(town, thread, draft(body))
+    with town.session() as session:
+        assert not session.scalars(select(OutboxText).where(OutboxText.template == "written")).all()
+
+
+def test_a_first_name_two_hours_and_many_letters_may_be_said(town: Town) -> None:
+    thread = writes(town, "Hola")
+    row = send(town, thread, draft("¿Le queda bien a Kid el martes a las 2 o 3? Así está. " + "x" * 240))
+    assert row.segments == 2
+    assert "Asi esta" in row.body
+
+
+def test_an_answer_within_the_hour_leaves_at_once_a_later_one_waits_for_the_hours(town: Town) -> None:
+    at = town.at(5, 22)
+    thread = writes(town, "¿A qué hora?", at=at)
+    with town.session() as session:
+        actor = town.actors["coordinator"]
+        soon = conversations.check(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(minutes=59))
+        late = conversations.check(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(minutes=61))
+        teacher = conversations.check(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(hours=12))
+    assert (soon.pace, soon.leaves, soon.may_urge) == ("reply", None, False)
+    assert (late.pace, late.leaves, late.may_urge) == ("written", town.at(6, 9), True)
+    assert (teacher.pace, teacher.leaves) == ("written", None)
+
+
+def test_only_a_named_person_with_a_reason_lets_a_text_out_at_night(town: Town) -> None:
+    arrange(town)
+    night = town.at(6, 22)
+    thread = writes(town, "Hola", at=LATER)
+    assert refused(town, thread, draft(urgent_reason=" "), night) == {"missing"}
+    row = send(town, thread, draft(urgent_reason="The school is closed tomorrow."), night)
+    assert (row.pace, row.urgent_reason) == ("urgent", "The school is closed tomorrow.")
+    assert row.urgent_by == town.actors["coordinator"].account_id
+    said = talk(town, town.actors["Grace"], thread, night).said[-1]
+    assert (said.urgent_by, said.urgent_reason) == ("coordinator", "The school is closed tomorrow.")
+    by_pair = send(town, thread, draft(urgent_reason="Because", key="f" * 32), night, "Grace")
+    assert (by_pair.pace, by_pair.urgent_by) == ("written", None)
+
+
+def test_ready_answers_are_in_the_familys_language_and_another_language_is_said_plainly(town: Town) -> None:
+    thread = writes(town, "Hola")
+    row = send(town, thread, draft("", canned="canned_thanks"))
+    assert row.template == "canned_thanks"
+    assert row.body.startswith("Gracias por avisarnos")
+    assert "Lincoln Elementary" in row.body
+    assert refused(town, thread, draft("", canned="visit_cancelled", key="a" * 32)) == {"not_a_choice"}
+    assert refused(town, thread, draft("", "so", canned="canned_thanks", key="a" * 32)) == {"not_a_choice"}
+    with town.session() as session:
+        actor = town.actors["coordinator"]
+        other = conversations.check(session, actor, thread, draft("See you then", "en"), POLICY, ZONE, NOW)
+        silent = conversations.check(session, actor, thread, draft("We will see you at the school"), POLICY, ZONE, NOW)
+        fine = conversations.check(session, actor, thread, draft("Nos vemos en la escuela"), POLICY, ZONE, NOW)
+    assert (other.other_language, silent.seems_english, fine.seems_english) == (True, True, False)
+
+
+def test_a_family_that_ended_texting_or_cannot_be_texted_gets_no_answer_by_text(town: Town, phone: str) -> None:
+    thread = writes(town, "STOP")
+    assert refused(town, thread, draft()) == {"texting_ended"}
+    with town.session() as session:
+        optout.start(session, phone, NOW)
+        session.execute(update(Phone).where(Phone.e164 == phone).values(state="landline"))
+    assert refused(town, thread, draft()) == {"phone_gets_no_texts"}
+
+
+def test_answered_without_a_text_is_marked(town: Town) -> None:
+    thread = writes(town, "¿Puede llamarme?")
+    with town.session() as session:
+        conversations.called(session, town.actors["coordinator"], thread, LATER)
+    assert thread_of(town, town.phones["Rivera"]).waiting_since is None
+    with town.session() as session:
+        row = session.scalars(select(Row)).one()
+        assert (row.needs_person, row.handled_by) == (False, town.actors["coordinator"].account_id)
+
+
+def test_the_plan_for_later_is_no_part_of_a_conversation(town: Town, phone: str) -> None:
+    thread = writes(town, "Hola")
+    with town.session() as session:
+        text = PlannedText("later", phone, "es", "help", {}, NOW + timedelta(days=2), NOW + timedelta(days=3))
+        outbox.put(session, "visit:1", text, NOW)
+    assert all(one.at <= LATER for one in talk(town, town.actors["coordinator"], thread, LATER).said)
+
+
+def entries(town: Town, phone: str) -> list[tuple[str, str, str | None]]:
+    with town.session() as session:
+        rows = session.scalars(select(TextingEntry).where(TextingEntry.phone == phone).order_by(TextingEntry.id))
+        return [(row.entry, row.reason, row.how) for row in rows]
+
+
+def test_a_stop_told_to_a_person_holds_until_a_person_lifts_it(town: Town, phone: str) -> None:
+    arrange(town)
+    thread = writes(town, "Hola", at=LATER)
+    grace, coordinator = town.actors["Grace"], town.actors["coordinator"]
+    with town.session() as session:
+        with pytest.raises(RulesBroken):
+            conversations.stop(session, grace, thread, "shouting", LATER)
+        conversations.stop(session, grace, thread, "in_person", LATER)
+        assert session.scalars(select(TextingEntry.by_account)).all() == [grace.account_id]
+        waiting = select(OutboxText.id).where(OutboxText.phone == phone, OutboxText.state.in_(("held", "queued")))
+        assert session.scalars(waiting).all() == []
+    writes(town, "START", at=LATER)
+    with town.session() as session:
+        assert not optout.may_text(session, phone)
+        with pytest.raises(NotFound):
+            conversations.lift(session, grace, thread, "phone", LATER)
+        conversations.lift(session, coordinator, thread, "phone", LATER)
+        assert optout.may_text(session, phone)
+    assert entries(town, phone) == [("stop", "staff", "in_person"), ("start", "staff", "phone")]
+
+
+def test_a_stop_that_the_carrier_holds_is_lifted_by_the_family_alone(town: Town, phone: str) -> None:
+    thread = writes(town, "Hola")
+    with town.session() as session:
+        optout.stop(session, phone, "carrier", NOW)
+    with town.session() as session, pytest.raises(RulesBroken) as found:
+        conversations.lift(session, town.actors["coordinator"], thread, "phone", NOW)
+    assert [problem.code for problem in found.value.problems] == ["carrier_holds_the_stop"]
+
+
+def decide(town: Town, thread: int, said: str, who: str = "coordinator") -> None:
+    with town.session() as session:
+        row = session.scalars(select(Row).where(Row.needs_person).order_by(Row.id).limit(1)).one()
+        conversation_decisions.decide(session, town.actors[who], thread, row.id, said, POLICY, LATER)
+
+
+def test_a_polite_stop_waits_for_a_decision_even_after_an_answer(town: Town, phone: str) -> None:
+    thread = writes(town, "Please could you text me less often", "Smith")
+    smith = town.phones["Smith"]
+    with town.session() as session:
+        assert session.scalars(select(Row.intent)).all() == ["polite_stop"]
+    assert talk(town, town.actors["coordinator"], thread).said[0].task == "polite_stop"
+    send(town, thread, draft("Of course.", "en"))
+    assert thread_of(town, smith).waiting_since is not None
+    with pytest.raises(RulesBroken):
+        decide(town, thread, "right")
+    decide(town, thread, "stop")
+    assert thread_of(town, smith).waiting_since is None
+    assert entries(town, smith) == [("stop", "family", "text")]
+    with pytest.raises(NotFound), town.session() as session:
+        conversation_decisions.decide(session, town.actors["coordinator"], thread, 1, "keep", POLICY, LATER)
+
+
+def test_a_number_that_is_right_after_all_is_texted_again_but_an_older_stop_holds(town: Town) -> None:
+    smith = town.phones["Smith"]
+    thread = writes(town, "Wrong number", "Smith")
+    decide(town, thread, "right")
+    with town.session() as session:
+        assert optout.may_text(session, smith)
+        assert session.get_one(Phone, smith).state == "ok"
+    writes(town, "STOP", "Smith")
+    writes(town, "Wrong number", "Smith")
+    decide(town, thread, "right")
+    with town.session() as session:
+        assert not optout.may_text(session, smith)
+        assert session.scalars(select(TextingEntry.reason).order_by(TextingEntry.id.desc()).limit(1)).one() == "family"
+
+
+def test_a_thumb_on_our_question_is_a_yes_once_a_person_says_so(town: Town, phone: str) -> None:
+    visit = arrange(town)
+    with town.session() as session:
+        session.execute(update(OutboxText).values(state="delivered", sent_at=NOW))
+    thread = writes(town, "Le gustó “¿Le queda bien?”", at=LATER)
+    with town.session() as session:
+        found = session.scalars(select(Row)).one()
+        intent, answers = found.intent, found.answers
+        state = session.get_one(Visit, visit).state
+    assert intent == "probable_yes"
+    assert answers == f"visit:{visit}"
+    assert state == "scheduled"
+    decide(town, thread, "yes", "Grace")
+    with town.session() as session:
+        assert session.get_one(Visit, visit).state == "confirmed"
+        assert session.scalars(select(Row.intent)).all() == ["yes"]

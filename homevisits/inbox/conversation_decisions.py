@@ -1,0 +1,80 @@
+"""What a person decides about a text that is no plain answer: a polite stop, a wrong number, a tap on our question."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from homevisits.access import Actor
+from homevisits.inbox import conversation_page as pages
+from homevisits.inbox.actions import answers, binding
+from homevisits.inbox.actions.hearing import Hearing, language_of
+from homevisits.inbox.conversations import rest
+from homevisits.invitations.models import Answer
+from homevisits.messages import optout
+from homevisits.messages.models import InboundText, Phone, TextingEntry
+from homevisits.policies.rules import Policy
+from homevisits.problems import NotFound, Problem, RulesBroken
+
+CHOICES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "polite_stop": frozenset({"stop", "keep"}),
+        "wrong_number": frozenset({"stop", "right"}),
+        "probable_yes": frozenset({"yes", "keep"}),
+    }
+)
+"""What a person may decide about a text that is no plain answer."""
+
+
+def decide(
+    session: Session, actor: Actor, thread_id: int, inbound_id: int, said: str, policy: Policy, now: datetime
+) -> None:
+    """Settle what a family's text may have meant: `stop` or `keep` texting, the number is `right`, it is a `yes`.
+
+    A polite stop that a person understood is the family's own: it may lift it by text, as any other of its own.
+    """
+    who = pages.find(session, actor, thread_id, now)
+    row = session.get(InboundText, inbound_id)
+    if row is None or row.phone != who.thread.phone or row.intent not in pages.TASKS or not row.needs_person:
+        raise NotFound
+    if said not in CHOICES[row.intent]:
+        raise RulesBroken([Problem("not_a_choice")])
+    evidence = f"inbound:{row.id}"
+    if said == "stop":
+        reason = "wrong_number" if row.intent == "wrong_number" else "family"
+        optout.stop(session, row.phone, reason, now, evidence, how="text", by_account=actor.account_id)
+    elif said == "right":
+        _number_is_right(session, actor, row.phone, evidence, now)
+    elif said == "yes":
+        _is_yes(session, row, policy, now)
+    row.needs_person, row.handled_at, row.handled_by = False, now, actor.account_id
+    session.flush()
+    rest(session, row.phone, now)
+
+
+def _is_yes(session: Session, row: InboundText, policy: Policy, now: datetime) -> None:
+    """A tap on our question, which a person takes for a yes to it."""
+    asked = binding.asked(session, row.phone, row.received_at)
+    question = next((one for one in asked if one.asks == row.answers and not one.over), None)
+    heard = Hearing(session, row, policy, now, language_of(session, row.phone))
+    if question is None or not answers.apply(heard, question, Answer.YES):
+        raise RulesBroken([Problem("question_is_over")])
+    row.intent = Answer.YES.value
+
+
+def _number_is_right(session: Session, actor: Actor, phone: str, evidence: str, now: datetime) -> None:
+    """The number is the family's after all. A stop from before somebody called it wrong holds again."""
+    held = optout.newest(session, phone)
+    if held is not None and held.entry == "stop" and held.reason == "wrong_number":
+        before = session.scalar(
+            select(TextingEntry)
+            .where(TextingEntry.phone == phone, TextingEntry.reason != "wrong_number")
+            .order_by(TextingEntry.id.desc())
+            .limit(1)
+        )
+        optout.lift(session, phone, now, actor.account_id, evidence=evidence)
+        if before is not None and before.entry == "stop":
+            optout.stop(session, phone, before.reason, now, evidence, how=before.how, by_account=actor.account_id)
+    session.execute(update(Phone).where(Phone.e164 == phone).values(state="ok", code=None, since=None))
