@@ -1,0 +1,92 @@
+"""A real Kannel for tests: bearerbox, smsbox and its own fake network, on free ports and in a folder of the test's."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults import processes
+
+CONFIGURATION = """
+group = core
+admin-port = {admin}
+admin-interface = 127.0.0.1
+admin-password = adm
+smsbox-port = {boxes}
+smsbox-interface = 127.0.0.1
+log-file = "{folder}/bearerbox.log"
+log-level = 1
+box-allow-ip = "127.0.0.1"
+dlr-storage = internal
+
+group = smsc
+smsc = fake
+smsc-id = FAKE
+port = {network}
+connect-allow-ip = 127.0.0.1
+
+group = smsbox
+bearerbox-host = 127.0.0.1
+sendsms-port = {sendsms}
+sendsms-interface = 127.0.0.1
+log-file = "{folder}/smsbox.log"
+log-level = 1
+http-request-retry = 3
+http-queue-delay = 1
+
+group = sendsms-user
+username = u
+password = p
+max-messages = 10
+concatenation = true
+
+group = sms-service
+keyword = default
+post-url = "{inbound}?id=%I&from=%p&to=%P"
+max-messages = 0
+omit-empty = true
+"""
+
+
+@dataclass(frozen=True)
+class Kannel:
+    """A running Kannel, and its phones."""
+
+    url: str
+    network: int
+    folder: Path
+
+    def phones_send(self, *texts: str) -> None:
+        """A family's texts come in from the network, one after the other: "from to type words"."""
+        with socket.create_connection(("127.0.0.1", self.network), timeout=10) as phone:
+            for text in texts:
+                phone.sendall(text.encode() + b"\n")
+                time.sleep(0.2)
+
+    def phones_heard(self) -> list[str]:
+        """What reached phones, as the network's log has it."""
+        lines = (self.folder / "fakesmsc.log").read_text(errors="replace").splitlines()
+        return [line.split("Got message ", 1)[1] for line in lines if "Got message " in line]
+
+
+@contextmanager
+def running(folder: Path, inbound: str = "http://127.0.0.1:9/") -> Iterator[Kannel]:
+    """Kannel while the block runs; a phone network that takes everything is connected to it."""
+    bearerbox, smsbox = processes.program("bearerbox"), processes.program("smsbox")
+    fakesmsc = processes.program("/usr/lib/kannel/test/fakesmsc")
+    admin, boxes, network, sendsms = (processes.free_port() for _ in range(4))
+    configuration = folder / "kannel.conf"
+    configuration.write_text(
+        CONFIGURATION.format(admin=admin, boxes=boxes, network=network, sendsms=sendsms, folder=folder, inbound=inbound)
+    )
+    with ExitStack() as started:
+        for command, port in ((bearerbox, network), (smsbox, sendsms)):
+            log = folder / f"{Path(command).name}.out"
+            started.enter_context(processes.running([command, str(configuration)], log, cwd=folder))
+            processes.wait_for(lambda port=port: processes.listens(port), 30, log.read_text)  # type: ignore[misc]
+        phones = [fakesmsc, "-H", "127.0.0.1", "-r", str(network), "-m", "0", "1 2 text none"]
+        started.enter_context(processes.running(phones, folder / "fakesmsc.log", cwd=folder))
+        time.sleep(0.5)
+        yield Kannel(f"http://127.0.0.1:{sendsms}/cgi-bin/sendsms", network, folder)

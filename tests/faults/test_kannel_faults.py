@@ -1,0 +1,59 @@
+"""A real SMS gateway: reports in whatever order and number it makes them."""
+
+import time
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from homevisits import clock
+from homevisits.db import Database
+from homevisits.messages import carriers, delivery
+from homevisits.messages.models import CarrierEvent, OutboxText
+from tests.faults import kannel, processes
+from tests.messages.conftest import made_settings, make_sender, planned, put, rules
+from tests.messages.fake_kannel import SECRET, with_kannel
+
+TEXTS = 500
+
+
+def counted(database: Database) -> Counter[str]:
+    """How many texts are in each state."""
+    with database.reading() as session:
+        return Counter(dict(session.execute(select(OutboxText.state, func.count()).group_by(OutboxText.state)).all()))
+
+
+@pytest.mark.slow
+def test_f10_five_hundred_texts_through_a_real_gateway_all_end_delivered(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    settings = {"carrier": "kannel", "kannel_username": "u", "kannel_password": "p", "kannel_from": "+15555550188"}
+    texts = [
+        planned(str(n), to=f"+1555{n:07d}", language=("en", "es")[n % 2], not_before=clock.now() - timedelta(minutes=1),
+                expires_at=clock.now() + timedelta(hours=2)) for n in range(TEXTS)
+    ]  # fmt: skip
+    put(database, *texts)
+    with database.transaction() as session:
+        make_sender(session, "kannel", "+15555550188")
+    with (
+        kannel.running(tmp_path) as gateway,
+        processes.serving(tmp_path, database_url, kannel_url=gateway.url, kannel_secret=SECRET, **settings) as port,
+    ):
+        ours = with_kannel(made_settings("http://127.0.0.1:9", database_url), gateway.url, second=False)
+        carrier = carriers.chosen(replace(ours, public_url=f"http://127.0.0.1:{port}", carrier_timeout_seconds=10))
+        while delivery.tick(database, carrier, rules(threads=4), clock.now):
+            pass
+        until = time.monotonic() + 60
+        while counted(database) != {"delivered": TEXTS} and time.monotonic() < until:
+            time.sleep(0.2)
+        assert counted(database) == {"delivered": TEXTS}
+        assert len(gateway.phones_heard()) == TEXTS
+    with database.reading() as session:
+        told = Counter(session.scalars(select(CarrierEvent.status)))
+        orders = session.scalars(select(CarrierEvent.status).order_by(CarrierEvent.id)).all()
+    assert told["delivered"] == TEXTS
+    assert list(orders) != sorted(orders)  # they did come mixed
+    assert "Traceback" not in (tmp_path / "serve.log").read_text()
