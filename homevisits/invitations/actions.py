@@ -124,6 +124,8 @@ def answer(
             params={"school": school.name},
             not_before=now,
             expires_at=now + timedelta(hours=12),
+            zone=school.timezone,
+            school_id=school.id,
         )
         outbox.put(session, about, reply, now)
     return entry
@@ -228,15 +230,18 @@ def _ask(session: Session, actor: Actor | None, draw: Draw, chosen: Next, now: d
     session.flush()
     if body is not None and contact.phone is not None:
         about = f"invitation:{made.id}"
+        school = session.get_one(School, draw.school_id)
         text = PlannedText(
             key="ask",
             to=contact.phone,
             language=contact.language,
             template="invitation",
-            params={"school": session.get_one(School, draw.school_id).name},
+            params={"school": school.name},
             not_before=now,
             expires_at=now + OF_USE,
             asks=about,
+            zone=school.timezone,
+            school_id=school.id,
         )
         outbox.put(session, about, text, now)
     return Invited(made.id, contact.family_id, contact.name, call)

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.invitations.queries import counts_for_standing
 from homevisits.messages.models import OutboxText
-from homevisits.people.models import Caregiver, Student
+from homevisits.people.models import Caregiver
+from homevisits.people.queries import has_left
 
 ASKS = "invitation"
 """The text that asks. The others answer what the family said itself, and go to the phone it said it from."""
@@ -42,17 +43,12 @@ def unreachable(session: Session, family_id: int, phone: str, now: datetime) -> 
     child of theirs goes to a school of ours.
     """
     today = now.date()
-    here = exists().where(
-        Student.family_id == family_id, or_(Student.enrolled_to.is_(None), Student.enrolled_to >= today)
-    )
-    holders = session.execute(
-        select(Caregiver.restricted, Caregiver.left_on, here.label("here")).where(
-            Caregiver.phone == phone, Caregiver.family_id == family_id
-        )
-    ).all()
+    gone = has_left(family_id, today).label("gone")
+    found = select(Caregiver.restricted, Caregiver.left_on, gone)
+    holders = session.execute(found.where(Caregiver.phone == phone, Caregiver.family_id == family_id)).all()
     if not holders:
         return "phone_changed"
-    if not holders[0].here:
+    if holders[0].gone:
         return "family_left"
     if any(not one.restricted and (one.left_on is None or one.left_on > today) for one in holders):
         return None

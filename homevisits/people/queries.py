@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Subquery, and_, case, exists, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from homevisits.access import Actor, Permission
+from homevisits.messages import optout
 from homevisits.people.models import (
     Caregiver,
     Certification,
@@ -60,12 +61,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class MyPart:
-    """What an educator's own page says: willingness and certification."""
+    """What an educator's own page says: willingness, certification, the number for reminders."""
 
     willing: bool
     certified_until: date | None
     certified: bool
     trained: bool
+    phone: str | None
+    stopped: bool  # its owner asked for no texts there
 
 
 def newest_opt_ins() -> Subquery:
@@ -145,13 +148,30 @@ def _at_schools(schools: frozenset[int] | None) -> ColumnElement[bool]:
     return true() if schools is None else Educator.school_id.in_(schools)
 
 
+def has_left(family_id: InstrumentedAttribute[int] | int, today: date) -> ColumnElement[bool]:
+    """Whether no child of the family goes to a school of ours any more.
+
+    When a school year ends the roster may say so of every child: a school that nobody goes to just now has holidays.
+    """
+    child, schoolmate = aliased(Student), aliased(Student)
+    goes_on = exists().where(schoolmate.school_id == child.school_id, _goes(schoolmate, today))
+    stays = exists().where(child.family_id == family_id, or_(_goes(child, today), ~goes_on))
+    return and_(exists().where(child.family_id == family_id), ~stays)
+
+
+def _goes(student: type[Student], today: date) -> ColumnElement[bool]:
+    return or_(student.enrolled_to.is_(None), student.enrolled_to >= today)
+
+
 def my_part(session: Session, educator_id: int, today: date) -> MyPart:
     """An educator's own willingness and certification."""
     held = _certificates(today)
     row = session.execute(select(held.c.until, held.c.endless).where(held.c.educator_id == educator_id)).first()
     certified = row is not None and (bool(row.endless) or row.until >= today)
     until = None if row is None or row.endless else row.until
-    return MyPart(bool(opted_in(session, [educator_id])), until, certified, row is not None)
+    phone = session.scalar(select(Person.phone).where(Person.id == educator_id))
+    stopped = phone is not None and not optout.may_text(session, phone)
+    return MyPart(bool(opted_in(session, [educator_id])), until, certified, row is not None, phone, stopped)
 
 
 def trainings(session: Session, actor: Actor, limit: int = 20) -> list[TrainingRow]:

@@ -27,6 +27,7 @@ TRUE_WHILE: Mapping[str, frozenset[str]] = MappingProxyType(
         "visit_now_at": frozenset({"scheduled"}),
         "visit_new_time_soon": frozenset({"proposed"}),
         "visit_cancelled": frozenset({"cancelled_by_educator"}),
+        "visit_off": frozenset({"cancelled_by_educator"}),
         "visit_thanks": frozenset({"completed"}),
         "staff_asked": frozenset({"proposed"}),
         "staff_moved": frozenset({"proposed"}),
@@ -84,7 +85,7 @@ def _visit(session: Session, visit_id: int) -> Found | None:
 def _family(session: Session, visit: Found, row: OutboxText, now: datetime) -> str | None:
     why = unreachable(session, visit.family_id, row.phone, now)
     # A family that moved away meanwhile must hear that nobody comes.
-    return None if why == "family_left" and row.template == "visit_cancelled" else why
+    return None if why == "family_left" and row.template in ("visit_cancelled", "visit_off") else why
 
 
 def _staff(session: Session, row: OutboxText, educator_id: int) -> str | None:

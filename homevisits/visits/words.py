@@ -19,7 +19,7 @@ STATES: Mapping[str, tuple[str, LazyString]] = MappingProxyType(
         "scheduled": ("wait", _l("Family is asked to confirm")),
         "confirmed": ("done", _l("Family confirmed")),
         "completed": ("done", _l("Held")),
-        "cancelled_by_family": ("rest", _l("Family cancelled")),
+        "cancelled_by_family": ("rest", _l("Family said not this time")),
         "cancelled_by_educator": ("rest", _l("Called off")),
         "family_away": ("rest", _l("Nobody was home")),
         "to_write_up": ("act", _l("Say how it went")),
@@ -64,6 +64,7 @@ EVENTS = MappingProxyType(
         "agreed": _l("Both agree on how it went"),
         "reflected": _l("A reflection was written"),
         "never_came_about": _l("Closed: it did not take place"),
+        "family_left": _l("Closed: the family has left the district"),
     }
 )
 LANGUAGES = MappingProxyType(

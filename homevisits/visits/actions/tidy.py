@@ -5,12 +5,14 @@ Each visit is held and read again before it is changed; one that somebody else i
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import Text, and_, cast, exists, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from homevisits.invitations.models import ConsentEntry
 from homevisits.messages import outbox
-from homevisits.people.models import Certification, OptIn
+from homevisits.messages.models import WAITING, OutboxText
+from homevisits.people.models import Caregiver, Certification, OptIn
+from homevisits.people.queries import has_left
 from homevisits.policies.rules import Policy
 from homevisits.practices.voluntary import earliest
 from homevisits.visits.actions import record
@@ -27,10 +29,12 @@ def tidy(session: Session, policy: Policy, now: datetime) -> int:
     """End visits whose family withdrew, free educators who opted out, close what never came about. How many changed."""
     return (
         _families_withdrew(session, policy, now)
+        + _families_left(session, policy, now)
         + _educators_left(session, policy, now)
         + _certificates_ended(session, policy, now)
         + _both_out(session, policy, now)
         + _never_came_about(session, policy, now)
+        + _heard_elsewhere(session, policy, now)
     )
 
 
@@ -49,6 +53,42 @@ def _families_withdrew(session: Session, policy: Policy, now: datetime) -> int:
     for visit in visits:
         end(session, visit, VisitState.CANCELLED_BY_FAMILY, now)
         record.note(session, visit, "family_withdrawn", None, now)
+        record.plan_texts(session, visit, policy, now)
+    return len(visits)
+
+
+def _families_left(session: Session, policy: Policy, now: datetime) -> int:
+    """A family whose last child has left the district is not visited: it is told so kindly, and both have their time.
+
+    Until the text has gone a person may still call; nothing is said of another time.
+    """
+    found = select(Visit).where(Visit.state.in_(LIVE), Visit.starts_at > now, has_left(Visit.family_id, now.date()))
+    visits = [visit for visit in session.scalars(found).all() if _held(session, visit, now)]
+    for visit in visits:
+        end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
+        record.note(session, visit, "family_left", None, now)
+        record.plan_texts(session, visit, policy, now)
+    return len(visits)
+
+
+def _heard_elsewhere(session: Session, policy: Policy, now: datetime) -> int:
+    """Texts that wait for a phone of the family that is no longer to be texted go to another caregiver, or nowhere."""
+    hears = exists().where(
+        Caregiver.family_id == Visit.family_id,
+        Caregiver.phone == OutboxText.phone,
+        Caregiver.restricted.is_(False),
+        or_(Caregiver.left_on.is_(None), Caregiver.left_on > now.date()),
+    )
+    astray = exists().where(
+        OutboxText.about == literal("visit:").concat(cast(Visit.id, Text)),
+        OutboxText.state.in_(WAITING),
+        OutboxText.pace != "staff",
+        ~hears,
+    )
+    states = (*LIVE, VisitState.CANCELLED_BY_EDUCATOR)
+    found = select(Visit).where(Visit.state.in_(states), Visit.starts_at > now, astray)
+    visits = [each for each in session.scalars(found).all() if gathering.hold_if_free(session, each)]
+    for visit in visits:
         record.plan_texts(session, visit, policy, now)
     return len(visits)
 
