@@ -1,6 +1,7 @@
 """Every route, asked for by every role at every school, against the one table of who may do what."""
 
 import itertools
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -9,10 +10,12 @@ from werkzeug.routing import Rule
 from homevisits import pages
 from homevisits.access import MAY, Actor, Grant, Permission, Role
 from homevisits.db import Database
+from homevisits.inbox import actions
+from homevisits.inbox.actions import InboundText
 from homevisits.people.models import School
 from tests.pay.held import hold, with_rule
 from tests.shell.doors import account, app_of, browser_of
-from tests.world import NOW, Town, build
+from tests.world import NOW, POLICY, Town, build
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OWN = {Permission.OWN_ACCOUNT, Permission.OWN_VISITS, Permission.OWN_PAY}
@@ -29,6 +32,8 @@ class Place:
         with_rule(self.town)
         hold(self.town, NOW.date())
         with database.transaction() as session:
+            text = InboundText("SM1", self.town.phones["Rivera"], "+15555550199", "¿Puede venir mi abuela?")
+            actions.receive(session, text, POLICY, NOW + timedelta(hours=1))
             other = School(source_id="s2", name="Elsewhere Elementary", timezone="America/Denver")
             session.add(other)
             session.flush()

@@ -212,7 +212,7 @@ def _page(thread_id: int, problems: list[Problem]) -> str:
         problems=problems,
         body=request.form.get("body", ""),
         language_of_answer=language,
-        languages=_languages(who.language),
+        written_in=_languages(who.language),
         canned=_canned(who),
         parts_at_most=lint.MAX_SEGMENTS,
         can_lift=who.office and who.stopped is not None and who.stopped.reason != "carrier",

@@ -1,6 +1,7 @@
 """My pay, approvals, the contract, payroll files."""
 
 from datetime import date, timedelta
+from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, session, url_for
 from flask.blueprints import BlueprintSetupState
@@ -25,7 +26,8 @@ def _words() -> dict[str, object]:
 
 @bp.record_once
 def _counts(state: BlueprintSetupState) -> None:
-    state.app.jinja_env.globals["waiting_at"]["/approvals"] = _waiting_count
+    names: dict[str, Any] = state.app.jinja_env.globals
+    names["waiting_at"]["/approvals"] = _waiting_count
 
 
 def _waiting_count() -> int:
