@@ -38,6 +38,7 @@ FEATURES = (
     "homevisits.messages.texts_web",
     "homevisits.inbox.web",
     "homevisits.inbox.twilio_web",
+    "homevisits.inbox.kannel_web",
     "homevisits.inbox.conversations_web",
     "homevisits.availability.web",
     "homevisits.visits.web",

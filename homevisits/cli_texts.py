@@ -6,9 +6,9 @@ import click
 
 from homevisits import clock
 from homevisits.console import Answer, Failure, Group, command
-from homevisits.messages import lint, packs, reasons
+from homevisits.messages import keyed, lint, packs, reasons
 from homevisits.messages.segments import segments as count
-from homevisits.settings import for_texts
+from homevisits.settings import for_texts, load
 
 
 @click.group(cls=Group)
@@ -40,6 +40,17 @@ def check() -> Answer:
     lines = [f"{one['language']}/{one['text']}: {one['reason']}" for one in found]
     lines.append(f"{total} texts, {len(found)} to be changed." if found else f"{total} texts keep the rules.")
     return Answer({"texts": total, "faults": found}, "\n".join(lines), 1 if found else 0)
+
+
+@command(texts)
+def kannel() -> Answer:
+    """The address to give Kannel for texts that families send: post-url of its group sms-service. It is a secret."""
+    settings = load()
+    if not settings.kannel_secret:
+        raise Failure("no_secret", "Kannel has no secret: set kannel_secret.")
+    word = keyed.mac(settings.kannel_secret, keyed.INBOUND)
+    address = f"{settings.public_url.rstrip('/')}/kannel/inbound/{word}?id=%I&from=%p&to=%P"
+    return Answer({"post_url": address}, f'post-url = "{address}"')
 
 
 @command(texts, name="list")

@@ -8,6 +8,7 @@ from flask.blueprints import BlueprintSetupState
 
 from homevisits.inbox import actions, forms
 from homevisits.messages import signature
+from homevisits.messages.webhooks import watched
 from homevisits.pages import now, public, settings, transaction
 
 bp = Blueprint("inbound", __name__)
@@ -16,6 +17,7 @@ log = logging.getLogger("homevisits.inbox")
 
 @bp.post("/twilio/inbound")
 @public
+@watched("inbound")
 def twilio_inbound() -> Response:
     """Twilio brings a text. The answer is empty: what we say back goes through the outbox."""
     if not signature.genuine(request, settings()):
@@ -26,11 +28,11 @@ def twilio_inbound() -> Response:
     with transaction() as session:
         kept = actions.keep(session, text, now())
     if kept is not None:
-        _take_in(kept)
+        take_in(kept)
     return Response("<Response/>", mimetype="text/xml")
 
 
-def _take_in(inbound_id: int) -> None:
+def take_in(inbound_id: int) -> None:
     """In a transaction of its own: what goes wrong here loses no text. The worker tries again."""
     try:
         with transaction() as session:

@@ -1,6 +1,5 @@
 """A real Kannel for tests: bearerbox, smsbox and its own fake network, on free ports and in a folder of the test's."""
 
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from tests.faults import processes
 
+NETWORK = "/usr/lib/kannel/test/fakesmsc"
 CONFIGURATION = """
 group = core
 admin-port = {admin}
@@ -60,10 +60,11 @@ class Kannel:
 
     def phones_send(self, *texts: str) -> None:
         """A family's texts come in from the network, one after the other: "from to type words"."""
-        with socket.create_connection(("127.0.0.1", self.network), timeout=10) as phone:
-            for text in texts:
-                phone.sendall(text.encode() + b"\n")
-                time.sleep(0.2)
+        for number, text in enumerate(texts):
+            log = self.folder / f"phone{number}.log"
+            with processes.running(_phones(self.network, "1", text), log, cwd=self.folder):
+                processes.wait_for(lambda log=log: "sent message 1" in log.read_text(), 20)  # type: ignore[misc]
+                time.sleep(0.3)
 
     def phones_heard(self) -> list[str]:
         """What reached phones, as the network's log has it."""
@@ -72,10 +73,10 @@ class Kannel:
 
 
 @contextmanager
-def running(folder: Path, inbound: str = "http://127.0.0.1:9/") -> Iterator[Kannel]:
-    """Kannel while the block runs; a phone network that takes everything is connected to it."""
+def running(folder: Path, inbound: str = "http://127.0.0.1:9/", *, listening: bool = True) -> Iterator[Kannel]:
+    """Kannel while the block runs; connected to it, when `listening`, a phone network that takes everything."""
     bearerbox, smsbox = processes.program("bearerbox"), processes.program("smsbox")
-    fakesmsc = processes.program("/usr/lib/kannel/test/fakesmsc")
+    processes.program(NETWORK)
     admin, boxes, network, sendsms = (processes.free_port() for _ in range(4))
     configuration = folder / "kannel.conf"
     configuration.write_text(
@@ -86,7 +87,13 @@ def running(folder: Path, inbound: str = "http://127.0.0.1:9/") -> Iterator[Kann
             log = folder / f"{Path(command).name}.out"
             started.enter_context(processes.running([command, str(configuration)], log, cwd=folder))
             processes.wait_for(lambda port=port: processes.listens(port), 30, log.read_text)  # type: ignore[misc]
-        phones = [fakesmsc, "-H", "127.0.0.1", "-r", str(network), "-m", "0", "1 2 text none"]
-        started.enter_context(processes.running(phones, folder / "fakesmsc.log", cwd=folder))
-        time.sleep(0.5)
+        if listening:
+            phones = _phones(network, "0", "1 2 text none")
+            started.enter_context(processes.running(phones, folder / "fakesmsc.log", cwd=folder))
+            time.sleep(0.5)
         yield Kannel(f"http://127.0.0.1:{sendsms}/cgi-bin/sendsms", network, folder)
+
+
+def _phones(port: int, how_many: str, text: str) -> list[str]:
+    """Kannel's own network for tests; one at a time may be connected."""
+    return [NETWORK, "-H", "127.0.0.1", "-r", str(port), "-i", "0.1", "-m", how_many, text]

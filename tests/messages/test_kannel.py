@@ -1,0 +1,227 @@
+"""Kannel: what it is asked and answers, what it reports, and what families' texts look like when it brings them."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from homevisits.app import create_app
+from homevisits.db import Database
+from homevisits.inbox.kannel_web import number, words
+from homevisits.messages import carriers, keyed, optout
+from homevisits.messages.carriers import CarrierDown, CarrierRefused, CarrierUnclear
+from homevisits.messages.codes import Kind, kind_of, known
+from homevisits.messages.kannel import Kannel
+from homevisits.messages.kannel_web import meaning
+from homevisits.messages.models import CarrierEvent, InboundText
+from tests.faults import kannel as real
+from tests.faults import processes
+from tests.messages import fake_kannel
+from tests.messages.conftest import PHONE, made_settings, make_sender, planned, put, rows, states, tick
+from tests.messages.fake_kannel import SECRET, FakeKannel, with_kannel
+
+TOKEN = "0123456789abcdef" * 2
+HANDED = {"sender": "+15555550188", "valid_for": 600}
+INBOUND = f"/kannel/inbound/{keyed.mac(SECRET, keyed.INBOUND)}"
+
+
+@pytest.fixture
+def gateway() -> FakeKannel:
+    """A small Kannel."""
+    with fake_kannel.running() as server:
+        yield server
+
+
+def carrier(url: str) -> Kannel:
+    """The carrier that sends there."""
+    return Kannel(with_kannel(made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite"), url))
+
+
+@pytest.fixture
+def client(sqlite_database: Database) -> FlaskClient:
+    """A caller from outside."""
+    settings = with_kannel(made_settings("http://127.0.0.1:9", sqlite_database.url), "http://127.0.0.1:9/")
+    return create_app(settings, sqlite_database).test_client()
+
+
+def test_the_settings_name_a_first_and_a_second_carrier() -> None:
+    settings = made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
+    both = carriers.chosen(with_kannel(settings, "http://127.0.0.1:9/"))
+    assert [one.name for one in both] == ["twilio", "kannel"]
+    assert [one.name for one in carriers.chosen(with_kannel(settings, "http://127.0.0.1:9/", second=False))] == [
+        "kannel"
+    ]
+
+
+def test_a_text_is_handed_over_with_nothing_secret_in_the_address(gateway: FakeKannel) -> None:
+    receipt = carrier(gateway.url).send(PHONE, "Mañana a las 4", TOKEN, **HANDED)  # type: ignore[arg-type]
+    assert receipt == carriers.Receipt(f"kannel-{TOKEN}", "accepted")
+    (sent,) = gateway.sent
+    assert (sent["X-Kannel-To"], sent["X-Kannel-From"], sent["text"]) == (PHONE, "+15555550188", "Mañana a las 4")
+    assert (sent["X-Kannel-Coding"], sent["X-Kannel-DLR-Mask"], sent["X-Kannel-Validity"]) == ("0", "31", "10")
+    report = f"https://visits.example.org/kannel/status/{TOKEN}/{keyed.mac(SECRET, TOKEN)}?type=%d&id=%I&answer=%A"
+    assert sent["X-Kannel-DLR-Url"] == report
+
+
+@pytest.mark.parametrize("text", ["¿Sí?", "مرحبا", "👍"])
+def test_what_is_not_in_the_phones_alphabet_goes_as_ucs2(gateway: FakeKannel, text: str) -> None:
+    carrier(gateway.url).send(PHONE, text, TOKEN, **HANDED)  # type: ignore[arg-type]
+    assert (gateway.sent[0]["X-Kannel-Coding"], gateway.sent[0]["text"]) == ("2", text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "raised", "code", "kind"),
+    [
+        ("503", CarrierDown, "kannel_busy", Kind.RETRY),
+        ("429", CarrierDown, "429", Kind.RETRY),
+        ("403", CarrierDown, "403", Kind.ACCOUNT),
+        ("nowhere", CarrierRefused, "kannel_not_routable", Kind.REJECTED),
+        ("400", CarrierRefused, "kannel_refused", Kind.REJECTED),
+        ("proxy", CarrierUnclear, "502", Kind.UNKNOWN),
+        ("portal", CarrierUnclear, "unreadable_answer", Kind.UNKNOWN),
+        ("elsewhere", CarrierUnclear, "unreadable_answer", Kind.UNKNOWN),
+        ("reset", CarrierUnclear, "no_answer", Kind.UNKNOWN),
+    ],
+)
+def test_every_answer_is_sorted(
+    gateway: FakeKannel, answer: str, raised: type[CarrierDown | CarrierRefused | CarrierUnclear], code: str, kind: Kind
+) -> None:
+    gateway.next.append(answer)
+    with pytest.raises(raised) as failed:
+        carrier(gateway.url).send(PHONE, "Hello", TOKEN, **HANDED)  # type: ignore[arg-type]
+    assert (failed.value.code, kind_of(code), known(code), gateway.calls) == (code, kind, True, 1)
+
+
+def test_queued_for_later_is_taken_and_nobody_at_the_door_is_not(gateway: FakeKannel) -> None:
+    gateway.next.append("later")
+    assert carrier(gateway.url).send(PHONE, "Hello", TOKEN, **HANDED).status == "queued"  # type: ignore[arg-type]
+    with pytest.raises(CarrierDown) as down:
+        carrier("http://127.0.0.1:9/").send(PHONE, "Hello", TOKEN, **HANDED)  # type: ignore[arg-type]
+    assert down.value.code == "no_connection"
+
+
+def test_it_cannot_be_asked(gateway: FakeKannel) -> None:
+    asked = carrier(gateway.url)
+    assert (asked.can_find, asked.find(PHONE), asked.status("kannel-x")) == (False, [], None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "code"),
+    [
+        ("1", "delivered", ""), ("2", "undelivered", "kannel_undelivered"), ("4", "queued", ""), ("8", "sent", ""),
+        ("16", "failed", "kannel_smsc_rejected"), ("9", "delivered", ""), ("12", "sent", ""), ("32", "kannel-32", ""),
+        ("", "kannel-", ""), ("x" * 99, "kannel-" + "x" * 20, ""), ("١", "kannel-١", ""),
+    ],
+)  # fmt: skip
+def test_a_reports_type_is_read(kind: str, word: str, code: str) -> None:
+    assert meaning(kind) == (word, code)
+
+
+def test_a_report_ends_the_text_and_only_kannel_can_make_one(
+    client: FlaskClient, sqlite_database: Database, gateway: FakeKannel
+) -> None:
+    put(sqlite_database, planned())
+    with sqlite_database.transaction() as session:
+        make_sender(session, "kannel", "+15555550188")
+    tick(sqlite_database, carrier(gateway.url))
+    (text,) = rows(sqlite_database)
+    right = f"/kannel/status/{text.token}/{keyed.mac(SECRET, str(text.token))}"
+    other = f"/kannel/status/{text.token}/{keyed.mac(SECRET, TOKEN)}"
+    for forged in (other, right[:-1], f"/kannel/status/x/{keyed.mac(SECRET, 'x')}", f"/kannel/status/{text.token}/ñ"):
+        assert client.get(forged + "?type=1").status_code == 403, forged
+    assert states(sqlite_database) == ["accepted"]
+    for kind in ("8", "1", "8", "1"):
+        answer = client.get(f"{right}?type={kind}&id=abc&answer=ACK%2F")
+        assert (answer.status_code, answer.data) == (200, b"")
+    assert states(sqlite_database) == ["delivered"]
+    with sqlite_database.reading() as session:
+        assert list(session.scalars(select(CarrierEvent.status).order_by(CarrierEvent.id))) == ["sent", "delivered"]
+
+
+def test_a_families_text_is_heard_once_whatever_its_encoding(client: FlaskClient, sqlite_database: Database) -> None:
+    for charset in ("UTF-16BE", "UTF-16BE"):
+        answer = client.post(
+            f"{INBOUND}?id=mo-1&from=15555550101&to=%2B15555550188",
+            data="Sí, STOP".encode(charset), content_type=f'text/plain; charset="{charset}"',
+        )  # fmt: skip
+        assert (answer.status_code, answer.data) == (200, b"")
+    stop = client.post(f"{INBOUND}?id=mo-2&from=%2B15555550102&to=1", data=b"STOP", content_type="text/plain")
+    assert stop.status_code == 200
+    with sqlite_database.reading() as session:
+        kept = session.scalars(select(InboundText).order_by(InboundText.id)).all()
+        assert [(row.phone, row.body, row.carrier) for row in kept] == [
+            ("+15555550101", "Sí, STOP", "kannel"), ("+15555550102", "STOP", "kannel"),
+        ]  # fmt: skip
+        assert not optout.may_text(session, "+15555550102")
+
+
+def test_a_families_text_from_anybody_else_is_refused(client: FlaskClient, sqlite_database: Database) -> None:
+    for path in ("/kannel/inbound/x", f"{INBOUND[:-1]}", "/kannel/inbound/%C3%B1"):
+        assert client.post(f"{path}?id=1&from={PHONE}", data=b"1", content_type="text/plain").status_code == 403
+    for query in ("", "?id=1", "?id=1&from=12345", "?from=15555550101"):
+        assert client.post(INBOUND + query, data=b"1", content_type="text/plain").status_code == 400
+    silent = create_app(made_settings("http://127.0.0.1:9", sqlite_database.url), sqlite_database).test_client()
+    assert silent.post(f"/kannel/inbound/{keyed.mac('', keyed.INBOUND)}?id=1&from=1", data=b"1").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [("+15555550101", "+15555550101"), ("15555550101", "+15555550101"), ("5555550101", "+15555550101"),
+     ("00447911123456", "+447911123456"), ("447911123456", "+447911123456"), ("72345", None), ("", None), ("+", None),
+     ("Bank", None), ("+١٢٣٤٥٦٧٨٩", None)],
+)  # fmt: skip
+def test_numbers_are_read_as_networks_write_them(given: str, read: str | None) -> None:
+    assert number(given) == read
+
+
+@pytest.mark.parametrize(
+    ("body", "charset", "read"),
+    [("Sí".encode("utf-16-be"), "UTF-16BE", "Sí"), (b"S\xc3\xad", "UTF-8", "Sí"), (b"S\xed", "", "Sí"),
+     (b"1", "no-such", "1"), (b"\xd8\x3d", "UTF-16BE", "\ufffd"), (b"a\x00b", "UTF-8", "ab"), (b"", "", "")],
+)  # fmt: skip
+def test_words_are_read_in_their_own_encoding(body: bytes, charset: str, read: str) -> None:
+    assert words(body, charset) == read
+
+
+def test_a_real_kannel_brings_what_phones_send(sqlite_url: str, tmp_path: Path) -> None:
+    database = Database(sqlite_url)
+    more = {"carrier": "kannel", "kannel_username": "u", "kannel_password": "p", "kannel_from": "+15555550188",
+            "kannel_url": "http://127.0.0.1:9/", "kannel_secret": SECRET}  # fmt: skip
+    with (
+        processes.serving(tmp_path, sqlite_url, **more) as port,
+        real.running(tmp_path, f"http://127.0.0.1:{port}{INBOUND}", listening=False) as gateway,
+    ):
+        gateway.phones_send(
+            "+15555550101 +15555550188 text 1", "15555550102 +15555550188 ucs2 %00S%00%ED%04%1F",
+            "+15555550103 +15555550188 text ¿Mañana?",
+        )  # fmt: skip
+
+        def heard() -> list[tuple[str, str]]:
+            with database.reading() as session:
+                return [(row.phone, row.body) for row in session.scalars(select(InboundText).order_by(InboundText.id))]
+
+        until = time.monotonic() + 20
+        while len(heard()) < 3 and time.monotonic() < until:
+            time.sleep(0.1)
+        assert sorted(heard()) == [("+15555550101", "1"), ("+15555550102", "SíП"), ("+15555550103", "¿Mañana?")]
+    database.dispose()
+    assert "Traceback" not in (tmp_path / "serve.log").read_text()
+
+
+def test_a_real_kannel_carries_long_and_foreign_texts_whole(tmp_path: Path) -> None:
+    long = "Mañana a las 4 vienen la Sra. López y el Sr. Pérez. " * 5
+    with real.running(tmp_path) as gateway:
+        settings = with_kannel(made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite"), gateway.url)
+        sender = Kannel(replace(settings, carrier_timeout_seconds=10))
+        for text in (long, "مرحبا", "plain [x] €"):
+            assert sender.send(PHONE, text, TOKEN, **HANDED).status == "accepted"  # type: ignore[arg-type]
+        with pytest.raises(CarrierDown) as down:
+            Kannel(replace(settings, kannel_password="wrong")).send(PHONE, "x", TOKEN, **HANDED)  # type: ignore[arg-type]
+        assert down.value.code == "403"
+        until = time.monotonic() + 10
+        while len(gateway.phones_heard()) < 6 and time.monotonic() < until:
+            time.sleep(0.1)
+        assert len(gateway.phones_heard()) == 6  # 260 letters of UCS-2 are four parts
