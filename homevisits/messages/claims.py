@@ -1,28 +1,25 @@
-"""Claiming: one text for one worker, judged once more, with a token written down before anything leaves.
-
-And noting what became of it: only by the holder of the token.
-"""
+"""Claiming: each text for one worker, judged once more, with a token written down before anything leaves."""
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, exists, func, insert, or_, select, text, update
+from sqlalchemy import bindparam, exists, func, insert, literal_column, select, text, union_all, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, aliased
 
 from homevisits.db import is_sqlite
-from homevisits.messages import alerts, kinds, senders, settle
-from homevisits.messages.carriers import Receipt
-from homevisits.messages.codes import kind_of
+from homevisits.messages import alerts, kinds, senders
+from homevisits.messages.facts import gather
 from homevisits.messages.judge import Aside, Leave, Rules, digest, judge
-from homevisits.messages.models import Attempt, OutboxText, Phone
+from homevisits.messages.models import Attempt, OutboxText, Phone, Sender
 
 LEASE = timedelta(seconds=60)  # longer than any carrier's timeout
-JUMP = timedelta(minutes=10)
-"""A lease that ends later than this from now was given before the clock was put back."""
+_OUTBOX: Any = OutboxText.__table__
+_ATTEMPT: Any = Attempt.__table__
 AFTER_A_FAULT = timedelta(minutes=15)
 PUT_ASIDE = 100
 """Texts judged in one transaction before it commits: on SQLite nobody else writes meanwhile."""
@@ -44,21 +41,10 @@ class Claimed:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What became of one attempt."""
-
-    outcome: str  # accepted | down | refused | unclear
-    code: str = ""
-    receipt: Receipt | None = None
-    retry_after: float | None = None
-    http_status: int | None = None
-
-
-@dataclass(frozen=True)
 class Step:
-    """One look at the queue: a text to send; or when a sender can take the next; or that there is more to look at."""
+    """One look at the queue: texts to send; when a sender can take the next; whether there is more to look at."""
 
-    claimed: Claimed | None = None
+    claimed: tuple[Claimed, ...] = ()
     until: datetime | None = None
     more: bool = False
 
@@ -79,31 +65,40 @@ def stumble(session: Session, row_id: int, now: datetime) -> Step:
     return Step(more=True)
 
 
-def lapse(session: Session, now: datetime) -> int:
-    """Attempts whose worker went away in the middle: nobody knows of them from here on. Returns how many."""
-    gone = select(Attempt).where(
-        Attempt.lease_until.is_not(None), or_(Attempt.lease_until < now, Attempt.lease_until > now + LEASE + JUMP)
-    )
-    lapsed = session.scalars(gone.with_for_update(skip_locked=True)).all()
-    for one in lapsed:
-        one.finished_at = now
-        settle.unclear(session, one, "worker_went_away", now)
-    return len(lapsed)
-
-
 def claim(session: Session, rules: Rules, now: datetime, carriers: Sequence[str] = ()) -> Claimed | None:
     """Take the next due text that may leave, for one of `carriers` (names). What may not is put aside on the way."""
-    return look(session, rules, now, carriers).claimed
+    return next(iter(look(session, rules, now, carriers).claimed), None)
 
 
-def look(session: Session, rules: Rules, now: datetime, carriers: Sequence[str]) -> Step:
-    """Take the next due text, or say why there is none."""
-    for _ in range(PUT_ASIDE):
-        row = session.scalars(_DUE_LOCKED if not is_sqlite(session) else _DUE, {"now": now}).one_or_none()
-        if row is None:
-            return Step()
+def look(session: Session, rules: Rules, now: datetime, carriers: Sequence[str], wanted: int = 1) -> Step:
+    """Take up to `wanted` of the next due texts, never two to one phone; or say why there are fewer."""
+    claimed: list[Claimed] = []
+    judged = 0
+    while judged < PUT_ASIDE:
+        rows = _due(session, now, min(PUT_ASIDE, max(wanted - len(claimed), judged)))
+        if not rows:
+            return Step(tuple(claimed))
+        judged += len(rows)
+        ready = _judged(session, rows, rules, now)[: wanted - len(claimed)]
+        begun, until = _begin_all(session, ready, now, carriers)
+        claimed += begun
+        if until is not None or len(claimed) >= wanted:
+            return Step(tuple(claimed), until=until)
+    return Step(tuple(claimed), more=True)
+
+
+def _judged(
+    session: Session, rows: Sequence[OutboxText], rules: Rules, now: datetime
+) -> list[tuple[OutboxText, Leave]]:
+    """Those that may leave; those that may not are put aside; those that must wait for another stay where they are."""
+    facts = gather(session, rows, now)
+    ready, phones = [], set()
+    for row in rows:
+        if row.phone in phones:
+            continue
+        phones.add(row.phone)
         try:
-            found = judge(session, row, rules, now)
+            found = judge(session, row, facts, rules, now)
         except DBAPIError:
             raise
         except Exception as failure:
@@ -111,17 +106,40 @@ def look(session: Session, rules: Rules, now: datetime, carriers: Sequence[str])
         if isinstance(found, Aside):
             _put_aside(session, row, found, now)
         elif found is not None:
-            pick = senders.pick(session, found.segments, now, carriers)
-            if pick.sender is not None:
-                return Step(_begin(session, row, found, pick.sender, now))
+            ready.append((row, found))
+    return ready
+
+
+def _begin_all(
+    session: Session, ready: Sequence[tuple[OutboxText, Leave]], now: datetime, carriers: Sequence[str]
+) -> tuple[list[Claimed], datetime | None]:
+    """Begin as many as there are senders for; and when to ask again, if there are fewer."""
+    if len(ready) > 1:
+        pick = senders.pick(session, sum(leave.segments for _row, leave in ready), now, carriers)
+        if pick.sender is not None and pick.sender.breaker == "closed":
+            return _begin(session, [(row, leave, pick.sender) for row, leave in ready], now), None
+        if pick.sender is not None:  # one text may try whether the trouble is over
+            return _begin(session, [(*ready[0], pick.sender)], now), None
+    taken: list[tuple[OutboxText, Leave, Sender]] = []
+    until = None
+    for row, leave in ready:
+        pick = senders.pick(session, leave.segments, now, carriers)
+        if pick.sender is None:
             # It keeps its place: the first in the queue is the first to leave when a sender can take it.
             _change(session, row, state="held", hold_reason="sender")
-            return Step(until=pick.until)
-    return Step(more=True)
+            until = pick.until
+            break
+        taken.append((row, leave, pick.sender))
+    return _begin(session, taken, now), until
 
 
-def _due(*, locked: bool) -> Any:
-    """The first due text: by priority, each looked for by itself, so that what is not due is not walked through."""
+def _due(session: Session, now: datetime, most: int) -> Sequence[OutboxText]:
+    """The first due texts: by priority, each looked for by itself, so that what is not due is not walked through."""
+    return session.scalars(_statement(most, not is_sqlite(session)), {"now": now}).all()
+
+
+@lru_cache(maxsize=PUT_ASIDE * 2)
+def _statement(most: int, locked: bool) -> Any:
     busy = aliased(OutboxText)
     first = []
     for priority in kinds.IN_ORDER:
@@ -131,18 +149,18 @@ def _due(*, locked: bool) -> Any:
             OutboxText.next_at <= bindparam("now"),
             ~exists().where(busy.phone == OutboxText.phone, busy.state == text("'sending'")),
         )
-        one = one.order_by(OutboxText.next_at, OutboxText.id).limit(1)
+        one = one.order_by(OutboxText.next_at, OutboxText.id).limit(literal_column(f"{most:d}"))
         if locked:
             # The phone too: who judges a text to it sees every other one that was claimed.
             one = one.join(Phone, Phone.e164 == OutboxText.phone).with_for_update(
                 skip_locked=True, of=(OutboxText, Phone)
             )
-        first.append(one.scalar_subquery())
-    found = select(OutboxText).where(OutboxText.id == func.coalesce(*first))
+        first.append(select(one.subquery().c.id))
+    ids = union_all(*first).limit(literal_column(f"{most:d}"))
+    within = OutboxText.id == func.any(func.array(ids.scalar_subquery())) if locked else OutboxText.id.in_(ids)
+    found = select(OutboxText).where(within)
+    found = found.order_by(OutboxText.priority, OutboxText.next_at, OutboxText.id)
     return (found.with_for_update() if locked else found).execution_options(populate_existing=True)
-
-
-_DUE, _DUE_LOCKED = _due(locked=False), _due(locked=True)
 
 
 def _put_aside(session: Session, row: OutboxText, found: Aside, now: datetime) -> None:
@@ -154,56 +172,49 @@ def _put_aside(session: Session, row: OutboxText, found: Aside, now: datetime) -
         alerts.raise_(session, "repeated", f"{row.template}:{row.about}", now)
 
 
-def _begin(session: Session, row: OutboxText, found: Leave, sender: Any, now: datetime) -> Claimed:
-    token = secrets.token_hex(16)
-    before = select(func.count()).where(Attempt.outbox_id == row.id)
-    n = 1 + (session.scalar(before) or 0) if row.token is not None else 1
-    _change(
-        session, row, state="sending", hold_reason=None, token=token, lease_until=now + LEASE, body=found.body,
-        segments=found.segments, attempts=row.attempts + 1, carrier=sender.carrier, sid=None, carrier_status=None,
-    )  # fmt: skip
-    session.execute(
-        insert(Attempt.__table__),  # type: ignore[arg-type]
-        {
-            "token": token, "outbox_id": row.id, "n": n, "sender_id": sender.id, "carrier": sender.carrier,
-            "phone": row.phone, "body_sha256": digest(found.body), "segments": found.segments, "started_at": now,
-            "lease_until": now + LEASE,
-        },
-    )  # fmt: skip
-    return Claimed(row.id, token, row.phone, found.body, n, sender.carrier, sender.address, sender.id, found.valid_for)
+def _begin(session: Session, taken: Sequence[tuple[OutboxText, Leave, Sender]], now: datetime) -> list[Claimed]:
+    """Write down that these are about to leave, each under a fresh token."""
+    claimed, changed, tried = [], [], []
+    for row, leave, sender in taken:
+        token = secrets.token_hex(16)
+        n = 1 + (session.scalar(_TRIES, {"row": row.id}) or 0) if row.token is not None else 1
+        changed.append(
+            {
+                "row": row.id, "token": token, "lease_until": now + LEASE, "body": leave.body,
+                "segments": leave.segments, "attempts": row.attempts + 1, "carrier": sender.carrier,
+            }
+        )  # fmt: skip
+        tried.append(
+            {
+                "token": token, "outbox_id": row.id, "n": n, "sender_id": sender.id, "carrier": sender.carrier,
+                "phone": row.phone, "body_sha256": digest(leave.body), "segments": leave.segments,
+                "started_at": now, "lease_until": now + LEASE,
+            }
+        )  # fmt: skip
+        to = (row.phone, leave.body, n, sender.carrier, sender.address, sender.id, leave.valid_for)
+        claimed.append(Claimed(row.id, token, *to))
+        session.expire(row)
+    if claimed:
+        session.connection().execute(_SENDING, changed)
+        session.connection().execute(_TRIED, tried)
+    return claimed
+
+
+# What every text goes through: made once, for making a statement takes longer than running it.
+_SENDING = (
+    update(_OUTBOX)
+    .where(_OUTBOX.c.id == bindparam("row"))
+    .values(
+        state="sending", hold_reason=None, sid=None, carrier_status=None, error=None, token=bindparam("token"),
+        lease_until=bindparam("lease_until"), body=bindparam("body"), segments=bindparam("segments"),
+        attempts=bindparam("attempts"), carrier=bindparam("carrier"),
+    )
+)  # fmt: skip
+_TRIED = insert(_ATTEMPT)
+_TRIES = select(func.count()).where(Attempt.outbox_id == bindparam("row"))
 
 
 def _change(session: Session, row: OutboxText, **values: object) -> None:
     session.execute(
         update(OutboxText).where(OutboxText.id == row.id).values(**values).execution_options(synchronize_session=False)
     )
-
-
-def note(session: Session, claimed: Claimed, result: Result, rules: Rules, now: datetime) -> bool:
-    """Write down what became of an attempt. False: it is not this worker's any more, its lease ran out meanwhile.
-
-    That the carrier took a text is noted even then: it did leave.
-    """
-    del rules
-    mine = session.scalars(
-        update(Attempt)
-        .where(Attempt.token == claimed.token, Attempt.outcome.is_(None), Attempt.lease_until.is_not(None))
-        .values(lease_until=None, finished_at=now, http_status=result.http_status)
-        .returning(Attempt)
-        .execution_options(populate_existing=True, synchronize_session=False)
-    ).one_or_none()
-    if mine is None and result.receipt is None:
-        return False
-    row = mine or session.get_one(Attempt, claimed.token)
-    if result.receipt is not None:
-        settle.accepted(session, row, result.receipt.sid, result.receipt.status, now)
-    elif result.outcome == "unclear":
-        settle.unclear(session, row, result.code, now)
-    elif result.outcome == "down":
-        settle.down(session, row, result.code, now, result.retry_after)
-    else:
-        settle.refused(session, row, result.code, now)
-    if claimed.sender_id is not None:
-        kind = None if result.receipt is not None else kind_of(result.code)
-        senders.heard(session, claimed.sender_id, kind, result.code, now, result.retry_after)
-    return mine is not None

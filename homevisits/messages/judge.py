@@ -6,18 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, bindparam, exists, or_, select, text
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from homevisits.messages import hours, kinds, packs
+from homevisits.messages.facts import DAY, WEEK, Facts
 from homevisits.messages.hours import Limits
-from homevisits.messages.models import Attempt, Guest, OutboxText, Phone, QuietDay, TextAlert, TextingEntry
+from homevisits.messages.models import OutboxText
 from homevisits.messages.optout import ANSWERS
 from homevisits.messages.segments import GSM7, segments
 
-DAY, WEEK = timedelta(hours=24), timedelta(days=7)
 ASK_AGAIN = {"language": timedelta(minutes=15), "template": timedelta(minutes=5)}
 """How often to look whether somebody approved the words, or let the text go on."""
 ONE_PART = 160
@@ -59,102 +58,55 @@ class Leave:
     valid_for: int
 
 
-def _facts() -> Any:
-    phone: Any = bindparam("phone")
-    entry = (
-        select(TextingEntry.entry).where(TextingEntry.phone == phone).order_by(TextingEntry.id.desc()).limit(1)
-    ).scalar_subquery()
-    paused = exists().where(
-        TextAlert.kind == "template_paused", TextAlert.key == bindparam("template"), TextAlert.cleared_at.is_(None)
-    )
-    quiet = exists().where(
-        QuietDay.day == bindparam("day"),
-        or_(QuietDay.school_id.is_(None), QuietDay.school_id == bindparam("school")),
-    )
-    # The literal is what the partial index says: no parameter can be proven equal to it.
-    busy = exists().where(OutboxText.phone == phone, text("outbox.state = 'sending'"))
-    return select(
-        Phone.state,
-        entry.label("entry"),
-        exists().where(Guest.phone == phone).label("guest"),
-        paused.label("paused"),
-        quiet.label("quiet"),
-        busy.label("busy"),
-    ).where(Phone.e164 == phone)
-
-
-_FACTS = _facts()
-_RECENT = (
-    select(Attempt.outbox_id, Attempt.started_at, Attempt.body_sha256, OutboxText.pace, OutboxText.about)
-    .join(OutboxText, OutboxText.id == Attempt.outbox_id)
-    .where(
-        Attempt.phone == bindparam("phone"),
-        Attempt.started_at > bindparam("since"),
-        Attempt.outbox_id != bindparam("this"),
-        # What may have left counts as if it had.
-        or_(Attempt.outcome.is_(None), Attempt.outcome.in_(("accepted", "unclear"))),
-    )
-    .order_by(Attempt.started_at.desc())
-)
-
-
-def judge(session: Session, row: OutboxText, rules: Rules, now: datetime) -> Leave | Aside | None:
+def judge(session: Session, row: OutboxText, facts: Facts, rules: Rules, now: datetime) -> Leave | Aside | None:
     """Whether this text may leave now. None: another text to this phone is on its way, so not yet.
 
-    The row and its phone are held by this transaction.
+    The row and its phone are held by this transaction, and `facts` were gathered in it.
     """
-    zone = row.zone or rules.zone
-    asked = {
-        "phone": row.phone,
-        "template": row.template,
-        "day": now.astimezone(ZoneInfo(zone)).date(),
-        "school": row.school_id,
-    }
-    facts = session.execute(_FACTS, asked).one()
-    if facts.busy:
+    phone = facts.phones[row.phone]
+    if phone.busy:
         return None
-    aside = _must_not(session, row, facts, rules, now) or _words_missing(row, facts, now)
+    aside = _must_not(session, row, phone, rules, now) or _words_missing(row, facts, now)
     if aside is not None:
         return aside
     body = words(row)
     end = None
     if row.pace not in kinds.EXEMPT or (row.pace == "urgent" and not (row.urgent_by and row.urgent_reason)):
-        held = _out_of_hours(session, row, facts, zone, rules.limits, now)
+        held = _out_of_hours(row, facts, row.zone or rules.zone, rules.limits, now)
         if isinstance(held, Aside):
             return held
         end = held
-    return _too_often(session, row, body, rules.limits, now) or Leave(
-        body, count(body), hours.valid_for(now, end, row.expires_at)
-    )
+    aside = _too_often(row, facts.sent.get(row.phone, ()), body, rules.limits, now)
+    return aside or Leave(body, count(body), hours.valid_for(now, end, row.expires_at))
 
 
-def _must_not(session: Session, row: OutboxText, facts: Row[Any], rules: Rules, now: datetime) -> Aside | None:
+def _must_not(session: Session, row: OutboxText, phone: Row[Any], rules: Rules, now: datetime) -> Aside | None:
     """What ends a text for good."""
     if not row.wanted:
         return Aside("cancelled", "withdrawn")
     if row.expires_at <= now:
         return Aside("expired", "expired")
-    if facts.entry == "stop" and row.template not in ANSWERS:
+    if phone.entry == "stop" and row.template not in ANSWERS:
         return Aside("suppressed", "stopped")
-    if facts.state == "wrong_number" and row.template not in ANSWERS:
+    if phone.state == "wrong_number" and row.template not in ANSWERS:
         return Aside("suppressed", "wrong_number")
-    if facts.state in ("bad", "landline"):
-        return Aside("rejected", "landline" if facts.state == "landline" else "bad_number")
+    if phone.state in ("bad", "landline"):
+        return Aside("rejected", "landline" if phone.state == "landline" else "bad_number")
     check = rules.checks.get(row.about.partition(":")[0])
     why = check(session, row, now) if check is not None else None
     if why is not None:
         return Aside("cancelled", why)
     if rules.silent:
         return Aside("suppressed", "no_carrier")
-    return Aside("suppressed", "trial") if rules.trial and not facts.guest else None
+    return Aside("suppressed", "trial") if rules.trial and not phone.guest else None
 
 
-def _words_missing(row: OutboxText, facts: Row[Any], now: datetime) -> Aside | None:
+def _words_missing(row: OutboxText, facts: Facts, now: datetime) -> Aside | None:
     if row.template == kinds.WRITTEN:
         return None
     if not packs.has(row.language, row.template):
         return Aside("held", "language", now + ASK_AGAIN["language"])
-    return Aside("held", "template", now + ASK_AGAIN["template"]) if facts.paused else None
+    return Aside("held", "template", now + ASK_AGAIN["template"]) if row.template in facts.paused else None
 
 
 def words(row: OutboxText) -> str:
@@ -177,33 +129,23 @@ def digest(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
 
-def _out_of_hours(
-    session: Session, row: OutboxText, facts: Row[Any], zone: str, limits: Limits, now: datetime
-) -> Aside | datetime:
+def _out_of_hours(row: OutboxText, facts: Facts, zone: str, limits: Limits, now: datetime) -> Aside | datetime:
     """The end of the window the text may leave in, or when the next one begins."""
-    rests = facts.quiet and row.pace in kinds.KEEPS_QUIET_DAYS
-    end = now if rests else hours.closes(now, zone, limits)
+    days = facts.quiet_days(row.school_id) if row.pace in kinds.KEEPS_QUIET_DAYS else frozenset()
+    end = hours.closes(now, zone, limits, days)
     if end - now >= hours.MARGIN + timedelta(seconds=hours.SHORTEST):
         return end
-    days = quiet_days(session, row.school_id, now) if row.pace in kinds.KEEPS_QUIET_DAYS else ()
     # In the last moments of a window a text would arrive after it: it waits for the next one.
     opening = hours.opens(end, zone, limits, days) or end
     return Aside("expired", "quiet") if opening >= row.expires_at else Aside("held", "quiet", opening)
 
 
-def quiet_days(session: Session, school_id: int | None, now: datetime) -> Sequence[Any]:
-    """The days without automatic texts at a school, from yesterday on."""
-    found = select(QuietDay.day).where(
-        QuietDay.day >= now.date() - timedelta(days=1),
-        or_(QuietDay.school_id.is_(None), QuietDay.school_id == school_id),
-    )
-    return session.scalars(found).all()
-
-
-def _too_often(session: Session, row: OutboxText, body: str, limits: Limits, now: datetime) -> Aside | None:
+def _too_often(
+    row: OutboxText, sent_to_phone: Sequence[Row[Any]], body: str, limits: Limits, now: datetime
+) -> Aside | None:
     if row.pace not in kinds.ONCE:
         return None
-    recent = session.execute(_RECENT, {"phone": row.phone, "since": now - WEEK, "this": row.id}).all()
+    recent = [one for one in sent_to_phone if one.outbox_id != row.id]
     if _repeated(recent, row, digest(body), now):
         return Aside("dead", "repeated")
     if row.pace not in kinds.CAPPED:

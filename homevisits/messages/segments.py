@@ -13,6 +13,7 @@ GSM7 = frozenset(
 GSM7_EXTENDED = frozenset("\f^{}\\[~]|€")
 """Sent as an escape and a letter: two places each."""
 
+_IN_GSM7 = GSM7 | GSM7_EXTENDED
 _PART = 1120
 """Bits in one part: 140 octets."""
 _HEADER = 48
@@ -45,7 +46,7 @@ def segments(text: str) -> Segments:
 
 def is_gsm7(text: str) -> bool:
     """Whether every letter of `text` is in the cheap encoding."""
-    return GSM7.union(GSM7_EXTENDED).issuperset(text)
+    return _IN_GSM7.issuperset(text)
 
 
 def _parts(sizes: Iterable[int]) -> int:

@@ -25,6 +25,8 @@ NOT_COUNTED = frozenset({Kind.RETRY, Kind.ACCOUNT, Kind.QUEUE_FULL, Kind.DAILY_C
 """Nothing is wrong with the text: these cost it no try."""
 SENDERS_OWN = frozenset({Kind.ACCOUNT, Kind.QUEUE_FULL, Kind.DAILY_CAP})
 """The sender rests; another may take the text at once."""
+NOT_BEGUN = "not_begun"
+"""The code of an attempt that a worker gave up before it called anybody."""
 LANDLINES = frozenset({"21614", "30006"})
 SPAM = "30007"
 SPAM_SHARE, SPAM_LEAST, SPAM_WITHIN = 0.03, 3, timedelta(hours=1)
@@ -117,9 +119,11 @@ def down(session: Session, attempt: Attempt, code: str, now: datetime, retry_aft
     row = _row_of(session, attempt)
     attempt.outcome, attempt.code = "down", code
     kind = kind_of(code)
-    if kind in NOT_COUNTED:
+    if kind in NOT_COUNTED or code == NOT_BEGUN:
         row.attempts = max(0, row.attempts - 1)
-    if kind in SENDERS_OWN:
+    if code == NOT_BEGUN:
+        wait = 0.0
+    elif kind in SENDERS_OWN:
         wait = 1.0
     else:
         wait = retry_after if retry_after is not None else _jitter(attempt.n)

@@ -73,8 +73,11 @@ def fill(template: str, params: Mapping[str, object]) -> str:
 
 def plain(text: str) -> str:
     """`text` in letters of the cheap encoding: accents that GSM-7 lacks are dropped; ñ é ü ¿ ¡ stay."""
+    text = unicodedata.normalize("NFC", text)
+    if is_gsm7(text):
+        return text
     out = []
-    for character in unicodedata.normalize("NFC", text):
+    for character in text:
         character = _TYPOGRAPHY.get(character, character)
         if is_gsm7(character):
             out.append(character)

@@ -1,0 +1,77 @@
+"""What is known about the phones of some texts at the moment they are claimed: asked in a few statements for all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, bindparam, exists, or_, select, text
+from sqlalchemy.orm import Session
+
+from homevisits.messages.models import Attempt, Guest, OutboxText, Phone, QuietDay, TextAlert, TextingEntry
+
+DAY, WEEK = timedelta(hours=24), timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """By phone: its state, the ledger's newest word, and what left lately, newest first; the texts that are paused."""
+
+    phones: dict[str, Row[Any]]
+    sent: dict[str, list[Any]]
+    paused: frozenset[str]
+    quiet: Sequence[tuple[int | None, date]]
+
+    def quiet_days(self, school_id: int | None) -> frozenset[date]:
+        """The days without automatic texts at a school."""
+        return frozenset(day for school, day in self.quiet if school is None or school == school_id)
+
+
+def gather(session: Session, rows: Sequence[OutboxText], now: datetime) -> Facts:
+    """The facts about these texts. On PostgreSQL the phones are held, so what others claimed for them is seen."""
+    asked = {"phones": sorted({row.phone for row in rows}), "since": now - WEEK, "yesterday": now.date() - DAY}
+    found = {one.e164: one for one in session.execute(_PHONES, asked)}
+    sent: dict[str, list[Any]] = {}
+    if any(one.sent for one in found.values()):
+        for each in session.execute(_SENT, asked):
+            sent.setdefault(each.phone, []).append(each)
+    paused = session.scalars(_PAUSED).all()
+    quiet = [(one.school_id, one.day) for one in session.execute(_QUIET, asked)]
+    return Facts(found, sent, frozenset(paused), quiet)
+
+
+def _phones() -> Any:
+    entry = (
+        select(TextingEntry.entry)
+        .where(TextingEntry.phone == Phone.e164)
+        .order_by(TextingEntry.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    # The literal is what the partial index says: no parameter can be proven equal to it.
+    busy = exists().where(OutboxText.phone == Phone.e164, text("outbox.state = 'sending'"))
+    sent = exists().where(Attempt.phone == Phone.e164, Attempt.started_at > bindparam("since"))
+    return select(
+        Phone.e164,
+        Phone.state,
+        entry.label("entry"),
+        exists().where(Guest.phone == Phone.e164).label("guest"),
+        busy.label("busy"),
+        sent.label("sent"),
+    ).where(Phone.e164.in_(bindparam("phones", expanding=True)))
+
+
+_PHONES = _phones()
+_SENT = (
+    select(Attempt.phone, Attempt.outbox_id, Attempt.started_at, Attempt.body_sha256, OutboxText.pace, OutboxText.about)
+    .join(OutboxText, OutboxText.id == Attempt.outbox_id)
+    .where(
+        Attempt.phone.in_(bindparam("phones", expanding=True)),
+        Attempt.started_at > bindparam("since"),
+        # What may have left counts as if it had.
+        or_(Attempt.outcome.is_(None), Attempt.outcome.in_(("accepted", "unclear"))),
+    )
+    .order_by(Attempt.started_at.desc())
+)
+_PAUSED = select(TextAlert.key).where(TextAlert.kind == "template_paused", TextAlert.cleared_at.is_(None))
+_QUIET = select(QuietDay.school_id, QuietDay.day).where(QuietDay.day >= bindparam("yesterday"))

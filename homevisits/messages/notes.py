@@ -1,0 +1,136 @@
+"""Noting what became of an attempt: only by the holder of its token, only while it is still under way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy.orm import Session
+
+from homevisits.messages import ranks, senders, settle
+from homevisits.messages.carriers import Receipt
+from homevisits.messages.claims import LEASE, Claimed
+from homevisits.messages.codes import kind_of
+from homevisits.messages.judge import Rules
+from homevisits.messages.models import Attempt, OutboxText
+
+JUMP = timedelta(minutes=10)
+"""A lease that ends later than this from now was given before the clock was put back."""
+_OUTBOX: Any = OutboxText.__table__
+_ATTEMPT: Any = Attempt.__table__
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one attempt."""
+
+    outcome: str  # accepted | down | refused | unclear
+    code: str = ""
+    receipt: Receipt | None = None
+    retry_after: float | None = None
+    http_status: int | None = None
+
+
+class NotSoPlain(Exception):
+    """Something is known already about one of the attempts."""
+
+
+def lapse(session: Session, now: datetime) -> int:
+    """Attempts whose worker went away in the middle: nobody knows of them from here on. Returns how many."""
+    gone = select(Attempt).where(
+        Attempt.lease_until.is_not(None), or_(Attempt.lease_until < now, Attempt.lease_until > now + LEASE + JUMP)
+    )
+    lapsed = session.scalars(gone.with_for_update(skip_locked=True)).all()
+    for one in lapsed:
+        one.finished_at = now
+        settle.unclear(session, one, "worker_went_away", now)
+    return len(lapsed)
+
+
+def note(session: Session, claimed: Claimed, result: Result, rules: Rules, now: datetime) -> bool:
+    """Write down what became of an attempt. False: it is not this worker's any more, its lease ran out meanwhile.
+
+    That the carrier took a text is noted even then: it did leave.
+    """
+    del rules
+    mine = _settled(session, claimed, result, now)
+    if claimed.sender_id is not None and (mine or result.receipt is not None) and result.code != settle.NOT_BEGUN:
+        kind = None if result.receipt is not None else kind_of(result.code)
+        senders.heard(session, claimed.sender_id, kind, result.code, now, result.retry_after)
+    return mine
+
+
+def note_taken(session: Session, done: Sequence[tuple[Claimed, Result]], now: datetime) -> None:
+    """What nearly every attempt comes to, for many in two statements: taken, and nobody said anything about it yet.
+
+    Raises `NotSoPlain` where somebody did: nothing of it may be kept then, and each is to be noted by itself.
+    """
+    if not done:
+        return
+    values = []
+    for claimed, result in done:
+        receipt = result.receipt
+        assert receipt is not None
+        arrived = receipt.status in ranks.ARRIVED
+        values.append(
+            {
+                "mine": claimed.token, "row": claimed.id, "now": now, "sid": receipt.sid, "status": receipt.status,
+                "look_at": None if arrived else now + settle.POLL_AFTER,
+                "became": "delivered" if arrived else "accepted", "final_at": now if arrived else None,
+            }
+        )  # fmt: skip
+    written = session.connection()
+    for statement in (_TAKEN, _LEFT):
+        if written.execute(statement, values).rowcount != len(values):
+            raise NotSoPlain
+    for sender_id in {claimed.sender_id for claimed, _result in done}:
+        senders.heard(session, sender_id, None, "", now)
+
+
+def plainly_taken(result: Result) -> bool:
+    """Whether the carrier took it and said nothing that needs a thought."""
+    receipt = result.receipt
+    return receipt is not None and (not ranks.is_final(receipt.status) or receipt.status in ranks.ARRIVED)
+
+
+def _settled(session: Session, claimed: Claimed, result: Result, now: datetime) -> bool:
+    mine = session.scalars(
+        update(Attempt)
+        .where(Attempt.token == claimed.token, Attempt.outcome.is_(None), Attempt.lease_until.is_not(None))
+        .values(lease_until=None, finished_at=now, http_status=result.http_status)
+        .returning(Attempt)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    ).one_or_none()
+    if mine is None and result.receipt is None:
+        return False
+    row = mine or session.get_one(Attempt, claimed.token)
+    if result.receipt is not None:
+        settle.accepted(session, row, result.receipt.sid, result.receipt.status, now)
+    elif result.outcome == "unclear":
+        settle.unclear(session, row, result.code, now)
+    elif result.outcome == "down":
+        settle.down(session, row, result.code, now, result.retry_after)
+    else:
+        settle.refused(session, row, result.code, now)
+    return mine is not None
+
+
+_TAKEN = (
+    update(_ATTEMPT)
+    .where(_ATTEMPT.c.token == bindparam("mine"), _ATTEMPT.c.outcome.is_(None), _ATTEMPT.c.sid.is_(None))
+    .values(
+        outcome="accepted", lease_until=None, finished_at=bindparam("now"), status_at=bindparam("now"),
+        sid=bindparam("sid"), status=bindparam("status"), look_at=bindparam("look_at"),
+    )
+)  # fmt: skip
+_LEFT = (
+    update(_OUTBOX)
+    .where(
+        _OUTBOX.c.id == bindparam("row"), _OUTBOX.c.token == bindparam("mine"), _OUTBOX.c.state == "sending"
+    )
+    .values(
+        state=bindparam("became"), lease_until=None, sid=bindparam("sid"), carrier_status=bindparam("status"),
+        sent_at=bindparam("now"), final_at=bindparam("final_at"),
+    )
+)  # fmt: skip
