@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from homevisits import clock
 from homevisits.access import Actor, Grant, Role
@@ -414,6 +414,23 @@ def test_nobody_but_those_who_may_sees_it(quick: Desk) -> None:
     assert browser_of(quick.app, union).get("/delivery").status_code == 403
     with quick.database.transaction() as session, pytest.raises(NotFound):
         lost.retry(session, quick.town.actors["coordinator"], 999, NOW)
+
+
+def test_no_old_text_is_read_and_few_questions_are_asked(quick: Desk) -> None:
+    quick.text("dead", "30003")
+    asked: list[str] = []
+    event.listen(quick.database.engine, "before_cursor_execute", lambda _c, _u, sql, *_more: asked.append(sql))
+    for client in (quick.lead, quick.coordinator):
+        page(client)
+        assert client.get("/delivery.csv").status_code == 200
+    assert len(asked) < 60
+    with quick.database.reading() as session:
+        for sql in [each for each in asked if "FROM outbox" in each]:
+            plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (None,) * sql.count("?"))
+            used = [row[3] for row in plan if "outbox" in row[3] and "anon" not in row[3]]
+            ranges = ("not_before>", "ix_outbox_due", "ix_outbox_lost", "state=?", "rowid=?")
+            assert used, sql
+            assert all(any(each in row for each in ranges) for row in used), (used, sql)
 
 
 def test_every_text_has_a_name_in_the_list(quick: Desk) -> None:
