@@ -1,0 +1,76 @@
+"""Each of mountebank's faults ends in exactly one text: the fake behind it says how many it took.
+
+The canned answers are those of the shared mountebank-faults.json; where a fault must come after the text was taken,
+mountebank passes the request on and spoils the answer.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from homevisits.db import Database
+from homevisits.messages import carriers
+from tests.contract import mountebank
+from tests.contract.mountebank import Answer, Mountebank, passing
+from tests.messages import fake_twilio
+from tests.messages.conftest import made_settings, planned
+from tests.messages.fake_twilio import FakeTwilio
+from tests.messages.line import Line
+
+TRUNCATED = """response.body = '{"sid": "SMcc';"""
+PAGE = """response.statusCode = 502; response.headers['Content-Type'] = 'text/html'; response.body = '<h1>Bad</h1>';"""
+
+
+@pytest.fixture(scope="module")
+def mb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mountebank]:
+    with mountebank.running(tmp_path_factory.mktemp("mountebank")) as running:
+        yield running
+
+
+@pytest.fixture
+def canned(shared: Path) -> dict[str, list[Answer]]:
+    """The shared file's answers, by the word that asks for them there."""
+    stubs = json.loads((shared / "twilio" / "mountebank-faults.json").read_text())["stubs"]
+    return {stub["predicates"][-1]["contains"]["body"]: stub["responses"] for stub in stubs}
+
+
+FAULTS: dict[str, tuple[Callable[[dict[str, list[Answer]], str], list[Answer]], int]] = {
+    # what happens, and how many creates mountebank is asked for until there is a text
+    "429, 429, 503, 201": (lambda canned, _behind: canned["SEQ"][:2], 4),
+    "reset": (lambda canned, _behind: canned["RESET"], 2),
+    "garbage": (lambda canned, _behind: canned["GARBAGE"], 2),
+    "an HTML 502": (lambda canned, _behind: canned["HTML502"], 2),
+    "an HTML 502 though it was taken": (lambda _canned, behind: [passing(behind, PAGE)], 1),
+    "a truncated 201": (lambda _canned, behind: [passing(behind, TRUNCATED)], 1),
+    "a stall": (lambda canned, behind: [passing(behind, wait=canned["SLOW"][0]["behaviors"][0]["wait"])], 1),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_on_the_wire_ends_in_exactly_one_text(
+    database: Database, mb: Mountebank, canned: dict[str, list[Answer]], fault: str
+) -> None:
+    answers, creates = FAULTS[fault]
+    with fake_twilio.running() as behind, mb.between(behind.url, answers(canned, behind.url)):
+        line = through(mb, database, behind)
+        line.put(planned(key="one"))
+        live(line, minutes=25)
+        assert (line.taken, mb.creates(), line.states) == (1, creates, ["accepted"])
+        assert line.text.sid == behind.sent[0]["Sid"]
+
+
+def through(mb: Mountebank, database: Database, behind: FakeTwilio) -> Line:
+    """A line of ours whose carrier stands behind mountebank."""
+    line = Line(database, behind)
+    line.carriers = carriers.chosen(made_settings(mb.url, database.url))
+    return line
+
+
+def live(line: Line, minutes: int) -> None:
+    """The worker's minutes: send what is due, look for what nobody knows of."""
+    for _ in range(minutes * 6):
+        line.send()
+        line.look()
+        line.later(seconds=10)
