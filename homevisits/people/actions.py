@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.access import Actor, Permission
+from homevisits.people import phones
 from homevisits.people.models import Certification, Educator, OptIn, Person, School, TrainingSession
 from homevisits.policies.rules import Policy
 from homevisits.problems import Problem, RulesBroken, refuse_if_any
@@ -128,6 +129,20 @@ def opt_in(session: Session, actor: Actor, now: datetime) -> OptIn:
 def opt_out(session: Session, actor: Actor, now: datetime) -> OptIn:
     """The educator leaves, at once; no reason is asked. `homevisits.visits` then ends what was planned with them."""
     return _write(session, actor, "out", now)
+
+
+def give_phone(session: Session, actor: Actor, typed: str) -> str | None:
+    """Keep the educator's own number for reminders, in E.164; nothing typed: none any more. No one else ever sees it.
+
+    Raises `RulesBroken` when it cannot be a phone number.
+    """
+    if actor.educator_id is None:
+        raise RulesBroken([Problem("not_an_educator")])
+    phone = phones.normalised(typed) if typed.strip() else None
+    refuse_if_any([Problem("not_a_phone", "phone")] if typed.strip() and phone is None else [])
+    session.get_one(Educator, actor.educator_id).phone = phone
+    session.flush()
+    return phone
 
 
 def _write(session: Session, actor: Actor, answer: str, now: datetime) -> OptIn:

@@ -1,5 +1,6 @@
 """The pages about people: the coordinator's People, recording a training, and an educator's own Me."""
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -118,13 +119,18 @@ def said(finding: Finding) -> str:
 @bp.get("/me")
 @allow(Permission.OWN_VISITS)
 def me() -> str:
-    """An educator's own page: take part or leave, and until when the certification lasts."""
+    """An educator's own page: take part or leave, how long the certification lasts, a number for reminders."""
+    return me_page()
+
+
+def me_page(typed: str | None = None, problems: Sequence[Problem] = ()) -> str:
+    """The page Me; `typed` is a number that could not be kept, with its problems."""
     educator = actor().educator_id
     if educator is None:
         raise Refused
     with reading() as session:
         part = queries.my_part(session, educator, _today())
-    return render_template("people/me.html", part=part, me_links=addresses())
+    return render_template("people/me.html", part=part, me_links=addresses(), typed=typed, problems=problems)
 
 
 @bp.post("/me/opt-in")

@@ -150,9 +150,10 @@ def _to_pair(visit: Visit, reminder_hours: Sequence[int], now: datetime) -> list
     for member in visit.pair:
         said = _said(visit, member)
         if said == "staff_reminder":
-            at = visit.starts_at - timedelta(hours=max(reminder_hours, default=0))
-            if reminder_hours and at > now + SOON:
-                texts.append(_staff_text(visit, member, said, at))
+            # Once, as early as it still can be: the pair has its calendar, too.
+            ahead = [visit.starts_at - timedelta(hours=hours) for hours in reminder_hours]
+            if at := [each for each in ahead if each > now + SOON]:
+                texts.append(_staff_text(visit, member, said, min(at)))
         elif said is not None:
             texts.append(_staff_text(visit, member, said, now))
     return [text for text in texts if text.to]

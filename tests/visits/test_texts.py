@@ -170,6 +170,13 @@ def test_each_of_the_pair_hears_what_changed_and_nobody_what_they_did_themselves
     assert [f"{to} {template}" for to, _language, template in to_staff(visit)] == expected
 
 
+def test_a_pair_that_arranged_late_is_reminded_as_early_as_can_be() -> None:
+    late = VISIT.starts_at - timedelta(hours=20)
+    (text,) = plan(replace(PAIR, pair=(GRACE,)), (24, 2), late)
+    assert VISIT.starts_at - text.not_before == timedelta(hours=2)
+    assert plan(replace(PAIR, pair=(GRACE,)), (), NOW) == []
+
+
 def test_whoever_gave_no_number_gets_no_text_and_nothing_is_said_after_it_began() -> None:
     assert to_staff(replace(PAIR, pair=(replace(GRACE, phone=None), LUIS))) == [("202", "es", "staff_reminder")]
     over = replace(PAIR, state="cancelled_by_educator", last="cancelled")

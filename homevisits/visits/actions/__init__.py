@@ -10,6 +10,7 @@ cancel         by either side, no reason asked
 partner        one of the pair cannot come; a stand-in takes the place. Never solo
 attest         "we met" by one, agreed or corrected by the other; nobody home; on the way
 reflect        what I learned and what I will do
+remind         one's own number for texts about one's visits
 tidy           what time and withdrawals undo: run by the worker, and after every withdrawal
 seats          places in a team with their proofs and the time they take (used by the verbs)
 record         one line of history, the plan of texts, what the database says (used by the verbs)
@@ -25,6 +26,7 @@ from homevisits.visits.actions.look import Offer, Offered, StandIn, check, look,
 from homevisits.visits.actions.move import move
 from homevisits.visits.actions.partner import cannot_come, replace_partner
 from homevisits.visits.actions.reflect import reflect
+from homevisits.visits.actions.remind import give_phone
 from homevisits.visits.actions.tidy import tidy
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "check",
     "decline",
     "family_answers",
+    "give_phone",
     "look",
     "look_again",
     "move",

@@ -12,6 +12,6 @@ def _words() -> dict[str, object]:
     return {"visit_words": words}
 
 
-from homevisits.visits.web import afterwards, leave, mine, office, visit  # noqa: E402 - the pages add themselves to bp
+from homevisits.visits.web import afterwards, leave, mine, office, remind, visit  # noqa: E402 - the pages add themselves to bp
 
-__all__ = ["afterwards", "bp", "leave", "mine", "office", "visit"]
+__all__ = ["afterwards", "bp", "leave", "mine", "office", "remind", "visit"]

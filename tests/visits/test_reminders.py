@@ -1,0 +1,122 @@
+"""The number on Me: one's own choice, checked, removable, seen by nobody else; a stop there stops texts there."""
+
+import re
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from homevisits import clock
+from homevisits.db import Database
+from homevisits.messages import optout
+from homevisits.messages.models import OutboxText
+from homevisits.people.models import Educator
+from homevisits.problems import RulesBroken
+from homevisits.visits import actions
+from tests.shell import doors
+from tests.visits.test_actions import arrange, book
+from tests.world import NOW, Town, build
+
+TYPED, KEPT = "(651) 555-0142", "+16515550142"
+
+
+@pytest.fixture
+def town(sqlite_database: Database) -> Town:
+    clock.use(lambda: NOW)
+    return build(sqlite_database)
+
+
+def client_of(town: Town, who: str) -> FlaskClient:
+    return doors.browser_of(doors.app_of(town.database), town.actors[who])
+
+
+def phone_of(town: Town, who: str) -> str | None:
+    with town.database.reading() as session:
+        return session.scalar(select(Educator.phone).where(Educator.id == town.educators[who]))
+
+
+def to_me(town: Town) -> list[tuple[str, str]]:
+    with town.database.reading() as session:
+        rows = session.scalars(select(OutboxText).where(OutboxText.pace == "staff").order_by(OutboxText.id)).all()
+        return [(row.template, row.state) for row in rows]
+
+
+def test_a_number_is_given_shown_to_its_owner_and_taken_back(town: Town) -> None:
+    luis = client_of(town, "Luis")
+    assert luis.post("/me/phone", data={"phone": TYPED}).status_code == 303
+    assert phone_of(town, "Luis") == KEPT
+    assert TYPED in luis.get("/me").text
+    assert "Remove the number" in luis.get("/me").text
+    assert luis.post("/me/phone", data={"phone": ""}).status_code == 303
+    assert phone_of(town, "Luis") is None
+    assert "Remove the number" not in luis.get("/me").text
+
+
+@pytest.mark.parametrize("typed", ["call me", "12", "555-0142", "<b>", "9" * 300])
+def test_what_is_no_number_is_refused_and_kept_in_its_field(town: Town, typed: str) -> None:
+    answer = client_of(town, "Luis").post("/me/phone", data={"phone": typed})
+    assert answer.status_code == 422
+    assert 'href="#phone"' in answer.text
+    assert re.search(r'id="phone-problem"', answer.text)
+    assert phone_of(town, "Luis") is None
+
+
+def test_visits_ahead_follow_the_number_at_once(town: Town) -> None:
+    arrange(town)
+    luis = client_of(town, "Luis")
+    luis.post("/me/phone", data={"phone": TYPED})
+    assert to_me(town) == [("staff_reminder", "queued")]
+    luis.post("/me/phone", data={"phone": "(651) 555-0143"})
+    assert to_me(town) == [("staff_reminder", "cancelled"), ("staff_reminder", "queued")]
+    luis.post("/me/phone", data={"phone": ""})
+    assert to_me(town) == [("staff_reminder", "cancelled"), ("staff_reminder", "cancelled")]
+
+
+def test_whoever_is_asked_along_is_texted_once_the_number_is_there(town: Town) -> None:
+    book(town)
+    client_of(town, "Luis").post("/me/phone", data={"phone": TYPED})
+    assert to_me(town) == [("staff_asked", "queued")]
+
+
+def test_nobody_else_sees_the_number(town: Town) -> None:
+    visit_id = arrange(town)
+    client_of(town, "Luis").post("/me/phone", data={"phone": TYPED})
+    for who, address in [
+        ("Grace", f"/visits/{visit_id}"),
+        ("Grace", "/me"),
+        ("coordinator", f"/visits/{visit_id}"),
+        ("coordinator", "/people"),
+        ("coordinator", "/visits"),
+        ("coordinator", "/today"),
+    ]:
+        answer = client_of(town, who).get(address, follow_redirects=True)
+        assert "555-0142" not in answer.text, (who, address)
+        assert KEPT not in answer.text, (who, address)
+
+
+def test_a_stop_from_that_phone_ends_texts_there_and_me_says_so(town: Town) -> None:
+    arrange(town)
+    luis = client_of(town, "Luis")
+    luis.post("/me/phone", data={"phone": TYPED})
+    with town.session() as session:
+        optout.stop(session, KEPT, "family", NOW, evidence="inbound:1")
+    assert to_me(town) == [("staff_reminder", "suppressed")]
+    assert "You asked for no texts at this number" in luis.get("/me").text
+
+
+def test_whoever_does_not_visit_has_no_number_to_give(town: Town) -> None:
+    assert client_of(town, "coordinator").post("/me/phone", data={"phone": TYPED}).status_code == 403
+    with town.session() as session, pytest.raises(RulesBroken):
+        actions.give_phone(session, town.actors["coordinator"], TYPED, town.policy, NOW)
+
+
+def test_the_page_tells_in_spanish_what_the_texts_say_in_spanish(town: Town) -> None:
+    luis = client_of(town, "Luis")
+    luis.post("/language", data={"language": "es"})
+    luis.post("/me/phone", data={"phone": TYPED})
+    arrange(town)
+    with town.database.reading() as session:
+        found = select(OutboxText.language, OutboxText.body).where(OutboxText.template == "staff_reminder")
+        language, body = session.execute(found).one()
+    assert language == "es"
+    assert body.startswith("Su visita con Grace")
