@@ -6,12 +6,13 @@ import json
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from twilio.request_validator import RequestValidator
 
 from homevisits.app import create_app
 from homevisits.db import Database
-from homevisits.messages import delivery, optout
-from homevisits.messages.carriers import Receipt
+from homevisits.messages import alerts, delivery, optout, reconcile
+from homevisits.messages.carriers import CarrierUnclear, Receipt
 from homevisits.messages.models import CarrierEvent, InboundText, OutboxText
 from tests.messages.conftest import NOW, PHONE, Recorder, made_settings, planned, put, rows, rules, states, tick
 
@@ -161,3 +162,113 @@ def test_a_report_on_something_else_is_kept_and_changes_nothing(client: FlaskCli
     assert client.post(path, data=form, headers=signed(path, form)).status_code == 200
     with database.reading() as session:
         assert len(session.scalars(select(CarrierEvent)).all()) == 1
+
+
+def post(client: FlaskClient, path: str, **form: str) -> int:
+    """A signed call."""
+    return client.post(path, data=form, headers=signed(path, form)).status_code
+
+
+def test_all_that_is_told_is_kept_and_without_an_id_there_is_nothing_to_keep(
+    client: FlaskClient, database: Database
+) -> None:
+    path = "/twilio/status/" + "a" * 32
+    assert post(client, path, MessageStatus="sent") == 400
+    assert post(client, path, MessageSid="SM9", MessageStatus="Sent", BrandNew="ñ", RawDlrDoneDate="2610051500") == 200
+    with database.reading() as session:
+        (event,) = session.scalars(select(CarrierEvent)).all()
+        kept = (event.status, event.token, event.applied_at, json.loads(event.raw))
+    told = {"MessageSid": "SM9", "MessageStatus": "Sent", "BrandNew": "ñ", "RawDlrDoneDate": "2610051500"}
+    assert kept == ("sent", "a" * 32, None, told)
+
+
+def test_a_webhook_that_fails_is_told_again_and_a_person_hears_of_it(
+    client: FlaskClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = sent(database)
+
+    def breaks(*_args: object) -> None:
+        raise KeyError(f"a bug that quotes {PHONE}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("homevisits.messages.actions.report", breaks)
+        form = {"MessageSid": text.sid or "", "MessageStatus": "delivered"}
+        path = f"/twilio/status/{text.token}"
+        for _ in range(2):
+            answer = client.post(path, data=form, headers=signed(path, form))
+            assert (answer.status_code, answer.data) == (500, b"")
+        patch.setattr("homevisits.inbox.actions.keep", breaks)
+        assert client.post("/twilio/inbound", data=INBOUND, headers=signed("/twilio/inbound", INBOUND)).data == b""
+    with database.reading() as session:
+        raised = [(row.kind, row.key, row.times, row.detail) for row in alerts.open_(session)]
+    assert sorted(raised) == [("webhook", "inbound", 1, "KeyError"), ("webhook", "status", 2, "KeyError")]
+    assert states(database) == ["accepted"]
+    assert report(client, text, "delivered") == 200
+    assert states(database) == ["delivered"]
+
+
+def test_what_fails_while_the_database_is_away_is_still_an_empty_500(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(sqlite_database)
+    text = sent(sqlite_database)
+
+    def away() -> None:
+        raise OperationalError("SELECT 1", None, OSError("no space left on device"))
+
+    monkeypatch.setattr("homevisits.messages.status_web.transaction", away)
+    monkeypatch.setattr("homevisits.messages.webhooks.transaction", away)
+    assert report(client, text, "delivered") == 500
+
+
+def test_a_word_on_an_id_that_is_not_known_yet_is_applied_once_it_is(client: FlaskClient, database: Database) -> None:
+    """A carrier whose callbacks carry no token of ours may be faster than its answer."""
+    put(database, planned())
+    with database.transaction() as session:
+        claimed = delivery.claim(session, rules(), NOW, ["recorder"])
+    assert claimed is not None
+    assert post(client, "/twilio/status/none", MessageSid="SMlate", MessageStatus="delivered") == 200
+    assert states(database) == ["sending"]
+    with database.transaction() as session:
+        came = delivery.Result("accepted", receipt=Receipt("SMlate", "queued"))
+        delivery.note(session, claimed, came, rules(), NOW)
+    assert states(database) == ["accepted"]
+    assert reconcile.look(database, [Recorder()], lambda: NOW) == 1
+    assert states(database) == ["delivered"]
+    assert reconcile.look(database, [Recorder()], lambda: NOW) == 0
+
+
+def test_the_same_word_told_again_with_the_token_settles_what_nobody_knew(
+    client: FlaskClient, database: Database
+) -> None:
+    put(database, planned())
+    with database.transaction() as session:
+        assert delivery.claim(session, rules(), NOW, ["recorder"]) is not None
+        delivery.lapse(session, NOW + 2 * delivery.LEASE)
+    assert post(client, "/twilio/status/none", MessageSid="SMlate", MessageStatus="delivered") == 200
+    assert states(database) == ["unknown"]
+    assert report(client, rows(database)[0], "delivered") == 200
+    assert states(database) == ["delivered"]
+
+
+def test_a_second_id_for_one_attempt_is_a_contradiction_and_changes_nothing(
+    client: FlaskClient, database: Database
+) -> None:
+    text = sent(database)
+    assert post(client, f"/twilio/status/{text.token}", MessageSid="SMother", MessageStatus="undelivered") == 200
+    row = rows(database)[0]
+    assert (row.state, row.sid) == ("accepted", text.sid)
+    with database.reading() as session:
+        assert [one.kind for one in alerts.open_(session)] == ["contradiction"]
+
+
+def test_a_status_of_another_attempts_id_is_that_attempts(client: FlaskClient, database: Database) -> None:
+    """Two alike were unclear at once and a look gave one the other's id: a status goes where its id is."""
+    put(database, planned("a"), planned("b", to="+15555550102"))
+    carrier = Recorder(CarrierUnclear("no_answer"))
+    tick(database, carrier)
+    unclear, known = rows(database)
+    assert (unclear.state, known.state) == ("unknown", "accepted")
+    path = f"/twilio/status/{unclear.token}"
+    assert post(client, path, MessageSid=known.sid or "", MessageStatus="delivered") == 200
+    assert states(database) == ["unknown", "delivered"]
