@@ -11,6 +11,7 @@ from homevisits.access import Actor
 from homevisits.inbox import conversation_page as pages
 from homevisits.inbox.actions import answers, binding
 from homevisits.inbox.actions.hearing import Hearing, language_of
+from homevisits.inbox.conversation_with import find
 from homevisits.inbox.conversations import rest
 from homevisits.invitations.models import Answer
 from homevisits.messages import optout
@@ -35,9 +36,9 @@ def decide(
 
     A polite stop that a person understood is the family's own: it may lift it by text, as any other of its own.
     """
-    who = pages.find(session, actor, thread_id, now)
+    who = find(session, actor, thread_id, now)
     row = session.get(InboundText, inbound_id)
-    if row is None or row.phone != who.thread.phone or row.intent not in pages.TASKS or not row.needs_person:
+    if row is None or row.phone != who.number or row.intent not in pages.TASKS or not row.needs_person:
         raise NotFound
     if said not in CHOICES[row.intent]:
         raise RulesBroken([Problem("not_a_choice")])

@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor, Permission, Role
+from homevisits.access import Actor, Role
 from homevisits.inbox import conversation_list as lists
-from homevisits.inbox.models import Thread
-from homevisits.inbox.written import Kept, children
-from homevisits.messages import optout
-from homevisits.messages.models import WAITING, InboundText, OutboxText, Phone, TextingEntry
-from homevisits.people.models import Account, AccountGrant, Caregiver, Family, Person, School, Student
-from homevisits.problems import NotFound
+from homevisits.inbox.conversation_with import With, find
+from homevisits.messages.models import WAITING, InboundText, OutboxText
+from homevisits.people.models import Account, AccountGrant
 from homevisits.visits.models import Visit, VisitMember
 
 SHOWN = 60
@@ -52,31 +49,6 @@ class Colleague:
 
 
 @dataclass(frozen=True)
-class With:
-    """Who a conversation is with, and how they can be reached. ``phone`` only for those who may call it."""
-
-    thread: Thread
-    office: bool
-    phone: str | None
-    families: tuple[str, ...]
-    family_ids: frozenset[int]
-    caregiver: str
-    language: str
-    zone: str
-    school_id: int | None
-    school: str
-    since: datetime | None  # an educator reads from here on; None: everything
-    stopped: TextingEntry | None
-    phone_state: str
-    may_write: bool  # somebody we may speak to has this phone, or nobody we know
-
-    @property
-    def can_text(self) -> bool:
-        """Whether a text may leave."""
-        return self.stopped is None and self.phone_state == "ok" and self.may_write
-
-
-@dataclass(frozen=True)
 class Talk:
     """The whole page."""
 
@@ -90,96 +62,13 @@ class Talk:
     colleagues: tuple[Colleague, ...]
 
 
-def find(session: Session, actor: Actor, thread_id: int, now: datetime) -> With:
-    """Who the conversation is with. Raises `NotFound` for whoever may not read it."""
-    office = lists.of_office(actor)
-    found = session.execute(
-        select(Thread, office.label("office")).where(Thread.id == thread_id, or_(office, lists.of_pair(actor, now)))
-    ).first()
-    if found is None:
-        raise NotFound
-    thread, by_office = found
-    share = lists.shares(session, actor, [thread.phone], now)
-    families = _families(session, actor, thread.phone, share)
-    mine = share.get(thread.phone)
-    state = session.scalar(select(Phone.state).where(Phone.e164 == thread.phone))
-    stop = optout.newest(session, thread.phone)
-    first = families[0] if families else None
-    return With(
-        thread=thread,
-        office=bool(by_office),
-        phone=thread.phone if by_office else None,
-        families=tuple(dict.fromkeys(row.family for row in families)),
-        family_ids=frozenset(row.family_id for row in families),
-        caregiver=next((row.caregiver for row in families if row.may_speak), ""),
-        language=first.language if first else _last_language(session, thread.phone),
-        zone=first.zone if first else "",
-        school_id=first.school_id if first else None,
-        school=first.school if first else "",
-        since=None if by_office or mine is None else mine.since,
-        stopped=stop if stop is not None and stop.entry == "stop" else None,
-        phone_state=state or "ok",
-        may_write=any(row.may_speak for row in families) or not families,
-    )
-
-
-@dataclass(frozen=True)
-class _FamilyOf:
-    family_id: int
-    family: str
-    language: str
-    caregiver: str
-    may_speak: bool
-    school_id: int
-    school: str
-    zone: str
-
-
-def _families(session: Session, actor: Actor, phone: str, share: dict[str, lists.Share]) -> list[_FamilyOf]:
-    """The families of a phone that the reader has to do with, at the schools the reader has to do with."""
-    held = actor.schools(Permission.ASK) if lists.is_office(actor) else frozenset[int]()
-    mine = share.get(phone)
-    here: ColumnElement[bool] = true()
-    if held is not None:
-        of_visits = Family.id.in_(mine.families) & School.id.in_(mine.schools) if mine else School.id.is_(None)
-        here = or_(School.id.in_(held), of_visits)
-    rows = session.execute(
-        select(Family, Caregiver, School)
-        .select_from(Caregiver)
-        .join(Family, Family.id == Caregiver.family_id)
-        .join(Student, Student.family_id == Family.id)
-        .join(School, School.id == Student.school_id)
-        .where(Caregiver.phone == phone, here)
-        .order_by(Family.id, Caregiver.contact_order, Caregiver.id, Student.enrolled_to.is_not(None), School.id)
-    )
-    return [
-        _FamilyOf(
-            family.id,
-            family.name,
-            family.language,
-            f"{who.given_name} {who.family_name}",
-            not who.restricted and who.left_on is None,
-            school.id,
-            school.name,
-            school.timezone,
-        )
-        for family, who, school in rows
-    ]
-
-
-def _last_language(session: Session, phone: str) -> str:
-    last = select(OutboxText.language).where(OutboxText.phone == phone).order_by(OutboxText.id.desc()).limit(1)
-    return session.scalar(last) or "en"
-
-
 def talk(session: Session, actor: Actor, thread_id: int, now: datetime, *, everything: bool = False) -> Talk:
     """The page of a conversation, the newest texts last. Raises `NotFound` for whoever may not read it."""
     who = find(session, actor, thread_id, now)
     limit = AT_MOST if everything else SHOWN
     heard, sent = _heard(session, who, limit + 1), _sent(session, actor, who, limit + 1, now)
     said = sorted([*heard, *sent], key=lambda one: (one.at, one.ours, one.id))
-    thread = who.thread
-    since = thread.waiting_since
+    since = who.waiting_since
     if since is not None and who.since is not None:
         since = max(since, who.since)
     return Talk(
@@ -188,14 +77,14 @@ def talk(session: Session, actor: Actor, thread_id: int, now: datetime, *, every
         older=len(said) > limit and not everything,
         waiting_since=since,
         late=since is not None and now - since >= lists.LATE,
-        assigned_to=thread.assigned_to,
-        assigned=session.scalar(select(Account.name).where(Account.id == thread.assigned_to)),
+        assigned_to=who.assigned_to,
+        assigned=session.scalar(select(Account.name).where(Account.id == who.assigned_to)),
         colleagues=colleagues(session, who, now),
     )
 
 
 def _heard(session: Session, who: With, limit: int) -> list[Said]:
-    found = select(InboundText).where(InboundText.phone == who.thread.phone).order_by(InboundText.id.desc())
+    found = select(InboundText).where(InboundText.phone == who.number).order_by(InboundText.id.desc())
     if who.since is not None:
         found = found.where(InboundText.received_at >= who.since)
     return [
@@ -218,7 +107,7 @@ def _sent(session: Session, actor: Actor, who: With, limit: int, now: datetime) 
 
     The plan for later is no part of a conversation. An educator reads what is about their own visits, no more.
     """
-    phone = who.thread.phone
+    phone = who.number
     later = and_(OutboxText.state.in_(WAITING), OutboxText.not_before > now, OutboxText.written_by.is_(None))
     called_off = and_(OutboxText.state == "cancelled", OutboxText.written_by.is_(None))
     found = select(OutboxText).where(OutboxText.phone == phone, ~later, ~called_off)
@@ -270,23 +159,3 @@ def colleagues(session: Session, who: With, now: datetime) -> tuple[Colleague, .
         Account.active, or_(Account.id.in_(coordinates), Account.id.in_(pair))
     )
     return tuple(Colleague(*row) for row in session.execute(found.order_by(Account.name, Account.id)))
-
-
-def kept_from_texts(session: Session, who: With) -> Kept:
-    """What a text to this phone must not say."""
-    families = select(Caregiver.family_id).where(Caregiver.phone == who.thread.phone)
-    names = session.execute(select(Student.given_name, Student.family_name).where(Student.family_id.in_(families)))
-    homes = session.scalars(select(Family.address).where(Family.id.in_(families), Family.address.is_not(None)))
-    return Kept(children((given, family) for given, family in names), tuple(home for home in homes if home))
-
-
-def of_staff(session: Session, numbers: Sequence[str]) -> bool:
-    """Whether one of `numbers` (E.164) is a colleague's own."""
-    found = select(Person.id).where(Person.phone.in_(numbers))
-    return session.scalar(found.limit(1)) is not None
-
-
-def last_heard(session: Session, phone: str) -> datetime | None:
-    """When the phone last texted us."""
-    found = select(InboundText.received_at).where(InboundText.phone == phone).order_by(InboundText.id.desc()).limit(1)
-    return session.scalar(found)

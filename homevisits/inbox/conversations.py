@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from homevisits.access import Actor, Permission
 from homevisits.inbox import conversation_page as pages
+from homevisits.inbox import conversation_with as whom
 from homevisits.inbox import queries, threads, written
-from homevisits.inbox.conversation_page import With
+from homevisits.inbox.conversation_with import With
 from homevisits.inbox.models import Thread
 from homevisits.messages import hours, kinds, optout, outbox, packs
-from homevisits.messages.models import InboundText, OutboxText, TextingEntry
+from homevisits.messages.models import InboundText, OutboxText
 from homevisits.messages.segments import Segments, segments
 from homevisits.messages.texts import PlannedText
 from homevisits.people import phones
@@ -73,13 +74,13 @@ def check(
 
     ``zone``: the installation's, for a number that belongs to no family.
     """
-    who = pages.find(session, actor, thread_id, now)
+    who = whom.find(session, actor, thread_id, now)
     body = written.clean(draft.body)
     refuse_if_any([*_closed(who), *_problems(session, who, draft, body)])
     reads = packs.render(draft.language, draft.canned, {"school": who.school}) if draft.canned else body
     reads = reads if draft.canned else written.as_sent(body, _letters(draft.language))
     opens = hours.opens(now, who.zone or zone, hours.Limits.of(policy))
-    heard = pages.last_heard(session, who.thread.phone)
+    heard = whom.last_heard(session, who.number)
     pace = "reply" if heard is not None and now - heard <= REPLY_WITHIN else "written"
     may_urge = pace == "written" and opens is not None and _may_urge(actor, who)
     if may_urge and draft.urgent_reason is not None:
@@ -103,15 +104,15 @@ def send(
     """Put an answer into the outbox; the same form again is the same text. Nobody waits in the conversation then."""
     if not _KEY.fullmatch(draft.key):
         raise RulesBroken([Problem("changed_meanwhile")])
-    who, about = pages.find(session, actor, thread_id, now), f"thread:{thread_id}"
+    who, about = whom.find(session, actor, thread_id, now), f"thread:{thread_id}"
     sent = session.scalar(select(OutboxText).where(OutboxText.dedupe_key == f"{about}:{draft.key}"))
-    if sent is not None and sent.phone == who.thread.phone:
+    if sent is not None and sent.phone == who.number:
         return sent
     found = check(session, actor, thread_id, draft, policy, zone, now)
     urgent = found.pace == "urgent"
     text = PlannedText(
         key=draft.key,
-        to=found.who.thread.phone,
+        to=found.who.number,
         language=draft.language,
         template=draft.canned or kinds.WRITTEN,
         params={"school": found.who.school} if draft.canned else {},
@@ -126,7 +127,7 @@ def send(
         written_by=actor.account_id,
     )
     row = outbox.put(session, about, text, now)
-    _settle(session, actor, found.who.thread.phone, now)
+    _settle(session, actor, found.who.number, now)
     return row
 
 
@@ -146,9 +147,9 @@ def _problems(session: Session, who: With, draft: Draft, body: str) -> list[Prob
         return [Problem("not_a_choice", "language")]
     if len(body) > written.MOST:
         return [Problem("too_long", "body", {"most": written.MOST})]
-    found = written.problems(body, draft.language, _letters(draft.language), pages.kept_from_texts(session, who))
+    found = written.problems(body, draft.language, _letters(draft.language), whom.kept_from_texts(session, who))
     numbers = [number for number in map(phones.normalised, written.numbers(body)) if number]
-    if numbers and pages.of_staff(session, numbers):
+    if numbers and whom.of_staff(session, numbers):
         found.append(Problem("written_staff_number", "body"))
     return found
 
@@ -172,7 +173,7 @@ def _reason_problems(reason: str) -> list[Problem]:
 
 def called(session: Session, actor: Actor, thread_id: int, now: datetime) -> None:
     """The family was answered without a text: somebody called, or met them."""
-    _settle(session, actor, pages.find(session, actor, thread_id, now).thread.phone, now)
+    _settle(session, actor, whom.find(session, actor, thread_id, now).number, now)
 
 
 def read(session: Session, actor: Actor, inbound_id: int, now: datetime) -> None:
@@ -188,34 +189,28 @@ def read(session: Session, actor: Actor, inbound_id: int, now: datetime) -> None
 
 def assign(session: Session, actor: Actor, thread_id: int, account_id: int | None, now: datetime) -> None:
     """Give the conversation to a colleague who reads it too, or to nobody."""
-    who = pages.find(session, actor, thread_id, now)
+    who = whom.find(session, actor, thread_id, now)
     if account_id is not None and account_id not in {one.account_id for one in pages.colleagues(session, who, now)}:
         raise RulesBroken([Problem("not_a_choice", "account")])
     session.execute(
         update(Thread)
-        .where(Thread.id == who.thread.id)
+        .where(Thread.id == who.id)
         .values(assigned_to=account_id, assigned_at=None if account_id is None else now)
     )
 
 
 def stop(session: Session, actor: Actor, thread_id: int, how: str, now: datetime) -> None:
     """A family told a person that it wants no more texts; anybody it tells may write that down."""
-    who = pages.find(session, actor, thread_id, now)
-    stop_phone(session, actor, who.thread.phone, how, now)
+    who = whom.find(session, actor, thread_id, now)
+    stop_phone(session, actor, who.number, how, now)
 
 
 def lift(session: Session, actor: Actor, thread_id: int, how: str, now: datetime) -> None:
     """A family told the school that it wants texts again."""
-    who = pages.find(session, actor, thread_id, now)
+    who = whom.find(session, actor, thread_id, now)
     if not who.office:
         raise NotFound
-    lift_phone(session, actor, who.thread.phone, how, now)
-
-
-def stop_of(session: Session, phone: str) -> TextingEntry | None:
-    """The stop that holds for `phone`."""
-    held = optout.newest(session, phone)
-    return held if held is not None and held.entry == "stop" else None
+    lift_phone(session, actor, who.number, how, now)
 
 
 def stop_phone(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:

@@ -15,6 +15,7 @@ from homevisits.inbox import conversation_decisions, conversations
 from homevisits.inbox import conversation_list as lists
 from homevisits.inbox import conversation_page as talks
 from homevisits.inbox import conversation_words as words
+from homevisits.inbox.conversation_with import With
 from homevisits.inbox.conversations import Draft
 from homevisits.invitations import order
 from homevisits.invitations import queries as families
@@ -242,7 +243,7 @@ def _shared() -> dict[str, Any]:
     return {"talk_words": words, "reasons": reasons, "language_name": language_name, "direction": direction}
 
 
-def _canned(who: talks.With) -> list[tuple[str, str, str]]:
+def _canned(who: With) -> list[tuple[str, str, str]]:
     """The ready answers in the family's language: name, what it is for, how it reads."""
     if not who.school:
         return []

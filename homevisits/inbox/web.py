@@ -6,8 +6,8 @@ from flask_babel import gettext as _
 
 from homevisits.access import Permission
 from homevisits.inbox import conversation_list as talks
+from homevisits.inbox import conversation_with, conversations, queries, reach
 from homevisits.inbox import conversation_words as words
-from homevisits.inbox import conversations, queries, reach
 from homevisits.invitations import actions as invitations
 from homevisits.invitations import order
 from homevisits.invitations import queries as families
@@ -78,7 +78,7 @@ def _answer_page(invitation_id: int, said: str, how: str, problems: list[Problem
     with reading() as session:
         row = order.one_asked(session, actor(), invitation_id)
         contact = families.contacts(session, [row.family_id])[row.family_id]
-        stopped = conversations.stop_of(session, contact.phone) if contact.phone else None
+        stopped = conversation_with.stop_of(session, contact.phone) if contact.phone else None
     return render_template(
         "inbox/answer.html",
         row=row,
