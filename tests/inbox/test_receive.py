@@ -18,7 +18,7 @@ from homevisits.messages.delivery import Rules
 from homevisits.messages.hours import Limits
 from homevisits.messages.models import InboundText as Row
 from homevisits.messages.models import OutboxText
-from homevisits.people.models import Caregiver, Family
+from homevisits.people.models import Caregiver
 from homevisits.problems import NotFound
 from homevisits.visits import actions as visits
 from homevisits.visits.actions import Wanted

@@ -1,7 +1,7 @@
 """What happens when a family texts: kept raw first, then understood; a stop before all else, answers to their question.
 
 =========  ==================================================================================
-receive    keep a text raw; take it in; look after those nobody took in (the worker's sweep)
+intake     keep a text raw; take it in; look after those nobody took in (the worker's sweep)
 hearing    one text as it is being taken in, and what we say back: who, in which language
 stops      stop, start, a wrong number: the ledger of texting
 binding    which question of ours an answer belongs to
@@ -13,6 +13,6 @@ handled    a person has read a text and done what it asked for
 """
 
 from homevisits.inbox.actions.handled import read_by
-from homevisits.inbox.actions.receive import InboundText, failed, keep, receive, sweep, take
+from homevisits.inbox.actions.intake import InboundText, failed, keep, receive, sweep, take
 
 __all__ = ["InboundText", "failed", "keep", "read_by", "receive", "sweep", "take"]

@@ -120,7 +120,7 @@ def _question(
         made = invitations.get(number)
         over = made is None or made.asked_at < at - A_YEAR
         closed = made is not None and made.closed_at is not None
-    since = said is not None and said.received_at >= sent
+    since = said is not None and said.received_at > sent
     fresh = since and said is not None and (recorded is None or said.taken_at is None or recorded <= said.taken_at)
     return Question(
         asks=str(row.asks),

@@ -1,0 +1,361 @@
+"""An answer finds its question: one phone and two families, a visit that moved, a choice by digit, a repeated word."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+import pytest
+from sqlalchemy import select, update
+
+from homevisits.inbox import actions, queries
+from homevisits.inbox.actions import InboundText
+from homevisits.inbox.models import Choice, Thread
+from homevisits.inbox.replies import Meaning
+from homevisits.invitations.models import ConsentEntry
+from homevisits.messages import delivery
+from homevisits.messages.carriers import Console
+from homevisits.messages.models import InboundText as Row
+from homevisits.messages.models import OutboxText, TextAlert
+from homevisits.people.models import Caregiver, Family
+from homevisits.visits import actions as visits
+from homevisits.visits.actions import Wanted
+from homevisits.visits.models import Visit
+from homevisits.visits.wanted import text_wanted
+from tests.messages.conftest import make_sender, rules
+from tests.world import NOW, POLICY, Town
+
+TEXTS: Mapping[str, object] = MappingProxyType({"visit": text_wanted})
+
+
+@dataclass
+class Phone:
+    """The Smiths' phone, held by whoever; the clock goes on by a minute with each text."""
+
+    town: Town
+    now: datetime = NOW
+    heard: list[int] = field(default_factory=list)
+
+    @property
+    def number(self) -> str:
+        return self.town.phones["Smith"]
+
+    def texts(self, body: str, *, after: timedelta = timedelta(minutes=1)) -> Meaning:
+        """It texts `body`; what we say back leaves."""
+        self.now += after
+        text = InboundText(f"SM{len(self.heard)}", self.number, "+15555550199", body)
+        self.heard.append(1)
+        with self.town.session() as session:
+            said = actions.receive(session, text, POLICY, self.now)
+        self.leave()
+        return said
+
+    def leave(self) -> None:
+        """What is due leaves, judged as a worker judges it."""
+        with self.town.session() as session:
+            make_sender(session, "console", "console")
+        delivery.tick(self.town.database, (Console(),), rules(checks=TEXTS), lambda: self.now)
+
+    def got(self) -> list[str]:
+        """What arrived at it, in order."""
+        with self.town.database.reading() as session:
+            found = select(OutboxText.template).where(OutboxText.phone == self.number, OutboxText.sent_at.is_not(None))
+            return list(session.scalars(found.order_by(OutboxText.sent_at, OutboxText.id)))
+
+    def newest(self) -> str:
+        """The words of the last text that arrived."""
+        with self.town.database.reading() as session:
+            found = select(OutboxText.body).where(OutboxText.phone == self.number, OutboxText.sent_at.is_not(None))
+            return session.scalars(found.order_by(OutboxText.sent_at.desc(), OutboxText.id.desc())).first() or ""
+
+    def row(self) -> Row:
+        """Its newest text, as we hold it."""
+        with self.town.database.reading() as session:
+            found = session.scalars(select(Row).order_by(Row.id.desc()).limit(1)).one()
+            session.expunge(found)
+            return found
+
+    def visit(self, visit_id: int) -> str:
+        """The state of a visit."""
+        with self.town.database.reading() as session:
+            return session.get_one(Visit, visit_id).state
+
+
+def arranged(phone: Phone, family: str, partner: str, day: int, lead: str = "Grace") -> int:
+    """A visit of which the family has been told, on this phone."""
+    town = phone.town
+    wanted = Wanted(town.families[family], town.educators[partner], town.at(day, 16, 30))
+    with town.session() as session:
+        visit_id = visits.book(session, town.actors[lead], wanted, POLICY, phone.now).id
+        visits.accept(session, town.actors[partner], visit_id, POLICY, phone.now)
+    phone.leave()
+    return visit_id
+
+
+@pytest.fixture
+def phone(town: Town) -> Phone:
+    return Phone(town)
+
+
+@pytest.fixture
+def shared(town: Town) -> Phone:
+    """One phone for two families: the Riveras' number is the Smiths'."""
+    with town.session() as session:
+        same = update(Caregiver).where(Caregiver.id == town.caregivers["Rivera"])
+        session.execute(same.values(phone=town.phones["Smith"]))
+        session.execute(update(Family).values(language="en"))
+    return Phone(town)
+
+
+def test_trap_8_one_phone_with_two_open_questions_is_asked_by_digit_and_the_answer_is_kept(shared: Phone) -> None:
+    first = arranged(shared, "Smith", "Luis", 8)
+    second = arranged(shared, "Rivera", "Amina", 12)
+    shared.texts("1")
+    assert shared.visit(first) == shared.visit(second) == "scheduled"
+    assert shared.got()[-1] == "which"
+    # The newest stands first; a teacher, a school and a day, and nobody of the family.
+    assert (
+        "1. Grace Test, Lincoln Elementary, Mon 12 Oct; 2. Grace Test, Lincoln Elementary, Thu 8 Oct" in shared.newest()
+    )
+    shared.texts("2")
+    assert shared.visit(first) == "confirmed"
+    assert shared.visit(second) == "scheduled"
+    assert shared.got()[-1] == "visit_confirmed"
+    # One of the two is answered, so the next answer belongs to the other.
+    shared.texts("3")
+    assert shared.visit(second) == "cancelled_by_family"
+    assert shared.visit(first) == "confirmed"
+    with shared.town.database.reading() as session:
+        (choice,) = session.scalars(select(Choice))
+        assert (choice.said, choice.chosen, json.loads(choice.options)) == (
+            "yes",
+            f"visit:{first}",
+            [f"visit:{second}", f"visit:{first}"],
+        )
+        entry = session.scalars(select(ConsentEntry).where(ConsentEntry.visit_id == first)).one()
+        assert (entry.answer, entry.evidence) == ("confirmed", "inbound:1")  # the words that said it
+
+
+def test_trap_8_the_texts_that_ask_hold_no_childs_and_no_familys_name(shared: Phone) -> None:
+    arranged(shared, "Smith", "Luis", 8)
+    arranged(shared, "Rivera", "Amina", 12)
+    shared.texts("2")
+    for name in ("Kid", "Rivera", "Smith", "Ana"):
+        assert name not in shared.newest()
+
+
+def test_what_is_no_number_of_the_choice_is_read_as_ever(shared: Phone) -> None:
+    first = arranged(shared, "Smith", "Luis", 8)
+    second = arranged(shared, "Rivera", "Amina", 12)
+    shared.texts("1")
+    shared.texts("What do you mean?")
+    assert shared.row().needs_person
+    shared.texts("9")  # a call is about both
+    assert shared.got()[-1] == "visit_call_me"
+    assert shared.visit(first) == shared.visit(second) == "scheduled"
+
+
+def test_a_newer_answer_takes_the_place_of_the_one_that_was_kept(shared: Phone) -> None:
+    first = arranged(shared, "Smith", "Luis", 8)
+    arranged(shared, "Rivera", "Amina", 12)
+    shared.texts("1")
+    shared.texts("3")  # there is no third
+    assert shared.got()[-2:] == ["which", "which"]
+    shared.texts("2")
+    assert shared.visit(first) == "cancelled_by_family"
+
+
+def test_a_choice_that_nobody_makes_in_a_day_reaches_a_person(shared: Phone) -> None:
+    first = arranged(shared, "Smith", "Luis", 8)
+    arranged(shared, "Rivera", "Amina", 12)
+    shared.texts("1")
+    later = shared.now + timedelta(hours=25)
+    assert actions.sweep(shared.town.database, POLICY, shared.now + timedelta(hours=23)) == 0
+    assert actions.sweep(shared.town.database, POLICY, later) == 1
+    assert actions.sweep(shared.town.database, POLICY, later) == 0
+    with shared.town.database.reading() as session:
+        assert session.scalars(select(Row.needs_person)).all() == [True]
+        assert session.scalars(select(Thread.waiting_since)).one() is not None
+    assert shared.visit(first) == "scheduled"
+
+
+def test_trap_7_a_stop_during_a_choice_stops_and_leaves_the_kept_answer_to_a_person(shared: Phone) -> None:
+    first = arranged(shared, "Smith", "Luis", 8)
+    arranged(shared, "Rivera", "Amina", 12)
+    shared.texts("3")
+    shared.texts("STOP")
+    assert shared.got().count("stop_confirmed") == 1
+    assert shared.visit(first) == "scheduled"
+    with shared.town.database.reading() as session:
+        first_said = session.scalars(select(Row).order_by(Row.id)).first()
+        assert first_said is not None
+        assert first_said.needs_person
+        assert session.scalars(select(Choice.settled_at)).one() is not None
+
+
+def test_a_late_one_to_a_moved_visit_hears_the_new_time_and_confirms_nothing(phone: Phone) -> None:
+    town = phone.town
+    visit_id = arranged(phone, "Smith", "Luis", 8)
+    phone.now += timedelta(hours=1)
+    with town.session() as session:
+        visits.move(session, town.actors["Grace"], visit_id, town.at(12, 17), POLICY, phone.now)
+    # The partner has not said yes to the new time: there is none to tell yet.
+    phone.texts("1")
+    assert phone.got()[-1] == "visit_new_time_soon"
+    assert phone.visit(visit_id) == "proposed"
+    with town.session() as session:
+        visits.accept(session, town.actors["Luis"], visit_id, POLICY, phone.now)
+    # The question about the new time waits still, so "1" can only mean the old one.
+    phone.texts("1")
+    assert phone.visit(visit_id) == "scheduled"
+    assert phone.got()[-1] == "visit_now_at"
+    assert "Mon 12 Oct" in phone.newest()
+    assert "5:00 pm" in phone.newest()
+    assert phone.got().count("visit_moved") == 0  # the answer asked in its place
+    with town.database.reading() as session:
+        assert "confirmed" not in session.scalars(select(ConsentEntry.answer)).all()
+    phone.texts("1")
+    assert phone.visit(visit_id) == "confirmed"
+    assert phone.got()[-1] == "visit_confirmed"
+
+
+def test_a_late_two_hears_the_new_time_and_a_late_three_is_a_no_all_the_same(phone: Phone) -> None:
+    town = phone.town
+    visit_id = arranged(phone, "Smith", "Luis", 8)
+    phone.now += timedelta(hours=1)
+    with town.session() as session:
+        visits.move(session, town.actors["Grace"], visit_id, town.at(12, 17), POLICY, phone.now)
+        visits.accept(session, town.actors["Luis"], visit_id, POLICY, phone.now)
+    phone.texts("2")
+    assert phone.visit(visit_id) == "scheduled"
+    assert phone.got()[-1] == "visit_now_at"
+    phone.texts("3")
+    assert phone.visit(visit_id) == "cancelled_by_family"
+
+
+def test_a_one_to_the_question_about_the_new_time_confirms_it(phone: Phone) -> None:
+    town = phone.town
+    visit_id = arranged(phone, "Smith", "Luis", 8)
+    phone.now += timedelta(hours=1)
+    with town.session() as session:
+        visits.move(session, town.actors["Grace"], visit_id, town.at(12, 17), POLICY, phone.now)
+        visits.accept(session, town.actors["Luis"], visit_id, POLICY, phone.now)
+    phone.leave()
+    assert phone.got()[-1] == "visit_moved"
+    phone.texts("1")
+    assert phone.visit(visit_id) == "confirmed"
+
+
+def test_a_stand_in_does_not_make_a_yes_to_the_same_time_late(phone: Phone) -> None:
+    town = phone.town
+    visit_id = arranged(phone, "Smith", "Luis", 8)
+    with town.session() as session:
+        visits.cannot_come(session, town.actors["Luis"], visit_id, town.educators["Luis"], POLICY, phone.now)
+        visits.replace_partner(session, town.actors["Grace"], visit_id, town.educators["Amina"], POLICY, phone.now)
+        visits.accept(session, town.actors["Amina"], visit_id, POLICY, phone.now)
+    phone.texts("1")
+    assert phone.visit(visit_id) == "confirmed"
+    assert "visit_now_at" not in phone.got()
+
+
+def test_the_same_word_again_adds_nothing_and_a_change_of_mind_counts(phone: Phone) -> None:
+    visit_id = arranged(phone, "Smith", "Luis", 8)
+    for _ in range(3):
+        phone.texts("1")
+    assert phone.got().count("visit_confirmed") == 1
+    with phone.town.database.reading() as session:
+        said = session.scalars(select(ConsentEntry.answer).where(ConsentEntry.visit_id == visit_id)).all()
+        assert said == ["confirmed"]
+    phone.texts("3", after=timedelta(days=1))  # "reply 3 at any time"
+    assert phone.visit(visit_id) == "cancelled_by_family"
+
+
+def test_an_answer_after_days_still_finds_the_only_question(phone: Phone) -> None:
+    visit_id = arranged(phone, "Smith", "Luis", 13)
+    phone.texts("1", after=timedelta(hours=80))
+    assert phone.visit(visit_id) == "confirmed"
+
+
+def test_a_text_that_came_before_the_question_left_does_not_answer_it(phone: Phone) -> None:
+    town = phone.town
+    with town.session() as session:
+        kept = actions.keep(session, InboundText("SMearly", phone.number, "", "1"), phone.now)
+    phone.now += timedelta(minutes=5)
+    visit_id = arranged(phone, "Smith", "Luis", 8)
+    assert kept is not None
+    assert actions.sweep(town.database, POLICY, phone.now) == 1
+    assert phone.visit(visit_id) == "scheduled"
+    assert phone.row().needs_person
+
+
+def test_f21_a_thumb_on_our_question_is_shown_to_people_and_confirms_nothing(phone: Phone) -> None:
+    visit_id = arranged(phone, "Smith", "Luis", 8)
+    phone.texts("Liked “Lincoln Elementary: Grace Test and Luis Test would like to visit you. Reply 1 to confirm”")
+    row = phone.row()
+    assert (row.intent, row.needs_person, row.answers) == ("probable_yes", True, f"visit:{visit_id}")
+    assert phone.visit(visit_id) == "scheduled"
+    with phone.town.database.reading() as session:
+        assert len(queries.to_read(session, phone.town.actors["coordinator"])) == 1
+    phone.texts("1")  # and the digit still counts: a thumb was no answer
+    assert phone.visit(visit_id) == "confirmed"
+
+
+def test_a_stranger_with_a_wrong_number_answers_nothing_and_a_start_brings_nothing_back(phone: Phone) -> None:
+    visit_id = arranged(phone, "Smith", "Luis", 8)
+    phone.texts("Sorry, wrong number")
+    assert phone.got()[-1] == "wrong_number_confirmed"
+    assert phone.row().needs_person
+    for body in ("1", "3", "START", "Wrong number!", "STOP", "START"):
+        phone.texts(body)
+    assert phone.visit(visit_id) == "scheduled"
+    assert phone.got().count("wrong_number_confirmed") == 1
+    assert not {"start_confirmed", "stop_confirmed", "visit_confirmed"} & set(phone.got())
+
+
+def test_a_wrong_number_after_a_stop_is_not_undone_by_a_start(phone: Phone) -> None:
+    phone.texts("STOP")
+    phone.texts("wrong number")
+    phone.texts("START")
+    assert phone.got() == ["stop_confirmed"]
+
+
+def test_trap_10_a_robot_at_the_other_end_gets_no_endless_answers(phone: Phone) -> None:
+    arranged(phone, "Smith", "Luis", 8)
+    for _ in range(30):
+        phone.texts("Auto-reply: I am out of the office.", after=timedelta(seconds=20))
+    assert phone.got() == ["visit_confirm"]
+    with phone.town.database.reading() as session:
+        assert list(session.scalars(select(Row.needs_person).order_by(Row.id))).count(True) == 1
+
+
+def test_f16_trap_10_whatever_a_machine_says_it_hears_four_answers_an_hour_and_people_are_told(phone: Phone) -> None:
+    arranged(phone, "Smith", "Luis", 8)
+    for turn in range(40):
+        phone.texts(("START", "9", "hmm", "STOP", "HELP", "1", "what", "2")[turn % 8], after=timedelta(seconds=30))
+    replies = [name for name in phone.got() if name != "visit_confirm"]
+    assert len(replies) <= 4 + 1  # and the one confirmation of a stop
+    assert replies.count("stop_confirmed") == 1
+    assert phone.row().needs_person
+    with phone.town.database.reading() as session:
+        assert [alert.kind for alert in session.scalars(select(TextAlert))] == ["loop"]
+        assert session.scalars(select(Thread.waiting_since)).one() is not None
+
+
+def test_beyond_the_loop_guard_a_no_is_still_done_in_silence(phone: Phone) -> None:
+    visit_id = arranged(phone, "Smith", "Luis", 8)
+    for body in ("1", "9", "HELP", "what?", "9", "who?", "1"):
+        phone.texts(body)
+    before = phone.got()
+    phone.texts("3")
+    assert phone.visit(visit_id) == "cancelled_by_family"
+    assert phone.got() == before
+
+
+def test_a_polite_word_stops_nothing_and_waits_for_a_person(phone: Phone) -> None:
+    arranged(phone, "Smith", "Luis", 8)
+    phone.texts("I'd rather you call me instead of texting")
+    row = phone.row()
+    assert (row.intent, row.needs_person) == ("polite_stop", True)
+    assert phone.got()[-1] == "polite_stop"
+    assert "STOP" in phone.newest()

@@ -1,0 +1,86 @@
+"""Taps on a bubble, as iPhones and Androids write them out: what they quote was never said."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homevisits.inbox.replies import Meaning, meaning
+from homevisits.inbox.tapbacks import Tap, tap
+from homevisits.inbox.words import WORDS
+
+LIKED = [
+    "Liked “{}”",
+    'Liked "{}"',
+    "Loved “{}”",
+    "Loved an image",
+    "\u200aLiked\u200a “{}”\u200a",
+    "👍 to “{}”",
+    "👍🏽 to “{}”",
+    "❤️ to “{}”",
+    "Reacted 👍 to “{}”",
+    "Reacted 👍🏾 to “{}”",
+    "Reacted ❤️ to “{}”",
+    "Le gustó “{}”",
+    "Le encantó “{}”",
+    "Me gustó “{}”",
+    "Reaccionó con 👍 a “{}”",
+    "Reaccionó 👍 a «{}»",
+    "👍 a “{}”",
+    "A ajouté un cœur à « {} »",
+    "A aimé « {} »",
+]
+OTHER = [
+    "Disliked “{}”",
+    "Laughed at “{}”",
+    "Emphasized “{}”",
+    "Emphasised “{}”",
+    "Questioned “{}”",
+    "Removed a heart from “{}”",
+    "Removed a like from “{}”",
+    "Removed an exclamation from “{}”",
+    "Removed 👍 from “{}”",
+    "Reacted 😢 to “{}”",
+    "👎 to “{}”",
+    "No le gustó “{}”",
+    "Se rió de “{}”",
+    "Destacó “{}”",
+    "Enfatizó “{}”",
+    "Cuestionó “{}”",
+    "Eliminó un me gusta de “{}”",
+    "Quitó un corazón de “{}”",
+    "Laughed at a photo",
+]
+QUOTED = (
+    "STOP",
+    "Lincoln: Ana and Luis would like to visit you. Reply 1 to confirm… STOP ends texts.",
+    "1",
+    "line one\nline two",
+)
+
+
+@pytest.mark.parametrize("quoted", QUOTED)
+@pytest.mark.parametrize("sentence", LIKED)
+def test_f21_a_liking_is_a_probable_yes_and_never_an_answer(sentence: str, quoted: str) -> None:
+    assert tap(sentence.format(quoted)) is Tap.LIKED
+    assert meaning(sentence.format(quoted)) is Meaning.PROBABLE_YES
+
+
+@pytest.mark.parametrize("quoted", QUOTED)
+@pytest.mark.parametrize("sentence", OTHER)
+def test_f21_any_other_tap_says_nothing_whatever_it_quotes(sentence: str, quoted: str) -> None:
+    assert tap(sentence.format(quoted)) is Tap.OTHER
+    assert meaning(sentence.format(quoted)) is Meaning.TAPBACK
+
+
+@given(st.sampled_from(LIKED + OTHER), st.sampled_from(sorted(WORDS[Meaning.STOP])), st.text(max_size=40))
+def test_f21_no_tap_that_quotes_a_stop_is_one(sentence: str, word: str, more: str) -> None:
+    assert meaning(sentence.format(word.upper())) in (Meaning.PROBABLE_YES, Meaning.TAPBACK)
+    assert meaning(sentence.format(f"{more} {word}")) in (Meaning.PROBABLE_YES, Meaning.TAPBACK)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["I liked it", "Loved meeting you", "STOP", "“STOP”", "Disliked", "Removed", "to “you”", "1 to confirm", "👍", ""],
+)
+def test_what_a_person_wrote_is_no_tap(body: str) -> None:
+    assert tap(body) is None
