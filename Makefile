@@ -9,7 +9,7 @@ WORKERS ?= 2
 TESTS   ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench mutants lock wheel pictures clean
+.PHONY: help demo test soak check format bench mutants lock wheel pictures clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -19,6 +19,9 @@ demo: .venv/.runtime  ## a sample district in the browser: make demo [RESET=1] [
 
 test: .venv/.development  ## every test, on SQLite and PostgreSQL
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
+
+soak: .venv/.development  ## the long run: workers killed 200 times on each engine, 10,000 texts among 8 processes
+	@HOMEVISITS_SOAK=1 $(BIN)/python -m pytest -q -p no:randomly tests/faults/test_killed_workers.py
 
 check: .venv/.development  ## format, lint, types, import contracts, migrations equal models
 	$(BIN)/ruff format --check .

@@ -16,6 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from homevisits import clock, leases, logs
 from homevisits.attendance import actions as attendance
 from homevisits.db import Database
+from homevisits.inbox import actions as inbox
 from homevisits.invitations.wanted import text_wanted as invitation_wanted
 from homevisits.messages import carriers, days, delivery, reconcile, retention, senders
 from homevisits.messages.carriers import Carrier
@@ -99,6 +100,7 @@ def ticks(settings: Settings, database: Database, stop: threading.Event | None =
         leased("senders", 60, lambda: _senders(database, settings)),
         leased("visits", 5, lambda: tidy(database, policy)),
         Tick("texts", 1, lambda: delivery.tick(database, out, rules, clock.now, MOST, stop=stop).total()),
+        leased("inbound", 5, lambda: inbox.sweep(database, policy, clock.now())),
         leased("lapse", 30, lambda: _lapse(database)),
         leased("look", 10, lambda: reconcile.look(database, out, clock.now)),
         leased("poll", 300, lambda: reconcile.poll(database, out, clock.now)),

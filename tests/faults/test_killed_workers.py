@@ -1,0 +1,131 @@
+"""F1, F17, F20: workers that are killed, many workers, many planners. What the other side wrote down is the judge."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from homevisits.db import Database
+from homevisits.messages import delivery, outbox, reconcile
+from homevisits.messages.carriers import chosen
+from homevisits.messages.models import Attempt, OutboxText
+from tests.faults.zygote import ROOT, Zygote, real_now, reminders, zygote
+from tests.messages.conftest import NOW, made_settings, make_sender, planned, rules
+
+SOAK = bool(os.environ.get("HOMEVISITS_SOAK"))
+"""The long run, behind `make soak`."""
+KILLS = 200 if SOAK else 20
+ROWS = 10_000 if SOAK else 400
+AT_A_TIME = 25
+
+
+@pytest.fixture
+def children(tmp_path: Path) -> Iterator[Zygote]:
+    with zygote(tmp_path / "children.log") as made:
+        yield made
+
+
+@contextmanager
+def fake(log: Path) -> Iterator[str]:
+    """Twilio's stand-in as a process of its own, which outlives every worker."""
+    command = [sys.executable, "-m", "tests.messages.fake_twilio", "--log", str(log), "--latency-ms", "15"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.kill()
+
+
+def taken(log: Path) -> list[str]:
+    """Every phone the other side took a text for, as often as it did."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    return [json.loads(line)["to"] for line in lines]
+
+
+def ask(database: Database, first: int, count: int) -> None:
+    """Texts that may leave at any hour, each to a phone of its own."""
+    now = real_now()
+    texts = [
+        planned("answer", to=f"+1555{n:07}", not_before=now, expires_at=now + timedelta(hours=12))
+        for n in range(first, first + count)
+    ]
+    with database.transaction() as session:
+        make_sender(session, "twilio")
+        outbox.put_many(session, [(f"thing:{text.to}", text) for text in texts], now)
+
+
+def test_f1_workers_killed_at_any_instant_double_nothing_and_lose_nothing(
+    database: Database, tmp_path: Path, children: Zygote
+) -> None:
+    chance, log = random.Random(f"{database.engine.dialect.name}{KILLS}"), tmp_path / "taken.jsonl"
+    with fake(log) as twilio:
+        for kill in range(KILLS):
+            ask(database, kill * AT_A_TIME, AT_A_TIME)
+            child = children.begin("work", twilio=twilio, database=database.url)
+            before, until = len(taken(log)), time.monotonic() + 20
+            while len(taken(log)) - before < chance.randint(0, AT_A_TIME) and time.monotonic() < until:
+                time.sleep(0.003)
+            time.sleep(chance.random() * 0.03)
+            children.kill(child)
+        said = (tmp_path / "children.log").read_text(encoding="utf-8")
+        assert "Traceback" not in said, said[-3000:]
+        settle_all(database, twilio)
+    counts = Counter(taken(log))
+    doubled = {phone for phone, times in counts.items() if times > 1}
+    with database.reading() as session:
+        states = dict(session.execute(select(OutboxText.state, func.count()).group_by(OutboxText.state)).all())
+        phones = set(session.scalars(select(OutboxText.phone)))
+        ambiguous = session.scalar(select(func.count()).where(Attempt.looks > 0))
+    assert (doubled, phones - counts.keys()) == (set(), set())
+    assert states == {"accepted": KILLS * AT_A_TIME}
+    assert ambiguous, "no worker was killed at a moment that mattered"
+
+
+def settle_all(database: Database, twilio: str) -> None:
+    """What the next worker does in the quarter of an hour after the last one was killed."""
+    carriers = chosen(made_settings(twilio, database.url))
+    for minutes in (0, 2, 3, 5, 8, 14, 20, 26):
+        moment = real_now() + timedelta(minutes=minutes)
+        with database.transaction() as session:
+            delivery.lapse(session, moment)
+        reconcile.look(database, carriers, lambda: moment)  # noqa: B023 - called at once
+        delivery.tick(database, carriers, rules(threads=4), lambda: moment, 100_000)  # noqa: B023 - called at once
+
+
+def test_f17_eight_processes_send_each_text_once(database: Database, tmp_path: Path, children: Zygote) -> None:
+    with database.transaction() as session:
+        make_sender(session)
+        outbox.put_many(session, reminders(ROWS), NOW)
+    files = [tmp_path / f"sent-{number}" for number in range(8)]
+    started = [children.begin("drain", database=database.url, path=str(file)) for file in files]
+    ends = [children.wait(child) for child in started]
+    assert ends == [0] * 8, (tmp_path / "children.log").read_text(encoding="utf-8")[-3000:]
+    counts = Counter(line for file in files for line in file.read_text(encoding="utf-8").split())
+    assert len(counts) == ROWS
+    assert set(counts.values()) == {1}
+    with database.reading() as session:
+        states = dict(session.execute(select(OutboxText.state, func.count()).group_by(OutboxText.state)).all())
+    assert states == {"accepted": ROWS}
+
+
+def test_f20_three_planners_at_once_plan_each_reminder_once(
+    database: Database, tmp_path: Path, children: Zygote
+) -> None:
+    for _again in range(2):
+        started = [children.begin("plan", database=database.url, count=600) for _ in range(3)]
+        ends = [children.wait(child) for child in started]
+        assert ends == [0] * 3, (tmp_path / "children.log").read_text(encoding="utf-8")[-3000:]
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(OutboxText)) == 600
+        assert session.scalar(select(func.count(OutboxText.dedupe_key.distinct()))) == 600

@@ -1,0 +1,141 @@
+"""A process that has imported the house and makes children of itself when told: quick to start, killed at will."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import homevisits.tables  # noqa: F401 - the tables that texts refer to
+from homevisits import worker
+from homevisits.db import Database
+from homevisits.messages import delivery, outbox
+from homevisits.messages.carriers import Receipt
+from tests.messages.conftest import NOW, Recorder, made_settings, planned, rules
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Zygote:
+    """A handle on the process: `begin` makes a child, `kill` ends one at once, `wait` until one has ended by itself."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def begin(self, what: str, **more: object) -> int:
+        """Start a child that does `what`; its number."""
+        return self._ask(do=what, **more)
+
+    def kill(self, child: int) -> None:
+        """kill -9, and take it off the list of processes."""
+        os.kill(child, 9)
+        self.wait(child)
+
+    def wait(self, child: int) -> int:
+        """The exit status of a child."""
+        return self._ask(do="wait", child=child)
+
+    def _ask(self, **asked: object) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+@contextmanager
+def zygote(log: Path) -> Iterator[Zygote]:
+    """Start the process; what its children say lies in `log`."""
+    command = [sys.executable, "-m", "tests.faults.zygote", str(log)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Zygote(process)
+        finally:
+            process.kill()
+
+
+def work(twilio: str, database: str) -> None:
+    """The worker as it is, with texts going to a stand-in of Twilio."""
+    worker.run(made_settings(twilio, database))
+
+
+class Scribe(Recorder):
+    """Takes every text and writes down that it did."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.out = open(path, "a", buffering=1, encoding="utf-8")  # noqa: SIM115 - ends with the process
+
+    def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Receipt:
+        """Take a text."""
+        self.out.write(f"{to}\n")
+        return super().send(to, body, token, sender=sender, valid_for=valid_for)
+
+
+def drain(database: str, path: str) -> None:
+    """Send what is due until nothing is."""
+    carrier = Scribe(path)
+    mine = Database(database)
+    quiet = 0
+    while quiet < 3:
+        sent = delivery.tick(mine, (carrier,), rules(threads=2), lambda: NOW, 100_000)
+        quiet = 0 if sent else quiet + 1
+        time.sleep(0.02)
+
+
+def plan(database: str, count: int) -> None:
+    """What the planner of reminders does."""
+    with Database(database).transaction() as session:
+        outbox.put_many(session, reminders(count), NOW)
+
+
+def reminders(count: int) -> list[tuple[str, Any]]:
+    """So many reminders, each to a phone of its own."""
+    params = {"school": "Lincoln", "people": "Grace and Luis", "day": "Tue 13 Oct", "time": "6:15 pm"}
+    return [
+        (
+            f"thing:{n}",
+            planned("reminder", to=f"+1555{n:07}", template="visit_reminder", params=params,
+                    expires_at=NOW + timedelta(days=3)),
+        )
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def real_now() -> datetime:
+    """The machine's own time."""
+    return datetime.now(UTC)
+
+
+def main(log: str) -> None:
+    """Make children until the input ends."""
+    what = {"work": work, "drain": drain, "plan": plan}
+    for line in sys.stdin:
+        asked = json.loads(line)
+        do = asked.pop("do")
+        if do == "wait":
+            print(os.waitstatus_to_exitcode(os.waitpid(asked["child"], 0)[1]), flush=True)
+            continue
+        child = os.fork()
+        if child == 0:
+            said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            for stream in (1, 2):
+                os.dup2(said, stream)
+            try:
+                what[do](**asked)
+            except BaseException:
+                traceback.print_exc()
+                sys.stderr.flush()
+                os._exit(1)
+            os._exit(0)
+        print(child, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
