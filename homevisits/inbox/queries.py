@@ -17,6 +17,8 @@ from homevisits.people.models import Caregiver, Family, School, Student
 from homevisits.visits.models import LIVE, Visit, VisitMember
 
 MOST = 50
+TELLS_THE_TIME = ("visit_confirm", "visit_moved", "visit_now_at")
+"""Texts from which a family learns when its visit is. What its pair is texted tells the family nothing."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class ToRead:
     received_at: datetime
     stopped: bool
     thread_id: int | None = None
+    decide: bool = False  # what it may mean is for a person to decide, in the conversation
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,7 @@ def to_read(session: Session, actor: Actor) -> list[ToRead]:
             row.received_at,
             row.intent == "stop",
             threads.get(row.phone),
+            row.phone in threads and row.intent in ("polite_stop", "wrong_number", "probable_yes"),
         )
         for row in rows
         if row.phone in seen
@@ -217,7 +221,13 @@ def _did_not_leave() -> ColumnElement[bool]:
     """The question itself never reached the family: it failed, came too late, or was held back."""
     asked = OutboxText.about == literal("invitation:").concat(cast(Invitation.id, Text))
     lost = OutboxText.state.in_(("undelivered", "rejected", "dead", "expired", "suppressed", "unknown"))
-    return select(OutboxText.id).where(asked, OutboxText.template == "invitation", lost).exists()
+    gone = or_(lost, _waits_for_words())
+    return select(OutboxText.id).where(asked, OutboxText.template == "invitation", gone).exists()
+
+
+def _waits_for_words() -> ColumnElement[bool]:
+    """The text is held until somebody approves its words, or lets it go on: too long for a family that waits."""
+    return and_(OutboxText.state == "held", OutboxText.hold_reason.in_(("language", "template", "consent")))
 
 
 def _never_answered() -> ColumnElement[bool]:
@@ -239,16 +249,11 @@ def _callable(session: Session, families: Collection[int]) -> dict[int, tuple[st
 
 def need_partner(session: Session, actor: Actor) -> list[Ahead]:
     """Visits ahead of which one of the two cannot come, soonest first."""
+    pair = VisitMember.educator_id.in_((Visit.lead_id, Visit.partner_id))
     rows = session.execute(
         select(Visit.id, School.name, School.timezone, Visit.starts_at)
         .join(School, School.id == Visit.school_id)
-        .join(
-            VisitMember,
-            and_(
-                VisitMember.visit_id == Visit.id,
-                VisitMember.educator_id.in_((Visit.lead_id, Visit.partner_id)),
-            ),
-        )
+        .join(VisitMember, and_(VisitMember.visit_id == Visit.id, pair))
         .where(
             Visit.state.in_(LIVE),
             VisitMember.state.in_(("declined", "unable", "withdrawn")),
@@ -262,9 +267,14 @@ def need_partner(session: Session, actor: Actor) -> list[Ahead]:
 
 
 def need_telling(session: Session, actor: Actor, now: datetime) -> list[Ahead]:
-    """Visits ahead of whose time no text could tell the family: somebody calls. Soonest first."""
-    told = OutboxText.about == literal("visit:").concat(cast(Visit.id, Text))
-    under_way = OutboxText.state.in_(("held", "queued", "sending", "accepted", "delivered"))
+    """Visits ahead of whose time, as it is now, no text could tell the family: somebody calls. Soonest first."""
+    about = literal("visit:").concat(cast(Visit.id, Text))
+    told = and_(
+        OutboxText.about == about,
+        OutboxText.template.in_(TELLS_THE_TIME),
+        OutboxText.dedupe_key.startswith(about.concat(":v").concat(cast(Visit.version, Text)).concat(":")),
+    )
+    under_way = and_(OutboxText.state.in_(("held", "queued", "sending", "accepted", "delivered")), ~_waits_for_words())
     rows = session.execute(
         select(Visit.id, School.name, School.timezone, Visit.starts_at)
         .join(School, School.id == Visit.school_id)

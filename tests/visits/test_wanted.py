@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from homevisits.inbox import queries as inbox
 from homevisits.invitations import actions as invitations
 from homevisits.invitations import wanted as invited
 from homevisits.invitations.models import Answer
 from homevisits.messages import outbox
 from homevisits.messages.models import OutboxText
 from homevisits.messages.texts import PlannedText
-from homevisits.people.models import Caregiver, Educator, School, Student
+from homevisits.people.models import Caregiver, Educator, Family, School, Student
 from homevisits.visits import actions, wanted
 from tests.visits.test_actions import arrange, book, held, texts, visit_of
 from tests.world import Town
@@ -341,3 +342,43 @@ def test_a_school_elsewhere_tells_its_own_hours(town: Town) -> None:
         found = session.scalars(select(OutboxText).where(OutboxText.about == f"visit:{visit_id}")).all()
         assert {(row.zone, row.school_id) for row in found} == {("America/Chicago", town.school_id)}
         assert {row.params.count("5:00 pm") for row in found} == {1}
+
+
+def to_tell(town: Town) -> list[int]:
+    with town.database.reading() as session:
+        return [row.visit_id for row in inbox.need_telling(session, town.actors["coordinator"], town.now)]
+
+
+def test_a_family_no_approved_text_speaks_to_is_called_also_about_its_visit(town: Town) -> None:
+    change(town, Family, Family.id == town.families["Smith"], language="so")
+    visit_id = arrange(town, family="Smith")
+    assert texts(town, visit_id) == []
+    assert to_tell(town) == [visit_id]
+
+
+def test_a_text_to_the_pair_tells_the_family_nothing(town: Town) -> None:
+    give_phones(town, "Grace", "Luis")
+    change(town, Caregiver, Caregiver.source_id == "g-Smith", phone=None)
+    visit_id = arrange(town, family="Smith")
+    assert {phone for phone, _template in waiting(town, visit_id)} == {"201", "202"}
+    assert to_tell(town) == [visit_id]
+
+
+def test_what_was_said_of_an_older_time_tells_nothing_of_the_new_one(town: Town) -> None:
+    visit_id = arrange(town)
+    with town.session() as session:
+        leave(session, visit_id, "visit_confirm")
+        actions.move(session, town.actors["Grace"], visit_id, town.at(8, 17), town.policy, town.now)
+        actions.accept(session, town.actors["Luis"], visit_id, town.policy, town.now)
+    assert to_tell(town) == []
+    change(town, OutboxText, OutboxText.template == "visit_moved", state="dead")
+    assert to_tell(town) == [visit_id]
+
+
+@pytest.mark.parametrize(("reason", "calls"), [("language", True), ("template", True), ("quiet", False)])
+def test_a_text_held_until_somebody_approves_its_words_is_a_call_meanwhile(
+    town: Town, reason: str, calls: bool
+) -> None:
+    visit_id = arrange(town)
+    change(town, OutboxText, OutboxText.template == "visit_confirm", state="held", hold_reason=reason)
+    assert (to_tell(town) == [visit_id]) is calls
