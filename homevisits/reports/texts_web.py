@@ -41,6 +41,16 @@ def text_notice() -> dict[str, Any] | None:
         return {"code": "trial", "guests": guests.number(session)}
 
 
+@bp.app_template_global()
+def lost_texts() -> int:
+    """How many lost texts wait for the reader, for the page they begin on."""
+    who = actor()
+    if not who.may(Permission.DELIVERY):
+        return 0
+    with reading() as session:
+        return lost.number(session, who.schools(Permission.DELIVERY))
+
+
 def _today() -> date:
     return clock.local(now(), settings().timezone).date()
 
@@ -78,23 +88,12 @@ def _templates() -> dict[str, str]:
 @allow(Permission.DELIVERY)
 def page() -> str:
     """Are texts arriving?"""
-    asked, who = _asked(), actor()
+    asked = _asked()
     with reading() as session:
         found = dashboard.became(session, asked)
         wait = dashboard.waiting(session, asked, now())
-        losses = lost.waiting(session, asked.schools, now())
-        families = reach.whose(session, who, {row.phone for row in losses})
-        begin, end = (dashboard.midnight(day, asked.zone) for day in (asked.first, asked.last + timedelta(days=1)))
-        values = {
-            "lost_number": lost.number(session, asked.schools),
-            "costs": dashboard.costs(session, asked, SMALLEST_CELL),
-            "reach": reach.reach(session, asked.schools, _ready(), _today()),
-            "opt_outs": reach.opt_outs(session, asked.schools, begin, end),
-            "schools": counts.names(session, who.schools(Permission.DELIVERY)),
-            "alerts": _alerts(session) if who.may(Permission.SENDERS) else [],
-        }
-        down = dashboard.senders_down(session, now())
-        seen = reach.worker_seen(session)
+        down, seen = dashboard.senders_down(session, now()), reach.worker_seen(session)
+        values = _of_people(session, asked) | _losses(session, asked)
     notice = text_notice()
     light = verdict.verdict(
         found,
@@ -109,8 +108,6 @@ def page() -> str:
         asked=asked,
         found=found,
         wait=wait,
-        losses=losses,
-        families=families,
         light=light,
         plot=plot(found.days),
         worst=max(found.days.items(), key=lambda each: each[1]["failed"]),
@@ -118,6 +115,28 @@ def page() -> str:
         **values,
         **_words(),
     )
+
+
+def _of_people(session: Session, asked: dashboard.Asked) -> dict[str, Any]:
+    who = actor()
+    begin, end = (dashboard.midnight(day, asked.zone) for day in (asked.first, asked.last + timedelta(days=1)))
+    return {
+        "costs": dashboard.costs(session, asked, SMALLEST_CELL),
+        "reach": reach.reach(session, asked.schools, _ready(), _today()),
+        "opt_outs": reach.opt_outs(session, asked.schools, begin, end),
+        "schools": counts.names(session, who.schools(Permission.DELIVERY)),
+        "alerts": _alerts(session) if who.may(Permission.SENDERS) else [],
+    }
+
+
+def _losses(session: Session, asked: dashboard.Asked) -> dict[str, Any]:
+    """The lost texts of the schools asked for, whatever else is asked, with the names of families one may know."""
+    rows = lost.waiting(session, asked.schools, now())
+    return {
+        "losses": rows,
+        "lost_number": lost.number(session, asked.schools),
+        "families": reach.whose(session, actor(), {row.phone for row in rows}),
+    }
 
 
 def _alerts(session: Session) -> list[dict[str, Any]]:

@@ -433,6 +433,14 @@ def test_no_old_text_is_read_and_few_questions_are_asked(quick: Desk) -> None:
             assert all(any(each in row for each in ranges) for row in used), (used, sql)
 
 
+def test_lost_texts_are_told_on_the_page_people_begin_on(quick: Desk) -> None:
+    assert "lost" not in page(quick.lead, "/overview") + page(quick.coordinator, "/today")
+    quick.text("dead", "30003")
+    assert "One text was lost" in page(quick.lead, "/overview")
+    assert "One text was lost" in page(quick.coordinator, "/today")
+    assert "lost" not in page(browser_of(quick.app, quick.stranger), "/today")
+
+
 def test_every_text_has_a_name_in_the_list(quick: Desk) -> None:
     html = quick.lead.get("/delivery").get_data(as_text=True)
     assert all(f'<option value="{name}"' in html for name in packs.templates("en") if "canned" not in name)
