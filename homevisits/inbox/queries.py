@@ -269,11 +269,8 @@ def need_partner(session: Session, actor: Actor) -> list[Ahead]:
 def need_telling(session: Session, actor: Actor, now: datetime) -> list[Ahead]:
     """Visits ahead of whose time, as it is now, no text could tell the family: somebody calls. Soonest first."""
     about = literal("visit:").concat(cast(Visit.id, Text))
-    told = and_(
-        OutboxText.about == about,
-        OutboxText.template.in_(TELLS_THE_TIME),
-        OutboxText.dedupe_key.startswith(about.concat(":v").concat(cast(Visit.version, Text)).concat(":")),
-    )
+    key = OutboxText.dedupe_key.startswith(about.concat(":v").concat(cast(Visit.version, Text)).concat(":"))
+    told = and_(OutboxText.about == about, OutboxText.template.in_(TELLS_THE_TIME), key)
     under_way = and_(OutboxText.state.in_(("held", "queued", "sending", "accepted", "delivered")), ~_waits_for_words())
     rows = session.execute(
         select(Visit.id, School.name, School.timezone, Visit.starts_at)
@@ -288,16 +285,3 @@ def need_telling(session: Session, actor: Actor, now: datetime) -> list[Ahead]:
         .limit(MOST)
     )
     return [Ahead(*row) for row in rows]
-
-
-def waiting_for_answer(session: Session, actor: Actor, now: datetime) -> int:
-    """How many invitations went out by text and wait for the family's answer."""
-    said = aliased(ConsentEntry)
-    found = select(func.count()).where(
-        _at(actor, Invitation.school_id),
-        Invitation.closed_at.is_(None),
-        Invitation.asked_at > now - A_YEAR,
-        Invitation.how == "text",
-        ~select(said.id).where(said.invitation_id == Invitation.id).exists(),
-    )
-    return session.scalar(found) or 0

@@ -4,12 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, func, select, true
+from sqlalchemy.orm import Session, aliased
 
 from homevisits.access import Actor, Permission
 from homevisits.invitations import queries as families
-from homevisits.invitations.models import Invitation
+from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.invitations.order import A_YEAR
 from homevisits.messages import optout
 from homevisits.messages.models import Phone
@@ -34,6 +34,11 @@ class Unreachable:
     since: datetime | None
 
 
+def _here(actor: Actor) -> ColumnElement[bool]:
+    held = actor.schools(Permission.ASK)
+    return true() if held is None else Invitation.school_id.in_(held)
+
+
 def reasons(session: Session, phones: Collection[str]) -> dict[str, str]:
     """Why no text reaches each of `phones` that none reaches: landline | bad | wrong_number | stopped."""
     wanted = set(phones)
@@ -44,7 +49,6 @@ def reasons(session: Session, phones: Collection[str]) -> dict[str, str]:
 
 def unreachable(session: Session, actor: Actor, now: datetime) -> list[Unreachable]:
     """Families of the actor's schools whom no text reaches, by name: only those we have to do with at present."""
-    held = actor.schools(Permission.ASK)
     found = (
         select(Invitation.id, Visit.id, Family, Phone, School)
         .select_from(Invitation)
@@ -54,6 +58,7 @@ def unreachable(session: Session, actor: Actor, now: datetime) -> list[Unreachab
         .join(Phone, Phone.e164 == Caregiver.phone)
         .outerjoin(Visit, and_(Visit.invitation_id == Invitation.id, Visit.state.in_(LIVE)))
         .where(
+            _here(actor),
             Invitation.closed_at.is_(None),
             Invitation.asked_at > now - A_YEAR,
             Phone.state != "ok",
@@ -63,8 +68,6 @@ def unreachable(session: Session, actor: Actor, now: datetime) -> list[Unreachab
         .order_by(Family.name, Invitation.id.desc())
         .limit(4 * MOST)
     )
-    if held is not None:
-        found = found.where(Invitation.school_id.in_(held))
     rows = session.execute(found).all()
     contacts = families.contacts(session, {family.id for _i, _v, family, _p, _s in rows})
     shown: dict[int, Unreachable] = {}
@@ -83,3 +86,16 @@ def unreachable(session: Session, actor: Actor, now: datetime) -> list[Unreachab
                 phone.since,
             )
     return list(shown.values())[:MOST]
+
+
+def waiting_for_answer(session: Session, actor: Actor, now: datetime) -> int:
+    """How many invitations went out by text and wait for the family's answer."""
+    said = aliased(ConsentEntry)
+    found = select(func.count()).where(
+        _here(actor),
+        Invitation.closed_at.is_(None),
+        Invitation.asked_at > now - A_YEAR,
+        Invitation.how == "text",
+        ~select(said.id).where(said.invitation_id == Invitation.id).exists(),
+    )
+    return session.scalar(found) or 0

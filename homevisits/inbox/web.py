@@ -36,7 +36,7 @@ def today() -> str:
             why_unreached=words.UNREACHABLE,
             need_partner=queries.need_partner(session, who),
             need_telling=queries.need_telling(session, who, now()),
-            waiting=queries.waiting_for_answer(session, who, now()),
+            waiting=reach.waiting_for_answer(session, who, now()),
             zone=settings().timezone,
         )
 
