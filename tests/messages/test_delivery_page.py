@@ -229,6 +229,15 @@ def test_no_phone_and_no_family_is_on_the_page_but_among_the_lost(desk: Desk) ->
     assert PHONE not in desk.lead.get("/delivery").get_data(as_text=True)
 
 
+def test_a_colleagues_lost_text_names_no_family_and_offers_no_call(quick: Desk) -> None:
+    quick.text("undelivered", "30005", pace="staff", template="staff_reminder")
+    said = page(quick.coordinator)
+    assert "A colleague’s number ending in 0101" in said
+    assert "Tell them another way." in said
+    assert "Rivera" not in said
+    assert "tel:" not in quick.coordinator.get("/delivery").get_data(as_text=True)
+
+
 def test_a_lost_text_is_sent_again_once_with_all_its_tries(desk: Desk) -> None:
     number = desk.text("undelivered", "30003", attempts=6, token="t" * 32, sid="SM1", settled_at=None)
     for _ in range(2):
