@@ -101,7 +101,6 @@ def ticks(settings: Settings, database: Database, stop: threading.Event | None =
         leased("visits", 5, lambda: tidy(database, policy)),
         Tick("texts", 1, lambda: delivery.tick(database, out, rules, clock.now, MOST, stop=stop).total()),
         leased("inbound", 5, lambda: inbox.sweep(database, policy, clock.now())),
-        leased("inbound", 5, lambda: inbox.sweep(database, policy, clock.now())),
         leased("lapse", 30, lambda: _lapse(database)),
         leased("look", 10, lambda: reconcile.look(database, out, clock.now)),
         leased("poll", 300, lambda: reconcile.poll(database, out, clock.now)),
