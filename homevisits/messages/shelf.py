@@ -18,8 +18,8 @@ DISCREET = ".discreet"
 STAFF = "staff_"
 STAFF_LANGUAGES = ("en", "es")
 """Texts to staff are in the languages of the pages."""
-EXTRAS = ("visit_thanks", "visit_off", "canned_", STAFF)
-"""Beginnings of the names of texts that no conversation needs: without one of them the others are still sent."""
+EXTRAS = ("visit_thanks", "visit_off", "which", "canned_", STAFF)
+"""Beginnings of the names of texts that a person can stand in for: without one of them the others are still sent."""
 
 
 @dataclass(frozen=True)

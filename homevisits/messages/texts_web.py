@@ -24,6 +24,9 @@ SAMPLE = MappingProxyType(
         "people": "Kaonou Xiong & Alicia Moreno",
         "day": "10/13",
         "time": "4:30 pm",
+        "partner": "Alicia",
+        "visit": "17",
+        "choices": "1 10/13, 4:30 pm, 2 10/20, 5:15 pm",
     }
 )
 """Invented: a preview shows nobody's data."""
@@ -40,14 +43,26 @@ NAMES = MappingProxyType(
         "visit_confirmed": _l("They confirmed the visit"),
         "visit_reminder": _l("The visit is near"),
         "visit_moved": _l("The visit has a new time"),
+        "visit_now_at": _l("They answered to an old time"),
+        "visit_new_time_soon": _l("They answered to an old time, and the new one is not settled"),
         "visit_cancelled": _l("The school cannot come"),
+        "visit_off": _l("The visit is off for good"),
         "visit_other_time": _l("They asked for another time of a visit"),
         "visit_ended_by_family": _l("They want no visit now"),
         "visit_call_me": _l("They asked for a call about a visit"),
+        "visit_thanks": _l("Thank you for the visit"),
+        "which": _l("They answered, and it may be about two things"),
         "unclear": _l("Their answer was not clear"),
+        "polite_stop": _l("They asked politely for fewer texts"),
+        "wrong_number_confirmed": _l("The number is somebody else’s"),
         "help": _l("They asked for help"),
         "stop_confirmed": _l("They asked for no more texts"),
         "start_confirmed": _l("They want texts again"),
+        "staff_asked": _l("A colleague asks you along"),
+        "staff_reminder": _l("Your visit is near"),
+        "staff_moved": _l("Your visit has a new time"),
+        "staff_stand_in": _l("Your partner cannot come"),
+        "staff_cancelled": _l("Your visit will not take place"),
         "canned_thanks": _l("Ready answer: thank you for telling us"),
         "canned_will_call": _l("Ready answer: we will call you"),
         "canned_what_time": _l("Ready answer: which days and times suit you?"),
@@ -58,6 +73,14 @@ NAMES = MappingProxyType(
     }
 )
 """What each text is for, in the order of a visit's life."""
+GROUPS = MappingProxyType(
+    {
+        "family": _l("To families"),
+        "discreet": _l("To families, in the discreet wording"),
+        "canned": _l("Ready answers"),
+        "staff": _l("To the two who visit"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -66,12 +89,14 @@ class Shown:
 
     name: str
     title: str
+    group: str
     state: str
+    own: bool
     approval: packs.Approval | None
     reads: str
     travels: Segments
     longest: Segments
-    with_accents: Segments | None
+    other_letters: Segments | None
     faults: tuple[str, ...]
 
 
@@ -90,8 +115,11 @@ def overview() -> str:
         "messages/texts.html",
         packs=held,
         pack=pack,
-        texts=shown,
-        missing=[NAMES.get(text.name, text.name) for text in pack.texts if text.state == "missing"],
+        groups={title: [text for text in shown if text.group == group] for group, title in GROUPS.items()},
+        needed=[text for text in pack.texts if text.needed],
+        missing=[_title(text.name) for text in pack.texts if text.state == "missing"],
+        own=any(text.own for text in pack.texts),
+        wording=settings().policy.text_wording,
         language_names=_names(),
         price=settings().segment_price,
         dollars=_dollars,
@@ -104,26 +132,40 @@ def overview() -> str:
 def _shown(pack: packs.Pack, text: packs.Text) -> Shown:
     sample = {**SAMPLE, "day": DAYS.get(pack.language, SAMPLE["day"])}
     reads = packs.preview(pack.language, text.name, sample)
-    accents = segments(packs.preview(pack.language, text.name, sample, "accents"))
+    letters = "accents" if pack.letters == "plain" else "plain"
+    other = segments(packs.preview(pack.language, text.name, sample, letters))
     travels = segments(reads)
     known = text.name in packs.templates(packs.BASE)
     english = packs.source(packs.BASE, text.name) if known else text.words
     return Shown(
         name=text.name,
-        title=str(NAMES.get(text.name, text.name)),
+        title=_title(text.name),
+        group=_group(text.name),
         state=text.state,
+        own=text.own,
         approval=text.approval,
         reads=reads,
         travels=travels,
         longest=lint.longest(text.words, pack.language, pack.letters),
-        with_accents=accents if accents.segments > travels.segments else None,
-        faults=tuple(lint.faults(text.words, english, pack.language, pack.letters)),
+        other_letters=other if other.segments != travels.segments else None,
+        faults=tuple(lint.faults(text.words, english, pack.language, pack.letters, text.name)),
     )
 
 
+def _title(name: str) -> str:
+    return str(NAMES.get(name.removesuffix(packs.DISCREET), name))
+
+
+def _group(name: str) -> str:
+    if name.endswith(packs.DISCREET):
+        return "discreet"
+    begins = name.partition("_")[0]
+    return begins if begins in GROUPS else "family"
+
+
 def _order(text: packs.Text) -> tuple[int, str]:
-    known = list(NAMES)
-    return (known.index(text.name) if text.name in NAMES else len(known), text.name)
+    known, name = list(NAMES), text.name.removesuffix(packs.DISCREET)
+    return (known.index(name) if name in NAMES else len(known), text.name)
 
 
 def _names() -> Mapping[str, str]:
