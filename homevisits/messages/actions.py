@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -35,19 +35,19 @@ def report(session: Session, told: Report, now: datetime) -> None:
     Told before the answer to the send has come, the attempt's token binds the carrier's id. Told of an id nobody
     knows, it waits (``applied_at`` NULL) for `catch_up`.
     """
-    event = _keep(session, told, now)
-    if event is None:
-        return
     attempt = _attempt_of(session, told.token, told.sid)
-    if attempt is not None:
+    new = keep(session, told, now, now if attempt is not None else None)
+    if attempt is not None and (new or _had_waited(session, told, now)):
         heard(session, attempt, told.sid, told.status, told.code, now)
-        event.applied_at = now
 
 
-def _keep(session: Session, told: Report, now: datetime) -> CarrierEvent | None:
-    """The event as kept; None when it was told before and has had its effect."""
-    insert = sqlite.insert if is_sqlite(session) else postgresql.insert
-    values = {
+def keep(session: Session, told: Report, now: datetime, applied_at: datetime | None = None) -> bool:
+    """Keep it as it was told, without effect. False: it was told before.
+
+    One statement: told twice at the same moment, the second waits for the first.
+    """
+    insert = _KEEP_ON_SQLITE if is_sqlite(session) else _KEEP_ON_POSTGRESQL
+    event = {
         "carrier": told.carrier,
         "sid": told.sid,
         "status": told.status,
@@ -55,34 +55,48 @@ def _keep(session: Session, told: Report, now: datetime) -> CarrierEvent | None:
         "token": told.token,
         "raw": json.dumps(dict(told.raw), ensure_ascii=False, sort_keys=True),
         "received_at": now,
+        "applied_at": applied_at,
     }
-    once = ("carrier", "sid", "status", "code")
-    # One statement: told twice at the same moment, the second waits for the first and then has no effect.
-    new = insert(CarrierEvent).values(values).on_conflict_do_nothing(index_elements=once).returning(CarrierEvent)
-    if (event := session.scalar(new)) is not None:
-        return event
-    known = select(CarrierEvent).where(
-        *(getattr(CarrierEvent, name) == values[name] for name in once), CarrierEvent.applied_at.is_(None)
-    )
-    return session.scalar(known.with_for_update())
+    return session.connection().execute(insert, event).first() is not None
+
+
+_ONCE = ("carrier", "sid", "status", "code")
+_EVENTS = CarrierEvent.__table__
+_KEEP_ON_SQLITE = sqlite.insert(CarrierEvent).on_conflict_do_nothing(index_elements=_ONCE).returning(_EVENTS.c.id)
+_KEEP_ON_POSTGRESQL = (
+    postgresql.insert(CarrierEvent).on_conflict_do_nothing(index_elements=_ONCE).returning(_EVENTS.c.id)
+)
+
+
+def _had_waited(session: Session, told: Report, now: datetime) -> bool:
+    """Whether it was told before, when nobody knew what it was about: this time it has its effect."""
+    same = (_EVENTS.c[name] == getattr(told, name) for name in _ONCE)
+    waited = update(CarrierEvent).where(*same, CarrierEvent.applied_at.is_(None)).values(applied_at=now)
+    found = waited.returning(CarrierEvent.id).execution_options(synchronize_session=False)
+    return session.scalar(found) is not None
 
 
 def _attempt_of(session: Session, token: str | None, sid: str) -> Attempt | None:
-    """The attempt a word is about: by the token that only its callback carries, else by the carrier's id."""
-    found = session.get(Attempt, token) if token else None
-    if found is None:
-        found = session.scalar(select(Attempt).where(Attempt.sid == sid))
-    elif found.sid is None:
-        # A look at the carrier may have given this id to another attempt with the same words: its status is that one's.
-        owner = session.scalar(select(Attempt).where(Attempt.sid == sid))
-        found = owner or found
-    return locked(session, found.token) if found is not None else None
+    """The attempt a word is about, held: by the token that only its callback carries, else by the carrier's id."""
+    found = locked(session, token) if token is not None else None
+    if found is not None and found.sid is not None:
+        return found
+    # A look at the carrier may have given this id to another attempt with the same words: its status is that one's.
+    owner = session.scalar(select(Attempt.token).where(Attempt.sid == sid))
+    return locked(session, owner) if owner is not None else found
 
 
 def locked(session: Session, token: str) -> Attempt | None:
     """An attempt, held until the transaction ends, as it is now. None: there is no such attempt."""
-    fresh = select(Attempt).where(Attempt.token == token).with_for_update()
-    return session.scalar(fresh.execution_options(populate_existing=True))
+    return session.scalar(_HELD, {"held": token})
+
+
+_HELD = (
+    select(Attempt)
+    .where(Attempt.token == bindparam("held"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def heard(session: Session, attempt: Attempt, sid: str, status: str, code: str, now: datetime) -> bool:

@@ -6,8 +6,8 @@ from flask import Blueprint, Response, abort, request
 
 from homevisits.messages import actions, keyed
 from homevisits.messages.kannel import sid_of
-from homevisits.messages.webhooks import watched
-from homevisits.pages import now, public, settings, transaction
+from homevisits.messages.webhooks import keep_and_apply, watched
+from homevisits.pages import public, settings
 
 bp = Blueprint("kannel", __name__)
 
@@ -34,8 +34,7 @@ def status(token: str, given: str) -> Response:
     told = actions.Report(
         carrier="kannel", sid=sid_of(token), status=word, code=code, token=token, raw=request.args.to_dict()
     )
-    with transaction() as session:
-        actions.report(session, told, now())
+    keep_and_apply(told)
     return Response("", mimetype="text/plain")  # whatever stood here would go out as a text
 
 

@@ -6,8 +6,8 @@ from flask import Blueprint, Response, abort, request
 from flask.blueprints import BlueprintSetupState
 
 from homevisits.messages import actions, signature
-from homevisits.messages.webhooks import heard, watched
-from homevisits.pages import now, public, settings, transaction
+from homevisits.messages.webhooks import heard, keep_and_apply, watched
+from homevisits.pages import public, settings
 
 bp = Blueprint("texts_status", __name__)
 
@@ -31,8 +31,7 @@ def twilio_status(token: str) -> Response:
     )
     if not told.sid:
         abort(400)
-    with transaction() as session:
-        actions.report(session, told, now())
+    keep_and_apply(told)
     return heard()
 
 

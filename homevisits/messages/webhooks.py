@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from homevisits.messages import alerts
+from homevisits.messages import actions, alerts
 from homevisits.pages import now, transaction
 
 log = logging.getLogger("homevisits.webhooks")
@@ -20,6 +20,17 @@ HEARD = "<Response/>"
 def heard() -> Response:
     """What the carrier told is kept."""
     return Response(HEARD, mimetype="text/xml")
+
+
+def keep_and_apply(told: actions.Report) -> None:
+    """Take in what a carrier reports. When it cannot be applied it is kept all the same, and the failure goes on."""
+    try:
+        with transaction() as session:
+            actions.report(session, told, now())
+    except Exception:
+        with transaction() as session:
+            actions.keep(session, told, now())  # applied when it is told again
+        raise
 
 
 def watched(name: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:

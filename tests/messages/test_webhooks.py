@@ -191,7 +191,7 @@ def test_a_webhook_that_fails_is_told_again_and_a_person_hears_of_it(
         raise KeyError(f"a bug that quotes {PHONE}")
 
     with monkeypatch.context() as patch:
-        patch.setattr("homevisits.messages.actions.report", breaks)
+        patch.setattr("homevisits.messages.actions.heard", breaks)
         form = {"MessageSid": text.sid or "", "MessageStatus": "delivered"}
         path = f"/twilio/status/{text.token}"
         for _ in range(2):
@@ -200,6 +200,7 @@ def test_a_webhook_that_fails_is_told_again_and_a_person_hears_of_it(
         patch.setattr("homevisits.inbox.actions.keep", breaks)
         assert client.post("/twilio/inbound", data=INBOUND, headers=signed("/twilio/inbound", INBOUND)).data == b""
     with database.reading() as session:
+        assert [row.applied_at for row in session.scalars(select(CarrierEvent))] == [None]
         raised = [(row.kind, row.key, row.times, row.detail) for row in alerts.open_(session)]
     assert sorted(raised) == [("webhook", "inbound", 1, "KeyError"), ("webhook", "status", 2, "KeyError")]
     assert states(database) == ["accepted"]
@@ -216,7 +217,6 @@ def test_what_fails_while_the_database_is_away_is_still_an_empty_500(
     def away() -> None:
         raise OperationalError("SELECT 1", None, OSError("no space left on device"))
 
-    monkeypatch.setattr("homevisits.messages.status_web.transaction", away)
     monkeypatch.setattr("homevisits.messages.webhooks.transaction", away)
     assert report(client, text, "delivered") == 500
 
