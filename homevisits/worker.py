@@ -18,7 +18,7 @@ from homevisits.attendance import actions as attendance
 from homevisits.db import Database
 from homevisits.inbox import actions as inbox
 from homevisits.invitations.wanted import text_wanted as invitation_wanted
-from homevisits.messages import carriers, days, delivery, reconcile, retention, senders
+from homevisits.messages import carriers, days, delivery, packs, reconcile, retention, senders
 from homevisits.messages.carriers import Carrier
 from homevisits.messages.delivery import Check, Rules
 from homevisits.messages.hours import Limits
@@ -34,7 +34,7 @@ log = structlog.get_logger("homevisits.worker")
 NAME = "worker"
 OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 """This process, among all that tick."""
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=2)
 """How long a tick may take before another process may begin it anew."""
 AT_ONCE = 16
 """Ticks of this process that may run at the same time: none waits for another."""
@@ -61,6 +61,7 @@ def run(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
+    packs.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     database = Database(settings.database_url, pool_size=settings.text_threads + 5)
     beat(database)
     _senders(database, settings)

@@ -1,0 +1,46 @@
+"""Reminders, and carriers that let something happen meanwhile."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from homevisits.db import Database
+from homevisits.messages import settle
+from homevisits.messages.carriers import Receipt
+from homevisits.messages.models import Attempt
+from homevisits.messages.texts import PlannedText
+from tests.messages.conftest import NOW, Recorder, planned
+
+REMINDER = {"school": "Lincoln", "people": "Grace and Luis", "day": "Tue 13 Oct", "time": "6:15 pm"}
+NIGHT = datetime.fromisoformat("2026-10-05T21:30:00-06:00")
+MORNING = datetime.fromisoformat("2026-10-06T09:00:00-06:00")
+
+
+def reminder(key: str = "one", **more: object) -> PlannedText:
+    """A text that leaves by itself: hours, quiet days and caps are for it."""
+    values: dict[str, object] = {
+        "template": "visit_reminder", "params": REMINDER, "expires_at": NOW + timedelta(days=9), **more,
+    }  # fmt: skip
+    return planned(key, **values)
+
+
+class Busy(Recorder):
+    """A carrier that lets something happen while it has a text in its hands."""
+
+    def __init__(self, meanwhile: Callable[[], object], *fails: Exception) -> None:
+        super().__init__(*fails)
+        self.meanwhile = meanwhile
+
+    def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Receipt:
+        """Take a text; meanwhile, once, something happens."""
+        then, self.meanwhile = self.meanwhile, lambda: None
+        then()
+        return super().send(to, body, token, sender=sender, valid_for=valid_for)
+
+
+def given_up(database: Database) -> None:
+    """The carrier has no trace of what was unclear."""
+    with database.transaction() as session:
+        for attempt in session.scalars(select(Attempt).where(Attempt.outcome == "unclear")):
+            settle.not_found(session, attempt, NOW + timedelta(minutes=11))

@@ -1,0 +1,155 @@
+"""F18: clocks that jump, databases that are busy, full or gone."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import event, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from homevisits import leases
+from homevisits.db import Database
+from homevisits.messages import delivery, settle
+from homevisits.messages.carriers import Receipt
+from homevisits.messages.delivery import Result
+from homevisits.messages.models import Attempt, OutboxText
+from tests.faults.carrying import Busy
+from tests.messages.conftest import NOW, Recorder, planned, put, rows, rules, states, tick
+
+
+def test_f18_a_clock_put_on_an_hour_takes_no_text_from_its_sender(database: Database) -> None:
+    put(database, planned())
+
+    def jump() -> None:
+        with database.transaction() as session:
+            assert delivery.lapse(session, NOW + timedelta(hours=1)) == 1
+
+    carrier = Busy(jump)
+    tick(database, carrier)
+    assert (states(database), len(carrier.sent)) == (["accepted"], 1)
+    tick(database, carrier, NOW + timedelta(hours=1, minutes=30))
+    assert len(carrier.sent) == 1
+
+
+def test_f18_a_clock_put_back_an_hour_leaves_no_text_and_no_tick_behind(database: Database) -> None:
+    put(database, planned())
+    before = NOW - timedelta(hours=1)
+    with database.transaction() as session:
+        claimed = delivery.claim(session, rules(), NOW, ["recorder"])
+        assert leases.take(session, "poll", "one", timedelta(minutes=2), NOW)
+        assert not leases.take(session, "poll", "two", timedelta(minutes=2), NOW + timedelta(minutes=1))
+    with database.transaction() as session:
+        assert delivery.lapse(session, before) == 1
+        assert leases.take(session, "poll", "two", timedelta(minutes=2), before)
+    assert claimed is not None
+    with database.transaction() as session:
+        assert not delivery.note(session, claimed, Result("accepted", receipt=Receipt("R1", "queued")), rules(), before)
+    assert (states(database), rows(database)[0].sid) == (["accepted"], "R1")
+
+
+def test_f18_ticks_are_done_by_one_and_a_dead_ones_lease_runs_out(database: Database) -> None:
+    span = timedelta(minutes=2)
+    with database.transaction() as session:
+        assert leases.take(session, "poll", "one", span, NOW)
+        assert leases.take(session, "poll", "one", span, NOW)
+        assert not leases.take(session, "poll", "two", span, NOW + timedelta(minutes=2, seconds=-1))
+        leases.done(session, "poll", "two", NOW)
+        assert not leases.done_on(session, "poll", NOW.date())
+        assert leases.take(session, "poll", "two", span, NOW + timedelta(minutes=2))
+        leases.done(session, "poll", "two", NOW + timedelta(minutes=2))
+    with database.transaction() as session:
+        assert leases.done_on(session, "poll", NOW.date())
+        assert leases.take(session, "poll", "one", span, NOW + timedelta(minutes=2))
+
+
+def test_f18_a_busy_database_delays_a_text_and_doubles_none(sqlite_database: Database) -> None:
+    database = sqlite_database
+    put(database, planned("a"), planned("b", to="+15555550102"))
+    event.listen(database.engine, "checkout", lambda made, *_more: made.execute("PRAGMA busy_timeout = 20"))
+    other = sa.create_engine(database.engine.url).raw_connection()
+    timers = []
+
+    def lock() -> None:
+        other.isolation_level = None  # type: ignore[attr-defined]
+        other.execute("BEGIN IMMEDIATE")  # type: ignore[attr-defined]
+        timers.append(threading.Timer(0.3, lambda: other.execute("ROLLBACK")))  # type: ignore[attr-defined]
+        timers[-1].start()
+
+    carrier = Busy(lock)
+    assert tick(database, carrier) == {"accepted": 2}
+    timers[0].join()
+    assert len(carrier.sent) == 2
+    other.close()
+
+
+@contextmanager
+def full_disk(database: Database) -> Iterator[None]:
+    """No page more than there are."""
+    with database.reading() as session:
+        pages = session.execute(sa.text("PRAGMA page_count")).scalar_one()
+
+    def limit(made: Any, *_more: object) -> None:
+        made.execute(f"PRAGMA max_page_count = {pages}")
+
+    event.listen(database.engine, "checkout", limit)
+    yield
+    event.remove(database.engine, "checkout", limit)
+    event.listen(database.engine, "checkout", lambda made, *_more: made.execute("PRAGMA max_page_count = 1000000"))
+
+
+def test_f18_on_a_full_disk_nothing_leaves_that_could_not_be_written_down(sqlite_database: Database) -> None:
+    database = sqlite_database
+    long = "x" * 300
+    put(database, *(planned(f"{n}", to=f"+1555555{n:04}", params={"school": long}) for n in range(60)))
+    carrier = Recorder()
+    with full_disk(database), pytest.raises(OperationalError, match="full"):
+        tick(database, carrier)
+    with database.reading() as session:
+        tried = session.scalars(select(Attempt.token)).all()
+    assert {token for _, _, token in carrier.sent} <= set(tried), "each that left was written down before"
+    later = NOW + timedelta(minutes=2)
+    tick(database, carrier, later)
+    given_up_unless_sent(database, carrier)
+    tick(database, carrier, later)
+    assert len({to for to, _, _ in carrier.sent}) == len(carrier.sent) == 60
+    assert set(states(database)) == {"accepted"}
+
+
+def given_up_unless_sent(database: Database, carrier: Recorder) -> None:
+    """What looking through the carrier's list comes to."""
+    sent = {token for _, _, token in carrier.sent}
+    with database.transaction() as session:
+        for attempt in session.scalars(select(Attempt).where(Attempt.outcome == "unclear")).all():
+            if attempt.token in sent:
+                settle.accepted(session, attempt, f"R{attempt.token}", "queued", NOW)
+            else:
+                settle.not_found(session, attempt, NOW + timedelta(minutes=11))
+
+
+def test_f18_a_server_that_goes_away_in_the_middle_of_a_claim_or_a_call(postgresql_url: str) -> None:
+    database = Database(postgresql_url)
+    put(database, planned("a"), planned("b", to="+15555550102"))
+    left = [2]
+
+    def cut() -> None:
+        others = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                         " AND pid <> pg_backend_pid()")  # fmt: skip
+        admin = sa.create_engine(database.engine.url)
+        with admin.connect() as connection:
+            connection.execute(others)
+        admin.dispose()
+
+    def check(_session: Session, _row: OutboxText, _now: datetime) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            cut()  # in the middle of the transaction that claims
+
+    carrier = Busy(cut)
+    assert tick(database, carrier, checks={"invitation": check}) == {"accepted": 2}
+    assert (states(database), len(carrier.sent)) == (["accepted", "accepted"], 2)
+    database.dispose()

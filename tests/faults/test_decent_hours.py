@@ -1,0 +1,105 @@
+"""F15: nights, quiet days, and how many texts a phone gets: what waits, for how long, and what does not."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from homevisits.db import Database
+from homevisits.messages.hours import Limits
+from homevisits.messages.models import QuietDay
+from tests.faults.carrying import MORNING, NIGHT, REMINDER, reminder
+from tests.messages.conftest import NOW, Recorder, planned, put, rows, states, tick
+
+
+def test_f15_at_night_a_text_waits_for_the_morning_and_answers_do_not(database: Database) -> None:
+    night = {"not_before": NIGHT, "to": "+15555550102"}
+    put(database, reminder(not_before=NIGHT), planned("answer", expires_at=NIGHT + timedelta(hours=1), **night))
+    carrier = Recorder()
+    tick(database, carrier, NIGHT)
+    assert [to for to, _, _ in carrier.sent] == ["+15555550102"]
+    held = rows(database)[0]
+    assert (held.state, held.hold_reason, held.next_at) == ("held", "quiet", MORNING)
+    assert tick(database, carrier, MORNING - timedelta(seconds=1)) == {}
+    assert tick(database, carrier, MORNING) == {"accepted": 1}
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "America/Anchorage", None])
+def test_f15_the_hours_are_those_of_the_familys_zone(database: Database, zone: str | None) -> None:
+    put(database, reminder(zone=zone))
+    tick(database, Recorder(), NOW)  # nine in Denver, eleven in New York, seven in Anchorage
+    assert states(database) == (["held"] if zone == "America/Anchorage" else ["accepted"])
+
+
+def test_f15_a_quiet_day_of_the_school_or_of_all_is_kept_and_what_a_person_typed_leaves(database: Database) -> None:
+    with database.transaction() as session:
+        session.add(QuietDay(school_id=None, day=date(2026, 10, 5), name="District day", at=NOW))
+    typed: dict[str, Any] = {"template": "written", "body": "Hello", "params": {}}
+    put(database, reminder(), planned("typed", to="+15555550102", **typed))
+    tick(database, Recorder(), NOW)
+    first, second = rows(database)
+    assert (first.state, first.hold_reason, first.next_at) == ("held", "quiet", MORNING)
+    assert (second.state, second.pace, second.body) == ("accepted", "written", "Hello")
+
+
+def test_f15_an_urgent_text_leaves_at_night_only_with_a_name_and_a_reason(database: Database) -> None:
+    urgent: dict[str, Any] = {"template": "written", "pace": "urgent", "not_before": NIGHT, "params": {},
+                              "expires_at": NIGHT + timedelta(days=2)}  # fmt: skip
+    put(
+        database,
+        planned("a", body="Snow: nobody comes tomorrow at eight.", urgent_by=7, urgent_reason="snow", **urgent),
+        planned("b", body="Anything.", to="+15555550102", **urgent),
+    )
+    tick(database, Recorder(), NIGHT)
+    assert states(database) == ["accepted", "held"]
+
+
+def test_f15_a_text_that_would_be_too_late_in_the_morning_expires_now(database: Database) -> None:
+    put(database, reminder(not_before=NIGHT, expires_at=MORNING))
+    tick(database, Recorder(), NIGHT)
+    row = rows(database)[0]
+    assert (row.state, row.error) == ("expired", "quiet")
+
+
+def test_a_text_in_the_last_moments_of_a_window_waits_for_the_next_one(database: Database) -> None:
+    late = datetime.fromisoformat("2026-10-05T19:59:00-06:00")
+    put(database, reminder(not_before=late))
+    tick(database, Recorder(), late)
+    assert rows(database)[0].next_at == MORNING
+
+
+def test_a_phone_gets_three_automatic_texts_a_day_and_eight_a_week_from_all_schools(database: Database) -> None:
+    limits = Limits()
+    days = [NOW + timedelta(days=day) for day in range(7)]
+    put(database, *(reminder(f"{n}", params={**REMINDER, "time": f"{n} pm"}) for n in range(12)))
+    carrier, sent_by_day = Recorder(), []
+    for day in days:
+        before = len(carrier.sent)
+        tick(database, carrier, day, limits=limits)
+        sent_by_day.append(len(carrier.sent) - before)
+    assert sent_by_day == [3, 3, 2, 0, 0, 0, 0]
+    held = [row for row in rows(database) if row.state == "held"]
+    assert {row.hold_reason for row in held} == {"cap"}
+    assert min(row.next_at for row in held) == NOW + timedelta(days=7)
+    put(database, planned("answer", expires_at=NOW + timedelta(days=8)))
+    assert tick(database, carrier, days[-1], limits=limits) == {"accepted": 1}
+
+
+def test_what_cannot_wait_for_the_cap_reaches_a_person_at_once(database: Database) -> None:
+    put(database, *(reminder(f"{n}", params={**REMINDER, "time": f"{n} pm"}) for n in range(3)))
+    tick(database, Recorder(), NOW, limits=Limits())
+    put(database, reminder("soon", expires_at=NOW + timedelta(hours=3)))
+    tick(database, Recorder(), NOW, limits=Limits())
+    row = rows(database)[3]
+    assert (row.state, row.error) == ("dead", "cap")
+
+
+def test_the_same_words_twice_in_a_day_are_a_fault_unless_something_else_was_said_between(database: Database) -> None:
+    put(database, reminder("a"), reminder("b"))
+    tick(database, Recorder(), NOW)
+    assert [(row.state, row.error) for row in rows(database)] == [("accepted", None), ("dead", "repeated")]
+    put(database, reminder("c", params={**REMINDER, "time": "7 pm"}))
+    tick(database, Recorder(), NOW + timedelta(minutes=1))
+    put(database, reminder("d"))
+    tick(database, Recorder(), NOW + timedelta(minutes=2))
+    assert states(database)[2:] == ["accepted", "accepted"]

@@ -1,0 +1,184 @@
+"""F16, F19: changes of mind at every moment of a text's way, a long outage, stops and late words."""
+
+import secrets
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from homevisits.db import Database
+from homevisits.messages import optout, outbox, settle
+from homevisits.messages.carriers import CarrierDown, CarrierUnclear, Receipt
+from homevisits.messages.models import Attempt, OutboxText
+from tests.faults.carrying import Busy, given_up, reminder
+from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, states, tick
+
+
+def gone(session: Session) -> None:
+    """The visit's plan without its text."""
+    outbox.withdraw(session, "invitation:1", NOW)
+
+
+def test_f16_cancelled_while_it_is_queued_it_never_leaves(database: Database) -> None:
+    put(database, planned())
+    with database.transaction() as session:
+        gone(session)
+    carrier = Recorder()
+    tick(database, carrier)
+    assert (carrier.sent, states(database)) == ([], ["cancelled"])
+
+
+@pytest.mark.parametrize(
+    ("fails", "state"),
+    [((), "accepted"), ((CarrierDown("429", 0.0),), "cancelled"), ((CarrierUnclear("no_answer"),), "unknown")],
+)
+def test_f16_cancelled_while_it_is_sent_it_is_not_sent_again(
+    database: Database, fails: tuple[Exception, ...], state: str
+) -> None:
+    put(database, planned())
+
+    def cancel() -> None:
+        with database.transaction() as session:
+            gone(session)
+
+    carrier = Busy(cancel, *fails)
+    tick(database, carrier)
+    assert (states(database), rows(database)[0].wanted) == ([state], False)
+    given_up(database)
+    tick(database, carrier, NOW + timedelta(minutes=20))
+    assert len(carrier.sent) == (0 if fails else 1)
+    assert states(database) == ["accepted" if not fails else "cancelled"]
+
+
+def test_f16_unknown_and_not_at_the_carrier_it_is_sent_once_more_and_then_a_person_sees_it(database: Database) -> None:
+    put(database, planned())
+    carrier = Recorder(CarrierUnclear("no_answer"), CarrierUnclear("no_answer"))
+    tick(database, carrier)
+    given_up(database)
+    assert states(database) == ["queued"]
+    tick(database, carrier, NOW + timedelta(minutes=12))
+    assert states(database) == ["unknown"]
+    given_up(database)
+    row = rows(database)[0]
+    assert (row.state, row.error, carrier.sent) == ("dead", "not_found", [])
+
+
+def test_f16_called_off_and_wanted_again_while_unknown_it_is_sent_again(database: Database) -> None:
+    put(database, planned())
+    carrier = Recorder(CarrierUnclear("no_answer"))
+    tick(database, carrier)
+    with database.transaction() as session:
+        gone(session)
+    with database.transaction() as session:
+        outbox.replace(session, "invitation:1", [planned()], NOW)
+    given_up(database)
+    tick(database, carrier, NOW + timedelta(minutes=12))
+    assert (states(database), len(carrier.sent)) == (["accepted"], 1)
+
+
+def test_f16_a_plan_changed_at_the_very_moment_of_the_claim_never_sends_both(database: Database) -> None:
+    """Moving the visit and claiming its text, over and over: the old time never leaves after the change."""
+    put(database, planned("v0"))
+    carrier, stop = Recorder(), threading.Event()
+
+    def deliver() -> None:
+        while not stop.is_set():
+            tick(database, carrier)
+
+    worker = threading.Thread(target=deliver)
+    worker.start()
+    try:
+        for version in range(1, 25):
+            with database.transaction() as session:
+                outbox.replace(session, "invitation:1", [planned(f"v{version}")], NOW)
+    finally:
+        stop.set()
+        worker.join()
+    tick(database, carrier)
+    found = rows(database)
+    assert len(carrier.sent) == len({token for _, _, token in carrier.sent})
+    assert {row.state for row in found} <= {"accepted", "cancelled"}
+    assert sum(row.state == "accepted" for row in found) == len(carrier.sent)
+    assert found[-1].state == "accepted"
+
+
+def test_f19_after_three_days_without_a_worker_only_what_is_still_of_use_leaves(database: Database) -> None:
+    texts = [
+        reminder(f"{n}", to=f"+1555555{n:04}", expires_at=NOW + timedelta(days=1 if n % 2 else 5)) for n in range(20)
+    ]
+    put(database, *texts)
+    carrier = Recorder()
+    tick(database, carrier, NOW + timedelta(days=3))
+    assert {to for to, _, _ in carrier.sent} == {f"+1555555{n:04}" for n in range(0, 20, 2)}
+    assert states(database) == ["accepted", "expired"] * 10
+
+
+def test_a_stop_that_comes_while_a_text_is_sent_ends_the_tries(database: Database) -> None:
+    put(database, planned(template="invitation", params={"school": "Lincoln"}))
+
+    def stop() -> None:
+        with database.transaction() as session:
+            optout.stop(session, PHONE, "family", NOW)
+
+    carrier = Busy(stop, CarrierDown("no_connection", 0.0))
+    tick(database, carrier)
+    tick(database, carrier, NOW + timedelta(minutes=1))
+    assert (carrier.sent, states(database)) == ([], ["suppressed"])
+
+
+def test_two_workers_never_have_two_texts_to_one_phone_in_their_hands(database: Database) -> None:
+    put(database, *(planned(f"{n}") for n in range(12)))
+    lock, inside, most = threading.Lock(), [0], [0]
+
+    class Counting(Recorder):
+        def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Receipt:
+            with lock:
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+            threading.Event().wait(0.005)
+            with lock:
+                inside[0] -= 1
+            return super().send(to, body, token, sender=sender, valid_for=valid_for)
+
+    carrier = Counting()
+    workers = [threading.Thread(target=lambda: [tick(database, carrier, threads=3) for _ in range(25)]) for _ in "ab"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    tick(database, carrier)
+    assert (most[0], len(carrier.sent), set(states(database))) == (1, 12, {"accepted"})
+
+
+def test_a_text_that_cannot_be_judged_stops_nobody_else(database: Database) -> None:
+    put(database, planned("a"), planned("b", to="+15555550102"))
+
+    def check(_session: Session, row: OutboxText, _now: datetime) -> str | None:
+        if row.dedupe_key.endswith("a"):
+            raise LookupError("a fault of ours")
+        return None
+
+    carrier = Recorder()
+    tick(database, carrier, checks={"invitation": check})
+    assert [to for to, _, _ in carrier.sent] == ["+15555550102"]
+    assert (states(database), rows(database)[0].hold_reason) == (["held", "accepted"], "fault")
+    assert tick(database, carrier, NOW + timedelta(minutes=16)) == {"accepted": 1}
+
+
+def test_a_late_word_on_a_text_that_was_sent_again_tells_a_person(database: Database) -> None:
+    put(database, planned())
+    carrier = Recorder(CarrierUnclear("no_answer"))
+    tick(database, carrier)
+    given_up(database)
+    tick(database, carrier, NOW + timedelta(minutes=12))
+    with database.transaction() as session:
+        first = session.scalars(select(Attempt).order_by(Attempt.n)).first()
+        assert first is not None
+        settle.accepted(session, first, f"SM{secrets.token_hex(4)}", "delivered", NOW + timedelta(minutes=13))
+    assert states(database) == ["accepted"]
+    with database.reading() as session:
+        found = session.execute(sa.text("SELECT kind, detail FROM text_alert")).all()
+    assert [tuple(one) for one in found] == [("contradiction", "left twice")]
