@@ -15,7 +15,7 @@ from homevisits.db import Database
 from homevisits.demo import absences, beginnings, cast, files, history, names, paydays, sample
 from homevisits.demo.house import Folder, settings_of
 from homevisits.demo.past import Past
-from homevisits.messages import senders
+from homevisits.messages import packs, senders
 from homevisits.messages.models import OutboxText
 from homevisits.people.importing import Report, import_oneroster
 from homevisits.people.models import District
@@ -51,6 +51,7 @@ def make(
     for ending in ("", "-wal", "-shm"):
         folder.making.with_name(folder.making.name + ending).unlink(missing_ok=True)
     settings = settings_of(folder, port, database=folder.making)
+    packs.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     database = Database(settings.database_url)
     event.listen(database.engine, "connect", _hurry)
     try:
