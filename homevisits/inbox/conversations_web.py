@@ -62,6 +62,8 @@ def overview() -> str:
     number = int(page) if page.isdecimal() and 1 <= int(page[:9]) <= MOST_PAGES else 1
     with reading() as session:
         found = lists.listed(session, actor(), now(), whose=whose, words=typed, page=number)
+        if number > 1 and not found.rows:  # the list has become shorter since
+            found = lists.listed(session, actor(), now(), whose=whose, words=typed)
     return render_template(
         "inbox/conversations.html",
         found=found,

@@ -1,0 +1,87 @@
+"""Conversations in a browser: read and answered on a phone, without script, by keyboard; the pages are for everyone."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from homevisits.inbox import actions
+from homevisits.inbox.actions import InboundText
+from homevisits.messages.models import OutboxText
+from tests import world
+from tests.browser.conftest import Opened
+from tests.browser.house import OURS, House
+from tests.browser.looks import look
+from tests.visits.test_actions import arrange
+from tests.world import NOW, POLICY, Town
+
+pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+
+
+@pytest.fixture
+def town(house: House) -> Town:
+    """A visit that both families' phones heard of, and what four of them wrote back."""
+    made = world.build(house.database)
+    arrange(made)
+    said = (
+        ("Rivera", "¿Puede venir también mi abuela?", 1),
+        ("Smith", "Please could you text me less often", 30),
+        ("Nguyen", "Wrong number", 31),
+        ("Quiet", "STOP", 32),
+    )
+    with made.session() as session:
+        session.execute(update(OutboxText).values(state="delivered", sent_at=NOW))
+        for number, (family, body, hours) in enumerate(said):
+            text = InboundText(f"SM{number}", made.phones[family], OURS, body)
+            actions.receive(session, text, POLICY, NOW + timedelta(hours=hours))
+    house.now = NOW + timedelta(hours=36)  # Tuesday, 9 pm in Denver
+    return made
+
+
+def test_every_page_of_a_conversation_is_for_everyone(house: House, town: Town, visitor: Opened) -> None:
+    who = visitor(house, "coordinator@example.org", phone=True, signed_in=True)
+    complaints = []
+    for path in ("/conversations", *(f"/conversations/{number}" for number in (1, 2, 3, 4)), "/today"):
+        who.go(path)
+        for each in who.page.locator("main details.more > summary").all():
+            each.click()
+        complaints += [f"{path}: {each}" for each in look(who.page)]
+    who.go("/conversations/1").write("Your words", "Of course, we will be glad to meet her.")
+    who.press("Look at it first").open("It cannot wait")
+    complaints += [f"look: {each}" for each in look(who.page)]
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.mark.parametrize("email", ["coordinator@example.org", "grace@example.org"])
+def test_a_family_is_answered_without_script(house: House, town: Town, visitor: Opened, email: str) -> None:
+    who = visitor(house, email, phone=True, javascript=False, signed_in=True)
+    who.go("/conversations").reads("Waits for more than a day").press("Rivera")
+    who.reads("¿Puede venir también mi abuela?").open("Ready answers").press(
+        "Use this one: There is nothing to prepare"
+    )
+    who.reads("No hace falta preparar nada", "It leaves on Wed 7 Oct, 9:00 am").press("Send")
+    who.reads("Nothing waits", "No hace falta preparar nada")
+    house.move_to(town.at(7, 9, 1))
+    assert any(text.startswith("No hace falta preparar nada") for text in house.texts_to(town.phones["Rivera"]))
+
+
+def test_an_answer_is_written_and_sent_by_keyboard_alone(house: House, town: Town, visitor: Opened) -> None:
+    page = visitor(house, "coordinator@example.org", signed_in=True).go("/conversations/1").page
+    page.get_by_label("Your words").focus()
+    page.keyboard.type("Con gusto.")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/look")
+    page.get_by_role("button", name="Send").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/conversations/1*")
+    assert "Con gusto." in page.locator("main").inner_text()
+
+
+def test_an_arabic_answer_runs_from_right_to_left(house: House, town: Town, visitor: Opened) -> None:
+    who = visitor(house, "coordinator@example.org", phone=True, signed_in=True).go("/conversations/1")
+    who.pick("The language you write in", "Arabic").write("Your words", "أهلاً وسهلاً").press("Look at it first")
+    bubble = who.page.locator(".text.in")
+    assert bubble.get_attribute("lang") == "ar"
+    assert bubble.evaluate("(one) => getComputedStyle(one).direction") == "rtl"
