@@ -41,4 +41,6 @@ class Choice(Base):
     __table_args__ = (
         CheckConstraint("said IN ('yes', 'other_time', 'not_now', 'call_me')", name="said"),
         Index("ix_choice_phone_id", "phone", "id"),
-    )
+        Index("ix_choice_open", "expires_at", sqlite_where=text("settled_at IS NULL"),
+              postgresql_where=text("settled_at IS NULL")),
+    )  # fmt: skip

@@ -377,3 +377,5 @@ def _conversations() -> None:
         sa.UniqueConstraint("inbound_id", name=op.f("uq_choice_inbound_id")),
     )
     op.create_index("ix_choice_phone_id", "choice", ["phone", "id"])
+    where = sa.text("settled_at IS NULL")
+    op.create_index("ix_choice_open", "choice", ["expires_at"], sqlite_where=where, postgresql_where=where)

@@ -71,6 +71,12 @@ def pick(heard: Hearing, choice: Choice, number: int) -> bool | None:
     return chosen in then and answers.apply(kept, then[chosen], Answer(choice.said))
 
 
+def any_lapsed(session: Session, now: datetime) -> bool:
+    """Whether a choice was not made in time."""
+    found = select(Choice.id).where(Choice.settled_at.is_(None), Choice.expires_at <= now).limit(1)
+    return session.scalar(found) is not None
+
+
 def lapse(session: Session, now: datetime) -> int:
     """Choices that nobody made in time: the answer that was kept goes to a person. Returns how many."""
     kept = session.scalars(

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.db import Database, insert_new, savepoint
 from homevisits.inbox import threads
-from homevisits.inbox.actions import answers, binding, choice, hearing, loops, stops
+from homevisits.inbox.actions import answers, binding, choice, colleague, hearing, loops, stops
 from homevisits.inbox.actions.hearing import Hearing
 from homevisits.inbox.replies import meaning, number, readable
 from homevisits.inbox.words import Meaning
@@ -99,6 +99,10 @@ def take(session: Session, inbound_id: int, policy: Policy, now: datetime) -> Me
     before = loops.newest(session, row.phone)
     said = _understood(heard)
     row.intent = said.value
+    if colleague.is_theirs(session, row.phone):
+        colleague.heard(heard, said)
+        row.taken_at = now
+        return said
     _do(heard, said)
     row.taken_at = now
     threads.heard(session, row.phone, row.received_at, row.needs_person)
@@ -124,15 +128,18 @@ def failed(session: Session, inbound_id: int, now: datetime) -> None:
 
 def sweep(database: Database, policy: Policy, now: datetime) -> int:
     """Take in what no request took in, and let go of choices nobody made: how many. Any number of workers is safe."""
-    with database.transaction() as session:
-        done = choice.lapse(session, now)
+    done = 0
     with database.reading() as session:
+        lapsed = choice.any_lapsed(session, now)
         waiting = session.scalars(
             select(Row.id)
             .where(Row.taken_at.is_(None), Row.received_at <= now - TAKEN_BY_ITS_REQUEST)
             .order_by(Row.id)
             .limit(AT_ONCE)
         ).all()
+    if lapsed:  # looked for first: a worker that has nothing to write takes no lock
+        with database.transaction() as session:
+            done += choice.lapse(session, now)
     for inbound_id in waiting:
         try:
             with database.transaction() as session:
