@@ -89,7 +89,7 @@ def test_a_sender_says_whether_it_may_send_and_what_is_missing(
 def test_the_runbook_names_the_address_for_replies(desk: Desk) -> None:
     said = page(desk.lead, "/senders")
     assert "http://localhost/twilio/inbound" in said
-    for words in (
+    for each in (
         "Government",
         "US Non Profit",
         "10 to 15 business days",
@@ -98,7 +98,7 @@ def test_the_runbook_names_the_address_for_replies(desk: Desk) -> None:
         "30032",
         "YES off the list",
     ):
-        assert words in said, words
+        assert each in said, each
 
 
 def test_what_a_lead_says_of_a_sender_is_kept_with_who_said_it(desk: Desk) -> None:
