@@ -63,6 +63,7 @@ NAMES = MappingProxyType(
         "staff_moved": _l("Your visit has a new time"),
         "staff_stand_in": _l("Your partner cannot come"),
         "staff_cancelled": _l("Your visit will not take place"),
+        "staff_reply": _l("You answered a text about your visits"),
         "canned_thanks": _l("Ready answer: thank you for telling us"),
         "canned_will_call": _l("Ready answer: we will call you"),
         "canned_what_time": _l("Ready answer: which days and times suit you?"),

@@ -8,13 +8,15 @@ from sqlalchemy import select
 
 from homevisits import clock
 from homevisits.db import Database
-from homevisits.messages import optout
-from homevisits.messages.models import OutboxText
-from homevisits.people.models import Educator
+from homevisits.inbox import actions as inbox
+from homevisits.inbox import queries as today
+from homevisits.messages import optout, packs
+from homevisits.messages.models import InboundText, OutboxText
+from homevisits.people.models import Caregiver, Educator
 from homevisits.problems import RulesBroken
 from homevisits.visits import actions
 from tests.shell import doors
-from tests.visits.test_actions import arrange, book
+from tests.visits.test_actions import arrange, book, visit_of
 from tests.world import NOW, Town, build
 
 TYPED, KEPT = "(651) 555-0142", "+16515550142"
@@ -120,3 +122,64 @@ def test_the_page_tells_in_spanish_what_the_texts_say_in_spanish(town: Town) -> 
         language, body = session.execute(found).one()
     assert language == "es"
     assert body.startswith("Su visita con Grace")
+
+
+def texts_back(town: Town, body: str, sid: str = "in-1") -> None:
+    with town.session() as session:
+        inbox.receive(session, inbox.InboundText(sid, KEPT, "+15555550100", body), town.policy, NOW)
+
+
+def said_back(town: Town) -> list[str]:
+    with town.database.reading() as session:
+        about = OutboxText.about.startswith("inbound:")
+        return list(session.scalars(select(OutboxText.template).where(about).order_by(OutboxText.id)))
+
+
+@pytest.mark.parametrize("body", ["1", "2", "3", "9", "yes", "thank you!", "Can we go earlier?"])
+def test_what_a_colleague_texts_back_answers_for_no_family_and_shows_nobody_the_number(town: Town, body: str) -> None:
+    visit_id = arrange(town)
+    client_of(town, "Luis").post("/me/phone", data={"phone": TYPED})
+    with town.session() as session:
+        for row in session.scalars(select(OutboxText)).all():
+            row.state = "delivered"
+    texts_back(town, body)
+    assert visit_of(town, visit_id).state == "scheduled"
+    assert said_back(town) == ["staff_reply"]
+    with town.database.reading() as session:
+        assert today.to_read(session, town.actors["coordinator"]) == []
+        assert session.scalars(select(InboundText.needs_person)).one() is False
+    assert "555-0142" not in client_of(town, "coordinator").get("/today").text
+    texts_back(town, "and more", "in-2")
+    assert said_back(town) == ["staff_reply"]  # once a day
+
+
+def test_a_colleague_s_stop_ends_the_reminders_and_a_start_brings_them_back(town: Town) -> None:
+    arrange(town)
+    client_of(town, "Luis").post("/me/phone", data={"phone": TYPED})
+    texts_back(town, "STOP")
+    assert to_me(town)[-1] == ("staff_reminder", "suppressed")
+    assert said_back(town) == ["stop_confirmed"]
+    texts_back(town, "START", "in-2")
+    assert said_back(town) == ["stop_confirmed", "start_confirmed"]
+    with town.database.reading() as session:
+        assert optout.may_text(session, KEPT)
+
+
+def test_a_colleague_who_is_also_a_parent_answers_as_the_parent(town: Town) -> None:
+    visit_id = arrange(town, family="Smith")
+    with town.session() as session:
+        session.scalars(select(Caregiver).where(Caregiver.source_id == "g-Smith")).one().phone = KEPT
+    with town.session() as session:
+        actions.tidy(session, town.policy, NOW)
+        for row in session.scalars(select(OutboxText).where(OutboxText.phone == KEPT)).all():
+            row.state, row.sent_at = "delivered", NOW
+    client_of(town, "Luis").post("/me/phone", data={"phone": TYPED})
+    texts_back(town, "1")
+    assert visit_of(town, visit_id).state == "confirmed"
+
+
+def test_without_an_approved_word_for_it_a_colleague_gets_none(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    client_of(town, "Luis").post("/me/phone", data={"phone": TYPED})
+    monkeypatch.setattr(packs, "has", lambda _language, _template: False)
+    texts_back(town, "hello")
+    assert said_back(town) == []
