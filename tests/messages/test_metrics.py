@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event
 
-from homevisits import clock, leases, places, settings
+from homevisits import clock, leases, places, settings, worker
 from homevisits.app import create_app
 from homevisits.db import Database
 from homevisits.messages import alerts, optout
@@ -215,3 +215,12 @@ def test_prometheus_itself_takes_the_rules_and_they_fire_when_they_should(tmp_pa
     given.write_text(SERIES.format(rules=RULES, expected=expected), encoding="utf-8")
     run = subprocess.run([promtool, "test", "rules", str(given)], check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_rules_know_the_ticks_of_the_night(sqlite_url: str) -> None:
+    given = settings.load(
+        {}, mode="development", database_url=sqlite_url, secret_key="k" * 40, public_url="http://127.0.0.1:1"
+    )
+    seldom = {tick.name for tick in worker.ticks(given, Database(sqlite_url)) if tick.seconds >= 600}
+    (named,) = {found for text in rules().values() for found in re.findall(r'tick!?=?~"([^"]+)"', text)}
+    assert set(named.split("|")) == seldom
