@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -63,3 +64,19 @@ def tap(body: str) -> Tap | None:
     if _LIKES.match(text):
         return Tap.LIKED
     return Tap.OTHER if _ANY.match(text) else None
+
+
+_QUOTING = re.compile(r"[^\"“”«»„]{1,60}[\"“«„](?P<quoted>.{12,}?)(?:…|\.\.\.)?[\"”»“]?$", re.DOTALL)
+
+
+def quotes(body: str, sent: Iterable[str]) -> bool:
+    """Whether `body` is a few words and one of our own texts (`sent`) in quotation marks: a tap, in any language."""
+    found = _QUOTING.match(unicodedata.normalize("NFC", body).strip())
+    if found is None:
+        return False
+    quoted = _plain(found["quoted"])
+    return any(_plain(text).startswith(quoted) for text in sent)
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).split()).strip(' .…"“”«»')

@@ -2,28 +2,30 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import pytest
 from sqlalchemy import select, update
 
+from homevisits.access import Grant, Role
 from homevisits.inbox import actions, queries
 from homevisits.inbox.actions import InboundText
 from homevisits.inbox.models import Choice, Thread
 from homevisits.inbox.replies import Meaning
-from homevisits.invitations.models import ConsentEntry
-from homevisits.messages import delivery
+from homevisits.invitations import actions as invitations
+from homevisits.invitations.models import ConsentEntry, Invitation
+from homevisits.messages import delivery, outbox
 from homevisits.messages.carriers import Console
 from homevisits.messages.models import InboundText as Row
 from homevisits.messages.models import OutboxText, TextAlert
-from homevisits.people.models import Caregiver, Family
+from homevisits.people.models import Caregiver, Family, School, Student
 from homevisits.visits import actions as visits
 from homevisits.visits.actions import Wanted
 from homevisits.visits.models import Visit
 from homevisits.visits.wanted import text_wanted
-from tests.messages.conftest import make_sender, rules
+from tests.messages.conftest import make_sender, planned, rules
 from tests.world import NOW, POLICY, Town
 
 TEXTS: Mapping[str, object] = MappingProxyType({"visit": text_wanted})
@@ -299,6 +301,85 @@ def test_f21_a_thumb_on_our_question_is_shown_to_people_and_confirms_nothing(pho
         assert len(queries.to_read(session, phone.town.actors["coordinator"])) == 1
     phone.texts("1")  # and the digit still counts: a thumb was no answer
     assert phone.visit(visit_id) == "confirmed"
+
+
+@pytest.mark.parametrize("verb", ["Gefällt mir: „{}“", "点赞了“{}”", "Perhaps liked the message “{}”"])
+def test_f21_a_tap_in_a_language_nobody_listed_is_known_by_our_own_words(phone: Phone, verb: str) -> None:
+    visit_id = arranged(phone, "Smith", "Luis", 8)
+    ours = phone.newest()
+    phone.texts(verb.format(ours))
+    phone.texts(verb.format(f"{ours[:60]}…"))
+    assert phone.row().intent == "tapback"
+    phone.texts("She said “I would like to visit you some day” and left")
+    assert phone.row().intent == "unclear"
+    assert phone.visit(visit_id) == "scheduled"
+
+
+def test_two_invitations_that_words_cannot_tell_apart_are_for_a_person(shared: Phone) -> None:
+    asked(shared, shared.town.invitations["Smith"], "Lincoln")
+    asked(shared, shared.town.invitations["Rivera"], "Lincoln Elementary")
+    shared.texts("3")
+    assert shared.row().needs_person
+    assert "which" not in shared.got()
+    with shared.town.database.reading() as session:
+        assert session.scalars(select(Choice)).all() == []
+
+
+def test_trap_8_two_children_in_two_schools_are_told_apart_by_school_and_teacher(phone: Phone) -> None:
+    elsewhere = at_another_school(phone)
+    asked(phone, phone.town.invitations["Smith"], "Lincoln Elementary")
+    asked(phone, elsewhere, "Sunset High")
+    phone.texts("3")
+    assert "1. Sunset High; 2. Grace Test, Lincoln Elementary." in phone.newest()
+    phone.texts("1")
+    assert phone.got()[-1] == "invitation_not_now"
+    with phone.town.database.reading() as session:
+        assert session.get_one(Invitation, elsewhere).closed_at is not None
+        assert session.get_one(Invitation, phone.town.invitations["Smith"]).closed_at is None
+
+
+def at_another_school(phone: Phone) -> int:
+    """The same phone is another family's, with a child at another school: that family's invitation."""
+    with phone.town.session() as session:
+        school = School(source_id="s2", name="Sunset High", timezone="America/Denver")
+        family = Family(key="f-other", name="Otero", language="en")
+        session.add_all([school, family])
+        session.flush()
+        session.add_all(
+            [
+                Caregiver(
+                    source_id="g-o",
+                    family_id=family.id,
+                    given_name="Eva",
+                    family_name="Otero",
+                    relation="aunt",
+                    phone=phone.number,
+                ),
+                Student(
+                    source_id="st-o",
+                    family_id=family.id,
+                    school_id=school.id,
+                    given_name="Kid",
+                    family_name="Otero",
+                    grade="9",
+                ),
+            ]
+        )
+        session.flush()
+        mine = phone.town.actors["coordinator"]
+        there = replace(mine, grants=frozenset({Grant(Role.SITE_COORDINATOR, school.id)}))
+        return invitations.request(session, there, family.id, school.id, "phone", phone.now).id
+
+
+def asked(phone: Phone, number: int, school: str) -> None:
+    """An invitation leaves for the phone, a minute later."""
+    phone.now += timedelta(minutes=1)
+    with phone.town.session() as session:
+        text = planned(
+            "ask", to=phone.number, template="invitation", params={"school": school}, asks=f"invitation:{number}"
+        )
+        outbox.put(session, f"invitation:{number}", text, phone.now)
+    phone.leave()
 
 
 def test_a_stranger_with_a_wrong_number_answers_nothing_and_a_start_brings_nothing_back(phone: Phone) -> None:

@@ -16,11 +16,12 @@ from homevisits.inbox import threads
 from homevisits.inbox.actions import answers, binding, choice, colleague, hearing, loops, stops
 from homevisits.inbox.actions.hearing import Hearing
 from homevisits.inbox.replies import meaning, number, readable
+from homevisits.inbox.tapbacks import quotes
 from homevisits.inbox.words import Meaning
 from homevisits.invitations.models import Answer
 from homevisits.messages import alerts, optout
 from homevisits.messages.models import InboundText as Row
-from homevisits.messages.models import Phone
+from homevisits.messages.models import OutboxText, Phone
 from homevisits.policies.rules import Policy
 
 MOST_TRIES = 3
@@ -173,7 +174,16 @@ def _understood(heard: Hearing) -> Meaning:
         return said if answers_us else Meaning.START
     if row.opt_out_type == "HELP":
         return Meaning.HELP
-    return Meaning.PICTURE if row.media and not row.body.strip() else said
+    if row.media and not row.body.strip():
+        return Meaning.PICTURE
+    guessed = said in (Meaning.UNCLEAR, Meaning.POLITE_STOP, Meaning.ROBOT)
+    return Meaning.TAPBACK if guessed and quotes(row.body, _sent(heard)) else said
+
+
+def _sent(heard: Hearing) -> list[str]:
+    """What this phone was last told."""
+    found = select(OutboxText.body).where(OutboxText.phone == heard.row.phone, OutboxText.sent_at.is_not(None))
+    return list(heard.session.scalars(found.order_by(OutboxText.id.desc()).limit(10)))
 
 
 def _do(heard: Hearing, said: Meaning) -> None:
