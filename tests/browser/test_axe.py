@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, false, func, or_, select, update
 from werkzeug.routing import Rule
 
 from homevisits.access import Actor
@@ -14,6 +14,8 @@ from homevisits.db import Database
 from homevisits.demo import cast
 from homevisits.demo.house import Folder
 from homevisits.draws.models import Draw
+from homevisits.inbox.conversation_list import of_office, of_pair
+from homevisits.inbox.models import Thread
 from homevisits.invitations.models import Invitation
 from homevisits.messages.models import Sender
 from homevisits.pages import permissions_of
@@ -85,6 +87,7 @@ def _samples(house: House, name: str, who: Actor | None) -> list[int]:
             "invitation_id": select(Invitation.id).where(Invitation.school_id.in_(schools)),
             "line_id": select(PayLine.id),
             "sender_id": select(Sender.id),
+            "thread_id": select(Thread.id).where(or_(of_office(who), of_pair(who, MADE)) if who else false()),
         }
         return list(session.scalars(newest[name].limit(1)))
 
