@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.access import Actor
@@ -12,10 +12,10 @@ from homevisits.inbox import conversation_page as pages
 from homevisits.inbox.actions import answers, binding
 from homevisits.inbox.actions.hearing import Hearing, language_of
 from homevisits.inbox.conversation_with import find
-from homevisits.inbox.conversations import rest
+from homevisits.inbox.conversations import reached, rest
 from homevisits.invitations.models import Answer
 from homevisits.messages import optout
-from homevisits.messages.models import InboundText, Phone, TextingEntry
+from homevisits.messages.models import InboundText, TextingEntry
 from homevisits.policies.rules import Policy
 from homevisits.problems import NotFound, Problem, RulesBroken
 
@@ -78,4 +78,4 @@ def _number_is_right(session: Session, actor: Actor, phone: str, evidence: str, 
         optout.lift(session, phone, now, actor.account_id, evidence=evidence)
         if before is not None and before.entry == "stop":
             optout.stop(session, phone, before.reason, now, evidence, how=before.how, by_account=actor.account_id)
-    session.execute(update(Phone).where(Phone.e164 == phone).values(state="ok", code=None, since=None))
+    reached(session, phone, "wrong_number")

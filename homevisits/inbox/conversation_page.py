@@ -125,7 +125,7 @@ def _sent(session: Session, actor: Actor, who: With, limit: int, now: datetime) 
         Said(
             id=row.id,
             ours=True,
-            at=row.sent_at or max(row.created_at, row.not_before),
+            at=row.sent_at or (row.created_at if row.written_by else max(row.created_at, row.not_before)),
             body=row.body,
             language=row.language,
             note=row.state,

@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 from homevisits.access import Actor, Permission
 from homevisits.inbox import conversation_page as pages
 from homevisits.inbox import conversation_with as whom
-from homevisits.inbox import queries, threads, written
+from homevisits.inbox import threads, written
+from homevisits.inbox.actions import read_by
 from homevisits.inbox.conversation_with import With
 from homevisits.inbox.models import Thread
 from homevisits.messages import hours, kinds, optout, outbox, packs
-from homevisits.messages.models import InboundText, OutboxText
+from homevisits.messages.models import InboundText, OutboxText, Phone
 from homevisits.messages.segments import Segments, segments
 from homevisits.messages.texts import PlannedText
 from homevisits.people import phones
@@ -116,7 +117,7 @@ def send(
         language=draft.language,
         template=draft.canned or kinds.WRITTEN,
         params={"school": found.who.school} if draft.canned else {},
-        not_before=now,
+        not_before=found.leaves or now,
         expires_at=(found.leaves or now) + OF_USE,
         zone=found.who.zone or zone,
         school_id=found.who.school_id,
@@ -178,13 +179,9 @@ def called(session: Session, actor: Actor, thread_id: int, now: datetime) -> Non
 
 def read(session: Session, actor: Actor, inbound_id: int, now: datetime) -> None:
     """A person has read a family's text and done what it asked for; the conversation waits when others do."""
-    row = session.get(InboundText, inbound_id)
-    if row is None or row.phone not in queries.phones_seen_by(session, actor, [row.phone]):
-        raise NotFound
-    # The flag falls, so that what waits is found without reading what was done.
-    row.needs_person, row.handled_at, row.handled_by = False, now, actor.account_id
+    read_by(session, actor, inbound_id, now)
     session.flush()
-    rest(session, row.phone, now)
+    rest(session, session.scalars(select(InboundText.phone).where(InboundText.id == inbound_id)).one(), now)
 
 
 def assign(session: Session, actor: Actor, thread_id: int, account_id: int | None, now: datetime) -> None:
@@ -222,8 +219,24 @@ def stop_phone(session: Session, actor: Actor, phone: str, how: str, now: dateti
 def lift_phone(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:
     """Write down that `phone` may be texted again as a person was told. A stop the carrier holds stays."""
     refuse_if_any(_how_problems(how))
-    if optout.lift(session, phone, now, actor.account_id, how=how) is None:
+    lifted = optout.lift(session, phone, now, actor.account_id, how=how)
+    if lifted is None and not optout.may_text(session, phone):
         raise RulesBroken([Problem("carrier_holds_the_stop")])
+    reached(session, phone, "wrong_number")
+
+
+def reachable(session: Session, actor: Actor, thread_id: int, now: datetime) -> None:
+    """Texts reach the number after all: somebody found out, or the family wrote from it."""
+    who = whom.find(session, actor, thread_id, now)
+    if not who.office:
+        raise NotFound
+    reached(session, who.number, "landline", "bad", "wrong_number")
+
+
+def reached(session: Session, phone: str, *states: str) -> None:
+    """The phone is as good as any again, where it was marked as one of `states`."""
+    marked = update(Phone).where(Phone.e164 == phone, Phone.state.in_(states))
+    session.execute(marked.values(state="ok", code=None, since=None))
 
 
 def _how_problems(how: str) -> list[Problem]:

@@ -1,5 +1,6 @@
 """Web of conversations: the list, one of them, an answer looked at before it leaves, and what else a person does."""
 
+import logging
 import secrets
 from typing import Any
 
@@ -24,6 +25,7 @@ from homevisits.pages import actor, allow, done, now, reading, settings, signed_
 from homevisits.problems import NotFound, Problem, RulesBroken
 
 bp = Blueprint("conversations", __name__)
+log = logging.getLogger("homevisits.inbox")
 MOST_PAGES = 10_000
 
 
@@ -109,12 +111,14 @@ def send(thread_id: int) -> ResponseReturnValue:
     try:
         with transaction() as session:
             row = conversations.send(session, actor(), thread_id, draft, settings().policy, settings().timezone, now())
-            leaves_later = row.pace == "written"
+            later = formats.when(row.not_before, row.zone or settings().timezone) if row.not_before > now() else None
+            if row.urgent_by is not None:
+                log.info("outbox:%s leaves outside the hours, by account:%s", row.id, row.urgent_by)
     except RulesBroken as broken:
         if {problem.field for problem in broken.problems} == {"urgent_reason"}:
             return _looked_at(thread_id, draft, list(broken.problems)), 422
         return _page(thread_id, list(broken.problems)), 422
-    done(_("Your answer is on its way.") if not leaves_later else _("Your answer leaves as soon as it may."))
+    done(_("Your answer waits until %(when)s.", when=later) if later else _("Your answer is on its way."))
     return redirect(url_for("conversations.conversation", thread_id=thread_id, _anchor="newest"), code=303)
 
 
@@ -156,6 +160,16 @@ def texting(thread_id: int) -> ResponseReturnValue:
     except RulesBroken as broken:
         return _page(thread_id, list(broken.problems)), 422
     _said_about_texting(again=again)
+    return redirect(url_for("conversations.conversation", thread_id=thread_id), code=303)
+
+
+@bp.post("/conversations/<int:thread_id>/reachable")
+@allow(Permission.CONVERSE)
+def reachable(thread_id: int) -> ResponseReturnValue:
+    """Texts reach the number after all."""
+    with transaction() as session:
+        conversations.reachable(session, actor(), thread_id, now())
+    done(_("Texts may go to this number again."))
     return redirect(url_for("conversations.conversation", thread_id=thread_id), code=303)
 
 

@@ -74,7 +74,11 @@ def test_an_answer_is_written_and_sent_by_keyboard_alone(house: House, town: Tow
     page.get_by_role("button", name="Send").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/conversations/1*")
-    assert "Con gusto." in page.locator("main").inner_text()
+    said = page.locator("main").inner_text()
+    assert "Con gusto." in said
+    assert "Held until" in said
+    house.move_to(town.at(7, 9, 1))
+    assert house.texts_to(town.phones["Rivera"])[-1] == "Con gusto."
 
 
 def test_an_arabic_answer_runs_from_right_to_left(house: House, town: Town, visitor: Opened) -> None:

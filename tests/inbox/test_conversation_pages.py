@@ -227,3 +227,5 @@ def test_families_that_no_text_reaches_stand_on_today_with_the_reason(coordinato
     thread = read(coordinator, "/conversations/1")
     assert "No text reaches this number" in thread
     assert "Your words" not in thread
+    post(coordinator, "/conversations/1/reachable")
+    assert "Your words" in read(coordinator, "/conversations/1")
