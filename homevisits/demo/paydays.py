@@ -34,6 +34,7 @@ def plan(session: Session, past: Past) -> None:
             if day.day == 5:
                 past.at(past.moment(day, 11), partial(_export, union, day))
         day += timedelta(days=1)
+    past.at(past.now - timedelta(seconds=1), _settle)  # what was attested this morning
 
 
 def _settle(session: Session, now: datetime) -> None:

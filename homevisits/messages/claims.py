@@ -126,7 +126,8 @@ def _begin_all(
         pick = senders.pick(session, leave.segments, now, carriers)
         if pick.sender is None:
             # It keeps its place: the first in the queue is the first to leave when a sender can take it.
-            _change(session, row, state="held", hold_reason="sender")
+            if (row.state, row.hold_reason) != ("held", "sender"):
+                _change(session, row, state="held", hold_reason="sender")
             until = pick.until
             break
         taken.append((row, leave, pick.sender))
@@ -168,7 +169,7 @@ def _put_aside(session: Session, row: OutboxText, found: Aside, now: datetime) -
         _change(session, row, state=found.state, hold_reason=found.reason, next_at=found.until)
         return
     _change(session, row, state=found.state, hold_reason=None, error=found.reason)
-    if found.reason == "repeated":
+    if found == Aside("dead", "repeated"):
         alerts.raise_(session, "repeated", f"{row.template}:{row.about}", now)
 
 

@@ -63,7 +63,15 @@ def _phones() -> Any:
 
 _PHONES = _phones()
 _SENT = (
-    select(Attempt.phone, Attempt.outbox_id, Attempt.started_at, Attempt.body_sha256, OutboxText.pace, OutboxText.about)
+    select(
+        Attempt.phone,
+        Attempt.outbox_id,
+        Attempt.started_at,
+        Attempt.body_sha256,
+        OutboxText.pace,
+        OutboxText.about,
+        OutboxText.not_before,
+    )
     .join(OutboxText, OutboxText.id == Attempt.outbox_id)
     .where(
         Attempt.phone.in_(bindparam("phones", expanding=True)),

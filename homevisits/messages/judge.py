@@ -19,6 +19,8 @@ from homevisits.messages.segments import GSM7, segments
 
 ASK_AGAIN = {"language": timedelta(minutes=15), "template": timedelta(minutes=5)}
 """How often to look whether somebody approved the words, or let the text go on."""
+APART = timedelta(hours=1)
+"""Texts with the same words about one thing that were planned so far apart were meant to be two."""
 ONE_PART = 160
 
 Check = Callable[[Session, OutboxText, datetime], str | None]
@@ -146,8 +148,14 @@ def _too_often(
     if row.pace not in kinds.ONCE:
         return None
     recent = [one for one in sent_to_phone if one.outbox_id != row.id]
-    if _repeated(recent, row, digest(body), now):
-        return Aside("dead", "repeated")
+    same = _said_before(recent, row, digest(body), now)
+    if same is not None:
+        # Two reminders of one visit say the same on purpose; both at once, after an outage, say nothing new.
+        planned_apart = same.about == row.about and abs(same.not_before - row.not_before) >= APART
+        if not planned_apart:
+            return Aside("dead", "repeated")
+        if now - same.started_at < APART:
+            return Aside("cancelled", "repeated")
     if row.pace not in kinds.CAPPED:
         return None
     newest_first: dict[int, datetime] = {}
@@ -166,13 +174,13 @@ def _too_often(
     return Aside("dead", "cap") if max(free) >= row.expires_at else Aside("held", "cap", max(free))
 
 
-def _repeated(recent: Sequence[Any], row: OutboxText, mark: str, now: datetime) -> bool:
-    """The same words within a day, with nothing else said about it in between: moved away and back is news again."""
+def _said_before(recent: Sequence[Any], row: OutboxText, mark: str, now: datetime) -> Any:
+    """The text with the same words within a day, if nothing else was said about it since: away and back is news."""
     for one in recent:
         if one.started_at <= now - DAY:
-            return False
+            return None
         if one.body_sha256 == mark:
-            return True
+            return one
         if one.about == row.about:
-            return False
-    return False
+            return None
+    return None

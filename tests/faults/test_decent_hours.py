@@ -94,6 +94,17 @@ def test_what_cannot_wait_for_the_cap_reaches_a_person_at_once(database: Databas
     assert (row.state, row.error) == ("dead", "cap")
 
 
+def test_two_reminders_of_one_visit_both_leave_but_not_at_the_same_moment(database: Database) -> None:
+    later = NOW + timedelta(hours=5)
+    put(database, reminder("24"), reminder("3", not_before=later), reminder("1", not_before=later))
+    tick(database, Recorder(), NOW)
+    tick(database, Recorder(), later)
+    assert states(database) == ["accepted", "accepted", "dead"]
+    put(database, reminder("a", to="+15555550102"), reminder("b", to="+15555550102", not_before=later))
+    tick(database, Recorder(), later)  # nobody was at work until now
+    assert [(row.state, row.error) for row in rows(database)[3:]] == [("accepted", None), ("cancelled", "repeated")]
+
+
 def test_the_same_words_twice_in_a_day_are_a_fault_unless_something_else_was_said_between(database: Database) -> None:
     put(database, reminder("a"), reminder("b"))
     tick(database, Recorder(), NOW)
