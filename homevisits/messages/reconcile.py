@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -32,6 +34,7 @@ PATIENCE = timedelta(days=3)
 SILENT = (CarrierDown, CarrierUnclear, CarrierRefused)
 """Ways in which a carrier does not answer a question."""
 
+T = TypeVar("T")
 log = logging.getLogger("homevisits.reconcile")
 
 
@@ -66,13 +69,24 @@ def look(database: Database, carriers: Collection[Carrier], now: Callable[[], da
         try:
             if due.carrier in silent:
                 raise CarrierDown("not_asked")
-            seen = carrier.find(due.phone) if carrier is not None and carrier.can_find else []
+            seen = _ask(partial(carrier.find, due.phone)) if carrier is not None and carrier.can_find else []
         except SILENT as failure:
             silent.add(due.carrier)
             _later(database, due, str(failure), now())
             continue
         settled += _looked(database, due, seen, now())
     return settled
+
+
+def _ask(question: Callable[[], T]) -> T:
+    """The carrier's answer. A bug in a carrier is silence: the other texts must not wait behind one of them."""
+    try:
+        return question()
+    except SILENT:
+        raise
+    except Exception as bug:
+        log.exception("the carrier failed in a way nobody foresaw")
+        raise CarrierUnclear("carrier_bug") from bug
 
 
 def _due(database: Database, outcome: str, now: datetime, limit: int) -> list[Due]:
@@ -152,7 +166,7 @@ def poll(database: Database, carriers: Collection[Carrier], now: Callable[[], da
         if due.carrier in silent:
             continue  # it stays due
         try:
-            seen = carrier.status(due.sid) if carrier is not None and due.sid is not None else None
+            seen = _ask(partial(carrier.status, due.sid)) if carrier is not None and due.sid is not None else None
         except SILENT as failure:
             silent.add(due.carrier)
             log.warning("%s does not say what became of its texts: %s", due.carrier, failure)

@@ -206,6 +206,18 @@ def test_after_three_days_of_silence_a_person_is_told_and_the_text_is_still_not_
     assert (line.look(), line.taken) == (0, 1)
 
 
+def test_a_bug_in_a_carrier_holds_up_no_other_text(sqlite_database: Database) -> None:
+    oracle = unclear(sqlite_database)
+    oracle.silent = [KeyError("a bug")]
+    assert look(sqlite_database, oracle, timedelta(seconds=30)) == 0
+    assert attempts(sqlite_database)[0].look_at == NOW + timedelta(seconds=60)
+    put(sqlite_database, planned("b", to="+15555550102"))
+    tick(sqlite_database, oracle)
+    oracle.silent = [KeyError("a bug")]
+    assert reconcile.poll(sqlite_database, [oracle], lambda: NOW + timedelta(hours=1)) == 0
+    assert sorted(states(sqlite_database)) == ["accepted", "unknown"]
+
+
 def test_one_question_unanswered_spares_the_carrier_the_others(database: Database) -> None:
     oracle = Oracle(*(CarrierUnclear("no_answer") for _ in range(3)))
     put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(3)))
