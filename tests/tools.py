@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -53,19 +53,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(
-    command: Sequence[str], port: int, log: Path, seconds: float = 60, cwd: Path | None = None
-) -> Iterator[int]:
-    """A program that runs until the block ends, and listens on `port` when it begins: its process id."""
+def process(
+    command: Sequence[str], log: Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs until the block ends, in a group of its own; what it says goes to `log`."""
     with log.open("ab") as record:
-        running = subprocess.Popen(command, stdout=record, stderr=record, cwd=cwd, start_new_session=True)
+        running = subprocess.Popen(command, stdout=record, stderr=record, cwd=cwd, env=env, start_new_session=True)
     try:
-        until = time.monotonic() + seconds
-        while not _listens(port):
-            if running.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"{command[:2]} did not start: {log.read_text(errors='replace')[-1500:]}")
-            time.sleep(0.05)
-        yield running.pid
+        yield running
     finally:
         # Its whole group: what npm starts may have children.
         for word in (signal.SIGTERM, signal.SIGKILL):
@@ -76,6 +71,20 @@ def started(
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
         running.wait()
+
+
+@contextmanager
+def started(
+    command: Sequence[str], port: int, log: Path, seconds: float = 60, cwd: Path | None = None
+) -> Iterator[int]:
+    """A program that runs until the block ends, and listens on `port` when it begins: its process id."""
+    with process(command, log, cwd) as running:
+        until = time.monotonic() + seconds
+        while not _listens(port):
+            if running.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"{command[:2]} did not start: {log.read_text(errors='replace')[-1500:]}")
+            time.sleep(0.05)
+        yield running.pid
 
 
 def _listens(port: int) -> bool:

@@ -18,7 +18,7 @@ from homevisits import clock, migrate, settings
 from homevisits.app import create_app
 from homevisits.db import Database
 from tests import servers
-from tests.benchmarks import district, rivals
+from tests.benchmarks import district, rivals, texts
 from tests.benchmarks.measure import Act, Contest, Line, run, table
 
 FEW, MANY = 200, 10_000
@@ -139,6 +139,16 @@ def contests(engine: str, few: Side, many: Side) -> Iterator[Contest]:
 
 def measured(only: str) -> Iterator[Line]:
     """The results of every contest whose name begins with `only`, one by one."""
+    if not only.startswith("texts"):
+        yield from of_pages(only)
+    for line in texts.measured(only):
+        print(f"  {line.name} ...", file=sys.stderr, flush=True)
+        yield line
+
+
+def of_pages(only: str) -> Iterator[Line]:
+    """The contests of pages: bookings, feeds, families."""
+    clock.use(partial(lambda at: at, district.NOW))
     with tempfile.TemporaryDirectory(prefix="homevisits-bench-") as folder, ExitStack() as stack:
         for engine in ENGINES:
             if engine == "sqlite":
@@ -153,11 +163,11 @@ def measured(only: str) -> Iterator[Line]:
                     yield run(contest)
             for each in sides:
                 each.database.dispose()
+    clock.use(None)
 
 
 def main(only: str = "") -> int:
     """Measure, print, write. 1 when a target was missed."""
-    clock.use(partial(lambda at: at, district.NOW))
     print(
         f"Measuring on {date(2026, 10, 5):%A} of school, {FEW:,} and {MANY:,} visits ...", file=sys.stderr, flush=True
     )

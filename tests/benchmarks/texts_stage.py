@@ -35,9 +35,9 @@ http {{
   server {{
     listen 127.0.0.1:{port};
     location / {{
-      return 201 '{{"account_sid":"AC{zeros}","body":"x","date_created":"Mon, 05 Oct 2026 15:00:00 +0000","date_sent":'
-        'null,"direction":"outbound-api","error_code":null,"error_message":null,"num_segments":"1","sid":"SM$request_id",'
-        '"status":"queued","to":"+15005550006"}}';
+      set $taken '{{"account_sid":"AC{zeros}","body":"x","date_created":"Mon, 05 Oct 2026 15:00:00 +0000",';
+      set $taken '$taken"date_sent":null,"direction":"outbound-api","error_code":null,"error_message":null,';
+      return 201 '$taken"num_segments":"1","sid":"SM$request_id","status":"queued","to":"+15005550006"}}';
     }}
   }}
 }}

@@ -1,0 +1,142 @@
+"""B3 and B6: a claim however many years lie behind, and fifty thousand reminders planned at once."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import insert, text
+
+from homevisits.db import Database, is_sqlite
+from homevisits.messages import delivery, outbox
+from homevisits.messages.models import OutboxText, Phone
+from homevisits.messages.texts import PlannedText
+from tests.benchmarks.measure import Line, heats, part, within
+from tests.benchmarks.texts_stage import Stage, rules
+
+FEW, MANY = 1_000, 1_000_000
+CLAIMS = 200
+PLANNED = 50_000
+ENGINES = ("sqlite", "postgresql")
+
+
+def claims(stage: Stage) -> Iterator[Line]:
+    """B3: one claim, with its commit, at a million texts and at a thousand."""
+    for engine in ENGINES:
+        sides = {rows: stage.database(engine) for rows in (FEW, MANY)}
+        for rows, database in sides.items():
+            history(database, rows, waiting=CLAIMS * 2 if rows == FEW else rows // 20)
+        took: dict[int, list[float]] = {FEW: [], MANY: []}
+        for turn in range(CLAIMS):
+            for rows in (FEW, MANY) if turn % 2 else (MANY, FEW):
+                took[rows].append(claimed(stage, sides[rows]))
+        few, many = part(took[FEW], 0.5), part(took[MANY], 0.5)
+        name, rival = f"texts-claim-{engine}", "itself with 1,000 texts, not 1,000,000"
+        yield Line(name, rival, many, few, round(many / few, 3), 1.5, many <= 1.5 * few)
+        yield within(f"{name}-p95", "p95 at 1,000,000, at most", part(took[MANY], 0.95), 0.010)
+
+
+def claimed(stage: Stage, database: Database) -> float:
+    """Seconds of one claim; the text is noted as taken, outside the measured time."""
+    begun = time.perf_counter()
+    with database.transaction() as session:
+        one = delivery.claim(session, rules(1), stage.now(), ["twilio"])
+    took = time.perf_counter() - begun
+    if one is None:
+        raise SystemExit("nothing was claimed")
+    with database.transaction() as session:
+        delivery.note(session, one, delivery.Result("refused", "21211"), rules(1), stage.now())
+    return took
+
+
+def history(database: Database, rows: int, waiting: int) -> None:
+    """So many texts of the last two years; the newest `waiting` of them wait, half of those until later."""
+    phones = max(rows // 20, waiting)
+    with database.transaction() as session:
+        lite = is_sqlite(session)
+        for statement in (PHONES, OUTBOX, ATTEMPTS):
+            session.execute(text(dialect(statement, lite, rows, waiting, phones)))
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+
+
+PHONES = "INSERT INTO phone (e164, state) {series:phones} SELECT '+1' || (3000000000 + i), 'ok' FROM g"
+OUTBOX = """
+INSERT INTO outbox (id, dedupe_key, about, phone, language, template, params, body, not_before, expires_at, next_at,
+  created_at, state, attempts, sid, token, carrier, carrier_status, sent_at, final_at, priority, pace)
+{series:rows}
+SELECT i, 'past:' || i, 'past:' || i, '+1' || (3000000000 + (i * 7919) % {phones} + 1), 'en', 'invitation_call_me',
+  '{"school": "Lincoln ' || i || '"}', 'Text ' || i,
+  {ago}, {end}, CASE WHEN i > {left} AND i % 2 = 0 THEN {end} ELSE {ago} END, {ago},
+  CASE WHEN i > {left} THEN 'queued' ELSE 'delivered' END, CASE WHEN i > {left} THEN 0 ELSE 1 END,
+  CASE WHEN i > {left} THEN NULL ELSE 'SM' || i END, CASE WHEN i > {left} THEN NULL ELSE 'token' || i END,
+  'twilio', 'delivered', CASE WHEN i > {left} THEN NULL ELSE {ago} END, CASE WHEN i > {left} THEN NULL ELSE {ago} END,
+  5, 'automatic'
+FROM g
+"""
+ATTEMPTS = """
+INSERT INTO attempt (token, outbox_id, n, sender_id, carrier, phone, body_sha256, segments, started_at, finished_at,
+  outcome, sid, status)
+SELECT token, id, 1, 1, 'twilio', phone, 'hash' || id, 1, sent_at, sent_at, 'accepted', sid, 'delivered'
+FROM outbox WHERE token IS NOT NULL
+"""
+
+
+def dialect(statement: str, lite: bool, rows: int, waiting: int, phones: int) -> str:
+    """A statement with its series of numbers and its moments in the engine's own words: one minute for each text."""
+    if lite:
+        series = "WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < {})"
+        ago = f"strftime('%Y-%m-%d %H:%M:%f000', '2026-10-05 14:59:00', '-' || ({rows} - i) || ' minutes')"
+        end = "'2026-10-05 22:00:00.000000'"
+    else:
+        series = "WITH g AS (SELECT i FROM generate_series(1, {}) AS s(i))"
+        ago = f"timestamptz '2026-10-05 14:59:00+00' - ({rows} - i) * interval '1 minute'"
+        end = "timestamptz '2026-10-05 22:00:00+00'"
+    for name, size in (("phones", phones), ("rows", rows)):
+        statement = statement.replace(f"{{series:{name}}}", series.format(size))
+    for name, value in (("ago", ago), ("end", end), ("left", rows - waiting), ("phones", phones)):
+        statement = statement.replace(f"{{{name}}}", str(value))
+    return statement
+
+
+def plans(stage: Stage) -> Iterator[Line]:
+    """B6: fifty thousand reminders, against a bare executemany of the same rows."""
+    for engine in ENGINES:
+        database = stage.database(engine)
+        done = heats({"bare": lambda: bare(stage, database), "ours": lambda: ours(stage, database)})  # noqa: B023
+        pairs = list(zip(done["ours"], done["bare"], strict=True))
+        ratio = round(part([theirs / mine for mine, theirs in pairs], 0.5), 3)
+        mine, theirs = PLANNED / part(done["ours"], 0.5), PLANNED / part(done["bare"], 0.5)
+        yield Line(f"texts-plan-50k-{engine}", "a bare executemany", mine, theirs, ratio, 3.0, ratio <= 3.0)
+        yield within(f"texts-plan-50k-{engine}-s", "at most", mine, 60.0)
+
+
+def ours(stage: Stage, database: Database) -> float:
+    """As a planner does it: rendered, judged, counted, in one transaction."""
+    planned = reminders(stage)
+    begun = time.monotonic()
+    with database.transaction() as session:
+        if outbox.put_many(session, planned, stage.now()) != PLANNED:
+            raise SystemExit("not every reminder was new")
+    return PLANNED / (time.monotonic() - begun)
+
+
+def bare(stage: Stage, database: Database) -> float:
+    """The rows, ready, in two statements of the driver's."""
+    planned = reminders(stage)
+    rows = [outbox._row(about, one, stage.now()) for about, one in planned]
+    phones, texts = [{"e164": one.to} for _about, one in planned], rows
+    begun = time.monotonic()
+    with database.engine.begin() as connection:
+        executemany(connection, Phone, phones)
+        executemany(connection, OutboxText, texts)
+    return PLANNED / (time.monotonic() - begun)
+
+
+def executemany(connection: Any, table: Any, rows: Sequence[dict[str, Any]]) -> None:
+    """One executemany; the types are the table's."""
+    connection.execute(insert(table.__table__), rows)
+
+
+def reminders(stage: Stage) -> list[tuple[str, PlannedText]]:
+    """Fifty thousand texts to as many phones."""
+    return stage.planned(PLANNED)

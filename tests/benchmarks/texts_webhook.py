@@ -1,0 +1,169 @@
+"""B4 and B7: what a carrier tells, and how soon something happens; a whole worker, a whole web application."""
+
+import itertools
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask, Response
+from flask.testing import FlaskClient
+from sqlalchemy import select, update
+from twilio.request_validator import RequestValidator
+
+from homevisits import clock
+from homevisits.app import create_app
+from homevisits.db import Database
+from homevisits.messages import delivery, optout, outbox
+from homevisits.messages.carriers import Receipt
+from homevisits.messages.models import Attempt, Sender
+from tests import tools
+from tests.benchmarks.measure import Act, Contest, Line, part, rated, run, within
+from tests.benchmarks.texts_stage import ROOT, SENDER, Stage, rules, settings_for
+from tests.messages import fake_twilio
+
+PUBLIC = "https://visits.example.org"
+LEAST = {"sqlite": 0.20, "postgresql": 0.35}
+LEAST_RATE = 250.0
+"""Callbacks a second."""
+TURNS = 300
+SAMPLES = 40
+
+
+class Taking:
+    """A carrier that takes everything at once."""
+
+    name = "twilio"
+    can_find = False
+
+    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Receipt:
+        """Take it."""
+        return Receipt(f"SM{token}", "queued", 1)
+
+
+def webhook(stage: Stage) -> Iterator[Line]:
+    """B4: one status callback, from its signature to the commit, against a route that does nothing."""
+    for engine, least in LEAST.items():
+        database = stage.database(engine)
+        stage.fill(database, TURNS + 10)
+        clock.use(stage.now)
+        delivery.tick(database, (Taking(),), rules(1), stage.now, 10_000, stop=threading.Event())  # type: ignore[arg-type]
+        ours = create_app(settings_for("http://127.0.0.1:9", database.url), database).test_client()
+        contest = Contest(f"texts-webhook-{engine}", "a bare Flask route", told(ours, database), bare(), 0, TURNS)
+        line = run(contest)
+        yield rated(line.name, line.rival, [1 / line.ours], [1 / line.theirs], least)
+        yield rated(f"texts-webhook-{engine}-a-second", "callbacks a second", [1 / line.ours], [LEAST_RATE], 1.0)
+        clock.use(None)
+
+
+def told(client: FlaskClient, database: Database) -> Act:
+    """Twilio tells of one text after another that it was delivered; signed beforehand."""
+    with database.reading() as session:
+        attempts = list(session.execute(select(Attempt.token, Attempt.sid, Attempt.phone)))
+    calls = iter([signed(f"/twilio/status/{token}", status(str(sid), phone)) for token, sid, phone in attempts])
+
+    def act() -> None:
+        path, form, headers = next(calls)
+        if client.post(path, data=form, headers=headers).status_code != 200:
+            raise SystemExit("a callback was refused")
+
+    return act
+
+
+def status(sid: str, phone: str) -> dict[str, str]:
+    """What Twilio says when a text has arrived."""
+    words = {"MessageSid": sid, "SmsSid": sid, "MessageStatus": "delivered", "SmsStatus": "delivered"}
+    return {**words, "To": phone, "From": SENDER, "AccountSid": "AC" + "0" * 32, "ApiVersion": "2010-04-01"}
+
+
+def signed(path: str, form: dict[str, str]) -> tuple[str, dict[str, str], dict[str, str]]:
+    """A call of Twilio's."""
+    return path, form, {"X-Twilio-Signature": RequestValidator("token").compute_signature(PUBLIC + path, form)}
+
+
+def bare() -> Act:
+    """The rival: the same request to a route that looks at nothing."""
+    app = Flask("bare")
+
+    @app.post("/twilio/status/<token>")
+    def heard(token: str) -> Response:
+        return Response("<Response/>", mimetype="text/xml")
+
+    client = app.test_client()
+    path, form, headers = signed("/twilio/status/" + "a" * 32, status("SM" + "a" * 32, "+15005550006"))
+    return lambda: client.post(path, data=form, headers=headers)
+
+
+def idle(stage: Stage) -> Iterator[Line]:
+    """B7: an idle worker's time from due to the call at the carrier; and from a STOP to its being kept."""
+    for engine in LEAST:
+        database = stage.database(engine)
+        with database.transaction() as session:
+            session.execute(update(Sender).values(segments_per_second=1_000.0))
+        with fake_twilio.running() as carrier:
+            arrived: dict[str, float] = {}
+            carrier.on_taken = lambda form, seen=arrived: seen.setdefault(form["To"], time.monotonic())
+            stage.stack.enter_context(worker(stage, carrier.url, database.url))
+            waits = [wait_for_call(stage, database, arrived) for _ in range(SAMPLES)]
+        yield within(f"texts-due-to-call-{engine}", "p95 of an idle worker, at most", part(waits, 0.95), 1.5)
+        yield within(f"texts-stop-to-kept-{engine}", "p99 of a STOP, at most", part(stops(stage, database), 0.99), 1.0)
+
+
+def worker(stage: Stage, twilio: str, database: str) -> Any:
+    """`homevisits worker` as it is run."""
+    given = settings_for(twilio, database)
+    names: tuple[str, ...] = (
+        "mode",
+        "database_url",
+        "secret_key",
+        "public_url",
+        "carrier",
+        "texting",
+        "carrier_timeout_seconds",
+    )
+    names += ("twilio_account_sid", "twilio_auth_token", "twilio_from", "twilio_base_url")
+    settings = {f"HOMEVISITS_{name.upper()}": str(getattr(given, name)) for name in names}
+    command = [sys.executable, "-c", "from homevisits.cli import main; main()", "worker"]
+    return tools.process(command, stage.folder / "worker.log", cwd=ROOT, env={**os.environ, **settings})
+
+
+def wait_for_call(stage: Stage, database: Database, arrived: dict[str, float]) -> float:
+    """Seconds until a text that is due now reaches the carrier."""
+    ((about, text),) = stage.planned(1, pace="reply")  # answers leave at any hour
+    now = datetime.now().astimezone()
+    due = text.__class__(**{**vars(text), "not_before": now, "expires_at": now + timedelta(hours=1)})
+    time.sleep(random.random())
+    begun = time.monotonic()
+    with database.transaction() as session:
+        outbox.put_many(session, [(about, due)], now)
+    while text.to not in arrived:
+        if time.monotonic() - begun > 60:
+            raise SystemExit(f"the worker sent nothing: {(stage.folder / 'worker.log').read_text()[-1500:]}")
+        time.sleep(0.005)
+    return arrived[text.to] - begun
+
+
+def stops(stage: Stage, database: Database) -> list[float]:
+    """Seconds from each STOP's arrival until nothing leaves to that phone any more."""
+    client = create_app(settings_for("http://127.0.0.1:9", database.url), database).test_client()
+    took = []
+    for number, phone in zip(itertools.count(), stage.phones(100)):
+        form = {"MessageSid": f"SM{number:032x}", "From": phone, "To": SENDER, "Body": "STOP", "NumMedia": "0"}
+        path, form, headers = signed("/twilio/inbound", form)
+        begun = time.monotonic()
+        if client.post(path, data=form, headers=headers).status_code != 200:
+            raise SystemExit("a text was refused")
+        while may_text(database, phone):
+            time.sleep(0.01)
+        took.append(time.monotonic() - begun)
+    return took
+
+
+def may_text(database: Database, phone: str) -> bool:
+    """Whether anything may still leave to `phone`."""
+    with database.reading() as session:
+        return optout.may_text(session, phone)
