@@ -76,6 +76,7 @@ def _draw(past: Past, room: Room, session: Session, now: datetime) -> None:
     )  # fmt: skip
     made = draws.draw(session, room.coordinator, wanted, now)
     if room.story:
+        past.kept = frozenset(one.family_id for one in order.next_families(session, made.id, 9, now)[3:])
         # The story begins where these end: two were visited, one said yes and waits, the next can be asked.
         past.at(past.later(now, 20, 60), partial(_ask, past, room, made.id, ["1", "1", "3"]))
         recent = past.moment(past.workday(clock.local(past.now, past.zone).date() - timedelta(days=5)), 10, 5)
@@ -92,6 +93,11 @@ def _says(past: Past) -> str:
 
 
 def _ask(past: Past, room: Room, draw_id: int, said: list[str], session: Session, now: datetime) -> None:
+    if not room.story:
+        waiting = order.next_families(session, draw_id, len(said), now)
+        said = said[: next((n for n, one in enumerate(waiting) if one.family_id in past.kept), len(said))]
+    if not said:
+        return
     try:
         asked = invitations.ask_next(session, room.coordinator, draw_id, len(said), now)
     except RulesBroken:

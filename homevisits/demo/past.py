@@ -49,6 +49,7 @@ class Past:
     say: Callable[[str], None]
     actors: dict[int, Actor] = field(default_factory=dict)
     hours: dict[int, dict[int, tuple[str, str]]] = field(default_factory=dict)
+    kept: frozenset[int] = frozenset()  # families of the story: no other class asks them before it is told
     _queue: list[tuple[datetime, int, Step]] = field(default_factory=list)
     _numbers: "count[int]" = field(default_factory=count)
 
