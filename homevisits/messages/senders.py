@@ -27,6 +27,7 @@ __all__ = ["Pick", "heard", "midnight", "pick", "rate_of", "ready", "sync"]
 ASK_AGAIN = timedelta(minutes=5)
 """When only a person can change something, it is looked at again after this."""
 RESERVED_FOR = timedelta(seconds=1)
+LONGEST_SPREAD = 0.05
 COUNTED_FOR = timedelta(seconds=10)
 CLOCKS_DIFFER = timedelta(seconds=5)
 READY = ("registered", "not_needed")
@@ -187,23 +188,38 @@ def _take(session: Session, row: Sender, segments: int, now: datetime) -> Pick |
         if left >= segments and timedelta() <= now - since < RESERVED_FOR:
             kept.tokens[row.id] = (left - segments, since)
             return None
-    held = locked(session, row.id)
-    if held is None:  # another worker is at it, for a moment
-        return Pick(None, now + timedelta(milliseconds=10), "rate")
-    rate = rate_of(held, now)
-    most = burst(rate)
-    if held.refilled_at is None or held.refilled_at > now + CLOCKS_DIFFER:
-        tokens = most
-    else:
-        tokens = min(most, held.tokens + max((now - held.refilled_at).total_seconds(), 0.0) * rate)
-    needed = min(float(segments), most)  # a text longer than the bucket leaves when it is full, and leaves a debt
-    if tokens < needed:
-        return Pick(None, now + timedelta(seconds=(needed - tokens) / rate), "rate")
+    short = _short(row, segments, now)
+    held = locked(session, row.id) if not short else None
+    if held is not None:
+        short = _short(held, segments, now)
+    if held is None or short:  # without a lock when another worker is at it, for a moment
+        return Pick(None, _soon(row, short or 0.01, now), "rate")
+    tokens, rate = _tokens(held, now), rate_of(held, now)
     ahead = float(int(max(0.0, min(tokens - segments, rate / 10))))
     held.tokens, held.refilled_at = tokens - segments - ahead, now
     with kept.lock:
         kept.tokens[row.id] = (ahead, now)
     return None
+
+
+def _tokens(row: Sender, now: datetime) -> float:
+    """Segments that may leave at once."""
+    rate = rate_of(row, now)
+    if row.refilled_at is None or row.refilled_at > now + CLOCKS_DIFFER:
+        return burst(rate)
+    return min(burst(rate), row.tokens + max((now - row.refilled_at).total_seconds(), 0.0) * rate)
+
+
+def _short(row: Sender, segments: int, now: datetime) -> float:
+    """Seconds until a text of `segments` may leave; 0: now. One longer than the bucket leaves a debt in it."""
+    rate = rate_of(row, now)
+    return max(0.0, min(float(segments), burst(rate)) - _tokens(row, now)) / rate
+
+
+def _soon(row: Sender, seconds: float, now: datetime) -> datetime:
+    """When to ask again: threads that wait together do not all come for the same segment."""
+    spread = min(3 / rate_of(row, now), LONGEST_SPREAD) * secrets.randbelow(1000) / 1000
+    return now + timedelta(seconds=seconds + spread)
 
 
 def _probe(session: Session, row: Sender, now: datetime) -> Pick | None:

@@ -27,7 +27,7 @@ def test_a_text_is_handed_over_with_its_callback(twilio: FakeTwilio, settings: S
     (carrier,) = carriers.chosen(settings)
     assert carrier.name == "twilio"
     receipt = carrier.send(PHONE, "¡Hola!", "a" * 32, sender="+15555550199", valid_for=3600)
-    assert receipt == carriers.Receipt(twilio.sent[0]["Sid"], "queued")
+    assert receipt == carriers.Receipt(twilio.sent[0]["Sid"], "queued", segments=1)
     sent = twilio.sent[0]
     assert (sent["To"], sent["From"], sent["Body"]) == (PHONE, "+15555550199", "¡Hola!")
     assert sent["StatusCallback"] == f"https://visits.example.org/twilio/status/{'a' * 32}#rc=3&rp=all"
