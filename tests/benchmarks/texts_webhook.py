@@ -1,5 +1,6 @@
 """B4 and B7: what a carrier tells, and how soon something happens; a whole worker, a whole web application."""
 
+import http.client
 import itertools
 import os
 import random
@@ -8,21 +9,21 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Flask, Response
-from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from twilio.request_validator import RequestValidator
 
-from homevisits import clock
 from homevisits.app import create_app
 from homevisits.db import Database
 from homevisits.messages import delivery, optout, outbox
 from homevisits.messages.carriers import Receipt
 from homevisits.messages.models import Attempt, Sender
 from tests import tools
-from tests.benchmarks.measure import Act, Contest, Line, part, rated, run, within
+from tests.benchmarks import texts_served
+from tests.benchmarks.measure import Line, Run, heats, part, rated, within
 from tests.benchmarks.texts_stage import ROOT, SENDER, Stage, rules, settings_for
 from tests.messages import fake_twilio
 
@@ -30,7 +31,10 @@ PUBLIC = "https://visits.example.org"
 LEAST = {"sqlite": 0.20, "postgresql": 0.35}
 LEAST_RATE = 250.0
 """Callbacks a second."""
-TURNS = 300
+CALLS, ROUNDS = 300, 5
+FORM = "application/x-www-form-urlencoded"
+Call = tuple[str, dict[str, str], dict[str, str]]
+"""Path, form, headers."""
 SAMPLES = 40
 
 
@@ -46,32 +50,72 @@ class Taking:
 
 
 def webhook(stage: Stage) -> Iterator[Line]:
-    """B4: one status callback, from its signature to the commit, against a route that does nothing."""
-    for engine, least in LEAST.items():
+    """B4: status callbacks, each from its signature to the commit, against a route that looks at nothing.
+
+    Both behind one gunicorn process with the same threads, called by the same client over connections kept alive.
+    """
+    sides: dict[str, Run] = {"bare": partial(calls, served(stage, "bare", "sqlite:///unused.sqlite"), bare_calls())}
+    for engine in LEAST:
         database = stage.database(engine)
-        stage.fill(database, TURNS + 10)
-        clock.use(stage.now)
+        stage.fill(database, (ROUNDS + 1) * CALLS)
         delivery.tick(database, (Taking(),), rules(1), stage.now, 10_000, stop=threading.Event())  # type: ignore[arg-type]
-        ours = create_app(settings_for("http://127.0.0.1:9", database.url), database).test_client()
-        contest = Contest(f"texts-webhook-{engine}", "a bare Flask route", told(ours, database), bare(), 0, TURNS)
-        line = run(contest)
-        yield rated(line.name, line.rival, [1 / line.ours], [1 / line.theirs], least)
-        yield rated(f"texts-webhook-{engine}-a-second", "callbacks a second", [1 / line.ours], [LEAST_RATE], 1.0)
-        clock.use(None)
+        sides[engine] = partial(calls, served(stage, "ours", database.url), told(database))
+    done = heats(sides, ROUNDS)
+    for engine, least in LEAST.items():
+        name = f"texts-webhook-{engine}"
+        yield rated(name, "a bare Flask route, same server", done[engine], done["bare"], least)
+        yield rated(f"{name}-a-second", "callbacks a second, at least", done[engine], [LEAST_RATE] * ROUNDS, 1.0)
 
 
-def told(client: FlaskClient, database: Database) -> Act:
+def served(stage: Stage, side: str, database: str) -> int:
+    """The port of a web process."""
+    port = tools.free_port()
+    command = [sys.executable, "-m", "tests.benchmarks.texts_served", side, str(port), database]
+    stage.stack.enter_context(tools.started(command, port, stage.folder / "served.log", cwd=ROOT))
+    return port
+
+
+def calls(port: int, waiting: Iterator[Call]) -> float:
+    """Make the next calls, a few at a time: how many a second."""
+    lock, left = threading.Lock(), list(itertools.islice(waiting, CALLS))
+    refused: list[int] = []
+
+    def caller() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        while True:
+            with lock:
+                if not left:
+                    break
+                path, form, headers = left.pop()
+            connection.request("POST", path, urlencode(form), {**headers, "Content-Type": FORM})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200:
+                refused.append(answer.status)
+        connection.close()
+
+    callers = [threading.Thread(target=caller) for _ in range(texts_served.THREADS)]
+    begun = time.monotonic()
+    for each in callers:
+        each.start()
+    for each in callers:
+        each.join()
+    took = time.monotonic() - begun
+    if refused:
+        raise SystemExit(f"callbacks were answered {refused[:3]}")
+    return CALLS / took
+
+
+def told(database: Database) -> Iterator[Call]:
     """Twilio tells of one text after another that it was delivered; signed beforehand."""
     with database.reading() as session:
         attempts = list(session.execute(select(Attempt.token, Attempt.sid, Attempt.phone)))
-    calls = iter([signed(f"/twilio/status/{token}", status(str(sid), phone)) for token, sid, phone in attempts])
+    return iter([signed(f"/twilio/status/{token}", status(str(sid), phone)) for token, sid, phone in attempts])
 
-    def act() -> None:
-        path, form, headers = next(calls)
-        if client.post(path, data=form, headers=headers).status_code != 200:
-            raise SystemExit("a callback was refused")
 
-    return act
+def bare_calls() -> Iterator[Call]:
+    """The same kind of call, to the rival."""
+    return itertools.repeat(signed("/twilio/status/" + "a" * 32, status("SM" + "a" * 32, "+15005550006")))
 
 
 def status(sid: str, phone: str) -> dict[str, str]:
@@ -80,22 +124,9 @@ def status(sid: str, phone: str) -> dict[str, str]:
     return {**words, "To": phone, "From": SENDER, "AccountSid": "AC" + "0" * 32, "ApiVersion": "2010-04-01"}
 
 
-def signed(path: str, form: dict[str, str]) -> tuple[str, dict[str, str], dict[str, str]]:
+def signed(path: str, form: dict[str, str]) -> Call:
     """A call of Twilio's."""
     return path, form, {"X-Twilio-Signature": RequestValidator("token").compute_signature(PUBLIC + path, form)}
-
-
-def bare() -> Act:
-    """The rival: the same request to a route that looks at nothing."""
-    app = Flask("bare")
-
-    @app.post("/twilio/status/<token>")
-    def heard(token: str) -> Response:
-        return Response("<Response/>", mimetype="text/xml")
-
-    client = app.test_client()
-    path, form, headers = signed("/twilio/status/" + "a" * 32, status("SM" + "a" * 32, "+15005550006"))
-    return lambda: client.post(path, data=form, headers=headers)
 
 
 def idle(stage: Stage) -> Iterator[Line]:
