@@ -127,7 +127,7 @@ class OutboxText(Base):
         Index("ix_outbox_state_created_at", "state", "created_at"),
         Index("ix_outbox_not_before", "not_before"),
         Index("ix_outbox_lost", "id", sqlite_where=_TO_SEE_TO, postgresql_where=_TO_SEE_TO),
-        Index("ix_outbox_sending", "phone", sqlite_where=text("state = 'sending'"),
+        Index("ix_outbox_sending", "phone", unique=True, sqlite_where=text("state = 'sending'"),
               postgresql_where=text("state = 'sending'")),
     )  # fmt: skip
 

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from sqlalchemy import update
 
 from homevisits.db import Database
 from homevisits.messages import reconcile
@@ -113,12 +112,17 @@ def test_a_trial_account_writes_before_our_words(sqlite_database: Database) -> N
     assert states(sqlite_database) == ["delivered"]
 
 
+def two_alike(database: Database, oracle: Oracle) -> None:
+    """The same words to the same phone twice, both unclear: the second one is somebody's own, written by hand."""
+    put(database, planned("a"))
+    tick(database, oracle)
+    put(database, planned("b", template="written", pace="written", body=rows(database)[0].body, written_by=1))
+    tick(database, oracle)
+
+
 def test_of_two_alike_each_finds_one_and_never_the_others(database: Database) -> None:
     oracle = Oracle(CarrierUnclear("no_answer"), CarrierUnclear("no_answer"))
-    put(database, planned("a"), planned("b", to="+15555550102"))
-    tick(database, oracle)
-    with database.transaction() as session:
-        session.execute(update(Attempt).values(phone=PHONE))
+    two_alike(database, oracle)
     body = rows(database)[0].body
     oracle.has = [seen(body, "SM1", NOW), seen(body, "SM2", NOW + SECONDS)]
     assert look(database, oracle, timedelta(seconds=31)) == 2
@@ -128,10 +132,7 @@ def test_of_two_alike_each_finds_one_and_never_the_others(database: Database) ->
 
 def test_one_that_left_is_not_found_twice(database: Database) -> None:
     oracle = Oracle(CarrierUnclear("no_answer"), CarrierUnclear("no_answer"))
-    put(database, planned("a"), planned("b", to="+15555550102"))
-    tick(database, oracle)
-    with database.transaction() as session:
-        session.execute(update(Attempt).values(phone=PHONE))
+    two_alike(database, oracle)
     oracle.has = [seen(rows(database)[0].body)]
     assert look(database, oracle, timedelta(minutes=10)) == 2
     assert sorted(states(database)) == ["accepted", "queued"]
