@@ -124,9 +124,22 @@ def insert_new(session: Session, table: type[Base], rows: Sequence[dict[str, Any
     if is_sqlite(session):
         one = sqlite.insert(table).on_conflict_do_nothing(index_elements=unique)
         return int(connection.execute(one, list(rows)).rowcount)
-    # PostgreSQL's driver does not count what many executions at once inserted: the rows themselves say.
-    many = postgresql.insert(table).on_conflict_do_nothing(index_elements=unique)
-    return len(connection.execute(many.returning(*(table.__table__.c[name] for name in unique)), list(rows)).all())
+    # One parameter for all rows: as many parameters as there are values cost PostgreSQL's driver most of the time.
+    into = table.__table__.c
+    named = [sa.column(name, into[name].type) for name in rows[0]]
+    given = sa.func.jsonb_to_recordset(sa.bindparam("rows", type_=postgresql.JSONB)).table_valued(*named, name="given")
+    many = postgresql.insert(table).from_select(list(rows[0]), sa.select(given.render_derived(with_types=True)))
+    plain = [{name: _in_json(value) for name, value in row.items()} for row in rows]
+    many = many.on_conflict_do_nothing(index_elements=unique).execution_options(preserve_rowcount=True)
+    return int(connection.execute(many, {"rows": plain}).rowcount)
+
+
+def _in_json(value: Any) -> Any:
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise ValueError(f"a moment needs its time zone: {value!r}")
+    return value.isoformat()
 
 
 def _without_detail(context: ExceptionContext) -> None:
