@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def missing(reason: str) -> NoReturn:
-    """This test cannot be run here: it is skipped, and under CI, where every tool must be, it fails."""
-    if os.environ.get("CI"):
+    """This test cannot be run here: it is skipped, or fails where `.ci/run` has seen to it that every tool is there."""
+    if os.environ.get("HOMEVISITS_JUDGES") == "all":
         pytest.fail(reason)
     pytest.skip(reason)
 
@@ -32,7 +32,7 @@ def program(name: str, package: str) -> str:
 
 
 def node_folder() -> Path:
-    """The folder of `.ci/node.txt`'s npm packages: the one HOMEVISITS_NODE names, or build/node."""
+    """The folder of `.ci/node/package.json`'s programs: the one HOMEVISITS_NODE names, or build/node."""
     return Path(os.environ.get("HOMEVISITS_NODE") or ROOT / "build" / "node") / "node_modules"
 
 

@@ -1,4 +1,4 @@
-"""Programs that fault tests start: on free ports, ended by their own id; missing ones skip, but not where CI is."""
+"""Programs that fault tests start: on free ports, ended by their own id; `tests.tools` says what becomes of a test without one."""
 
 import os
 import shutil
@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import tools
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVE = (sys.executable, "-c", "from homevisits.cli import main; main()", "serve")
 
@@ -26,15 +28,12 @@ def free_port() -> int:
 
 
 def program(*places: str) -> str:
-    """Where a program is; skips the test when it is nowhere, and fails it where CI is set."""
+    """Where a program is; `tools.missing` says what becomes of a test without it."""
     for place in places:
         found = shutil.which(place, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin")))
         if found:
             return found
-    missing = f"{places[0]} is not installed"
-    if os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    pytest.skip(missing)
+    tools.missing(f"{places[0]} is not on this machine")
 
 
 @contextmanager
