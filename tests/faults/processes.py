@@ -1,4 +1,4 @@
-"""Programs that fault tests start: on free ports, ended by their own id; `tests.tools` says what becomes of a test without one."""
+"""Programs that fault tests start: on free ports, ended by their own id."""
 
 import os
 import shutil
@@ -29,11 +29,9 @@ def free_port() -> int:
 
 def program(*places: str) -> str:
     """Where a program is; `tools.missing` says what becomes of a test without it."""
-    for place in places:
-        found = shutil.which(place, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin")))
-        if found:
-            return found
-    tools.missing(f"{places[0]} is not on this machine")
+    where = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+    found = next((path for place in places if (path := shutil.which(place, path=where))), None)
+    return found or tools.missing(f"{places[0]} is not on this machine")
 
 
 @contextmanager
