@@ -40,6 +40,8 @@ def decide(
     row = session.get(InboundText, inbound_id)
     if row is None or row.phone != who.number or row.intent not in pages.TASKS or not row.needs_person:
         raise NotFound
+    if not who.office and (row.received_at < (who.since or now) or said == "right"):
+        raise NotFound  # what they cannot read; and whose number it is, they cannot know
     if said not in CHOICES[row.intent]:
         raise RulesBroken([Problem("not_a_choice")])
     evidence = f"inbound:{row.id}"

@@ -8,12 +8,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Exists, and_, exists, false, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Exists, and_, exists, false, func, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from homevisits.access import Actor, Permission
 from homevisits.inbox.models import Thread
-from homevisits.messages.models import InboundText
+from homevisits.messages.models import InboundText, OutboxText
 from homevisits.people.models import Account, Caregiver, Family, Student
 from homevisits.visits.models import LIVE, Visit, VisitMember
 
@@ -64,15 +64,27 @@ def is_office(actor: Actor) -> bool:
 
 def of_office(actor: Actor) -> ColumnElement[bool]:
     """The conversations of a coordinator's schools, and of numbers nobody knows."""
+    return seen_by_office(actor, Thread.phone)
+
+
+def seen_by_office(actor: Actor, phone: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Whether `phone` is of a family of a coordinator's schools, or of nobody we know.
+
+    A number that no family has any more is still of the schools that texted it: what was said there is not for others.
+    """
     if not is_office(actor):
         return false()
-    known = exists().where(Caregiver.phone == Thread.phone)
     held = actor.schools(Permission.ASK)
+    if held is None:
+        return true()
     mine = select(Caregiver.id).join(Student, Student.family_id == Caregiver.family_id)
-    mine = mine.where(Caregiver.phone == Thread.phone)
-    if held is not None:
-        mine = mine.where(Student.school_id.in_(held))
-    return or_(mine.exists(), ~known)
+    mine = mine.where(Caregiver.phone == phone, Student.school_id.in_(held))
+    texted = exists().where(OutboxText.phone == phone, OutboxText.school_id.is_not(None))
+    nobody = and_(
+        ~exists().where(Caregiver.phone == phone),
+        or_(~texted, exists().where(OutboxText.phone == phone, OutboxText.school_id.in_(held))),
+    )
+    return or_(mine.exists(), nobody)
 
 
 def of_pair(actor: Actor, now: datetime) -> ColumnElement[bool]:
@@ -113,6 +125,12 @@ class Share:
     visits: frozenset[int]
     families: frozenset[int]
     schools: frozenset[int]
+    questions: frozenset[str]  # what of ours was asked about these visits: "visit:17", "invitation:4"
+
+    def tells(self) -> ColumnElement[bool]:
+        """Which of the family's texts it is: none from before, and no answer to what somebody else asked it."""
+        answers = InboundText.answers
+        return and_(InboundText.received_at >= self.since, or_(answers.is_(None), answers.in_(self.questions)))
 
 
 def shares(session: Session, actor: Actor, phones: Collection[str], now: datetime) -> dict[str, Share]:
@@ -120,7 +138,7 @@ def shares(session: Session, actor: Actor, phones: Collection[str], now: datetim
     if actor.educator_id is None or not phones:
         return {}
     rows = session.execute(
-        select(Caregiver.phone, Visit.booked_at, Visit.id, Visit.family_id, Visit.school_id)
+        select(Caregiver.phone, Visit.booked_at, Visit.id, Visit.family_id, Visit.school_id, Visit.invitation_id)
         .select_from(Visit)
         .join(VisitMember, VisitMember.visit_id == Visit.id)
         .join(Caregiver, Caregiver.family_id == Visit.family_id)
@@ -128,11 +146,15 @@ def shares(session: Session, actor: Actor, phones: Collection[str], now: datetim
         .order_by(Visit.booked_at)
     )
     found: dict[str, Share] = {}
-    for number, booked_at, visit, family, school in rows:
+    for number, booked_at, visit, family, school, invitation in rows:
         phone = str(number)
-        before = found.get(phone, Share(booked_at, frozenset(), frozenset(), frozenset()))
+        before = found.get(phone, Share(booked_at, frozenset(), frozenset(), frozenset(), frozenset()))
         found[phone] = Share(
-            before.since, before.visits | {visit}, before.families | {family}, before.schools | {school}
+            before.since,
+            before.visits | {visit},
+            before.families | {family},
+            before.schools | {school},
+            before.questions | {f"visit:{visit}", f"invitation:{invitation}"},
         )
     return found
 
@@ -182,7 +204,10 @@ def _rows(
     phones = [thread.phone for thread, _office, _name in found]
     mine = shares(session, actor, phones, now)
     names = family_names(session, actor, phones, mine)
-    said = _last_words(session, phones)
+    said = _last_words(session, [thread.phone for thread, office, _name in found if office])
+    said |= _last_words_of_pair(
+        session, {thread.phone: mine[thread.phone] for thread, office, _name in found if not office}
+    )
     rows = []
     for thread, office, name in found:
         since = thread.waiting_since
@@ -226,4 +251,11 @@ def family_names(
 
 def _last_words(session: Session, phones: Collection[str]) -> dict[str, str]:
     newest = select(func.max(InboundText.id)).where(InboundText.phone.in_(phones)).group_by(InboundText.phone)
+    return dict(session.execute(select(InboundText.phone, InboundText.body).where(InboundText.id.in_(newest))).all())
+
+
+def _last_words_of_pair(session: Session, mine: dict[str, Share]) -> dict[str, str]:
+    """The last words of each phone that its educator may read."""
+    readable = or_(false(), *(and_(InboundText.phone == phone, share.tells()) for phone, share in mine.items()))
+    newest = select(func.max(InboundText.id)).where(readable).group_by(InboundText.phone)
     return dict(session.execute(select(InboundText.phone, InboundText.body).where(InboundText.id.in_(newest))).all())

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor, Role
+from homevisits.access import Actor, Permission, Role
 from homevisits.inbox import conversation_list as lists
 from homevisits.inbox.conversation_with import With, find
 from homevisits.messages.models import WAITING, InboundText, OutboxText
@@ -66,7 +66,8 @@ def talk(session: Session, actor: Actor, thread_id: int, now: datetime, *, every
     """The page of a conversation, the newest texts last. Raises `NotFound` for whoever may not read it."""
     who = find(session, actor, thread_id, now)
     limit = AT_MOST if everything else SHOWN
-    heard, sent = _heard(session, who, limit + 1), _sent(session, actor, who, limit + 1, now)
+    share = None if who.office else lists.shares(session, actor, [who.number], now)[who.number]
+    heard, sent = _heard(session, who, share, limit + 1), _sent(session, actor, who, share, limit + 1, now)
     said = sorted([*heard, *sent], key=lambda one: (one.at, one.ours, one.id))
     since = who.waiting_since
     if since is not None and who.since is not None:
@@ -83,10 +84,10 @@ def talk(session: Session, actor: Actor, thread_id: int, now: datetime, *, every
     )
 
 
-def _heard(session: Session, who: With, limit: int) -> list[Said]:
+def _heard(session: Session, who: With, share: lists.Share | None, limit: int) -> list[Said]:
     found = select(InboundText).where(InboundText.phone == who.number).order_by(InboundText.id.desc())
-    if who.since is not None:
-        found = found.where(InboundText.received_at >= who.since)
+    if share is not None:
+        found = found.where(share.tells())
     return [
         Said(
             id=row.id,
@@ -102,23 +103,25 @@ def _heard(session: Session, who: With, limit: int) -> list[Said]:
     ]
 
 
-def _sent(session: Session, actor: Actor, who: With, limit: int, now: datetime) -> list[Said]:
+def _sent(
+    session: Session, actor: Actor, who: With, share: lists.Share | None, limit: int, now: datetime
+) -> list[Said]:
     """Ours: what left or was lost; what waits when it was to leave by now; what a person wrote, whatever became of it.
 
-    The plan for later is no part of a conversation. An educator reads what is about their own visits, no more.
+    The plan for later is no part of a conversation. A phone may have to do with two schools: a coordinator reads no
+    visit of another school's. An educator reads what is about their own visits, no more.
     """
     phone = who.number
     later = and_(OutboxText.state.in_(WAITING), OutboxText.not_before > now, OutboxText.written_by.is_(None))
     called_off = and_(OutboxText.state == "cancelled", OutboxText.written_by.is_(None))
     found = select(OutboxText).where(OutboxText.phone == phone, ~later, ~called_off)
-    if who.since is not None:
-        visits = lists.shares(session, actor, [phone], now)[phone].visits
-        about = or_(
-            OutboxText.about.in_([f"visit:{visit}" for visit in visits]),
-            OutboxText.about.like("thread:%"),
-            OutboxText.about.like("inbound:%"),
-        )
-        found = found.where(OutboxText.created_at >= who.since, about)
+    talk_of_it = or_(OutboxText.about.like("thread:%"), OutboxText.about.like("inbound:%"))
+    held = actor.schools(Permission.ASK)
+    if share is not None:
+        about = OutboxText.about.in_([f"visit:{visit}" for visit in share.visits])
+        found = found.where(OutboxText.created_at >= share.since, or_(about, talk_of_it))
+    elif held is not None:
+        found = found.where(or_(OutboxText.school_id.is_(None), OutboxText.school_id.in_(held), talk_of_it))
     rows = session.scalars(found.order_by(OutboxText.id.desc()).limit(limit)).all()
     names = _names_of(session, rows)
     return [

@@ -9,11 +9,12 @@ from sqlalchemy import ColumnElement, Text, and_, cast, func, literal, or_, sele
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from homevisits.access import Actor, Permission
+from homevisits.inbox import conversation_list as lists
 from homevisits.inbox.models import Thread
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.invitations.order import A_YEAR
 from homevisits.messages.models import InboundText, OutboxText
-from homevisits.people.models import Caregiver, Family, School, Student
+from homevisits.people.models import Caregiver, Family, School
 from homevisits.visits.models import LIVE, Visit, VisitMember
 
 MOST = 50
@@ -118,34 +119,21 @@ def _at(actor: Actor, column: InstrumentedAttribute[int]) -> ColumnElement[bool]
     return column.is_not(None) if held is None else column.in_(held)
 
 
-def phones_seen_by(session: Session, actor: Actor, phones: Collection[str]) -> set[str]:
-    """Those of `phones` that belong to a family of the actor's schools, or to nobody we know."""
-    known = select(Caregiver.phone).where(Caregiver.phone.in_(phones))
-    mine = known.join(Student, Student.family_id == Caregiver.family_id).where(_at(actor, Student.school_id))
-    return (set(phones) - set(session.scalars(known))) | {phone for phone in session.scalars(mine) if phone}
-
-
 def to_read(session: Session, actor: Actor) -> list[ToRead]:
     """Replies that wait for a person, oldest first."""
     rows = session.scalars(
-        select(InboundText).where(InboundText.needs_person).order_by(InboundText.id).limit(4 * MOST)
+        select(InboundText)
+        .where(InboundText.needs_person, lists.seen_by_office(actor, InboundText.phone))
+        .order_by(InboundText.id)
+        .limit(MOST)
     ).all()
-    phones = {row.phone for row in rows}
-    seen = phones_seen_by(session, actor, phones)
-    names: dict[str, list[str]] = {}
-    for phone, name in session.execute(
-        select(Caregiver.phone, Family.name)
-        .join(Family, Family.id == Caregiver.family_id)
-        .where(Caregiver.phone.in_(seen))
-        .distinct()
-        .order_by(Family.name)
-    ):
-        names.setdefault(phone or "", []).append(name)
+    seen = {row.phone for row in rows}
+    names = lists.family_names(session, actor, seen, {})
     threads = dict(session.execute(select(Thread.phone, Thread.id).where(Thread.phone.in_(seen))).all())
     return [
         ToRead(
             row.id,
-            tuple(names.get(row.phone, ())),
+            names.get(row.phone, ()),
             row.phone,
             row.body,
             row.received_at,
@@ -154,8 +142,7 @@ def to_read(session: Session, actor: Actor) -> list[ToRead]:
             row.phone in threads and row.intent in ("polite_stop", "wrong_number", "probable_yes"),
         )
         for row in rows
-        if row.phone in seen
-    ][:MOST]
+    ]
 
 
 def to_call(session: Session, actor: Actor, now: datetime) -> list[ToCall]:
