@@ -117,7 +117,7 @@ def heard(session: Session, attempt: Attempt, sid: str, status: str, code: str, 
         settle.final(session, attempt, status, code, now)
     if last and codes.kind_of(code) is codes.Kind.SAID_NO:
         # Whatever became of this one text: the person said no, and nothing goes there from any sender.
-        optout.stop(session, attempt.phone, "carrier", now, evidence=f"outbox:{attempt.outbox_id}")
+        optout.refused(session, attempt.phone, attempt.outbox_id, now)
     session.flush()
     return news
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from homevisits.messages.models import OutboxText, TextingEntry
+from homevisits.messages.models import Attempt, OutboxText, TextingEntry
 
 ANSWERS = frozenset({"stop_confirmed", "wrong_number_confirmed", "help"})
 """Texts that answer the family's own word and leave even after a stop: the one confirmation, and HELP."""
@@ -65,6 +65,18 @@ def stop(
         .execution_options(synchronize_session="fetch")
     )
     return entry
+
+
+def refused(session: Session, phone: str, outbox_id: int, now: datetime) -> TextingEntry | None:
+    """The carrier says that the person at `phone` stopped it, of a text of ours: ends texting, as `stop` does.
+
+    What it says of a text that was tried before the family started anew, and tells late, is older than that start.
+    """
+    tried = session.scalar(select(func.max(Attempt.started_at)).where(Attempt.outbox_id == outbox_id))
+    held = newest(session, phone)
+    if held is not None and held.entry == "start" and tried is not None and tried <= held.at:
+        return None
+    return stop(session, phone, "carrier", now, evidence=f"outbox:{outbox_id}")
 
 
 def start(session: Session, phone: str, now: datetime, evidence: str | None = None) -> TextingEntry | None:

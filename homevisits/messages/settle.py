@@ -165,7 +165,7 @@ def _not_delivered(session: Session, row: OutboxText, code: str, now: datetime) 
 def _consequences(session: Session, row: OutboxText, kind: Kind, code: str, now: datetime) -> None:
     """What a failure says beyond this one text: about the phone, the words, or our table of codes."""
     if kind is Kind.SAID_NO:
-        optout.stop(session, row.phone, "carrier", now, evidence=f"outbox:{row.id}")
+        optout.refused(session, row.phone, row.id, now)
     elif kind is Kind.BAD_NUMBER:
         phone = session.get(Phone, row.phone, with_for_update=True)
         if phone is not None and phone.state == "ok":

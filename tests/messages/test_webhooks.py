@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask.testing import FlaskClient
@@ -152,6 +153,23 @@ def test_a_report_may_come_before_the_answer_to_the_send(client: FlaskClient, da
 def test_a_stop_made_at_the_carrier_holds_here_too(client: FlaskClient, database: Database) -> None:
     text = sent(database)
     assert report(client, text, "failed", "21610") == 200
+    with database.reading() as session:
+        assert not optout.may_text(session, PHONE)
+
+
+def test_a_stop_told_late_of_a_text_from_before_a_start_undoes_no_start(
+    client: FlaskClient, database: Database
+) -> None:
+    text = sent(database)
+    for number, word in enumerate(("STOP", "START")):
+        assert post(client, "/twilio/inbound", **{**INBOUND, "MessageSid": f"SMw{number}", "Body": word}) == 200
+    assert report(client, text, "failed", "21610") == 200
+    with database.reading() as session:
+        assert optout.may_text(session, PHONE)
+    later = datetime(2999, 1, 2, 18, tzinfo=UTC)
+    put(database, planned("two", params={"school": "Other"}, not_before=later, expires_at=later + timedelta(hours=2)))
+    tick(database, Recorder(), later)
+    assert report(client, rows(database)[-1], "failed", "21610") == 200
     with database.reading() as session:
         assert not optout.may_text(session, PHONE)
 
