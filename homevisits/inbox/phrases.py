@@ -37,7 +37,11 @@ _EN = (
         rf"(?:i|we) (?:do not|don ?t|no longer) (?:want|wish|need)(?: to (?:get|receive))? (?:{_EN_THESE} )?{_EN_TEXTS}"
         r"(?: from (?:you|this number|the school))?"
     ),
-    r"(?:i )?revoke (?:my )?consent",
+    r"(?:i |we )?(?:revoke|withdraw|take back) (?:my |our )?consent",
+    rf"(?:i|we) (?:do not|don ?t|no longer) (?:give (?:my )?)?consent(?: to (?:{_EN_THESE} )?{_EN_TEXTS})?",
+    rf"(?:(?:i|we) )?no longer (?:want|wish) to (?:get|receive|be sent) (?:{_EN_THESE} )?{_EN_TEXTS}",
+    rf"(?:i|we) (?:want|wish|would like|d like) to stop (?:getting|receiving) (?:{_EN_THESE} )?{_EN_TEXTS}",
+    rf"stop {_EN_ME}",
     r"(?:i )?opt(?:ing)? out(?: of (?:this|these|your|all|the)? ?(?:texts|messages)?)?",
 )
 _ES_HELLO = (
@@ -66,9 +70,10 @@ _ES = (
         r"(?: de (?:la|su|esta|sus) listas?)?"
     ),
     rf"{_ES_OFF}(?:me|nos)(?: de (?:la|su|esta|sus) listas?)?",
-    rf"(?:dejen|deje|deja|paren|pare) de {_ES_TO}(?: {_ES_TEXTS})?",
+    rf"(?:dejen|deje|deja|paren|pare|para) de {_ES_TO}(?: {_ES_TEXTS})?",
     (
-        rf"(?:parar|detener|cancelar|terminar|alto|basta|stop|pare|paren|alto a los|basta de)"
+        r"(?:parar|detener|cancelar|cancele|cancelen|detenga|detengan|terminar|terminen|alto|basta|stop|pare|paren|"
+        r"alto a los|basta de)"
         rf"(?: (?:los|estos|todos los|sus|con los|con sus|de))? {_ES_TEXTS}"
     ),
     r"(?:quiero |quisiera |deseo )?(?:darme|dar(?:nos)?) de baja|me quiero dar de baja|alto|basta|stop|pare|paren",

@@ -18,6 +18,14 @@ _TATWEEL = "\u0640"
 _LETTERS = str.maketrans({"đ": "d", "ى": "ي", "ة": "ه", "ı": "i", "ł": "l", _TATWEEL: None})
 _SHORTEST_BASE64 = 60
 _THUMBS = ("👍", "👌")
+_STOP_SIGN = "🛑"
+_LETTER_BY_LETTER = re.compile(r"[^\W\d_](?: [^\W\d_]){2,}")
+_SENT_FROM = re.compile(r"\s*\n\s*(?:sent from|get outlook|enviado desde|enviado de)\b[^\n]{1,60}\s*$", re.IGNORECASE)
+"""What a phone or a mail program signs with."""
+_SIGNED = re.compile(r"\s*(?:\n|[-–—~])\s*[-–—~]?\s*(?:[A-ZÁÉÍÓÚÑ][\w'’-]*\.?\s*){1,3}$")
+"""A name on a line of its own, or behind a dash."""
+_ONLY_A_STOP = frozenset({"stop", "stopall", "stop all", "unsubscribe", "opt out", "optout", "alto", "no mas"})
+"""Words that mean nothing else, also with a name behind them; "cancel" and a day is about a visit."""
 
 
 def simplified(body: str) -> str:
@@ -65,7 +73,7 @@ def is_tapback(body: str) -> bool:
 
 def number(body: str) -> int | None:
     """The one number `body` consists of, in digits of any script or as a word; None: it says something else."""
-    words = simplified(body)
+    words = simplified(_SENT_FROM.sub("", body))
     return int(words) if words.isdecimal() and len(words) == 1 else NUMBERS.get(words)
 
 
@@ -74,12 +82,19 @@ def meaning(body: str, language: str | None = None) -> Meaning:
     tapped = tap(body)
     if tapped is not None:
         return Meaning.PROBABLE_YES if tapped is Tap.LIKED else Meaning.TAPBACK
+    body = _SENT_FROM.sub("", body)
     spelled, words = _spelled(body), simplified(body)
     if not words:
+        if body.strip().startswith(_STOP_SIGN):
+            return Meaning.STOP
         return Meaning.YES if body.strip().startswith(_THUMBS) else Meaning.UNCLEAR
+    if _LETTER_BY_LETTER.fullmatch(words) and words.replace(" ", "") in WORDS[Meaning.STOP]:
+        return Meaning.STOP
     found = EXACT.get(spelled) or (None if words in EITHER else MEANINGS.get(words))
     if found is not None:
         return found if language is None or ONLY_IN.get(words, language) == language else Meaning.UNCLEAR
+    if simplified(_SIGNED.sub("", body)) in _ONLY_A_STOP:
+        return Meaning.STOP
     return _sentence(words)
 
 

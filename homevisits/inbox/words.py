@@ -35,10 +35,13 @@ def _words(lines: str) -> frozenset[str]:
 _BY_LANGUAGE: Mapping[Meaning, Mapping[str, str]] = {
     Meaning.STOP: {
         "en": """stop, stopall, stop all, unsubscribe, unsub, cancel, end, quit, revoke, optout, opt out, stop it,
-            stop this, stop them, stop stop, stop stop stop, remove me, remove, unsubscribe me, leave me alone""",
+            stop this, stop them, stop stop, stop stop stop, remove me, remove, unsubscribe me, leave me alone,
+            stopp, stoop, stop me, stop now, unsuscribe, unsubcribe, unsubscribed, cancel all, end all, reply stop,
+            stop to end, stop to stop, stop to opt out""",
         "es": """alto, basta, ya basta, basta ya, parar, pare, paren, para ya, cancelar, cancele, cancelen, no mas,
             ya no mas, detener, detengan, detenganse, salir, baja, de baja, darme de baja, dar de baja,
-            denme de baja, terminar, fin, suprimir, dejenme en paz, dejeme en paz""",
+            denme de baja, terminar, fin, suprimir, dejenme en paz, dejeme en paz, nomas, ya nomas, no molestar,
+            desuscribir, desuscribirme, cancelar suscripcion, cancelar todo""",
         "so": """jooji, jooji fariimaha, fariimaha jooji, jooji farriimaha, farriimaha jooji, iga jooji,
             iga jooji fariimaha, iga jooji farriimaha, joojiya, joojiya fariimaha, iga joojiya fariimaha, fadlan jooji,
             fadlan jooji fariimaha, ha ii soo dirin, ha ii soo dirin fariimo, ha ii soo dirin fariin,

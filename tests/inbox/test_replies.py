@@ -132,6 +132,34 @@ CERTAIN = [
     "كفى",
     "إيقاف",
 ]
+ODD = [
+    "S T O P",
+    "s.t.o.p.",
+    "STOPP",
+    "🛑",
+    "🛑🛑🛑",
+    "Stop\n\nSent from my iPhone",
+    "Alto\nEnviado desde mi iPhone",
+    "STOP - Maria Lopez",
+    "Stop\nMaria",
+    "Reply STOP",
+    "STOP to end",
+    "Stop me",
+    "unsuscribe",
+    "Unsubcribe",
+    "cancel all",
+    "nomás",
+    "No molestar",
+    "Para de mandarme mensajes",
+    "Cancele los mensajes",
+    "stop this number",
+    "I want to stop receiving these messages",
+    "I no longer wish to receive texts",
+    "no longer wish to receive your texts",
+    "I do not consent",
+    "I withdraw my consent",
+]
+"""As people write it who do not read instructions."""
 POLITE = [
     "I'd rather you call me instead of texting",
     "too many texts",
@@ -163,6 +191,11 @@ NOT_AT_ALL = [
     "keep texting me, don't stop",
     "dung",
     "أبدا",
+    "cancel\nTuesday",
+    "cancel - Tuesday",
+    "stop - can you come later",
+    "A B C",
+    "I want to stop",
 ]
 
 
@@ -171,6 +204,16 @@ def test_what_says_stop_for_certain_is_a_stop_in_every_language_we_send(body: st
     assert meaning(body) is Meaning.STOP
     for language in ("en", "es", "so", "hmn", "ar", "vi"):
         assert meaning(body.upper(), language) is Meaning.STOP
+
+
+@pytest.mark.parametrize("body", ODD)
+def test_a_stop_is_known_in_the_odd_forms_people_write_it_in(body: str) -> None:
+    assert meaning(body) is Meaning.STOP
+
+
+@pytest.mark.parametrize(("body", "means"), [("1\nSent from my iPhone", Meaning.YES), ("No\nTuesday", Meaning.UNCLEAR)])
+def test_what_a_phone_signs_with_is_no_part_of_an_answer(body: str, means: Meaning) -> None:
+    assert meaning(body) is means
 
 
 @pytest.mark.parametrize("body", POLITE)
