@@ -8,19 +8,21 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from homevisits import settings as house_settings
 from homevisits.app import create_app
 from homevisits.db import Database
 from homevisits.inbox.kannel_web import number, words
-from homevisits.messages import carriers, keyed, optout
+from homevisits.messages import carriers, delivery, keyed, optout
 from homevisits.messages.carriers import CarrierDown, CarrierRefused, CarrierUnclear
 from homevisits.messages.codes import Kind, kind_of, known
 from homevisits.messages.kannel import Kannel
 from homevisits.messages.kannel_web import meaning
 from homevisits.messages.models import CarrierEvent, InboundText
+from homevisits.worker import rules_of
 from tests.faults import kannel as real
 from tests.faults import processes
 from tests.messages import fake_kannel
-from tests.messages.conftest import PHONE, made_settings, make_sender, planned, put, rows, states, tick
+from tests.messages.conftest import PHONE, at, made_settings, make_sender, planned, put, rows, states, tick
 from tests.messages.fake_kannel import SECRET, FakeKannel, with_kannel
 
 TOKEN = "0123456789abcdef" * 2
@@ -54,6 +56,31 @@ def test_the_settings_name_a_first_and_a_second_carrier() -> None:
     assert [one.name for one in carriers.chosen(with_kannel(settings, "http://127.0.0.1:9/", second=False))] == [
         "kannel"
     ]
+
+
+@pytest.mark.parametrize("first", ["console", "kannel"])
+def test_the_second_carrier_stands_in_for_another_one(first: str) -> None:
+    """The console would take every text and let none out; and a trial with it would be no trial any more."""
+    kannel = {f"kannel_{name}": "x" * 40 for name in ("username", "password", "from", "secret")}
+    given = {"mode": "development", "database_url": "sqlite:///x", "secret_key": "x" * 40, "carrier": first}
+    given |= {"public_url": "https://visits.example.org", "kannel_url": "http://127.0.0.1:9/", **kannel}
+    house_settings.load({}, **given)
+    with pytest.raises(house_settings.SettingsWrong, match="stands in for another carrier"):
+        house_settings.load({}, second_carrier="kannel", **given)
+
+
+@pytest.mark.parametrize("texting", ["trial", "live"])
+def test_a_trial_lets_no_text_to_a_family_out_by_either_carrier(
+    gateway: FakeKannel, database: Database, texting: str
+) -> None:
+    settings = with_kannel(made_settings("http://127.0.0.1:9", database.url), gateway.url)
+    settings = replace(settings, texting=texting)
+    put(database, planned())
+    with database.transaction() as session:
+        make_sender(session, "kannel", settings.kannel_from)
+    delivery.tick(database, carriers.chosen(settings)[1:], rules_of(settings), at())
+    assert len(gateway.sent) == (texting == "live")
+    assert rows(database)[0].error == ("trial" if texting == "trial" else None)
 
 
 def test_a_text_is_handed_over_with_nothing_secret_in_the_address(gateway: FakeKannel) -> None:
