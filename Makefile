@@ -21,7 +21,7 @@ test: .venv/.development  ## every test, on SQLite and PostgreSQL
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 soak: .venv/.development  ## the long run: workers killed 200 times on each engine, 10,000 texts among 8 processes
-	@HOMEVISITS_SOAK=1 $(BIN)/python -m pytest -q -p no:randomly tests/faults/test_killed_workers.py
+	@TESTS_SOAK=1 $(BIN)/python -m pytest -q -p no:randomly tests/faults/test_killed_workers.py
 
 check: .venv/.development  ## format, lint, types, import contracts, migrations equal models
 	$(BIN)/ruff format --check .

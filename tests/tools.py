@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def missing(reason: str) -> NoReturn:
     """This test cannot be run here: it is skipped, or fails where `.ci/run` has seen to it that every tool is there."""
-    if os.environ.get("HOMEVISITS_JUDGES") == "all":
+    if os.environ.get("TESTS_JUDGES") == "all":
         pytest.fail(reason)
     pytest.skip(reason)
 
@@ -32,8 +32,8 @@ def program(name: str, package: str) -> str:
 
 
 def node_folder() -> Path:
-    """The folder of `.ci/node/package.json`'s programs: the one HOMEVISITS_NODE names, or build/node."""
-    return Path(os.environ.get("HOMEVISITS_NODE") or ROOT / "build" / "node") / "node_modules"
+    """The folder of `.ci/node/package.json`'s programs: the one TESTS_NODE names, or build/node."""
+    return Path(os.environ.get("TESTS_NODE") or ROOT / "build" / "node") / "node_modules"
 
 
 def node_tool(name: str) -> list[str]:

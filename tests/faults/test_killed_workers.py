@@ -22,7 +22,7 @@ from homevisits.messages.models import Attempt, OutboxText
 from tests.faults.zygote import ROOT, Zygote, real_now, reminders, zygote
 from tests.messages.conftest import NOW, made_settings, make_sender, planned, rules
 
-SOAK = bool(os.environ.get("HOMEVISITS_SOAK"))
+SOAK = bool(os.environ.get("TESTS_SOAK"))
 """The long run, behind `make soak`."""
 KILLS = 200 if SOAK else 20
 ROWS = 10_000 if SOAK else 400
