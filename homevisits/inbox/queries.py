@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from homevisits.access import Actor, Permission
@@ -13,13 +13,16 @@ from homevisits.inbox import conversation_list as lists
 from homevisits.inbox.models import Thread
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.invitations.order import A_YEAR
-from homevisits.messages.models import InboundText, OutboxText
+from homevisits.messages.models import LOST, InboundText, OutboxText
 from homevisits.people.models import Caregiver, Family, School
-from homevisits.visits.models import LIVE, Visit, VisitMember
+from homevisits.visits.models import LIVE, Visit, VisitEvent, VisitMember
 
 MOST = 50
 TELLS_THE_TIME = ("visit_confirm", "visit_moved", "visit_now_at")
 """Texts from which a family learns when its visit is. What its pair is texted tells the family nothing."""
+TELLS_IT_IS_OFF = ("visit_cancelled", "visit_off")
+LATELY = timedelta(days=3)
+"""So long a visit that is off stands among those to tell a family of."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,13 @@ class ToCall:
 
 @dataclass(frozen=True)
 class Ahead:
-    """A visit ahead that a person must see to."""
+    """A visit ahead that a person must see to; ``off``: it was called off, and the family may wait for it."""
 
     visit_id: int
     school: str
     timezone: str
     starts_at: datetime
+    off: bool = False
 
 
 def language_of(session: Session, phone: str) -> str | None:
@@ -254,21 +258,40 @@ def need_partner(session: Session, actor: Actor) -> list[Ahead]:
 
 
 def need_telling(session: Session, actor: Actor, now: datetime) -> list[Ahead]:
-    """Visits ahead of whose time, as it is now, no text could tell the family: somebody calls. Soonest first."""
-    about = literal("visit:").concat(cast(Visit.id, Text))
-    key = OutboxText.dedupe_key.startswith(about.concat(":v").concat(cast(Visit.version, Text)).concat(":"))
-    told = and_(OutboxText.about == about, OutboxText.template.in_(TELLS_THE_TIME), key)
-    under_way = and_(OutboxText.state.in_(("held", "queued", "sending", "accepted", "delivered")), ~_waits_for_words())
+    """Visits ahead of which no text could tell the family how they stand now: somebody calls. Soonest first.
+
+    Of those arranged, the time as it is now; of those called off that the family knew of, that nobody comes.
+    """
     rows = session.execute(
-        select(Visit.id, School.name, School.timezone, Visit.starts_at)
+        select(Visit.id, School.name, School.timezone, Visit.starts_at, Visit.state == "cancelled_by_educator")
         .join(School, School.id == Visit.school_id)
-        .where(
-            Visit.state == "scheduled",
-            Visit.starts_at > now,
-            _at(actor, Visit.school_id),
-            ~select(OutboxText.id).where(told, under_way).exists(),
-        )
+        .where(Visit.starts_at > now, _at(actor, Visit.school_id), or_(_time_not_told(), _off_not_told(now)))
         .order_by(Visit.starts_at, Visit.id)
         .limit(MOST)
     )
     return [Ahead(*row) for row in rows]
+
+
+def _about_visit() -> ColumnElement[str]:
+    return literal("visit:").concat(cast(Visit.id, Text))
+
+
+def _under_way() -> ColumnElement[bool]:
+    return and_(OutboxText.state.in_(("held", "queued", "sending", "accepted", "delivered")), ~_waits_for_words())
+
+
+def _time_not_told() -> ColumnElement[bool]:
+    about = _about_visit()
+    key = OutboxText.dedupe_key.startswith(about.concat(":v").concat(cast(Visit.version, Text)).concat(":"))
+    told = and_(OutboxText.about == about, OutboxText.template.in_(TELLS_THE_TIME), key)
+    return and_(Visit.state == "scheduled", ~select(OutboxText.id).where(told, _under_way()).exists())
+
+
+def _off_not_told(now: datetime) -> ColumnElement[bool]:
+    """A text that failed stands among the lost ones; one that leaves too late, or never, stands nowhere else."""
+    known = exists().where(VisitEvent.visit_id == Visit.id, VisitEvent.what == "arranged")
+    in_time = and_(_under_way(), or_(OutboxText.sent_at.is_not(None), OutboxText.next_at < Visit.starts_at))
+    told = and_(OutboxText.about == _about_visit(), OutboxText.template.in_(TELLS_IT_IS_OFF))
+    told = and_(told, or_(in_time, OutboxText.state.in_(LOST)))
+    called_off = and_(Visit.state == "cancelled_by_educator", Visit.closed_at > now - LATELY)
+    return and_(called_off, known, ~exists().where(told))

@@ -92,7 +92,8 @@ def _to_family(
     elif visit.told and visit.state == "cancelled_by_educator":
         # A family that has left the district is not told of a new time.
         template = "visit_off" if visit.last == "family_left" else "visit_cancelled"
-        texts.append(_text(visit, "cancelled", template, now, now + timedelta(days=2)))
+        # Of use until the hour at which the family would wait, however many quiet days lie before it.
+        texts.append(_text(visit, "cancelled", template, now, max(now + timedelta(days=2), visit.starts_at)))
     elif visit.told and visit.state == "completed" and now - visit.starts_at <= THANKS_WITHIN:
         at = _next_morning(visit, now, morning)
         texts.append(_text(visit, "thanks", "visit_thanks", at, at + timedelta(days=2)))

@@ -315,6 +315,32 @@ def test_a_visit_of_which_no_text_could_tell_is_told_by_a_person(town: Town) -> 
         assert queries.need_telling(session, coordinator, NOW + timedelta(days=30)) == []
 
 
+@pytest.mark.parametrize(
+    ("state", "next_in", "told"),
+    [
+        ("delivered", 0, True),
+        ("queued", 0, True),
+        ("held", 30, False),  # until after the visit: quiet days lie between
+        ("suppressed", 0, False),
+        ("expired", 0, False),
+        ("dead", 0, True),  # it stands among the lost ones
+    ],
+)
+def test_a_family_that_does_not_hear_in_time_that_nobody_comes_is_told_by_a_person(
+    town: Town, state: str, next_in: int, told: bool
+) -> None:
+    visit_id = arranged(town)
+    with town.session() as session:
+        visits.cancel(session, town.actors["coordinator"], visit_id, POLICY, NOW)
+        row = session.scalars(select(OutboxText).where(OutboxText.template == "visit_cancelled")).one()
+        row.state, row.next_at = state, NOW + timedelta(days=next_in)
+        assert row.expires_at >= session.get_one(Visit, visit_id).starts_at
+    with town.database.reading() as session:
+        found = queries.need_telling(session, town.actors["coordinator"], NOW)
+        assert [(row.visit_id, row.off) for row in found] == ([] if told else [(visit_id, True)])
+        assert queries.need_telling(session, town.actors["coordinator"], NOW + timedelta(days=30)) == []
+
+
 @pytest.mark.parametrize("gone", [{"restricted": True}, {"left_on": NOW.date()}])
 def test_the_yes_of_somebody_we_may_not_speak_to_reaches_a_person_and_books_nothing(
     quarter: Quarter, gone: dict[str, object]
