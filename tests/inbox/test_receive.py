@@ -18,7 +18,7 @@ from homevisits.messages.delivery import Rules
 from homevisits.messages.hours import Limits
 from homevisits.messages.models import InboundText as Row
 from homevisits.messages.models import OutboxText
-from homevisits.people.models import Caregiver
+from homevisits.people.models import Caregiver, Family
 from homevisits.problems import NotFound
 from homevisits.visits import actions as visits
 from homevisits.visits.actions import Wanted
@@ -137,6 +137,15 @@ def test_help_answers_once_in_a_while_even_after_a_stop(quarter: Quarter) -> Non
     for _ in range(3):
         text(quarter, "HELP")
     assert got(quarter) == ["invitation", "stop_confirmed", "help"]
+
+
+def test_help_in_a_language_without_approved_texts_reaches_a_person(quarter: Quarter) -> None:
+    with quarter.database.transaction() as session:
+        session.execute(update(Family).values(language="so"))
+    text(quarter, "HELP")
+    with quarter.database.reading() as session:
+        assert [row.body for row in queries.to_read(session, quarter.coordinator)] == ["HELP"]
+    assert got(quarter) == []
 
 
 def test_what_is_unclear_waits_for_a_person_and_a_machine_gets_no_endless_answers(quarter: Quarter) -> None:

@@ -5,7 +5,7 @@ from sqlalchemy import update
 from homevisits.inbox import queries
 from homevisits.inbox.actions.hearing import HELP_ONCE_IN, Hearing, reply, to_a_person
 from homevisits.inbox.models import Choice
-from homevisits.messages import optout
+from homevisits.messages import optout, packs
 from homevisits.messages.models import InboundText, Phone, TextingEntry
 
 
@@ -31,8 +31,10 @@ def start(heard: Hearing) -> None:
 
 
 def help_(heard: Hearing) -> None:
-    """What these texts are and how to end them, once a day: also to whoever said stop."""
-    if not heard.row.opt_out_type:
+    """What these texts are and how to end them, once a day, also after a stop; a person, where we cannot say it."""
+    if not packs.has(heard.language, "help"):
+        to_a_person(heard)
+    elif not heard.row.opt_out_type:
         reply(heard, "help", once_in=HELP_ONCE_IN)
 
 
