@@ -5,10 +5,11 @@ import secrets
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from babel import Locale
 from flask import Blueprint, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from homevisits import clock, worker
+from homevisits import clock, formats, worker
 from homevisits.demo import cast, guide, queries
 from homevisits.demo.house import clock_file
 from homevisits.inbox import actions as inbox
@@ -88,7 +89,12 @@ def phones() -> str:
     words = request.args.get("q", "")
     with reading() as db:
         found = queries.contacts(db, words)
-    return _page("phones", contacts=found, words=words)
+    return _page("phones", contacts=found, words=words, language_name=_language)
+
+
+def _language(code: str) -> str:
+    """A family's language by its name, in the reader's language."""
+    return formats.begin(Locale.parse(formats.language()).languages.get(code, code))
 
 
 @bp.get("/phone/<int:family_id>")
