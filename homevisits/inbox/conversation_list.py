@@ -249,13 +249,18 @@ def family_names(
     return {phone: tuple(names.values()) for phone, names in found.items()}
 
 
+def _worth_quoting() -> ColumnElement[int]:
+    """Of a phone's texts the newest that waits for a person, or else the newest."""
+    return func.coalesce(func.max(InboundText.id).filter(InboundText.needs_person), func.max(InboundText.id))
+
+
 def _last_words(session: Session, phones: Collection[str]) -> dict[str, str]:
-    newest = select(func.max(InboundText.id)).where(InboundText.phone.in_(phones)).group_by(InboundText.phone)
+    newest = select(_worth_quoting()).where(InboundText.phone.in_(phones)).group_by(InboundText.phone)
     return dict(session.execute(select(InboundText.phone, InboundText.body).where(InboundText.id.in_(newest))).all())
 
 
 def _last_words_of_pair(session: Session, mine: dict[str, Share]) -> dict[str, str]:
     """The last words of each phone that its educator may read."""
     readable = or_(false(), *(and_(InboundText.phone == phone, share.tells()) for phone, share in mine.items()))
-    newest = select(func.max(InboundText.id)).where(readable).group_by(InboundText.phone)
+    newest = select(_worth_quoting()).where(readable).group_by(InboundText.phone)
     return dict(session.execute(select(InboundText.phone, InboundText.body).where(InboundText.id.in_(newest))).all())

@@ -176,6 +176,19 @@ def test_the_longest_wait_comes_first_and_more_than_a_day_is_late(town: Town) ->
         assert conversation_list.listed(session, coordinator, NOW, words="%").rows == ()
 
 
+def test_the_list_quotes_what_waits_and_not_the_digit_that_came_after_it(town: Town, phone: str) -> None:
+    writes(town, "¿Puede venir mi abuela?")
+    writes(town, "1", at=NOW + timedelta(minutes=1))
+    with town.session() as session:
+        session.execute(update(Row).where(Row.body == "1").values(needs_person=False))
+        (row,) = conversation_list.listed(session, town.actors["coordinator"], LATER).rows
+        assert row.said == "¿Puede venir mi abuela?"
+        session.execute(update(Row).values(needs_person=False))
+    with town.session() as session:
+        (row,) = conversation_list.listed(session, town.actors["coordinator"], LATER).rows
+    assert row.said == "1"
+
+
 def test_a_conversation_is_given_to_a_colleague_who_reads_it_too(town: Town) -> None:
     arrange(town)
     thread = writes(town, "¿Puede venir mi abuela?", at=LATER)
