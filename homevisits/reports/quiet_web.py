@@ -68,7 +68,7 @@ def _read(given: Typed) -> tuple[quiet.Stretch | None, list[Problem]]:
         try:
             days.append(date.fromisoformat(typed))
         except ValueError:
-            if typed or name == "first":
+            if name == "first" or given.last:
                 problems.append(Problem("not_a_day", name))
     if not given.name:
         problems.append(Problem("missing", "name"))

@@ -79,7 +79,8 @@ def _one_of(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str | None
 def _templates() -> dict[str, str]:
     """The texts there are, by their names for people."""
     # A ready answer leaves as what a person wrote.
-    held = [name for name in packs.templates(packs.BASE) if not name.startswith("canned_")]
+    # A discreet wording goes out under the name of its text.
+    held = [name for name in packs.templates(packs.BASE) if not name.startswith("canned_") and "." not in name]
     names = {name: str(texts_web.NAMES.get(name, name)) for name in held}
     return {**names, WRITTEN: _("Written by a person")}
 
@@ -170,7 +171,7 @@ def language_name(code: str) -> str:
 def took(seconds: float) -> str:
     """A short time in words."""
     if seconds < 90:
-        return str(_("%(num)d s", num=round(seconds)))
+        return str(_("%(num)d s", num=max(1, round(seconds))))
     return formats.length(round(seconds / 60))
 
 

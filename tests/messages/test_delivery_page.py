@@ -452,4 +452,8 @@ def test_lost_texts_are_told_on_the_page_people_begin_on(quick: Desk) -> None:
 
 def test_every_text_has_a_name_in_the_list(quick: Desk) -> None:
     html = quick.lead.get("/delivery").get_data(as_text=True)
-    assert all(f'<option value="{name}"' in html for name in packs.templates("en") if "canned" not in name)
+    named = [name for name in packs.templates("en") if "canned" not in name and "." not in name]
+    assert all(f'<option value="{name}"' in html for name in named)
+    # A discreet wording is no text of its own, and no name of a file is a name for people.
+    assert ".discreet" not in html
+    assert not any(f">{name}</option>" in html for name in named)

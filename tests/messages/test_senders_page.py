@@ -227,6 +227,11 @@ def test_a_day_that_cannot_be_is_refused_at_its_field(desk: Desk, change: dict[s
     assert days(desk) == []
 
 
+def test_one_day_that_cannot_be_is_said_once(desk: Desk) -> None:
+    html = add_days(desk.lead, 422, school="district", first="2026-13-45")
+    assert '<a href="#last">' not in html
+
+
 def test_a_day_that_is_over_stays(desk: Desk) -> None:
     with desk.database.transaction() as session:
         session.add(QuietDay(school_id=None, day=date(2026, 10, 2), name="Gone", at=NOW))
