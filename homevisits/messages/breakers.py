@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from homevisits.db import is_sqlite
@@ -131,9 +131,7 @@ def _pause(session: Session, sender_id: int, until: datetime, reason: str) -> No
 
 
 def _well(session: Session, sender_id: int) -> None:
-    seen = session.execute(
-        select(Sender.failures, Sender.breaker, Sender.weight, Sender.resting_weight).where(Sender.id == sender_id)
-    ).one_or_none()
+    seen = session.execute(_HEALTH, {"sender": sender_id}).one_or_none()
     if seen is None or (not seen.failures and seen.breaker != "half_open" and seen.weight >= seen.resting_weight):
         return  # nothing to write: most of the time
     row = locked(session, sender_id)
@@ -149,6 +147,11 @@ def _well(session: Session, sender_id: int) -> None:
                 if other.breaker_code == code:
                     _close(other)
     session.flush()
+
+
+_HEALTH = select(Sender.failures, Sender.breaker, Sender.weight, Sender.resting_weight).where(
+    Sender.id == bindparam("sender")
+)
 
 
 def _close(row: Sender) -> None:

@@ -7,19 +7,18 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, exists, func, insert, literal_column, select, text, union_all, update
+from sqlalchemy import bindparam, exists, func, literal_column, select, text, union_all, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, aliased
 
 from homevisits.db import is_sqlite
 from homevisits.messages import alerts, kinds, senders
+from homevisits.messages.batches import Batch
 from homevisits.messages.facts import gather
 from homevisits.messages.judge import Aside, Leave, Rules, digest, judge
 from homevisits.messages.models import Attempt, OutboxText, Phone, Sender
 
 LEASE = timedelta(seconds=60)  # longer than any carrier's timeout
-_OUTBOX: Any = OutboxText.__table__
-_ATTEMPT: Any = Attempt.__table__
 AFTER_A_FAULT = timedelta(minutes=15)
 PUT_ASIDE = 100
 """Texts judged in one transaction before it commits: on SQLite nobody else writes meanwhile."""
@@ -27,7 +26,10 @@ PUT_ASIDE = 100
 
 @dataclass(frozen=True)
 class Claimed:
-    """A text in the hands of one worker; ``n`` counts its attempts from 1, ``valid_for`` is in seconds."""
+    """A text in the hands of one worker; ``n`` counts its attempts from 1, ``valid_for`` is in seconds.
+
+    ``rate``: segments a second that its sender may send.
+    """
 
     id: int
     token: str
@@ -38,6 +40,7 @@ class Claimed:
     sender: str
     sender_id: int | None
     valid_for: int
+    rate: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,10 @@ def stumble(session: Session, row_id: int, now: datetime) -> Step:
 
 def claim(session: Session, rules: Rules, now: datetime, carriers: Sequence[str] = ()) -> Claimed | None:
     """Take the next due text that may leave, for one of `carriers` (names). What may not is put aside on the way."""
-    return next(iter(look(session, rules, now, carriers).claimed), None)
+    found = look(session, rules, now, carriers)
+    session.flush()
+    session.expire_all()  # what the session knew of the rows is not as it was
+    return next(iter(found.claimed), None)
 
 
 def look(session: Session, rules: Rules, now: datetime, carriers: Sequence[str], wanted: int = 1) -> Step:
@@ -175,43 +181,52 @@ def _put_aside(session: Session, row: OutboxText, found: Aside, now: datetime) -
 
 def _begin(session: Session, taken: Sequence[tuple[OutboxText, Leave, Sender]], now: datetime) -> list[Claimed]:
     """Write down that these are about to leave, each under a fresh token."""
-    claimed, changed, tried = [], [], []
+    claimed, rows = [], []
     for row, leave, sender in taken:
         token = secrets.token_hex(16)
         n = 1 + (session.scalar(_TRIES, {"row": row.id}) or 0) if row.token is not None else 1
-        changed.append(
+        rows.append(
             {
-                "row": row.id, "token": token, "lease_until": now + LEASE, "body": leave.body,
-                "segments": leave.segments, "attempts": row.attempts + 1, "carrier": sender.carrier,
+                "outbox_id": row.id, "token": token, "n": n, "body": leave.body, "segments": leave.segments,
+                "sender_id": sender.id, "carrier": sender.carrier, "phone": row.phone, "hash": digest(leave.body),
             }
         )  # fmt: skip
-        tried.append(
-            {
-                "token": token, "outbox_id": row.id, "n": n, "sender_id": sender.id, "carrier": sender.carrier,
-                "phone": row.phone, "body_sha256": digest(leave.body), "segments": leave.segments,
-                "started_at": now, "lease_until": now + LEASE,
-            }
-        )  # fmt: skip
-        to = (row.phone, leave.body, n, sender.carrier, sender.address, sender.id, leave.valid_for)
+        to = (
+            row.phone,
+            leave.body,
+            n,
+            sender.carrier,
+            sender.address,
+            sender.id,
+            leave.valid_for,
+            senders.rate_of(sender, now),
+        )
         claimed.append(Claimed(row.id, token, *to))
-        session.expire(row)
     if claimed:
-        session.connection().execute(_SENDING, changed)
-        session.connection().execute(_TRIED, tried)
+        _SENDING.run(session, rows, lease=now + LEASE)
+        _TRIED.run(session, rows, now=now, lease=now + LEASE)
     return claimed
 
 
-# What every text goes through: made once, for making a statement takes longer than running it.
-_SENDING = (
-    update(_OUTBOX)
-    .where(_OUTBOX.c.id == bindparam("row"))
-    .values(
-        state="sending", hold_reason=None, sid=None, carrier_status=None, error=None, token=bindparam("token"),
-        lease_until=bindparam("lease_until"), body=bindparam("body"), segments=bindparam("segments"),
-        attempts=bindparam("attempts"), carrier=bindparam("carrier"),
-    )
+_SENDING = Batch(
+    """
+    UPDATE outbox SET state = 'sending', hold_reason = NULL, sid = NULL, carrier_status = NULL, error = NULL,
+      token = given.token, lease_until = :lease, body = given.body, segments = given.segments,
+      attempts = outbox.attempts + 1, carrier = given.carrier
+    FROM {rows} WHERE outbox.id = given.outbox_id""",
+    {"outbox_id": int, "token": str, "body": str, "segments": int, "carrier": str},
+    ("lease",),
+)
+_TRIED = Batch(
+    """
+    INSERT INTO attempt (token, outbox_id, n, sender_id, carrier, phone, body_sha256, segments, started_at, lease_until)
+    SELECT token, outbox_id, n, sender_id, carrier, phone, hash, segments, :now, :lease FROM {rows}""",
+    {
+        "token": str, "outbox_id": int, "n": int, "sender_id": int, "carrier": str, "phone": str, "hash": str,
+        "segments": int,
+    },
+    ("now", "lease"),
 )  # fmt: skip
-_TRIED = insert(_ATTEMPT)
 _TRIES = select(func.count()).where(Attempt.outbox_id == bindparam("row"))
 
 

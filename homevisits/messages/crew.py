@@ -27,6 +27,10 @@ TRIES = 6
 """How often a transaction is tried while the database is busy or away."""
 QUICK = 0.25
 """Seconds: while calls take less, as many texts are claimed ahead as there are threads, so that none waits."""
+IN_HAND, MOST_IN_HAND = 0.05, 64
+"""A quicker carrier still: texts claimed ahead for so many seconds of its time, so that they share one commit; no more
+than a tenth of a second's worth of what the sender may send, for it must not come in bursts, nor than so many.
+"""
 STALE = 2.0
 """Seconds after which a text claimed ahead goes back unsent: what it was judged by may have changed."""
 Done = tuple[Claimed, Result]
@@ -57,6 +61,7 @@ class Crew:
         self._calling = 0
         self._not_before = 0.0
         self._took: float | None = None  # seconds a call takes, lately
+        self._rate = 0.0  # segments a second of the slowest sender, lately
 
     def work(self) -> Counter[str]:
         """Claim, send, note, in as many threads as the rules say, until nothing is due: the attempts by outcome."""
@@ -99,7 +104,6 @@ class Crew:
                 self._took = took if self._took is None else 0.8 * self._took + 0.2 * took
             if result.outcome == "down" and result.http_status is None and result.code != settle.NOT_BEGUN:
                 self._ended = True  # nobody is at the carrier's door: it gets a pause
-            self._changed.notify_all()
 
     def _next(self) -> tuple[float, Claimed] | None:
         """The next text to send; on the way to it, perhaps, a turn at the database for everyone."""
@@ -123,13 +127,15 @@ class Crew:
             self._lead(done, wanted)
 
     def _wants_a_turn(self) -> bool:
-        few = len(self._ready) <= self._ahead() // 2
+        few = len(self._ready) <= max(self._ahead() // 4, min(self._ahead(), self.rules.threads) // 2)
         due = not self._ended and self.left > 0 and time.monotonic() >= self._not_before
-        return bool(self._done and (few or len(self._done) >= self.rules.threads)) or (few and due)
+        return bool(self._done and (few or len(self._done) >= max(self._ahead(), self.rules.threads))) or (few and due)
 
     def _ahead(self) -> int:
-        quick = self._took is not None and self._took < QUICK
-        return self.rules.threads if quick and self.rules.threads > 1 else 0
+        threads = self.rules.threads
+        if self._took is None or self._took >= QUICK or threads == 1:
+            return 0
+        return max(threads, min(MOST_IN_HAND, int(self._rate / 10), int(threads * IN_HAND / max(self._took, 0.001))))
 
     def _wanted(self) -> int:
         idle = self.rules.threads - self._calling
@@ -148,6 +154,7 @@ class Crew:
             with self._changed:
                 self._leading = False
                 self.left -= len(step.claimed)
+                self._rate = min((one.rate for one in step.claimed), default=self._rate)
                 self._ready.extend((time.monotonic(), one) for one in step.claimed)
                 if wanted:
                     self._look_again(step, wanted)

@@ -3,22 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from homevisits.messages import ranks, senders, settle
+from homevisits.messages.batches import Batch
 from homevisits.messages.carriers import Receipt
 from homevisits.messages.claims import LEASE, Claimed
 from homevisits.messages.codes import kind_of
 from homevisits.messages.judge import Rules
-from homevisits.messages.models import Attempt, OutboxText
+from homevisits.messages.models import Attempt
 
 JUMP = timedelta(minutes=10)
 """A lease that ends later than this from now was given before the clock was put back."""
-_OUTBOX: Any = OutboxText.__table__
-_ATTEMPT: Any = Attempt.__table__
 
 
 @dataclass(frozen=True)
@@ -68,22 +66,20 @@ def note_taken(session: Session, done: Sequence[tuple[Claimed, Result]], now: da
     """
     if not done:
         return
-    values = []
+    rows = []
     for claimed, result in done:
         receipt = result.receipt
         assert receipt is not None
-        arrived = receipt.status in ranks.ARRIVED
-        values.append(
+        arrived = int(receipt.status in ranks.ARRIVED)
+        rows.append(
             {
-                "mine": claimed.token, "row": claimed.id, "now": now, "sid": receipt.sid, "status": receipt.status,
-                "look_at": None if arrived else now + settle.POLL_AFTER,
-                "became": "delivered" if arrived else "accepted", "final_at": now if arrived else None,
+                "token": claimed.token, "outbox_id": claimed.id, "sid": receipt.sid, "status": receipt.status,
+                "arrived": arrived,
             }
         )  # fmt: skip
-    written = session.connection()
-    for statement in (_TAKEN, _LEFT):
-        if written.execute(statement, values).rowcount != len(values):
-            raise NotSoPlain
+    taken = _TAKEN.run(session, rows, now=now, look_at=now + settle.POLL_AFTER)
+    if taken != len(rows) or _LEFT.run(session, rows, now=now) != len(rows):
+        raise NotSoPlain
     for sender_id in {claimed.sender_id for claimed, _result in done}:
         senders.heard(session, sender_id, None, "", now)
 
@@ -116,21 +112,20 @@ def _settled(session: Session, claimed: Claimed, result: Result, now: datetime) 
     return mine is not None
 
 
-_TAKEN = (
-    update(_ATTEMPT)
-    .where(_ATTEMPT.c.token == bindparam("mine"), _ATTEMPT.c.outcome.is_(None), _ATTEMPT.c.sid.is_(None))
-    .values(
-        outcome="accepted", lease_until=None, finished_at=bindparam("now"), status_at=bindparam("now"),
-        sid=bindparam("sid"), status=bindparam("status"), look_at=bindparam("look_at"),
-    )
-)  # fmt: skip
-_LEFT = (
-    update(_OUTBOX)
-    .where(
-        _OUTBOX.c.id == bindparam("row"), _OUTBOX.c.token == bindparam("mine"), _OUTBOX.c.state == "sending"
-    )
-    .values(
-        state=bindparam("became"), lease_until=None, sid=bindparam("sid"), carrier_status=bindparam("status"),
-        sent_at=bindparam("now"), final_at=bindparam("final_at"),
-    )
-)  # fmt: skip
+_TAKEN = Batch(
+    """
+    UPDATE attempt SET outcome = 'accepted', lease_until = NULL, finished_at = :now, status_at = :now,
+      sid = given.sid, status = given.status, look_at = CASE WHEN given.arrived = 1 THEN NULL ELSE :look_at END
+    FROM {rows} WHERE attempt.token = given.token AND attempt.outcome IS NULL AND attempt.sid IS NULL""",
+    {"token": str, "sid": str, "status": str, "arrived": int},
+    ("now", "look_at"),
+)
+_LEFT = Batch(
+    """
+    UPDATE outbox SET lease_until = NULL, sid = given.sid, carrier_status = given.status, sent_at = :now,
+      state = CASE WHEN given.arrived = 1 THEN 'delivered' ELSE 'accepted' END,
+      final_at = CASE WHEN given.arrived = 1 THEN :now ELSE NULL END
+    FROM {rows} WHERE outbox.id = given.outbox_id AND outbox.token = given.token AND outbox.state = 'sending'""",
+    {"outbox_id": int, "token": str, "sid": str, "status": str, "arrived": int},
+    ("now",),
+)

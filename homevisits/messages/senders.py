@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from homevisits.messages import breakers
@@ -64,12 +64,7 @@ def pick(session: Session, segments: int, now: datetime, carriers: Collection[st
     The senders of one carrier stand in for each other, more often those with more weight. The next carrier's are asked
     when no sender of the one before it works, not when they merely have to wait a moment.
     """
-    found = session.scalars(
-        select(Sender)
-        .where(Sender.carrier.in_(carriers), Sender.active)
-        .order_by(Sender.id)
-        .execution_options(populate_existing=True)
-    ).all()
+    found = session.scalars(_SENDERS, {"carriers": list(carriers)}).all()
     waits: list[Pick] = []
     for carrier in carriers:
         free = []
@@ -83,6 +78,14 @@ def pick(session: Session, segments: int, now: datetime, carriers: Collection[st
             return min(hasty, key=_when)
         waits += hasty
     return min(waits, key=_when) if waits else Pick(None, now + ASK_AGAIN, "no_sender")
+
+
+_SENDERS = (
+    select(Sender)
+    .where(Sender.carrier.in_(bindparam("carriers", expanding=True)), Sender.active)
+    .order_by(Sender.id)
+    .execution_options(populate_existing=True)
+)
 
 
 def _one_of(session: Session, free: Iterable[Sender], segments: int, now: datetime) -> tuple[Sender | None, list[Pick]]:
