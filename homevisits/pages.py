@@ -31,6 +31,7 @@ R = TypeVar("R")
 log = logging.getLogger("homevisits")
 
 _ASKS: dict[Callable[..., Any], frozenset[Permission]] = {}
+_TAKES_ANYTHING: set[Callable[..., Any]] = set()
 CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -130,6 +131,12 @@ def public(view: Callable[P, R]) -> Callable[P, R]:
     return view
 
 
+def takes_anything(view: Callable[P, R]) -> Callable[P, R]:
+    """For what must not be lost for a letter in it: the page itself takes out what no database keeps."""
+    _TAKES_ANYTHING.add(view)
+    return view
+
+
 def permissions_of(view: Callable[..., Any]) -> frozenset[Permission]:
     """What a view asks for, one of these; none of them when it is public. KeyError for a view that does not say."""
     return _ASKS[view]
@@ -216,7 +223,7 @@ def _begin() -> None:
     if any(isinstance(given, int) and given >= 2**63 for given in (request.view_args or {}).values()):
         raise NotFound  # no database counts so far
     sent = request.query_string or request.content_length or "chunked" in request.headers.get("Transfer-Encoding", "")
-    if sent and any("\x00" in text for text in request.values.values()):
+    if view not in _TAKES_ANYTHING and sent and any("\x00" in text for text in request.values.values()):
         abort(400)  # no keyboard types it, and no database keeps it
 
 

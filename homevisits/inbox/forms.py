@@ -15,9 +15,10 @@ def from_twilio(form: Mapping[str, Sequence[str]]) -> InboundText | None:
 
     Everything it said is kept raw: Twilio adds parameters without notice.
     """
-    said = {name: _clean(values[0]) if values else "" for name, values in form.items()}
+    said = {_clean(name): _clean(values[0]) if values else "" for name, values in form.items()}
     sid, phone = said.get("MessageSid") or said.get("SmsSid", ""), said.get("From", "").strip()
-    if not sid or len(sid) > 64 or not _PHONE.fullmatch(phone):
+    cut = any("\x00" in value for name in ("MessageSid", "SmsSid", "From") for value in form.get(name, ()))
+    if cut or not sid or len(sid) > 64 or not _PHONE.fullmatch(phone):
         return None
     kind = said.get("OptOutType", "").strip().upper()
     return InboundText(
@@ -28,13 +29,17 @@ def from_twilio(form: Mapping[str, Sequence[str]]) -> InboundText | None:
         carrier="twilio",
         media=_count(said.get("NumMedia", "")),
         opt_out_type=kind if kind in OPT_OUT_TYPES else None,
-        raw={name: said[name] if len(values) < 2 else [_clean(one) for one in values] for name, values in form.items()},
+        raw={_clean(name): _one_or_more([_clean(one) for one in values]) for name, values in form.items()},
     )
 
 
 def _clean(text: str) -> str:
     # PostgreSQL holds no NUL, and no half of a pair.
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _one_or_more(values: list[str]) -> str | list[str]:
+    return "".join(values) if len(values) < 2 else values
 
 
 def _count(text: str) -> int:

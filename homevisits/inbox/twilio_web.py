@@ -9,13 +9,14 @@ from flask.blueprints import BlueprintSetupState
 from homevisits.inbox import actions, forms
 from homevisits.messages import signature
 from homevisits.messages.webhooks import watched
-from homevisits.pages import now, public, settings, transaction
+from homevisits.pages import now, public, settings, takes_anything, transaction
 
 bp = Blueprint("inbound", __name__)
 log = logging.getLogger("homevisits.inbox")
 
 
 @bp.post("/twilio/inbound")
+@takes_anything
 @public
 @watched("inbound")
 def twilio_inbound() -> Response:

@@ -241,7 +241,7 @@ def test_f21_ten_pictures_and_no_words_are_for_a_person(client: FlaskClient, tow
         {"From": "+1555555010\x00"},
         {"From": "+" + "9" * 40},
         {"MessageSid": ""},
-        {"Body": "a\x00b"},
+        {"MessageSid": "SM\x001"},
         {"MessageSid": "S" * 5000},
     ],
 )
@@ -263,6 +263,12 @@ def test_odd_counts_and_unprintable_bodies_are_kept_as_well_as_they_can_be(
     row = newest(town.database)
     assert row.body.startswith("Hello")
     assert (row.media, row.opt_out_type, row.needs_person) == (0, None, True)
+
+
+def test_a_stop_with_a_letter_that_no_database_keeps_is_a_stop(client: FlaskClient, town: Town) -> None:
+    assert bring(client, town.phones["Smith"], "ST\x00OP", Odd="a\x00b") == 200
+    with town.database.reading() as session:
+        assert not optout.may_text(session, town.phones["Smith"])
 
 
 def test_trap_9_the_same_webhook_at_the_same_moment_is_one_text(client: FlaskClient, town: Town) -> None:
