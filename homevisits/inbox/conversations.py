@@ -64,7 +64,8 @@ class Checked:
 
 def canned(language: str) -> tuple[str, ...]:
     """The names of the ready answers that may be sent in a language."""
-    known = (name for name in packs.templates(packs.BASE) if name.startswith("canned_"))
+    # A discreet wording goes out under the name of its text: it is no answer of its own.
+    known = (name for name in packs.templates(packs.BASE) if name.startswith("canned_") and "." not in name)
     return tuple(name for name in known if packs.has(language, name))
 
 

@@ -410,3 +410,9 @@ def test_a_thumb_on_our_question_is_a_yes_once_a_person_says_so(town: Town, phon
     with town.session() as session:
         assert session.get_one(Visit, visit).state == "confirmed"
         assert session.scalars(select(Row.intent)).all() == ["yes"]
+
+
+def test_a_ready_answer_is_offered_once_whatever_wordings_it_has() -> None:
+    offered = conversations.canned("en")
+    assert "canned_your_place" in offered
+    assert not [name for name in offered if name.endswith(".discreet")]
