@@ -175,6 +175,7 @@ SENTENCES = MappingProxyType(
         "missing:brand_id": N_("Write the brand’s id: without it nothing is registered."),
         "missing:campaign_id": N_("Write the id of the campaign or verification: without it nothing is registered."),
         "not_a_phone": N_("Write a phone number with its area code, such as (651) 555-0142."),
+        "guest_is_family": N_("This is a family’s number. A trial texts staff only."),
         "sender_id": N_("Write the id as the carrier shows it: letters and digits only."),
         "sender_speed": N_("Write how many parts a second it may send: above 0, at most %(most)s."),
         "sender_day": N_("Write how many parts a day it may send, as a whole number, or nothing."),

@@ -23,8 +23,13 @@ def number(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(Guest)) or 0
 
 
-def add(session: Session, actor: Actor, name: str, phone: str | None, now: datetime) -> None:
-    """Let the trial text `phone` (E.164; None: what was typed is none). The same phone again takes the new name."""
+def add(
+    session: Session, actor: Actor, name: str, phone: str | None, now: datetime, *, of_family: bool = False
+) -> None:
+    """Let the trial text `phone` (E.164; None: what was typed is none). The same phone again takes the new name.
+
+    ``of_family``: it is a family's and no colleague's; a trial texts no family.
+    """
     refuse_unless_district(actor)
     name = name.strip()
     wrong = []
@@ -34,6 +39,8 @@ def add(session: Session, actor: Actor, name: str, phone: str | None, now: datet
         wrong.append(Problem("too_long", "name", {"most": LONGEST_NAME}))
     if phone is None:
         wrong.append(Problem("not_a_phone", "phone"))
+    elif of_family:
+        wrong.append(Problem("guest_is_family", "phone"))
     if wrong or phone is None:
         raise RulesBroken(wrong)
     row = session.get(Guest, phone)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from homevisits.access import Actor, Permission
 from homevisits.messages.models import Phone, TextingEntry
-from homevisits.people.models import Caregiver, Family, Heartbeat, Student
+from homevisits.people.models import Caregiver, Family, Heartbeat, Person, Student
 
 Schools = frozenset[int] | None
 """The schools one may see; None: all of them."""
@@ -92,6 +92,12 @@ def opt_outs(session: Session, schools: Schools, begin: datetime, end: datetime)
         )
         query = query.where(theirs)
     return session.scalar(query) or 0
+
+
+def of_family(session: Session, phone: str) -> bool:
+    """Whether `phone` is a family's, and not a colleague's who is a parent too."""
+    colleague = exists().where(Person.phone == phone)
+    return session.scalar(select(exists().where(Caregiver.phone == phone) & ~colleague)) or False
 
 
 def worker_seen(session: Session) -> datetime | None:

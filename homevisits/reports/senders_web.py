@@ -9,6 +9,7 @@ from homevisits.messages import guests, reasons, registration
 from homevisits.pages import actor, allow, done, now, reading, settings, transaction
 from homevisits.people import phones
 from homevisits.problems import Problem, RulesBroken
+from homevisits.reports import reach
 
 bp = Blueprint("senders", __name__)
 
@@ -86,7 +87,9 @@ def add_guest() -> ResponseReturnValue:
     name, phone = request.form.get("name", "").strip(), request.form.get("phone", "").strip()
     try:
         with transaction() as session:
-            guests.add(session, actor(), name, phones.normalised(phone), now())
+            number = phones.normalised(phone)
+            theirs = number is not None and reach.of_family(session, number)
+            guests.add(session, actor(), name, number, now(), of_family=theirs)
     except RulesBroken as broken:
         return _guests(name, phone, list(broken.problems)), 422
     done(_("%(name)s may be texted in the trial.", name=name))

@@ -13,6 +13,7 @@ from homevisits.access import Grant, Role
 from homevisits.db import Database
 from homevisits.messages import delivery, reasons, registration
 from homevisits.messages.models import Guest, OutboxText, Phone, QuietDay, Sender
+from homevisits.people.models import Caregiver, Person
 from homevisits.problems import NotFound, RulesBroken
 from tests.messages.test_delivery_page import Desk, page, words
 from tests.shell.doors import account, browser_of
@@ -171,6 +172,19 @@ def test_a_guest_is_a_name_and_a_number_and_twice_the_same_is_once(desk: Desk) -
     for _ in range(2):
         assert desk.lead.post("/senders/guests/remove", data={"phone": MOBILE}).status_code == 303
     assert "No guests yet" in page(desk.lead, "/senders/guests")
+
+
+def test_a_family_is_no_guest_of_a_trial_but_a_colleague_who_is_a_parent_is(desk: Desk) -> None:
+    with desk.database.transaction() as session:
+        session.get_one(Caregiver, desk.town.caregivers["Rivera"]).phone = MOBILE
+    given = {"name": "Ana", "phone": MOBILE}
+    answer = desk.lead.post("/senders/guests", data=given)
+    assert answer.status_code == 422
+    assert "A trial texts staff only." in answer.get_data(as_text=True)
+    assert 'value="Ana"' in answer.get_data(as_text=True)
+    with desk.database.transaction() as session:
+        session.get_one(Person, desk.town.educators["Grace"]).phone = MOBILE
+    assert desk.lead.post("/senders/guests", data=given).status_code == 303
 
 
 def add_days(client: FlaskClient, status: int = 303, **more: object) -> str:
