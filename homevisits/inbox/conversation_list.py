@@ -177,7 +177,7 @@ def listed(
     elif whose == "nobody":
         found = found.where(Thread.assigned_to.is_(None))
     if words.strip():
-        found = found.where(_named(words.strip()))
+        found = found.where(_named(actor, words.strip(), now))
     rows = session.execute(found).all()
     return Listed(tuple(_rows(session, actor, rows[:PAGE], now)), page, len(rows) > PAGE)
 
@@ -191,10 +191,17 @@ def waiting(session: Session, actor: Actor, now: datetime) -> Waiting:
     return Waiting(*session.execute(found).one())
 
 
-def _named(words: str) -> ColumnElement[bool]:
+def _named(actor: Actor, words: str, now: datetime) -> ColumnElement[bool]:
+    """Phones of a family or a person of that name, of those the reader knows the names of."""
     who = (Caregiver.given_name + " " + Caregiver.family_name).icontains(words, autoescape=True)
     found = select(Caregiver.phone).join(Family, Family.id == Caregiver.family_id)
     named = or_(Family.name.icontains(words, autoescape=True), and_(who, Caregiver.restricted.is_(False)))
+    held = actor.schools(Permission.ASK) if is_office(actor) else frozenset[int]()
+    if held is not None:
+        visited = select(Visit.family_id).join(VisitMember, VisitMember.visit_id == Visit.id)
+        visited = visited.where(VisitMember.educator_id == actor.educator_id, in_pair(), near(now))
+        here = select(Student.family_id).where(Student.school_id.in_(held))
+        found = found.where(or_(Family.id.in_(here), Family.id.in_(visited)))
     return Thread.phone.in_(found.where(named, Caregiver.phone.is_not(None)))
 
 

@@ -74,6 +74,21 @@ def test_what_waits_for_a_person_names_the_families_of_ones_own_school_only(town
     assert (mine.families, theirs.families) == (("Rivera",), ("Otherly",))
 
 
+def test_nobody_finds_a_conversation_by_the_name_of_another_schools_family(town: Town, neighbour: Neighbour) -> None:
+    arrange(town)
+    thread = writes(town, "¿Puede venir mi abuela?", at=LATER)
+    mine = (town.actors["coordinator"], town.actors["Grace"])
+    with town.session() as session:
+        for who, name, found in (
+            *((each, "rivera", [thread]) for each in mine),
+            *((each, "otherly", []) for each in mine),
+            (neighbour.coordinator, "otherly", [thread]),
+            (neighbour.coordinator, "rivera", []),
+        ):
+            rows = conversation_list.listed(session, who, LATER, words=name).rows
+            assert [row.id for row in rows] == found, (who.name, name)
+
+
 def test_a_busy_school_does_not_push_anothers_reply_off_its_page(town: Town, neighbour: Neighbour) -> None:
     with town.session() as session:
         for number in range(250):
