@@ -209,7 +209,7 @@ def test_a_webhook_that_fails_is_told_again_and_a_person_hears_of_it(
         raise KeyError(f"a bug that quotes {PHONE}")
 
     with monkeypatch.context() as patch:
-        patch.setattr("homevisits.messages.actions.heard", breaks)
+        patch.setattr("homevisits.messages.actions._has_arrived", breaks)
         form = {"MessageSid": text.sid or "", "MessageStatus": "delivered"}
         path = f"/twilio/status/{text.token}"
         for _ in range(2):
