@@ -135,6 +135,7 @@ OWN = MappingProxyType(
 CALLED_OFF = MappingProxyType(
     {
         "visit_changed": _l("The visit has changed or ended since."),
+        "just_told": _l("The family had just been told."),
         "begun": _l("The visit had begun."),
         "consent_withdrawn": _l("The family took its yes back."),
         "partner_changed": _l("Somebody else goes on the visit."),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from sqlalchemy import select
@@ -43,6 +43,8 @@ BEFORE_IT = frozenset(
 """Of no use once the visit has begun."""
 NEEDS_CONSENT = frozenset({"visit_confirm", "visit_moved", "visit_now_at", "visit_reminder", "visit_thanks"})
 """That a visit is off must be said also to a family that wants none any more."""
+JUST_NOW = timedelta(hours=1)
+"""As near as a plan lets a reminder follow the question."""
 MEMBER = MappingProxyType({"staff_asked": ("asked",), "staff_moved": ("asked",)})
 """Where somebody must stand for a text to them to be true; otherwise: coming."""
 _KEY = re.compile(r"visit:\d+:v(\d+):[a-z0-9-]+(?::e(\d+))?")
@@ -51,7 +53,7 @@ _KEY = re.compile(r"visit:\d+:v(\d+):[a-z0-9-]+(?::e(\d+))?")
 def text_wanted(session: Session, row: OutboxText, now: datetime) -> str | None:
     """Why the text must not leave any more; None: it may.
 
-    visit_changed | begun | consent_withdrawn | partner_changed, or a code of `unreachable`.
+    visit_changed | begun | consent_withdrawn | just_told | partner_changed, or a code of `unreachable`.
     """
     states = TRUE_WHILE.get(row.template)
     if states is None:
@@ -66,6 +68,8 @@ def text_wanted(session: Session, row: OutboxText, now: datetime) -> str | None:
         return "consent_withdrawn"
     if row.template.startswith("staff_"):
         return _staff(session, row, int(key[2]) if key is not None and key[2] else 0)
+    if row.template == "visit_reminder" and _just_told(session, row, now):
+        return "just_told"
     return _family(session, visit, row, now)
 
 
@@ -80,6 +84,17 @@ def _visit(session: Session, visit_id: int) -> Found | None:
     )
     found = select(Visit.family_id, Visit.version, Visit.state, Visit.starts_at, word.label("word"))
     return session.execute(found.where(Visit.id == visit_id)).one_or_none()
+
+
+def _just_told(session: Session, row: OutboxText, now: datetime) -> bool:
+    """Whether the question itself left only now, held back by a quiet day: the reminder would say the same again."""
+    found = select(OutboxText.id).where(
+        OutboxText.about == row.about,
+        OutboxText.phone == row.phone,
+        OutboxText.template.in_(("visit_confirm", "visit_moved", "visit_now_at")),
+        OutboxText.sent_at > now - JUST_NOW,
+    )
+    return session.scalar(found.limit(1)) is not None
 
 
 def _family(session: Session, visit: Found, row: OutboxText, now: datetime) -> str | None:

@@ -382,3 +382,11 @@ def test_a_text_held_until_somebody_approves_its_words_is_a_call_meanwhile(
     visit_id = arrange(town)
     change(town, OutboxText, OutboxText.template == "visit_confirm", state="held", hold_reason=reason)
     assert (to_tell(town) == [visit_id]) is calls
+
+
+def test_a_reminder_does_not_follow_a_question_that_a_quiet_day_held_back(town: Town) -> None:
+    visit_id = arrange(town)
+    about, later = f"visit:{visit_id}", town.now + timedelta(hours=20)
+    change(town, OutboxText, OutboxText.template == "visit_confirm", state="accepted", sent_at=later)
+    assert why(town, about, later + timedelta(minutes=2))["visit_reminder"] == "just_told"
+    assert why(town, about, later + timedelta(minutes=61))["visit_reminder"] is None
