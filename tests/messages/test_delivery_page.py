@@ -438,7 +438,7 @@ def test_no_old_text_is_read_and_few_questions_are_asked(quick: Desk) -> None:
             plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (None,) * sql.count("?"))
             used = [row[3] for row in plan if "outbox" in row[3] and "anon" not in row[3]]
             # One phone has few texts: whose a conversation is that no family has any more.
-        ranges = ("not_before>", "ix_outbox_due", "ix_outbox_lost", "state=?", "rowid=?", "phone=?")
+            ranges = ("not_before>", "ix_outbox_due", "ix_outbox_lost", "state=?", "rowid=?", "phone=?")
             assert used, sql
             assert all(any(each in row for each in ranges) for row in used), (used, sql)
 
