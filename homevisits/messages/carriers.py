@@ -98,14 +98,34 @@ class Carrier(Protocol):
         ...
 
 
-class Console:
+class CannotTell:
+    """A carrier that takes texts and cannot be asked about them: only what it reports by itself is known."""
+
+    can_find = False
+
+    def find(self, to: str) -> list[Seen]:
+        """Nothing is found."""
+        del to
+        return []
+
+    def status(self, sid: str) -> Seen | None:
+        """Nothing is known."""
+        del sid
+        return None
+
+    def on_day(self, day: date) -> Iterator[Seen]:
+        """Nothing is listed."""
+        del day
+        return iter(())
+
+
+class Console(CannotTell):
     """Writes to the log that a text would leave; nothing leaves. For the demo and for a trial.
 
     With real families (``private``) the log holds neither the number nor the words: the delivery page has both.
     """
 
     name = "console"
-    can_find = False
 
     def __init__(self, *, private: bool = False) -> None:
         self.private = private
@@ -118,21 +138,6 @@ class Console:
         else:
             log.info("text to %s: %s", to, body)
         return Receipt(sid=f"console-{token}", status="delivered")
-
-    def find(self, to: str) -> list[Seen]:
-        """It keeps nothing."""
-        del to
-        return []
-
-    def status(self, sid: str) -> Seen | None:
-        """It keeps nothing."""
-        del sid
-        return None
-
-    def on_day(self, day: date) -> Iterator[Seen]:
-        """It keeps nothing."""
-        del day
-        return iter(())
 
 
 def chosen(settings: Settings) -> tuple[Carrier, ...]:

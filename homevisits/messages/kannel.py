@@ -5,15 +5,13 @@ Kannel reports to. Read in gw/smsbox.c of Kannel 1.4.5: what it answers, and tha
 password are in no address and so in no log.
 """
 
-from collections.abc import Iterator
-from datetime import date
 from http.cookiejar import DefaultCookiePolicy
 
 from requests import Response, Session
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
-from homevisits.messages.carriers import CarrierDown, CarrierRefused, CarrierUnclear, Receipt, Seen
+from homevisits.messages.carriers import CannotTell, CarrierDown, CarrierRefused, CarrierUnclear, Receipt
 from homevisits.messages.keyed import mac
 from homevisits.messages.segments import is_gsm7
 from homevisits.messages.unanswered import no_answer
@@ -26,11 +24,10 @@ CONNECT_SECONDS = 5
 GSM7, UCS2 = "0", "2"
 
 
-class Kannel:
+class Kannel(CannotTell):
     """Texts through Kannel. Any number of threads may share one."""
 
     name = "kannel"
-    can_find = False
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.kannel_url
@@ -63,21 +60,6 @@ class Kannel:
         except RequestException as error:
             raise no_answer(error) from error
         return _receipt(answer, token)
-
-    def find(self, to: str) -> list[Seen]:
-        """Kannel cannot be asked."""
-        del to
-        return []
-
-    def status(self, sid: str) -> Seen | None:
-        """Kannel cannot be asked."""
-        del sid
-        return None
-
-    def on_day(self, day: date) -> Iterator[Seen]:
-        """Kannel cannot be asked."""
-        del day
-        return iter(())
 
 
 def sid_of(token: str) -> str:
