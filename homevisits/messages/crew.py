@@ -61,6 +61,8 @@ class Crew:
         self._calling = 0
         self._not_before = 0.0
         self._took: float | None = None  # seconds a call takes, lately
+        # What a killed worker had in hand is looked for at the carrier; one that cannot be asked is given nothing ahead
+        self._may_look = all(one.can_find for one in carriers)
         self._rate = 0.0  # segments a second of the slowest sender, lately
 
     def work(self) -> Counter[str]:
@@ -133,7 +135,7 @@ class Crew:
 
     def _ahead(self) -> int:
         threads = self.rules.threads
-        if self._took is None or self._took >= QUICK or threads == 1:
+        if self._took is None or self._took >= QUICK or threads == 1 or not self._may_look:
             return 0
         return max(threads, min(MOST_IN_HAND, int(self._rate / 10), int(threads * IN_HAND / max(self._took, 0.001))))
 

@@ -57,8 +57,9 @@ def look(database: Database, carriers: Collection[Carrier], now: Callable[[], da
     """Look for unclear attempts that are due for it (`look_at`); how many were found or given up.
 
     At the carrier with the same words, to the same phone, no older than the attempt and nobody else's: it was taken.
-    Not there ten minutes after: it was not. A carrier that cannot tell gets as long for its callback. First, words on
-    ids that were not known when they came are applied.
+    Not there ten minutes after: it was not. A carrier that cannot tell gets as long for its callback, and then a person
+    sees to the text: silence proves nothing, and it is not sent again. First, words on ids that were not known when
+    they came are applied.
     """
     with database.transaction() as session:
         settled = actions.catch_up(session, now())
@@ -69,12 +70,13 @@ def look(database: Database, carriers: Collection[Carrier], now: Callable[[], da
         try:
             if due.carrier in silent:
                 raise CarrierDown("not_asked")
-            seen = _ask(partial(carrier.find, due.phone)) if carrier is not None and carrier.can_find else []
+            asked = carrier is not None and carrier.can_find
+            seen = _ask(partial(carrier.find, due.phone)) if carrier is not None and asked else []
         except SILENT as failure:
             silent.add(due.carrier)
             _later(database, due, str(failure), now())
             continue
-        settled += _looked(database, due, seen, now())
+        settled += _looked(database, due, seen, now(), asked=asked)
     return settled
 
 
@@ -121,7 +123,7 @@ def _held(session: Session, due: Due) -> Attempt | None:
     return attempt
 
 
-def _looked(database: Database, due: Due, seen: Sequence[Seen], now: datetime) -> int:
+def _looked(database: Database, due: Due, seen: Sequence[Seen], now: datetime, *, asked: bool) -> int:
     with database.transaction() as session:
         attempt = _held(session, due)
         if attempt is None or attempt.outcome != "unclear":
@@ -135,7 +137,7 @@ def _looked(database: Database, due: Due, seen: Sequence[Seen], now: datetime) -
         if coming:
             attempt.look_at = coming[0]
             return 0
-        settle.not_found(session, attempt, now)
+        settle.not_found(session, attempt, now, asked=asked)
         return 1
 
 

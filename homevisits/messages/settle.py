@@ -82,8 +82,11 @@ def final(session: Session, attempt: Attempt, status: str, code: str, now: datet
     session.flush()
 
 
-def not_found(session: Session, attempt: Attempt, now: datetime) -> None:
-    """The carrier has no trace of an unclear attempt, looked for as often as there are looks: it did not leave."""
+def not_found(session: Session, attempt: Attempt, now: datetime, *, asked: bool = True) -> None:
+    """The carrier has no trace of an unclear attempt, looked for as often as there are looks: it did not leave.
+
+    ``asked`` False: the carrier cannot be asked, and has told nothing. That proves nothing: a person sees to it.
+    """
     session.refresh(attempt, with_for_update=True)
     if attempt.outcome != "unclear":
         return
@@ -95,6 +98,8 @@ def not_found(session: Session, attempt: Attempt, now: datetime) -> None:
         )
         if not row.wanted:
             row.state, row.error = "cancelled", "withdrawn"
+        elif not asked:
+            row.state, row.error = "dead", "no_answer"
         elif now >= row.expires_at:
             row.state, row.error = "dead", "not_found"
         elif kinds.of(row.template).on_unknown == "resend" and not session.scalar(before):

@@ -171,7 +171,7 @@ def test_a_carrier_that_cannot_be_asked_gets_ten_minutes_for_its_callback(databa
     put(database, planned())
     silent = Recorder(CarrierUnclear("no_answer"))
     tick(database, silent)
-    for seconds, state in ((30, "unknown"), (120, "unknown"), (599, "unknown"), (600, "queued")):
+    for seconds, state in ((30, "unknown"), (120, "unknown"), (599, "unknown"), (600, "dead")):
         look(database, silent, seconds * SECONDS)
         assert states(database) == [state]
 
