@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,20 @@ class Zygote:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
+        self._running: set[int] = set()
 
     def begin(self, what: str, **more: object) -> int:
         """Start a child that does `what`; its number."""
-        return self._ask(do=what, **more)
+        child = self._ask(do=what, **more)
+        self._running.add(child)
+        return child
+
+    def end(self) -> None:
+        """Nobody is left behind: not even by a test that failed between a child's beginning and its end."""
+        for child in self._running:
+            with suppress(ProcessLookupError):
+                os.kill(child, 9)
+        self._process.kill()
 
     def kill(self, child: int) -> None:
         """kill -9, and take it off the list of processes."""
@@ -39,7 +49,9 @@ class Zygote:
 
     def wait(self, child: int) -> int:
         """The exit status of a child."""
-        return self._ask(do="wait", child=child)
+        status = self._ask(do="wait", child=child)
+        self._running.discard(child)
+        return status
 
     def _ask(self, **asked: object) -> int:
         assert self._process.stdin is not None
@@ -54,10 +66,11 @@ def zygote(log: Path) -> Iterator[Zygote]:
     """Start the process; what its children say lies in `log`."""
     command = [sys.executable, "-m", "tests.faults.zygote", str(log)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        made = Zygote(process)
         try:
-            yield Zygote(process)
+            yield made
         finally:
-            process.kill()
+            made.end()
 
 
 def work(twilio: str, database: str) -> None:
