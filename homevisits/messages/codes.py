@@ -15,7 +15,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"  # nobody knows: look for it at the carrier before anything else
     SAID_NO = "said_no"  # the person told the carrier to stop: no text from any sender
     BAD_NUMBER = "bad_number"  # no text will ever reach this phone
-    TRANSIENT = "transient"  # taken and not delivered for now: once more, half an hour later
+    TRANSIENT = "transient"  # taken, not delivered yet: once more, half an hour later
     QUEUE_FULL = "queue_full"  # the carrier's queue of this sender is full: the sender pauses
     DAILY_CAP = "daily_cap"  # the sender has had its share of the day: until midnight, Pacific time
     TOO_LATE = "too_late"  # it waited longer than it was good for

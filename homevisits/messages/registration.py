@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from homevisits.access import Actor
 from homevisits.messages import guests
 from homevisits.messages.models import Sender
+from homevisits.messages.senders import READY
 from homevisits.problems import NotFound, Problem, RulesBroken
 
 KINDS = ("long_code", "toll_free", "short_code", "service")
 """What a carrier's number or service can be; a gateway or the console is what it is."""
 REGISTRATIONS = ("unregistered", "pending", "registered", "refused", "not_needed")
-MAY_SEND = ("registered", "not_needed")
 BY_BRAND = ("long_code", "service")
 FASTEST = 500.0
 MOST_A_DAY = 1_000_000
@@ -118,7 +118,7 @@ def _number(text: str) -> float | None:
 
 def missing(row: Sender) -> tuple[str, ...]:
     """What still stands between this sender and its first text: codes that `reasons.MISSING` words. Pure."""
-    if row.registration in MAY_SEND:
+    if row.registration in READY:
         return ()
     if row.registration in ("pending", "refused"):
         return (row.registration,)
@@ -157,9 +157,9 @@ def change(session: Session, actor: Actor, sender_id: int, given: Typed, now: da
     wanted, wrong = read(given, kinds_of(row))
     if wanted is None:
         raise RulesBroken(wrong)
-    if wanted.registration in MAY_SEND and row.registration not in MAY_SEND:
+    if wanted.registration in READY and row.registration not in READY:
         row.registered_at = now
-    elif wanted.registration not in MAY_SEND:
+    elif wanted.registration not in READY:
         row.registered_at = None
     if wanted.segments_per_second != row.segments_per_second:
         row.rate_now = None  # a new speed is tried anew
