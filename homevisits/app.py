@@ -20,35 +20,37 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import select
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from homevisits import clock, formats, migrate, pages, places
-from homevisits.db import Database
-from homevisits.messages import packs
-from homevisits.navigation import NAMES
+from homevisits import migrate
+from homevisits.core import clock, paths
+from homevisits.core.db import Database
+from homevisits.core.settings import Settings
+from homevisits.messages.templates import catalog
 from homevisits.people import account_web
 from homevisits.people.models import Heartbeat
-from homevisits.settings import Settings
+from homevisits.web import formats, pages
+from homevisits.web.navigation import NAMES
 
 FEATURES = (
     "homevisits.people.web",
     "homevisits.draws.web",
     "homevisits.invitations.web",
-    "homevisits.messages.status_web",
-    "homevisits.messages.metrics_web",
-    "homevisits.messages.kannel_web",
-    "homevisits.messages.texts_web",
-    "homevisits.inbox.web",
-    "homevisits.inbox.twilio_web",
-    "homevisits.inbox.kannel_web",
-    "homevisits.inbox.conversations_web",
+    "homevisits.messages.callbacks.twilio_web",
+    "homevisits.messages.monitoring.web",
+    "homevisits.messages.callbacks.kannel_web",
+    "homevisits.operations.templates_web",
+    "homevisits.inbox.today.web",
+    "homevisits.inbox.webhooks.twilio_web",
+    "homevisits.inbox.webhooks.kannel_web",
+    "homevisits.inbox.conversations.web",
     "homevisits.availability.web",
     "homevisits.visits.web",
     "homevisits.calendars.web",
     "homevisits.pay.web",
     "homevisits.attendance.web",
     "homevisits.reports.web",
-    "homevisits.reports.texts_web",
-    "homevisits.reports.senders_web",
-    "homevisits.reports.quiet_web",
+    "homevisits.operations.delivery.web",
+    "homevisits.operations.senders_web",
+    "homevisits.operations.quiet_days_web",
 )
 """Every feature with pages: its room `web` has a blueprint `bp`."""
 WORKER_LATE = timedelta(seconds=60)
@@ -56,9 +58,9 @@ WORKER_LATE = timedelta(seconds=60)
 
 def create_app(settings: Settings, database: Database | None = None) -> Flask:
     """The web application for `settings`."""
-    app = Flask("homevisits", template_folder=str(places.templates()), static_folder=str(places.static()))
+    app = Flask("homevisits", template_folder=str(paths.templates()), static_folder=str(paths.static()))
     app.config.update(_config(settings))
-    packs.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
+    catalog.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     app.extensions["homevisits"] = pages.House(settings, database or Database(settings.database_url))
     if settings.proxies:
         count = settings.proxies

@@ -5,8 +5,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from homevisits import places
-from homevisits.db import Database
+from homevisits.core import paths
+from homevisits.core.db import Database
 
 
 def upgrade(database: Database, to: str = "head") -> None:
@@ -44,5 +44,5 @@ def is_current(database: Database) -> bool:
 def _settings() -> Config:
     # No alembic.ini: an installed wheel has none, and the one setting is a place that places.py knows.
     settings = Config()
-    settings.set_main_option("script_location", str(places.migrations()).replace("%", "%%"))
+    settings.set_main_option("script_location", str(paths.migrations()).replace("%", "%%"))
     return settings

@@ -4,9 +4,9 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from homevisits import logs
 from homevisits.app import create_app
-from homevisits.settings import Settings
+from homevisits.core import log_config
+from homevisits.core.settings import Settings
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -22,7 +22,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         # In each process after the fork, so that none shares a database connection with another.
-        logs.configure(self.settings.mode)
+        log_config.configure(self.settings.mode)
         return create_app(self.settings)
 
 
@@ -50,5 +50,5 @@ def options(settings: Settings) -> dict[str, Any]:
 
 def serve(settings: Settings) -> None:
     """Serve the pages until told to stop."""
-    logs.configure(settings.mode)
+    log_config.configure(settings.mode)
     _Server(settings).run()

@@ -3,16 +3,16 @@
 import homevisits.attendance.models
 import homevisits.availability.models
 import homevisits.calendars.models
+import homevisits.core.leases
 import homevisits.demographics.models
 import homevisits.draws.models
 import homevisits.inbox.models
 import homevisits.invitations.models
-import homevisits.leases
 import homevisits.messages.models
 import homevisits.pay.models
 import homevisits.people.models
 import homevisits.visits.models  # noqa: F401 - imported for the tables they declare
-from homevisits.db import Base
+from homevisits.core.db import Base
 
 metadata = Base.metadata
 """The metadata of all features together."""

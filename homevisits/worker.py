@@ -13,21 +13,27 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from homevisits import clock, leases, logs
 from homevisits.attendance import actions as attendance
-from homevisits.db import Database
-from homevisits.inbox import actions as inbox
-from homevisits.invitations.wanted import text_wanted as invitation_wanted
-from homevisits.messages import carriers, days, delivery, packs, reconcile, retention, senders
-from homevisits.messages.carriers import Carrier
-from homevisits.messages.delivery import Check, Rules
-from homevisits.messages.hours import Limits
+from homevisits.core import clock, leases, log_config
+from homevisits.core.db import Database
+from homevisits.core.settings import Settings
+from homevisits.inbox import processing as inbox
+from homevisits.invitations.send_checks import text_wanted as invitation_wanted
+from homevisits.messages import retention
+from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch.delivery import Check, Rules
+from homevisits.messages.dispatch.quiet_hours import Limits
+from homevisits.messages.providers import base
+from homevisits.messages.providers.base import Carrier
+from homevisits.messages.reconciliation import daily as days
+from homevisits.messages.reconciliation import unconfirmed
+from homevisits.messages.senders import selection
+from homevisits.messages.templates import catalog
 from homevisits.pay import actions as pay
 from homevisits.people.models import Heartbeat
 from homevisits.policies.rules import Policy
-from homevisits.settings import Settings
 from homevisits.visits import actions as visits
-from homevisits.visits.wanted import text_wanted as visit_wanted
+from homevisits.visits.send_checks import text_wanted as visit_wanted
 
 log = structlog.get_logger("homevisits.worker")
 
@@ -57,11 +63,11 @@ class Tick:
 
 def run(settings: Settings) -> None:
     """Tick until SIGTERM or SIGINT, then finish what is under way and stop."""
-    logs.configure(settings.mode)
+    log_config.configure(settings.mode)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    packs.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
+    catalog.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     database = Database(settings.database_url, pool_size=settings.text_threads + 5)
     beat(database)
     _senders(database, settings)
@@ -89,7 +95,7 @@ def start(wanted: Iterable[Tick]) -> BackgroundScheduler:
 
 def ticks(settings: Settings, database: Database, stop: threading.Event | None = None) -> tuple[Tick, ...]:
     """What the worker looks after. All but the heartbeat and the texts take their lease first."""
-    out = carriers.chosen(settings)
+    out = base.chosen(settings)
     rules = rules_of(settings)
     policy = settings.policy
 
@@ -103,8 +109,8 @@ def ticks(settings: Settings, database: Database, stop: threading.Event | None =
         Tick("texts", 1, lambda: delivery.tick(database, out, rules, clock.now, MOST, stop=stop).total()),
         leased("inbound", 5, lambda: inbox.sweep(database, policy, clock.now())),
         leased("lapse", 30, lambda: _lapse(database)),
-        leased("look", 10, lambda: reconcile.look(database, out, clock.now)),
-        leased("poll", 300, lambda: reconcile.poll(database, out, clock.now)),
+        leased("look", 10, lambda: unconfirmed.look(database, out, clock.now)),
+        leased("poll", 300, lambda: unconfirmed.poll(database, out, clock.now)),
         leased("days", 600, lambda: _yesterday(database, out), daily=True),
         leased("retention", 600, lambda: retention.empty(database, policy.text_keep_days, clock.now()), daily=True),
         leased("pay", 5, lambda: settle(database)),
@@ -141,7 +147,7 @@ def _leased(database: Database, name: str, run: Callable[[], int], *, daily: boo
 def _senders(database: Database, settings: Settings) -> int:
     """The senders the settings name have their rows. Zero: it is not worth a line in the log."""
     with database.transaction() as session:
-        senders.sync(session, settings, clock.now())
+        selection.sync(session, settings, clock.now())
     return 0
 
 

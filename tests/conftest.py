@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from homevisits import clock, migrate
-from homevisits.db import Database
+from homevisits import migrate
+from homevisits.core import clock
+from homevisits.core.db import Database
 from tests import servers
 from tests.world import town  # noqa: F401 - a fixture for all
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor, Grant, Role
-from homevisits.db import Database
+from homevisits.core.access import Actor, Grant, Role
+from homevisits.core.db import Database
 from homevisits.draws import actions as draws
 from homevisits.draws.rules import Method
 from homevisits.people.models import (

@@ -18,7 +18,7 @@ from psycopg import sql
 from sqlalchemy import event
 
 from homevisits import migrate
-from homevisits.db import Database
+from homevisits.core.db import Database
 
 TEMPLATE = "homevisits_template"
 FOLDER = "hv-pg-"

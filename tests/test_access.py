@@ -7,12 +7,12 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from homevisits import pages
-from homevisits.access import MAY, Actor, Grant, Permission, Role
-from homevisits.db import Database
-from homevisits.inbox import actions
-from homevisits.inbox.actions import InboundText
+from homevisits.core.access import MAY, Actor, Grant, Permission, Role
+from homevisits.core.db import Database
+from homevisits.inbox import processing
+from homevisits.inbox.processing import InboundText
 from homevisits.people.models import School
+from homevisits.web import pages
 from tests.pay.held import hold, with_rule
 from tests.shell.doors import account, app_of, browser_of
 from tests.world import NOW, POLICY, Town, build
@@ -33,7 +33,7 @@ class Place:
         hold(self.town, NOW.date())
         with database.transaction() as session:
             text = InboundText("SM1", self.town.phones["Rivera"], "+15555550199", "¿Puede venir mi abuela?")
-            actions.receive(session, text, POLICY, NOW + timedelta(hours=1))
+            processing.receive(session, text, POLICY, NOW + timedelta(hours=1))
             other = School(source_id="s2", name="Elsewhere Elementary", timezone="America/Denver")
             session.add(other)
             session.flush()
@@ -128,7 +128,7 @@ def test_a_role_at_another_school_finds_nothing_of_this_one(place: Place, role: 
 
 
 def test_the_navigation_shows_only_what_opens(place: Place) -> None:
-    from homevisits import navigation
+    from homevisits.web import navigation
 
     for (role, _where), who in place.actors.items():
         client = browser_of(place.app, who)

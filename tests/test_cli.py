@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from homevisits.cli import main
-from homevisits.console import answered, plain
-from homevisits.wording import SENTENCES
+from homevisits.cli.main import main
+from homevisits.cli.output import answered, plain
+from homevisits.web.problem_wording import SENTENCES
 
 Run = Callable[..., Result]
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from homevisits import pages, places, wording
 from homevisits.app import create_app
-from homevisits.settings import Settings, load
+from homevisits.core import paths
+from homevisits.core.settings import Settings, load
+from homevisits.web import pages, problem_wording
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "homevisits"
@@ -57,7 +58,7 @@ def test_only_db_commits() -> None:
     found = [
         where(path, call.lineno)
         for path in sources("homevisits")
-        if path != PACKAGE / "db.py"
+        if path != PACKAGE / "core" / "db.py"
         for call in calls(parsed(path), "commit")
     ]
     assert not found
@@ -68,7 +69,7 @@ def test_only_clock_reads_a_clock() -> None:
     found = [
         where(path, call.lineno)
         for path in sources("homevisits")
-        if path != PACKAGE / "clock.py"
+        if path != PACKAGE / "core" / "clock.py"
         for call in calls(parsed(path), "now", "utcnow", "today", "time")
         if isinstance(call.func, ast.Attribute)
         and isinstance(call.func.value, ast.Name)
@@ -155,7 +156,7 @@ def test_every_problem_code_is_worded() -> None:
             if call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str):
                 used.setdefault(call.args[0].value, where(path, call.lineno))
     assert used
-    unworded = {code: place for code, place in used.items() if code not in wording.SENTENCES}
+    unworded = {code: place for code, place in used.items() if code not in problem_wording.SENTENCES}
     assert not unworded
 
 
@@ -166,12 +167,12 @@ def test_every_sentence_is_translated_into_spanish() -> None:
         catalog = babel.read_po(file, locale="es")
     missing = [message.id for message in catalog if message.id and (not message.string or message.fuzzy)]
     assert not missing
-    absent = [text for text in wording.SENTENCES.values() if catalog.get(str(text)) is None]
+    absent = [text for text in problem_wording.SENTENCES.values() if catalog.get(str(text)) is None]
     assert not absent
 
 
 def test_every_setting_is_explained() -> None:
-    text = (places.config() / "defaults.toml").read_text(encoding="utf-8")
+    text = (paths.config() / "defaults.toml").read_text(encoding="utf-8")
     documented = tomllib.loads(text).keys()
     assert set(documented) == {field.name for field in fields(Settings)}
     comment_since = False
@@ -187,7 +188,7 @@ def test_every_setting_is_explained() -> None:
 
 
 def test_the_commands_of_the_readme_exist() -> None:
-    from homevisits.cli import main
+    from homevisits.cli.main import main
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = "\n".join(re.findall(r"```\w*\n(.*?)```", text, re.DOTALL) + re.findall(r"`([^`\n]+)`", text))
@@ -228,7 +229,7 @@ def test_no_page_carries_a_script_or_style_of_its_own() -> None:
     inline = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=\"|javascript:", re.IGNORECASE)
     found = [
         f"{where(path, number)}: {line.strip()[:80]}"
-        for path in sorted(places.templates().rglob("*.html"))
+        for path in sorted(paths.templates().rglob("*.html"))
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if inline.search(line)
     ]
@@ -236,7 +237,7 @@ def test_no_page_carries_a_script_or_style_of_its_own() -> None:
 
 
 def test_every_text_to_families_is_written_in_every_language() -> None:
-    texts = places.templates() / "texts"
+    texts = paths.templates() / "texts"
     names = {folder.name: {path.name for path in folder.glob("*.txt")} for folder in texts.iterdir() if folder.is_dir()}
     assert names["en"]
     assert names["en"] == names["es"]

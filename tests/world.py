@@ -12,10 +12,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from homevisits import clock
-from homevisits.access import Actor, Grant, Role
 from homevisits.availability.models import WeeklyHours
-from homevisits.db import Database
+from homevisits.core import clock
+from homevisits.core.access import Actor, Grant, Role
+from homevisits.core.db import Database
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.people.models import (

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from homevisits.attendance.rules import is_absent
-from homevisits.people.tables import Finding, Row, read
+from homevisits.people.importing.csv_reader import Finding, Row, read
 
 CALENDAR = "calendar.csv"
 CODES = "attendance_codes.csv"

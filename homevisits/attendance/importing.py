@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from homevisits.attendance import actions, files
 from homevisits.attendance.models import Absence, AttendanceCode, PriorYear, SchoolDay
 from homevisits.attendance.rules import is_absent
-from homevisits.db import Base, Database, is_sqlite
-from homevisits.people.importing import Report
+from homevisits.core.db import Base, Database, is_sqlite
+from homevisits.people.importing.apply import Report
+from homevisits.people.importing.csv_reader import Finding
+from homevisits.people.importing.package import Package, open_package
 from homevisits.people.models import School, Student
-from homevisits.people.packages import Package, open_package
-from homevisits.people.tables import Finding
 
 BATCH = 5_000
 

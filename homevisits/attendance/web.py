@@ -6,12 +6,12 @@ from typing import Any
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from homevisits.access import Permission
 from homevisits.attendance import queries, report
 from homevisits.attendance.plot import plot
 from homevisits.attendance.rules import MINIMUM_DAYS
+from homevisits.core.access import Permission
 from homevisits.demographics.rules import SMALLEST_CELL
-from homevisits.pages import allow, reading, settings
+from homevisits.web.pages import allow, reading, settings
 
 bp = Blueprint("attendance", __name__)
 

@@ -7,11 +7,11 @@ from itertools import pairwise
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor
 from homevisits.availability.models import WeeklyHours
 from homevisits.availability.rules import STRETCHES, Hours, names
+from homevisits.core.access import Actor
+from homevisits.core.problems import Problem, Refused, refuse_if_any
 from homevisits.policies.rules import Policy
-from homevisits.problems import Problem, Refused, refuse_if_any
 
 
 def set_hours(session: Session, actor: Actor, hours: Sequence[Hours], policy: Policy) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, time
 
 from homevisits.availability.rules import STRETCHES, Hours, names
-from homevisits.problems import Problem
+from homevisits.core.problems import Problem
 
 Week = dict[str, str]
 

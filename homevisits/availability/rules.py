@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from homevisits.problems import Problem
+from homevisits.core.problems import Problem
 
 STEP = timedelta(minutes=15)
 OF_ONE_PARTNER = 4

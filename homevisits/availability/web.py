@@ -4,10 +4,10 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from homevisits.access import Permission
 from homevisits.availability import actions, forms, queries, rules
-from homevisits.pages import actor, allow, done, reading, settings, transaction
-from homevisits.problems import Problem, Refused, RulesBroken
+from homevisits.core.access import Permission
+from homevisits.core.problems import Problem, Refused, RulesBroken
+from homevisits.web.pages import actor, allow, done, reading, settings, transaction
 
 bp = Blueprint("availability", __name__)
 

@@ -7,9 +7,9 @@ from hashlib import sha256
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor
 from homevisits.calendars.models import FeedToken
-from homevisits.problems import Refused
+from homevisits.core.access import Actor
+from homevisits.core.problems import Refused
 
 SECRET_BYTES = 32
 

@@ -4,9 +4,9 @@ from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import force_locale, gettext
 
-from homevisits.access import Permission
 from homevisits.calendars import actions, feed, queries
-from homevisits.pages import actor, allow, done, house, now, public, reading, settings, transaction
+from homevisits.core.access import Permission
+from homevisits.web.pages import actor, allow, done, house, now, public, reading, settings, transaction
 
 bp = Blueprint("calendars", __name__)
 

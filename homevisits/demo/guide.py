@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from homevisits.demo import cast
+from homevisits.demo import accounts
 
 PHONE = "phone"
 CLOCK = "clock"
@@ -42,43 +42,48 @@ class Chapter:
 
 
 PARTS = (
-    Part(cast.TEACHER, _l("Teacher"), _l("books visits with families of her class, logs them, reflects"), "sun"),
-    Part(cast.PARTNER, _l("Partner"), _l("another teacher who comes along: accepts, agrees, reflects"), "people"),
+    Part(accounts.TEACHER, _l("Teacher"), _l("books visits with families of her class, logs them, reflects"), "sun"),
+    Part(accounts.PARTNER, _l("Partner"), _l("another teacher who comes along: accepts, agrees, reflects"), "people"),
     Part(
-        cast.COORDINATOR,
+        accounts.COORDINATOR,
         _l("Site coordinator"),
         _l("draws fairly, asks families, trains, approves first"),
         "chat-dots",
     ),
     Part(
-        cast.UNION,
+        accounts.UNION,
         _l("Union coordinator"),
         _l("sees what was done and what is owed, approves second"),
         "clipboard-data",
     ),
     Part(
-        cast.LEAD, _l("District lead"), _l("roster, payroll, what can honestly be said of attendance"), "speedometer2"
+        accounts.LEAD,
+        _l("District lead"),
+        _l("roster, payroll, what can honestly be said of attendance"),
+        "speedometer2",
     ),
 )
 
 STORY = (
-    Chapter(_l("Roster"), (Act(cast.LEAD, "/roster", _l("See what came in from the student system.")),)),
+    Chapter(_l("Roster"), (Act(accounts.LEAD, "/roster", _l("See what came in from the student system.")),)),
     Chapter(
         _l("Trained and willing"),
         (
-            Act(cast.COORDINATOR, "/people", _l("See who is certified, and record a training.")),
-            Act(cast.TEACHER, "/me", _l("Take part, or leave, at any time.")),
+            Act(accounts.COORDINATOR, "/people", _l("See who is certified, and record a training.")),
+            Act(accounts.TEACHER, "/me", _l("Take part, or leave, at any time.")),
         ),
     ),
     Chapter(
         _l("Draw"),
-        (Act(cast.COORDINATOR, "/draws", _l("Draw for the class of %(partner)s; look at the public record.")),),
+        (Act(accounts.COORDINATOR, "/draws", _l("Draw for the class of %(partner)s; look at the public record.")),),
     ),
     Chapter(
         _l("Asked"),
         (
             Act(
-                cast.COORDINATOR, "/asking", _l("Ask the next family of the class of %(teacher)s, in its own language.")
+                accounts.COORDINATOR,
+                "/asking",
+                _l("Ask the next family of the class of %(teacher)s, in its own language."),
             ),
             Act(PHONE, "/demo/phone", _l("Be the family: answer 1.")),
         ),
@@ -87,18 +92,18 @@ STORY = (
         _l("Booked"),
         (
             Act(
-                cast.TEACHER,
+                accounts.TEACHER,
                 "/families",
                 _l("Pick the family that said yes, %(partner)s as partner, and a time. Book."),
             ),
-            Act(cast.PARTNER, "/my-day", _l("Accept.")),
+            Act(accounts.PARTNER, "/my-day", _l("Accept.")),
             Act(PHONE, "/demo/phone", _l("Be the family: confirm with 1.")),
         ),
     ),
     Chapter(
         _l("Calendars and texts"),
         (
-            Act(cast.TEACHER, "/me/calendar", _l("Get your private calendar feed.")),
+            Act(accounts.TEACHER, "/me/calendar", _l("Get your private calendar feed.")),
             Act(CLOCK, "", _l("Jump to the reminder with the clock above, then look at the phone.")),
         ),
     ),
@@ -106,24 +111,24 @@ STORY = (
         _l("Held"),
         (
             Act(CLOCK, "", _l("Jump to the start of the visit, then to its end.")),
-            Act(cast.TEACHER, "/my-day", _l("Say “We met”, then reflect.")),
-            Act(cast.PARTNER, "/my-day", _l("Agree with one tap, then reflect.")),
+            Act(accounts.TEACHER, "/my-day", _l("Say “We met”, then reflect.")),
+            Act(accounts.PARTNER, "/my-day", _l("Agree with one tap, then reflect.")),
         ),
     ),
     Chapter(
         _l("Paid"),
         (
-            Act(cast.TEACHER, "/pay", _l("See what you earned, and why.")),
-            Act(cast.COORDINATOR, "/approvals", _l("Approve first.")),
-            Act(cast.UNION, "/approvals", _l("Approve second.")),
-            Act(cast.LEAD, "/payroll", _l("Make the payroll file.")),
+            Act(accounts.TEACHER, "/pay", _l("See what you earned, and why.")),
+            Act(accounts.COORDINATOR, "/approvals", _l("Approve first.")),
+            Act(accounts.UNION, "/approvals", _l("Approve second.")),
+            Act(accounts.LEAD, "/payroll", _l("Make the payroll file.")),
         ),
     ),
     Chapter(
         _l("Seen"),
         (
-            Act(cast.UNION, "/tally", _l("Visits, people, hours, dollars by school and month.")),
-            Act(cast.LEAD, "/attendance", _l("Attendance: an association, with its caveat.")),
+            Act(accounts.UNION, "/tally", _l("Visits, people, hours, dollars by school and month.")),
+            Act(accounts.LEAD, "/attendance", _l("Attendance: an association, with its caveat.")),
         ),
     ),
 )

@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from homevisits.demo import cast
+from homevisits.core.problems import NotFound
+from homevisits.demo import accounts
 from homevisits.messages.models import InboundText, OutboxText
 from homevisits.people.models import Account, Caregiver, Family, Student
-from homevisits.problems import NotFound
 from homevisits.visits.models import LIVE, Visit
 
 LEFT = ("accepted", "delivered")
@@ -62,7 +62,7 @@ class Contact:
 def next_event(session: Session, now: datetime) -> Event | None:
     """What happens next to a visit of the story's pair."""
     pair = select(Account.educator_id).where(
-        Account.email.in_([cast.address(cast.TEACHER), cast.address(cast.PARTNER)])
+        Account.email.in_([accounts.address(accounts.TEACHER), accounts.address(accounts.PARTNER)])
     )
     of_pair = select(Visit.id, Visit.starts_at, Visit.ends_at).where(
         Visit.state.in_(LIVE), or_(Visit.lead_id.in_(pair), Visit.partner_id.in_(pair))

@@ -12,12 +12,13 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 from time import monotonic, sleep
 
-from homevisits import clock, migrate, server, worker
-from homevisits.db import Database
-from homevisits.demo import build
-from homevisits.demo.house import DEFAULT, Folder, settings_of
+from homevisits import migrate, server, worker
+from homevisits.core import clock
+from homevisits.core.db import Database
+from homevisits.core.settings import Settings, SettingsWrong
+from homevisits.demo.sample import build
+from homevisits.demo.settings import DEFAULT, Folder, settings_of
 from homevisits.people.installation import refuse_if_mixed_up
-from homevisits.settings import Settings, SettingsWrong
 
 WEEKDAYS = range(5)
 OPENS, TEN, CLOSES = time(9), time(10), time(17)

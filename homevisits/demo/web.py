@@ -9,13 +9,25 @@ from babel import Locale
 from flask import Blueprint, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from homevisits import clock, formats, worker
-from homevisits.demo import cast, guide, queries
-from homevisits.demo.house import clock_file
-from homevisits.inbox import actions as inbox
-from homevisits.pages import addresses, house, landing, local_path, public, reading, settings, signed_in, transaction
+from homevisits import worker
+from homevisits.core import clock
+from homevisits.demo import accounts, guide, queries
+from homevisits.demo.settings import clock_file
+from homevisits.inbox import processing as inbox
 from homevisits.people.account_web import begin_session
 from homevisits.people.phones import readable
+from homevisits.web import formats
+from homevisits.web.pages import (
+    addresses,
+    house,
+    landing,
+    local_path,
+    public,
+    reading,
+    settings,
+    signed_in,
+    transaction,
+)
 
 bp = Blueprint("demo", __name__, url_prefix="/demo")
 CHIPS = ("1", "2", "3", "9", "STOP")
@@ -39,7 +51,7 @@ def _bar() -> dict[str, Any]:
     """What the bar on every page shows."""
     now = clock.now()
     with reading() as db:
-        event, members = queries.next_event(db, now), cast.members(db)
+        event, members = queries.next_event(db, now), accounts.members(db)
     return {
         "demo_now": now,
         "demo_zone": settings().timezone,
@@ -56,8 +68,8 @@ def _bar() -> dict[str, Any]:
 def front() -> str:
     """Who to be, and the story in nine steps."""
     with reading() as db:
-        names = {part: member.name for part, member in cast.members(db).items()}
-        drawn = cast.story_draw(db)
+        names = {part: member.name for part, member in accounts.members(db).items()}
+        drawn = accounts.story_draw(db)
     marks = {"/asking": f"#draw-{drawn}"} if drawn else {}
     shown = {"story": guide.STORY, "known": addresses(), "names": names, "marks": marks}
     return _page("front", **shown, PHONE=guide.PHONE, CLOCK=guide.CLOCK)
@@ -73,7 +85,7 @@ def _page(name: str, **values: object) -> str:
 def be() -> ResponseReturnValue:
     """Sign in as someone of the story, with one click."""
     with reading() as db:
-        member = cast.members(db).get(request.form.get("part", ""))
+        member = accounts.members(db).get(request.form.get("part", ""))
     if member is None:
         abort(404)
     family = session.get("demo_family")

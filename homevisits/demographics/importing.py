@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from homevisits.db import Database
+from homevisits.core.db import Database
 from homevisits.demographics.models import StudentTraits
 from homevisits.demographics.rules import HISPANIC, RACES, SEVERAL, SEXES, race_ethnicity
-from homevisits.people.importing import Report
+from homevisits.people.importing.apply import Report
+from homevisits.people.importing.csv_reader import Finding, Row, read
+from homevisits.people.importing.package import open_package
 from homevisits.people.models import Student
-from homevisits.people.packages import open_package
-from homevisits.people.tables import Finding, Row, read
 
 DEMOGRAPHICS = "demographics.csv"
 SUPPLEMENT = "student_supplement.csv"

@@ -3,7 +3,7 @@
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.db import Base
+from homevisits.core.db import Base
 
 
 class StudentTraits(Base):

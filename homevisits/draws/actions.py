@@ -8,12 +8,12 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor, Permission
+from homevisits.core.access import Actor, Permission
+from homevisits.core.problems import NotFound, Problem, refuse_if_any
 from homevisits.draws import queries, rules
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.draws.rules import Method
 from homevisits.people.models import School
-from homevisits.problems import NotFound, Problem, refuse_if_any
 
 LONGEST_SEED = 120
 LONGEST_REASON = 400

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from homevisits.core.problems import Problem
 from homevisits.draws.actions import Wanted
 from homevisits.draws.rules import Method
-from homevisits.problems import Problem
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from homevisits import clock
-from homevisits.access import Actor, Permission
+from homevisits.core import clock
+from homevisits.core.access import Actor, Permission
+from homevisits.core.problems import NotFound
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.draws.rules import Child
 from homevisits.people.models import Account, Enrollment, Family, School, SchoolClass, Student
-from homevisits.problems import NotFound
 
 
 @dataclass(frozen=True)

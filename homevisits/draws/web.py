@@ -4,10 +4,10 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from homevisits.access import Permission
+from homevisits.core.access import Permission
+from homevisits.core.problems import Problem, RulesBroken
 from homevisits.draws import actions, forms, queries
-from homevisits.pages import actor, allow, done, now, reading, transaction
-from homevisits.problems import Problem, RulesBroken
+from homevisits.web.pages import actor, allow, done, now, reading, transaction
 
 bp = Blueprint("draws", __name__)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.db import Base, Key
+from homevisits.core.db import Base, Key
 
 
 class Thread(Base):

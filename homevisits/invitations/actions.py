@@ -6,17 +6,19 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor, Permission
+from homevisits.core.access import Actor, Permission
+from homevisits.core.problems import NotFound, Problem, refuse_if_any
 from homevisits.draws.models import Draw
-from homevisits.invitations import order, queries
+from homevisits.invitations import queries, queue
 from homevisits.invitations.models import Answer, ConsentEntry, FamilyRequest, Invitation
-from homevisits.invitations.order import Next
 from homevisits.invitations.queries import Contact
-from homevisits.messages import optout, outbox, packs
-from homevisits.messages.texts import PlannedText
+from homevisits.invitations.queue import Next
+from homevisits.messages import outbox
+from homevisits.messages.recipients import opt_outs
+from homevisits.messages.templates import catalog
+from homevisits.messages.templates.rendering import PlannedText
 from homevisits.people.models import Family, School, Student
 from homevisits.practices import no_targeting
-from homevisits.problems import NotFound, Problem, refuse_if_any
 
 AT_ONCE = 50
 OF_USE = timedelta(days=3)
@@ -51,10 +53,10 @@ def ask_next(session: Session, actor: Actor | None, draw_id: int, count: int, no
 def ask_one(session: Session, actor: Actor | None, draw_id: int, family_id: int, now: datetime) -> Invited:
     """Ask this family, which must be the next: the page showed it a moment ago, and someone else may have asked it."""
     _locked_draw(session, actor, draw_id)
-    waiting = order.next_families(session, draw_id, 1, now)
+    waiting = queue.next_families(session, draw_id, 1, now)
     if [family.family_id for family in waiting] != [family_id]:
         # Whoever was asked already is no longer next; whoever has a place further behind must wait for it.
-        behind = order.place_not_asked(session, draw_id, family_id)
+        behind = queue.place_not_asked(session, draw_id, family_id)
         ahead = [family.position for family in waiting if family.position is not None]
         out_of_order = no_targeting.asked_in_order(behind, ahead) if behind is not None else []
         refuse_if_any(out_of_order or [Problem("not_the_next_family")])
@@ -114,7 +116,7 @@ def answer(
     entry = note(session, invitation_id, said, "text", now, caregiver_id=caregiver, evidence=evidence)
     school = session.get_one(School, made.school_id)
     template = f"invitation_{said.value}"
-    if packs.has(made.language, template):
+    if catalog.has(made.language, template):
         about = f"invitation:{invitation_id}"
         reply = PlannedText(
             key=f"answer-{entry.id}",
@@ -181,7 +183,7 @@ def preview(session: Session, school_id: int, family_id: int) -> tuple[Contact, 
     if call is not None:
         return contact, None, call
     school = session.get_one(School, school_id)
-    return contact, packs.render(contact.language, "invitation", {"school": school.name}), None
+    return contact, catalog.render(contact.language, "invitation", {"school": school.name}), None
 
 
 def _locked_draw(session: Session, actor: Actor | None, draw_id: int) -> Draw:
@@ -194,11 +196,11 @@ def _locked_draw(session: Session, actor: Actor | None, draw_id: int) -> Draw:
 def _locked_families(session: Session, draw_id: int, count: int, now: datetime) -> list[Next]:
     """The next families, held: another school's draw may hold a sibling's family and ask it at this moment."""
     held: set[int] = set()
-    chosen = order.next_families(session, draw_id, count, now)
+    chosen = queue.next_families(session, draw_id, count, now)
     while not held.issuperset(wanted := [family.family_id for family in chosen]):
         session.execute(select(Family.id).where(Family.id.in_(wanted)).order_by(Family.id).with_for_update())
         held.update(wanted)
-        chosen = order.next_families(session, draw_id, count, now)
+        chosen = queue.next_families(session, draw_id, count, now)
     return chosen
 
 
@@ -209,9 +211,9 @@ def _replaced(session: Session, draw_id: int) -> bool:
 def _why_call(session: Session, contact: Contact) -> str | None:
     if contact.phone is None:
         return "no_phone"
-    if not packs.has(contact.language, "invitation"):
+    if not catalog.has(contact.language, "invitation"):
         return "no_text"
-    return None if optout.may_text(session, contact.phone) else "stopped"
+    return None if opt_outs.may_text(session, contact.phone) else "stopped"
 
 
 def _ask(session: Session, actor: Actor | None, draw: Draw, chosen: Next, now: datetime) -> Invited:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor, Permission
+from homevisits.core.access import Actor, Permission
 from homevisits.invitations.models import Answer, ConsentEntry
 from homevisits.people.models import Caregiver, Family, School, Student
 

@@ -7,14 +7,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from homevisits.access import Permission
+from homevisits.core.access import Permission
+from homevisits.core.problems import Problem, RulesBroken, refuse_if_any
 from homevisits.draws import queries as draws
 from homevisits.draws.queries import DrawRow
-from homevisits.invitations import actions, order, queries
-from homevisits.invitations.order import Next, Progress
+from homevisits.invitations import actions, queries, queue
 from homevisits.invitations.queries import Contact
-from homevisits.pages import actor, allow, done, now, reading, transaction
-from homevisits.problems import Problem, RulesBroken, refuse_if_any
+from homevisits.invitations.queue import Next, Progress
+from homevisits.web.pages import actor, allow, done, now, reading, transaction
 
 bp = Blueprint("invitations", __name__)
 MOST_AT_ONCE = 50
@@ -93,17 +93,17 @@ def record_request() -> ResponseReturnValue:
 
 def _asking(problems: list[Problem]) -> str:
     with reading() as session:
-        rows = draws.in_use(session, actor(), now() - order.A_YEAR)
-        progress = order.progress(session, [row.id for row in rows])
+        rows = draws.in_use(session, actor(), now() - queue.A_YEAR)
+        progress = queue.progress(session, [row.id for row in rows])
         cards = []
         for row in rows:
-            waiting = order.next_families(session, row.id, 1, now())
+            waiting = queue.next_families(session, row.id, 1, now())
             if not waiting:
                 cards.append(ToAsk(row, progress[row.id], None, None, None, None))
                 continue
             contact, text, call = actions.preview(session, row.school_id, waiting[0].family_id)
             cards.append(ToAsk(row, progress[row.id], waiting[0], contact, text, call))
-        asked = order.asked(session, actor(), now())
+        asked = queue.asked(session, actor(), now())
     return render_template("invitations/asking.html", cards=cards, asked=asked, problems=problems)
 
 

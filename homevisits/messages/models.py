@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, UniqueConstraint, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.db import Base, Key
+from homevisits.core.db import Base, Key
 
 STATES = (
     "held", "queued", "sending", "accepted", "delivered", "undelivered", "unknown", "cancelled", "expired",

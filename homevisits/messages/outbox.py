@@ -8,11 +8,13 @@ from typing import Any
 from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
-from homevisits.db import insert_new
-from homevisits.messages import kinds, optout, packs
-from homevisits.messages.judge import count
+from homevisits.core.db import insert_new
+from homevisits.messages import message_types
+from homevisits.messages.dispatch.eligibility import count
 from homevisits.messages.models import WAITING, OutboxText, Phone
-from homevisits.messages.texts import PlannedText
+from homevisits.messages.recipients import opt_outs
+from homevisits.messages.templates import catalog
+from homevisits.messages.templates.rendering import PlannedText
 
 ON_ITS_WAY = ("sending", "unknown")
 """Nobody can call these back; what is called off is not sent once more."""
@@ -40,9 +42,9 @@ def put_many(session: Session, planned: Iterable[tuple[str, PlannedText]], now: 
         some, left = left[:AT_ONCE], left[AT_ONCE:]
         rows = [_row(about, text, now) for about, text in some]
         insert_new(session, Phone, [{"e164": phone} for phone in sorted({row["phone"] for row in rows})], "e164")
-        stopped = optout.stopped(session, {row["phone"] for row in rows})
+        stopped = opt_outs.stopped(session, {row["phone"] for row in rows})
         for row in rows:
-            if row["phone"] in stopped and row["template"] not in optout.ANSWERS:
+            if row["phone"] in stopped and row["template"] not in opt_outs.ANSWERS:
                 row["state"], row["error"] = "suppressed", "stopped"
         new = insert_new(session, OutboxText, rows, "dedupe_key")
         added += new
@@ -80,8 +82,8 @@ def withdraw(session: Session, about: str, now: datetime) -> None:
 
 
 def _row(about: str, text: PlannedText, now: datetime) -> dict[str, Any]:
-    body = text.body if text.body is not None else packs.render(text.language, text.template, text.params)
-    pace = text.pace or kinds.of(text.template).pace
+    body = text.body if text.body is not None else catalog.render(text.language, text.template, text.params)
+    pace = text.pace or message_types.of(text.template).pace
     return {
         "dedupe_key": f"{about}:{text.key}",
         "about": about,
@@ -92,7 +94,7 @@ def _row(about: str, text: PlannedText, now: datetime) -> dict[str, Any]:
         "language": text.language,
         "template": text.template,
         "pace": pace,
-        "priority": kinds.priority(pace),
+        "priority": message_types.priority(pace),
         "params": json.dumps({name: str(value) for name, value in text.params.items()}, ensure_ascii=False),
         "body": body,
         "segments": count(body),

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select, update
 
-from homevisits.db import Database
+from homevisits.core.db import Database
 from homevisits.messages.models import STATES, WAITING, CarrierEvent, InboundText, OutboxText
 
 AT_ONCE = 1000

@@ -9,13 +9,13 @@ from sqlalchemy import ColumnElement, exists, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor
-from homevisits.db import is_sqlite
+from homevisits.core.access import Actor
+from homevisits.core.db import is_sqlite
+from homevisits.core.problems import Problem, refuse_if_any
 from homevisits.pay import queries, rules
 from homevisits.pay.models import PayApproval, PayLine, PayRule
 from homevisits.pay.rules import NewRule, PayType, Rule
 from homevisits.people.models import Heartbeat
-from homevisits.problems import Problem, refuse_if_any
 from homevisits.visits.models import Attestation, Visit
 
 EACH_TIME = 500

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, select, true
 from sqlalchemy.orm import Session, aliased
 
-from homevisits.access import Actor, Permission
+from homevisits.core.access import Actor, Permission
+from homevisits.core.problems import NotFound
 from homevisits.pay.models import PayApproval, PayLine, PayrollExport, PayRule
 from homevisits.pay.rules import PayType, Rule, Unit
 from homevisits.people.models import Account, Educator, Person, School
-from homevisits.problems import NotFound
 from homevisits.visits.models import Visit
 
 EACH_PAGE = 100

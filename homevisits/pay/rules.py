@@ -7,7 +7,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
-from homevisits.problems import Problem
+from homevisits.core.problems import Problem
 
 CENT = Decimal("0.01")
 MOST = Decimal("10000.00")

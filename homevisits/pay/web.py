@@ -9,11 +9,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from homevisits import clock, formats
-from homevisits.access import Permission, Role
-from homevisits.pages import actor, allow, done, now, reading, settings, transaction
-from homevisits.pay import actions, exporting, forms, queries, rules, words
-from homevisits.problems import NotFound, Problem, Refused, RulesBroken, refuse_if_any
+from homevisits.core import clock
+from homevisits.core.access import Permission, Role
+from homevisits.core.problems import NotFound, Problem, Refused, RulesBroken, refuse_if_any
+from homevisits.pay import actions, export_payroll, forms, labels, queries, rules
+from homevisits.web import formats
+from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
 
 bp = Blueprint("pay", __name__)
 UNDO_AT_MOST = 40
@@ -21,7 +22,7 @@ UNDO_AT_MOST = 40
 
 @bp.app_context_processor
 def _words() -> dict[str, object]:
-    return {"pay_words": words}
+    return {"pay_words": labels}
 
 
 @bp.record_once
@@ -248,7 +249,7 @@ def make_payroll() -> ResponseReturnValue:
     try:
         first, last = _period()
         with transaction() as db:
-            export_id = exporting.export_payroll(db, actor(), first, last, now()).id
+            export_id = export_payroll.export_payroll(db, actor(), first, last, now()).id
     except RulesBroken as broken:
         return _payroll(request.form.to_dict(), broken.problems), 422
     done(_("The payroll file is ready. Its lines are locked now."))

@@ -7,9 +7,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import login_user, logout_user
 
-from homevisits import formats, navigation
-from homevisits.access import Actor, Permission
-from homevisits.pages import (
+from homevisits.core.access import Actor, Permission
+from homevisits.core.problems import Problem, RulesBroken
+from homevisits.people import signin
+from homevisits.web import formats, navigation
+from homevisits.web.pages import (
     SignedIn,
     actor,
     allow,
@@ -23,8 +25,6 @@ from homevisits.pages import (
     signed_in,
     transaction,
 )
-from homevisits.people import signin
-from homevisits.problems import Problem, RulesBroken
 
 bp = Blueprint("account", __name__)
 SEEN_EVERY = timedelta(minutes=1)

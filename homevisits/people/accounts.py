@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from homevisits.access import Role
+from homevisits.core.access import Role
+from homevisits.core.problems import NotFound, Problem, refuse_if_any
 from homevisits.people.models import Account, AccountGrant, Educator, School
 from homevisits.people.signin import hash_password, problems_of_password, tidy_email
-from homevisits.problems import NotFound, Problem, refuse_if_any
 
 LANGUAGES = ("en", "es")
 

@@ -9,11 +9,11 @@ from dateutil.relativedelta import relativedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor, Permission
+from homevisits.core.access import Actor, Permission
+from homevisits.core.problems import Problem, RulesBroken, refuse_if_any
 from homevisits.people import phones
 from homevisits.people.models import Certification, Educator, OptIn, Person, School, TrainingSession
 from homevisits.policies.rules import Policy
-from homevisits.problems import Problem, RulesBroken, refuse_if_any
 
 SHORTEST, LONGEST = 30, 16 * 60
 

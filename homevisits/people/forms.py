@@ -6,8 +6,8 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
+from homevisits.core.problems import Problem
 from homevisits.people.actions import NewParent, Training
-from homevisits.problems import Problem
 
 NEW = "new"
 LONGEST_TEXT = 120

@@ -3,9 +3,9 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from homevisits.db import Database
+from homevisits.core.db import Database
+from homevisits.core.settings import Settings, SettingsWrong
 from homevisits.people.models import District
-from homevisits.settings import Settings, SettingsWrong
 
 
 def purpose(session: Session) -> str | None:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.db import Base, Key
+from homevisits.core.db import Base, Key
 
 
 class District(Base):

@@ -7,8 +7,8 @@ from datetime import date
 from sqlalchemy import ColumnElement, Subquery, and_, case, exists, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from homevisits.access import Actor, Permission
-from homevisits.messages import optout
+from homevisits.core.access import Actor, Permission
+from homevisits.messages.recipients import opt_outs
 from homevisits.people.models import (
     Caregiver,
     Certification,
@@ -170,7 +170,7 @@ def my_part(session: Session, educator_id: int, today: date) -> MyPart:
     certified = row is not None and (bool(row.endless) or row.until >= today)
     until = None if row is None or row.endless else row.until
     phone = session.scalar(select(Person.phone).where(Person.id == educator_id))
-    stopped = phone is not None and not optout.may_text(session, phone)
+    stopped = phone is not None and not opt_outs.may_text(session, phone)
     return MyPart(bool(opted_in(session, [educator_id])), until, certified, row is not None, phone, stopped)
 
 

@@ -9,10 +9,10 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor, Grant, Role
-from homevisits.db import is_sqlite
+from homevisits.core.access import Actor, Grant, Role
+from homevisits.core.db import is_sqlite
+from homevisits.core.problems import Problem, RulesBroken, refuse_if_any
 from homevisits.people.models import Account, AccountGrant, SignInAttempt
-from homevisits.problems import Problem, RulesBroken, refuse_if_any
 
 WINDOW = timedelta(minutes=15)
 TRIES_PER_ACCOUNT = 8

@@ -10,13 +10,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from homevisits import clock
-from homevisits.access import Permission
-from homevisits.pages import actor, addresses, allow, done, house, now, reading, settings, transaction
-from homevisits.people import actions, forms, importing, phones, queries
-from homevisits.people.tables import Finding
-from homevisits.problems import Problem, Refused, RulesBroken
-from homevisits.wording import sentence
+from homevisits.core import clock
+from homevisits.core.access import Permission
+from homevisits.core.problems import Problem, Refused, RulesBroken
+from homevisits.people import actions, forms, phones, queries
+from homevisits.people.importing import apply
+from homevisits.people.importing.csv_reader import Finding
+from homevisits.web.pages import actor, addresses, allow, done, house, now, reading, settings, transaction
+from homevisits.web.problem_wording import sentence
 
 bp = Blueprint("people", __name__)
 bp.add_app_template_filter(phones.readable, "phone")
@@ -98,14 +99,14 @@ def import_roster() -> ResponseReturnValue:
         path = Path(folder) / "roster.zip"
         if given is not None:
             given.save(path)
-        report = importing.import_oneroster(house().database, path, now(), timezone=settings().timezone)
+        report = apply.import_oneroster(house().database, path, now(), timezone=settings().timezone)
     if report.errors:
         return _roster_page(report), 422
     done(_("The roster is in: %(number)s students.", number=report.counts["students"]))
     return (_roster_page(report), 200) if report.warnings else redirect(url_for("people.roster"), code=303)
 
 
-def _roster_page(report: importing.Report | None) -> str:
+def _roster_page(report: apply.Report | None) -> str:
     with reading() as session:
         schools = queries.roster(session, _today())
     return render_template("people/roster.html", schools=schools, report=report, shown=SHOWN, said=said)

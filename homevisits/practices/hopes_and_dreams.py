@@ -1,7 +1,7 @@
 """Practice 4: the first visit builds the relationship, nothing else. A second needs a completed first."""
 
+from homevisits.core.problems import Problem
 from homevisits.practices.facts import Family, Kind
-from homevisits.problems import Problem
 
 
 def relationship_first(kind: Kind, family: Family) -> list[Problem]:

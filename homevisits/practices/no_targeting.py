@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
+from homevisits.core.problems import Problem
 from homevisits.practices.facts import Family
-from homevisits.problems import Problem
 
 
 def fairly_asked(family: Family) -> list[Problem]:

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from homevisits.core.problems import Problem
 from homevisits.practices.facts import Attestation
-from homevisits.problems import Problem
 
 PAIR = 2
 """Two distinct adults, always. A policy may ask for more, never for fewer."""

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from datetime import date
 
+from homevisits.core.problems import Problem
 from homevisits.practices.facts import Person
-from homevisits.problems import Problem
 
 
 def certified_on_the_day(people: Sequence[Person], day: date, min_trained: int) -> list[Problem]:

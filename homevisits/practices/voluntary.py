@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from homevisits.core.problems import Problem
 from homevisits.practices.facts import Family, Person
-from homevisits.problems import Problem
 
 
 def family_said_yes(family: Family) -> list[Problem]:

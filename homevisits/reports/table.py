@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Mapping
 
-from homevisits.pay.payroll import dollars, hours, safe
+from homevisits.pay.payroll_file import dollars, hours, safe
 from homevisits.reports.counts import Tallies
 
 HEADER = (

@@ -4,10 +4,10 @@ from datetime import date, timedelta
 
 from flask import Blueprint, Response, render_template, request
 
-from homevisits import clock
-from homevisits.access import Permission
-from homevisits.pages import actor, allow, now, reading, settings
+from homevisits.core import clock
+from homevisits.core.access import Permission
 from homevisits.reports import counts, table
+from homevisits.web.pages import actor, allow, now, reading, settings
 
 bp = Blueprint("reports", __name__)
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from homevisits import clock
-from homevisits.problems import Problem
+from homevisits.core import clock
+from homevisits.core.problems import Problem
 from homevisits.visits.actions import Said, Wanted
 
 WHO = ("caregiver", "child", "sibling", "other")

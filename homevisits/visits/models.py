@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.db import Base, Key
+from homevisits.core.db import Base, Key
 
 
 class VisitKind(StrEnum):
@@ -17,7 +17,7 @@ class VisitKind(StrEnum):
 
 
 class VisitState(StrEnum):
-    """The life of a visit; `homevisits.visits.life` says which step may follow which."""
+    """The life of a visit; `homevisits.visits.states` says which step may follow which."""
 
     PROPOSED = "proposed"  # the partner is asked
     SCHEDULED = "scheduled"  # both will come; the family is asked to confirm the time

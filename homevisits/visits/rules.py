@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from homevisits.core.problems import Problem
 from homevisits.policies.rules import Policy
 from homevisits.practices import hopes_and_dreams, no_targeting, pairs_and_reflection, trained_and_paid, voluntary
 from homevisits.practices.facts import Family, Meeting, Person, ids
-from homevisits.problems import Problem
 
 LONGEST = timedelta(hours=4)
 """Nobody stays longer; a longer stretch is a slip of the finger."""

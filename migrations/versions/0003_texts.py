@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from homevisits import db
+from homevisits.core import db
 
 revision = "0003_texts"
 down_revision = "0002_evidence"

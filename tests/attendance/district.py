@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from homevisits.db import Database
-from homevisits.people.importing import import_oneroster
+from homevisits.core.db import Database
+from homevisits.people.importing.apply import import_oneroster
 from homevisits.people.models import Educator, School, Student
 from tests.evidence import raw as lawful
 from tests.evidence.raw import Raw

@@ -15,8 +15,8 @@ from homevisits.attendance import actions, queries
 from homevisits.attendance.importing import import_attendance
 from homevisits.attendance.models import Absence, AttendanceCode, PriorYear, SchoolDay
 from homevisits.attendance.report import Group
-from homevisits.db import Database
-from homevisits.people.importing import Report
+from homevisits.core.db import Database
+from homevisits.people.importing.apply import Report
 from homevisits.people.models import Family, School, Student
 from tests.attendance.district import AFTER, import_roster, record_visits
 

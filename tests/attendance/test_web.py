@@ -7,14 +7,15 @@ from datetime import date
 import pytest
 from flask import Flask
 
-from homevisits import pages, settings
-from homevisits.access import Role
 from homevisits.app import create_app
 from homevisits.attendance.models import AssociationSnapshot
 from homevisits.attendance.report import Group, document
-from homevisits.db import Database
+from homevisits.core import settings
+from homevisits.core.access import Role
+from homevisits.core.db import Database
 from homevisits.people import account_web
 from homevisits.people.models import Account, AccountGrant
+from homevisits.web import pages
 from tests.attendance.district import AFTER
 
 FIRST, LAST = date(2025, 8, 20), date(2026, 6, 4)

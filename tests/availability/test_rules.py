@@ -22,7 +22,7 @@ from homevisits.availability.rules import (
     windows,
     within_hours,
 )
-from homevisits.problems import Problem
+from homevisits.core.problems import Problem
 
 NEW_YORK = "America/New_York"
 LENGTH = Length(timedelta(minutes=45), timedelta(minutes=30))

@@ -14,9 +14,10 @@ from pathlib import Path
 from flask.testing import FlaskClient
 from icalendar import Calendar
 
-from homevisits import clock, migrate, settings
+from homevisits import migrate
 from homevisits.app import create_app
-from homevisits.db import Database
+from homevisits.core import clock, settings
+from homevisits.core.db import Database
 from tests import servers
 from tests.benchmarks import district, rivals, texts
 from tests.benchmarks.measure import Act, Contest, Line, run, table

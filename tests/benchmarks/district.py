@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from homevisits.access import Role
 from homevisits.availability.models import Commitment, WeeklyHours
 from homevisits.calendars.actions import hashed
 from homevisits.calendars.models import FeedToken
-from homevisits.db import Database
+from homevisits.core.access import Role
+from homevisits.core.db import Database
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.people.models import (

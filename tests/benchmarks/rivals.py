@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, update
 from homevisits.availability.models import Commitment
 from homevisits.calendars.actions import hashed
 from homevisits.calendars.models import FeedToken
-from homevisits.db import Database
+from homevisits.core.db import Database
 from homevisits.invitations.models import ConsentEntry
 from homevisits.people.models import Enrollment, Family, Student, Teaching
 from homevisits.visits.models import Visit, VisitEvent, VisitMember

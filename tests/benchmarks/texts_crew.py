@@ -12,9 +12,9 @@ from typing import Any
 from twilio.rest import Client
 
 import homevisits.tables  # noqa: F401 - the tables that texts refer to
-from homevisits.db import Database
-from homevisits.messages import delivery
-from homevisits.messages.twilio import Http, Twilio
+from homevisits.core.db import Database
+from homevisits.messages.dispatch import delivery
+from homevisits.messages.providers.twilio import Http, Twilio
 from tests.benchmarks.texts_stage import SENDER, clock, rules, settings_for
 
 BODY = "Lincoln: your child's teachers would like to meet you. Please call the school."

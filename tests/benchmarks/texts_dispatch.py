@@ -5,7 +5,7 @@ from functools import partial
 
 import procrastinate
 
-from homevisits.db import Database
+from homevisits.core.db import Database
 from tests.benchmarks.measure import Line, Run, heats, rated
 from tests.benchmarks.texts_stage import Crew, Stage
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import event, insert, text
 
-from homevisits.db import Database, is_sqlite
-from homevisits.messages import delivery, outbox
+from homevisits.core.db import Database, is_sqlite
+from homevisits.messages import outbox
+from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import OutboxText, Phone
-from homevisits.messages.texts import PlannedText
+from homevisits.messages.templates.rendering import PlannedText
 from tests.benchmarks.measure import Line, heats, part, within
 from tests.benchmarks.texts_stage import Stage, rules
 

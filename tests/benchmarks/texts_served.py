@@ -5,7 +5,7 @@ import sys
 from flask import Flask, Response
 
 from homevisits import server
-from homevisits.settings import Settings
+from homevisits.core.settings import Settings
 from tests.benchmarks.texts_stage import settings_for
 
 THREADS = 4

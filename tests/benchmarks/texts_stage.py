@@ -13,14 +13,14 @@ from itertools import count
 from pathlib import Path
 
 from homevisits import migrate
-from homevisits import settings as house_settings
-from homevisits.db import Database
+from homevisits.core import settings as house_settings
+from homevisits.core.db import Database
+from homevisits.core.settings import Settings
 from homevisits.messages import outbox
-from homevisits.messages.delivery import Rules
-from homevisits.messages.hours import Limits
+from homevisits.messages.dispatch.delivery import Rules
+from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import Sender
-from homevisits.messages.texts import PlannedText
-from homevisits.settings import Settings
+from homevisits.messages.templates.rendering import PlannedText
 from tests import servers, tools
 from tests.benchmarks import district
 

@@ -17,10 +17,12 @@ from sqlalchemy import select, update
 from twilio.request_validator import RequestValidator
 
 from homevisits.app import create_app
-from homevisits.db import Database
-from homevisits.messages import delivery, optout, outbox
-from homevisits.messages.carriers import Receipt
+from homevisits.core.db import Database
+from homevisits.messages import outbox
+from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import Attempt, Sender
+from homevisits.messages.providers.base import Receipt
+from homevisits.messages.recipients import opt_outs
 from tests import tools
 from tests.benchmarks import texts_served
 from tests.benchmarks.measure import Line, Run, heats, part, rated, within
@@ -158,7 +160,7 @@ def worker(stage: Stage, twilio: str, database: str) -> Any:
     )
     names += ("twilio_account_sid", "twilio_auth_token", "twilio_from", "twilio_base_url")
     settings = {f"HOMEVISITS_{name.upper()}": str(getattr(given, name)) for name in names}
-    command = [sys.executable, "-c", "from homevisits.cli import main; main()", "worker"]
+    command = [sys.executable, "-c", "from homevisits.cli.main import main; main()", "worker"]
     return tools.process(command, stage.folder / "worker.log", cwd=ROOT, env={**os.environ, **settings})
 
 
@@ -197,4 +199,4 @@ def stops(stage: Stage, database: Database) -> list[float]:
 def may_text(database: Database, phone: str) -> bool:
     """Whether anything may still leave to `phone`."""
     with database.reading() as session:
-        return optout.may_text(session, phone)
+        return opt_outs.may_text(session, phone)

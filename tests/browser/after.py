@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from homevisits.access import Actor
-from homevisits.demo import sample
+from homevisits.core.access import Actor
+from homevisits.demo.sample import district as sample
 from homevisits.people import signin
 from homevisits.people.models import Account, Student
 from homevisits.visits import actions

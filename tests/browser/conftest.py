@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from homevisits import clock
-from homevisits.db import Database
+from homevisits.core import clock
+from homevisits.core.db import Database
 from tests import world
 from tests.browser.house import House, running
 from tests.browser.visitor import DESKTOP, PHONE, Visitor, watch

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from homevisits.cli import main
-from homevisits.demo import absences, files, names, sample
+from homevisits.cli.main import main
+from homevisits.demo.sample import absences, files, names
+from homevisits.demo.sample import district as sample
 from homevisits.people.models import (
     Caregiver,
     Educator,

@@ -13,12 +13,13 @@ from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from homevisits import clock, settings, worker
+from homevisits import worker
 from homevisits.app import create_app
-from homevisits.db import Database
+from homevisits.core import clock, settings
+from homevisits.core.db import Database
+from homevisits.core.settings import Settings
 from homevisits.messages.models import OutboxText
 from homevisits.people.models import Account
-from homevisits.settings import Settings
 
 TOKEN = "the carrier's token of these tests"
 OURS = "+13035550100"

@@ -8,20 +8,20 @@ import pytest
 from sqlalchemy import ColumnElement, false, func, or_, select, update
 from werkzeug.routing import Rule
 
-from homevisits.access import Actor
 from homevisits.attendance.actions import refresh
-from homevisits.db import Database
-from homevisits.demo import cast
-from homevisits.demo.house import Folder
+from homevisits.core.access import Actor
+from homevisits.core.db import Database
+from homevisits.demo import accounts
+from homevisits.demo.settings import Folder
 from homevisits.draws.models import Draw
-from homevisits.inbox.conversation_list import of_office, of_pair
+from homevisits.inbox.conversations.listing import of_office, of_pair
 from homevisits.inbox.models import Thread
 from homevisits.invitations.models import Invitation
 from homevisits.messages.models import Sender
-from homevisits.pages import permissions_of
 from homevisits.pay.models import PayLine
 from homevisits.people.models import Account
 from homevisits.visits.models import Visit
+from homevisits.web.pages import permissions_of
 from tests.browser.conftest import Opened
 from tests.browser.house import House, running
 from tests.browser.looks import glance, look
@@ -96,14 +96,14 @@ def _samples(house: House, name: str, who: Actor | None) -> list[int]:
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-@pytest.mark.parametrize("part", [NOBODY, cast.TEACHER, cast.COORDINATOR, cast.UNION, cast.LEAD])
+@pytest.mark.parametrize("part", [NOBODY, accounts.TEACHER, accounts.COORDINATOR, accounts.UNION, accounts.LEAD])
 def test_every_page_is_for_everyone(demo: House, visitor: Opened, part: str, language: str) -> None:
-    email = cast.address(part)
+    email = accounts.address(part)
     who = None
     if part != NOBODY:
         with demo.database.transaction() as session:
             session.execute(update(Account).where(Account.email == email).values(language=language))
-            who = cast.actor_named(session, email)
+            who = accounts.actor_named(session, email)
     window = visitor(demo, email, signed_in=who is not None, locale={"en": "en-US", "es": "es-US"}[language])
     complaints = []
     for address in [*_addresses(demo, who), "/no-such-page"]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page
 
-from homevisits.db import Database
+from homevisits.core.db import Database
 from homevisits.visits import actions
 from tests import world
 from tests.browser.conftest import Opened

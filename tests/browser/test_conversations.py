@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from homevisits.inbox import actions
-from homevisits.inbox.actions import InboundText
+from homevisits.inbox import processing
+from homevisits.inbox.processing import InboundText
 from homevisits.messages.models import OutboxText
 from tests import world
 from tests.browser.conftest import Opened
@@ -34,7 +34,7 @@ def town(house: House) -> Town:
         session.execute(update(OutboxText).values(state="delivered", sent_at=NOW))
         for number, (family, body, hours) in enumerate(said):
             text = InboundText(f"SM{number}", made.phones[family], OURS, body)
-            actions.receive(session, text, POLICY, NOW + timedelta(hours=hours))
+            processing.receive(session, text, POLICY, NOW + timedelta(hours=hours))
     house.now = NOW + timedelta(hours=36)  # Tuesday, 9 pm in Denver
     return made
 

@@ -5,10 +5,10 @@ from itertools import count
 
 import pytest
 
-from homevisits.access import Grant, Role
-from homevisits.db import Database
-from homevisits.messages import alerts
+from homevisits.core.access import Grant, Role
+from homevisits.core.db import Database
 from homevisits.messages.models import OutboxText, Phone, QuietDay, Sender
+from homevisits.messages.monitoring import alerts
 from tests.browser.conftest import Opened
 from tests.browser.house import House
 from tests.browser.looks import look

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from homevisits.db import Database
+from homevisits.core.db import Database
 from homevisits.visits import actions
 from tests import world
 from tests.browser.conftest import Opened

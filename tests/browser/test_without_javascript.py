@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from homevisits import clock
-from homevisits.db import Database
+from homevisits.core import clock
+from homevisits.core.db import Database
 from homevisits.pay.models import PayRule
 from tests import world
 from tests.browser.conftest import Opened

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import icalendar
 from sqlalchemy import select
 
-from homevisits import clock
-from homevisits.formats import when
+from homevisits.core import clock
 from homevisits.visits.models import Visit
+from homevisits.web.formats import when
 from tests.browser.district import Cast, Home
 from tests.browser.house import House
 from tests.browser.visitor import Visitor

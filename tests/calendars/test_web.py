@@ -12,17 +12,18 @@ from flask.testing import FlaskClient
 from icalendar import Calendar
 from sqlalchemy import select, update
 
-from homevisits import clock, pages, settings
 from homevisits.app import create_app
 from homevisits.calendars import actions
 from homevisits.calendars.models import FeedToken
+from homevisits.core import clock, settings
 from homevisits.people import account_web
 from homevisits.people.models import Account, Educator, Person
-from homevisits.visits.actions.answer import accept, decline
 from homevisits.visits.actions.book import Wanted, book
 from homevisits.visits.actions.cancel import cancel
 from homevisits.visits.actions.move import move
+from homevisits.visits.actions.partner_response import accept, decline
 from homevisits.visits.models import Visit
+from homevisits.web import pages
 from tests.world import Town
 
 

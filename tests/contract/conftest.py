@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from twilio.rest import Client
 
-from homevisits.messages.twilio import Http, Twilio
+from homevisits.messages.providers.twilio import Http, Twilio
 from tests import tools
 from tests.messages import fake_twilio
 from tests.messages.conftest import made_settings

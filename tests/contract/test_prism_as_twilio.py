@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from twilio.base.exceptions import TwilioRestException
 
-from homevisits.messages.carriers import CarrierDown, CarrierRefused, CarrierUnclear
+from homevisits.messages.providers.base import CarrierDown, CarrierRefused, CarrierUnclear
 from tests.contract.conftest import NUMBER, PHONE, SERVICE, carrier, sdk
 
 TOKEN = "a" * 32

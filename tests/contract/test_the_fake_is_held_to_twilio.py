@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from twilio.base.exceptions import TwilioException, TwilioRestException
 
-from homevisits.messages.carriers import CarrierDown
+from homevisits.messages.providers.base import CarrierDown
 from tests.contract.conftest import NUMBER, PHONE, SERVICE, carrier, sdk
 from tests.messages.fake_twilio import FakeTwilio
 

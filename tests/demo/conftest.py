@@ -7,8 +7,8 @@ from pathlib import Path
 import fasteners
 import pytest
 
-from homevisits.demo import build
-from homevisits.demo.house import Folder
+from homevisits.demo.sample import build
+from homevisits.demo.settings import Folder
 
 MADE = datetime(2026, 11, 18, 16, 0, tzinfo=UTC)
 """The demo's now: a Wednesday morning."""

@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, update
 
-from homevisits import migrate, settings
+from homevisits import migrate
 from homevisits.app import create_app
-from homevisits.db import Database
-from homevisits.demo import house, run
-from homevisits.demo.house import Folder
+from homevisits.core import settings
+from homevisits.core.db import Database
+from homevisits.core.settings import SettingsWrong
+from homevisits.demo import run
+from homevisits.demo import settings as house
+from homevisits.demo.settings import Folder
 from homevisits.people.installation import purpose, refuse_if_mixed_up
 from homevisits.people.models import District
-from homevisits.settings import SettingsWrong
 from tests.shell import doors
 
 SECRET = "a secret of the tests, long enough"

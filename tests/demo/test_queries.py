@@ -2,7 +2,7 @@
 
 from sqlalchemy import update
 
-from homevisits.db import Database
+from homevisits.core.db import Database
 from homevisits.demo import queries
 from homevisits.people.models import Caregiver
 from tests.world import ZONE, build

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from homevisits import clock
-from homevisits.demo import build, run
-from homevisits.demo.house import Folder
+from homevisits.core import clock
+from homevisits.demo import run
+from homevisits.demo.sample import build
+from homevisits.demo.settings import Folder
 from tests.demo.conftest import MADE
 
 pytestmark = pytest.mark.slow

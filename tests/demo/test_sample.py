@@ -9,11 +9,13 @@ import phonenumbers
 import pytest
 
 from homevisits.attendance.importing import import_attendance
-from homevisits.db import Database
-from homevisits.demo import absences, build, files, names, sample
-from homevisits.people import oneroster, packages
-from homevisits.people.importing import import_oneroster
-from homevisits.people.supplement import import_supplement
+from homevisits.core.db import Database
+from homevisits.demo.sample import absences, build, files, names
+from homevisits.demo.sample import district as sample
+from homevisits.people.importing import oneroster
+from homevisits.people.importing import package as packages
+from homevisits.people.importing.apply import import_oneroster
+from homevisits.people.importing.supplement import import_supplement
 from tests.world import NOW
 
 BEGINS, TODAY = date(2026, 8, 24), date(2026, 10, 5)

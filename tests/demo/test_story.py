@@ -9,11 +9,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import Text, func, select, text
 from sqlalchemy import cast as sql_cast
 
-from homevisits import clock
 from homevisits.app import create_app
-from homevisits.db import Database
-from homevisits.demo import cast, house
-from homevisits.demo.house import Folder
+from homevisits.core import clock
+from homevisits.core.db import Database
+from homevisits.demo import accounts, settings
+from homevisits.demo.settings import Folder
 from homevisits.draws import actions as draws
 from homevisits.draws.models import Draw
 from homevisits.invitations.models import ConsentEntry
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def database(folder: Folder) -> Iterator[Database]:
-    found = Database(house.settings_of(folder, 8077).database_url)
+    found = Database(settings.settings_of(folder, 8077).database_url)
     yield found
     found.dispose()
 
@@ -37,7 +37,7 @@ def database(folder: Folder) -> Iterator[Database]:
 def client(folder: Folder, database: Database, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     monkeypatch.setattr(clock, "_system", lambda: MADE)
     clock.follow(folder.clock)
-    app = create_app(house.settings_of(folder, 8077), database)
+    app = create_app(settings.settings_of(folder, 8077), database)
     app.config.update(WTF_CSRF_ENABLED=False)
     return app.test_client()
 
@@ -78,7 +78,7 @@ def test_everyone_can_be_signed_in_as_and_lands_on_the_own_page(client: FlaskCli
     front = client.get("/", follow_redirects=True).text
     assert "Who do you want to be?" in front
     assert "%(" not in front
-    for part in cast.CAST:
+    for part in accounts.CAST:
         answer = client.post("/demo/be", data={"part": part})
         assert answer.status_code == 303
         page = client.get(answer.location)
@@ -95,10 +95,10 @@ def test_no_account_of_the_demo_has_a_password(database: Database) -> None:
 
 
 def test_a_family_is_asked_answers_and_is_visited_within_a_few_clicks(client: FlaskClient, database: Database) -> None:
-    ask = f"/asking/{draw_of(database, cast.TEACHER)}/ask"
-    assert f'value="/asking#draw-{draw_of(database, cast.TEACHER)}"' in client.get("/demo/").text
+    ask = f"/asking/{draw_of(database, accounts.TEACHER)}/ask"
+    assert f'value="/asking#draw-{draw_of(database, accounts.TEACHER)}"' in client.get("/demo/").text
     page = be(client, "coordinator", "/asking")
-    card = page.split(f'id="draw-{draw_of(database, cast.TEACHER)}"')[1].split("</section>")[0]
+    card = page.split(f'id="draw-{draw_of(database, accounts.TEACHER)}"')[1].split("</section>")[0]
     assert "This text goes to" in card  # the story's next family can be texted: the walk needs no telephone
     family = re.search(rf'action="{ask}".*?name="family" value="(\d+)"', page, re.DOTALL).group(1)  # type: ignore[union-attr]
     assert client.post(ask, data={"family": family}).status_code == 303
@@ -110,7 +110,7 @@ def test_a_family_is_asked_answers_and_is_visited_within_a_few_clicks(client: Fl
 
     be(client, "teacher", "/families")
     with database.reading() as session:
-        partner = session.scalar(select(Account.educator_id).where(Account.email == cast.address(cast.PARTNER)))
+        partner = session.scalar(select(Account.educator_id).where(Account.email == accounts.address(accounts.PARTNER)))
     times = client.get(f"/families/{family}/time?partner={partner}").text
     link = re.search(r'href="(/families/\d+/book\?[^"]+)"', times).group(1).replace("&amp;", "&")  # type: ignore[union-attr]
     check = client.get(link).text
@@ -164,7 +164,7 @@ def draw_of(database: Database, part: str) -> int | None:
         taught = (
             select(sql_cast(Teaching.class_id, Text))
             .join(Account, Account.educator_id == Teaching.educator_id)
-            .where(Account.email == cast.address(part))
+            .where(Account.email == accounts.address(part))
         )
         return session.scalar(select(Draw.id).where(Draw.scope == "class", Draw.scope_value.in_(taught)))
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from homevisits.db import Database
+from homevisits.core.db import Database
 from homevisits.demographics.importing import import_demographics
 from homevisits.demographics.models import StudentTraits
 from homevisits.demographics.queries import counts
-from homevisits.people.importing import import_oneroster
+from homevisits.people.importing.apply import import_oneroster
 
 NOW = datetime(2026, 6, 30, 18, 0, tzinfo=UTC)
 HEADER = "sourcedId,sex,asian,white,hispanicOrLatinoEthnicity,cityOfBirth\n"

@@ -3,12 +3,12 @@
 import pytest
 from sqlalchemy import func, select, update
 
+from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.draws import actions, queries
 from homevisits.draws.actions import Wanted
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.draws.rules import Method
 from homevisits.people.models import Student
-from homevisits.problems import NotFound, RulesBroken
 from tests.quarter import NOW, Quarter
 
 

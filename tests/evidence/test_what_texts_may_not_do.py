@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from homevisits.messages.optout import ANSWERS
+from homevisits.messages.recipients.opt_outs import ANSWERS
 from tests.evidence.raw import BEFORE, END, REFUSED, START, Raw
 
 PHONE = "+15555550101"

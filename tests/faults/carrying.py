@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from homevisits.db import Database
-from homevisits.messages import settle
-from homevisits.messages.carriers import Receipt
+from homevisits.core.db import Database
+from homevisits.messages.dispatch import transitions
 from homevisits.messages.models import Attempt
-from homevisits.messages.texts import PlannedText
+from homevisits.messages.providers.base import Receipt
+from homevisits.messages.templates.rendering import PlannedText
 from tests.messages.conftest import NOW, Recorder, planned
 
 REMINDER = {"school": "Lincoln", "people": "Grace and Luis", "day": "Tue 13 Oct", "time": "6:15 pm"}
@@ -43,4 +43,4 @@ def given_up(database: Database) -> None:
     """The carrier has no trace of what was unclear."""
     with database.transaction() as session:
         for attempt in session.scalars(select(Attempt).where(Attempt.outcome == "unclear")):
-            settle.not_found(session, attempt, NOW + timedelta(minutes=11))
+            transitions.not_found(session, attempt, NOW + timedelta(minutes=11))

@@ -17,7 +17,7 @@ import pytest
 from tests import tools
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SERVE = (sys.executable, "-c", "from homevisits.cli import main; main()", "serve")
+SERVE = (sys.executable, "-c", "from homevisits.cli.main import main; main()", "serve")
 
 
 def free_port() -> int:

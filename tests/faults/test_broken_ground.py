@@ -12,12 +12,12 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from homevisits import leases
-from homevisits.db import Database
-from homevisits.messages import delivery, settle
-from homevisits.messages.carriers import Receipt
-from homevisits.messages.delivery import Result
+from homevisits.core import leases
+from homevisits.core.db import Database
+from homevisits.messages.dispatch import delivery, transitions
+from homevisits.messages.dispatch.delivery import Result
 from homevisits.messages.models import Attempt, OutboxText
+from homevisits.messages.providers.base import Receipt
 from tests.faults.carrying import Busy
 from tests.messages.conftest import NOW, Recorder, planned, put, rows, rules, states, tick
 
@@ -126,9 +126,9 @@ def given_up_unless_sent(database: Database, carrier: Recorder) -> None:
     with database.transaction() as session:
         for attempt in session.scalars(select(Attempt).where(Attempt.outcome == "unclear")).all():
             if attempt.token in sent:
-                settle.accepted(session, attempt, f"R{attempt.token}", "queued", NOW)
+                transitions.accepted(session, attempt, f"R{attempt.token}", "queued", NOW)
             else:
-                settle.not_found(session, attempt, NOW + timedelta(minutes=11))
+                transitions.not_found(session, attempt, NOW + timedelta(minutes=11))
 
 
 def test_f18_a_server_that_goes_away_in_the_middle_of_a_claim_or_a_call(postgresql_url: str) -> None:

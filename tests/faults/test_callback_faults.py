@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from homevisits.db import Database
-from homevisits.messages import delivery, optout
-from homevisits.messages.carriers import CarrierRefused
-from homevisits.messages.claims import LEASE
+from homevisits.core.db import Database
+from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch.claim import LEASE
+from homevisits.messages.providers.base import CarrierRefused
+from homevisits.messages.recipients import opt_outs
 from tests.messages import fake_twilio
 from tests.messages.conftest import PHONE, Recorder, at, planned, put, rows, rules, states, tick
 from tests.messages.line import Line
@@ -218,7 +219,7 @@ def test_f13_a_stop_told_in_a_callback_holds_at_once(line: Line) -> None:
 def refuses_from_now_on(line: Line) -> None:
     """Whatever is put for the phone, the carrier is not even asked."""
     with line.database.reading() as session:
-        assert not optout.may_text(session, PHONE)
+        assert not opt_outs.may_text(session, PHONE)
     asked = line.twilio.requests
     line.put(planned("later"))
     line.later(minutes=31)
@@ -231,7 +232,7 @@ def test_f13_a_code_left_over_beside_a_word_that_is_not_final_stops_nobody(line:
     line.send()
     line.tell(line.twilio.sent[0]["Sid"], "sent", 21610)
     with line.database.reading() as session:
-        assert optout.may_text(session, PHONE)
+        assert opt_outs.may_text(session, PHONE)
     line.report("delivered")
     assert (line.states, line.text.error) == (["delivered"], None)
 
@@ -244,7 +245,7 @@ def test_f13_a_stop_between_the_claim_and_the_send_lets_that_text_go_and_no_othe
     assert claimed is not None
     begun = WORK()
     with database.transaction() as session:
-        optout.stop(session, PHONE, "family", at()())
+        opt_outs.stop(session, PHONE, "family", at()())
     assert WORK() - begun < 1
     result = delivery.attempt([Recorder(CarrierRefused("21610"))], claimed)
     with database.transaction() as session:
@@ -259,6 +260,6 @@ def test_f13_a_text_that_waits_for_its_second_try_is_refused_after_a_stop(line: 
     line.send()
     assert line.states == ["queued"]
     with line.database.transaction() as session:
-        optout.stop(session, PHONE, "family", line.now())
+        opt_outs.stop(session, PHONE, "family", line.now())
     line.later(minutes=5)
     assert (line.send(), line.taken, line.states) == ({}, 0, ["suppressed"])

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from homevisits.db import Database
-from homevisits.messages.hours import Limits
+from homevisits.core.db import Database
+from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import QuietDay
 from tests.faults.carrying import MORNING, NIGHT, REMINDER, reminder
 from tests.messages.conftest import NOW, Recorder, planned, put, rows, states, tick

@@ -9,10 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from homevisits.db import Database
-from homevisits.messages import optout, outbox, settle
-from homevisits.messages.carriers import CarrierDown, CarrierUnclear, Receipt
+from homevisits.core.db import Database
+from homevisits.messages import outbox
+from homevisits.messages.dispatch import transitions
 from homevisits.messages.models import Attempt, OutboxText
+from homevisits.messages.providers.base import CarrierDown, CarrierUnclear, Receipt
+from homevisits.messages.recipients import opt_outs
 from tests.faults.carrying import Busy, given_up, reminder
 from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, states, tick
 
@@ -121,7 +123,7 @@ def test_a_stop_that_comes_while_a_text_is_sent_ends_the_tries(database: Databas
 
     def stop() -> None:
         with database.transaction() as session:
-            optout.stop(session, PHONE, "family", NOW)
+            opt_outs.stop(session, PHONE, "family", NOW)
 
     carrier = Busy(stop, CarrierDown("no_connection", 0.0))
     tick(database, carrier)
@@ -177,7 +179,7 @@ def test_a_late_word_on_a_text_that_was_sent_again_tells_a_person(database: Data
     with database.transaction() as session:
         first = session.scalars(select(Attempt).order_by(Attempt.n)).first()
         assert first is not None
-        settle.accepted(session, first, f"SM{secrets.token_hex(4)}", "delivered", NOW + timedelta(minutes=13))
+        transitions.accepted(session, first, f"SM{secrets.token_hex(4)}", "delivered", NOW + timedelta(minutes=13))
     assert states(database) == ["accepted"]
     with database.reading() as session:
         found = session.execute(sa.text("SELECT kind, detail FROM text_alert")).all()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homevisits.messages import hours
-from homevisits.messages.hours import Limits
+from homevisits.messages.dispatch import quiet_hours
+from homevisits.messages.dispatch.quiet_hours import Limits
 
 ZONES = (
     "America/New_York", "America/Chicago", "America/Denver", "America/Phoenix", "America/Anchorage",
@@ -47,7 +47,7 @@ def shown_within(at: datetime, zone: str, limits: Limits, quiet: set[date]) -> b
 
 @given(any_moment, st.sampled_from(ZONES), any_limits(), any_quiet)
 def test_f15_what_may_leave_leaves_inside_the_hours(at: datetime, zone: str, limits: Limits, quiet: set[date]) -> None:
-    opening = hours.opens(at, zone, limits, quiet)
+    opening = quiet_hours.opens(at, zone, limits, quiet)
     assert (opening is None) == shown_within(at, zone, limits, quiet)
     leaves = opening or at
     assert leaves >= at
@@ -58,7 +58,7 @@ def test_f15_what_may_leave_leaves_inside_the_hours(at: datetime, zone: str, lim
 def test_f15_nothing_that_may_leave_waits(
     at: datetime, zone: str, limits: Limits, quiet: set[date], earlier: int
 ) -> None:
-    opening = hours.opens(at, zone, limits, quiet)
+    opening = quiet_hours.opens(at, zone, limits, quiet)
     if opening is not None:
         before = max(at, opening - timedelta(seconds=earlier))
         assert before == opening or not shown_within(before, zone, limits, quiet)
@@ -68,7 +68,7 @@ def test_f15_nothing_that_may_leave_waits(
 def test_f15_a_window_lasts_until_it_closes(
     at: datetime, zone: str, limits: Limits, quiet: set[date], later: int
 ) -> None:
-    end = hours.closes(at, zone, limits, quiet)
+    end = quiet_hours.closes(at, zone, limits, quiet)
     if not shown_within(at, zone, limits, quiet):
         assert end == at
         return
@@ -80,10 +80,10 @@ def test_f15_a_window_lasts_until_it_closes(
 
 @given(any_moment, st.sampled_from(ZONES), st.integers(-100, 100_000), st.integers(0, 100_000))
 def test_a_carrier_gives_a_text_up_before_the_window_ends(at: datetime, zone: str, good: int, window: int) -> None:
-    seconds = hours.valid_for(at, at + timedelta(seconds=window), at + timedelta(seconds=good))
+    seconds = quiet_hours.valid_for(at, at + timedelta(seconds=window), at + timedelta(seconds=good))
     assert 60 <= seconds <= 36_000
     assert seconds == 60 or seconds <= min(window - 30, good)
-    assert hours.valid_for(at, None, at + timedelta(seconds=good)) == max(60, min(36_000, good))
+    assert quiet_hours.valid_for(at, None, at + timedelta(seconds=good)) == max(60, min(36_000, good))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_carrier_gives_a_text_up_before_the_window_ends(at: datetime, zone: st
     ],
 )
 def test_f15_the_night_the_clocks_change(at: str, opens: str | None) -> None:
-    found = hours.opens(datetime.fromisoformat(at), "America/Denver", Limits())
+    found = quiet_hours.opens(datetime.fromisoformat(at), "America/Denver", Limits())
     assert found == (opens and datetime.fromisoformat(opens))
 
 
@@ -118,12 +118,12 @@ def test_f15_an_hour_that_is_missing_and_one_that_comes_twice(
 ) -> None:
     limits = Limits(from_, until, from_, until)
     moment = datetime.fromisoformat(at)
-    opening = hours.opens(moment, "America/Denver", limits)
+    opening = quiet_hours.opens(moment, "America/Denver", limits)
     assert opening == (opens and datetime.fromisoformat(opens))
-    assert hours.closes(opening or moment, "America/Denver", limits) == datetime.fromisoformat(closes)
+    assert quiet_hours.closes(opening or moment, "America/Denver", limits) == datetime.fromisoformat(closes)
 
 
 def test_a_summer_of_quiet_days_is_waited_for_and_then_it_opens() -> None:
     summer = {date(2026, 6, 1) + timedelta(days=day) for day in range(80)}
-    found = hours.opens(datetime(2026, 6, 1, 16, tzinfo=UTC), "America/Denver", Limits(), summer)
+    found = quiet_hours.opens(datetime(2026, 6, 1, 16, tzinfo=UTC), "America/Denver", Limits(), summer)
     assert found == datetime(2026, 8, 20, 15, tzinfo=UTC)

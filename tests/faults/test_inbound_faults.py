@@ -10,16 +10,17 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from homevisits import clock
 from homevisits.app import create_app
-from homevisits.db import Database
-from homevisits.inbox import actions
-from homevisits.inbox.actions import intake
+from homevisits.core import clock
+from homevisits.core.db import Database
+from homevisits.inbox import processing
 from homevisits.inbox.models import Thread
-from homevisits.messages import optout, outbox
-from homevisits.messages.carriers import CarrierRefused, Receipt
-from homevisits.messages.claims import claim
+from homevisits.inbox.processing import receive
+from homevisits.messages import outbox
+from homevisits.messages.dispatch.claim import claim
 from homevisits.messages.models import InboundText, OutboxText, Phone, TextAlert, TextingEntry
+from homevisits.messages.providers.base import CarrierRefused, Receipt
+from homevisits.messages.recipients import opt_outs
 from homevisits.visits import actions as visits
 from homevisits.visits.actions import Wanted
 from homevisits.visits.models import Visit
@@ -139,15 +140,15 @@ def test_f13_trap_7_a_stop_told_by_the_carrier_is_recorded_and_its_own_confirmat
     tick(town.database, Recorder(CarrierRefused("21610")), NOW)
     phone = town.phones["Smith"]
     with town.database.reading() as session:
-        assert not optout.may_text(session, phone)
+        assert not opt_outs.may_text(session, phone)
     other = town.phones["Nguyen"]
     assert bring(client, other, "No más mensajes por ahora gracias", "SM9", OptOutType="STOP") == 200
     with town.database.reading() as session:
-        assert not optout.may_text(session, other)
+        assert not opt_outs.may_text(session, other)
     assert "stop_confirmed" not in dict(waiting(town.database, other))
     assert bring(client, other, "start", "SM10", OptOutType="START") == 200
     with town.database.reading() as session:
-        assert optout.may_text(session, other)
+        assert opt_outs.may_text(session, other)
     assert bring(client, other, "?", "SM11", OptOutType="HELP") == 200
     assert newest(town.database).intent == "help"
     assert waiting(town.database, other) == []
@@ -167,10 +168,10 @@ def test_trap_7_a_start_lifts_what_the_family_or_its_carrier_stopped_and_nothing
     for turn, reason in enumerate(("family", "carrier", "staff", "wrong_number")):
         phone = f"+1555555019{turn}"
         with town.session() as session:
-            optout.stop(session, phone, reason, NOW)
+            opt_outs.stop(session, phone, reason, NOW)
         assert bring(client, phone, "START", f"SM{turn}") == 200
         with town.database.reading() as session:
-            lifted[reason] = optout.may_text(session, phone)
+            lifted[reason] = opt_outs.may_text(session, phone)
     assert lifted == {"family": True, "carrier": True, "staff": False, "wrong_number": False}
 
 
@@ -180,7 +181,7 @@ def test_f14_a_word_the_law_reserves_never_acts_on_a_visit(client: FlaskClient, 
     assert bring(client, town.phones["Smith"], word) == 200
     with town.database.reading() as session:
         assert session.get_one(Visit, visit_id).state == "scheduled"
-        assert not optout.may_text(session, town.phones["Smith"])
+        assert not opt_outs.may_text(session, town.phones["Smith"])
     assert newest(town.database).needs_person  # a visit is ahead, and no text can speak of it: somebody calls
 
 
@@ -194,7 +195,7 @@ def test_f14_a_reserved_word_within_a_sentence_is_neither_a_stop_nor_a_cancelled
     assert bring(client, town.phones["Smith"], body) == 200
     with town.database.reading() as session:
         assert session.get_one(Visit, visit_id).state == "scheduled"
-        assert optout.may_text(session, town.phones["Smith"])
+        assert opt_outs.may_text(session, town.phones["Smith"])
     assert newest(town.database).needs_person
 
 
@@ -268,7 +269,7 @@ def test_odd_counts_and_unprintable_bodies_are_kept_as_well_as_they_can_be(
 def test_a_stop_with_a_letter_that_no_database_keeps_is_a_stop(client: FlaskClient, town: Town) -> None:
     assert bring(client, town.phones["Smith"], "ST\x00OP", Odd="a\x00b") == 200
     with town.database.reading() as session:
-        assert not optout.may_text(session, town.phones["Smith"])
+        assert not opt_outs.may_text(session, town.phones["Smith"])
 
 
 def test_trap_9_the_same_webhook_at_the_same_moment_is_one_text(client: FlaskClient, town: Town) -> None:
@@ -307,7 +308,7 @@ def test_texts_of_one_phone_at_the_same_moment_end_in_a_stop_with_one_confirmati
     for thread in threads:
         thread.join()
     with town.database.reading() as session:
-        assert not optout.may_text(session, phone)
+        assert not opt_outs.may_text(session, phone)
         assert session.scalar(select(func.count()).where(InboundText.taken_at.is_(None))) == 0
     assert [name for name, _ in waiting(town.database, phone)].count("stop_confirmed") == 1
 
@@ -321,16 +322,16 @@ def test_what_breaks_while_a_text_is_taken_in_loses_nothing_and_is_done_by_the_w
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(intake, "_do", broken)
+        patch.setattr(receive, "_do", broken)
         assert bring(client, town.phones["Smith"], "1") == 200
     row = newest(town.database)
     assert (row.taken_at, row.tries, row.body) == (None, 1, "1")
     with town.database.reading() as session:
         assert [alert.kind for alert in session.scalars(select(TextAlert))] == ["webhook"]
     # Its own request may still be at it.
-    assert actions.sweep(town.database, POLICY, NOW + timedelta(seconds=2)) == 0
-    assert actions.sweep(town.database, POLICY, NOW + timedelta(seconds=10)) == 1
-    assert actions.sweep(town.database, POLICY, NOW + timedelta(seconds=20)) == 0
+    assert processing.sweep(town.database, POLICY, NOW + timedelta(seconds=2)) == 0
+    assert processing.sweep(town.database, POLICY, NOW + timedelta(seconds=10)) == 1
+    assert processing.sweep(town.database, POLICY, NOW + timedelta(seconds=20)) == 0
     with town.database.reading() as session:
         assert session.get_one(Visit, visit_id).state == "confirmed"
 
@@ -341,11 +342,11 @@ def test_a_text_that_breaks_every_time_is_read_by_a_person_after_the_third(
     def broken(*_args: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(intake, "_do", broken)
+    monkeypatch.setattr(receive, "_do", broken)
     phone = town.phones["Smith"]
     assert bring(client, phone, "hello") == 200
     for seconds in (10, 20, 30, 40):
-        actions.sweep(town.database, POLICY, NOW + timedelta(seconds=seconds))
+        processing.sweep(town.database, POLICY, NOW + timedelta(seconds=seconds))
     row = newest(town.database)
     assert (row.tries, row.needs_person, row.taken_at is not None) == (3, True, True)
     with town.database.reading() as session:
@@ -356,11 +357,11 @@ def test_two_workers_that_sweep_at_once_take_each_text_in_once(town: Town) -> No
     arranged(town)
     with town.session() as session:
         for turn in range(12):
-            actions.keep(session, actions.InboundText(f"SM{turn}", f"+1555555{1000 + turn}", OURS, "Who?"), NOW)
+            processing.keep(session, processing.InboundText(f"SM{turn}", f"+1555555{1000 + turn}", OURS, "Who?"), NOW)
     later = NOW + timedelta(minutes=1)
     done: list[int] = []
     threads = [
-        threading.Thread(target=lambda: done.append(actions.sweep(town.database, POLICY, later))) for _ in range(3)
+        threading.Thread(target=lambda: done.append(processing.sweep(town.database, POLICY, later))) for _ in range(3)
     ]
     for thread in threads:
         thread.start()

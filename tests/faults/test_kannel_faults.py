@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from homevisits import clock
-from homevisits.db import Database
-from homevisits.messages import carriers, delivery
+from homevisits.core import clock
+from homevisits.core.db import Database
+from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import CarrierEvent, OutboxText
+from homevisits.messages.providers import base
 from tests.faults import kannel, processes
 from tests.messages.conftest import made_settings, make_sender, planned, put, rules
 from tests.messages.fake_kannel import SECRET, with_kannel
@@ -43,7 +44,7 @@ def test_f10_five_hundred_texts_through_a_real_gateway_all_end_delivered(
         processes.serving(tmp_path, database_url, kannel_url=gateway.url, kannel_secret=SECRET, **settings) as port,
     ):
         ours = with_kannel(made_settings("http://127.0.0.1:9", database_url), gateway.url, second=False)
-        carrier = carriers.chosen(replace(ours, public_url=f"http://127.0.0.1:{port}", carrier_timeout_seconds=10))
+        carrier = base.chosen(replace(ours, public_url=f"http://127.0.0.1:{port}", carrier_timeout_seconds=10))
         while delivery.tick(database, carrier, rules(threads=4), clock.now):
             pass
         until = time.monotonic() + 60

@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from homevisits.db import Database
-from homevisits.messages import delivery, outbox, reconcile
-from homevisits.messages.carriers import chosen
+from homevisits.core.db import Database
+from homevisits.messages import outbox
+from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import Attempt, OutboxText
+from homevisits.messages.providers.base import chosen
+from homevisits.messages.reconciliation import unconfirmed
 from tests.faults.zygote import ROOT, Zygote, real_now, reminders, zygote
 from tests.messages.conftest import NOW, made_settings, make_sender, planned, rules
 
@@ -102,7 +104,7 @@ def settle_all(database: Database, twilio: str) -> None:
         with database.transaction() as session:
             delivery.lapse(session, moment)
         while looked_for(database, moment):  # a look takes a hundred at a time, and the next one the next
-            reconcile.look(database, carriers, lambda: moment)  # noqa: B023 - called at once
+            unconfirmed.look(database, carriers, lambda: moment)  # noqa: B023 - called at once
         delivery.tick(database, carriers, rules(threads=4), lambda: moment, 100_000)  # noqa: B023 - called at once
 
 

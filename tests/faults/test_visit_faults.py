@@ -5,7 +5,7 @@ from sqlalchemy import select, update
 
 from homevisits.messages.models import OutboxText
 from homevisits.visits import actions
-from homevisits.visits.wanted import text_wanted
+from homevisits.visits.send_checks import text_wanted
 from tests.visits.test_actions import arrange, held
 from tests.world import Town
 

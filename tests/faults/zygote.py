@@ -14,9 +14,10 @@ from typing import Any
 
 import homevisits.tables  # noqa: F401 - the tables that texts refer to
 from homevisits import worker
-from homevisits.db import Database
-from homevisits.messages import delivery, outbox
-from homevisits.messages.carriers import Receipt
+from homevisits.core.db import Database
+from homevisits.messages import outbox
+from homevisits.messages.dispatch import delivery
+from homevisits.messages.providers.base import Receipt
 from tests.messages.conftest import NOW, Recorder, made_settings, planned, rules
 
 ROOT = Path(__file__).resolve().parent.parent.parent

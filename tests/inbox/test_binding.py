@@ -9,22 +9,24 @@ from types import MappingProxyType
 import pytest
 from sqlalchemy import select, update
 
-from homevisits.access import Grant, Role
-from homevisits.inbox import actions, queries
-from homevisits.inbox.actions import InboundText
+from homevisits.core.access import Grant, Role
+from homevisits.inbox import processing
 from homevisits.inbox.models import Choice, Thread
-from homevisits.inbox.replies import Meaning
+from homevisits.inbox.parsing.intent import Meaning
+from homevisits.inbox.processing import InboundText
+from homevisits.inbox.today import queries
 from homevisits.invitations import actions as invitations
 from homevisits.invitations.models import ConsentEntry, Invitation
-from homevisits.messages import delivery, outbox
-from homevisits.messages.carriers import Console
+from homevisits.messages import outbox
+from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import InboundText as Row
 from homevisits.messages.models import OutboxText, TextAlert
+from homevisits.messages.providers.base import Console
 from homevisits.people.models import Caregiver, Family, School, Student
 from homevisits.visits import actions as visits
 from homevisits.visits.actions import Wanted
 from homevisits.visits.models import Visit
-from homevisits.visits.wanted import text_wanted
+from homevisits.visits.send_checks import text_wanted
 from tests.messages.conftest import make_sender, planned, rules
 from tests.world import NOW, POLICY, Town
 
@@ -49,7 +51,7 @@ class Phone:
         text = InboundText(f"SM{len(self.heard)}", self.number, "+15555550199", body)
         self.heard.append(1)
         with self.town.session() as session:
-            said = actions.receive(session, text, POLICY, self.now)
+            said = processing.receive(session, text, POLICY, self.now)
         self.leave()
         return said
 
@@ -173,9 +175,9 @@ def test_a_choice_that_nobody_makes_in_a_day_reaches_a_person(shared: Phone) -> 
     arranged(shared, "Rivera", "Amina", 12)
     shared.texts("1")
     later = shared.now + timedelta(hours=25)
-    assert actions.sweep(shared.town.database, POLICY, shared.now + timedelta(hours=23)) == 0
-    assert actions.sweep(shared.town.database, POLICY, later) == 1
-    assert actions.sweep(shared.town.database, POLICY, later) == 0
+    assert processing.sweep(shared.town.database, POLICY, shared.now + timedelta(hours=23)) == 0
+    assert processing.sweep(shared.town.database, POLICY, later) == 1
+    assert processing.sweep(shared.town.database, POLICY, later) == 0
     with shared.town.database.reading() as session:
         assert session.scalars(select(Row.needs_person)).all() == [True]
         assert session.scalars(select(Thread.waiting_since)).one() is not None
@@ -282,11 +284,11 @@ def test_an_answer_after_days_still_finds_the_only_question(phone: Phone) -> Non
 def test_a_text_that_came_before_the_question_left_does_not_answer_it(phone: Phone) -> None:
     town = phone.town
     with town.session() as session:
-        kept = actions.keep(session, InboundText("SMearly", phone.number, "", "1"), phone.now)
+        kept = processing.keep(session, InboundText("SMearly", phone.number, "", "1"), phone.now)
     phone.now += timedelta(minutes=5)
     visit_id = arranged(phone, "Smith", "Luis", 8)
     assert kept is not None
-    assert actions.sweep(town.database, POLICY, phone.now) == 1
+    assert processing.sweep(town.database, POLICY, phone.now) == 1
     assert phone.visit(visit_id) == "scheduled"
     assert phone.row().needs_person
 

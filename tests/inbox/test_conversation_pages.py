@@ -7,10 +7,10 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
-from homevisits import clock
+from homevisits.core import clock
 from homevisits.inbox.models import Thread
-from homevisits.messages import optout
 from homevisits.messages.models import OutboxText, Phone, TextingEntry
+from homevisits.messages.recipients import opt_outs
 from tests.inbox.test_conversations import writes
 from tests.inbox.test_pages import post, read, words
 from tests.shell.doors import app_of, browser_of
@@ -193,12 +193,12 @@ def test_an_end_of_texts_told_by_phone_is_recorded_where_the_answer_is(coordinat
     post(coordinator, f"{where}/texting", do="stop", how="letter")
     assert "The family told the school so (By letter)." in read(coordinator, f"{where}/answer")
     with town.session() as session:
-        assert not optout.may_text(session, phone)
+        assert not opt_outs.may_text(session, phone)
         row = session.scalars(select(TextingEntry)).one()
         assert (row.how, row.by_account) == ("letter", town.actors["coordinator"].account_id)
     post(coordinator, f"{where}/texting", do="lift", how="web")
     with town.session() as session:
-        assert optout.may_text(session, phone)
+        assert opt_outs.may_text(session, phone)
 
 
 def test_what_a_family_may_have_meant_is_decided_with_one_press(coordinator: FlaskClient, town: Town) -> None:

@@ -5,24 +5,21 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from homevisits.access import Actor, Grant, Role
-from homevisits.inbox import (
-    actions,
-    conversation_decisions,
-    conversation_list,
-    conversation_page,
-    conversations,
-    threads,
-)
-from homevisits.inbox.actions import InboundText
-from homevisits.inbox.conversations import Draft
+from homevisits.core.access import Actor, Grant, Role
+from homevisits.core.problems import NotFound, RulesBroken
+from homevisits.inbox import processing
+from homevisits.inbox.conversations import actions as conversations
+from homevisits.inbox.conversations import decisions, detail, listing
+from homevisits.inbox.conversations import state as threads
+from homevisits.inbox.conversations.actions import Draft
 from homevisits.inbox.models import Thread
-from homevisits.messages import optout, outbox
+from homevisits.inbox.processing import InboundText
+from homevisits.messages import outbox
 from homevisits.messages.models import InboundText as Row
 from homevisits.messages.models import OutboxText, Phone, TextingEntry
-from homevisits.messages.texts import PlannedText
+from homevisits.messages.recipients import opt_outs
+from homevisits.messages.templates.rendering import PlannedText
 from homevisits.people.models import Caregiver, Educator, School
-from homevisits.problems import NotFound, RulesBroken
 from homevisits.visits import actions as visits
 from homevisits.visits.models import Visit
 from tests.shell.doors import account
@@ -48,7 +45,7 @@ def writes(town: Town, body: str, family: str = "Rivera", at: datetime = NOW, ph
     who = phone or town.phones[family]
     with town.session() as session:
         sid = f"SM{session.scalar(select(func.count()).select_from(Row))}"
-        actions.receive(session, InboundText(sid, who, "+15555550199", body), POLICY, at)
+        processing.receive(session, InboundText(sid, who, "+15555550199", body), POLICY, at)
     return thread_of(town, who).id
 
 
@@ -71,12 +68,12 @@ def refused(town: Town, thread: int, given: Draft, at: datetime = NOW, who: str 
 
 def sees(town: Town, who: Actor, at: datetime = NOW) -> list[int]:
     with town.session() as session:
-        return [row.id for row in conversation_list.listed(session, who, at).rows]
+        return [row.id for row in listing.listed(session, who, at).rows]
 
 
-def talk(town: Town, who: Actor, thread: int, at: datetime = NOW) -> conversation_page.Talk:
+def talk(town: Town, who: Actor, thread: int, at: datetime = NOW) -> detail.Talk:
     with town.session() as session:
-        return conversation_page.talk(session, who, thread, at)
+        return detail.talk(session, who, thread, at)
 
 
 def test_the_oldest_word_that_waits_counts_until_somebody_answers(town: Town, phone: str) -> None:
@@ -168,12 +165,12 @@ def test_the_longest_wait_comes_first_and_more_than_a_day_is_late(town: Town) ->
     coordinator = town.actors["coordinator"]
     assert sees(town, coordinator) == [old, new, done]
     with town.session() as session:
-        rows = conversation_list.listed(session, coordinator, NOW).rows
+        rows = listing.listed(session, coordinator, NOW).rows
         assert [row.late for row in rows] == [True, False, False]
-        assert conversation_list.waiting(session, coordinator, NOW) == conversation_list.Waiting(2, 1)
+        assert listing.waiting(session, coordinator, NOW) == listing.Waiting(2, 1)
         assert rows[0].families == ("Rivera",)
-        assert [row.id for row in conversation_list.listed(session, coordinator, NOW, words="smi").rows] == [new]
-        assert conversation_list.listed(session, coordinator, NOW, words="%").rows == ()
+        assert [row.id for row in listing.listed(session, coordinator, NOW, words="smi").rows] == [new]
+        assert listing.listed(session, coordinator, NOW, words="%").rows == ()
 
 
 def test_the_list_quotes_what_waits_and_not_the_digit_that_came_after_it(town: Town, phone: str) -> None:
@@ -181,11 +178,11 @@ def test_the_list_quotes_what_waits_and_not_the_digit_that_came_after_it(town: T
     writes(town, "1", at=NOW + timedelta(minutes=1))
     with town.session() as session:
         session.execute(update(Row).where(Row.body == "1").values(needs_person=False))
-        (row,) = conversation_list.listed(session, town.actors["coordinator"], LATER).rows
+        (row,) = listing.listed(session, town.actors["coordinator"], LATER).rows
         assert row.said == "¿Puede venir mi abuela?"
         session.execute(update(Row).values(needs_person=False))
     with town.session() as session:
-        (row,) = conversation_list.listed(session, town.actors["coordinator"], LATER).rows
+        (row,) = listing.listed(session, town.actors["coordinator"], LATER).rows
     assert row.said == "1"
 
 
@@ -198,10 +195,10 @@ def test_a_conversation_is_given_to_a_colleague_who_reads_it_too(town: Town) -> 
         conversations.assign(session, coordinator, thread, grace.account_id, LATER)
         with pytest.raises(RulesBroken):
             conversations.assign(session, coordinator, thread, amina.account_id, LATER)
-        assert [r.id for r in conversation_list.listed(session, grace, LATER, whose="mine").rows] == [thread]
-        assert conversation_list.listed(session, coordinator, LATER, whose="nobody").rows == ()
+        assert [r.id for r in listing.listed(session, grace, LATER, whose="mine").rows] == [thread]
+        assert listing.listed(session, coordinator, LATER, whose="nobody").rows == ()
         conversations.assign(session, grace, thread, None, LATER)
-        assert [r.assigned for r in conversation_list.listed(session, coordinator, LATER).rows] == [None]
+        assert [r.assigned for r in listing.listed(session, coordinator, LATER).rows] == [None]
 
 
 def test_an_answer_is_written_once_and_nobody_waits_any_more(town: Town) -> None:
@@ -297,7 +294,7 @@ def test_a_family_that_ended_texting_or_cannot_be_texted_gets_no_answer_by_text(
     thread = writes(town, "STOP")
     assert refused(town, thread, draft()) == {"texting_ended"}
     with town.session() as session:
-        optout.start(session, phone, NOW)
+        opt_outs.start(session, phone, NOW)
         session.execute(update(Phone).where(Phone.e164 == phone).values(state="landline"))
     assert refused(town, thread, draft()) == {"phone_gets_no_texts"}
 
@@ -339,18 +336,18 @@ def test_a_stop_told_to_a_person_holds_until_a_person_lifts_it(town: Town, phone
         assert session.scalars(waiting).all() == []
     writes(town, "START", at=LATER)
     with town.session() as session:
-        assert not optout.may_text(session, phone)
+        assert not opt_outs.may_text(session, phone)
         with pytest.raises(NotFound):
             conversations.lift(session, grace, thread, "phone", LATER)
         conversations.lift(session, coordinator, thread, "phone", LATER)
-        assert optout.may_text(session, phone)
+        assert opt_outs.may_text(session, phone)
     assert entries(town, phone) == [("stop", "staff", "in_person"), ("start", "staff", "phone")]
 
 
 def test_a_stop_that_the_carrier_holds_is_lifted_by_the_family_alone(town: Town, phone: str) -> None:
     thread = writes(town, "Hola")
     with town.session() as session:
-        optout.stop(session, phone, "carrier", NOW)
+        opt_outs.stop(session, phone, "carrier", NOW)
     with town.session() as session, pytest.raises(RulesBroken) as found:
         conversations.lift(session, town.actors["coordinator"], thread, "phone", NOW)
     assert [problem.code for problem in found.value.problems] == ["carrier_holds_the_stop"]
@@ -359,7 +356,7 @@ def test_a_stop_that_the_carrier_holds_is_lifted_by_the_family_alone(town: Town,
 def decide(town: Town, thread: int, said: str, who: str = "coordinator") -> None:
     with town.session() as session:
         row = session.scalars(select(Row).where(Row.needs_person).order_by(Row.id).limit(1)).one()
-        conversation_decisions.decide(session, town.actors[who], thread, row.id, said, POLICY, LATER)
+        decisions.decide(session, town.actors[who], thread, row.id, said, POLICY, LATER)
 
 
 def test_a_polite_stop_waits_for_a_decision_even_after_an_answer(town: Town, phone: str) -> None:
@@ -376,7 +373,7 @@ def test_a_polite_stop_waits_for_a_decision_even_after_an_answer(town: Town, pho
     assert thread_of(town, smith).waiting_since is None
     assert entries(town, smith) == [("stop", "family", "text")]
     with pytest.raises(NotFound), town.session() as session:
-        conversation_decisions.decide(session, town.actors["coordinator"], thread, 1, "keep", POLICY, LATER)
+        decisions.decide(session, town.actors["coordinator"], thread, 1, "keep", POLICY, LATER)
 
 
 def test_a_number_that_is_right_after_all_is_texted_again_but_an_older_stop_holds(town: Town) -> None:
@@ -384,13 +381,13 @@ def test_a_number_that_is_right_after_all_is_texted_again_but_an_older_stop_hold
     thread = writes(town, "Wrong number", "Smith")
     decide(town, thread, "right")
     with town.session() as session:
-        assert optout.may_text(session, smith)
+        assert opt_outs.may_text(session, smith)
         assert session.get_one(Phone, smith).state == "ok"
     writes(town, "STOP", "Smith")
     writes(town, "Wrong number", "Smith")
     decide(town, thread, "right")
     with town.session() as session:
-        assert not optout.may_text(session, smith)
+        assert not opt_outs.may_text(session, smith)
         assert session.scalars(select(TextingEntry.reason).order_by(TextingEntry.id.desc()).limit(1)).one() == "family"
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.draws.rules import Method
-from homevisits.inbox import actions
-from homevisits.inbox.actions import InboundText
+from homevisits.inbox import processing
+from homevisits.inbox.processing import InboundText
 from homevisits.invitations.models import ConsentEntry, FamilyRequest, Invitation
 from homevisits.messages.models import OutboxText
 from homevisits.people.models import Family
@@ -123,7 +123,7 @@ def test_today_shows_replies_and_calls_until_they_are_done(coordinator: FlaskCli
     draw_id = quarter.draw(Method.EVERYONE, None)
     post(coordinator, f"/asking/{draw_id}/ask", count=20)
     with quarter.database.transaction() as session:
-        actions.receive(session, InboundText("SM1", phone_of(2), "", "<b>Who</b> is this?"), POLICY, NOW)
+        processing.receive(session, InboundText("SM1", phone_of(2), "", "<b>Who</b> is this?"), POLICY, NOW)
     page = coordinator.get("/today").get_data(as_text=True)
     assert "&lt;b&gt;Who" in page
     assert "Family 03" in words(page)
@@ -176,7 +176,7 @@ def test_a_coordinator_of_another_school_finds_nothing(quarter: Quarter) -> None
 def test_today_opens_the_visit_that_a_call_is_about(town: Town) -> None:
     visit_id = arranged(town)
     with town.session() as session:
-        actions.receive(session, InboundText("SM1", town.phones["Smith"], "", "9"), POLICY, NOW)
+        processing.receive(session, InboundText("SM1", town.phones["Smith"], "", "9"), POLICY, NOW)
         visits.cannot_come(session, town.actors["Luis"], visit_id, town.educators["Luis"], POLICY, NOW)
     client = browser_of(app_of(town.database), town.actors["coordinator"])
     page = client.get("/today").get_data(as_text=True)

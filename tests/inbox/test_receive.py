@@ -5,21 +5,23 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import func, select, update
 
+from homevisits.core.problems import NotFound
 from homevisits.draws.rules import Method
-from homevisits.inbox import actions, queries
-from homevisits.inbox.actions import InboundText
-from homevisits.inbox.replies import Meaning
+from homevisits.inbox import processing
+from homevisits.inbox.parsing.intent import Meaning
+from homevisits.inbox.processing import InboundText
+from homevisits.inbox.today import queries
 from homevisits.invitations import actions as invitations
-from homevisits.invitations import order
+from homevisits.invitations import queue
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
-from homevisits.messages import delivery, optout
-from homevisits.messages.carriers import Console
-from homevisits.messages.delivery import Rules
-from homevisits.messages.hours import Limits
+from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch.delivery import Rules
+from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import InboundText as Row
 from homevisits.messages.models import OutboxText
+from homevisits.messages.providers.base import Console
+from homevisits.messages.recipients import opt_outs
 from homevisits.people.models import Caregiver, Family
-from homevisits.problems import NotFound
 from homevisits.visits import actions as visits
 from homevisits.visits.actions import Wanted
 from homevisits.visits.models import Visit
@@ -36,7 +38,7 @@ def text(quarter: Quarter | Town, body: str, number: int = 2, sid: str = "", now
         count = session.scalar(select(func.count()).select_from(Row)) or 0
         phone = phone_of(number) if isinstance(quarter, Quarter) else quarter.phones["Smith"]
         inbound = InboundText(sid or f"SM{count}", phone, "+15555550199", body)
-        return actions.receive(session, inbound, POLICY, now)
+        return processing.receive(session, inbound, POLICY, now)
 
 
 def ask_everyone(quarter: Quarter) -> dict[str, int]:
@@ -114,8 +116,8 @@ def test_a_stop_ends_texts_at_once_with_one_confirmation(quarter: Quarter) -> No
         assert got(quarter, number) == ["invitation", "stop_confirmed"], word
     leave(quarter)
     with quarter.database.reading() as session:
-        assert not any(optout.may_text(session, phone_of(number)) for number in range(5, 13))
-        assert optout.may_text(session, phone_of(2))
+        assert not any(opt_outs.may_text(session, phone_of(number)) for number in range(5, 13))
+        assert opt_outs.may_text(session, phone_of(2))
         sent = session.scalars(select(OutboxText.template).where(OutboxText.state == "delivered")).all()
         assert list(sent).count("stop_confirmed") == len(stops)
     assert ledger(quarter) == [("yes", "text", None)] * len(stops)
@@ -159,8 +161,8 @@ def test_what_is_unclear_waits_for_a_person_and_a_machine_gets_no_endless_answer
         assert waiting[0].families == ("Family 02",)
         assert queries.to_read(session, quarter.stranger) == []
         with pytest.raises(NotFound):
-            actions.read_by(session, quarter.stranger, waiting[0].id, NOW)
-        actions.read_by(session, quarter.coordinator, waiting[0].id, NOW)
+            processing.read_by(session, quarter.stranger, waiting[0].id, NOW)
+        processing.read_by(session, quarter.coordinator, waiting[0].id, NOW)
         session.flush()
         assert len(queries.to_read(session, quarter.coordinator)) == 4
 
@@ -174,7 +176,7 @@ def test_an_answer_to_nothing_waits_for_a_person(quarter: Quarter) -> None:
 
 def test_a_number_nobody_knows_reaches_every_coordinator(quarter: Quarter) -> None:
     with quarter.database.transaction() as session:
-        actions.receive(session, InboundText("SMx", "+15555559999", "+15555550199", "Hello?"), POLICY, NOW)
+        processing.receive(session, InboundText("SMx", "+15555559999", "+15555550199", "Hello?"), POLICY, NOW)
         for who in (quarter.coordinator, quarter.stranger):
             assert [row.families for row in queries.to_read(session, who)] == [()]
 
@@ -279,7 +281,7 @@ def test_a_no_told_to_a_person_ends_the_visit_at_once(town: Town) -> None:
         coordinator = town.actors["coordinator"]
         invitations.record(session, coordinator, town.invitations["Smith"], Answer.WITHDRAWN, "phone", NOW)
         visits.tidy(session, POLICY, NOW)
-        assert order.one_asked(session, coordinator, town.invitations["Smith"]).answer == "withdrawn"
+        assert queue.one_asked(session, coordinator, town.invitations["Smith"]).answer == "withdrawn"
     assert state(town, visit_id) == "cancelled_by_family"
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homevisits.inbox.replies import MEANINGS, WORDS, Meaning, meaning, number, readable, simplified
+from homevisits.inbox.parsing.intent import MEANINGS, WORDS, Meaning, meaning, number, readable, simplified
 
 
 @pytest.mark.parametrize(

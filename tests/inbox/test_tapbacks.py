@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homevisits.inbox.replies import Meaning, meaning
-from homevisits.inbox.tapbacks import Tap, tap
-from homevisits.inbox.words import WORDS
+from homevisits.inbox.parsing.intent import Meaning, meaning
+from homevisits.inbox.parsing.keywords import WORDS
+from homevisits.inbox.parsing.reactions import Tap, tap
 
 LIKED = [
     "Liked “{}”",

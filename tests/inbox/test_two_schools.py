@@ -5,13 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from homevisits.access import Actor, Grant, Role
-from homevisits.inbox import actions, conversation_decisions, conversation_list, queries
+from homevisits.core.access import Actor, Grant, Role
+from homevisits.core.problems import NotFound
+from homevisits.inbox import processing
+from homevisits.inbox.conversations import decisions, listing
+from homevisits.inbox.today import queries
 from homevisits.messages import outbox
 from homevisits.messages.models import InboundText as Row
-from homevisits.messages.texts import PlannedText
+from homevisits.messages.templates.rendering import PlannedText
 from homevisits.people.models import Caregiver, Family, School, Student
-from homevisits.problems import NotFound
 from tests.inbox.test_conversations import talk, writes
 from tests.shell.doors import account
 from tests.visits.test_actions import arrange
@@ -85,7 +87,7 @@ def test_nobody_finds_a_conversation_by_the_name_of_another_schools_family(town:
             (neighbour.coordinator, "otherly", [thread]),
             (neighbour.coordinator, "rivera", []),
         ):
-            rows = conversation_list.listed(session, who, LATER, words=name).rows
+            rows = listing.listed(session, who, LATER, words=name).rows
             assert [row.id for row in rows] == found, (who.name, name)
 
 
@@ -128,8 +130,8 @@ def test_the_pair_reads_no_answer_to_another_schools_question(town: Town, neighb
     said = [one.body for one in talk(town, grace, thread, LATER).said if not one.ours]
     assert said == ["¿Puede venir mi abuela?"]
     with town.session() as session:
-        (row,) = conversation_list.listed(session, grace, LATER).rows
-        (all_,) = conversation_list.listed(session, town.actors["coordinator"], LATER).rows
+        (row,) = listing.listed(session, grace, LATER).rows
+        (all_,) = listing.listed(session, town.actors["coordinator"], LATER).rows
     assert (row.said, all_.said) == ("¿Puede venir mi abuela?", "No puedo el viernes")
 
 
@@ -139,11 +141,11 @@ def test_a_number_that_no_family_has_any_more_stays_with_the_school_that_texted_
     told(town, "visit:901", town.school_id, "Grace comes on Tuesday", "+15555550177")
     thread = writes(town, "Hello?", phone="+15555550177")
     with town.session() as session:
-        assert [row.id for row in conversation_list.listed(session, neighbour.coordinator, NOW).rows] == []
+        assert [row.id for row in listing.listed(session, neighbour.coordinator, NOW).rows] == []
         assert queries.to_read(session, neighbour.coordinator) == []
         waiting = queries.to_read(session, town.actors["coordinator"])
         with pytest.raises(NotFound):
-            actions.read_by(session, neighbour.coordinator, waiting[0].id, NOW)
+            processing.read_by(session, neighbour.coordinator, waiting[0].id, NOW)
     assert ours(town, town.actors["coordinator"], thread)[0] == "Grace comes on Tuesday"
 
 
@@ -157,7 +159,5 @@ def test_an_educator_decides_nothing_they_cannot_read_and_not_whose_number_it_is
         rows = {row.intent: row.id for row in session.query(Row)}
         for intent, said in (("polite_stop", "stop"), ("wrong_number", "right")):
             with pytest.raises(NotFound):
-                conversation_decisions.decide(session, grace, thread, rows[intent], said, POLICY, LATER)
-        conversation_decisions.decide(
-            session, town.actors["coordinator"], thread, rows["wrong_number"], "right", POLICY, LATER
-        )
+                decisions.decide(session, grace, thread, rows[intent], said, POLICY, LATER)
+        decisions.decide(session, town.actors["coordinator"], thread, rows["wrong_number"], "right", POLICY, LATER)

@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.draws.models import DrawEntry
 from homevisits.draws.rules import Method
-from homevisits.invitations import actions, order, queries
+from homevisits.invitations import actions, queries, queue
 from homevisits.invitations.actions import Invited
 from homevisits.invitations.models import Answer, ConsentEntry, FamilyRequest, Invitation
 from homevisits.messages.models import OutboxText
 from homevisits.people.models import Family
-from homevisits.problems import NotFound, RulesBroken
 from tests.quarter import NOW, Quarter, phone_of
 
 
@@ -69,7 +69,7 @@ def test_a_family_is_asked_in_its_language_or_called_never_in_another(quarter: Q
         assert texts[phone_of(1)].body.startswith("¡Hola de Lincoln Elementary!")
         assert texts[phone_of(2)].body.startswith("Hello from Lincoln Elementary!")
         assert texts[phone_of(1)].asks == f"invitation:{asked['Family 01'].invitation_id}"
-        waiting = [row for row in order.asked(session, quarter.coordinator, NOW) if order.waits_for_a_person(row)]
+        waiting = [row for row in queue.asked(session, quarter.coordinator, NOW) if queue.waits_for_a_person(row)]
         assert sorted(row.family for row in waiting) == ["Family 03", "Family 04"]
 
 
@@ -78,7 +78,7 @@ def test_a_family_that_says_not_now_is_followed_by_the_next_of_its_stratum(quart
     asked = ask(quarter, draw_id, 6)
     refused = asked[0]
     with quarter.database.reading() as session:
-        assert order.next_families(session, draw_id, 5, NOW) == []
+        assert queue.next_families(session, draw_id, 5, NOW) == []
     say(quarter, refused.invitation_id, Answer.NOT_NOW)
     with quarter.database.reading() as session:
         stratum, behind = session.execute(
@@ -91,12 +91,12 @@ def test_a_family_that_says_not_now_is_followed_by_the_next_of_its_stratum(quart
             .where(DrawEntry.draw_id == draw_id, DrawEntry.stratum == stratum, DrawEntry.position.is_(None))
             .order_by(DrawEntry.sha256)
         ).first()
-        (following,) = order.next_families(session, draw_id, 5, NOW)
+        (following,) = queue.next_families(session, draw_id, 5, NOW)
         assert behind == refused.family_id
         assert (following.family_id, following.replaces_id) == (expected, refused.invitation_id)
     assert [each.family_id for each in ask(quarter, draw_id, 5)] == [expected]
     with quarter.database.reading() as session:
-        assert order.next_families(session, draw_id, 5, NOW) == []
+        assert queue.next_families(session, draw_id, 5, NOW) == []
 
 
 def test_a_family_that_said_not_now_is_in_no_list_and_is_not_asked_by_another_draw(quarter: Quarter) -> None:
@@ -105,13 +105,13 @@ def test_a_family_that_said_not_now_is_in_no_list_and_is_not_asked_by_another_dr
     say(quarter, refused.invitation_id, Answer.NOT_NOW)
     again = quarter.draw(Method.EVERYONE, None, seed="more", reason="New children came.")
     with quarter.database.reading() as session:
-        assert order.asked(session, quarter.coordinator, NOW) == []
-        families = {each.family_id for each in order.next_families(session, again, 50, NOW)}
+        assert queue.asked(session, quarter.coordinator, NOW) == []
+        families = {each.family_id for each in queue.next_families(session, again, 50, NOW)}
         assert refused.family_id not in families
         assert len(families) == 19
-        later = NOW + order.LEFT_ALONE + timedelta(days=1)
-        assert len(order.next_families(session, again, 50, later)) == 20
-        assert order.progress(session, [draw_id])[draw_id].not_now == 1
+        later = NOW + queue.LEFT_ALONE + timedelta(days=1)
+        assert len(queue.next_families(session, again, 50, later)) == 20
+        assert queue.progress(session, [draw_id])[draw_id].not_now == 1
 
 
 def test_a_replaced_draw_asks_nobody(quarter: Quarter) -> None:
@@ -176,8 +176,8 @@ def test_a_stranger_can_neither_ask_nor_record_nor_see(quarter: Quarter) -> None
         with pytest.raises(NotFound):
             actions.request(session, quarter.stranger, asked.family_id, quarter.school_id, "phone", NOW)
         with pytest.raises(NotFound):
-            order.one_asked(session, quarter.stranger, asked.invitation_id)
-        assert order.asked(session, quarter.stranger, NOW) == []
+            queue.one_asked(session, quarter.stranger, asked.invitation_id)
+        assert queue.asked(session, quarter.stranger, NOW) == []
         assert {row.school_id for row in queries.find_families(session, quarter.stranger, "family")} == {
             quarter.school_id + 1
         }

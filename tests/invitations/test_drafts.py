@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select, update
 
 from homevisits.draws.rules import Method
-from homevisits.inbox import queries
+from homevisits.inbox.today import queries
 from homevisits.invitations import actions
 from homevisits.messages.models import OutboxText
 from homevisits.people.models import Family

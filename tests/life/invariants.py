@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from homevisits.db import Moment
+from homevisits.core.db import Moment
 
 AHEAD = "v.state IN ('proposed', 'scheduled', 'confirmed') AND v.starts_at > :now"
 NEVER: Mapping[str, str] = MappingProxyType(

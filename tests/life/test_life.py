@@ -22,13 +22,13 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor
-from homevisits.db import Database
+from homevisits.core.access import Actor
+from homevisits.core.db import Database
+from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.invitations import actions as invitations
 from homevisits.pay import actions as pay
 from homevisits.people import actions as people
 from homevisits.people.models import Teaching
-from homevisits.problems import NotFound, RulesBroken
 from homevisits.visits import actions
 from homevisits.visits.actions import Said, Wanted
 from homevisits.visits.models import Attestation, Visit, VisitMember

@@ -8,15 +8,16 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from homevisits import settings as house_settings
-from homevisits.db import Database
-from homevisits.messages import delivery, outbox
-from homevisits.messages.carriers import Carrier, Receipt, Seen
-from homevisits.messages.delivery import Rules
-from homevisits.messages.hours import Limits
+from homevisits.core import settings as house_settings
+from homevisits.core.db import Database
+from homevisits.core.settings import Settings
+from homevisits.messages import outbox
+from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch.delivery import Rules
+from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import OutboxText, Sender
-from homevisits.messages.texts import PlannedText
-from homevisits.settings import Settings
+from homevisits.messages.providers.base import Carrier, Receipt, Seen
+from homevisits.messages.templates.rendering import PlannedText
 from tests.messages import fake_twilio
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)

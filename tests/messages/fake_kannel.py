@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from homevisits.settings import Settings
+from homevisits.core.settings import Settings
 
 ANSWERS = {
     "202": (202, "0: Accepted for delivery"),

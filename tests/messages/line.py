@@ -7,12 +7,14 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import select
 
-from homevisits import clock
 from homevisits.app import create_app
-from homevisits.db import Database
-from homevisits.messages import carriers, delivery, reconcile
+from homevisits.core import clock
+from homevisits.core.db import Database
+from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import Attempt, CarrierEvent, OutboxText, TextAlert
-from homevisits.messages.texts import PlannedText
+from homevisits.messages.providers import base
+from homevisits.messages.reconciliation import unconfirmed
+from homevisits.messages.templates.rendering import PlannedText
 from tests.messages.conftest import NOW, made_settings, planned, put, rows, rules, states
 from tests.messages.fake_twilio import FakeTwilio
 
@@ -23,7 +25,7 @@ class Line:
     def __init__(self, database: Database, twilio: FakeTwilio) -> None:
         self.database, self.twilio, self.moment = database, twilio, NOW
         settings = made_settings(twilio.url, database.url)
-        self.carriers = carriers.chosen(settings)
+        self.carriers = base.chosen(settings)
         self.web = create_app(settings, database).test_client()
         twilio.callbacks.post = self._post
         twilio.clock = self.now
@@ -48,11 +50,11 @@ class Line:
 
     def look(self) -> int:
         """What the worker does for texts nobody knows of."""
-        return reconcile.look(self.database, self.carriers, self.now)
+        return unconfirmed.look(self.database, self.carriers, self.now)
 
     def poll(self) -> int:
         """What it does for texts the carrier is silent about."""
-        return reconcile.poll(self.database, self.carriers, self.now)
+        return unconfirmed.poll(self.database, self.carriers, self.now)
 
     def report(self, status: str, code: int | None = None, number: int = -1) -> int:
         """Twilio tells a status of a message (the last one): our answer."""

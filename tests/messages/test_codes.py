@@ -2,7 +2,7 @@
 
 import pytest
 
-from homevisits.messages.codes import ACCOUNT_WIDE, KINDS, NEEDS_REGISTRATION, Kind, kind_of, known
+from homevisits.messages.providers.error_codes import ACCOUNT_WIDE, KINDS, NEEDS_REGISTRATION, Kind, kind_of, known
 
 TABLE = {
     Kind.RETRY: "429 20429 no_connection kannel_busy",

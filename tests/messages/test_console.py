@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from homevisits.messages.carriers import chosen
+from homevisits.messages.providers.base import chosen
 
 
 @pytest.mark.parametrize(("mode", "told"), [("production", False), ("development", True), ("demo", True)])

@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from homevisits.db import Database
-from homevisits.messages import delivery, optout, outbox
-from homevisits.messages.carriers import CarrierDown, CarrierRefused, CarrierUnclear
-from homevisits.messages.delivery import Claimed, Result
+from homevisits.core.db import Database
+from homevisits.messages import outbox
+from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch.delivery import Claimed, Result
+from homevisits.messages.providers.base import CarrierDown, CarrierRefused, CarrierUnclear
+from homevisits.messages.recipients import opt_outs
 from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, rules, states, tick
 
 
@@ -59,8 +61,8 @@ def test_what_is_no_longer_in_the_plan_is_withdrawn_and_what_comes_back_is_sent(
 def test_a_stop_holds_for_what_is_queued_and_for_what_comes_later(database: Database) -> None:
     put(database, planned("a"), planned("other", to="+15555550102"))
     with database.transaction() as session:
-        assert optout.stop(session, PHONE, "family", NOW) is not None
-        assert optout.stop(session, PHONE, "family", NOW) is None
+        assert opt_outs.stop(session, PHONE, "family", NOW) is not None
+        assert opt_outs.stop(session, PHONE, "family", NOW) is None
     put(database, planned("later"), planned("stop", template="stop_confirmed", params={}))
     carrier = Recorder()
     tick(database, carrier)
@@ -73,7 +75,7 @@ def test_a_stop_between_queueing_and_sending_is_seen_at_the_claim(database: Data
     with database.transaction() as session:
         claimed = claimed_of(session)
         delivery.note(session, claimed, Result("down", "429", retry_after=0), rules(), NOW)
-        optout.stop(session, PHONE, "family", NOW)
+        opt_outs.stop(session, PHONE, "family", NOW)
     put(database, planned("b", to=PHONE))
     assert tick(database, Recorder()) == {}
     assert states(database) == ["suppressed", "suppressed"]
@@ -81,12 +83,12 @@ def test_a_stop_between_queueing_and_sending_is_seen_at_the_claim(database: Data
 
 def test_start_lifts_only_the_stop_the_family_made(database: Database) -> None:
     with database.transaction() as session:
-        optout.stop(session, PHONE, "family", NOW)
-        assert optout.start(session, PHONE, NOW) is not None
-        assert optout.may_text(session, PHONE)
-        optout.stop(session, PHONE, "staff", NOW)
-        assert optout.start(session, PHONE, NOW) is None
-        assert not optout.may_text(session, PHONE)
+        opt_outs.stop(session, PHONE, "family", NOW)
+        assert opt_outs.start(session, PHONE, NOW) is not None
+        assert opt_outs.may_text(session, PHONE)
+        opt_outs.stop(session, PHONE, "staff", NOW)
+        assert opt_outs.start(session, PHONE, NOW) is None
+        assert not opt_outs.may_text(session, PHONE)
 
 
 def test_a_worker_that_dies_between_claim_and_send_leaves_unknown_and_no_second_text(database: Database) -> None:

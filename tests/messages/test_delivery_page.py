@@ -15,13 +15,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event, select, update
 
-from homevisits import clock
-from homevisits.access import Actor, Grant, Role
-from homevisits.db import Database
-from homevisits.messages import alerts, lost, packs
+from homevisits.core import clock
+from homevisits.core.access import Actor, Grant, Role
+from homevisits.core.db import Database
+from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.messages.models import OutboxText, Phone, Sender, TextAlert
+from homevisits.messages.monitoring import alerts
+from homevisits.messages.templates import catalog
+from homevisits.operations.delivery import failed
 from homevisits.people.models import Heartbeat, School
-from homevisits.problems import NotFound, RulesBroken
 from tests.shell.doors import account, app_of, browser_of
 from tests.world import NOW, Town, build
 
@@ -305,7 +307,7 @@ def test_an_answer_leads_nowhere_else(quick: Desk) -> None:
 def test_too_long_a_note_is_refused(quick: Desk) -> None:
     number = quick.text("dead", "30003")
     with quick.database.transaction() as session, pytest.raises(RulesBroken):
-        lost.settle(session, quick.lead_actor, number, "dismissed", "x" * 201, NOW)
+        failed.settle(session, quick.lead_actor, number, "dismissed", "x" * 201, NOW)
 
 
 def test_an_alert_is_shown_to_the_lead_until_seen(quick: Desk) -> None:
@@ -320,14 +322,14 @@ def test_an_alert_is_shown_to_the_lead_until_seen(quick: Desk) -> None:
 
 
 def test_families_no_text_can_reach_are_counted_and_few_of_a_language_are_not(desk: Desk) -> None:
-    from homevisits.messages import optout
+    from homevisits.messages.recipients import opt_outs
     from homevisits.people.models import Caregiver, Family
 
     with desk.database.transaction() as session:
         session.execute(update(Caregiver).where(Caregiver.phone == "+15555550102").values(phone=None))
         session.add(Phone(e164="+15555550103", state="bad"))
         session.execute(update(Family).where(Family.name == "Quiet").values(language="so"))
-        optout.stop(session, "+15555550104", "family", NOW)
+        opt_outs.stop(session, "+15555550104", "family", NOW)
     for client in (desk.coordinator, desk.lead):
         said = page(client)
         assert "Families with children at school now 4" in said
@@ -365,16 +367,16 @@ def test_the_file_has_a_row_for_day_school_and_text_and_no_formula(desk: Desk) -
 
 
 def test_the_day_is_the_schools_day_also_when_clocks_change(desk: Desk) -> None:
-    from homevisits.messages import dashboard
+    from homevisits.operations.delivery import queries
 
     first, last = NOW.date().replace(month=10, day=30), NOW.date().replace(month=11, day=3)
-    asked = dashboard.Asked(None, None, None, None, first, last, "America/Denver")
+    asked = queries.Asked(None, None, None, None, first, last, "America/Denver")
     for day in asked.days:
-        begin, end = dashboard.midnight(day, asked.zone), dashboard.midnight(day + timedelta(days=1), asked.zone)
+        begin, end = queries.midnight(day, asked.zone), queries.midnight(day + timedelta(days=1), asked.zone)
         desk.text("delivered", not_before=begin)
         desk.text("delivered", not_before=end - timedelta(microseconds=1))
     with desk.database.reading() as session:
-        found = dashboard.became(session, asked)
+        found = queries.became(session, asked)
     assert [found.days[day]["delivered"] for day in asked.days] == [2] * 5
 
 
@@ -422,7 +424,7 @@ def test_nobody_but_those_who_may_sees_it(quick: Desk) -> None:
     union = account(quick.database, "union", Grant(Role.UNION_COORDINATOR, None))
     assert browser_of(quick.app, union).get("/delivery").status_code == 403
     with quick.database.transaction() as session, pytest.raises(NotFound):
-        lost.retry(session, quick.town.actors["coordinator"], 999, NOW)
+        failed.retry(session, quick.town.actors["coordinator"], 999, NOW)
 
 
 def test_no_old_text_is_read_and_few_questions_are_asked(quick: Desk) -> None:
@@ -453,7 +455,7 @@ def test_lost_texts_are_told_on_the_page_people_begin_on(quick: Desk) -> None:
 
 def test_every_text_has_a_name_in_the_list(quick: Desk) -> None:
     html = quick.lead.get("/delivery").get_data(as_text=True)
-    named = [name for name in packs.templates("en") if "canned" not in name and "." not in name]
+    named = [name for name in catalog.templates("en") if "canned" not in name and "." not in name]
     assert all(f'<option value="{name}"' in html for name in named)
     # A discreet wording is no text of its own, and no name of a file is a name for people.
     assert ".discreet" not in html

@@ -8,16 +8,18 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from homevisits import settings as house_settings
 from homevisits.app import create_app
-from homevisits.db import Database
-from homevisits.inbox.kannel_web import number, words
-from homevisits.messages import carriers, delivery, keyed, optout
-from homevisits.messages.carriers import CarrierDown, CarrierRefused, CarrierUnclear
-from homevisits.messages.codes import Kind, kind_of, known
-from homevisits.messages.kannel import Kannel
-from homevisits.messages.kannel_web import meaning
+from homevisits.core import settings as house_settings
+from homevisits.core.db import Database
+from homevisits.inbox.webhooks.kannel_web import number, words
+from homevisits.messages.callbacks.kannel_web import meaning
+from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import CarrierEvent, InboundText
+from homevisits.messages.providers import base, callback_token
+from homevisits.messages.providers.base import CarrierDown, CarrierRefused, CarrierUnclear
+from homevisits.messages.providers.error_codes import Kind, kind_of, known
+from homevisits.messages.providers.kannel import Kannel
+from homevisits.messages.recipients import opt_outs
 from homevisits.worker import rules_of
 from tests.faults import kannel as real
 from tests.faults import processes
@@ -27,7 +29,7 @@ from tests.messages.fake_kannel import SECRET, FakeKannel, with_kannel
 
 TOKEN = "0123456789abcdef" * 2
 HANDED = {"sender": "+15555550188", "valid_for": 600}
-INBOUND = f"/kannel/inbound/{keyed.mac(SECRET, keyed.INBOUND)}"
+INBOUND = f"/kannel/inbound/{callback_token.mac(SECRET, callback_token.INBOUND)}"
 
 
 @pytest.fixture
@@ -51,11 +53,9 @@ def client(sqlite_database: Database) -> FlaskClient:
 
 def test_the_settings_name_a_first_and_a_second_carrier() -> None:
     settings = made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
-    both = carriers.chosen(with_kannel(settings, "http://127.0.0.1:9/"))
+    both = base.chosen(with_kannel(settings, "http://127.0.0.1:9/"))
     assert [one.name for one in both] == ["twilio", "kannel"]
-    assert [one.name for one in carriers.chosen(with_kannel(settings, "http://127.0.0.1:9/", second=False))] == [
-        "kannel"
-    ]
+    assert [one.name for one in base.chosen(with_kannel(settings, "http://127.0.0.1:9/", second=False))] == ["kannel"]
 
 
 @pytest.mark.parametrize("first", ["console", "kannel"])
@@ -78,18 +78,20 @@ def test_a_trial_lets_no_text_to_a_family_out_by_either_carrier(
     put(database, planned())
     with database.transaction() as session:
         make_sender(session, "kannel", settings.kannel_from)
-    delivery.tick(database, carriers.chosen(settings)[1:], rules_of(settings), at())
+    delivery.tick(database, base.chosen(settings)[1:], rules_of(settings), at())
     assert len(gateway.sent) == (texting == "live")
     assert rows(database)[0].error == ("trial" if texting == "trial" else None)
 
 
 def test_a_text_is_handed_over_with_nothing_secret_in_the_address(gateway: FakeKannel) -> None:
     receipt = carrier(gateway.url).send(PHONE, "Mañana a las 4", TOKEN, **HANDED)  # type: ignore[arg-type]
-    assert receipt == carriers.Receipt(f"kannel-{TOKEN}", "accepted")
+    assert receipt == base.Receipt(f"kannel-{TOKEN}", "accepted")
     (sent,) = gateway.sent
     assert (sent["X-Kannel-To"], sent["X-Kannel-From"], sent["text"]) == (PHONE, "+15555550188", "Mañana a las 4")
     assert (sent["X-Kannel-Coding"], sent["X-Kannel-DLR-Mask"], sent["X-Kannel-Validity"]) == ("0", "31", "10")
-    report = f"https://visits.example.org/kannel/status/{TOKEN}/{keyed.mac(SECRET, TOKEN)}?type=%d&id=%I&answer=%A"
+    report = (
+        f"https://visits.example.org/kannel/status/{TOKEN}/{callback_token.mac(SECRET, TOKEN)}?type=%d&id=%I&answer=%A"
+    )
     assert sent["X-Kannel-DLR-Url"] == report
 
 
@@ -155,9 +157,14 @@ def test_a_report_ends_the_text_and_only_kannel_can_make_one(
         make_sender(session, "kannel", "+15555550188")
     tick(sqlite_database, carrier(gateway.url))
     (text,) = rows(sqlite_database)
-    right = f"/kannel/status/{text.token}/{keyed.mac(SECRET, str(text.token))}"
-    other = f"/kannel/status/{text.token}/{keyed.mac(SECRET, TOKEN)}"
-    for forged in (other, right[:-1], f"/kannel/status/x/{keyed.mac(SECRET, 'x')}", f"/kannel/status/{text.token}/ñ"):
+    right = f"/kannel/status/{text.token}/{callback_token.mac(SECRET, str(text.token))}"
+    other = f"/kannel/status/{text.token}/{callback_token.mac(SECRET, TOKEN)}"
+    for forged in (
+        other,
+        right[:-1],
+        f"/kannel/status/x/{callback_token.mac(SECRET, 'x')}",
+        f"/kannel/status/{text.token}/ñ",
+    ):
         assert client.get(forged + "?type=1").status_code == 403, forged
     assert states(sqlite_database) == ["accepted"]
     for kind in ("8", "1", "8", "1"):
@@ -182,7 +189,7 @@ def test_a_families_text_is_heard_once_whatever_its_encoding(client: FlaskClient
         assert [(row.phone, row.body, row.carrier) for row in kept] == [
             ("+15555550101", "Sí, STOP", "kannel"), ("+15555550102", "STOP", "kannel"),
         ]  # fmt: skip
-        assert not optout.may_text(session, "+15555550102")
+        assert not opt_outs.may_text(session, "+15555550102")
 
 
 def test_a_families_text_from_anybody_else_is_refused(client: FlaskClient, sqlite_database: Database) -> None:
@@ -191,7 +198,12 @@ def test_a_families_text_from_anybody_else_is_refused(client: FlaskClient, sqlit
     for query in ("", "?id=1", "?id=1&from=12345", "?from=15555550101"):
         assert client.post(INBOUND + query, data=b"1", content_type="text/plain").status_code == 400
     silent = create_app(made_settings("http://127.0.0.1:9", sqlite_database.url), sqlite_database).test_client()
-    assert silent.post(f"/kannel/inbound/{keyed.mac('', keyed.INBOUND)}?id=1&from=1", data=b"1").status_code == 403
+    assert (
+        silent.post(
+            f"/kannel/inbound/{callback_token.mac('', callback_token.INBOUND)}?id=1&from=1", data=b"1"
+        ).status_code
+        == 403
+    )
 
 
 @pytest.mark.parametrize(

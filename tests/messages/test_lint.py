@@ -4,23 +4,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homevisits.messages import lint, packs, reasons
-from homevisits.messages.segments import segments
+from homevisits.messages import labels
+from homevisits.messages.templates import catalog, lint
+from homevisits.messages.templates.segments import segments
 
-ALL = [(language, name) for language in packs.languages() for name in packs.templates(language)]
+ALL = [(language, name) for language in catalog.languages() for name in catalog.templates(language)]
 ENGLISH = "Hello {school}"
 CHOICE = "Reply 1 yes, 2 another time, 3 not now, 9 call me."
 
 
 @pytest.mark.parametrize(("language", "name"), ALL)
 def test_a_text_keeps_the_rules_of_the_house(language: str, name: str) -> None:
-    letters = packs.pack(language).letters
-    assert lint.faults(packs.source(language, name), packs.source("en", name), language, letters, name) == []
+    letters = catalog.pack(language).letters
+    assert lint.faults(catalog.source(language, name), catalog.source("en", name), language, letters, name) == []
 
 
 @pytest.mark.parametrize(("language", "name"), ALL)
 def test_a_text_takes_two_parts_at_most_with_the_longest_names(language: str, name: str) -> None:
-    assert lint.longest(packs.source(language, name), language, packs.pack(language).letters).segments <= 2
+    assert lint.longest(catalog.source(language, name), language, catalog.pack(language).letters).segments <= 2
 
 
 @given(
@@ -31,8 +32,8 @@ def test_a_text_takes_two_parts_at_most_with_the_longest_names(language: str, na
 def test_an_approved_text_takes_two_parts_at_most_whatever_the_names(school: str, one: str, other: str) -> None:
     sample = {**lint.WORST[0], "school": school, "people": f"{one} & {other}", "partner": one[:19]}
     for language in ("en", "es"):
-        for text in packs.pack(language).texts:
-            assert lint.measured(text.words, sample, language, packs.pack(language).letters).segments <= 2, text.name
+        for text in catalog.pack(language).texts:
+            assert lint.measured(text.words, sample, language, catalog.pack(language).letters).segments <= 2, text.name
 
 
 def test_the_worst_names_are_long_and_of_one_word_and_in_other_letters() -> None:
@@ -43,10 +44,10 @@ def test_the_worst_names_are_long_and_of_one_word_and_in_other_letters() -> None
 
 
 def test_spanish_with_its_accents_would_cost_more() -> None:
-    words = packs.source("es", "invitation")
+    words = catalog.source("es", "invitation")
     assert lint.longest(words, "es", "plain").segments == 2
     assert lint.longest(words, "es", "accents").segments > 3
-    assert lint.faults(words, packs.source("en", "invitation"), "es", "accents") == ["too_long"]
+    assert lint.faults(words, catalog.source("en", "invitation"), "es", "accents") == ["too_long"]
 
 
 @pytest.mark.parametrize(
@@ -106,12 +107,12 @@ def test_a_discreet_text_that_says_it_is_found_out(words: str) -> None:
 
 def test_a_question_offers_the_four_digits_in_every_language() -> None:
     assert lint.faults(CHOICE, CHOICE, "en", "plain") == []
-    for language in packs.languages():
+    for language in catalog.languages():
         for name in ("invitation", "visit_confirm", "visit_moved", "visit_reminder"):
-            assert all(digit in packs.source(language, name) for digit in "1239"), (language, name)
+            assert all(digit in catalog.source(language, name) for digit in "1239"), (language, name)
 
 
 def test_every_rule_has_its_reason() -> None:
     used = {code for code, _ in lint._said("")} | {"unknown_places", "too_long", "other_digits", "says_visit"}
-    assert used == set(reasons.FAULTS)
-    assert set(reasons.STATES) == {"approved", "changed", "waiting", "missing"}
+    assert used == set(labels.FAULTS)
+    assert set(labels.STATES) == {"approved", "changed", "waiting", "missing"}

@@ -10,18 +10,20 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event
 
-from homevisits import clock, leases, places, settings, worker
+from homevisits import worker
 from homevisits.app import create_app
-from homevisits.db import Database
-from homevisits.messages import alerts, optout
+from homevisits.core import clock, leases, paths, settings
+from homevisits.core.db import Database
 from homevisits.messages.models import InboundText, Sender
+from homevisits.messages.monitoring import alerts
+from homevisits.messages.recipients import opt_outs
 from tests import tools
 from tests.messages import fake_twilio
 from tests.messages.conftest import NOW, PHONE, planned
 from tests.messages.line import Line
 
 WORD = "a word of at least thirty-two characters"
-RULES = places.config() / "alerts.yml"
+RULES = paths.config() / "alerts.yml"
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -108,9 +110,9 @@ def test_each_figure_is_what_happened(database: Database) -> None:
 
 def test_what_waits_for_people_and_what_stands_still_is_seen(database: Database) -> None:
     with database.transaction() as session:
-        optout.stop(session, PHONE, "family", NOW)
-        optout.stop(session, "+15555550102", "family", NOW)
-        optout.start(session, "+15555550102", NOW)
+        opt_outs.stop(session, PHONE, "family", NOW)
+        opt_outs.stop(session, "+15555550102", "family", NOW)
+        opt_outs.start(session, "+15555550102", NOW)
         for sid, needs, taken in (("a", True, NOW), ("b", False, NOW), ("c", False, None)):
             text = InboundText(sid=sid, phone=PHONE, to="x", body="hm", received_at=NOW, needs_person=needs)
             text.taken_at = taken

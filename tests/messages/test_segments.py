@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from homevisits.messages import graphemes, lint, packs, texts
-from homevisits.messages.segments import GSM7, GSM7_EXTENDED, Segments, segments
+from homevisits.messages.templates import catalog, graphemes, lint, rendering
+from homevisits.messages.templates.segments import GSM7, GSM7_EXTENDED, Segments, segments
 from tests import tools
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
@@ -84,10 +84,10 @@ def vectors() -> list[str]:
         for length in lengths:
             found += [letter * length, letter * (length - 1) + "€", letter * (length - 1) + "€a"]
             found += [letter * (length - 1) + odd + letter * 3 for odd in (FAMILY, "🇺🇸", "👋🏽", "e\u0301", "[", "’")]
-    for language in packs.languages():
-        for name in packs.templates(language):
-            filled = texts.fill(packs.source(language, name), lint.WORST[2])
-            found += [filled, texts.plain(filled)]
+    for language in catalog.languages():
+        for name in catalog.templates(language):
+            filled = rendering.fill(catalog.source(language, name), lint.WORST[2])
+            found += [filled, rendering.plain(filled)]
     chance = random.Random(308)
     letters = [
         *"aé€[ \n\rñáếبا",

@@ -8,13 +8,15 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from homevisits import clock
-from homevisits.access import Grant, Role
-from homevisits.db import Database
-from homevisits.messages import delivery, reasons, registration
+from homevisits.core import clock
+from homevisits.core.access import Grant, Role
+from homevisits.core.db import Database
+from homevisits.core.problems import NotFound, RulesBroken
+from homevisits.messages import labels
+from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import Guest, OutboxText, Phone, QuietDay, Sender
+from homevisits.messages.senders import registration
 from homevisits.people.models import Caregiver, Person
-from homevisits.problems import NotFound, RulesBroken
 from tests.messages.test_delivery_page import Desk, page, words
 from tests.shell.doors import account, browser_of
 from tests.world import NOW
@@ -258,24 +260,24 @@ def test_a_day_that_is_over_stays(desk: Desk) -> None:
 
 def test_every_word_the_code_says_of_a_text_has_words_for_people() -> None:
     """Every carrier's code with a rule; every hold, state, error and alert that our own code writes."""
-    from homevisits.messages import codes
+    from homevisits.messages.providers import error_codes
     from tests.messages.said import alerts, errors, holds
 
-    for code in (*codes.KINDS, "99999", "503"):
-        assert str(reasons.why(code))
-        assert str(reasons.what_to_do(code))
-    assert set(reasons.KINDS) == set(codes.Kind)
-    assert holds() <= set(reasons.HOLDS)
+    for code in (*error_codes.KINDS, "99999", "503"):
+        assert str(labels.why(code))
+        assert str(labels.what_to_do(code))
+    assert set(labels.KINDS) == set(error_codes.Kind)
+    assert holds() <= set(labels.HOLDS)
     assert {"quiet", "cap", "sender", "language", "template"} <= holds()
-    assert errors() <= {*reasons.OWN, *reasons.CALLED_OFF, *codes.KINDS}
+    assert errors() <= {*labels.OWN, *labels.CALLED_OFF, *error_codes.KINDS}
     assert {"trial", "not_found", "visit_changed"} <= errors()
-    assert alerts() <= set(reasons.ALERTS)
+    assert alerts() <= set(labels.ALERTS)
     assert {"code", "template_paused", "loop"} <= alerts()
 
 
 def test_a_text_that_is_sent_again_is_taken_by_the_worker(desk: Desk) -> None:
-    from homevisits.messages.hours import Limits
-    from homevisits.messages.judge import Rules
+    from homevisits.messages.dispatch.eligibility import Rules
+    from homevisits.messages.dispatch.quiet_hours import Limits
     from tests.messages.conftest import Recorder
 
     number = desk.text("undelivered", "30003", template="invitation_call_me", params='{"school": "Lincoln"}')
@@ -300,11 +302,11 @@ def test_no_word_of_a_page_is_a_code(desk: Desk) -> None:
 
 
 def test_a_quiet_stretch_of_another_school_is_not_found(desk: Desk) -> None:
-    from homevisits.messages import quiet
+    from homevisits.messages.recipients import quiet_days
 
-    wanted = quiet.Stretch(desk.other, date(2026, 10, 12), date(2026, 10, 12), "x")
+    wanted = quiet_days.Stretch(desk.other, date(2026, 10, 12), date(2026, 10, 12), "x")
     with desk.database.transaction() as session:
         with pytest.raises(NotFound):
-            quiet.add(session, desk.town.actors["coordinator"], wanted, NOW.date(), NOW)
+            quiet_days.add(session, desk.town.actors["coordinator"], wanted, NOW.date(), NOW)
         with pytest.raises(RulesBroken):
-            quiet.add(session, desk.lead_actor, wanted, date(2026, 10, 13), NOW)
+            quiet_days.add(session, desk.lead_actor, wanted, date(2026, 10, 13), NOW)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from homevisits.messages import lint, packs, texts
-from homevisits.messages.segments import segments
+from homevisits.messages.templates import catalog, lint, rendering
+from homevisits.messages.templates.segments import segments
 from homevisits.policies.rules import MAY_BE_OFF
 from tests.world import POLICY
 
@@ -21,67 +21,67 @@ SAMPLE = {
     "visit": 17,
     "choices": "1 Lincoln, 2 Cedar",
 }
-SENT = [(language, name) for language in ("en", "es") for name in packs.templates(language)]
-OF_FAMILIES = {name for name in packs.templates("en") if not name.startswith(("staff_", "canned_"))}
+SENT = [(language, name) for language in ("en", "es") for name in catalog.templates(language)]
+OF_FAMILIES = {name for name in catalog.templates("en") if not name.startswith(("staff_", "canned_"))}
 AWAITED = ("ar", "hmn", "so", "vi")
 
 
 @pytest.mark.parametrize(("language", "name"), SENT)
 def test_a_text_travels_in_the_cheap_encoding(language: str, name: str) -> None:
-    assert segments(packs.render(language, name, SAMPLE)).encoding == "GSM-7"
+    assert segments(catalog.render(language, name, SAMPLE)).encoding == "GSM-7"
 
 
 def test_english_and_spanish_have_the_same_texts_with_the_same_places() -> None:
-    assert packs.templates("en") == packs.templates("es")
-    for name in packs.templates("en"):
-        assert texts.places(packs.source("en", name)) == texts.places(packs.source("es", name)), name
+    assert catalog.templates("en") == catalog.templates("es")
+    for name in catalog.templates("en"):
+        assert rendering.places(catalog.source("en", name)) == rendering.places(catalog.source("es", name)), name
 
 
 def test_plain_letters_keep_what_every_phone_shows() -> None:
-    assert texts.plain("¿Sí? Mañana, a las “6” — José… él") == '¿Si? Mañana, a las "6" - José... él'
-    assert texts.plain("Вторник") == "Вторник"
-    assert texts.plain("Đặng Thị Ánh, Władysław, Işık, Nuʼman") == "Dang Thi Anh, Wladyslaw, Isik, Nu'man"
+    assert rendering.plain("¿Sí? Mañana, a las “6” — José… él") == '¿Si? Mañana, a las "6" - José... él'
+    assert rendering.plain("Вторник") == "Вторник"
+    assert rendering.plain("Đặng Thị Ánh, Władysław, Işık, Nuʼman") == "Dang Thi Anh, Wladyslaw, Isik, Nu'man"
 
 
 def test_an_accent_written_apart_is_the_same_letter() -> None:
-    assert texts.plain("man\u0303ana, Jose\u0301, si\u0301") == "mañana, José, si"
+    assert rendering.plain("man\u0303ana, Jose\u0301, si\u0301") == "mañana, José, si"
 
 
 def test_a_half_filled_text_never_leaves() -> None:
     with pytest.raises(KeyError):
-        packs.render("en", "visit_confirm", {"school": "Lincoln"})
+        catalog.render("en", "visit_confirm", {"school": "Lincoln"})
 
 
 @pytest.mark.parametrize("language", AWAITED)
 def test_a_pack_awaiting_approval_is_there_to_read_and_is_never_sent(language: str) -> None:
-    held = packs.pack(language)
-    plain = {name for name in OF_FAMILIES if not name.endswith(packs.DISCREET)}
+    held = catalog.pack(language)
+    plain = {name for name in OF_FAMILIES if not name.endswith(catalog.DISCREET)}
     assert {text.name for text in held.texts if text.state == "waiting"} >= plain - {"which"}
     assert {text.state for text in held.texts if text.needed} == {"waiting"}
     assert not held.ready
-    assert packs.preview(language, "invitation", SAMPLE)
-    assert not packs.has(language, "invitation")
-    with pytest.raises(packs.NoSuchText):
-        packs.render(language, "invitation", SAMPLE)
+    assert catalog.preview(language, "invitation", SAMPLE)
+    assert not catalog.has(language, "invitation")
+    with pytest.raises(catalog.NoSuchText):
+        catalog.render(language, "invitation", SAMPLE)
 
 
 def test_a_language_without_a_text_is_never_answered_in_english() -> None:
-    assert not packs.has("kar", "invitation")
-    with pytest.raises(packs.NoSuchText):
-        packs.render("kar", "invitation", SAMPLE)
+    assert not catalog.has("kar", "invitation")
+    with pytest.raises(catalog.NoSuchText):
+        catalog.render("kar", "invitation", SAMPLE)
     for language, name in [("../en", "invitation"), ("en", "../es/invitation"), ("en", "nothing")]:
-        assert not packs.has(language, name)
-        with pytest.raises(packs.NoSuchText):
-            packs.source(language, name)
+        assert not catalog.has(language, name)
+        with pytest.raises(catalog.NoSuchText):
+            catalog.source(language, name)
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_who_approved_a_text_and_when_is_on_record(language: str) -> None:
-    assert packs.pack(language).ready
-    for text in packs.pack(language).texts:
+    assert catalog.pack(language).ready
+    for text in catalog.pack(language).texts:
         assert text.approval is not None
         assert text.approval.by
-        assert text.approval.words == packs.mark(text.words, packs.pack(language).letters)
+        assert text.approval.words == catalog.mark(text.words, catalog.pack(language).letters)
 
 
 @pytest.fixture
@@ -92,11 +92,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (product / language).mkdir(parents=True)
         for name in ("hello", "bye"):
             (product / language / f"{name}.txt").write_text(f"Sí, {name} {{school}}\n", encoding="utf-8")
-    monkeypatch.setattr(packs, "_folder", lambda: product)
-    packs.use()
+    monkeypatch.setattr(catalog, "_folder", lambda: product)
+    catalog.use()
     yield product
     monkeypatch.undo()
-    packs.use()
+    catalog.use()
 
 
 @pytest.fixture
@@ -104,21 +104,21 @@ def own(folder: Path, tmp_path: Path) -> Path:
     """A district's own folder, in use and empty."""
     made = tmp_path / "own"
     made.mkdir()
-    packs.use(made)
+    catalog.use(made)
     return made
 
 
 def approve(*names: str, note: str = "") -> None:
-    packs.approve("es", names, 'Ana "la maestra" \\ Ruiz', date(2026, 10, 5), note)
+    catalog.approve("es", names, 'Ana "la maestra" \\ Ruiz', date(2026, 10, 5), note)
 
 
 def test_a_language_is_sent_when_each_of_its_texts_is_approved(folder: Path) -> None:
     approve("hello", note="Bien.\nMuy bien.")
-    assert not packs.has("es", "hello")
+    assert not catalog.has("es", "hello")
     approve("bye")
-    assert packs.has("es", "hello")
-    assert packs.render("es", "hello", {"school": "Ñandú"}) == "Si, hello Ñandu"
-    found = packs.pack("es").text("hello")
+    assert catalog.has("es", "hello")
+    assert catalog.render("es", "hello", {"school": "Ñandú"}) == "Si, hello Ñandu"
+    found = catalog.pack("es").text("hello")
     assert found is not None
     assert found.approval is not None
     assert (found.approval.by, found.approval.on) == ('Ana "la maestra" \\ Ruiz', date(2026, 10, 5))
@@ -128,149 +128,149 @@ def test_a_language_is_sent_when_each_of_its_texts_is_approved(folder: Path) -> 
 def test_words_changed_after_the_approval_are_not_the_approved_ones(folder: Path) -> None:
     approve("hello", "bye")
     (folder / "es" / "bye.txt").write_text("Otra cosa", encoding="utf-8")
-    packs.forget()
-    assert [text.state for text in packs.pack("es").texts] == ["changed", "approved"]
-    assert not packs.has("es", "hello")
+    catalog.forget()
+    assert [text.state for text in catalog.pack("es").texts] == ["changed", "approved"]
+    assert not catalog.has("es", "hello")
 
 
 def test_the_letters_are_part_of_what_was_approved(folder: Path) -> None:
     approve("hello", "bye")
     (folder / "es" / "pack.toml").write_text('letters = "accents"\n', encoding="utf-8")
-    packs.forget()
-    assert {text.state for text in packs.pack("es").texts} == {"changed"}
+    catalog.forget()
+    assert {text.state for text in catalog.pack("es").texts} == {"changed"}
     approve("hello", "bye")
-    assert packs.render("es", "hello", {"school": "Ñandú"}) == "Sí, hello Ñandú"
+    assert catalog.render("es", "hello", {"school": "Ñandú"}) == "Sí, hello Ñandú"
 
 
 def test_a_text_that_is_not_written_yet_holds_the_language_back(folder: Path) -> None:
     approve("hello", "bye")
     (folder / "en" / "third.txt").write_text("Hello", encoding="utf-8")
-    packs.forget()
-    assert packs.templates("es") == ("bye", "hello")
-    assert {text.name: text.state for text in packs.pack("es").texts}["third"] == "missing"
-    assert not packs.has("es", "hello")
+    catalog.forget()
+    assert catalog.templates("es") == ("bye", "hello")
+    assert {text.name: text.state for text in catalog.pack("es").texts}["third"] == "missing"
+    assert not catalog.has("es", "hello")
 
 
 def test_a_new_text_that_no_conversation_needs_holds_nothing_back(folder: Path) -> None:
     approve("hello", "bye")
     for name in ("visit_thanks", "canned_hello", "staff_asked"):
         (folder / "en" / f"{name}.txt").write_text("Hello", encoding="utf-8")
-    packs.forget()
-    assert packs.has("es", "hello")
-    assert not packs.has("es", "visit_thanks")
+    catalog.forget()
+    assert catalog.has("es", "hello")
+    assert not catalog.has("es", "visit_thanks")
 
 
 def test_a_process_sees_within_seconds_what_another_one_approved(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     approve("hello", "bye")
-    assert packs.has("es", "hello")
-    moment = packs.time.monotonic()
-    monkeypatch.setattr(packs.time, "monotonic", lambda: moment + packs.EVERY + 0.1)
+    assert catalog.has("es", "hello")
+    moment = catalog.time.monotonic()
+    monkeypatch.setattr(catalog.time, "monotonic", lambda: moment + catalog.EVERY + 0.1)
     (folder / "es" / "bye.txt").write_text("Otra cosa", encoding="utf-8")
-    assert not packs.has("es", "hello")
+    assert not catalog.has("es", "hello")
 
 
 def test_files_that_stay_as_they_are_are_not_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = packs.pack("es")
-    moment = packs.time.monotonic()
-    monkeypatch.setattr(packs.time, "monotonic", lambda: moment + packs.EVERY + 0.1)
-    assert packs.pack("es") is held
+    held = catalog.pack("es")
+    moment = catalog.time.monotonic()
+    monkeypatch.setattr(catalog.time, "monotonic", lambda: moment + catalog.EVERY + 0.1)
+    assert catalog.pack("es") is held
 
 
 def test_an_approval_that_cannot_be_read_approves_nothing(folder: Path) -> None:
     approve("hello", "bye")
     for said in ("[hello", "[hello]\nby = 1\n", "\xff"):
         (folder / "es" / "approvals.toml").write_text(said, encoding="latin-1")
-        packs.forget()
-        assert not packs.has("es", "hello")
+        catalog.forget()
+        assert not catalog.has("es", "hello")
 
 
 def test_a_district_s_own_words_stand_before_the_product_s(folder: Path, own: Path) -> None:
-    packs.approve("es", ("hello", "bye"), "Ana", date(2026, 10, 5), "")
+    catalog.approve("es", ("hello", "bye"), "Ana", date(2026, 10, 5), "")
     (own / "es" / "hello.txt").write_text("Buenas, {school}", encoding="utf-8")
-    packs.forget()
-    assert not packs.has("es", "hello")
-    packs.approve("es", ("hello",), "Ana", date(2026, 10, 6), "")
-    assert packs.render("es", "hello", {"school": "Cedar"}) == "Buenas, Cedar"
-    assert packs.pack("es").text("hello").own  # type: ignore[union-attr]
+    catalog.forget()
+    assert not catalog.has("es", "hello")
+    catalog.approve("es", ("hello",), "Ana", date(2026, 10, 6), "")
+    assert catalog.render("es", "hello", {"school": "Cedar"}) == "Buenas, Cedar"
+    assert catalog.pack("es").text("hello").own  # type: ignore[union-attr]
     assert not (folder / "es" / "approvals.toml").exists()
 
 
 def test_an_upgrade_neither_changes_nor_stops_what_a_district_approved(folder: Path, own: Path) -> None:
-    packs.approve("es", ("hello", "bye"), "Ana", date(2026, 10, 5), "")
+    catalog.approve("es", ("hello", "bye"), "Ana", date(2026, 10, 5), "")
     (folder / "es" / "hello.txt").write_text("Palabras nuevas", encoding="utf-8")
     (folder / "es" / "pack.toml").write_text('letters = "accents"', encoding="utf-8")
-    packs.forget()
-    assert packs.has("es", "hello")
-    assert packs.render("es", "hello", {"school": "Cedar"}) == "Si, hello Cedar"
+    catalog.forget()
+    assert catalog.has("es", "hello")
+    assert catalog.render("es", "hello", {"school": "Cedar"}) == "Si, hello Cedar"
 
 
 def test_what_the_product_s_speaker_approved_is_sent_where_the_district_says_nothing(folder: Path, own: Path) -> None:
-    packs.use()
+    catalog.use()
     approve("hello", "bye")
-    packs.use(own)
-    assert packs.has("es", "hello")
-    assert not packs.pack("es").text("hello").own  # type: ignore[union-attr]
+    catalog.use(own)
+    assert catalog.has("es", "hello")
+    assert not catalog.pack("es").text("hello").own  # type: ignore[union-attr]
 
 
 def test_a_language_only_the_district_has_is_sent_when_it_approved_it(folder: Path, own: Path) -> None:
     (own / "kar").mkdir()
     for name in ("hello", "bye"):
         (own / "kar" / f"{name}.txt").write_text(f"Kar {name}", encoding="utf-8")
-    packs.forget()
-    assert packs.languages() == ("en", "es", "kar")
-    packs.approve("kar", ("hello", "bye"), "Htoo", date(2026, 10, 5), "")
-    assert packs.render("kar", "hello", {}) == "Kar hello"
+    catalog.forget()
+    assert catalog.languages() == ("en", "es", "kar")
+    catalog.approve("kar", ("hello", "bye"), "Htoo", date(2026, 10, 5), "")
+    assert catalog.render("kar", "hello", {}) == "Kar hello"
 
 
 def test_a_folder_that_is_away_for_a_moment_leaves_the_product_s_texts(folder: Path, own: Path) -> None:
-    packs.approve("es", ("hello", "bye"), "Ana", date(2026, 10, 5), "")
+    catalog.approve("es", ("hello", "bye"), "Ana", date(2026, 10, 5), "")
     own.rename(own.with_name("away"))
-    packs.forget()
-    assert packs.languages() == ("en", "es")
-    assert not packs.has("es", "hello")
+    catalog.forget()
+    assert catalog.languages() == ("en", "es")
+    assert not catalog.has("es", "hello")
 
 
 def test_the_discreet_wording_needs_its_own_approvals(folder: Path) -> None:
     approve("hello", "bye")
     for language in ("en", "es"):
         (folder / language / "hello.discreet.txt").write_text("Psst", encoding="utf-8")
-    packs.use()
-    assert packs.render("es", "hello", {"school": "Cedar"}) == "Si, hello Cedar"
-    packs.use(wording="discreet")
-    assert not packs.has("es", "hello")
+    catalog.use()
+    assert catalog.render("es", "hello", {"school": "Cedar"}) == "Si, hello Cedar"
+    catalog.use(wording="discreet")
+    assert not catalog.has("es", "hello")
     approve("hello.discreet")
-    assert packs.render("es", "hello", {"school": "Cedar"}) == "Psst"
-    assert packs.render("es", "bye", {"school": "Cedar"}) == "Si, bye Cedar"
+    assert catalog.render("es", "hello", {"school": "Cedar"}) == "Psst"
+    assert catalog.render("es", "bye", {"school": "Cedar"}) == "Si, bye Cedar"
 
 
 def test_in_the_discreet_wording_no_text_to_a_family_says_visit_or_home() -> None:
-    packs.use(wording="discreet")
+    catalog.use(wording="discreet")
     try:
         for language in ("en", "es"):
-            assert packs.pack(language).ready
+            assert catalog.pack(language).ready
             for name in OF_FAMILIES | {"canned_your_place"}:
-                said = packs.render(language, name, SAMPLE)
+                said = catalog.render(language, name, SAMPLE)
                 assert not lint.says_visit(said), (language, name)
     finally:
-        packs.use()
+        catalog.use()
 
 
 def test_a_text_to_staff_links_to_the_visit_and_names_no_family() -> None:
-    packs.use(site="https://visits.example.org/")
+    catalog.use(site="https://visits.example.org/")
     try:
-        said = packs.render("en", "staff_reminder", SAMPLE)
+        said = catalog.render("en", "staff_reminder", SAMPLE)
     finally:
-        packs.use()
+        catalog.use()
     assert "https://visits.example.org/visits/17" in said
     for language in ("en", "es"):
-        for name in packs.templates(language):
+        for name in catalog.templates(language):
             if name.startswith("staff_") and name != "staff_reply":
-                places = texts.places(packs.source(language, name))
+                places = rendering.places(catalog.source(language, name))
                 assert places == {"partner", "day", "time", "school", "site", "visit"}
 
 
 def test_what_may_be_switched_off_are_texts_there_are() -> None:
-    assert set(packs.templates("en")) >= MAY_BE_OFF
+    assert set(catalog.templates("en")) >= MAY_BE_OFF
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from homevisits import clock
-from homevisits.access import Actor, Grant, Role
-from homevisits.db import Database
-from homevisits.messages import packs, texts_web
-from homevisits.settings import SettingsWrong, load
+from homevisits.core import clock
+from homevisits.core.access import Actor, Grant, Role
+from homevisits.core.db import Database
+from homevisits.core.settings import SettingsWrong, load
+from homevisits.messages.templates import catalog
+from homevisits.operations import templates_web
 from tests.shell.doors import account, app_of, browser_of
 from tests.world import NOW
 
@@ -69,7 +70,7 @@ def test_each_language_says_whether_it_is_sent(lead: FlaskClient) -> None:
 
 def test_a_text_shows_its_approval_its_words_its_parts_and_its_price(lead: FlaskClient) -> None:
     said = words(page(lead, "/texts?language=es"))
-    needed = sum(text.needed for text in packs.pack("es").texts)
+    needed = sum(text.needed for text in catalog.pack("es").texts)
     assert f"{needed} of {needed} texts are approved" in said
     assert "Responda 1 para confirmar" in said
     assert re.search(r"Approved by Homevisits on \w+ 22 Nov", said)
@@ -80,7 +81,7 @@ def test_a_text_shows_its_approval_its_words_its_parts_and_its_price(lead: Flask
 
 def test_a_draft_is_shown_as_one_in_its_own_direction(lead: FlaskClient) -> None:
     html = page(lead, "/texts?language=ar")
-    assert html.count('<p class="text mb-2" lang="ar" dir="rtl">') == len(packs.templates("ar"))
+    assert html.count('<p class="text mb-2" lang="ar" dir="rtl">') == len(catalog.templates("ar"))
     said = words(html)
     assert re.search(r"0 of \d+ texts are approved", said)
     assert "These are drafts" in said
@@ -93,11 +94,11 @@ def test_the_price_of_the_other_letters_stands_beside_each_text_before_anybody_a
 ) -> None:
     (tmp_path / "es").mkdir()
     (tmp_path / "es" / "pack.toml").write_text('letters = "accents"', encoding="utf-8")
-    packs.use(tmp_path)
+    catalog.use(tmp_path)
     try:
         said = words(page(lead, "/texts?language=es"))
     finally:
-        packs.use()
+        catalog.use()
     assert "Awaiting approval" in said or "Changed since it was approved" in said
     assert "5 parts , $0.1000" in said
     assert "In plain letters: 2 parts, $0.0400" in said
@@ -107,11 +108,11 @@ def test_a_district_s_own_words_are_marked(lead: FlaskClient, tmp_path: Path) ->
     assert "your district’s own" not in words(page(lead, "/texts?language=es"))
     (tmp_path / "es").mkdir()
     (tmp_path / "es" / "help.txt").write_text("Mensajes de Cedar. STOP o ALTO", encoding="utf-8")
-    packs.use(tmp_path)
+    catalog.use(tmp_path)
     try:
         said = words(page(lead, "/texts?language=es"))
     finally:
-        packs.use()
+        catalog.use()
     assert "They asked for help the district’s own" in said
     assert "no upgrade changes them" in said
 
@@ -124,7 +125,7 @@ def test_texts_to_families_to_staff_and_ready_answers_stand_apart(lead: FlaskCli
 
 
 def test_every_text_has_a_name_and_a_language_nobody_has_is_not_found(lead: FlaskClient) -> None:
-    assert set(texts_web.NAMES) == {name.removesuffix(packs.DISCREET) for name in packs.templates("en")}
+    assert set(templates_web.NAMES) == {name.removesuffix(catalog.DISCREET) for name in catalog.templates("en")}
     assert lead.get("/texts?language=xx").status_code == 404
     assert lead.get("/texts?language=../en").status_code == 404
 

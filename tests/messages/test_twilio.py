@@ -8,12 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from homevisits.db import Database
-from homevisits.messages import carriers, codes, delivery
-from homevisits.messages.carriers import CarrierDown, CarrierRefused, CarrierUnclear
-from homevisits.messages.codes import Kind
-from homevisits.messages.twilio import Twilio
-from homevisits.settings import Settings
+from homevisits.core.db import Database
+from homevisits.core.settings import Settings
+from homevisits.messages.dispatch import delivery
+from homevisits.messages.providers import base, error_codes
+from homevisits.messages.providers.base import CarrierDown, CarrierRefused, CarrierUnclear
+from homevisits.messages.providers.error_codes import Kind
+from homevisits.messages.providers.twilio import Twilio
 from tests.messages.conftest import NOW, PHONE, made_settings, planned, put, rows, states, tick
 from tests.messages.fake_twilio import FakeTwilio
 
@@ -24,10 +25,10 @@ def settings(twilio: FakeTwilio) -> Settings:
 
 
 def test_a_text_is_handed_over_with_its_callback(twilio: FakeTwilio, settings: Settings) -> None:
-    (carrier,) = carriers.chosen(settings)
+    (carrier,) = base.chosen(settings)
     assert carrier.name == "twilio"
     receipt = carrier.send(PHONE, "¡Hola!", "a" * 32, sender="+15555550199", valid_for=3600)
-    assert receipt == carriers.Receipt(twilio.sent[0]["Sid"], "queued", segments=1)
+    assert receipt == base.Receipt(twilio.sent[0]["Sid"], "queued", segments=1)
     sent = twilio.sent[0]
     assert (sent["To"], sent["From"], sent["Body"]) == (PHONE, "+15555550199", "¡Hola!")
     assert sent["StatusCallback"] == f"https://visits.example.org/twilio/status/{'a' * 32}#rc=3&rp=all"
@@ -55,7 +56,7 @@ def test_trouble_with_the_account_or_sender_leaves_the_text_waiting(
     twilio.next.append(what)
     with pytest.raises(CarrierDown) as down:
         Twilio(settings).send(PHONE, "Hello", "t", sender="", valid_for=3600)
-    assert codes.kind_of(down.value.code) in (Kind.ACCOUNT, Kind.QUEUE_FULL)
+    assert error_codes.kind_of(down.value.code) in (Kind.ACCOUNT, Kind.QUEUE_FULL)
 
 
 @pytest.mark.parametrize(("what", "ends"), [("400/21610", True), ("400/21211", False), ("400/99999", False)])
@@ -97,8 +98,8 @@ def test_an_unclear_end_is_one_text_and_unknown(
 WORKER = """
 import sys
 import homevisits.tables
-from homevisits.db import Database
-from homevisits.messages.twilio import Twilio
+from homevisits.core.db import Database
+from homevisits.messages.providers.twilio import Twilio
 from tests.messages.conftest import made_settings, tick
 url, database_url = sys.argv[1:]
 tick(Database(database_url), Twilio(made_settings(url, database_url)))

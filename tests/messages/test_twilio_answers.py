@@ -10,10 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from homevisits.messages.carriers import CarrierDown, CarrierRefused, CarrierUnclear
-from homevisits.messages.twilio import Twilio
-from homevisits.messages.waits import seconds_to_wait
-from homevisits.settings import Settings
+from homevisits.core.settings import Settings
+from homevisits.messages.providers.base import CarrierDown, CarrierRefused, CarrierUnclear
+from homevisits.messages.providers.retry_after import seconds_to_wait
+from homevisits.messages.providers.twilio import Twilio
 from tests.messages.conftest import PHONE, made_settings
 from tests.messages.fake_twilio import FakeTwilio
 

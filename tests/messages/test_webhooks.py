@@ -11,10 +11,13 @@ from sqlalchemy.exc import OperationalError
 from twilio.request_validator import RequestValidator
 
 from homevisits.app import create_app
-from homevisits.db import Database
-from homevisits.messages import alerts, delivery, optout, reconcile
-from homevisits.messages.carriers import CarrierUnclear, Receipt
+from homevisits.core.db import Database
+from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import CarrierEvent, InboundText, OutboxText
+from homevisits.messages.monitoring import alerts
+from homevisits.messages.providers.base import CarrierUnclear, Receipt
+from homevisits.messages.recipients import opt_outs
+from homevisits.messages.reconciliation import unconfirmed
 from tests.messages.conftest import NOW, PHONE, Recorder, made_settings, planned, put, rows, rules, states, tick
 
 PUBLIC = "https://visits.example.org"
@@ -42,7 +45,7 @@ def test_a_signed_text_is_heard_once(client: FlaskClient, database: Database) ->
         assert (answer.status_code, answer.data, answer.mimetype) == (200, b"<Response/>", "text/xml")
     with database.reading() as session:
         assert len(session.scalars(select(InboundText)).all()) == 1
-        assert not optout.may_text(session, PHONE)
+        assert not opt_outs.may_text(session, PHONE)
 
 
 FORGED: list[dict[str, str]] = [
@@ -154,7 +157,7 @@ def test_a_stop_made_at_the_carrier_holds_here_too(client: FlaskClient, database
     text = sent(database)
     assert report(client, text, "failed", "21610") == 200
     with database.reading() as session:
-        assert not optout.may_text(session, PHONE)
+        assert not opt_outs.may_text(session, PHONE)
 
 
 def test_a_stop_told_late_of_a_text_from_before_a_start_undoes_no_start(
@@ -165,13 +168,13 @@ def test_a_stop_told_late_of_a_text_from_before_a_start_undoes_no_start(
         assert post(client, "/twilio/inbound", **{**INBOUND, "MessageSid": f"SMw{number}", "Body": word}) == 200
     assert report(client, text, "failed", "21610") == 200
     with database.reading() as session:
-        assert optout.may_text(session, PHONE)
+        assert opt_outs.may_text(session, PHONE)
     later = datetime(2999, 1, 2, 18, tzinfo=UTC)
     put(database, planned("two", params={"school": "Other"}, not_before=later, expires_at=later + timedelta(hours=2)))
     tick(database, Recorder(), later)
     assert report(client, rows(database)[-1], "failed", "21610") == 200
     with database.reading() as session:
-        assert not optout.may_text(session, PHONE)
+        assert not opt_outs.may_text(session, PHONE)
 
 
 def test_a_report_on_something_else_is_kept_and_changes_nothing(client: FlaskClient, database: Database) -> None:
@@ -209,13 +212,13 @@ def test_a_webhook_that_fails_is_told_again_and_a_person_hears_of_it(
         raise KeyError(f"a bug that quotes {PHONE}")
 
     with monkeypatch.context() as patch:
-        patch.setattr("homevisits.messages.actions._has_arrived", breaks)
+        patch.setattr("homevisits.messages.callbacks.delivery_status._has_arrived", breaks)
         form = {"MessageSid": text.sid or "", "MessageStatus": "delivered"}
         path = f"/twilio/status/{text.token}"
         for _ in range(2):
             answer = client.post(path, data=form, headers=signed(path, form))
             assert (answer.status_code, answer.data) == (500, b"")
-        patch.setattr("homevisits.inbox.actions.keep", breaks)
+        patch.setattr("homevisits.inbox.processing.keep", breaks)
         assert client.post("/twilio/inbound", data=INBOUND, headers=signed("/twilio/inbound", INBOUND)).data == b""
     with database.reading() as session:
         assert [row.applied_at for row in session.scalars(select(CarrierEvent))] == [None]
@@ -235,7 +238,7 @@ def test_what_fails_while_the_database_is_away_is_still_an_empty_500(
     def away() -> None:
         raise OperationalError("SELECT 1", None, OSError("no space left on device"))
 
-    monkeypatch.setattr("homevisits.messages.webhooks.transaction", away)
+    monkeypatch.setattr("homevisits.messages.callbacks.errors.transaction", away)
     assert report(client, text, "delivered") == 500
 
 
@@ -251,9 +254,9 @@ def test_a_word_on_an_id_that_is_not_known_yet_is_applied_once_it_is(client: Fla
         came = delivery.Result("accepted", receipt=Receipt("SMlate", "queued"))
         delivery.note(session, claimed, came, rules(), NOW)
     assert states(database) == ["accepted"]
-    assert reconcile.look(database, [Recorder()], lambda: NOW) == 1
+    assert unconfirmed.look(database, [Recorder()], lambda: NOW) == 1
     assert states(database) == ["delivered"]
-    assert reconcile.look(database, [Recorder()], lambda: NOW) == 0
+    assert unconfirmed.look(database, [Recorder()], lambda: NOW) == 0
 
 
 def test_the_same_word_told_again_with_the_token_settles_what_nobody_knew(

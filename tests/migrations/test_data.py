@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from homevisits import migrate
-from homevisits.db import Database
+from homevisits.core.db import Database
 from tests import servers
 
 BEFORE = """INSERT INTO outbox (id, dedupe_key, about, phone, language, template, body, not_before, expires_at, state,

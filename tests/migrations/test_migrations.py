@@ -10,8 +10,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from homevisits import migrate, places, tables
-from homevisits.db import Database
+from homevisits import migrate, tables
+from homevisits.core import paths
+from homevisits.core.db import Database
 from tests import servers
 
 SCHEMA_OF_SQLITE = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2"
@@ -57,7 +58,7 @@ def schema(database: Database) -> list[Any]:
 
 def numbers() -> list[str]:
     """Every revision, the first one first."""
-    script = ScriptDirectory(str(places.migrations()))
+    script = ScriptDirectory(str(paths.migrations()))
     return [revision.revision for revision in reversed(list(script.walk_revisions()))]
 
 
@@ -71,7 +72,7 @@ def test_the_newest_migration_is_what_the_models_say(bare: Database) -> None:
 
 def test_migrations_are_numbered_one_after_another() -> None:
     assert [name[:5] for name in numbers()] == [f"{number:04}_" for number in range(1, len(numbers()) + 1)]
-    assert sorted(path.stem for path in (places.migrations() / "versions").glob("*.py")) == numbers()
+    assert sorted(path.stem for path in (paths.migrations() / "versions").glob("*.py")) == numbers()
 
 
 def test_an_empty_database_is_not_current(bare: Database) -> None:

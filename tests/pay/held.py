@@ -6,8 +6,8 @@ from itertools import count
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from homevisits import clock
 from homevisits.availability.models import Commitment
+from homevisits.core import clock
 from homevisits.invitations.models import ConsentEntry
 from homevisits.pay import actions
 from homevisits.pay.models import PayRule

@@ -6,12 +6,12 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
-from homevisits.access import Actor, Grant, Role
-from homevisits.pay import actions, exporting, queries, words
+from homevisits.core.access import Actor, Grant, Role
+from homevisits.core.problems import NotFound, RulesBroken
+from homevisits.pay import actions, export_payroll, labels, queries
 from homevisits.pay.models import PayApproval, PayLine, PayRule
 from homevisits.pay.rules import NewRule, PayType
 from homevisits.people.models import Account, Heartbeat
-from homevisits.problems import NotFound, RulesBroken
 from tests.pay.held import FLAT, HOURLY, hold, with_rule
 from tests.world import NOW, Town, town
 
@@ -147,7 +147,7 @@ def test_each_line_recomputes_to_the_same_cent(town: Town) -> None:
     with town.session() as session:
         found = queries.own_lines(session, town.actors["Grace"], date(2026, 8, 1), date(2027, 7, 31))
     assert [line.cents for line in reversed(found)] == [3500, 3500, 4375, 7000]
-    assert all(words.recomputes(line) for line in found)
+    assert all(labels.recomputes(line) for line in found)
 
 
 def approved(town: Town, of_union: Actor) -> None:
@@ -165,9 +165,9 @@ def test_school_then_union_then_payroll_and_the_same_bytes_again(town: Town) -> 
     settle(town)
     approved(town, union(town))
     with town.session() as session:
-        first = exporting.export_payroll(session, None, date(2026, 10, 1), date(2026, 10, 31), LATER)
+        first = export_payroll.export_payroll(session, None, date(2026, 10, 1), date(2026, 10, 31), LATER)
     with town.session() as session:
-        again = exporting.export_payroll(session, None, date(2026, 10, 1), date(2026, 10, 31), LATER)
+        again = export_payroll.export_payroll(session, None, date(2026, 10, 1), date(2026, 10, 31), LATER)
     assert (again.id, again.content, again.sha256) == (first.id, first.content, first.sha256)
     text = first.content.decode().splitlines()
     assert text[1].startswith("PAmina,Test,Amina,HV-1,1,0.75,60.00,2026-10-01,2026-10-31,2026-10-07 visit ")
@@ -184,7 +184,7 @@ def test_what_is_approved_later_comes_in_a_further_file(town: Town) -> None:
         settle(town)
         approved(town, of_union)
         with town.session() as session:
-            made.append(exporting.export_payroll(session, None, DAY, DAY + timedelta(days=9), LATER))
+            made.append(export_payroll.export_payroll(session, None, DAY, DAY + timedelta(days=9), LATER))
     assert made[0].id != made[1].id
     assert b"visit" in made[1].content
     assert DAY.isoformat().encode() not in made[1].content.split(b",")[-1]
@@ -192,8 +192,8 @@ def test_what_is_approved_later_comes_in_a_further_file(town: Town) -> None:
 
 def test_a_period_without_approved_pay_says_so(town: Town) -> None:
     with town.session() as session:
-        assert refused(lambda: exporting.export_payroll(session, None, DAY, DAY, LATER)) == {"period_empty"}
-        assert refused(lambda: exporting.export_payroll(session, None, DAY, date(2026, 1, 1), LATER)) == {
+        assert refused(lambda: export_payroll.export_payroll(session, None, DAY, DAY, LATER)) == {"period_empty"}
+        assert refused(lambda: export_payroll.export_payroll(session, None, DAY, date(2026, 1, 1), LATER)) == {
             "period_backwards"
         }
 

@@ -7,7 +7,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homevisits.pay.payroll import HEADER, Owed, document, safe
+from homevisits.pay.payroll_file import HEADER, Owed, document, safe
 
 FIRST, LAST = date(2026, 10, 1), date(2026, 10, 31)
 LINES = st.lists(

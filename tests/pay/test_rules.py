@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homevisits.core.problems import Problem
 from homevisits.pay import rules
 from homevisits.pay.rules import NewRule, Rule, Unit
-from homevisits.problems import Problem
 
 AUGUST = date(2026, 8, 1)
 

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import pytest
 from flask import Flask
 
-from homevisits.access import Grant, Role
-from homevisits.db import Database
+from homevisits.core.access import Grant, Role
+from homevisits.core.db import Database
 from homevisits.pay import actions
 from tests.pay.held import hold, with_rule
 from tests.shell.doors import account, app_of, browser_of

@@ -5,11 +5,11 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from homevisits.access import Actor, Grant, Role
+from homevisits.core.access import Actor, Grant, Role
+from homevisits.core.problems import RulesBroken
 from homevisits.people import actions, queries
 from homevisits.people.actions import NewParent, Training
 from homevisits.people.models import Certification, OptIn, Person, School, TrainingSession
-from homevisits.problems import RulesBroken
 from tests.world import NOW, POLICY, Town, town
 
 __all__ = ["town"]

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homevisits.people.households import find_households
+from homevisits.people.importing.households import find_households
 
 STUDENTS = st.sets(st.integers(0, 30).map("s{:02}".format), max_size=20)
 LINKS = st.lists(

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import func, select, text
 
 from homevisits import tables
-from homevisits.db import Database
-from homevisits.people import packages
-from homevisits.people.importing import import_oneroster
+from homevisits.core.db import Database
+from homevisits.core.problems import Problem
+from homevisits.people.importing import package
+from homevisits.people.importing.apply import import_oneroster
+from homevisits.people.importing.supplement import import_supplement
 from homevisits.people.models import Caregiver, District, Educator, Enrollment, Family, School, Student, Teaching
-from homevisits.people.supplement import import_supplement
-from homevisits.problems import Problem
-from homevisits.wording import sentence
+from homevisits.web.problem_wording import sentence
 from tests.people import rosters
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
@@ -260,39 +260,39 @@ def test_a_failure_in_the_middle_writes_nothing(database: Database, tmp_path: Pa
 def test_a_zip_that_would_unpack_too_large_is_refused(tmp_path: Path) -> None:
     path = rosters.archive(tmp_path / "bomb.zip", {"users.csv": b"0" * 5_000_000})
     assert path.stat().st_size < 20_000
-    found = packages.open_package(path, ("users.csv",), limit=1_000_000)
+    found = package.open_package(path, ("users.csv",), limit=1_000_000)
     assert [finding.code for finding in found.errors] == ["package_too_large"]
 
 
 @pytest.mark.parametrize("name", ["../users.csv", "/etc/users.csv", "a/../../users.csv", "..\\users.csv"])
 def test_a_zip_with_a_path_out_of_it_is_refused(tmp_path: Path, name: str) -> None:
     path = rosters.archive(tmp_path / "in.zip", {name: b"x"})
-    assert [finding.code for finding in packages.open_package(path, ("users.csv",)).errors] == ["package_unsafe_path"]
+    assert [finding.code for finding in package.open_package(path, ("users.csv",)).errors] == ["package_unsafe_path"]
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret.csv").write_bytes(b"x")
     (tmp_path / "in").mkdir()
     (tmp_path / "in/users.csv").symlink_to(tmp_path / "secret.csv")
-    found = packages.open_package(tmp_path / "in", ("users.csv",))
+    found = package.open_package(tmp_path / "in", ("users.csv",))
     assert [finding.code for finding in found.errors] == ["package_unsafe_path"]
 
 
 def test_a_file_that_is_no_zip_and_a_broken_zip_are_refused(tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("hello")
-    assert [f.code for f in packages.open_package(tmp_path / "in.txt", ("users.csv",)).errors] == ["package_not_zip"]
+    assert [f.code for f in package.open_package(tmp_path / "in.txt", ("users.csv",)).errors] == ["package_not_zip"]
     path = rosters.archive(tmp_path / "in.zip", rosters.files())
     whole = path.read_bytes()
     path.write_bytes(whole[:60] + b"\x00" * 40 + whole[100:])
-    assert [f.code for f in packages.open_package(path, rosters.HEADS).errors] == ["package_broken"]
-    assert [f.code for f in packages.open_package(tmp_path / "none", ()).errors] == ["package_missing"]
+    assert [f.code for f in package.open_package(path, rosters.HEADS).errors] == ["package_broken"]
+    assert [f.code for f in package.open_package(tmp_path / "none", ()).errors] == ["package_missing"]
 
 
 def test_a_zip_with_a_folder_inside_is_read_and_the_same_name_twice_is_refused(tmp_path: Path) -> None:
     inside = {f"export/{name}": data for name, data in rosters.files().items()}
-    assert len(packages.open_package(rosters.archive(tmp_path / "in.zip", inside), rosters.HEADS).files) == 5
+    assert len(package.open_package(rosters.archive(tmp_path / "in.zip", inside), rosters.HEADS).files) == 5
     twice = {"a/users.csv": b"x", "b/users.csv": b"y"}
-    found = packages.open_package(rosters.archive(tmp_path / "two.zip", twice), ("users.csv",))
+    found = package.open_package(rosters.archive(tmp_path / "two.zip", twice), ("users.csv",))
     assert [finding.code for finding in found.errors] == ["package_file_twice"]
 
 
@@ -300,7 +300,7 @@ def test_too_many_members_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as made:
         for number in range(1_001):
             made.writestr(f"{number}.csv", b"")
-    found = packages.open_package(tmp_path / "in.zip", ("users.csv",))
+    found = package.open_package(tmp_path / "in.zip", ("users.csv",))
     assert [finding.code for finding in found.errors] == ["package_too_many"]
 
 

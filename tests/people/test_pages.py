@@ -7,8 +7,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from homevisits.access import Grant, Role
-from homevisits.db import Database
+from homevisits.core.access import Grant, Role
+from homevisits.core.db import Database
 from homevisits.people.models import Certification, OptIn, Student
 from homevisits.visits import actions as visits
 from homevisits.visits.models import Visit, VisitMember

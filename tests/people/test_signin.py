@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from homevisits.access import Grant, Role
-from homevisits.db import Database
+from homevisits.core.access import Grant, Role
+from homevisits.core.db import Database
 from homevisits.people import signin
 from homevisits.people.models import SignInAttempt
 from tests.shell.doors import account

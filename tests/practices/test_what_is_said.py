@@ -4,13 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from homevisits.core.problems import Problem
 from homevisits.practices.facts import Attestation, Certificate, Family, Kind, Person
 from homevisits.practices.hopes_and_dreams import relationship_first
 from homevisits.practices.no_targeting import asked_in_order, fairly_asked
 from homevisits.practices.pairs_and_reflection import both_agree, nothing_written_during, two_adults, went_together
 from homevisits.practices.trained_and_paid import certified_on_the_day, paid_or_says_why
 from homevisits.practices.voluntary import arranged_in_advance, educators_opted_in, family_said_yes
-from homevisits.problems import Problem
 
 NOW = datetime(2026, 10, 5, 14, 0, tzinfo=UTC)
 DAY = date(2026, 10, 6)

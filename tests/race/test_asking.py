@@ -5,12 +5,12 @@ from contextlib import suppress
 
 from sqlalchemy import select
 
+from homevisits.core.problems import RulesBroken
 from homevisits.draws.models import DrawEntry
 from homevisits.draws.rules import Method
 from homevisits.invitations import actions
 from homevisits.invitations.models import Invitation
 from homevisits.messages.models import OutboxText
-from homevisits.problems import RulesBroken
 from tests.quarter import NOW, Quarter, quarter
 
 __all__ = ["quarter"]

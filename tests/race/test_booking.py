@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import func, select, text
 
 from homevisits.availability.models import Commitment
+from homevisits.core.problems import RulesBroken
 from homevisits.people.models import SchoolClass, Teaching
-from homevisits.problems import RulesBroken
 from homevisits.visits import actions
 from homevisits.visits.models import LIVE, Visit, VisitMember
 from tests.evidence.raw import REFUSED, Raw

@@ -4,7 +4,7 @@ import pytest
 
 from homevisits.visits import actions
 from homevisits.visits.models import Visit
-from homevisits.visits.queries import gathering
+from homevisits.visits.queries import booking_facts
 from tests.world import Town
 
 
@@ -15,7 +15,7 @@ def test_a_visit_that_somebody_is_at_work_on_is_tidied_the_next_time(town: Town)
         visit_id = actions.book(session, town.actors["Grace"], wanted, town.policy, town.now).id
     its_hour = town.at(7, 16, 30)
     with town.session() as other:
-        gathering.hold(other, other.get_one(Visit, visit_id))
+        booking_facts.hold(other, other.get_one(Visit, visit_id))
         with town.session() as session:
             assert actions.tidy(session, town.policy, its_hour) == 0
     with town.session() as session:

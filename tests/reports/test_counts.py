@@ -4,7 +4,7 @@ import csv
 import io
 from datetime import date, timedelta
 
-from homevisits.access import Grant, Role
+from homevisits.core.access import Grant, Role
 from homevisits.pay import actions
 from homevisits.people.models import School
 from homevisits.reports import counts, table

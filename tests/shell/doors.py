@@ -5,10 +5,10 @@ from datetime import timedelta
 from flask import Flask
 from flask.testing import FlaskClient
 
-from homevisits import clock, settings
-from homevisits.access import Actor, Grant, Role
 from homevisits.app import create_app
-from homevisits.db import Database
+from homevisits.core import clock, settings
+from homevisits.core.access import Actor, Grant, Role
+from homevisits.core.db import Database
 from homevisits.people.models import Account, AccountGrant
 from tests.world import NOW
 

@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from homevisits import clock, formats
-from homevisits.wording import SENTENCES, sentence
+from homevisits.core import clock
+from homevisits.web import formats
+from homevisits.web.problem_wording import SENTENCES, sentence
 
 MOMENT = datetime(2026, 10, 6, 22, 30, tzinfo=UTC)
 
@@ -51,13 +52,13 @@ def test_every_sentence_ends_and_blames_nobody() -> None:
 
 
 def test_a_code_nobody_worded_is_still_a_sentence() -> None:
-    from homevisits.problems import Problem
+    from homevisits.core.problems import Problem
 
     assert sentence(Problem("never heard of")).endswith(".")
 
 
 def test_two_empty_fields_do_not_read_alike() -> None:
-    from homevisits.problems import Problem
+    from homevisits.core.problems import Problem
 
     said = [sentence(Problem("missing", field)) for field in ("learned", "will_do", "a field without words of its own")]
     assert said == ["Write what you learned.", "Write what you will do.", "Fill in this field."]

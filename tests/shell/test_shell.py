@@ -10,13 +10,13 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from homevisits import clock
-from homevisits.access import Actor, Grant, Role
 from homevisits.app import compiled
-from homevisits.db import Database
-from homevisits.pages import local_path
+from homevisits.core import clock
+from homevisits.core.access import Actor, Grant, Role
+from homevisits.core.db import Database
 from homevisits.people import signin
 from homevisits.people.models import Heartbeat
+from homevisits.web.pages import local_path
 from tests.shell.doors import account, app_of, browser_of, grants_everywhere
 from tests.world import NOW
 
@@ -36,7 +36,7 @@ def _bug() -> str:
 
 @pytest.fixture(autouse=True)
 def _bug_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
-    from homevisits import pages
+    from homevisits.web import pages
 
     monkeypatch.setitem(pages._ASKS, _bug, frozenset())
 

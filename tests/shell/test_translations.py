@@ -10,9 +10,9 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
-from homevisits import places
 from homevisits.app import catalogue
-from homevisits.wording import SENTENCES
+from homevisits.core import paths
+from homevisits.web.problem_wording import SENTENCES
 
 ROOT = Path(__file__).parents[2]
 SPANISH = ROOT / "homevisits" / "translations" / "es" / "LC_MESSAGES" / "messages.po"
@@ -28,7 +28,7 @@ def _found() -> Catalog:
     found = Catalog(locale="es")
     for name in sorted({rule["pattern"].split("/")[0] for rule in rules}):
         inside = [(pattern.removeprefix(f"{name}/"), how) for pattern, how in method_map if pattern.startswith(name)]
-        folder = places.templates() if name == "templates" else ROOT / name
+        folder = paths.templates() if name == "templates" else ROOT / name
         for filename, line, ids, _comments, context in extract_from_dir(
             folder,
             inside,

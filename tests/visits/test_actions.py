@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import select, update
 
 from homevisits.availability.models import Commitment
+from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.invitations.models import ConsentEntry
 from homevisits.messages.models import OutboxText
 from homevisits.people.models import Certification, Educator, School, SchoolClass, Teaching
 from homevisits.practices.facts import Kind
-from homevisits.problems import NotFound, RulesBroken
 from homevisits.visits import actions
 from homevisits.visits.actions import Said, Wanted
 from homevisits.visits.models import Attestation, Visit, VisitMember

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from homevisits import clock
+from homevisits.core import clock
 from tests.shell.doors import app_of, browser_of
 from tests.visits.test_actions import arrange, book, held, visit_of
 from tests.world import Town

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from sqlalchemy import event
 
-from homevisits.db import Database
+from homevisits.core.db import Database
 from homevisits.visits import actions
-from homevisits.visits.queries import cards, families
+from homevisits.visits.queries import families, summaries
 from tests.visits.test_actions import arrange, book, held
 from tests.world import Town
 
@@ -81,7 +81,7 @@ def test_a_list_is_a_few_statements_however_many_rows_it_has(town: Town) -> None
         families.my_families(session, town.actors["Grace"], town.now)
         assert len([each for each in sent if not each.startswith("BEGIN")]) == 1
         sent.clear()
-        found = cards.live_cards(session, town.educators["Grace"], town.now)
+        found = summaries.live_cards(session, town.educators["Grace"], town.now)
         assert len(sent) == 1
     assert [card.family for card in found] == ["Rivera", "Smith"]
 
@@ -92,10 +92,10 @@ def test_a_reflection_is_due_from_those_who_went_for_a_while(town: Town) -> None
     later = town.at(7, 18)
     with town.database.reading() as session:
         for who in ("Grace", "Luis", "Hoa"):
-            due = cards.to_reflect(session, town.educators[who], later)
+            due = summaries.to_reflect(session, town.educators[who], later)
             assert [card.id for card in due] == ([] if who == "Hoa" else [visit_id])
-        assert cards.to_reflect(session, town.educators["Grace"], later + timedelta(days=31)) == []
+        assert summaries.to_reflect(session, town.educators["Grace"], later + timedelta(days=31)) == []
     with town.session() as session:
         actions.reflect(session, town.actors["Grace"], visit_id, "a", "", "b", later)
     with town.database.reading() as session:
-        assert cards.to_reflect(session, town.educators["Grace"], later) == []
+        assert summaries.to_reflect(session, town.educators["Grace"], later) == []

@@ -6,14 +6,15 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from homevisits import clock
-from homevisits.db import Database
-from homevisits.inbox import actions as inbox
-from homevisits.inbox import queries as today
-from homevisits.messages import optout, packs
+from homevisits.core import clock
+from homevisits.core.db import Database
+from homevisits.core.problems import RulesBroken
+from homevisits.inbox import processing as inbox
+from homevisits.inbox.today import queries as today
 from homevisits.messages.models import InboundText, OutboxText
+from homevisits.messages.recipients import opt_outs
+from homevisits.messages.templates import catalog
 from homevisits.people.models import Caregiver, Educator
-from homevisits.problems import RulesBroken
 from homevisits.visits import actions
 from tests.shell import doors
 from tests.visits.test_actions import arrange, book, visit_of
@@ -101,7 +102,7 @@ def test_a_stop_from_that_phone_ends_texts_there_and_me_says_so(town: Town) -> N
     luis = client_of(town, "Luis")
     luis.post("/me/phone", data={"phone": TYPED})
     with town.session() as session:
-        optout.stop(session, KEPT, "family", NOW, evidence="inbound:1")
+        opt_outs.stop(session, KEPT, "family", NOW, evidence="inbound:1")
     assert to_me(town) == [("staff_reminder", "suppressed")]
     assert "You asked for no texts at this number" in luis.get("/me").text
 
@@ -162,7 +163,7 @@ def test_a_colleague_s_stop_ends_the_reminders_and_a_start_brings_them_back(town
     texts_back(town, "START", "in-2")
     assert said_back(town) == ["stop_confirmed", "start_confirmed"]
     with town.database.reading() as session:
-        assert optout.may_text(session, KEPT)
+        assert opt_outs.may_text(session, KEPT)
 
 
 def test_a_colleague_who_is_also_a_parent_answers_as_the_parent(town: Town) -> None:
@@ -180,6 +181,6 @@ def test_a_colleague_who_is_also_a_parent_answers_as_the_parent(town: Town) -> N
 
 def test_without_an_approved_word_for_it_a_colleague_gets_none(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     client_of(town, "Luis").post("/me/phone", data={"phone": TYPED})
-    monkeypatch.setattr(packs, "has", lambda _language, _template: False)
+    monkeypatch.setattr(catalog, "has", lambda _language, _template: False)
     texts_back(town, "hello")
     assert said_back(town) == []

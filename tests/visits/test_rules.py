@@ -5,13 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from homevisits.core.problems import Problem
 from homevisits.practices.facts import Certificate, Family, Kind, Meeting, Person
-from homevisits.problems import Problem
-from homevisits.visits import life, rules
+from homevisits.visits import rules, states
+from homevisits.visits.labels import _fair
 from homevisits.visits.models import VisitState
-from homevisits.visits.queries.pages import Evidence
+from homevisits.visits.queries.detail import Evidence
 from homevisits.visits.rules import Suits
-from homevisits.visits.words import _fair
 from tests.world import POLICY
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
@@ -195,20 +195,20 @@ ALLOWED = {
 @pytest.mark.parametrize("verb", ALLOWED)
 @pytest.mark.parametrize("state", list(VisitState))
 def test_illegal_jumps_are_refused(verb: str, state: VisitState) -> None:
-    problems = life.may(verb, state)
+    problems = states.may(verb, state)
     assert (problems == []) is (state in ALLOWED[verb])
     assert all(problem.code == "visit_moved_on" for problem in problems)
 
 
 def test_every_verb_and_every_state_has_its_place() -> None:
-    assert set(life.MAY_FOLLOW) == set(ALLOWED)
-    assert set(VisitState) == life.LIVE | life.ENDED
-    assert not life.LIVE & life.ENDED
+    assert set(states.MAY_FOLLOW) == set(ALLOWED)
+    assert set(VisitState) == states.LIVE | states.ENDED
+    assert not states.LIVE & states.ENDED
 
 
 @pytest.mark.parametrize(("coming", "state"), [(0, "proposed"), (1, "proposed"), (2, "scheduled")])
 def test_a_visit_is_arranged_once_both_come(coming: int, state: str) -> None:
-    assert life.when_answered(coming, 2) == state
+    assert states.when_answered(coming, 2) == state
 
 
 def test_a_family_asked_in_anothers_stead_is_next_in_line_and_has_no_number() -> None:

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from homevisits import clock
-from homevisits.visits.texts import Member, Visit, local_day, local_time, plan
+from homevisits.core import clock
+from homevisits.visits.notifications import Member, Visit, local_day, local_time, plan
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
 VISIT = Visit(

@@ -8,15 +8,15 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from homevisits.inbox import queries as inbox
+from homevisits.inbox.today import queries as inbox
 from homevisits.invitations import actions as invitations
-from homevisits.invitations import wanted as invited
+from homevisits.invitations import send_checks as invited
 from homevisits.invitations.models import Answer
 from homevisits.messages import outbox
 from homevisits.messages.models import OutboxText
-from homevisits.messages.texts import PlannedText
+from homevisits.messages.templates.rendering import PlannedText
 from homevisits.people.models import Caregiver, Educator, Family, School, Student
-from homevisits.visits import actions, wanted
+from homevisits.visits import actions, send_checks
 from tests.visits.test_actions import arrange, book, held, texts, visit_of
 from tests.world import Town
 
@@ -40,7 +40,7 @@ def why(town: Town, about: str, at: datetime | None = None) -> dict[str, str | N
     """What the claim is told of each text, by its name; of several of a name the last."""
     with town.database.reading() as session:
         rows = session.scalars(select(OutboxText).where(OutboxText.about == about).order_by(OutboxText.id)).all()
-        check = wanted.text_wanted if about.startswith("visit") else invited.text_wanted
+        check = send_checks.text_wanted if about.startswith("visit") else invited.text_wanted
         return {row.template: check(session, row, at or town.now) for row in rows}
 
 

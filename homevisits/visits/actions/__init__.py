@@ -17,17 +17,17 @@ record         one line of history, the plan of texts, what the database says (u
 =============  =======================================================================================
 """
 
-from homevisits.visits.actions.answer import accept, decline
+from homevisits.visits.actions.apply_withdrawals import tidy
 from homevisits.visits.actions.attest import Said, agree, attest, on_the_way
 from homevisits.visits.actions.book import Wanted, book
 from homevisits.visits.actions.cancel import cancel
-from homevisits.visits.actions.family import Heard, family_answers, tell_time
-from homevisits.visits.actions.look import Offer, Offered, StandIn, check, look, look_again, stand_ins
+from homevisits.visits.actions.family_response import Heard, family_answers, tell_time
+from homevisits.visits.actions.find_times import Offer, Offered, StandIn, check, look, look_again, stand_ins
 from homevisits.visits.actions.move import move
-from homevisits.visits.actions.partner import cannot_come, replace_partner
+from homevisits.visits.actions.partner_response import accept, decline
 from homevisits.visits.actions.reflect import reflect
-from homevisits.visits.actions.remind import give_phone
-from homevisits.visits.actions.tidy import tidy
+from homevisits.visits.actions.reminder_phone import give_phone
+from homevisits.visits.actions.replace_partner import cannot_come, replace_partner
 
 __all__ = [
     "Heard",

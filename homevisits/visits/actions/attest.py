@@ -6,17 +6,18 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor
+from homevisits.core.access import Actor
+from homevisits.core.problems import NotFound, Problem, refuse_if_any
 from homevisits.policies.rules import Policy
 from homevisits.practices import facts
 from homevisits.practices.facts import Kind
 from homevisits.practices.pairs_and_reflection import both_agree, went_together
 from homevisits.practices.trained_and_paid import certified_on_the_day
-from homevisits.problems import NotFound, Problem, refuse_if_any
-from homevisits.visits import life, rules
-from homevisits.visits.actions import record, seats
+from homevisits.visits import rules, states
+from homevisits.visits.actions import effects
+from homevisits.visits.actions import team as seats
 from homevisits.visits.models import Attestation, Visit, VisitState
-from homevisits.visits.queries import gathering
+from homevisits.visits.queries import booking_facts
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Said:
 
 def on_the_way(session: Session, actor: Actor, visit_id: int, now: datetime) -> Visit:
     """We are on our way: the partner sees it. Nobody's location is kept."""
-    visit = gathering.own_visit(session, actor, visit_id)
-    mine = gathering.members_of(session, visit.id)[actor.educator_id or 0]
-    refuse_if_any(life.may("on_the_way", visit.state))
+    visit = booking_facts.own_visit(session, actor, visit_id)
+    mine = booking_facts.members_of(session, visit.id)[actor.educator_id or 0]
+    refuse_if_any(states.may("on_the_way", visit.state))
     mine.on_the_way_at = mine.on_the_way_at or now
     return visit
 
@@ -44,7 +45,7 @@ def attest(session: Session, actor: Actor, visit_id: int, said: Said, policy: Po
     """Say what happened: as the first, or to correct what the other said. Saying the same is agreeing."""
     visit, mine, other = _gather(session, actor, visit_id)
     team = frozenset({visit.lead_id, visit.partner_id})
-    refuse_if_any(life.may("attest", visit.state) + rules.may_attest(visit.starts_at, policy, now))
+    refuse_if_any(states.may("attest", visit.state) + rules.may_attest(visit.starts_at, policy, now))
     refuse_if_any(
         rules.sensible_times(said.started_at, said.ended_at, visit.local_date, visit.timezone, now)
         + rules.place_counts(said.place_type, policy)
@@ -55,16 +56,16 @@ def attest(session: Session, actor: Actor, visit_id: int, said: Said, policy: Po
     entry = _entry(visit, mine, said, now)
     if other is not None and _same(visit, other, said, team, account):
         return _complete(session, actor, visit, other, entry, policy, now)
-    with record.refused_by_the_database(session):
+    with effects.refused_by_the_database(session):
         session.add(entry)
-        record.note(session, visit, "attested" if other is None else "corrected", actor, now)
+        effects.note(session, visit, "attested" if other is None else "corrected", actor, now)
     return visit
 
 
 def agree(session: Session, actor: Actor, visit_id: int, attestation_id: int, policy: Policy, now: datetime) -> Visit:
     """One tap: it was as the other said. `attestation_id` is the account that was read: nothing else is agreed to."""
     visit, mine, other = _gather(session, actor, visit_id)
-    refuse_if_any(life.may("attest", visit.state) + rules.may_attest(visit.starts_at, policy, now))
+    refuse_if_any(states.may("attest", visit.state) + rules.may_attest(visit.starts_at, policy, now))
     if other is None or other.id != attestation_id:
         refuse_if_any([Problem("account_changed", None)])
     assert other is not None
@@ -76,9 +77,9 @@ def agree(session: Session, actor: Actor, visit_id: int, attestation_id: int, po
 
 
 def _gather(session: Session, actor: Actor, visit_id: int) -> tuple[Visit, int, Attestation | None]:
-    visit = gathering.own_visit(session, actor, visit_id)
+    visit = booking_facts.own_visit(session, actor, visit_id)
     pair = (visit.lead_id, visit.partner_id)
-    gathering.hold(session, visit)
+    booking_facts.hold(session, visit)
     if actor.educator_id not in pair:
         raise NotFound
     mine = actor.educator_id
@@ -107,10 +108,10 @@ def _same(visit: Visit, other: Attestation, said: Said, team: frozenset[int], ac
 
 def _certified(session: Session, visit: Visit) -> list[Problem]:
     """On the day of the visit, not of the booking: a certificate may have been withdrawn in between."""
-    members = gathering.members_of(session, visit.id)
+    members = booking_facts.members_of(session, visit.id)
     people = [
-        gathering.with_own_certificate(person, members[person.id].certification_id)
-        for person in gathering.people_facts(session, [visit.lead_id, visit.partner_id])
+        booking_facts.with_own_certificate(person, members[person.id].certification_id)
+        for person in booking_facts.people_facts(session, [visit.lead_id, visit.partner_id])
     ]
     return certified_on_the_day(people, visit.local_date, visit.min_trained)
 
@@ -141,14 +142,14 @@ def _complete(
 ) -> Visit:
     """Both say the same: the visit is held, or nobody was there."""
     entry.agrees_with_id = other.id
-    with record.refused_by_the_database(session):
+    with effects.refused_by_the_database(session):
         session.add(entry)
         session.flush()
-        record.note(session, visit, "agreed", actor, now)
+        effects.note(session, visit, "agreed", actor, now)
         visit.attestation_id = other.id
         visit.state = VisitState.COMPLETED if other.outcome == "met" else VisitState.FAMILY_AWAY
         visit.closed_at = visit.updated_at = now
         session.flush()
         seats.release_all(session, visit)
-        record.plan_texts(session, visit, policy, now)
+        effects.plan_texts(session, visit, policy, now)
     return visit

@@ -8,18 +8,18 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor
 from homevisits.availability import queries as availability
 from homevisits.availability import rules as times
+from homevisits.core.access import Actor
+from homevisits.core.problems import NotFound, Problem, refuse_if_any
 from homevisits.policies.rules import Policy
 from homevisits.practices import hopes_and_dreams
 from homevisits.practices.facts import Kind, Meeting
 from homevisits.practices.pairs_and_reflection import two_adults
-from homevisits.problems import NotFound, Problem, refuse_if_any
 from homevisits.visits import rules
-from homevisits.visits.actions import record, seats
+from homevisits.visits.actions import effects, team
 from homevisits.visits.models import LIVE, Visit, VisitState
-from homevisits.visits.queries import gathering
+from homevisits.visits.queries import booking_facts
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,15 @@ def book(session: Session, actor: Actor, wanted: Wanted, policy: Policy, now: da
     lead_id = actor.educator_id
     if lead_id is None:
         raise NotFound
-    gathering.visits_family(session, actor, wanted.family_id)
-    gathering.lock(session, wanted.family_id, [lead_id, wanted.partner_id])
+    booking_facts.visits_family(session, actor, wanted.family_id)
+    booking_facts.lock(session, wanted.family_id, [lead_id, wanted.partner_id])
     booked = _already(session, actor, wanted)
     if booked is not None and booked.family_id == wanted.family_id and booked.state in LIVE:
         return booked
-    family = gathering.family_at_hand(session, wanted.family_id, now.date())
+    family = booking_facts.family_at_hand(session, wanted.family_id, now.date())
     refuse_if_any(two_adults([lead_id, wanted.partner_id]))
-    gathering.colleague(session, wanted.partner_id, family.school_id)
-    people = gathering.people_facts(session, [lead_id, wanted.partner_id])
+    booking_facts.colleague(session, wanted.partner_id, family.school_id)
+    people = booking_facts.people_facts(session, [lead_id, wanted.partner_id])
     local = wanted.starts_at.astimezone(ZoneInfo(family.timezone))
     kind = wanted.kind or hopes_and_dreams.next_kind(family.facts)
     meeting = Meeting(kind, wanted.starts_at, local.date())
@@ -67,12 +67,12 @@ def book(session: Session, actor: Actor, wanted: Wanted, policy: Policy, now: da
     # A key that was used before (a page gone back to) protects nothing any more; the visit it made is over.
     key = None if booked is not None else _key(actor, wanted)
     visit = _visit(actor, replace(wanted, key=key), family, meeting, local.time(), policy, now)
-    with record.refused_by_the_database(session):
+    with effects.refused_by_the_database(session):
         session.add(visit)
         session.flush()
-        seats.take_both(session, visit, people, policy, now)
-        record.note(session, visit, "booked", actor, now)
-        record.plan_texts(session, visit, policy, now)
+        team.take_both(session, visit, people, policy, now)
+        effects.note(session, visit, "booked", actor, now)
+        effects.plan_texts(session, visit, policy, now)
     return visit
 
 
@@ -87,7 +87,7 @@ def _key(actor: Actor, wanted: Wanted) -> str | None:
 
 
 def _one_at_a_time(session: Session, family_id: int) -> list[Problem]:
-    return [Problem("family_has_a_visit", "family")] if gathering.live_visit(session, family_id) else []
+    return [Problem("family_has_a_visit", "family")] if booking_facts.live_visit(session, family_id) else []
 
 
 def free_then(
@@ -109,7 +109,7 @@ def open_then(session: Session, school_id: int, day: date) -> list[Problem]:
 def _visit(
     actor: Actor,
     wanted: Wanted,
-    family: gathering.FamilyAtHand,
+    family: booking_facts.FamilyAtHand,
     meeting: Meeting,
     start: time,
     policy: Policy,

@@ -4,14 +4,14 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor
+from homevisits.core.access import Actor
+from homevisits.core.problems import refuse_if_any
 from homevisits.policies.rules import Policy
-from homevisits.problems import refuse_if_any
-from homevisits.visits import life
-from homevisits.visits.actions import record
-from homevisits.visits.actions.family import end
+from homevisits.visits import states
+from homevisits.visits.actions import effects
+from homevisits.visits.actions.family_response import end
 from homevisits.visits.models import Visit, VisitState
-from homevisits.visits.queries import gathering
+from homevisits.visits.queries import booking_facts
 
 
 def cancel(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
@@ -19,11 +19,11 @@ def cancel(session: Session, actor: Actor, visit_id: int, policy: Policy, now: d
 
     A family's own cancelling is an answer of the family (`family_answers`), also when a person records it.
     """
-    visit = gathering.visit_of(session, actor, visit_id)
-    gathering.hold(session, visit)
-    refuse_if_any(life.may("cancel", visit.state) + gathering.still_going(session, actor, visit))
-    with record.refused_by_the_database(session):
+    visit = booking_facts.visit_of(session, actor, visit_id)
+    booking_facts.hold(session, visit)
+    refuse_if_any(states.may("cancel", visit.state) + booking_facts.still_going(session, actor, visit))
+    with effects.refused_by_the_database(session):
         end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
-        record.note(session, visit, "cancelled", actor, now)
-        record.plan_texts(session, visit, policy, now)
+        effects.note(session, visit, "cancelled", actor, now)
+        effects.plan_texts(session, visit, policy, now)
     return visit

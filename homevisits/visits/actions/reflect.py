@@ -5,20 +5,20 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from homevisits.access import Actor
+from homevisits.core.access import Actor
+from homevisits.core.problems import NotFound, Problem, refuse_if_any
 from homevisits.practices.pairs_and_reflection import nothing_written_during
-from homevisits.problems import NotFound, Problem, refuse_if_any
 from homevisits.visits import rules
-from homevisits.visits.actions import record
+from homevisits.visits.actions import effects
 from homevisits.visits.models import Attestation, Reflection, Visit, VisitState
-from homevisits.visits.queries import gathering
+from homevisits.visits.queries import booking_facts
 
 
 def reflect(
     session: Session, actor: Actor, visit_id: int, learned: str, strengths: str, will_do: str, now: datetime
 ) -> Visit:
     """Write, or write again, one's own reflection on a visit both attested."""
-    visit = gathering.own_visit(session, actor, visit_id)
+    visit = booking_facts.own_visit(session, actor, visit_id)
     if actor.educator_id not in (visit.lead_id, visit.partner_id):
         raise NotFound
     checked_out = session.scalar(select(func.min(Attestation.at)).where(Attestation.visit_id == visit.id))
@@ -34,5 +34,5 @@ def reflect(
         mine = Reflection(visit_id=visit.id, educator_id=actor.educator_id)
         session.add(mine)
     mine.learned, mine.strengths, mine.will_do, mine.at = learned.strip(), strengths.strip(), will_do.strip(), now
-    record.note(session, visit, "reflected", actor, now)
+    effects.note(session, visit, "reflected", actor, now)
     return visit

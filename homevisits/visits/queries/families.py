@@ -9,14 +9,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Date, Row, Select, and_, bindparam, exists, func, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
-from homevisits.access import Actor
 from homevisits.availability.models import Commitment
-from homevisits.db import Key, Moment
+from homevisits.core.access import Actor
+from homevisits.core.db import Key, Moment
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.invitations.queries import counts_for_standing
 from homevisits.people.models import Educator, Enrollment, Family, OptIn, Person, School, Student, Teaching
 from homevisits.visits.models import Visit, VisitMember
-from homevisits.visits.queries.cards import LIVE_NOW, OUT, REACH
+from homevisits.visits.queries.summaries import LIVE_NOW, OUT, REACH
 from homevisits.visits.rules import Suits, shared_language
 
 

@@ -2,16 +2,14 @@
 
 from flask import Blueprint
 
-from homevisits.visits import words
+from homevisits.visits import labels
 
 bp = Blueprint("visits", __name__)
 
 
 @bp.app_context_processor
 def _words() -> dict[str, object]:
-    return {"visit_words": words}
+    return {"visit_words": labels}
 
 
-from homevisits.visits.web import afterwards, leave, mine, office, remind, visit  # noqa: E402 - the pages add themselves to bp
-
-__all__ = ["afterwards", "bp", "leave", "mine", "office", "remind", "visit"]
+from homevisits.visits.web import after_visit, my_day, office, opt_out, reminder_phone, visit  # noqa: E402, F401 - each module adds its routes to bp

@@ -9,9 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from homevisits.pages import actor, done, now, reading, settings, transaction
-from homevisits.problems import Problem, RulesBroken
-from homevisits.visits import actions, forms, life
+from homevisits.core.problems import Problem, RulesBroken
+from homevisits.visits import actions, forms, states
+from homevisits.web.pages import actor, done, now, reading, settings, transaction
 
 ANSWERS = ("confirmed", "other_time", "not_now", "call_me")
 BY = ("phone", "in_person", "paper")
@@ -44,7 +44,7 @@ class Side:
         """Back to the visit's page when this cannot be done to it any more: an old link, a second tap."""
         with reading() as session:
             page = self.read(session, visit_id)
-        return self.back(visit_id) if life.may(verb, page.card.state) else None
+        return self.back(visit_id) if states.may(verb, page.card.state) else None
 
 
 def cancel(side: Side, visit_id: int) -> ResponseReturnValue:

@@ -6,12 +6,13 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from homevisits.access import Permission
-from homevisits.pages import actor, allow, now, reading, settings
-from homevisits.problems import Problem
-from homevisits.visits import life, words
-from homevisits.visits.queries import cards, pages
+from homevisits.core.access import Permission
+from homevisits.core.problems import Problem
+from homevisits.visits import labels
+from homevisits.visits import states as life
+from homevisits.visits.queries import detail, summaries
 from homevisits.visits.web import bp, change
+from homevisits.web.pages import actor, allow, now, reading, settings
 
 VIEWS = ("ahead", "past")
 
@@ -24,10 +25,10 @@ def all_visits() -> str:
     view = view if view in VIEWS else "ahead"
     with reading() as session:
         if view == "ahead":
-            first, last, states = now() - cards.REACH, now() + timedelta(days=400), tuple(sorted(life.LIVE))
+            first, last, states = now() - summaries.REACH, now() + timedelta(days=400), tuple(sorted(life.LIVE))
         else:
             first, last, states = now() - timedelta(days=60), now(), tuple(sorted(life.ENDED))
-        rows = cards.of_schools(session, actor(), first, last, states)
+        rows = summaries.of_schools(session, actor(), first, last, states)
     if view == "past":
         rows.reverse()
     return render_template("visits/office_list.html", rows=rows, view=view, now=now())
@@ -42,16 +43,16 @@ def office_page(visit_id: int) -> str:
 
 def _shown(visit_id: int, problems: list[Problem]) -> str:
     with reading() as session:
-        page = pages.office_page(session, actor(), visit_id, settings().policy)
+        page = detail.office_page(session, actor(), visit_id, settings().policy)
     return render_template(
-        "visits/office.html", page=page, card=page.card, marks=words.marks(page), problems=problems, now=now()
+        "visits/office.html", page=page, card=page.card, marks=labels.marks(page), problems=problems, now=now()
     )
 
 
 SIDE = change.Side(
     office=True,
     endpoint="visits.office_page",
-    read=lambda session, visit_id: pages.office_page(session, actor(), visit_id, settings().policy),
+    read=lambda session, visit_id: detail.office_page(session, actor(), visit_id, settings().policy),
     shown=_shown,
 )
 

@@ -4,12 +4,12 @@ from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from homevisits.access import Permission
-from homevisits.pages import actor, allow, done, now, reading, settings, transaction
-from homevisits.problems import NotFound, Problem, RulesBroken
-from homevisits.visits import actions, words
-from homevisits.visits.queries import pages
+from homevisits.core.access import Permission
+from homevisits.core.problems import NotFound, Problem, RulesBroken
+from homevisits.visits import actions, labels
+from homevisits.visits.queries import detail
 from homevisits.visits.web import bp, change
+from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
 
 
 @bp.get("/visits/<int:visit_id>")
@@ -27,7 +27,7 @@ def visit_page(visit_id: int) -> ResponseReturnValue:
 def shown(visit_id: int, problems: list[Problem]) -> str:
     """The visit's page, with what stood against the last tap."""
     with reading() as session:
-        page = pages.visit_page(session, actor(), visit_id, settings().policy, now())
+        page = detail.visit_page(session, actor(), visit_id, settings().policy, now())
     me = page.card.me(actor().educator_id)
     return render_template(
         "visits/visit.html",
@@ -37,7 +37,7 @@ def shown(visit_id: int, problems: list[Problem]) -> str:
         other=page.card.other(actor().educator_id),
         my_account=page.account_of(me.id),
         other_account=page.account_of(page.card.other(me.id).id),
-        marks=words.marks(page),
+        marks=labels.marks(page),
         problems=problems,
         now=now(),
     )
@@ -46,7 +46,7 @@ def shown(visit_id: int, problems: list[Problem]) -> str:
 SIDE = change.Side(
     office=False,
     endpoint="visits.visit_page",
-    read=lambda session, visit_id: pages.visit_page(session, actor(), visit_id, settings().policy, now()),
+    read=lambda session, visit_id: detail.visit_page(session, actor(), visit_id, settings().policy, now()),
     shown=shown,
 )
 

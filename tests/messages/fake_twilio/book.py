@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import format_datetime
 
-from homevisits.messages.segments import segments
+from homevisits.messages.templates.segments import segments
 
 E164 = re.compile(r"\+[1-9]\d{6,14}")
 FINAL = frozenset({"delivered", "undelivered", "failed", "canceled", "read"})

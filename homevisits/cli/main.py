@@ -1,0 +1,211 @@
+"""The command homevisits: each command finds its settings and database, calls one function, says what came of it."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from homevisits import migrate
+from homevisits.cli.output import Answer, Failure, Group, command, house
+from homevisits.cli.texts import texts
+from homevisits.cli.users import user
+from homevisits.core import clock
+from homevisits.core.db import Database
+from homevisits.core.settings import Settings, load
+from homevisits.people.importing.apply import Report
+from homevisits.people.importing.csv_reader import Finding
+
+# Whether it exists is the import's to say: --json answers with an object then, too.
+PATH = click.Path(path_type=Path)
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="homevisits")
+def main() -> None:
+    """Relational home visits: for a district, its teachers' union and its families.
+
+    Settings come from config/defaults.toml, the file named by HOMEVISITS_CONFIG, and HOMEVISITS_* in the environment.
+    """
+
+
+@command(main)
+@click.option("--port", default=8077, show_default=True, help="Where to serve, on this machine only.")
+@click.option("--reset", is_flag=True, help="Start over with a new sample district.")
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("demo-data"), show_default=True)
+def demo(port: int, reset: bool, folder: Path) -> Answer:
+    """Run a sample district on this machine: web, worker, a family's phone and a clock to jump with."""
+    from homevisits.demo import run  # loads the generator and every page: heavy
+
+    quiet = click.get_current_context().params["as_json"]
+    document = {"address": f"http://127.0.0.1:{port}/", "folder": str(folder)}
+    say = partial(click.echo, err=quiet)
+    return Answer(document, then=lambda: run.start(folder, port, reset=reset, say=say))
+
+
+@command(main)
+@click.option("--bind", help="Host and port, in place of the setting.")
+def serve(bind: str | None) -> Answer:
+    """Serve the pages (gunicorn, with the processes and threads of the settings)."""
+    from homevisits.server import serve as run  # gunicorn and every page: heavy
+
+    with house(**({"bind": bind} if bind else {})) as (settings, _database):
+        return Answer(
+            {"serving": settings.bind, "public_url": settings.public_url},
+            f"Serving {settings.public_url} on {settings.bind}",
+            then=lambda: run(settings),
+        )
+
+
+@command(main)
+def worker() -> Answer:
+    """Run the worker: sends texts that are due, writes pay lines. One is enough; several do no harm."""
+    from homevisits.worker import run  # the scheduler and the carriers: heavy
+
+    with house() as (settings, _database):
+        return Answer(
+            {"working": True, "carrier": settings.carrier},
+            f"Working (texts go by {settings.carrier})",
+            then=lambda: run(settings),
+        )
+
+
+@command(main, name="migrate")
+@click.option("--to", default="head", show_default=True, help="A revision; `base` removes every table.")
+def migrate_(to: str) -> Answer:
+    """Bring the database to the shape this version expects."""
+    database = Database(load().database_url)
+    try:
+        before = migrate.current(database)
+        (migrate.downgrade if to == "base" else migrate.upgrade)(database, to)
+        after = migrate.current(database)
+    finally:
+        database.dispose()
+    said = f"The database is at {after}." if before == after else f"The database went from {before} to {after}."
+    return Answer({"from": before, "to": after}, said)
+
+
+@main.group(cls=Group, name="import")
+def import_() -> None:
+    """Bring in the district's files: all of a file, or nothing of it."""
+
+
+def _found(path: Path, name: str) -> Path:
+    """`path`, or the folder `name` in it when a district's whole delivery was named, which holds one folder a kind."""
+    whole = path.is_dir() and (path / name).is_dir() and not any(path.glob("*.csv"))
+    return path / name if whole else path
+
+
+def _imported(path: Path, bring_in: Callable[[Database, Settings], Any]) -> Answer:
+    if not path.exists():
+        return Answer.of_import(Report({}, (Finding(str(path), None, None, "package_missing"),)))
+    with house() as (settings, database):
+        report = bring_in(database, settings)
+    return Answer.of_import(report)
+
+
+@command(import_)
+@click.argument("path", type=PATH)
+def oneroster(path: Path) -> Answer:
+    """Bring in a roster: a folder or zip of OneRoster 1.1 CSV files."""
+    from homevisits.people.importing.apply import import_oneroster
+
+    return _imported(
+        path,
+        lambda database, s: import_oneroster(database, _found(path, "oneroster"), clock.now(), timezone=s.timezone),
+    )
+
+
+@command(import_)
+@click.argument("path", type=PATH)
+def supplement(path: Path) -> Answer:
+    """Bring in what OneRoster has no column for: home languages and addresses."""
+    from homevisits.people.importing.supplement import import_supplement
+
+    return _imported(path, lambda database, _s: import_supplement(database, _found(path, "supplement")))
+
+
+@command(import_)
+@click.argument("path", type=PATH)
+def attendance(path: Path) -> Answer:
+    """Bring in attendance: codes, school days, absences, last year's totals."""
+    from homevisits.attendance.importing import import_attendance
+
+    return _imported(path, lambda database, _s: import_attendance(database, _found(path, "attendance"), clock.now()))
+
+
+@command(import_)
+@click.argument("path", type=PATH)
+def demographics(path: Path) -> Answer:
+    """Bring in traits, kept apart for the fairness test: demographics.csv, or the supplement's English learners."""
+    from homevisits.demographics.importing import import_demographics
+
+    return _imported(path, lambda database, _s: import_demographics(database, _found(path, "oneroster")))
+
+
+@command(main)
+@click.option("--school", required=True, help="The school's id in the roster.")
+@click.option("--grade", help="Only this grade.")
+@click.option("--class", "class_", help="Only this class, by its id in the roster.")
+@click.option(
+    "--method", type=click.Choice(["everyone", "random", "stratified"]), default="everyone", show_default=True
+)
+@click.option("--count", type=click.IntRange(min=1), help="How many households to draw.")
+@click.option("--seed", default="", help="Drawn in public, say by dice; without it one is made.")
+@click.option("--reason", default="", help="Why it is drawn again, when there is a draw already.")
+def draw(
+    school: str, grade: str | None, class_: str | None, method: str, count: int | None, seed: str, reason: str
+) -> Answer:
+    """Draw the order in which families are asked, for a school, a grade or a class."""
+    from homevisits.draws import actions, queries
+    from homevisits.draws.rules import Method
+
+    if grade and class_:
+        raise Failure("usage", "Name a grade or a class, not both.", exit_code=2)
+    with house() as (_settings, database), database.transaction() as session:
+        school_id, scope, value = queries.named(session, school, grade, class_)
+        wanted = actions.Wanted(school_id, scope, value, Method(method), count, seed, reason)
+        made = actions.draw(session, None, wanted, clock.now())
+        document = {
+            "draw": made.id,
+            "seed": made.seed,
+            "method": made.method,
+            "drawn": made.wanted,
+            "roster_sha256": made.roster_sha256,
+            "selected_sha256": made.selected_sha256,
+            "allocation": json.loads(made.allocation),
+            "households": queries.households_drawn(session, made.id),
+        }
+    return Answer(document, f"Draw {made.id}: {made.wanted} households with seed {made.seed}. {made.selected_sha256}")
+
+
+@main.group(cls=Group)
+def export() -> None:
+    """Hand something to another system."""
+
+
+@command(export)
+@click.option("--from", "first", type=DAY, required=True, help="First day, as 2026-10-01.")
+@click.option("--to", "last", type=DAY, required=True, help="Last day.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write; without it the file is printed.")
+def payroll(first: datetime, last: datetime, out: Path | None) -> Answer:
+    """The payroll file of a period: approved lines only. The same period again gives the same bytes."""
+    from homevisits.pay.export_payroll import export_payroll
+
+    with house() as (_settings, database), database.transaction() as session:
+        made = export_payroll(session, None, first.date(), last.date(), clock.now())
+        content, sha256, number = made.content, made.sha256, made.id
+    if out:
+        out.write_bytes(content)
+    document = {"export": number, "sha256": sha256, "bytes": len(content), "file": str(out) if out else None}
+    if not out:
+        document["content"] = content.decode("utf-8")
+    return Answer(document, f"{out}: {len(content)} bytes, {sha256}" if out else content.decode("utf-8").rstrip("\r\n"))
+
+
+main.add_command(user)
+main.add_command(texts)

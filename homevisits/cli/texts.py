@@ -1,0 +1,135 @@
+"""The commands `homevisits texts ...`: what families are sent, in which languages, how long it is, who approved it."""
+
+from typing import Any
+
+import click
+
+from homevisits.cli.output import Answer, Failure, Group, command
+from homevisits.core import clock
+from homevisits.core.settings import for_texts, load
+from homevisits.messages import labels
+from homevisits.messages.providers import callback_token
+from homevisits.messages.templates import catalog, lint
+from homevisits.messages.templates.segments import segments as count
+
+
+@click.group(cls=Group)
+def texts() -> None:
+    """The texts families are sent: length, rules, approval. A district's own lie in the folder texts_folder names."""
+
+
+@command(texts)
+@click.argument("text")
+def segments(text: str) -> Answer:
+    """How TEXT travels: encoding, parts it is billed as, characters. Write -- before a text."""
+    found = count(text)
+    document = {"encoding": found.encoding, "segments": found.segments, "characters": found.characters}
+    return Answer(document, f"{found.encoding}, {_parts(found.segments)}, {found.characters} characters")
+
+
+@command(texts)
+def check() -> Answer:
+    """Hold every text in every language to the rules. Drafts that are too long are found here, not by a family."""
+    catalog.use(*for_texts())
+    found = [
+        {"language": pack.language, "text": text.name, "code": code, "reason": str(labels.FAULTS[code])}
+        for pack in map(catalog.pack, catalog.languages())
+        for text in pack.texts
+        if text.state != "missing"
+        for code in _faults(pack, text.name)
+    ]
+    total = sum(len(catalog.templates(language)) for language in catalog.languages())
+    lines = [f"{one['language']}/{one['text']}: {one['reason']}" for one in found]
+    lines.append(f"{total} texts, {len(found)} to be changed." if found else f"{total} texts keep the rules.")
+    return Answer({"texts": total, "faults": found}, "\n".join(lines), 1 if found else 0)
+
+
+@command(texts)
+def kannel() -> Answer:
+    """The address to give Kannel for texts that families send: post-url of its group sms-service. It is a secret."""
+    settings = load()
+    if not settings.kannel_secret:
+        raise Failure("no_secret", "Kannel has no secret: set kannel_secret.")
+    word = callback_token.mac(settings.kannel_secret, callback_token.INBOUND)
+    address = f"{settings.public_url.rstrip('/')}/kannel/inbound/{word}?id=%I&from=%p&to=%P"
+    return Answer({"post_url": address}, f'post-url = "{address}"')
+
+
+@command(texts, name="list")
+def list_() -> Answer:
+    """The state of each text in each language, with its parts in the worst case."""
+    catalog.use(*for_texts())
+    document, lines = [], []
+    for pack in map(catalog.pack, catalog.languages()):
+        rows = [_row(pack, text) for text in pack.texts]
+        document.append(
+            {"language": pack.language, "name": pack.name, "letters": pack.letters, "sent": pack.ready, "texts": rows}
+        )
+        lines.append(f"{pack.language}  {pack.name}: {'sent' if pack.ready else 'not sent'}, letters {pack.letters}")
+        lines += [f"    {row['text']:<24} {row['parts']} parts  {_state(row)}" for row in rows]
+    return Answer({"languages": document}, "\n".join(lines))
+
+
+@command(texts)
+@click.argument("language")
+@click.argument("names", nargs=-1)
+@click.option("--by", required=True, help="Who approves: a name and what makes them a judge of the language.")
+@click.option("--note", default="", help="What they said about it.")
+def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Answer:
+    """Write down that a speaker of LANGUAGE read the texts NAMES (none: all) as they are, and approves them."""
+    catalog.use(*for_texts())
+    if language not in catalog.languages():
+        raise Failure("language", f"There is no pack {language}. There are: {', '.join(catalog.languages())}", 2)
+    if not by.strip():
+        raise Failure("by", "Say who approves them.", 2)
+    chosen, pack = names or catalog.templates(language), catalog.pack(language)
+    unknown = sorted(set(chosen) - set(catalog.templates(language)))
+    if unknown:
+        raise Failure("text", f"There is no text {', '.join(unknown)} in {language}.", 2)
+    for name in chosen:
+        faults = _faults(pack, name)
+        if faults:
+            raise Failure("rules", f"{language}/{name}: {labels.FAULTS[faults[0]]}")
+    catalog.approve(language, tuple(chosen), by.strip(), clock.now().date(), note.strip())
+    ready = catalog.pack(language).ready
+    said = "The language is sent now." if ready else "Other texts of the language wait still."
+    where = catalog.own_folder()
+    kept = f" Their words are kept in {where / language}." if where else ""
+    document = {
+        "language": language,
+        "approved": sorted(chosen),
+        "sent": ready,
+        "folder": str(where) if where else None,
+    }
+    return Answer(document, f"{len(chosen)} texts. {said}{kept}")
+
+
+def _faults(pack: catalog.Pack, name: str) -> list[str]:
+    words = catalog.source(pack.language, name)
+    english = catalog.source(catalog.BASE, name) if name in catalog.templates(catalog.BASE) else words
+    return lint.faults(words, english, pack.language, pack.letters, name)
+
+
+def _row(pack: catalog.Pack, text: catalog.Text) -> dict[str, Any]:
+    travels = lint.longest(text.words, pack.language, pack.letters)
+    approval = text.approval
+    return {
+        "text": text.name,
+        "state": text.state,
+        "by": approval.by if approval else None,
+        "on": approval.on.isoformat() if approval else None,
+        "own": text.own,
+        "needed": text.needed,
+        "encoding": travels.encoding,
+        "parts": travels.segments,
+    }
+
+
+def _state(row: dict[str, Any]) -> str:
+    said = str(labels.STATES[row["state"]])
+    own = ", the district's own" if row["own"] else ""
+    return f"{said} by {row['by']} on {row['on']}{own}" if row["state"] == "approved" else said + own
+
+
+def _parts(number: int) -> str:
+    return "1 segment" if number == 1 else f"{number} segments"

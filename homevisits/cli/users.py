@@ -1,0 +1,102 @@
+"""The commands `homevisits user ...`: who may sign in, as what, and where."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from homevisits.cli.output import Answer, Group, command, house
+from homevisits.core.access import Role
+
+
+@click.group(cls=Group)
+def user() -> None:
+    """Who may sign in, and as what."""
+
+
+ROLE = click.Choice([role.value for role in Role])
+
+
+@command(user)
+@click.argument("email")
+@click.option("--name", required=True)
+@click.option("--role", type=ROLE, required=True)
+@click.option("--school", help="The school's id in the roster; without it: the whole district.")
+@click.option("--educator", help="The educator's id in the roster, for those who visit.")
+@click.option("--language", type=click.Choice(["en", "es"]), default="en", show_default=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password; without it one is made and printed.")
+def add(
+    email: str, name: str, role: str, school: str | None, educator: str | None, language: str, password_stdin: bool
+) -> Answer:
+    """Make an account."""
+    from homevisits.people import accounts
+
+    given = _typed() if password_stdin else None
+    wanted = accounts.NewAccount(email, name, Role(role), school, educator, language, given)
+    with house() as (_settings, database), database.transaction() as session:
+        made = accounts.add(session, wanted)
+    lines = f"{email} can sign in." + (f" Password: {made}  (it is shown only now)" if made else "")
+    return Answer({"email": email, "role": role, "password": made}, lines)
+
+
+@command(user, name="list")
+def list_() -> Answer:
+    """Every account and its roles."""
+    from homevisits.people import accounts
+
+    with house() as (_settings, database), database.reading() as session:
+        rows = accounts.listed(session)
+    lines = "\n".join(f"{r.email}  {r.name}  {', '.join(r.grants)}{'' if r.active else '  (closed)'}" for r in rows)
+    document = [{"email": r.email, "name": r.name, "active": r.active, "grants": list(r.grants)} for r in rows]
+    return Answer({"accounts": document}, lines or "There is no account yet. See: homevisits user add --help")
+
+
+def _typed() -> str:
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _changed(email: str, change: Callable[..., None], *values: Any, **named: Any) -> Answer:
+    with house() as (_settings, database), database.transaction() as session:
+        change(session, email, *values, **named)
+    return Answer({"email": email, "changed": True}, f"{email}: done.")
+
+
+@command(user)
+@click.argument("email")
+@click.option("--role", type=ROLE, required=True)
+@click.option("--school", help="The school's id in the roster; without it: the whole district.")
+def grant(email: str, role: str, school: str | None) -> Answer:
+    """Give an account one more role."""
+    from homevisits.people import accounts
+
+    return _changed(email, accounts.grant, Role(role), school)
+
+
+@command(user)
+@click.argument("email")
+@click.option("--role", type=ROLE, required=True)
+def revoke(email: str, role: str) -> Answer:
+    """Take a role away."""
+    from homevisits.people import accounts
+
+    return _changed(email, accounts.revoke, Role(role))
+
+
+@command(user)
+@click.argument("email")
+def password(email: str) -> Answer:
+    """Set a password, read from standard input; ends the account's sessions."""
+    from homevisits.people import signin
+
+    return _changed(email, signin.set_password, _typed())
+
+
+@command(user)
+@click.argument("email")
+@click.option("--open", "active", is_flag=True, help="Open it again.")
+def close(email: str, active: bool) -> Answer:
+    """Close an account and end its sessions; what it did stays on record."""
+    from homevisits.people import accounts
+
+    return _changed(email, accounts.close, active=active)

@@ -1,0 +1,126 @@
+"""The people one can be in the demo, and the accounts of everyone else who acts in its past."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Text, func, insert, select
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.orm import Session
+
+from homevisits.core.access import Actor, Role
+from homevisits.demo.sample import names
+from homevisits.draws.models import Draw
+from homevisits.people import signin
+from homevisits.people.models import Account, AccountGrant, Educator, School, Teaching
+
+MAIL = "cottonwood.example.org"
+TEACHER, PARTNER, COORDINATOR, UNION, LEAD = "teacher", "partner", "coordinator", "union", "lead"
+CAST = (TEACHER, PARTNER, COORDINATOR, UNION, LEAD)
+COORDINATORS = ("Marisol Treviño", "Dean Whitlock", "Amina Farole", "Grace Lindqvist")
+HOME_SCHOOL = names.SCHOOLS[0][0]
+"""The school of the story."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """Someone one can be with one click."""
+
+    part: str
+    account_id: int
+    epoch: int
+    name: str
+
+
+def address(part: str) -> str:
+    """The sign-in name of a part."""
+    return f"{part}@{MAIL}"
+
+
+def make_accounts(session: Session) -> None:
+    """An account for every educator, a site coordinator for every school, the union's coordinator, the lead."""
+    story = _teachers_of_the_story(session)
+    staff = session.scalars(select(Educator).where(Educator.employee_group != "administrator").order_by(Educator.id))
+    for one in staff:
+        mail = address(story[one.id]) if one.id in story else str(one.email)
+        name = f"{one.given_name} {one.family_name}"
+        _account(session, mail, name, [(Role.EDUCATOR, one.school_id)], one.id)
+    for school, name in zip(session.scalars(select(School).order_by(School.id)), COORDINATORS, strict=True):
+        mail = address(COORDINATOR) if school.source_id == HOME_SCHOOL else address(f"{COORDINATOR}.{school.source_id}")
+        _account(session, mail, name, [(Role.SITE_COORDINATOR, school.id)])
+    _account(session, address(UNION), "Lorraine Okafor", [(Role.UNION_COORDINATOR, None)])
+    _account(session, address(LEAD), "Daniel Reyes-Hart", [(Role.DISTRICT_LEAD, None)])
+
+
+def _teachers_of_the_story(session: Session) -> dict[int, str]:
+    """The first two teachers of the story's school."""
+    found = (
+        select(Educator.id)
+        .join(School, School.id == Educator.school_id)
+        .where(School.source_id == HOME_SCHOOL, Educator.id.in_(select(Teaching.educator_id)))
+        .order_by(Educator.id)
+        .limit(2)
+    )
+    return dict(zip(session.scalars(found), (TEACHER, PARTNER), strict=True))
+
+
+def _account(
+    session: Session, mail: str, name: str, roles: list[tuple[Role, int | None]], educator: int | None = None
+) -> None:
+    account = Account(email=mail, name=name, password_hash=None, educator_id=educator, language="en")
+    session.add(account)
+    session.flush()
+    rows = [{"account_id": account.id, "role": role.value, "school_id": school} for role, school in roles]
+    session.execute(insert(AccountGrant), rows)
+
+
+def members(session: Session) -> dict[str, Member]:
+    """Everyone one can be, by part."""
+    wanted = {address(part): part for part in CAST}
+    found = session.execute(
+        select(Account.email, Account.id, Account.session_epoch, Account.name).where(Account.email.in_(wanted))
+    )
+    cast = {wanted[email]: Member(wanted[email], key, epoch, name) for email, key, epoch, name in found}
+    return {part: cast[part] for part in CAST if part in cast}
+
+
+def actors(session: Session) -> dict[int, Actor]:
+    """The actor of each educator, by the educator's id: who acts in the demo's past."""
+    found = session.execute(
+        select(Account.educator_id, Account.id, Account.session_epoch).where(Account.educator_id.is_not(None))
+    )
+    made = {educator: signin.actor_of(session, key, epoch) for educator, key, epoch in found.all()}
+    return {int(educator): who for educator, who in made.items() if who is not None and educator is not None}
+
+
+def actor_named(session: Session, mail: str) -> Actor:
+    """The actor with a sign-in name of the demo."""
+    key, epoch = session.execute(select(Account.id, Account.session_epoch).where(Account.email == mail)).one()
+    who = signin.actor_of(session, key, epoch)
+    assert who is not None
+    return who
+
+
+def story(session: Session) -> tuple[Actor, Actor]:
+    """The teacher and the partner of the story."""
+    return actor_named(session, address(TEACHER)), actor_named(session, address(PARTNER))
+
+
+def story_draw(session: Session) -> int | None:
+    """The newest draw for the class of the story's teacher: among all draws of the school, the one to go on with."""
+    classes = (
+        select(sql_cast(Teaching.class_id, Text))
+        .join(Account, Account.educator_id == Teaching.educator_id)
+        .where(Account.email == address(TEACHER))
+    )
+    return session.scalar(select(func.max(Draw.id)).where(Draw.scope == "class", Draw.scope_value.in_(classes)))
+
+
+def coordinators(session: Session) -> dict[int, Actor]:
+    """The site coordinator of each school, by the school's id."""
+    found = (
+        select(AccountGrant.school_id, Account.email)
+        .join(Account, Account.id == AccountGrant.account_id)
+        .where(AccountGrant.role == Role.SITE_COORDINATOR.value, AccountGrant.school_id.is_not(None))
+        .order_by(AccountGrant.school_id)
+    )
+    rows = session.execute(found).all()
+    return {school: actor_named(session, mail) for school, mail in rows if school is not None}

@@ -1,0 +1,72 @@
+"""The sample's attendance: a propensity of each child, a calendar with breaks, a little better after a visit. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from random import Random
+
+from homevisits.demo.sample.district import District
+
+CODES = (
+    ("A", "Absent, unexcused", "Unexcused Absence", "1", "1.0"),
+    ("E", "Absent, excused", "Excused Absence", "1", "1.0"),
+    ("H", "Half a day absent", "Excused Absence", "1", "0.5"),
+    ("T", "Late", "Tardy", "0", "0"),
+)
+HOLIDAYS = ((9, 7), (10, 12), (11, 11), (1, 18), (2, 15), (5, 31))
+AFTER_A_VISIT = 0.75
+"""How much rarer absences become in the sample after a visit; real effects are smaller and not so sure."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Every day of the year so far and whether school was held; absences; last year's totals."""
+
+    calendar: tuple[tuple[date, bool], ...]
+    absences: tuple[tuple[str, date, str], ...]
+    prior: tuple[tuple[str, int, int], ...]
+
+
+def make(district: District, begins: date, today: date, visited: Mapping[str, date]) -> Record:
+    """Attendance from the day the year `begins` to the day before `today`; `visited`: student number -> first visit."""
+    chance = Random(f"homevisits:absences:{district.seed}")  # noqa: S311 - a sample, nothing secret
+    calendar = tuple(_calendar(begins, today))
+    school_days = [day for day, held in calendar if held]
+    absences: list[tuple[str, date, str]] = []
+    prior: list[tuple[str, int, int]] = []
+    for home in district.homes:
+        of_home = chance.expovariate(1 / 0.035)
+        for child in home.children:
+            usual = min(0.01 + of_home * 0.7 + chance.expovariate(1 / 0.02), 0.4)
+            if child.grade != "KG":
+                prior.append((child.number, 176, min(round(176 * usual * chance.uniform(0.7, 1.3)), 120)))
+            absences.extend(_of_child(chance, child.number, usual, school_days, visited.get(child.number)))
+    absences.sort()
+    return Record(calendar, tuple(absences), tuple(prior))
+
+
+def _calendar(begins: date, today: date) -> Iterator[tuple[date, bool]]:
+    day = begins
+    while day < min(today, begins + timedelta(days=285)):
+        yield day, day.weekday() < 5 and not is_day_off(day)
+        day += timedelta(days=1)
+
+
+def is_day_off(day: date) -> bool:
+    """Whether no school is held on a day that is not a weekend."""
+    thanksgiving = day.month == 11 and day.weekday() in (3, 4) and 22 <= day.day <= 29
+    winter = (day.month == 12 and day.day >= 21) or (day.month == 1 and day.day <= 4)
+    spring = day.month == 3 and 22 <= day.day <= 26
+    return (day.month, day.day) in HOLIDAYS or thanksgiving or winter or spring
+
+
+def _of_child(
+    chance: Random, number: str, usual: float, days: list[date], visited: date | None
+) -> Iterator[tuple[str, date, str]]:
+    for day in days:
+        rate = usual * AFTER_A_VISIT if visited and day > visited else usual
+        throw = chance.random()
+        if throw < rate:
+            yield number, day, chance.choices(("A", "E", "H"), (45, 45, 10))[0]
+        elif throw > 0.985:
+            yield number, day, "T"

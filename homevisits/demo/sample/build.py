@@ -1,0 +1,130 @@
+"""Makes the demo's database: the sample district through the importers, then its life so far."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import Any
+
+from sqlalchemy import event, func, insert, select
+
+from homevisits import migrate
+from homevisits.attendance.importing import import_attendance
+from homevisits.core import clock
+from homevisits.core.db import Database
+from homevisits.core.settings import Settings
+from homevisits.demo import accounts
+from homevisits.demo.sample import absences, files, first_days, history, names, pay_periods
+from homevisits.demo.sample import district as sample
+from homevisits.demo.sample.timeline import Past
+from homevisits.demo.settings import Folder, settings_of
+from homevisits.messages.models import OutboxText
+from homevisits.messages.senders import selection
+from homevisits.messages.templates import catalog
+from homevisits.people.importing.apply import Report, import_oneroster
+from homevisits.people.importing.supplement import import_supplement
+from homevisits.people.models import District
+from homevisits.visits.models import Visit
+
+SEED = "cottonwood"
+STUDENTS = 1000
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """When the sample's school year began, and today."""
+
+    begins: date
+    today: date
+
+
+def calendar(today: date) -> Calendar:
+    """The school year the demo plays in. It began two to four months ago: there is a past, and it is not stale."""
+    autumn = date(today.year, 8, 24)
+    if 52 <= (today - autumn).days <= 130:
+        return Calendar(autumn, today)
+    some_weeks_ago = today - timedelta(days=90)
+    return Calendar(some_weeks_ago - timedelta(days=some_weeks_ago.weekday()), today)
+
+
+def make(
+    folder: Folder, port: int, now: datetime, say: Callable[[str], None], seed: str = SEED, students: int = STUDENTS
+) -> None:
+    """Make the demo's database, whole or not at all."""
+    for ending in ("", "-wal", "-shm"):
+        folder.making.with_name(folder.making.name + ending).unlink(missing_ok=True)
+    settings = settings_of(folder, port, database=folder.making)
+    catalog.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
+    database = Database(settings.database_url)
+    event.listen(database.engine, "connect", _hurry)
+    try:
+        migrate.upgrade(database)
+        _fill(database, folder, settings, now, say, sample.make(seed, students))
+    finally:
+        database.dispose()
+    folder.making.replace(folder.database)
+
+
+def _fill(
+    database: Database,
+    folder: Folder,
+    settings: Settings,
+    now: datetime,
+    say: Callable[[str], None],
+    district: sample.District,
+) -> None:
+    zone = settings.timezone
+    days = calendar(clock.local(now, zone).date())
+    shutil.rmtree(folder.sample, ignore_errors=True)
+    files.write(district, folder.sample, days.begins)
+    _mark(database, zone)
+    with database.transaction() as session:
+        selection.sync(session, settings, now)
+    report = _all_in(import_oneroster(database, folder.sample / "oneroster", now, timezone=zone))
+    _all_in(import_supplement(database, folder.sample / "supplement"))
+    counts = ("schools", "students", "households", "caregivers", "educators")
+    say("  roster: " + ", ".join(f"{report.counts[name]:,} {name}" for name in counts))
+    past = Past(database, settings.policy, zone, Random(f"homevisits:past:{district.seed}"), days.begins, now, say)  # noqa: S311
+    _live(past)
+    with database.reading() as session:
+        visited = history.first_visits(session)
+        held = session.scalar(select(func.count()).where(Visit.state == "completed"))
+        texts = session.scalar(select(func.count()).select_from(OutboxText))
+    say(f"  their year so far: {held:,} visits held, {texts:,} texts")
+    record = absences.make(district, days.begins, days.today, visited)
+    files.write_attendance(district, record, folder.sample / "attendance", days.begins)
+    report = _all_in(import_attendance(database, folder.sample / "attendance", now))
+    say(f"  attendance: {report.counts['school_days']} school days")
+
+
+def _mark(database: Database, zone: str) -> None:
+    """Say in the database itself that it is the demo's, before anything else is in it."""
+    with database.transaction() as session:
+        key, name = names.DISTRICT
+        session.execute(insert(District), [{"source_id": key, "name": name, "timezone": zone, "purpose": "demo"}])
+
+
+def _live(past: Past) -> None:
+    with past.database.transaction() as session:
+        accounts.make_accounts(session)
+    with past.database.transaction() as session:
+        past.actors = accounts.actors(session)
+        first_days.begin(session, past)
+    with past.database.reading() as session:
+        for room in history.rooms(session, past):
+            history.plan(past, room)
+        pay_periods.plan(session, past)
+    past.live()
+
+
+def _all_in(report: Report) -> Report:
+    """The sample goes in without a complaint, or the demo is not made."""
+    if report.errors:
+        raise RuntimeError(f"the sample district was refused: {report.errors[:3]}")
+    return report
+
+
+def _hurry(connection: Any, _record: Any) -> None:
+    # The file takes its name only when it is whole: until then nothing need survive a power cut.
+    connection.execute("PRAGMA synchronous=OFF")

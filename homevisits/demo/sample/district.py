@@ -1,0 +1,162 @@
+"""The sample district: the same seed and day make the same files, which come in by the same door as a real roster."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from homevisits.demo.sample import names
+
+GRADES = ("KG", *(f"{grade:02}" for grade in range(1, 13)))
+CLASS_SIZE = {"KG": 19, "01": 20, "02": 20, "03": 20, "04": 20, "05": 20}
+LARGER_CLASS = 26
+SIBLINGS = ((1, 46), (2, 34), (3, 15), (4, 5))
+
+
+@dataclass
+class Adult:
+    """A caregiver of the sample."""
+
+    id: str
+    role: str
+    given: str
+    family: str
+    phone: str
+    second_phone: str = ""
+
+
+@dataclass
+class Child:
+    """A student of the sample."""
+
+    id: str
+    number: str
+    given: str
+    family: str
+    grade: str
+    school: str
+
+
+@dataclass
+class Home:
+    """A household of the sample."""
+
+    language: tuple[str, str]
+    address: str
+    postal_code: str
+    adults: list[Adult]
+    children: list[Child] = field(default_factory=list)
+
+
+@dataclass
+class Employee:
+    """A member of staff of the sample; a teacher has a homeroom."""
+
+    id: str
+    number: str
+    given: str
+    family: str
+    role: str
+    school: str
+
+
+@dataclass
+class Homeroom:
+    """A class with its teacher and its children."""
+
+    id: str
+    title: str
+    grade: str
+    school: str
+    teacher: str
+    children: list[str]
+
+
+@dataclass(frozen=True)
+class District:
+    """Everything the sample's student system knows."""
+
+    seed: str
+    homes: tuple[Home, ...]
+    employees: tuple[Employee, ...]
+    homerooms: tuple[Homeroom, ...]
+
+
+def make(seed: str, students: int = 1000) -> District:
+    """Make up a district. The same `seed` makes the same one, on every Python."""
+    chance = Random(f"homevisits:{seed}")  # noqa: S311 - a sample, nothing secret
+    homes = tuple(_homes(chance, students))
+    employees: list[Employee] = []
+    homerooms = tuple(_homerooms(chance, homes, employees))
+    for school, _name, _number in names.SCHOOLS:
+        for role in ("aide", "aide", "administrator"):
+            employees.append(_employee(chance, role, school, len(employees)))
+    return District(seed, homes, tuple(employees), homerooms)
+
+
+def _homes(chance: Random, students: int) -> Iterable[Home]:
+    numbers = [f"+1{area}55501{last:02}" for area in names.AREAS for last in range(100)]
+    chance.shuffle(numbers)
+    made = adults = 0
+    while made < students:
+        language = chance.choices([(code, name) for code, name, _ in names.LANGUAGES], _weights(names.LANGUAGES))[0]
+        home = Home(language, _address(chance), chance.choice(names.POSTAL_CODES), [])
+        last = chance.choice(names.family(language[0]))
+        for place in range(chance.choices((1, 2), (38, 62))[0]):
+            adults += 1
+            home.adults.append(_adult(chance, language[0], last, place, adults, numbers))
+        count = min(chance.choices([n for n, _ in SIBLINGS], _weights(SIBLINGS))[0], students - made)
+        elementary = chance.choice((0, 1))
+        for grade in sorted(chance.sample(range(13), count)):
+            made += 1
+            home.children.append(_child(chance, language[0], last, grade, elementary, made))
+        yield home
+
+
+def _weights(rows: Sequence[tuple[object, ...]]) -> list[int]:
+    return [int(str(row[-1])) for row in rows]
+
+
+def _address(chance: Random) -> str:
+    street = f"{chance.randrange(100, 9900)} {chance.choice(names.STREETS)} {chance.choice(names.KINDS_OF_STREET)}"
+    return f"{street} Apt {chance.randrange(1, 40)}" if chance.random() < 0.3 else street
+
+
+def _adult(chance: Random, language: str, last: str, place: int, number: int, numbers: list[str]) -> Adult:
+    role = chance.choices(("parent", "guardian", "relative"), (92, 4, 4))[0]
+    family = last if place == 0 or chance.random() < 0.7 else chance.choice(names.family(language))
+    phone = numbers.pop() if chance.random() < 0.98 and numbers else ""
+    return Adult(f"cv-g{number:05}", role, chance.choice(names.given(language)), family, phone)
+
+
+def _child(chance: Random, language: str, last: str, grade: int, elementary: int, made: int) -> Child:
+    school = names.SCHOOLS[elementary if grade <= 5 else 2 if grade <= 8 else 3][0]
+    return Child(
+        f"cv-s{made:05}", f"{700000 + made * 7}", chance.choice(names.given(language)), last, GRADES[grade], school
+    )
+
+
+def _employee(chance: Random, role: str, school: str, place: int) -> Employee:
+    language = chance.choices(("eng", "spa", "som", "vie"), (70, 22, 4, 4))[0]
+    first, last = chance.choice(names.given(language)), chance.choice(names.family(language))
+    return Employee(f"cv-e{place + 1:04}", f"E{40000 + place * 11}", first, last, role, school)
+
+
+def _homerooms(chance: Random, homes: Iterable[Home], employees: list[Employee]) -> Iterable[Homeroom]:
+    by_place: dict[tuple[str, str], list[str]] = {}
+    for home in homes:
+        for child in home.children:
+            by_place.setdefault((child.school, child.grade), []).append(child.id)
+    for school, _name, _number in names.SCHOOLS:
+        for grade in GRADES:
+            children = by_place.get((school, grade), [])
+            chance.shuffle(children)
+            rooms = -(-len(children) // CLASS_SIZE.get(grade, LARGER_CLASS))
+            for room in range(rooms):
+                teacher = _employee(chance, "teacher", school, len(employees))
+                employees.append(teacher)
+                title = (
+                    f"{'Kindergarten' if grade == 'KG' else f'Grade {int(grade)}'}, {teacher.given} {teacher.family}"
+                )
+                yield Homeroom(
+                    f"{school}-{grade}-{room + 1}", title, grade, school, teacher.id, sorted(children[room::rooms])
+                )

@@ -1,0 +1,58 @@
+"""How the sample's visits were paid: lines every evening, approvals every week, a payroll file every month."""
+
+from datetime import date, datetime, timedelta
+from functools import partial
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from homevisits.core.access import Actor
+from homevisits.core.problems import RulesBroken
+from homevisits.demo import accounts
+from homevisits.demo.sample.timeline import Past
+from homevisits.pay import actions as pay
+from homevisits.pay.export_payroll import export_payroll
+from homevisits.pay.models import PayLine
+
+LEFT_WAITING = timedelta(days=9)
+"""What was earned since then still waits for its approvals: there is something to do in the story."""
+
+
+def plan(session: Session, past: Past) -> None:
+    """Put every evening's lines, the weekly approvals and the monthly payroll into the past."""
+    coordinators = accounts.coordinators(session)
+    union = accounts.actor_named(session, accounts.address(accounts.UNION))
+    day = past.begins
+    while past.moment(day, 0) < past.now:
+        past.at(past.moment(day, 21, 45), _settle)
+        if past.moment(day, 0) < past.now - LEFT_WAITING:
+            if day.weekday() == 4:
+                for school, coordinator in coordinators.items():
+                    past.at(past.moment(day, 16, 10), partial(_approve, coordinator, "site", "earned", school))
+            if day.weekday() == 0:
+                past.at(past.moment(day, 10, 20), partial(_approve, union, "union", "site_approved", None))
+            if day.day == 5:
+                past.at(past.moment(day, 11), partial(_export, union, day))
+        day += timedelta(days=1)
+    past.at(past.now - timedelta(seconds=1), _settle)  # what was attested this morning
+
+
+def _settle(session: Session, now: datetime) -> None:
+    pay.settle(session, now)
+
+
+def _approve(actor: Actor, step: str, state: str, school: int | None, session: Session, now: datetime) -> None:
+    waiting = select(PayLine.id).where(PayLine.state == state, PayLine.amount_cents.is_not(None))
+    if school is not None:
+        waiting = waiting.where(PayLine.school_id == school)
+    lines = session.scalars(waiting.order_by(PayLine.id)).all()
+    if lines:
+        pay.approve(session, actor, step, lines, now)
+
+
+def _export(actor: Actor, day: date, session: Session, now: datetime) -> None:
+    last = day.replace(day=1) - timedelta(days=1)
+    try:
+        export_payroll(session, actor, last.replace(day=1), last, now)
+    except RulesBroken:
+        return  # nothing was approved in that month

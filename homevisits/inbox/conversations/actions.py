@@ -1,0 +1,267 @@
+"""What a person does in a conversation: answers, gives it to a colleague, marks it answered, ends or lifts texting."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from homevisits.core.access import Actor, Permission
+from homevisits.core.problems import NotFound, Problem, RulesBroken, refuse_if_any
+from homevisits.inbox.conversations import compose, state
+from homevisits.inbox.conversations import detail as pages
+from homevisits.inbox.conversations import participants as whom
+from homevisits.inbox.conversations.participants import With
+from homevisits.inbox.models import Thread
+from homevisits.inbox.processing import read_by
+from homevisits.messages import message_types, outbox
+from homevisits.messages.dispatch import quiet_hours
+from homevisits.messages.models import InboundText, OutboxText, Phone
+from homevisits.messages.recipients import opt_outs
+from homevisits.messages.templates import catalog
+from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.segments import Segments, segments
+from homevisits.people import phones
+from homevisits.policies.rules import Policy
+
+REPLY_WITHIN = timedelta(hours=1)
+"""An answer to what the family wrote so recently is a reply: the family is awake, and waits for it."""
+OF_USE = timedelta(hours=24)
+"""An answer that could not leave for so long after its hour is of no use any more."""
+HOWS = ("phone", "in_person", "letter", "web")
+"""How a family told a person that it wants no more texts, or wants them again."""
+DECISIONS = ("polite_stop", "wrong_number")
+"""What only a person's decision settles: an answer does not."""
+REASON_MOST = 200
+_KEY = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An answer as somebody wants to send it: own words, or the name of a ready text, in a language.
+
+    ``key`` makes a form sent twice one text. ``urgent_reason``: why it must leave outside the hours; None: it need not.
+    """
+
+    body: str
+    canned: str
+    language: str
+    key: str
+    urgent_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A draft that keeps the rules: how it reads and travels, and from when on it may leave (None: at once)."""
+
+    who: With
+    reads: str
+    travels: Segments
+    leaves: datetime | None
+    pace: str
+    other_language: bool
+    seems_english: bool
+    may_urge: bool
+
+
+def canned(language: str) -> tuple[str, ...]:
+    """The names of the ready answers that may be sent in a language."""
+    # A discreet wording goes out under the name of its text: it is no answer of its own.
+    known = (name for name in catalog.templates(catalog.BASE) if name.startswith("canned_") and "." not in name)
+    return tuple(name for name in known if catalog.has(language, name))
+
+
+def check(
+    session: Session, actor: Actor, thread_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
+) -> Checked:
+    """Whether an answer may be sent, and how. Raises `NotFound`, or `RulesBroken` with everything that is wrong.
+
+    ``zone``: the installation's, for a number that belongs to no family.
+    """
+    who = whom.find(session, actor, thread_id, now)
+    body = compose.clean(draft.body)
+    refuse_if_any([*_closed(who), *_problems(session, who, draft, body)])
+    reads = catalog.render(draft.language, draft.canned, {"school": who.school}) if draft.canned else body
+    reads = reads if draft.canned else compose.as_sent(body, _letters(draft.language))
+    opens = quiet_hours.opens(now, who.zone or zone, quiet_hours.Limits.of(policy))
+    heard = whom.last_heard(session, who.number)
+    pace = "reply" if heard is not None and now - heard <= REPLY_WITHIN else "written"
+    may_urge = pace == "written" and opens is not None and _may_urge(actor, who)
+    if may_urge and draft.urgent_reason is not None:
+        pace = "urgent"
+        refuse_if_any(_reason_problems(draft.urgent_reason))
+    return Checked(
+        who=who,
+        reads=reads,
+        travels=segments(reads),
+        leaves=None if pace in message_types.EXEMPT else opens,
+        pace=pace,
+        other_language=draft.language != who.language,
+        seems_english=not draft.canned and draft.language != "en" and compose.seems_english(body),
+        may_urge=may_urge,
+    )
+
+
+def send(
+    session: Session, actor: Actor, thread_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
+) -> OutboxText:
+    """Put an answer into the outbox; the same form again is the same text. Nobody waits in the conversation then."""
+    if not _KEY.fullmatch(draft.key):
+        raise RulesBroken([Problem("changed_meanwhile")])
+    who, about = whom.find(session, actor, thread_id, now), f"thread:{thread_id}"
+    sent = session.scalar(select(OutboxText).where(OutboxText.dedupe_key == f"{about}:{draft.key}"))
+    if sent is not None and sent.phone == who.number:
+        return sent
+    found = check(session, actor, thread_id, draft, policy, zone, now)
+    urgent = found.pace == "urgent"
+    text = PlannedText(
+        key=draft.key,
+        to=found.who.number,
+        language=draft.language,
+        template=draft.canned or message_types.WRITTEN,
+        params={"school": found.who.school} if draft.canned else {},
+        not_before=found.leaves or now,
+        expires_at=(found.leaves or now) + OF_USE,
+        zone=found.who.zone or zone,
+        school_id=found.who.school_id,
+        pace=found.pace,
+        body=None if draft.canned else found.reads,
+        urgent_by=actor.account_id if urgent else None,
+        urgent_reason=compose.clean(draft.urgent_reason or "") if urgent else None,
+        written_by=actor.account_id,
+    )
+    row = outbox.put(session, about, text, now)
+    _settle(session, actor, found.who.number, now)
+    return row
+
+
+def _closed(who: With) -> list[Problem]:
+    if who.stopped is not None:
+        return [Problem("texting_ended")]
+    if not who.may_write:
+        return [Problem("not_to_be_texted")]
+    return [] if who.phone_state == "ok" else [Problem("phone_gets_no_texts")]
+
+
+def _problems(session: Session, who: With, draft: Draft, body: str) -> list[Problem]:
+    if draft.canned:
+        held = draft.canned in canned(draft.language) and bool(who.school)
+        return [] if held else [Problem("not_a_choice", "canned")]
+    if draft.language not in {*catalog.languages(), who.language}:
+        return [Problem("not_a_choice", "language")]
+    if len(body) > compose.MOST:
+        return [Problem("too_long", "body", {"most": compose.MOST})]
+    found = compose.problems(body, draft.language, _letters(draft.language), whom.kept_from_texts(session, who))
+    numbers = [number for number in map(phones.normalised, compose.numbers(body)) if number]
+    if numbers and whom.of_staff(session, numbers):
+        found.append(Problem("written_staff_number", "body"))
+    return found
+
+
+def _letters(language: str) -> str:
+    return catalog.pack(language).letters if language in catalog.languages() else "accents"
+
+
+def _may_urge(actor: Actor, who: With) -> bool:
+    if who.school_id is None:
+        return who.office and actor.may(Permission.URGENT_TEXT)
+    return actor.may_at(Permission.URGENT_TEXT, who.school_id)
+
+
+def _reason_problems(reason: str) -> list[Problem]:
+    words = compose.clean(reason)
+    if not words:
+        return [Problem("missing", "urgent_reason")]
+    return [Problem("too_long", "urgent_reason", {"most": REASON_MOST})] if len(words) > REASON_MOST else []
+
+
+def called(session: Session, actor: Actor, thread_id: int, now: datetime) -> None:
+    """The family was answered without a text: somebody called, or met them."""
+    _settle(session, actor, whom.find(session, actor, thread_id, now).number, now)
+
+
+def read(session: Session, actor: Actor, inbound_id: int, now: datetime) -> None:
+    """A person has read a family's text and done what it asked for; the conversation waits when others do."""
+    read_by(session, actor, inbound_id, now)
+    session.flush()
+    rest(session, session.scalars(select(InboundText.phone).where(InboundText.id == inbound_id)).one(), now)
+
+
+def assign(session: Session, actor: Actor, thread_id: int, account_id: int | None, now: datetime) -> None:
+    """Give the conversation to a colleague who reads it too, or to nobody."""
+    who = whom.find(session, actor, thread_id, now)
+    if account_id is not None and account_id not in {one.account_id for one in pages.colleagues(session, who, now)}:
+        raise RulesBroken([Problem("not_a_choice", "account")])
+    session.execute(
+        update(Thread)
+        .where(Thread.id == who.id)
+        .values(assigned_to=account_id, assigned_at=None if account_id is None else now)
+    )
+
+
+def stop(session: Session, actor: Actor, thread_id: int, how: str, now: datetime) -> None:
+    """A family told a person that it wants no more texts; anybody it tells may write that down."""
+    who = whom.find(session, actor, thread_id, now)
+    stop_phone(session, actor, who.number, how, now)
+
+
+def lift(session: Session, actor: Actor, thread_id: int, how: str, now: datetime) -> None:
+    """A family told the school that it wants texts again."""
+    who = whom.find(session, actor, thread_id, now)
+    if not who.office:
+        raise NotFound
+    lift_phone(session, actor, who.number, how, now)
+
+
+def stop_phone(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:
+    """Write down that texting to `phone` ended as a person was told; `how` is one of `HOWS`."""
+    refuse_if_any(_how_problems(how))
+    opt_outs.stop(session, phone, "staff", now, how=how, by_account=actor.account_id)
+
+
+def lift_phone(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:
+    """Write down that `phone` may be texted again as a person was told. A stop the carrier holds stays."""
+    refuse_if_any(_how_problems(how))
+    lifted = opt_outs.lift(session, phone, now, actor.account_id, how=how)
+    if lifted is None and not opt_outs.may_text(session, phone):
+        raise RulesBroken([Problem("carrier_holds_the_stop")])
+    reached(session, phone, "wrong_number")
+
+
+def reachable(session: Session, actor: Actor, thread_id: int, now: datetime) -> None:
+    """Texts reach the number after all: somebody found out, or the family wrote from it."""
+    who = whom.find(session, actor, thread_id, now)
+    if not who.office:
+        raise NotFound
+    reached(session, who.number, "landline", "bad", "wrong_number")
+
+
+def reached(session: Session, phone: str, *states: str) -> None:
+    """The phone is as good as any again, where it was marked as one of `states`."""
+    marked = update(Phone).where(Phone.e164 == phone, Phone.state.in_(states))
+    session.execute(marked.values(state="ok", code=None, since=None))
+
+
+def _how_problems(how: str) -> list[Problem]:
+    return [] if how in HOWS else [Problem("say_how_told", "how")]
+
+
+def _settle(session: Session, actor: Actor, phone: str, now: datetime) -> None:
+    """A person answered: whatever waits of this phone is handled, but not what needs a decision."""
+    open_ = (InboundText.phone == phone, InboundText.needs_person.is_(True))
+    session.execute(
+        update(InboundText)
+        .where(*open_, InboundText.intent.is_(None) | InboundText.intent.not_in(DECISIONS))
+        .values(needs_person=False, handled_at=now, handled_by=actor.account_id)
+    )
+    rest(session, phone, now)
+
+
+def rest(session: Session, phone: str, now: datetime) -> None:
+    """Nothing of the phone waits any more, unless a text of it still needs a person."""
+    if (
+        session.scalar(select(InboundText.id).where(InboundText.phone == phone, InboundText.needs_person).limit(1))
+        is None
+    ):
+        state.answered(session, phone, now)

@@ -1,0 +1,83 @@
+"""What a person decides about a text that is no plain answer: a polite stop, a wrong number, a tap on our question."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from homevisits.core.access import Actor
+from homevisits.core.problems import NotFound, Problem, RulesBroken
+from homevisits.inbox.conversations import detail as pages
+from homevisits.inbox.conversations.actions import reached, rest
+from homevisits.inbox.conversations.participants import find
+from homevisits.inbox.processing import apply_answer, match_question
+from homevisits.inbox.processing.context import Hearing, language_of
+from homevisits.invitations.models import Answer
+from homevisits.messages.models import InboundText, TextingEntry
+from homevisits.messages.recipients import opt_outs
+from homevisits.policies.rules import Policy
+
+CHOICES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "polite_stop": frozenset({"stop", "keep"}),
+        "wrong_number": frozenset({"stop", "right"}),
+        "probable_yes": frozenset({"yes", "keep"}),
+    }
+)
+"""What a person may decide about a text that is no plain answer."""
+
+
+def decide(
+    session: Session, actor: Actor, thread_id: int, inbound_id: int, said: str, policy: Policy, now: datetime
+) -> None:
+    """Settle what a family's text may have meant: `stop` or `keep` texting, the number is `right`, it is a `yes`.
+
+    A polite stop that a person understood is the family's own: it may lift it by text, as any other of its own.
+    """
+    who = find(session, actor, thread_id, now)
+    row = session.get(InboundText, inbound_id)
+    if row is None or row.phone != who.number or row.intent not in pages.TASKS or not row.needs_person:
+        raise NotFound
+    if not who.office and (row.received_at < (who.since or now) or said == "right"):
+        raise NotFound  # what they cannot read; and whose number it is, they cannot know
+    if said not in CHOICES[row.intent]:
+        raise RulesBroken([Problem("not_a_choice")])
+    evidence = f"inbound:{row.id}"
+    if said == "stop":
+        reason = "wrong_number" if row.intent == "wrong_number" else "family"
+        opt_outs.stop(session, row.phone, reason, now, evidence, how="text", by_account=actor.account_id)
+    elif said == "right":
+        _number_is_right(session, actor, row.phone, evidence, now)
+    elif said == "yes":
+        _is_yes(session, row, policy, now)
+    row.needs_person, row.handled_at, row.handled_by = False, now, actor.account_id
+    session.flush()
+    rest(session, row.phone, now)
+
+
+def _is_yes(session: Session, row: InboundText, policy: Policy, now: datetime) -> None:
+    """A tap on our question, which a person takes for a yes to it."""
+    asked = match_question.asked(session, row.phone, row.received_at)
+    question = next((one for one in asked if one.asks == row.answers and not one.over), None)
+    heard = Hearing(session, row, policy, now, language_of(session, row.phone))
+    if question is None or not apply_answer.apply(heard, question, Answer.YES):
+        raise RulesBroken([Problem("question_is_over")])
+    row.intent = Answer.YES.value
+
+
+def _number_is_right(session: Session, actor: Actor, phone: str, evidence: str, now: datetime) -> None:
+    """The number is the family's after all. A stop from before somebody called it wrong holds again."""
+    held = opt_outs.newest(session, phone)
+    if held is not None and held.entry == "stop" and held.reason == "wrong_number":
+        before = session.scalar(
+            select(TextingEntry)
+            .where(TextingEntry.phone == phone, TextingEntry.reason != "wrong_number")
+            .order_by(TextingEntry.id.desc())
+            .limit(1)
+        )
+        opt_outs.lift(session, phone, now, actor.account_id, evidence=evidence)
+        if before is not None and before.entry == "stop":
+            opt_outs.stop(session, phone, before.reason, now, evidence, how=before.how, by_account=actor.account_id)
+    reached(session, phone, "wrong_number")

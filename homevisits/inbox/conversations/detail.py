@@ -1,0 +1,164 @@
+"""One conversation as its reader may see it: what was said in order, who it is with, and what may be said back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from homevisits.core.access import Actor, Permission, Role
+from homevisits.inbox.conversations import listing as lists
+from homevisits.inbox.conversations.participants import With, find
+from homevisits.messages.models import WAITING, InboundText, OutboxText
+from homevisits.people.models import Account, AccountGrant
+from homevisits.visits.models import Visit, VisitMember
+
+SHOWN = 60
+"""Texts on a page; older ones are asked for."""
+AT_MOST = 500
+TASKS = ("polite_stop", "wrong_number", "probable_yes")
+"""What a family's text may mean, so that a person decides."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One text. ``note`` is what a family's text was understood as, or how one of ours stands (`held`, `delivered`)."""
+
+    id: int
+    ours: bool
+    at: datetime
+    body: str
+    language: str
+    note: str
+    reason: str = ""  # why it is held, or what went wrong
+    until: datetime | None = None  # when one that is held is looked at again
+    by: str | None = None  # who wrote it by hand
+    urgent_by: str | None = None
+    urgent_reason: str | None = None
+    pictures: int = 0
+    task: str = ""  # polite_stop | wrong_number | probable_yes: a person decides
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """Someone to whom a conversation can be given."""
+
+    account_id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Talk:
+    """The whole page."""
+
+    with_: With
+    said: tuple[Said, ...]
+    older: bool
+    waiting_since: datetime | None
+    late: bool
+    assigned_to: int | None
+    assigned: str | None
+    colleagues: tuple[Colleague, ...]
+
+
+def talk(session: Session, actor: Actor, thread_id: int, now: datetime, *, everything: bool = False) -> Talk:
+    """The page of a conversation, the newest texts last. Raises `NotFound` for whoever may not read it."""
+    who = find(session, actor, thread_id, now)
+    limit = AT_MOST if everything else SHOWN
+    share = None if who.office else lists.shares(session, actor, [who.number], now)[who.number]
+    heard, sent = _heard(session, who, share, limit + 1), _sent(session, actor, who, share, limit + 1, now)
+    said = sorted([*heard, *sent], key=lambda one: (one.at, one.ours, one.id))
+    since = who.waiting_since
+    if since is not None and who.since is not None:
+        since = max(since, who.since)
+    return Talk(
+        with_=who,
+        said=tuple(said[-limit:]),
+        older=len(said) > limit and not everything,
+        waiting_since=since,
+        late=since is not None and now - since >= lists.LATE,
+        assigned_to=who.assigned_to,
+        assigned=session.scalar(select(Account.name).where(Account.id == who.assigned_to)),
+        colleagues=colleagues(session, who, now),
+    )
+
+
+def _heard(session: Session, who: With, share: lists.Share | None, limit: int) -> list[Said]:
+    found = select(InboundText).where(InboundText.phone == who.number).order_by(InboundText.id.desc())
+    if share is not None:
+        found = found.where(share.tells())
+    return [
+        Said(
+            id=row.id,
+            ours=False,
+            at=row.received_at,
+            body=row.body,
+            language=who.language,
+            note=row.intent or "",
+            pictures=row.media,
+            task=(row.intent or "") if row.needs_person and row.intent in TASKS else "",
+        )
+        for row in session.scalars(found.limit(limit))
+    ]
+
+
+def _sent(
+    session: Session, actor: Actor, who: With, share: lists.Share | None, limit: int, now: datetime
+) -> list[Said]:
+    """Ours: what left or was lost; what waits when it was to leave by now; what a person wrote, whatever became of it.
+
+    The plan for later is no part of a conversation. A phone may have to do with two schools: a coordinator reads no
+    visit of another school's. An educator reads what is about their own visits, no more.
+    """
+    phone = who.number
+    later = and_(OutboxText.state.in_(WAITING), OutboxText.not_before > now, OutboxText.written_by.is_(None))
+    called_off = and_(OutboxText.state == "cancelled", OutboxText.written_by.is_(None))
+    found = select(OutboxText).where(OutboxText.phone == phone, ~later, ~called_off)
+    talk_of_it = or_(OutboxText.about.like("thread:%"), OutboxText.about.like("inbound:%"))
+    held = actor.schools(Permission.ASK)
+    if share is not None:
+        about = OutboxText.about.in_([f"visit:{visit}" for visit in share.visits])
+        found = found.where(OutboxText.created_at >= share.since, or_(about, talk_of_it))
+    elif held is not None:
+        found = found.where(or_(OutboxText.school_id.is_(None), OutboxText.school_id.in_(held), talk_of_it))
+    rows = session.scalars(found.order_by(OutboxText.id.desc()).limit(limit)).all()
+    names = _names_of(session, rows)
+    return [
+        Said(
+            id=row.id,
+            ours=True,
+            at=row.sent_at or (row.created_at if row.written_by else max(row.created_at, row.not_before)),
+            body=row.body,
+            language=row.language,
+            note=row.state,
+            reason=(row.hold_reason if row.state in WAITING else row.error) or "",
+            until=row.next_at if row.state in WAITING and row.next_at > now else None,
+            by=names.get(row.written_by or 0),
+            urgent_by=names.get(row.urgent_by or 0),
+            urgent_reason=row.urgent_reason,
+        )
+        for row in rows
+    ]
+
+
+def _names_of(session: Session, rows: Sequence[OutboxText]) -> dict[int, str]:
+    wanted = {number for row in rows for number in (row.written_by, row.urgent_by) if number is not None}
+    return dict(session.execute(select(Account.id, Account.name).where(Account.id.in_(wanted))).all())
+
+
+def colleagues(session: Session, who: With, now: datetime) -> tuple[Colleague, ...]:
+    """Those who read the conversation too: the school's coordinators, and the pair of a visit to the family."""
+    coordinates = select(AccountGrant.account_id).where(AccountGrant.role == Role.SITE_COORDINATOR)
+    if who.school_id is not None:
+        coordinates = coordinates.where(or_(AccountGrant.school_id == who.school_id, AccountGrant.school_id.is_(None)))
+    pair = (
+        select(Account.id)
+        .join(VisitMember, VisitMember.educator_id == Account.educator_id)
+        .join(Visit, Visit.id == VisitMember.visit_id)
+        .where(Visit.family_id.in_(who.family_ids), lists.in_pair(), lists.near(now))
+    )
+    found = select(Account.id, Account.name).where(
+        Account.active, or_(Account.id.in_(coordinates), Account.id.in_(pair))
+    )
+    return tuple(Colleague(*row) for row in session.execute(found.order_by(Account.name, Account.id)))

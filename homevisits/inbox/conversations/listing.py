@@ -1,0 +1,273 @@
+"""Whose conversations a person may read, and the list of them. A number is for those who may call it, nobody else.
+
+A coordinator reads those of phones that belong to a family of their schools, or to nobody we know. Of an educator's
+own visits they read what was texted since the visit was booked, until two weeks after it ended, and never a number.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Exists, and_, exists, false, func, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from homevisits.core.access import Actor, Permission
+from homevisits.inbox.models import Thread
+from homevisits.messages.models import InboundText, OutboxText
+from homevisits.people.models import Account, Caregiver, Family, Student
+from homevisits.visits.models import LIVE, Visit, VisitMember
+
+PAGE = 20
+LATE = timedelta(hours=24)
+"""So long a family waits at most for a person's word."""
+AFTERWARDS = timedelta(days=14)
+"""So long the pair of a visit that ended reads what the family writes."""
+FILTERS = ("all", "mine", "nobody")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A conversation in the list: whose, what the family wrote last, since when it waits and who sees to it."""
+
+    id: int
+    families: tuple[str, ...]
+    phone: str | None  # only for those who may call it
+    said: str
+    last_at: datetime
+    waiting_since: datetime | None
+    late: bool
+    assigned_to: int | None
+    assigned: str | None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One page of the list."""
+
+    rows: tuple[Row, ...]
+    page: int
+    more: bool
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many families wait for a person's word, and how many of them for more than a day."""
+
+    count: int
+    late: int
+
+
+def is_office(actor: Actor) -> bool:
+    """Whether the person coordinates a school: they may call, so they see numbers."""
+    return actor.may(Permission.ASK)
+
+
+def of_office(actor: Actor) -> ColumnElement[bool]:
+    """The conversations of a coordinator's schools, and of numbers nobody knows."""
+    return seen_by_office(actor, Thread.phone)
+
+
+def seen_by_office(actor: Actor, phone: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Whether `phone` is of a family of a coordinator's schools, or of nobody we know.
+
+    A number that no family has any more is still of the schools that texted it: what was said there is not for others.
+    """
+    if not is_office(actor):
+        return false()
+    held = actor.schools(Permission.ASK)
+    if held is None:
+        return true()
+    mine = select(Caregiver.id).join(Student, Student.family_id == Caregiver.family_id)
+    mine = mine.where(Caregiver.phone == phone, Student.school_id.in_(held))
+    texted = exists().where(OutboxText.phone == phone, OutboxText.school_id.is_not(None))
+    nobody = and_(
+        ~exists().where(Caregiver.phone == phone),
+        or_(~texted, exists().where(OutboxText.phone == phone, OutboxText.school_id.in_(held))),
+    )
+    return or_(mine.exists(), nobody)
+
+
+def of_pair(actor: Actor, now: datetime) -> ColumnElement[bool]:
+    """The conversations with families of an educator's own visits in which something was said since the booking."""
+    if actor.educator_id is None or not actor.may(Permission.CONVERSE):
+        return false()
+    found = select(Visit.id).join(VisitMember, VisitMember.visit_id == Visit.id)
+    found = found.join(Caregiver, Caregiver.family_id == Visit.family_id)
+    return found.where(Caregiver.phone == Thread.phone, *_own(actor.educator_id, now), _written_since()).exists()
+
+
+def near(now: datetime) -> ColumnElement[bool]:
+    """A visit that is ahead, or ended not long ago."""
+    since = now - AFTERWARDS
+    live = and_(Visit.state.in_(LIVE), Visit.ends_at >= since)
+    return or_(live, and_(Visit.state.not_in(LIVE), func.coalesce(Visit.closed_at, Visit.ends_at) >= since))
+
+
+def in_pair() -> ColumnElement[bool]:
+    """Whoever comes along; who was asked and has not answered, or cannot come, reads nothing of the family."""
+    return and_(VisitMember.state == "coming", VisitMember.educator_id.in_((Visit.lead_id, Visit.partner_id)))
+
+
+def _own(educator_id: int, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    speak = and_(Caregiver.restricted.is_(False), Caregiver.left_on.is_(None))
+    return VisitMember.educator_id == educator_id, in_pair(), near(now), speak
+
+
+def _written_since() -> Exists:
+    return exists().where(InboundText.phone == Caregiver.phone, InboundText.received_at >= Visit.booked_at)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What of a phone's conversation an educator may read: since when, about which visits, of which families."""
+
+    since: datetime
+    visits: frozenset[int]
+    families: frozenset[int]
+    schools: frozenset[int]
+    questions: frozenset[str]  # what of ours was asked about these visits: "visit:17", "invitation:4"
+
+    def tells(self) -> ColumnElement[bool]:
+        """Which of the family's texts it is: none from before, and no answer to what somebody else asked it."""
+        answers = InboundText.answers
+        return and_(InboundText.received_at >= self.since, or_(answers.is_(None), answers.in_(self.questions)))
+
+
+def shares(session: Session, actor: Actor, phones: Collection[str], now: datetime) -> dict[str, Share]:
+    """For each of `phones` an educator may read: how much of it."""
+    if actor.educator_id is None or not phones:
+        return {}
+    rows = session.execute(
+        select(Caregiver.phone, Visit.booked_at, Visit.id, Visit.family_id, Visit.school_id, Visit.invitation_id)
+        .select_from(Visit)
+        .join(VisitMember, VisitMember.visit_id == Visit.id)
+        .join(Caregiver, Caregiver.family_id == Visit.family_id)
+        .where(Caregiver.phone.in_(phones), *_own(actor.educator_id, now))
+        .order_by(Visit.booked_at)
+    )
+    found: dict[str, Share] = {}
+    for number, booked_at, visit, family, school, invitation in rows:
+        phone = str(number)
+        before = found.get(phone, Share(booked_at, frozenset(), frozenset(), frozenset(), frozenset()))
+        found[phone] = Share(
+            before.since,
+            before.visits | {visit},
+            before.families | {family},
+            before.schools | {school},
+            before.questions | {f"visit:{visit}", f"invitation:{invitation}"},
+        )
+    return found
+
+
+def listed(
+    session: Session, actor: Actor, now: datetime, *, whose: str = "all", words: str = "", page: int = 1
+) -> Listed:
+    """Conversations, the longest wait first, then the newest. ``words`` is part of a family's or a person's name."""
+    office = of_office(actor)
+    found = (
+        select(Thread, office.label("office"), Account.name)
+        .outerjoin(Account, Account.id == Thread.assigned_to)
+        .where(or_(office, of_pair(actor, now)))
+        .order_by(Thread.waiting_since.is_(None), Thread.waiting_since, Thread.last_at.desc(), Thread.id)
+        .limit(PAGE + 1)
+        .offset((page - 1) * PAGE)
+    )
+    if whose == "mine":
+        found = found.where(Thread.assigned_to == actor.account_id)
+    elif whose == "nobody":
+        found = found.where(Thread.assigned_to.is_(None))
+    if words.strip():
+        found = found.where(_named(actor, words.strip(), now))
+    rows = session.execute(found).all()
+    return Listed(tuple(_rows(session, actor, rows[:PAGE], now)), page, len(rows) > PAGE)
+
+
+def waiting(session: Session, actor: Actor, now: datetime) -> Waiting:
+    """How many families wait for this person's, or a colleague's, word."""
+    late = func.count().filter(Thread.waiting_since <= now - LATE)
+    found = select(func.count(), late).where(
+        Thread.waiting_since.is_not(None), or_(of_office(actor), of_pair(actor, now))
+    )
+    return Waiting(*session.execute(found).one())
+
+
+def _named(actor: Actor, words: str, now: datetime) -> ColumnElement[bool]:
+    """Phones of a family or a person of that name, of those the reader knows the names of."""
+    who = (Caregiver.given_name + " " + Caregiver.family_name).icontains(words, autoescape=True)
+    found = select(Caregiver.phone).join(Family, Family.id == Caregiver.family_id)
+    named = or_(Family.name.icontains(words, autoescape=True), and_(who, Caregiver.restricted.is_(False)))
+    held = actor.schools(Permission.ASK) if is_office(actor) else frozenset[int]()
+    if held is not None:
+        visited = select(Visit.family_id).join(VisitMember, VisitMember.visit_id == Visit.id)
+        visited = visited.where(VisitMember.educator_id == actor.educator_id, in_pair(), near(now))
+        here = select(Student.family_id).where(Student.school_id.in_(held))
+        found = found.where(or_(Family.id.in_(here), Family.id.in_(visited)))
+    return Thread.phone.in_(found.where(named, Caregiver.phone.is_not(None)))
+
+
+def _rows(
+    session: Session, actor: Actor, found: Collection[tuple[Thread, bool, str | None]], now: datetime
+) -> list[Row]:
+    phones = [thread.phone for thread, _office, _name in found]
+    mine = shares(session, actor, phones, now)
+    names = family_names(session, actor, phones, mine)
+    said = _last_words(session, [thread.phone for thread, office, _name in found if office])
+    said |= _last_words_of_pair(
+        session, {thread.phone: mine[thread.phone] for thread, office, _name in found if not office}
+    )
+    rows = []
+    for thread, office, name in found:
+        since = thread.waiting_since
+        if since is not None and not office and thread.phone in mine:
+            since = max(since, mine[thread.phone].since)
+        rows.append(
+            Row(
+                id=thread.id,
+                families=names.get(thread.phone, ()),
+                phone=thread.phone if office else None,
+                said=said.get(thread.phone, ""),
+                last_at=thread.last_at,
+                waiting_since=since,
+                late=since is not None and now - since >= LATE,
+                assigned_to=thread.assigned_to,
+                assigned=name,
+            )
+        )
+    return rows
+
+
+def family_names(
+    session: Session, actor: Actor, phones: Collection[str], mine: dict[str, Share]
+) -> dict[str, tuple[str, ...]]:
+    """The families of each phone that the reader has to do with, by name."""
+    rows = session.execute(
+        select(Caregiver.phone, Family.id, Family.name, Student.school_id)
+        .join(Family, Family.id == Caregiver.family_id)
+        .join(Student, Student.family_id == Family.id)
+        .where(Caregiver.phone.in_(phones))
+        .order_by(Family.name, Family.id)
+    )
+    held = actor.schools(Permission.ASK) if is_office(actor) else frozenset[int]()
+    found: dict[str, dict[int, str]] = {}
+    for number, family, name, school in rows:
+        phone = str(number)
+        if held is None or school in held or (phone in mine and family in mine[phone].families):
+            found.setdefault(phone, {})[family] = name
+    return {phone: tuple(names.values()) for phone, names in found.items()}
+
+
+def _worth_quoting() -> ColumnElement[int]:
+    """Of a phone's texts the newest that waits for a person, or else the newest."""
+    return func.coalesce(func.max(InboundText.id).filter(InboundText.needs_person), func.max(InboundText.id))
+
+
+def _last_words(session: Session, phones: Collection[str]) -> dict[str, str]:
+    newest = select(_worth_quoting()).where(InboundText.phone.in_(phones)).group_by(InboundText.phone)
+    return dict(session.execute(select(InboundText.phone, InboundText.body).where(InboundText.id.in_(newest))).all())
+
+
+def _last_words_of_pair(session: Session, mine: dict[str, Share]) -> dict[str, str]:
+    """The last words of each phone that its educator may read."""
+    readable = or_(false(), *(and_(InboundText.phone == phone, share.tells()) for phone, share in mine.items()))
+    newest = select(_worth_quoting()).where(readable).group_by(InboundText.phone)
+    return dict(session.execute(select(InboundText.phone, InboundText.body).where(InboundText.id.in_(newest))).all())

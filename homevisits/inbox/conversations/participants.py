@@ -1,0 +1,167 @@
+"""Who a conversation is with: their families, how they can be reached, and what a text to them must not say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy.orm import Session
+
+from homevisits.core.access import Actor, Permission
+from homevisits.core.problems import NotFound
+from homevisits.inbox.conversations import listing as lists
+from homevisits.inbox.conversations.compose import Kept, children
+from homevisits.inbox.models import Thread
+from homevisits.messages.models import InboundText, OutboxText, Phone
+from homevisits.messages.recipients import opt_outs
+from homevisits.people.models import Caregiver, Family, Person, School, Student
+
+
+@dataclass(frozen=True)
+class Stop:
+    """That a phone gets no texts, why, and how a person was told."""
+
+    reason: str
+    how: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class With:
+    """Who a conversation is with, and how they can be reached.
+
+    ``number`` is for the house itself; ``phone``, the same, only for those who may call it: a page shows nothing else.
+    """
+
+    id: int
+    number: str
+    waiting_since: datetime | None
+    assigned_to: int | None
+    office: bool
+    phone: str | None
+    families: tuple[str, ...]
+    family_ids: frozenset[int]
+    caregiver: str
+    language: str
+    zone: str
+    school_id: int | None
+    school: str
+    since: datetime | None  # an educator reads from here on; None: everything
+    stopped: Stop | None
+    phone_state: str
+    may_write: bool  # somebody we may speak to has this phone, or nobody we know
+
+    @property
+    def can_text(self) -> bool:
+        """Whether a text may leave."""
+        return self.stopped is None and self.phone_state == "ok" and self.may_write
+
+
+def find(session: Session, actor: Actor, thread_id: int, now: datetime) -> With:
+    """Who the conversation is with. Raises `NotFound` for whoever may not read it."""
+    office = lists.of_office(actor)
+    found = session.execute(
+        select(Thread, office.label("office")).where(Thread.id == thread_id, or_(office, lists.of_pair(actor, now)))
+    ).first()
+    if found is None:
+        raise NotFound
+    thread, by_office = found
+    share = lists.shares(session, actor, [thread.phone], now)
+    families = _families(session, actor, thread.phone, share)
+    mine = share.get(thread.phone)
+    state = session.scalar(select(Phone.state).where(Phone.e164 == thread.phone))
+    first = families[0] if families else None
+    return With(
+        id=thread.id,
+        number=thread.phone,
+        waiting_since=thread.waiting_since,
+        assigned_to=thread.assigned_to,
+        office=bool(by_office),
+        phone=thread.phone if by_office else None,
+        families=tuple(dict.fromkeys(row.family for row in families)),
+        family_ids=frozenset(row.family_id for row in families),
+        caregiver=next((row.caregiver for row in families if row.may_speak), ""),
+        language=first.language if first else _last_language(session, thread.phone),
+        zone=first.zone if first else "",
+        school_id=first.school_id if first else None,
+        school=first.school if first else "",
+        since=None if by_office or mine is None else mine.since,
+        stopped=stop_of(session, thread.phone),
+        phone_state=state or "ok",
+        may_write=any(row.may_speak for row in families) or not families,
+    )
+
+
+def stop_of(session: Session, phone: str) -> Stop | None:
+    """The stop that holds for `phone`."""
+    held = opt_outs.newest(session, phone)
+    return Stop(held.reason, held.how, held.at) if held is not None and held.entry == "stop" else None
+
+
+@dataclass(frozen=True)
+class _FamilyOf:
+    family_id: int
+    family: str
+    language: str
+    caregiver: str
+    may_speak: bool
+    school_id: int
+    school: str
+    zone: str
+
+
+def _families(session: Session, actor: Actor, phone: str, share: dict[str, lists.Share]) -> list[_FamilyOf]:
+    """The families of a phone that the reader has to do with, at the schools the reader has to do with."""
+    held = actor.schools(Permission.ASK) if lists.is_office(actor) else frozenset[int]()
+    mine = share.get(phone)
+    here: ColumnElement[bool] = true()
+    if held is not None:
+        of_visits = Family.id.in_(mine.families) & School.id.in_(mine.schools) if mine else School.id.is_(None)
+        here = or_(School.id.in_(held), of_visits)
+    rows = session.execute(
+        select(Family, Caregiver, School)
+        .select_from(Caregiver)
+        .join(Family, Family.id == Caregiver.family_id)
+        .join(Student, Student.family_id == Family.id)
+        .join(School, School.id == Student.school_id)
+        .where(Caregiver.phone == phone, here)
+        .order_by(Family.id, Caregiver.contact_order, Caregiver.id, Student.enrolled_to.is_not(None), School.id)
+    )
+    return [
+        _FamilyOf(
+            family.id,
+            family.name,
+            family.language,
+            f"{who.given_name} {who.family_name}",
+            not who.restricted and who.left_on is None,
+            school.id,
+            school.name,
+            school.timezone,
+        )
+        for family, who, school in rows
+    ]
+
+
+def _last_language(session: Session, phone: str) -> str:
+    last = select(OutboxText.language).where(OutboxText.phone == phone).order_by(OutboxText.id.desc()).limit(1)
+    return session.scalar(last) or "en"
+
+
+def kept_from_texts(session: Session, who: With) -> Kept:
+    """What a text to this phone must not say."""
+    families = select(Caregiver.family_id).where(Caregiver.phone == who.number)
+    names = session.execute(select(Student.given_name, Student.family_name).where(Student.family_id.in_(families)))
+    homes = session.scalars(select(Family.address).where(Family.id.in_(families), Family.address.is_not(None)))
+    return Kept(children((given, family) for given, family in names), tuple(home for home in homes if home))
+
+
+def of_staff(session: Session, numbers: Sequence[str]) -> bool:
+    """Whether one of `numbers` (E.164) is a colleague's own."""
+    found = select(Person.id).where(Person.phone.in_(numbers))
+    return session.scalar(found.limit(1)) is not None
+
+
+def last_heard(session: Session, phone: str) -> datetime | None:
+    """When the phone last texted us."""
+    found = select(InboundText.received_at).where(InboundText.phone == phone).order_by(InboundText.id.desc()).limit(1)
+    return session.scalar(found)

@@ -1,0 +1,289 @@
+"""Web of conversations: the list, one of them, an answer looked at before it leaves, and what else a person does."""
+
+import logging
+import secrets
+from typing import Any
+
+from babel import Locale
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from homevisits.core.access import Permission
+from homevisits.core.problems import NotFound, Problem, RulesBroken
+from homevisits.inbox.conversations import actions, decisions
+from homevisits.inbox.conversations import detail as talks
+from homevisits.inbox.conversations import labels as words
+from homevisits.inbox.conversations import listing as lists
+from homevisits.inbox.conversations.actions import Draft
+from homevisits.inbox.conversations.participants import With
+from homevisits.invitations import queries as families
+from homevisits.invitations import queue
+from homevisits.messages import labels
+from homevisits.messages.templates import catalog, lint
+from homevisits.web import formats
+from homevisits.web.pages import actor, allow, done, now, reading, settings, signed_in, transaction
+
+bp = Blueprint("conversations", __name__)
+log = logging.getLogger("homevisits.inbox")
+MOST_PAGES = 10_000
+
+
+@bp.record_once
+def _counts(state: BlueprintSetupState) -> None:
+    # Beside the places under which conversations stand: how many families wait for a person's word.
+    names: dict[str, Any] = state.app.jinja_env.globals
+    names["waiting_at"].update({"/today": _number, "/my-day": _number})
+    names["conversations_waiting"] = waiting
+
+
+def waiting() -> lists.Waiting:
+    """How many families wait for this person, counted once a request."""
+    who = signed_in()
+    if who is None or not who.may(Permission.CONVERSE):
+        return lists.Waiting(0, 0)
+    if "conversations_waiting" not in g:
+        with reading() as session:
+            g.conversations_waiting = lists.waiting(session, who, now())
+    found: lists.Waiting = g.conversations_waiting
+    return found
+
+
+def _number() -> int:
+    return waiting().count
+
+
+@bp.route("/conversations", methods=["GET", "POST"])
+@allow(Permission.CONVERSE)
+def overview() -> str:
+    """Who waits for an answer? A search is posted: a family's name belongs into no address."""
+    given = request.form if request.method == "POST" else request.args
+    whose = given.get("whose", "all") if given.get("whose") in lists.FILTERS else "all"
+    typed = request.form.get("q", "").strip()[:80]
+    page = given.get("page", "1")
+    number = int(page) if page.isdecimal() and 1 <= int(page[:9]) <= MOST_PAGES else 1
+    with reading() as session:
+        found = lists.listed(session, actor(), now(), whose=whose, words=typed, page=number)
+        if number > 1 and not found.rows:  # the list has become shorter since
+            found = lists.listed(session, actor(), now(), whose=whose, words=typed)
+    return render_template(
+        "inbox/conversations.html",
+        found=found,
+        whose=whose,
+        q=typed,
+        count=waiting(),
+        me_id=actor().account_id,
+        office=lists.is_office(actor()),
+        school_zone=settings().timezone,
+    )
+
+
+@bp.get("/conversations/<int:thread_id>")
+@allow(Permission.CONVERSE)
+def conversation(thread_id: int) -> str:
+    """What was said, and what do I say?"""
+    return _page(thread_id, [])
+
+
+@bp.post("/conversations/<int:thread_id>/write")
+@allow(Permission.CONVERSE)
+def write(thread_id: int) -> str:
+    """Back to the words from looking at them: nothing typed is lost."""
+    return _page(thread_id, [])
+
+
+@bp.post("/conversations/<int:thread_id>/look")
+@allow(Permission.CONVERSE)
+def look(thread_id: int) -> ResponseReturnValue:
+    """How the answer reads and travels, and when it leaves, before it does."""
+    draft = _draft(secrets.token_hex(16))
+    try:
+        return _looked_at(thread_id, draft, [])
+    except RulesBroken as broken:
+        return _page(thread_id, list(broken.problems)), 422
+
+
+@bp.post("/conversations/<int:thread_id>/send")
+@allow(Permission.CONVERSE)
+def send(thread_id: int) -> ResponseReturnValue:
+    """Send the answer that was looked at."""
+    draft = _draft(request.form.get("key", ""))
+    try:
+        with transaction() as session:
+            row = actions.send(session, actor(), thread_id, draft, settings().policy, settings().timezone, now())
+            later = formats.when(row.not_before, row.zone or settings().timezone) if row.not_before > now() else None
+            if row.urgent_by is not None:
+                log.info("outbox:%s leaves outside the hours, by account:%s", row.id, row.urgent_by)
+    except RulesBroken as broken:
+        if {problem.field for problem in broken.problems} == {"urgent_reason"}:
+            return _looked_at(thread_id, draft, list(broken.problems)), 422
+        return _page(thread_id, list(broken.problems)), 422
+    done(_("Your answer waits until %(when)s.", when=later) if later else _("Your answer is on its way."))
+    return redirect(url_for("conversations.conversation", thread_id=thread_id, _anchor="newest"), code=303)
+
+
+@bp.post("/conversations/<int:thread_id>/called")
+@allow(Permission.CONVERSE)
+def called(thread_id: int) -> ResponseReturnValue:
+    """The family was answered without a text."""
+    with transaction() as session:
+        actions.called(session, actor(), thread_id, now())
+    done(_("Marked as answered."))
+    return redirect(url_for("conversations.overview"), code=303)
+
+
+@bp.post("/conversations/<int:thread_id>/assign")
+@allow(Permission.CONVERSE)
+def assign(thread_id: int) -> ResponseReturnValue:
+    """Who sees to it?"""
+    typed = request.form.get("account", "")
+    try:
+        if typed and not typed.isdecimal():
+            raise RulesBroken([Problem("not_a_choice", "account")])
+        with transaction() as session:
+            actions.assign(session, actor(), thread_id, int(typed) if typed else None, now())
+    except RulesBroken as broken:
+        return _page(thread_id, list(broken.problems)), 422
+    done(_("Done. The colleague finds it under “Mine”.") if typed else _("Nobody in particular sees to it now."))
+    return redirect(url_for("conversations.conversation", thread_id=thread_id), code=303)
+
+
+@bp.post("/conversations/<int:thread_id>/texting")
+@allow(Permission.CONVERSE)
+def texting(thread_id: int) -> ResponseReturnValue:
+    """A family told a person that it wants no more texts, or wants them again."""
+    how, again = request.form.get("how", ""), request.form.get("do") == "lift"
+    try:
+        with transaction() as session:
+            act = actions.lift if again else actions.stop
+            act(session, actor(), thread_id, how, now())
+    except RulesBroken as broken:
+        return _page(thread_id, list(broken.problems)), 422
+    _said_about_texting(again=again)
+    return redirect(url_for("conversations.conversation", thread_id=thread_id), code=303)
+
+
+@bp.post("/conversations/<int:thread_id>/reachable")
+@allow(Permission.CONVERSE)
+def reachable(thread_id: int) -> ResponseReturnValue:
+    """Texts reach the number after all."""
+    with transaction() as session:
+        actions.reachable(session, actor(), thread_id, now())
+    done(_("Texts may go to this number again."))
+    return redirect(url_for("conversations.conversation", thread_id=thread_id), code=303)
+
+
+@bp.post("/asking/<int:invitation_id>/texting")
+@allow(Permission.ASK)
+def texting_of_asked(invitation_id: int) -> ResponseReturnValue:
+    """The same, told while a family's answer is recorded."""
+    how, again = request.form.get("how", ""), request.form.get("do") == "lift"
+    with transaction() as session:
+        row = queue.one_asked(session, actor(), invitation_id)
+        contact = families.contacts(session, [row.family_id])[row.family_id]
+        if contact.phone is None:
+            raise NotFound
+        act = actions.lift_phone if again else actions.stop_phone
+        act(session, actor(), contact.phone, how, now())
+    _said_about_texting(again=again)
+    return redirect(url_for("inbox.answer", invitation_id=invitation_id), code=303)
+
+
+def _said_about_texting(*, again: bool) -> None:
+    done(_("Texts may go to this number again.") if again else _("No more texts go to this number."))
+
+
+@bp.post("/conversations/<int:thread_id>/decide/<int:inbound_id>")
+@allow(Permission.CONVERSE)
+def decide(thread_id: int, inbound_id: int) -> ResponseReturnValue:
+    """What did the family mean? A person decides."""
+    said = request.form.get("said", "")
+    with transaction() as session:
+        decisions.decide(session, actor(), thread_id, inbound_id, said, settings().policy, now())
+    done(_("Done. It does not wait any more."))
+    return redirect(url_for("conversations.conversation", thread_id=thread_id), code=303)
+
+
+def _draft(key: str) -> Draft:
+    form = request.form
+    return Draft(
+        body=form.get("body", ""),
+        canned=form.get("canned", ""),
+        language=form.get("language", ""),
+        key=key,
+        urgent_reason=form.get("urgent_reason", "") if form.get("urgent") else None,
+    )
+
+
+def _page(thread_id: int, problems: list[Problem]) -> str:
+    everything = request.args.get("all") == "1"
+    with reading() as session:
+        talk = talks.talk(session, actor(), thread_id, now(), everything=everything)
+    who = talk.with_
+    language = request.form.get("language") or who.language
+    return render_template(
+        "inbox/conversation.html",
+        talk=talk,
+        who=who,
+        zone=who.zone or settings().timezone,
+        problems=problems,
+        body=request.form.get("body", ""),
+        language_of_answer=language,
+        written_in=_languages(who.language),
+        canned=_canned(who),
+        parts_at_most=lint.MAX_SEGMENTS,
+        can_lift=who.office and who.stopped is not None and who.stopped.reason != "carrier",
+        me_id=actor().account_id,
+        **_shared(),
+    )
+
+
+def _looked_at(thread_id: int, draft: Draft, problems: list[Problem]) -> str:
+    # What is wrong with the reason alone is shown here; without one the answer simply waits for the hours.
+    plain = Draft(draft.body, draft.canned, draft.language, draft.key)
+    with reading() as session:
+        found = actions.check(session, actor(), thread_id, plain, settings().policy, settings().timezone, now())
+    return render_template(
+        "inbox/look.html",
+        found=found,
+        who=found.who,
+        zone=found.who.zone or settings().timezone,
+        draft=draft,
+        problems=problems,
+        price=found.travels.cost(settings().segment_price),
+        **_shared(),
+    )
+
+
+def _shared() -> dict[str, Any]:
+    return {"talk_words": words, "reasons": labels, "language_name": language_name, "direction": direction}
+
+
+def _canned(who: With) -> list[tuple[str, str, str]]:
+    """The ready answers in the family's language: name, what it is for, how it reads."""
+    if not who.school:
+        return []
+    known = list(words.CANNED)
+    names = sorted(actions.canned(who.language), key=lambda name: (name not in known, name))
+    names.sort(key=lambda name: known.index(name) if name in known else len(known))
+    return [
+        (name, str(words.CANNED.get(name, name)), catalog.render(who.language, name, {"school": who.school}))
+        for name in names
+    ]
+
+
+def _languages(of_family: str) -> list[tuple[str, str]]:
+    """The languages an answer can be said to be in: the family's first, then those we have texts in."""
+    codes = dict.fromkeys([of_family, *catalog.languages()])
+    return [(code, language_name(code)) for code in codes]
+
+
+def language_name(code: str) -> str:
+    """A language's name in the reader's language."""
+    return formats.begin(Locale.parse(formats.language()).languages.get(code, code))
+
+
+def direction(code: str) -> str:
+    """The direction a language is written in, for `dir`."""
+    return catalog.pack(code).direction if code in catalog.languages() else "auto"

@@ -1,0 +1,63 @@
+"""An answer, done to the invitation or the visit it belongs to. Where it cannot be, a person tells the family."""
+
+from homevisits.core.db import savepoint
+from homevisits.core.problems import NotFound, RulesBroken
+from homevisits.inbox.processing import match_question
+from homevisits.inbox.processing.context import Hearing
+from homevisits.inbox.processing.match_question import Question
+from homevisits.inbox.today import queries
+from homevisits.invitations import actions as invitations
+from homevisits.invitations.models import Answer
+from homevisits.visits import actions as visits
+from homevisits.visits.actions.family_response import Heard
+from homevisits.visits.models import Visit
+
+
+def apply(heard: Hearing, question: Question, said: Answer) -> bool:
+    """Do what the family said to this question of ours."""
+    heard.row.answers = question.asks
+    try:
+        with savepoint(heard.session):
+            if question.visit_id is not None:
+                return _to_visit(heard, question, question.visit_id, said)
+            return _to_invitation(heard, question.invitation_id, said, again=question.said == said)
+    except (RulesBroken, NotFound):  # what was asked is over: a person tells the family how things stand
+        return False
+
+
+def _to_invitation(heard: Hearing, number: int, said: Answer, *, again: bool) -> bool:
+    session, row, now = heard.session, heard.row, heard.now
+    if said is Answer.YES and queries.caregiver_asked(session, row.phone, number) is None:
+        return False  # only a caregiver we may speak to says yes; a no is heard from whoever holds the phone
+    if again:
+        return True  # said already, and nothing came between: it is in the ledger, and was answered
+    invitations.answer(session, number, said, now, phone=row.phone, evidence=heard.evidence)
+    if said is Answer.NOT_NOW:
+        visits.tidy(session, heard.policy, now)  # a visit that was arranged meanwhile ends here and now
+    return True
+
+
+def _to_visit(heard: Hearing, question: Question, number: int, said: Answer) -> bool:
+    session, row, now = heard.session, heard.row, heard.now
+    visit = session.get(Visit, number)
+    if said is Answer.NOT_NOW and not queries.has_live_visit(session, row.phone):
+        # The visit is over, and no other is ahead: this is a no to being visited, heard and thanked for as such.
+        return _to_invitation(heard, question.invitation_id, said, again=False)
+    caregiver = queries.caregiver_at(session, row.phone, number)
+    if said is Answer.YES and caregiver is None:
+        return False
+    if (
+        visit is not None
+        and said in (Answer.YES, Answer.OTHER_TIME)
+        and match_question.moved_since(session, question, visit)
+    ):
+        # It answers a time that is no longer: the family hears the one that stands, and is asked again.
+        return visits.tell_time(session, number, heard.policy, now) is not Heard.NOT_WAITING
+    if question.said == said and not question.over:
+        return True
+    done = visits.family_answers(
+        session, None, number, said, heard.policy, now, caregiver_id=caregiver, evidence=heard.evidence
+    )
+    if said is Answer.NOT_NOW:
+        invitations.close(session, question.invitation_id, now)
+    return done is not Heard.NOT_WAITING

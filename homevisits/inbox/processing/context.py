@@ -1,0 +1,99 @@
+"""One text as it is being taken in, and what we say back to it: at once, in the family's language, at any hour."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from homevisits.inbox.today import queries
+from homevisits.messages import outbox
+from homevisits.messages.models import InboundText, OutboxText
+from homevisits.messages.templates import catalog
+from homevisits.messages.templates.rendering import PlannedText
+from homevisits.people.models import Caregiver, School, Student
+from homevisits.policies.rules import Policy
+
+OF_USE = timedelta(hours=12)
+"""A reply of ours that could not leave for so long is of no use any more."""
+UNCLEAR_ONCE_IN = timedelta(hours=12)
+HELP_ONCE_IN = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """A text of a family in the hands of one transaction."""
+
+    session: Session
+    row: InboundText
+    policy: Policy
+    now: datetime
+    language: str
+
+    @property
+    def evidence(self) -> str:
+        """What a ledger points at."""
+        return f"inbound:{self.row.id}"
+
+
+def to_a_person(heard: Hearing, template: str | None = None) -> None:
+    """Nobody but a person can tell what is meant; the family is told that one will read it, once in a while."""
+    heard.row.needs_person = True
+    if template is not None:
+        reply(heard, template, once_in=UNCLEAR_ONCE_IN)
+
+
+def reply(
+    heard: Hearing, template: str, params: dict[str, object] | None = None, *, once_in: timedelta | None = None
+) -> bool:
+    """Say `template` back. False: there is no approved text, or (``once_in``) it was said not long ago."""
+    session, row, now = heard.session, heard.row, heard.now
+    if not catalog.has(heard.language, template):
+        return False
+    if once_in is not None and _said_since(session, row.phone, template, now - once_in):
+        return False
+    school_id, zone = _whose(session, row.phone)
+    text = PlannedText(
+        key=template,
+        to=row.phone,
+        language=heard.language,
+        template=template,
+        params=params or {},
+        not_before=now,
+        expires_at=now + OF_USE,
+        zone=zone,
+        school_id=school_id,
+        pace="reply",
+    )
+    outbox.put(session, heard.evidence, text, now)
+    return True
+
+
+def language_of(session: Session, phone: str) -> str:
+    """The language this phone was last texted in, else its family's."""
+    last = select(OutboxText.language).where(OutboxText.phone == phone).order_by(OutboxText.id.desc()).limit(1)
+    return session.scalar(last) or queries.language_of(session, phone) or "en"
+
+
+def _said_since(session: Session, phone: str, template: str, since: datetime) -> bool:
+    recently = select(OutboxText.id).where(
+        OutboxText.phone == phone,
+        OutboxText.template == template,
+        OutboxText.created_at > since,
+        OutboxText.state != "cancelled",
+    )
+    return session.scalar(recently.limit(1)) is not None
+
+
+def _whose(session: Session, phone: str) -> tuple[int | None, str | None]:
+    """The school of the family with this phone, and its zone; none for a number nobody knows."""
+    found = (
+        select(School.id, School.timezone)
+        .join(Student, Student.school_id == School.id)
+        .join(Caregiver, Caregiver.family_id == Student.family_id)
+        .where(Caregiver.phone == phone)
+        .order_by(Student.id)
+        .limit(1)
+    )
+    row = session.execute(found).one_or_none()
+    return (row[0], row[1]) if row is not None else (None, None)

@@ -1,0 +1,133 @@
+"""An answer that fits two open questions: kept, and asked by digit which one it means. Says no child's name."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from homevisits.inbox.conversations import state
+from homevisits.inbox.models import Choice
+from homevisits.inbox.processing import apply_answer, match_question
+from homevisits.inbox.processing.context import Hearing, reply
+from homevisits.inbox.processing.match_question import Question
+from homevisits.invitations.models import Answer, Invitation
+from homevisits.messages.dispatch.eligibility import count
+from homevisits.messages.models import InboundText
+from homevisits.messages.templates import catalog
+from homevisits.people.models import Educator, Enrollment, School, Student, Teaching
+from homevisits.visits.models import Visit
+from homevisits.visits.notifications import local_day
+
+OPEN_FOR = timedelta(hours=24)
+MOST = 4
+MOST_SEGMENTS = 2
+
+
+def ask(heard: Hearing, questions: Sequence[Question], said: Answer) -> bool:
+    """Keep the answer and ask which question it belongs to. False: it cannot be asked so; a person asks."""
+    options = questions[:MOST]
+    if len(questions) > MOST or not catalog.has(heard.language, "which"):
+        return False
+    words = _fitting(heard, [_names(heard, one) for one in options])
+    if words is None:
+        return False
+    _close(heard)
+    heard.session.add(
+        Choice(
+            phone=heard.row.phone,
+            inbound_id=heard.row.id,
+            said=said.value,
+            options=json.dumps([one.asks for one in options]),
+            asked_at=heard.now,
+            expires_at=heard.now + OPEN_FOR,
+        )
+    )
+    return reply(heard, "which", {"choices": words})
+
+
+def open_(heard: Hearing) -> Choice | None:
+    """What this phone was asked to choose between, and has not chosen yet."""
+    found = select(Choice).where(
+        Choice.phone == heard.row.phone, Choice.settled_at.is_(None), Choice.expires_at > heard.row.received_at
+    )
+    return heard.session.scalar(found.order_by(Choice.id.desc()).limit(1))
+
+
+def pick(heard: Hearing, choice: Choice, number: int) -> bool | None:
+    """The family says which one: the answer it gave is done to it. None: there is no such number."""
+    options = json.loads(choice.options)
+    if not 1 <= number <= len(options):
+        return None
+    chosen = options[number - 1]
+    first = heard.session.get_one(InboundText, choice.inbound_id)
+    choice.chosen, choice.settled_at = chosen, heard.now
+    heard.row.intent = "choice"
+    heard.row.answers = chosen
+    # The answer belongs to what had been asked when it was given, not when it was explained.
+    then = {one.asks: one for one in match_question.asked(heard.session, heard.row.phone, first.received_at)}
+    kept = Hearing(heard.session, first, heard.policy, heard.now, heard.language)
+    return chosen in then and apply_answer.apply(kept, then[chosen], Answer(choice.said))
+
+
+def any_lapsed(session: Session, now: datetime) -> bool:
+    """Whether a choice was not made in time."""
+    found = select(Choice.id).where(Choice.settled_at.is_(None), Choice.expires_at <= now).limit(1)
+    return session.scalar(found) is not None
+
+
+def lapse(session: Session, now: datetime) -> int:
+    """Choices that nobody made in time: the answer that was kept goes to a person. Returns how many."""
+    kept = session.scalars(
+        update(Choice)
+        .where(Choice.settled_at.is_(None), Choice.expires_at <= now)
+        .values(settled_at=now)
+        .returning(Choice.inbound_id)
+    ).all()
+    for row in session.scalars(select(InboundText).where(InboundText.id.in_(kept))):
+        row.needs_person = True
+        state.heard(session, row.phone, row.received_at, True)
+    return len(kept)
+
+
+def _close(heard: Hearing) -> None:
+    """A newer answer takes the place of the one that was kept: the family says now what it wants."""
+    heard.session.execute(
+        update(Choice).where(Choice.phone == heard.row.phone, Choice.settled_at.is_(None)).values(settled_at=heard.now)
+    )
+
+
+def _fitting(heard: Hearing, names: Sequence[tuple[str, str, str]]) -> str | None:
+    """The options in words, as fully as two parts of a text hold; None: they cannot be told apart so."""
+    for shown in ((0, 1, 2), (0, 2), (1, 2)):
+        labels = [", ".join(name[place] for place in shown if name[place]) for name in names]
+        words = " ".join(f"{number}. {label};" for number, label in enumerate(labels, 1)).rstrip(";")
+        text = catalog.render(heard.language, "which", {"choices": words})
+        if all(labels) and len(set(labels)) == len(labels) and count(text) <= MOST_SEGMENTS:
+            return words
+    return None
+
+
+def _names(heard: Hearing, question: Question) -> tuple[str, str, str]:
+    """The teacher, the school and the day of a question: what the family knows it by."""
+    session = heard.session
+    if question.visit_id is not None:
+        visit = session.get_one(Visit, question.visit_id)
+        day = local_day(visit.local_date, heard.language)
+        return _person(session, visit.lead_id), session.get_one(School, visit.school_id).name, day
+    made = session.get_one(Invitation, question.invitation_id)
+    teacher = session.scalar(
+        select(Teaching.educator_id)
+        .join(Enrollment, Enrollment.class_id == Teaching.class_id)
+        .join(Student, Student.id == Enrollment.student_id)
+        .where(Student.family_id == made.family_id, Student.school_id == made.school_id)
+        .order_by(Student.id, Teaching.educator_id)
+        .limit(1)
+    )
+    return _person(session, teacher), session.get_one(School, made.school_id).name, ""
+
+
+def _person(session: Session, educator_id: int | None) -> str:
+    found = session.get(Educator, educator_id) if educator_id is not None else None
+    return f"{found.given_name} {found.family_name}" if found is not None else ""

@@ -1,0 +1,173 @@
+"""Which question of ours an answer belongs to: the newest about each family that was put to this phone."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from homevisits.inbox.parsing.keywords import Meaning
+from homevisits.invitations.models import ConsentEntry, Invitation
+from homevisits.invitations.queue import A_YEAR
+from homevisits.messages.models import InboundText, OutboxText
+from homevisits.visits.models import LIVE, Visit, VisitEvent
+
+OPEN_FOR = timedelta(hours=72)
+"""A question waits so long for its answer. Later, or answered, it is found only where no other is open."""
+ANSWERS = (Meaning.YES.value, Meaning.OTHER_TIME.value, Meaning.NOT_NOW.value, Meaning.CALL_ME.value)
+REACHED = ("sending", "accepted", "delivered", "unknown")
+LOOK_BACK = 30
+_VERSION = re.compile(r"visit:\d+:v(\d+):")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that was put to a phone. ``asks``: "visit:17"; ``invitation_id``: what all of it goes back to.
+
+    ``over``: the visit is held or off, the invitation is of another year. ``said``: what this phone last answered to
+    it, with nothing recorded since. ``version``: the visit's when it was asked.
+    """
+
+    asks: str
+    invitation_id: int
+    asked_at: datetime
+    sent_at: datetime
+    version: int
+    over: bool
+    answered: bool
+    said: str | None
+
+    @property
+    def visit_id(self) -> int | None:
+        """The visit it is about; None: an invitation."""
+        kind, _, number = self.asks.partition(":")
+        return int(number) if kind == "visit" else None
+
+
+def fitting(session: Session, phone: str, at: datetime) -> list[Question]:
+    """The questions an answer that came at `at` may belong to, newest first; empty: nothing was asked.
+
+    Open ones: they left within 72 hours, are not over, and have no answer yet. Where none is open, a family that
+    changes its mind or takes its time means the newest it was asked.
+    """
+    found = asked(session, phone, at)
+    waiting = [one for one in found if not one.over and not one.answered and at - one.sent_at <= OPEN_FOR]
+    return waiting or [one for one in found if not one.over] or found[:1]
+
+
+def asked(session: Session, phone: str, at: datetime) -> list[Question]:
+    """The newest question about each invitation that had left for `phone` by `at`, newest first."""
+    left = func.coalesce(OutboxText.sent_at, OutboxText.created_at)
+    rows = session.scalars(
+        select(OutboxText)
+        .where(
+            OutboxText.phone == phone,
+            or_(OutboxText.asks.like("visit:%"), OutboxText.asks.like("invitation:%")),
+            OutboxText.state.in_(REACHED),
+            # What left after the family wrote is not what it answers.
+            left <= at,
+        )
+        .order_by(OutboxText.id.desc())
+        .limit(LOOK_BACK)
+    ).all()
+    visits, invitations = _subjects(session, rows)
+    newest: dict[int, OutboxText] = {}
+    for row in rows:
+        kind, number = _parts(row)
+        subject = visits[number].invitation_id if kind == "visit" and number in visits else number
+        if kind == "invitation" or number in visits:
+            newest.setdefault(subject, row)
+    recorded = _recorded(session, newest)
+    said = _said(session, phone, newest.values())
+    return [
+        _question(row, subject, visits, invitations, recorded.get(subject), said.get(str(row.asks)), at)
+        for subject, row in newest.items()
+    ]
+
+
+def moved_since(session: Session, question: Question, visit: Visit) -> bool:
+    """Whether the visit got another time after this question was written: a "1" to it says yes to the old one.
+
+    Both must be so: the visit is newer than the question says, and a move is in its history from then on. A stand-in
+    makes a visit newer without moving it.
+    """
+    if visit.version <= question.version:
+        return False
+    moved = select(VisitEvent.id).where(
+        VisitEvent.visit_id == visit.id, VisitEvent.what == "moved", VisitEvent.at >= question.asked_at
+    )
+    return session.scalar(moved.limit(1)) is not None
+
+
+def _question(
+    row: OutboxText,
+    subject: int,
+    visits: dict[int, Visit],
+    invitations: dict[int, Invitation],
+    recorded: datetime | None,
+    said: InboundText | None,
+    at: datetime,
+) -> Question:
+    kind, number = _parts(row)
+    sent = row.sent_at or row.created_at
+    version = _VERSION.match(row.dedupe_key)
+    if kind == "visit":
+        over = visits[number].state not in LIVE or visits[number].starts_at <= at
+        closed = False
+    else:
+        made = invitations.get(number)
+        over = made is None or made.asked_at < at - A_YEAR
+        closed = made is not None and made.closed_at is not None
+    since = said is not None and said.received_at > sent
+    fresh = since and said is not None and (recorded is None or said.taken_at is None or recorded <= said.taken_at)
+    return Question(
+        asks=str(row.asks),
+        invitation_id=subject,
+        asked_at=row.created_at,
+        sent_at=sent,
+        version=int(version[1]) if version else 0,
+        over=over,
+        answered=closed or since or (recorded is not None and recorded > sent),
+        said=said.intent if fresh and said is not None else None,
+    )
+
+
+def _parts(row: OutboxText) -> tuple[str, int]:
+    kind, _, number = str(row.asks).partition(":")
+    return kind, int(number)
+
+
+def _subjects(session: Session, rows: Sequence[OutboxText]) -> tuple[dict[int, Visit], dict[int, Invitation]]:
+    wanted: dict[str, set[int]] = {"visit": set(), "invitation": set()}
+    for row in rows:
+        kind, number = _parts(row)
+        wanted[kind].add(number)
+    fresh = {"populate_existing": True}
+    visits = session.scalars(select(Visit).where(Visit.id.in_(wanted["visit"])), execution_options=fresh)
+    invitations = session.scalars(
+        select(Invitation).where(Invitation.id.in_(wanted["invitation"])), execution_options=fresh
+    )
+    return {one.id: one for one in visits}, {one.id: one for one in invitations}
+
+
+def _recorded(session: Session, invitations: Iterable[int]) -> dict[int, datetime]:
+    """When something was last written down for each invitation, by whatever channel."""
+    found = (
+        select(ConsentEntry.invitation_id, func.max(ConsentEntry.at))
+        .where(ConsentEntry.invitation_id.in_(list(invitations)))
+        .group_by(ConsentEntry.invitation_id)
+    )
+    return {row[0]: row[1] for row in session.execute(found)}
+
+
+def _said(session: Session, phone: str, rows: Iterable[OutboxText]) -> dict[str, InboundText]:
+    """The newest answer of this phone to each question."""
+    found = select(InboundText).where(
+        InboundText.phone == phone,
+        InboundText.answers.in_([row.asks for row in rows]),
+        InboundText.intent.in_(ANSWERS),
+        InboundText.taken_at.is_not(None),
+    )
+    return {str(row.answers): row for row in session.scalars(found.order_by(InboundText.id))}

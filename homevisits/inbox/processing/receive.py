@@ -1,0 +1,253 @@
+"""A text comes in: kept raw at once, taken in right after. What could not be taken in is tried again, then read."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from homevisits.core.db import Database, insert_new, savepoint
+from homevisits.inbox.conversations import state
+from homevisits.inbox.parsing.intent import meaning, number, readable
+from homevisits.inbox.parsing.keywords import Meaning
+from homevisits.inbox.parsing.reactions import quotes
+from homevisits.inbox.processing import (
+    apply_answer,
+    context,
+    disambiguate,
+    match_question,
+    opt_out,
+    reply_limits,
+    staff_reply,
+)
+from homevisits.inbox.processing.context import Hearing
+from homevisits.invitations.models import Answer
+from homevisits.messages.models import InboundText as Row
+from homevisits.messages.models import OutboxText, Phone
+from homevisits.messages.monitoring import alerts
+from homevisits.messages.recipients import opt_outs
+from homevisits.policies.rules import Policy
+
+MOST_TRIES = 3
+TAKEN_BY_ITS_REQUEST = timedelta(seconds=5)
+"""So long the request that brought a text is about to take it in itself."""
+AT_ONCE = 100
+SAYS = {
+    Meaning.YES: Answer.YES,
+    Meaning.OTHER_TIME: Answer.OTHER_TIME,
+    Meaning.NOT_NOW: Answer.NOT_NOW,
+    Meaning.CALL_ME: Answer.CALL_ME,
+}
+ROBOT_ONCE_IN = timedelta(hours=24)
+
+log = logging.getLogger("homevisits.inbox")
+
+
+@dataclass(frozen=True)
+class InboundText:
+    """A text that came in. ``sid`` is the carrier's own id for it: the same text twice is one text.
+
+    ``media``: how many pictures came with it; ``opt_out_type``: the carrier's own reading (STOP, START, HELP); ``raw``:
+    everything the carrier said.
+    """
+
+    sid: str
+    from_: str
+    to: str
+    body: str
+    carrier: str = "console"
+    media: int = 0
+    opt_out_type: str | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+def keep(session: Session, text: InboundText, now: datetime) -> int | None:
+    """Write the text down as it came: its row; None: it was brought before."""
+    if session.scalar(select(Row.id).where(Row.sid == text.sid)) is not None:
+        return None
+    row = Row(
+        sid=text.sid,
+        carrier=text.carrier,
+        phone=text.from_,
+        to=text.to,
+        body=readable(text.body),
+        media=text.media,
+        opt_out_type=text.opt_out_type,
+        raw=json.dumps(dict(text.raw), ensure_ascii=False, sort_keys=True),
+        received_at=now,
+        needs_person=False,
+    )
+    try:
+        with savepoint(session):
+            session.add(row)
+    except IntegrityError:  # the carrier brought it twice at the same moment; the other one is at work on it
+        return None
+    return row.id
+
+
+def receive(session: Session, text: InboundText, policy: Policy, now: datetime) -> Meaning:
+    """Keep a text and take it in, in one transaction. Where a carrier brings it, the two are two: see twilio_web."""
+    kept = keep(session, text, now)
+    said = take(session, kept, policy, now) if kept is not None else None
+    return said or meaning(text.body, context.language_of(session, text.from_))
+
+
+def take(session: Session, inbound_id: int, policy: Policy, now: datetime) -> Meaning | None:
+    """Understand a text that was kept and do what it says. None: somebody else has it, or had it."""
+    row = session.scalar(
+        select(Row).where(Row.id == inbound_id, Row.taken_at.is_(None)).with_for_update(skip_locked=True)
+    )
+    if row is None:
+        return None
+    _hold_the_phone(session, row)
+    heard = Hearing(session, row, policy, now, context.language_of(session, row.phone))
+    before = reply_limits.newest(session, row.phone)
+    said = _understood(heard)
+    row.intent = said.value
+    if staff_reply.is_theirs(session, row.phone):
+        staff_reply.heard(heard, said)
+        row.taken_at = now
+        return said
+    _do(heard, said)
+    row.taken_at = now
+    state.heard(session, row.phone, row.received_at, row.needs_person)
+    needed = row.needs_person
+    reply_limits.hush(heard, before)
+    if row.needs_person and not needed:
+        state.heard(session, row.phone, row.received_at, True)
+    session.flush()
+    return said
+
+
+def failed(session: Session, inbound_id: int, now: datetime) -> None:
+    """Taking a text in went wrong. It is tried again; after the third time a person reads it."""
+    row = session.get(Row, inbound_id, with_for_update=True)
+    if row is None or row.taken_at is not None:
+        return
+    row.tries += 1
+    alerts.raise_(session, "webhook", "inbound", now, detail=f"inbound:{inbound_id}")
+    if row.tries >= MOST_TRIES:
+        row.taken_at, row.intent, row.needs_person = now, Meaning.UNCLEAR.value, True
+        state.heard(session, row.phone, row.received_at, True)
+
+
+def sweep(database: Database, policy: Policy, now: datetime) -> int:
+    """Take in what no request took in, and let go of choices nobody made: how many. Any number of workers is safe."""
+    done = 0
+    with database.reading() as session:
+        lapsed = disambiguate.any_lapsed(session, now)
+        waiting = session.scalars(
+            select(Row.id)
+            .where(Row.taken_at.is_(None), Row.received_at <= now - TAKEN_BY_ITS_REQUEST)
+            .order_by(Row.id)
+            .limit(AT_ONCE)
+        ).all()
+    if lapsed:  # looked for first: a worker that has nothing to write takes no lock
+        with database.transaction() as session:
+            done += disambiguate.lapse(session, now)
+    for inbound_id in waiting:
+        try:
+            with database.transaction() as session:
+                done += take(session, inbound_id, policy, now) is not None
+        except Exception:
+            log.exception("a text could not be taken in: inbound:%s", inbound_id)
+            with database.transaction() as session:
+                failed(session, inbound_id, now)
+    return done
+
+
+def _hold_the_phone(session: Session, row: Row) -> None:
+    """Texts of one phone are taken in one after the other. New texts to it may be planned meanwhile."""
+    insert_new(session, Phone, [{"e164": row.phone}], "e164")
+    session.execute(select(Phone.e164).where(Phone.e164 == row.phone).with_for_update(key_share=True))
+    session.execute(
+        update(Phone)
+        .where(Phone.e164 == row.phone, Phone.last_inbound_at.is_(None) | (Phone.last_inbound_at < row.received_at))
+        .values(last_inbound_at=row.received_at)
+    )
+
+
+def _understood(heard: Hearing) -> Meaning:
+    row = heard.row
+    said = meaning(row.body, heard.language)
+    if row.opt_out_type == "STOP":
+        return Meaning.STOP
+    if row.opt_out_type == "START":
+        # YES is a word to start with, at the carrier: from a phone that never stopped it is an answer.
+        answers_us = said in SAYS and opt_outs.may_text(heard.session, row.phone)
+        return said if answers_us else Meaning.START
+    if row.opt_out_type == "HELP":
+        return Meaning.HELP
+    if row.media and not row.body.strip():
+        return Meaning.PICTURE
+    guessed = said in (Meaning.UNCLEAR, Meaning.POLITE_STOP, Meaning.ROBOT)
+    return Meaning.TAPBACK if guessed and quotes(row.body, _sent(heard)) else said
+
+
+def _sent(heard: Hearing) -> list[str]:
+    """What this phone was last told."""
+    found = select(OutboxText.body).where(OutboxText.phone == heard.row.phone, OutboxText.sent_at.is_not(None))
+    return list(heard.session.scalars(found.order_by(OutboxText.id.desc()).limit(10)))
+
+
+def _do(heard: Hearing, said: Meaning) -> None:
+    if said in _HANDLERS:
+        _HANDLERS[said](heard)
+        return
+    if opt_out.is_wrong(heard):
+        context.to_a_person(heard)  # whoever has this phone said that it is not the family's
+        return
+    offered, digit = disambiguate.open_(heard), number(heard.row.body)
+    done = disambiguate.pick(heard, offered, digit) if offered is not None and digit is not None else None
+    if done is None:
+        done = said in SAYS and _answered(heard, SAYS[said])
+    if not done:
+        context.to_a_person(heard, "unclear")
+
+
+def _answered(heard: Hearing, said: Answer) -> bool:
+    questions = match_question.fitting(heard.session, heard.row.phone, heard.row.received_at)
+    if not questions:
+        return False
+    if len(questions) == 1 or said is Answer.CALL_ME:  # whoever calls hears which one
+        return apply_answer.apply(heard, questions[0], said)
+    return disambiguate.ask(heard, questions, said)
+
+
+def _tapped(heard: Hearing) -> None:
+    """A thumb on a question is no answer: it is shown beside the question, and the family is told of the digits."""
+    open_ = match_question.fitting(heard.session, heard.row.phone, heard.row.received_at)
+    if open_ and not open_[0].answered:
+        heard.row.answers = open_[0].asks
+        context.to_a_person(heard, "unclear")
+    else:
+        context.to_a_person(heard)
+
+
+def _machine(heard: Hearing) -> None:
+    """No word to a machine. The first of a day is read by a person: it may say that somebody is away."""
+    lately = select(Row.id).where(
+        Row.phone == heard.row.phone,
+        Row.id < heard.row.id,
+        Row.intent == Meaning.ROBOT.value,
+        Row.received_at > heard.now - ROBOT_ONCE_IN,
+    )
+    heard.row.needs_person = heard.session.scalar(lately.limit(1)) is None
+
+
+_HANDLERS: Mapping[Meaning, Callable[[Hearing], None]] = {
+    Meaning.STOP: opt_out.stop,
+    Meaning.START: opt_out.start,
+    Meaning.HELP: opt_out.help_,
+    Meaning.WRONG_NUMBER: opt_out.wrong_number,
+    Meaning.POLITE_STOP: lambda heard: context.to_a_person(heard, "polite_stop"),
+    Meaning.PROBABLE_YES: _tapped,
+    Meaning.TAPBACK: context.to_a_person,
+    Meaning.ROBOT: _machine,
+    Meaning.PICTURE: lambda heard: context.to_a_person(heard, "unclear"),
+}

@@ -1,0 +1,88 @@
+"""No endless talk with a machine: so many replies an hour to one phone, and never the same to the same twice."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from homevisits.inbox.models import Thread
+from homevisits.inbox.parsing.intent import simplified
+from homevisits.inbox.processing.context import Hearing
+from homevisits.messages.models import WAITING, InboundText, OutboxText
+from homevisits.messages.monitoring import alerts
+
+MOST = 4
+SPAN = timedelta(hours=1)
+ALWAYS = frozenset({"stop_confirmed", "wrong_number_confirmed"})
+"""The one confirmation of a stop leaves whatever else was said; a second one within the hour does not."""
+
+
+def newest(session: Session, phone: str) -> int:
+    """The newest text to `phone`: what comes after it is what this hearing says."""
+    return session.scalar(select(func.max(OutboxText.id)).where(OutboxText.phone == phone)) or 0
+
+
+def hush(heard: Hearing, before: int) -> None:
+    """Take back what was said too often. What the family asked for is done all the same; a person reads on."""
+    session, phone = heard.session, heard.row.phone
+    session.flush()
+    said_now = session.scalars(
+        select(OutboxText)
+        .where(
+            OutboxText.phone == phone,
+            OutboxText.id > before,
+            OutboxText.pace == "reply",
+            OutboxText.state.in_(WAITING),
+        )
+        .execution_options(populate_existing=True)
+    ).all()
+    if not said_now:
+        return
+    earlier = _lately(session, phone, before, heard.now - SPAN)
+    if len(earlier) >= MOST:
+        templates = {one.template for one in earlier}
+        quiet = [one for one in said_now if one.template not in ALWAYS or one.template in templates]
+        if quiet:
+            _too_much(heard)
+    else:
+        quiet = [one for one in said_now if _same_again(heard, one, earlier)]
+    for one in quiet:
+        one.state, one.error = "cancelled", "loop"
+
+
+def _lately(session: Session, phone: str, before: int, since: datetime) -> Sequence[OutboxText]:
+    """The replies of our own to `phone` since then, newest first. What a person wrote is none."""
+    return session.scalars(
+        select(OutboxText)
+        .where(
+            OutboxText.phone == phone,
+            OutboxText.id <= before,
+            OutboxText.created_at > since,
+            OutboxText.pace == "reply",
+            OutboxText.written_by.is_(None),
+            OutboxText.state != "cancelled",
+        )
+        .order_by(OutboxText.id.desc())
+    ).all()
+
+
+def _too_much(heard: Hearing) -> None:
+    """Silence from here on, and somebody looks at it: the first time in a conversation tells whoever runs this."""
+    heard.row.needs_person = True
+    thread = heard.session.scalar(select(Thread.id).where(Thread.phone == heard.row.phone))
+    alerts.raise_(heard.session, "loop", f"thread:{thread}", heard.now)
+
+
+def _same_again(heard: Hearing, said: OutboxText, earlier: Sequence[OutboxText]) -> bool:
+    """Whether the phone wrote the same as just before, and would hear the same as just before."""
+    if not earlier or (earlier[0].template, earlier[0].body) != (said.template, said.body):
+        return False
+    row = heard.row
+    last = heard.session.scalar(
+        select(InboundText.body)
+        .where(InboundText.phone == row.phone, InboundText.id < row.id, InboundText.received_at > heard.now - SPAN)
+        .order_by(InboundText.id.desc())
+        .limit(1)
+    )
+    return last is not None and (last == row.body or simplified(last) == simplified(row.body) != "")

@@ -1,0 +1,39 @@
+"""A colleague answers a reminder. Texts to the two who visit ask nothing: a digit from there answers for no family."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import MappingProxyType
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from homevisits.inbox.parsing.keywords import Meaning
+from homevisits.inbox.processing import context, opt_out
+from homevisits.inbox.processing.context import Hearing
+from homevisits.people.models import Caregiver, Person
+
+ONCE_IN = timedelta(hours=24)
+SILENT = frozenset({Meaning.ROBOT, Meaning.TAPBACK, Meaning.PROBABLE_YES})
+"""What gets no word back: a machine, a thumb."""
+_HANDLERS: Mapping[Meaning, Callable[[Hearing], None]] = MappingProxyType(
+    {Meaning.STOP: opt_out.stop, Meaning.START: opt_out.start, Meaning.WRONG_NUMBER: opt_out.wrong_number}
+)
+
+
+def is_theirs(session: Session, phone: str) -> bool:
+    """Whether the phone is a colleague's and no caregiver's: whoever is both is heard as the parent they are."""
+    colleague = exists().where(Person.phone == phone)
+    parent = exists().where(Caregiver.phone == phone)
+    return session.scalar(select(colleague & ~parent)) or False
+
+
+def heard(hearing_: Hearing, said: Meaning) -> None:
+    """Stop and start count as from anybody; all else is told where the visits are, once a day.
+
+    Nobody is shown the text: it would show a colleague's own number.
+    """
+    if said in _HANDLERS:
+        _HANDLERS[said](hearing_)
+    elif said not in SILENT:
+        context.reply(hearing_, "staff_reply", once_in=ONCE_IN)
+    hearing_.row.needs_person = False

@@ -1,0 +1,297 @@
+"""Readings of what waits for a person: replies to read, families to call, visits that need a partner."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, literal, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from homevisits.core.access import Actor, Permission
+from homevisits.inbox.conversations import listing as lists
+from homevisits.inbox.models import Thread
+from homevisits.invitations.models import Answer, ConsentEntry, Invitation
+from homevisits.invitations.queue import A_YEAR
+from homevisits.messages.models import LOST, InboundText, OutboxText
+from homevisits.people.models import Caregiver, Family, School
+from homevisits.visits.models import LIVE, Visit, VisitEvent, VisitMember
+
+MOST = 50
+TELLS_THE_TIME = ("visit_confirm", "visit_moved", "visit_now_at")
+"""Texts from which a family learns when its visit is. What its pair is texted tells the family nothing."""
+TELLS_IT_IS_OFF = ("visit_cancelled", "visit_off")
+LATELY = timedelta(days=3)
+"""So long a visit that is off stands among those to tell a family of."""
+
+
+@dataclass(frozen=True)
+class ToRead:
+    """A text that nobody but a person understands, and whose phone it came from."""
+
+    id: int
+    families: tuple[str, ...]
+    phone: str
+    body: str
+    received_at: datetime
+    stopped: bool
+    thread_id: int | None = None
+    decide: bool = False  # what it may mean is for a person to decide, in the conversation
+
+
+@dataclass(frozen=True)
+class ToCall:
+    """A family that a person calls, and why: it asked to be called, wants another time, or cannot be texted."""
+
+    invitation_id: int
+    visit_id: int | None  # the visit ahead that it is about
+    family: str
+    caregiver: str
+    phone: str | None
+    language: str
+    school: str
+    timezone: str
+    why: str  # call_me | other_time | no_text
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A visit ahead that a person must see to; ``off``: it was called off, and the family may wait for it."""
+
+    visit_id: int
+    school: str
+    timezone: str
+    starts_at: datetime
+    off: bool = False
+
+
+def language_of(session: Session, phone: str) -> str | None:
+    """The language of the family with this phone."""
+    return session.scalar(
+        select(Family.language)
+        .join(Caregiver, Caregiver.family_id == Family.id)
+        .where(Caregiver.phone == phone)
+        .order_by(Caregiver.id)
+        .limit(1)
+    )
+
+
+def caregiver_at(session: Session, phone: str, visit_id: int) -> int | None:
+    """The caregiver with this phone in the family of a visit; nobody we may not speak to."""
+    return session.scalar(
+        select(Caregiver.id)
+        .join(Visit, Visit.family_id == Caregiver.family_id)
+        .where(Visit.id == visit_id, Caregiver.phone == phone, *_may_speak())
+        .order_by(Caregiver.contact_order, Caregiver.id)
+        .limit(1)
+    )
+
+
+def caregiver_asked(session: Session, phone: str, invitation_id: int) -> int | None:
+    """The caregiver with this phone in the family of an invitation; nobody we may not speak to."""
+    return session.scalar(
+        select(Caregiver.id)
+        .join(Invitation, Invitation.family_id == Caregiver.family_id)
+        .where(Invitation.id == invitation_id, Caregiver.phone == phone, *_may_speak())
+        .limit(1)
+    )
+
+
+def _may_speak() -> tuple[ColumnElement[bool], ...]:
+    return Caregiver.restricted.is_(False), Caregiver.left_on.is_(None)
+
+
+def invitation_of(session: Session, visit_id: int) -> int:
+    """The invitation a visit came of."""
+    return session.scalars(select(Visit.invitation_id).where(Visit.id == visit_id)).one()
+
+
+def has_live_visit(session: Session, phone: str) -> bool:
+    """Whether a family with this phone expects a visit."""
+    found = (
+        select(Visit.id)
+        .join(Caregiver, Caregiver.family_id == Visit.family_id)
+        .where(Caregiver.phone == phone, Visit.state.in_(LIVE))
+        .limit(1)
+    )
+    return session.scalar(found) is not None
+
+
+def _at(actor: Actor, column: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    held = actor.schools(Permission.ASK)
+    return column.is_not(None) if held is None else column.in_(held)
+
+
+def to_read(session: Session, actor: Actor) -> list[ToRead]:
+    """Replies that wait for a person, oldest first."""
+    rows = session.scalars(
+        select(InboundText)
+        .where(InboundText.needs_person, lists.seen_by_office(actor, InboundText.phone))
+        .order_by(InboundText.id)
+        .limit(MOST)
+    ).all()
+    seen = {row.phone for row in rows}
+    names = lists.family_names(session, actor, seen, {})
+    threads = dict(session.execute(select(Thread.phone, Thread.id).where(Thread.phone.in_(seen))).all())
+    return [
+        ToRead(
+            row.id,
+            names.get(row.phone, ()),
+            row.phone,
+            row.body,
+            row.received_at,
+            row.intent == "stop",
+            threads.get(row.phone),
+            row.phone in threads and row.intent in ("polite_stop", "wrong_number", "probable_yes"),
+        )
+        for row in rows
+    ]
+
+
+def to_call(session: Session, actor: Actor, now: datetime) -> list[ToCall]:
+    """Families that a person calls: nothing was heard or arranged since they asked for it."""
+    later = aliased(ConsentEntry)
+    newer = select(later.id).where(later.family_id == ConsentEntry.family_id, later.id > ConsentEntry.id)
+    asked = (
+        select(Invitation, ConsentEntry, Family, School, Visit.id)
+        .join(Family, Family.id == Invitation.family_id)
+        .join(School, School.id == Invitation.school_id)
+        .outerjoin(ConsentEntry, and_(ConsentEntry.invitation_id == Invitation.id, ~newer.exists()))
+        .outerjoin(Visit, and_(Visit.id == ConsentEntry.visit_id, Visit.state.in_(LIVE)))
+        .where(
+            _at(actor, Invitation.school_id),
+            Invitation.closed_at.is_(None),
+            Invitation.asked_at > now - A_YEAR,
+            or_(_wants_a_call(), _not_reached()),
+        )
+        .order_by(func.coalesce(ConsentEntry.at, Invitation.asked_at), Invitation.id)
+        .limit(MOST)
+    )
+    rows = session.execute(asked).all()
+    people = _callable(session, [family.id for _, _, family, _, _ in rows])
+    return [
+        ToCall(
+            invitation_id=made.id,
+            visit_id=visit_id,
+            family=family.name,
+            caregiver=people.get(family.id, ("", None))[0],
+            phone=people.get(family.id, ("", None))[1],
+            language=family.language,
+            school=school.name,
+            timezone=school.timezone,
+            why=said.answer if said is not None else "no_text",
+            since=said.at if said is not None else made.asked_at,
+        )
+        for made, said, family, school, visit_id in _with_or_without(rows)
+    ]
+
+
+def _wants_a_call() -> ColumnElement[bool]:
+    """Its newest word is "call me" or "another time", and no visit was arranged since."""
+    visit = aliased(Visit)
+    arranged = select(visit.id).where(
+        visit.family_id == ConsentEntry.family_id, visit.booked_at > ConsentEntry.at, visit.state.in_(LIVE)
+    )
+    return and_(ConsentEntry.answer.in_((Answer.CALL_ME.value, Answer.OTHER_TIME.value)), ~arranged.exists())
+
+
+def _not_reached() -> ColumnElement[bool]:
+    """Nothing was heard of it, and no text asked it, or the text never arrived."""
+    return and_(ConsentEntry.id.is_(None), _never_answered(), or_(Invitation.how != "text", _did_not_leave()))
+
+
+def _with_or_without(
+    rows: Iterable[Any],
+) -> Iterable[tuple[Invitation, ConsentEntry | None, Family, School, int | None]]:
+    # An outer join's row may lack its right side; the type of the select does not say so.
+    return rows
+
+
+def _did_not_leave() -> ColumnElement[bool]:
+    """The question itself never reached the family: it failed, came too late, or was held back."""
+    asked = OutboxText.about == literal("invitation:").concat(cast(Invitation.id, Text))
+    lost = OutboxText.state.in_(("undelivered", "rejected", "dead", "expired", "suppressed", "unknown"))
+    gone = or_(lost, _waits_for_words())
+    return select(OutboxText.id).where(asked, OutboxText.template == "invitation", gone).exists()
+
+
+def _waits_for_words() -> ColumnElement[bool]:
+    """The text is held until somebody approves its words, or lets it go on: too long for a family that waits."""
+    return and_(OutboxText.state == "held", OutboxText.hold_reason.in_(("language", "template", "consent")))
+
+
+def _never_answered() -> ColumnElement[bool]:
+    any_word = aliased(ConsentEntry)
+    return ~select(any_word.id).where(any_word.invitation_id == Invitation.id).exists()
+
+
+def _callable(session: Session, families: Collection[int]) -> dict[int, tuple[str, str | None]]:
+    rows = session.scalars(
+        select(Caregiver)
+        .where(Caregiver.family_id.in_(families), Caregiver.restricted.is_(False), Caregiver.left_on.is_(None))
+        .order_by(Caregiver.phone.is_(None), Caregiver.contact_order, Caregiver.id)
+    )
+    found: dict[int, tuple[str, str | None]] = {}
+    for who in rows:
+        found.setdefault(who.family_id, (f"{who.given_name} {who.family_name}", who.phone))
+    return found
+
+
+def need_partner(session: Session, actor: Actor) -> list[Ahead]:
+    """Visits ahead of which one of the two cannot come, soonest first."""
+    pair = VisitMember.educator_id.in_((Visit.lead_id, Visit.partner_id))
+    rows = session.execute(
+        select(Visit.id, School.name, School.timezone, Visit.starts_at)
+        .join(School, School.id == Visit.school_id)
+        .join(VisitMember, and_(VisitMember.visit_id == Visit.id, pair))
+        .where(
+            Visit.state.in_(LIVE),
+            VisitMember.state.in_(("declined", "unable", "withdrawn")),
+            _at(actor, Visit.school_id),
+        )
+        .distinct()
+        .order_by(Visit.starts_at, Visit.id)
+        .limit(MOST)
+    )
+    return [Ahead(*row) for row in rows]
+
+
+def need_telling(session: Session, actor: Actor, now: datetime) -> list[Ahead]:
+    """Visits ahead of which no text could tell the family how they stand now: somebody calls. Soonest first.
+
+    Of those arranged, the time as it is now; of those called off that the family knew of, that nobody comes.
+    """
+    rows = session.execute(
+        select(Visit.id, School.name, School.timezone, Visit.starts_at, Visit.state == "cancelled_by_educator")
+        .join(School, School.id == Visit.school_id)
+        .where(Visit.starts_at > now, _at(actor, Visit.school_id), or_(_time_not_told(), _off_not_told(now)))
+        .order_by(Visit.starts_at, Visit.id)
+        .limit(MOST)
+    )
+    return [Ahead(*row) for row in rows]
+
+
+def _about_visit() -> ColumnElement[str]:
+    return literal("visit:").concat(cast(Visit.id, Text))
+
+
+def _under_way() -> ColumnElement[bool]:
+    return and_(OutboxText.state.in_(("held", "queued", "sending", "accepted", "delivered")), ~_waits_for_words())
+
+
+def _time_not_told() -> ColumnElement[bool]:
+    about = _about_visit()
+    key = OutboxText.dedupe_key.startswith(about.concat(":v").concat(cast(Visit.version, Text)).concat(":"))
+    told = and_(OutboxText.about == about, OutboxText.template.in_(TELLS_THE_TIME), key)
+    return and_(Visit.state == "scheduled", ~select(OutboxText.id).where(told, _under_way()).exists())
+
+
+def _off_not_told(now: datetime) -> ColumnElement[bool]:
+    """A text that failed stands among the lost ones; one that leaves too late, or never, stands nowhere else."""
+    known = exists().where(VisitEvent.visit_id == Visit.id, VisitEvent.what == "arranged")
+    in_time = and_(_under_way(), or_(OutboxText.sent_at.is_not(None), OutboxText.next_at < Visit.starts_at))
+    told = and_(OutboxText.about == _about_visit(), OutboxText.template.in_(TELLS_IT_IS_OFF))
+    told = and_(told, or_(in_time, OutboxText.state.in_(LOST)))
+    called_off = and_(Visit.state == "cancelled_by_educator", Visit.closed_at > now - LATELY)
+    return and_(called_off, known, ~exists().where(told))

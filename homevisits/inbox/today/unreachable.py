@@ -1,0 +1,101 @@
+"""Families that no text reaches, so that a person calls: the number is a landline, gets no texts, or is not theirs."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, select, true
+from sqlalchemy.orm import Session, aliased
+
+from homevisits.core.access import Actor, Permission
+from homevisits.invitations import queries as families
+from homevisits.invitations.models import ConsentEntry, Invitation
+from homevisits.invitations.queue import A_YEAR
+from homevisits.messages.models import Phone
+from homevisits.messages.recipients import opt_outs
+from homevisits.people.models import Caregiver, Family, School
+from homevisits.visits.models import LIVE, Visit
+
+MOST = 50
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """A family with an open invitation or a visit ahead, and why no text reaches it."""
+
+    invitation_id: int
+    visit_id: int | None
+    family: str
+    caregiver: str
+    phone: str
+    school: str
+    timezone: str
+    why: str  # landline | bad | wrong_number
+    since: datetime | None
+
+
+def _here(actor: Actor) -> ColumnElement[bool]:
+    held = actor.schools(Permission.ASK)
+    return true() if held is None else Invitation.school_id.in_(held)
+
+
+def reasons(session: Session, phones: Collection[str]) -> dict[str, str]:
+    """Why no text reaches each of `phones` that none reaches: landline | bad | wrong_number | stopped."""
+    wanted = set(phones)
+    found = dict.fromkeys(opt_outs.stopped(session, wanted), "stopped")
+    rows = session.execute(select(Phone.e164, Phone.state).where(Phone.e164.in_(wanted), Phone.state != "ok"))
+    return {**found, **{str(phone): str(state) for phone, state in rows}}
+
+
+def unreachable(session: Session, actor: Actor, now: datetime) -> list[Unreachable]:
+    """Families of the actor's schools whom no text reaches, by name: only those we have to do with at present."""
+    found = (
+        select(Invitation.id, Visit.id, Family, Phone, School)
+        .select_from(Invitation)
+        .join(Family, Family.id == Invitation.family_id)
+        .join(School, School.id == Invitation.school_id)
+        .join(Caregiver, Caregiver.family_id == Family.id)
+        .join(Phone, Phone.e164 == Caregiver.phone)
+        .outerjoin(Visit, and_(Visit.invitation_id == Invitation.id, Visit.state.in_(LIVE)))
+        .where(
+            _here(actor),
+            Invitation.closed_at.is_(None),
+            Invitation.asked_at > now - A_YEAR,
+            Phone.state != "ok",
+            Caregiver.restricted.is_(False),
+            Caregiver.left_on.is_(None),
+        )
+        .order_by(Family.name, Invitation.id.desc())
+        .limit(4 * MOST)
+    )
+    rows = session.execute(found).all()
+    contacts = families.contacts(session, {family.id for _i, _v, family, _p, _s in rows})
+    shown: dict[int, Unreachable] = {}
+    for invitation, visit, family, phone, school in rows:
+        contact = contacts[family.id]
+        if contact.phone == phone.e164 and family.id not in shown:
+            shown[family.id] = Unreachable(
+                invitation,
+                visit,
+                family.name,
+                contact.caregiver,
+                phone.e164,
+                school.name,
+                school.timezone,
+                phone.state,
+                phone.since,
+            )
+    return list(shown.values())[:MOST]
+
+
+def waiting_for_answer(session: Session, actor: Actor, now: datetime) -> int:
+    """How many invitations went out by text and wait for the family's answer."""
+    said = aliased(ConsentEntry)
+    found = select(func.count()).where(
+        _here(actor),
+        Invitation.closed_at.is_(None),
+        Invitation.asked_at > now - A_YEAR,
+        Invitation.how == "text",
+        ~select(said.id).where(said.invitation_id == Invitation.id).exists(),
+    )
+    return session.scalar(found) or 0

@@ -1,0 +1,95 @@
+"""Web of the inbox: a coordinator's Today; an answer given to a person."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from homevisits.core.access import Permission
+from homevisits.core.problems import Problem, RulesBroken
+from homevisits.inbox.conversations import actions, participants
+from homevisits.inbox.conversations import labels as words
+from homevisits.inbox.conversations import listing as talks
+from homevisits.inbox.today import queries, unreachable
+from homevisits.invitations import actions as invitations
+from homevisits.invitations import queries as families
+from homevisits.invitations import queue
+from homevisits.visits import actions as visits
+from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
+
+bp = Blueprint("inbox", __name__)
+
+
+@bp.get("/today")
+@allow(Permission.ASK)
+def today() -> str:
+    """What waits for me?"""
+    with reading() as session:
+        who = actor()
+        to_call = queries.to_call(session, who, now())
+        called = {row.invitation_id for row in to_call}
+        return render_template(
+            "inbox/today.html",
+            to_read=queries.to_read(session, who),
+            to_call=to_call,
+            unreached=unreachable.reasons(session, [row.phone for row in to_call if row.phone]),
+            unreachable=[
+                row for row in unreachable.unreachable(session, who, now()) if row.invitation_id not in called
+            ],
+            talks=talks.waiting(session, who, now()),
+            why_unreached=words.UNREACHABLE,
+            need_partner=queries.need_partner(session, who),
+            need_telling=queries.need_telling(session, who, now()),
+            waiting=unreachable.waiting_for_answer(session, who, now()),
+            zone=settings().timezone,
+        )
+
+
+@bp.post("/today/read/<int:inbound_id>")
+@allow(Permission.ASK)
+def read(inbound_id: int) -> ResponseReturnValue:
+    """A person has read a reply."""
+    with transaction() as session:
+        actions.read(session, actor(), inbound_id, now())
+    done(_("Done. It does not wait any more."))
+    return redirect(url_for("inbox.today"), code=303)
+
+
+@bp.get("/asking/<int:invitation_id>/answer")
+@allow(Permission.ASK)
+def answer(invitation_id: int) -> str:
+    """What did the family say, and how?"""
+    return _answer_page(invitation_id, "", "", [])
+
+
+@bp.post("/asking/<int:invitation_id>/answer")
+@allow(Permission.ASK)
+def record_answer(invitation_id: int) -> ResponseReturnValue:
+    """Record what a family told a person. A no ends, at once, a visit that was arranged."""
+    said, how = request.form.get("answer", ""), request.form.get("how", "")
+    try:
+        with transaction() as session:
+            invitations.record(session, actor(), invitation_id, said, how, now())
+            if said in families.SAID_NO:
+                visits.tidy(session, settings().policy, now())
+    except RulesBroken as broken:
+        return _answer_page(invitation_id, said, how, list(broken.problems)), 422
+    done(_("The family's answer is recorded."))
+    return redirect(url_for("invitations.asking"), code=303)
+
+
+def _answer_page(invitation_id: int, said: str, how: str, problems: list[Problem]) -> str:
+    with reading() as session:
+        row = queue.one_asked(session, actor(), invitation_id)
+        contact = families.contacts(session, [row.family_id])[row.family_id]
+        stopped = participants.stop_of(session, contact.phone) if contact.phone else None
+    return render_template(
+        "inbox/answer.html",
+        row=row,
+        contact=contact,
+        said=said,
+        how=how,
+        choices=invitations.TOLD,
+        problems=problems,
+        stopped=stopped,
+        talk_words=words,
+    )

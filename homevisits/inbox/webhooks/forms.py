@@ -1,0 +1,46 @@
+"""What a carrier brings, made into a text that came in: odd fields are read as well as they can be, or refused."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from homevisits.inbox.processing import InboundText
+
+MOST_MEDIA = 99
+OPT_OUT_TYPES = frozenset({"STOP", "START", "HELP"})
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+def from_twilio(form: Mapping[str, Sequence[str]]) -> InboundText | None:
+    """The text that Twilio's parameters say; None: it names no text or no phone that could be a family's.
+
+    Everything it said is kept raw: Twilio adds parameters without notice.
+    """
+    said = {_clean(name): _clean(values[0]) if values else "" for name, values in form.items()}
+    sid, phone = said.get("MessageSid") or said.get("SmsSid", ""), said.get("From", "").strip()
+    cut = any("\x00" in value for name in ("MessageSid", "SmsSid", "From") for value in form.get(name, ()))
+    if cut or not sid or len(sid) > 64 or not _PHONE.fullmatch(phone):
+        return None
+    kind = said.get("OptOutType", "").strip().upper()
+    return InboundText(
+        sid=sid,
+        from_=phone,
+        to=said.get("To", ""),
+        body=said.get("Body", ""),
+        carrier="twilio",
+        media=_count(said.get("NumMedia", "")),
+        opt_out_type=kind if kind in OPT_OUT_TYPES else None,
+        raw={_clean(name): _one_or_more([_clean(one) for one in values]) for name, values in form.items()},
+    )
+
+
+def _clean(text: str) -> str:
+    # PostgreSQL holds no NUL, and no half of a pair.
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _one_or_more(values: list[str]) -> str | list[str]:
+    return "".join(values) if len(values) < 2 else values
+
+
+def _count(text: str) -> int:
+    return min(int(text), MOST_MEDIA) if text.isascii() and text.isdigit() and len(text) < 10 else 0

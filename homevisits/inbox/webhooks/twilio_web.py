@@ -1,0 +1,51 @@
+"""Twilio brings a family's text: kept first, then taken in. It gets 200 for every text that is kept."""
+
+import logging
+from contextlib import suppress
+
+from flask import Blueprint, Response, abort, request
+from flask.blueprints import BlueprintSetupState
+
+from homevisits.inbox import processing
+from homevisits.inbox.webhooks import forms
+from homevisits.messages.callbacks.errors import watched
+from homevisits.messages.providers import twilio_signature
+from homevisits.web.pages import now, public, settings, takes_anything, transaction
+
+bp = Blueprint("inbound", __name__)
+log = logging.getLogger("homevisits.inbox")
+
+
+@bp.post("/twilio/inbound")
+@takes_anything
+@public
+@watched("inbound")
+def twilio_inbound() -> Response:
+    """Twilio brings a text. The answer is empty: what we say back goes through the outbox."""
+    if not twilio_signature.genuine(request, settings()):
+        abort(403)
+    text = forms.from_twilio(dict(request.form.lists()))
+    if text is None:
+        abort(400)
+    with transaction() as session:
+        kept = processing.keep(session, text, now())
+    if kept is not None:
+        take_in(kept)
+    return Response("<Response/>", mimetype="text/xml")
+
+
+def take_in(inbound_id: int) -> None:
+    """In a transaction of its own: what goes wrong here loses no text. The worker tries again."""
+    try:
+        with transaction() as session:
+            processing.take(session, inbound_id, settings().policy, now())
+    except Exception:
+        log.exception("a text could not be taken in: inbound:%s", inbound_id)
+        with suppress(Exception), transaction() as session:  # the worker finds it all the same
+            processing.failed(session, inbound_id, now())
+
+
+@bp.record_once
+def _machines(state: BlueprintSetupState) -> None:
+    # A machine has no form of ours to copy a token from: its signature is checked instead.
+    state.app.extensions["csrf"].exempt(twilio_inbound)

@@ -1,0 +1,42 @@
+"""Web of what carriers report about our texts: kept raw, answered at once, told again when we fail."""
+
+import re
+
+from flask import Blueprint, Response, abort, request
+from flask.blueprints import BlueprintSetupState
+
+from homevisits.messages.callbacks import delivery_status
+from homevisits.messages.callbacks.errors import heard, keep_and_apply, watched
+from homevisits.messages.providers import twilio_signature
+from homevisits.web.pages import public, settings
+
+bp = Blueprint("texts_status", __name__)
+
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+@bp.post("/twilio/status/<token>")
+@public
+@watched("status")
+def twilio_status(token: str) -> Response:
+    """Twilio tells what became of a text. Whatever else it tells is kept with it."""
+    if not twilio_signature.genuine(request, settings()):
+        abort(403)
+    told = delivery_status.Report(
+        carrier="twilio",
+        sid=request.form.get("MessageSid") or request.form.get("SmsSid", ""),
+        status=(request.form.get("MessageStatus") or request.form.get("SmsStatus", "")).lower(),
+        code=request.form.get("ErrorCode", ""),
+        token=token if _TOKEN.fullmatch(token) else None,
+        raw=request.form.to_dict(),
+    )
+    if not told.sid:
+        abort(400)
+    keep_and_apply(told)
+    return heard()
+
+
+@bp.record_once
+def _machines(state: BlueprintSetupState) -> None:
+    # A machine has no form of ours to copy a token from: its signature is checked instead.
+    state.app.extensions["csrf"].exempt(twilio_status)

@@ -1,0 +1,231 @@
+"""What becomes of a text once an attempt has ended: the only code that moves an outbox row after its claim.
+
+Whoever learns something calls it: the worker with the carrier's answer, a callback, a poll, a look through the
+carrier's list. Each may come first, late or twice; the attempt is locked first, so they follow one another, and a word
+that is no news changes nothing. Where two words contradict each other, the first counts and a person is told.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from homevisits.messages import message_types
+from homevisits.messages.models import Attempt, OutboxText, Phone, Sender
+from homevisits.messages.monitoring import alerts
+from homevisits.messages.providers import status as ranks
+from homevisits.messages.providers.error_codes import Kind, kind_of, known
+from homevisits.messages.recipients import opt_outs
+
+MOST_TRIES = 6
+LONGEST_WAIT = 900.0
+LOOKS = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
+"""When to look for an unclear attempt at the carrier, after it began to be unclear."""
+POLL_AFTER = timedelta(hours=1)
+ONCE_MORE_AFTER = timedelta(minutes=30)
+NOT_COUNTED = frozenset({Kind.RETRY, Kind.ACCOUNT, Kind.QUEUE_FULL, Kind.DAILY_CAP})
+"""Nothing is wrong with the text: these cost it no try."""
+SENDERS_OWN = frozenset({Kind.ACCOUNT, Kind.QUEUE_FULL, Kind.DAILY_CAP})
+"""The sender rests; another may take the text at once."""
+NOT_BEGUN = "not_begun"
+"""The code of an attempt that a worker gave up before it called anybody."""
+LANDLINES = frozenset({"21614", "30006"})
+SPAM = "30007"
+SPAM_SHARE, SPAM_LEAST, SPAM_WITHIN = 0.03, 3, timedelta(hours=1)
+"""So large a part of a template's texts taken for spam, and at least so many, pauses it."""
+
+
+def accepted(session: Session, attempt: Attempt, sid: str, status: str, now: datetime) -> None:
+    """The carrier has the text under `sid`: it left, whatever was thought before."""
+    session.refresh(attempt, with_for_update=True)
+    if attempt.sid not in (None, sid):
+        alerts.raise_(session, "contradiction", attempt.token, now, f"two numbers: {attempt.sid}, {sid}")
+        return
+    known_already = attempt.outcome == "accepted"
+    row = _row_of(session, attempt)
+    attempt.sid, attempt.outcome, attempt.lease_until = sid, "accepted", None
+    attempt.finished_at = attempt.finished_at or now
+    # A failure is told with its code, by `final`; until then it is a text to ask about.
+    _seen(attempt, status if not ranks.is_final(status) or status in ranks.ARRIVED else "accepted", now)
+    if row.token != attempt.token:
+        if not known_already:  # taken for lost and tried again since: it went out twice
+            alerts.raise_(session, "contradiction", attempt.token, now, "left twice")
+        session.flush()
+        return
+    row.sid, row.carrier, row.carrier_status = sid, attempt.carrier, attempt.status
+    if not known_already:
+        row.state, row.error, row.hold_reason, row.lease_until = "accepted", None, None, None
+        row.sent_at = row.sent_at or attempt.started_at
+    if attempt.status in ranks.ARRIVED and row.state == "accepted":
+        row.state, row.final_at = "delivered", now
+    session.flush()
+
+
+def final(session: Session, attempt: Attempt, status: str, code: str, now: datetime) -> None:
+    """The carrier's last word on an attempt it took. The first one counts; `read` follows `delivered`."""
+    session.refresh(attempt, with_for_update=True)
+    row = _row_of(session, attempt)
+    if ranks.contradicts(attempt.status, status):
+        alerts.raise_(session, "contradiction", attempt.token, now, f"{attempt.status}, then {status}")
+        return
+    first = not ranks.is_final(attempt.status)
+    _seen(attempt, status, now)
+    attempt.outcome, attempt.lease_until = "accepted", None
+    if code:
+        attempt.code = code
+    if not first or row.token != attempt.token:
+        session.flush()
+        return
+    row.carrier_status, row.final_at = attempt.status, now
+    if status in ranks.ARRIVED:
+        row.state, row.error = "delivered", None
+    else:
+        _not_delivered(session, row, code or status, now)
+    session.flush()
+
+
+def not_found(session: Session, attempt: Attempt, now: datetime, *, asked: bool = True) -> None:
+    """The carrier has no trace of an unclear attempt, looked for as often as there are looks: it did not leave.
+
+    ``asked`` False: the carrier cannot be asked, and has told nothing. That proves nothing: a person sees to it.
+    """
+    session.refresh(attempt, with_for_update=True)
+    if attempt.outcome != "unclear":
+        return
+    row = _row_of(session, attempt)
+    attempt.outcome, attempt.look_at = "not_found", None
+    if row.state == "unknown" and row.token == attempt.token:
+        before = select(func.count()).where(
+            Attempt.outbox_id == row.id, Attempt.outcome == "not_found", Attempt.token != attempt.token
+        )
+        if not row.wanted:
+            row.state, row.error = "cancelled", "withdrawn"
+        elif not asked:
+            row.state, row.error = "dead", "no_answer"
+        elif now >= row.expires_at:
+            row.state, row.error = "dead", "not_found"
+        elif message_types.of(row.template).on_unknown == "resend" and not session.scalar(before):
+            row.state, row.next_at = "queued", now
+        else:
+            row.state, row.error = "dead", "not_found"
+    session.flush()
+
+
+def unclear(session: Session, attempt: Attempt, code: str, now: datetime) -> None:
+    """Nobody knows whether the text left: it is looked for, and never sent again before somebody knows."""
+    attempt.outcome, attempt.code, attempt.lease_until = "unclear", code, None
+    attempt.look_at = now + LOOKS[0]
+    row = _row_of(session, attempt)
+    if row.state == "sending" and row.token == attempt.token:
+        row.state, row.error, row.lease_until = "unknown", code, None
+    session.flush()
+
+
+def down(session: Session, attempt: Attempt, code: str, now: datetime, retry_after: float | None = None) -> None:
+    """The carrier surely did not take it and may later: back into the queue, with a pause, while it is of use."""
+    row = _row_of(session, attempt)
+    attempt.outcome, attempt.code = "down", code
+    kind = kind_of(code)
+    if kind in NOT_COUNTED or code == NOT_BEGUN:
+        row.attempts = max(0, row.attempts - 1)
+    if code == NOT_BEGUN:
+        wait = 0.0
+    elif kind in SENDERS_OWN:
+        wait = 1.0
+    else:
+        wait = retry_after if retry_after is not None else _jitter(attempt.n)
+    _again(row, code, now + timedelta(seconds=wait), now)
+    session.flush()
+
+
+def refused(session: Session, attempt: Attempt, code: str, now: datetime) -> None:
+    """The carrier will not take it."""
+    row = _row_of(session, attempt)
+    attempt.outcome, attempt.code = "refused", code
+    kind = kind_of(code)
+    if kind in NOT_COUNTED:
+        down(session, attempt, code, now)
+        return
+    row.lease_until, row.final_at, row.error = None, now, code
+    row.state = {Kind.SAID_NO: "suppressed", Kind.TOO_LATE: "expired"}.get(kind, "rejected")
+    _consequences(session, row, kind, code, now)
+    session.flush()
+
+
+def _not_delivered(session: Session, row: OutboxText, code: str, now: datetime) -> None:
+    kind = kind_of(code)
+    row.lease_until, row.error = None, code
+    again = now + ONCE_MORE_AFTER
+    tried = select(func.count()).where(Attempt.outbox_id == row.id, Attempt.outcome == "accepted")
+    if (
+        kind in {Kind.TRANSIENT, *SENDERS_OWN}
+        and row.wanted
+        and again < row.expires_at
+        and (session.scalar(tried) or 0) <= 1
+    ):
+        row.state, row.next_at, row.final_at = "queued", again, None
+        return
+    row.state = {Kind.SAID_NO: "suppressed", Kind.TOO_LATE: "expired"}.get(kind, "undelivered")
+    _consequences(session, row, kind, code, now)
+
+
+def _consequences(session: Session, row: OutboxText, kind: Kind, code: str, now: datetime) -> None:
+    """What a failure says beyond this one text: about the phone, the words, or our table of codes."""
+    if kind is Kind.SAID_NO:
+        opt_outs.refused(session, row.phone, row.id, now)
+    elif kind is Kind.BAD_NUMBER:
+        phone = session.get(Phone, row.phone, with_for_update=True)
+        if phone is not None and phone.state == "ok":
+            phone.state, phone.code, phone.since = "landline" if code in LANDLINES else "bad", code, now
+    elif kind is Kind.CONTENT:
+        alerts.raise_(session, "content", row.template, now, code)
+        session.flush()
+        _pause_if_spam(session, row, code, now)
+    elif not known(code) and not ranks.is_final(code):
+        alerts.raise_(session, "code", code, now, row.template)
+
+
+def _pause_if_spam(session: Session, row: OutboxText, code: str, now: datetime) -> None:
+    if code != SPAM:
+        return
+    sent = (
+        select(func.count(), func.count().filter(Attempt.code == SPAM))
+        .join(OutboxText, OutboxText.id == Attempt.outbox_id)
+        .where(
+            Attempt.sender_id.in_(select(Sender.id)),  # the index begins with it
+            Attempt.started_at > now - SPAM_WITHIN,
+            OutboxText.template == row.template,
+        )
+    )
+    texts, spam = session.execute(sent).one()
+    if spam >= SPAM_LEAST and spam >= SPAM_SHARE * texts:
+        alerts.raise_(session, "template_paused", row.template, now, f"{spam} of {texts}")
+
+
+def _again(row: OutboxText, code: str, at: datetime, now: datetime) -> None:
+    """Back into the queue, unless nobody wants it any more, it was tried often enough or comes too late."""
+    row.lease_until, row.error = None, code
+    if not row.wanted:
+        row.state, row.error = "cancelled", "withdrawn"
+    elif row.attempts >= MOST_TRIES or now >= row.expires_at:
+        row.state = "dead"
+    else:
+        row.state, row.next_at = "queued", at
+
+
+def _jitter(tries: int) -> float:
+    """Seconds to wait: anything up to a bound that doubles. Workers that failed together do not come back together."""
+    return secrets.randbelow(int(min(LONGEST_WAIT, 2.0 * 2.0 ** min(tries, 12)) * 1000) + 1) / 1000
+
+
+def _seen(attempt: Attempt, status: str, now: datetime) -> None:
+    """Keep the carrier's word if it is further along; ask again in an hour unless it is the last."""
+    if attempt.status is None or ranks.upward(attempt.status, status):
+        attempt.status, attempt.status_at = status, now
+    attempt.look_at = None if ranks.is_final(attempt.status) else attempt.look_at or now + POLL_AFTER
+
+
+def _row_of(session: Session, attempt: Attempt) -> OutboxText:
+    found = select(OutboxText).where(OutboxText.id == attempt.outbox_id).with_for_update()
+    return session.scalars(found.execution_options(populate_existing=True)).one()

@@ -1,0 +1,204 @@
+"""Readings for whoever watches an installation: each a range of an index, so that a million old texts cost nothing.
+
+A window counts attempts by when they were begun; what became of them is what is known at `now`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, text
+from sqlalchemy.orm import Session
+
+from homevisits.core.db import is_sqlite
+from homevisits.core.leases import TickLease
+from homevisits.messages.models import Attempt, CarrierEvent, InboundText, OutboxText, Sender, TextAlert, TextingEntry
+from homevisits.messages.providers.error_codes import known
+from homevisits.messages.providers.status import ARRIVED, FINAL_WORDS
+
+HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
+TIME_TO_ARRIVE = timedelta(minutes=5)
+"""A text is given so long before it counts as one that has not arrived."""
+TOO_MANY = ("429", "20429")
+NOW_AT = ("held", "queued", "sending", "unknown")
+ENDED = ("accepted", "delivered", "undelivered", "rejected", "dead", "cancelled", "expired", "suppressed")
+QUANTILES = (50, 95)
+# Written out, not given apart: only so does SQLite see that its small indexes will do.
+_WAITING = text("outbox.state IN ('held', 'queued')")
+_TO_SEE_TO = text("outbox.state IN ('undelivered', 'rejected', 'dead') AND outbox.settled_at IS NULL")
+
+
+@dataclass(frozen=True)
+class LastHour:
+    """Attempts of the last hour: all, those turned away as too many, those a carrier took, those it gave up on.
+
+    ``due``: texts taken between 65 and 5 minutes ago; ``arrived``: how many of these were delivered.
+    """
+
+    tried: int
+    too_many: int
+    taken: int
+    lost: int
+    due: int
+    arrived: int
+
+
+def states(session: Session, now: datetime) -> dict[str, int]:
+    """How many texts are in each state: all that wait or are under way; of those that ended, the last seven days'."""
+    of = select(OutboxText.state, func.count()).group_by(OutboxText.state)
+    now_at = session.execute(of.where(OutboxText.state.in_(NOW_AT))).all()
+    ended = session.execute(of.where(OutboxText.state.in_(ENDED), OutboxText.created_at >= now - WEEK)).all()
+    return dict.fromkeys((*NOW_AT, *ENDED), 0) | dict(now_at) | dict(ended)
+
+
+def held(session: Session) -> dict[str, int]:
+    """How many texts wait for each reason."""
+    rows = select(OutboxText.hold_reason, func.count()).where(_WAITING, OutboxText.state == "held")
+    return {reason or "none": number for reason, number in session.execute(rows.group_by(OutboxText.hold_reason))}
+
+
+def oldest_due(session: Session, now: datetime) -> float:
+    """Seconds for which the oldest text that is due has waited; 0 when none is."""
+    # One that a sender cannot take is held in its place: it is as due as before.
+    first = session.scalar(select(func.min(OutboxText.next_at)).where(_WAITING, OutboxText.next_at <= now))
+    return age(first, now)
+
+
+def oldest_unknown(session: Session, now: datetime) -> float:
+    """Seconds since the oldest text of which nobody knows was handed over; 0 when there is none."""
+    first = session.scalar(
+        select(func.min(Attempt.started_at))
+        .join(OutboxText, OutboxText.token == Attempt.token)
+        .where(OutboxText.state == "unknown")
+    )
+    return age(first, now)
+
+
+def age(since: datetime | None, now: datetime) -> float:
+    """Seconds from `since` to `now`, never below 0; 0 for nothing."""
+    return max(0.0, (now - since).total_seconds()) if since is not None else 0.0
+
+
+def _begun(since: datetime) -> ColumnElement[bool]:
+    # By sender, of which there are few: the index on (sender, time) answers; one on time alone would cost every send.
+    return and_(Attempt.sender_id.in_(select(Sender.id)), Attempt.started_at >= since)
+
+
+def last_hour(session: Session, now: datetime) -> LastHour:
+    """What became of the last hour's attempts."""
+    recent = Attempt.started_at >= now - HOUR
+    taken = Attempt.outcome == "accepted"
+    ripe = and_(taken, Attempt.started_at < now - TIME_TO_ARRIVE)
+    kinds: Sequence[ColumnElement[bool]] = (
+        recent,
+        and_(recent, Attempt.outcome == "down", Attempt.code.in_(TOO_MANY)),
+        and_(recent, taken),
+        and_(recent, taken, Attempt.status.in_(FINAL_WORDS), Attempt.status.not_in(ARRIVED)),
+        ripe,
+        and_(ripe, Attempt.status.in_(ARRIVED)),
+    )
+    sums = [func.coalesce(func.sum(case((kind, 1), else_=0)), 0) for kind in kinds]
+    return LastHour(*map(int, session.execute(select(*sums).where(_begun(now - HOUR - TIME_TO_ARRIVE))).one()))
+
+
+def took(session: Session, since: datetime) -> dict[int, float]:
+    """Seconds from the carrier's yes to the phone's, of the texts begun since: the quantiles of `QUANTILES`, if any."""
+    if is_sqlite(session):
+        seconds: Any = (func.julianday(Attempt.status_at) - func.julianday(Attempt.finished_at)) * 86400
+    else:
+        seconds = func.extract("epoch", Attempt.status_at - Attempt.finished_at)
+    arrived = and_(_begun(since), Attempt.status == "delivered", Attempt.finished_at.is_not(None))
+    place = func.row_number().over(order_by=seconds)
+    ranked = select(seconds.label("took"), place.label("place"), func.count().over().label("all")).where(arrived)
+    one = ranked.subquery()
+    # The nearest rank: the smallest of which so many in a hundred took no longer.
+    places = {quantile: (one.c.all * quantile + 99) // 100 for quantile in QUANTILES}
+    chosen = select(one.c.took, one.c.place, one.c.all).where(one.c.place.in_(tuple(places.values())))
+    rows = {place: (float(seconds), number) for seconds, place, number in session.execute(chosen)}
+    number = next((number for _, number in rows.values()), 0)
+    return {q: max(0.0, rows[(number * q + 99) // 100][0]) for q in QUANTILES if number}
+
+
+def failures(session: Session, since: datetime) -> dict[tuple[str, str], int]:
+    """Attempts begun since that failed, by carrier and code; codes without a rule are together "other"."""
+    rows = (
+        select(Attempt.carrier, Attempt.code, func.count())
+        .where(_begun(since), Attempt.code.is_not(None), or_(Attempt.status.is_(None), Attempt.status.not_in(ARRIVED)))
+        .group_by(Attempt.carrier, Attempt.code)
+    )
+    found: dict[tuple[str, str], int] = {}
+    for carrier, code, number in session.execute(rows):
+        key = (carrier, code if code and known(code) else "other")
+        found[key] = found.get(key, 0) + number
+    return found
+
+
+def midnight(now: datetime, zone: str) -> datetime:
+    """When the day that clocks in `zone` show began."""
+    day = now.astimezone(ZoneInfo(zone)).date()
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+def segments(session: Session, since: datetime) -> dict[str, int]:
+    """Parts that each carrier took, or may have taken, in attempts begun since."""
+    rows = (
+        select(Attempt.carrier, func.sum(Attempt.segments))
+        .where(_begun(since), Attempt.outcome.in_(("accepted", "unclear")))
+        .group_by(Attempt.carrier)
+    )
+    return {carrier: int(number) for carrier, number in session.execute(rows)}
+
+
+def to_see_to(session: Session) -> int:
+    """Lost texts that no person has seen to."""
+    return session.scalar(select(func.count()).select_from(OutboxText).where(_TO_SEE_TO)) or 0
+
+
+def stopped(session: Session) -> int:
+    """Phones that get no texts because somebody said stop."""
+    newest = select(func.max(TextingEntry.id)).group_by(TextingEntry.phone)
+    rows = select(func.count()).select_from(TextingEntry).where(TextingEntry.id.in_(newest))
+    return session.scalar(rows.where(TextingEntry.entry == "stop")) or 0
+
+
+def replies(session: Session, now: datetime) -> tuple[int, float]:
+    """Families' texts that only a person can answer and nobody has: how many, and how long the oldest has waited."""
+    rows = select(func.count(), func.min(InboundText.received_at)).where(InboundText.needs_person.is_(True))
+    number, first = session.execute(rows).one()
+    return number, age(first, now)
+
+
+def not_taken(session: Session) -> int:
+    """Families' texts that arrived and have not been acted on yet."""
+    return session.scalar(select(func.count()).select_from(InboundText).where(InboundText.taken_at.is_(None))) or 0
+
+
+def not_applied(session: Session) -> int:
+    """Carriers' words on texts that are not known to be ours."""
+    return session.scalar(select(func.count()).select_from(CarrierEvent).where(CarrierEvent.applied_at.is_(None))) or 0
+
+
+def alerts(session: Session) -> dict[str, tuple[int, int]]:
+    """Of each kind of alert: how often it was raised since it was last cleared, and how many are open."""
+    times, open_ = func.sum(TextAlert.times), func.count().filter(TextAlert.cleared_at.is_(None))
+    rows = session.execute(select(TextAlert.kind, times, open_).group_by(TextAlert.kind))
+    return {kind: (int(number), waiting) for kind, number, waiting in rows}
+
+
+def webhook_failures(session: Session) -> dict[str, int]:
+    """How often each webhook failed since its alert was last cleared."""
+    rows = select(TextAlert.key, TextAlert.times).where(TextAlert.kind == "webhook")
+    return {name: times for name, times in session.execute(rows)}  # noqa: C416 - a row is not a pair to mypy
+
+
+def senders(session: Session) -> Sequence[Sender]:
+    """What texts go out from."""
+    return session.scalars(select(Sender).where(Sender.active).order_by(Sender.id)).all()
+
+
+def ticks(session: Session, now: datetime) -> dict[str, float]:
+    """Seconds since each tick of the worker last went well, of those that ever did."""
+    rows = session.scalars(select(TickLease).where(TickLease.last_ok.is_not(None)))
+    return {row.name: age(row.last_ok, now) for row in rows}

@@ -1,0 +1,85 @@
+"""Kannel, an SMS gateway of one's own, through its sendsms interface: the second carrier.
+
+Kannel gives no id of a text it takes and cannot be asked about it: the attempt's token stands for it, in the address
+Kannel reports to. Read in gw/smsbox.c of Kannel 1.4.5: what it answers, and that by POST the words, the number and the
+password are in no address and so in no log.
+"""
+
+from http.cookiejar import DefaultCookiePolicy
+
+from requests import Response, Session
+from requests.adapters import HTTPAdapter
+from requests.exceptions import RequestException
+
+from homevisits.core.settings import Settings
+from homevisits.messages.providers.base import CannotTell, CarrierDown, CarrierRefused, CarrierUnclear, Receipt
+from homevisits.messages.providers.callback_token import mac
+from homevisits.messages.providers.network_errors import no_answer
+from homevisits.messages.providers.retry_after import seconds_to_wait
+from homevisits.messages.templates.segments import is_gsm7
+
+EVERY_REPORT = "31"
+"""Delivered, undelivered, queued, taken and rejected by the network behind Kannel."""
+CONNECT_SECONDS = 5
+GSM7, UCS2 = "0", "2"
+
+
+class Kannel(CannotTell):
+    """Texts through Kannel. Any number of threads may share one."""
+
+    name = "kannel"
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.kannel_url
+        self._who = {"X-Kannel-Username": settings.kannel_username, "X-Kannel-Password": settings.kannel_password}
+        self._from = settings.kannel_from
+        self._secret = settings.kannel_secret
+        self._reports = settings.public_url.rstrip("/") + "/kannel/status/"
+        self._timeout = (min(CONNECT_SECONDS, settings.carrier_timeout_seconds), settings.carrier_timeout_seconds)
+        self._http = Session()
+        self._http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("https://", "http://"):
+            self._http.mount(scheme, HTTPAdapter(max_retries=0, pool_maxsize=64))
+
+    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Receipt:
+        """Hand over one text, once."""
+        headers = {
+            **self._who,
+            "Content-Type": "text/plain; charset=UTF-8",
+            "X-Kannel-From": sender or self._from,
+            "X-Kannel-To": to,
+            "X-Kannel-Coding": GSM7 if is_gsm7(body) else UCS2,
+            "X-Kannel-Validity": str(max(valid_for // 60, 1)),  # minutes
+            "X-Kannel-DLR-Mask": EVERY_REPORT,
+            "X-Kannel-DLR-Url": f"{self._reports}{token}/{mac(self._secret, token)}?type=%d&id=%I&answer=%A",
+        }
+        try:
+            answer = self._http.post(
+                self._url, data=body.encode(), headers=headers, timeout=self._timeout, allow_redirects=False
+            )
+        except RequestException as error:
+            raise no_answer(error) from error
+        return _receipt(answer, token)
+
+
+def sid_of(token: str) -> str:
+    """The id that stands for a text Kannel took."""
+    return f"kannel-{token}"
+
+
+def _receipt(answer: Response, token: str) -> Receipt:
+    status, words = answer.status_code, answer.text.strip()
+    if status == 202:
+        # "3: Queued for later delivery": kept by Kannel until its network is back.
+        return Receipt(sid_of(token), "queued" if words.startswith("3") else "accepted")
+    if status == 429:
+        raise CarrierDown("429", seconds_to_wait(answer.headers.get("Retry-After", "")), status)
+    if status == 503 and words.startswith("Temporal failure"):
+        raise CarrierDown("kannel_busy", None, status)  # Kannel's own words for: not taken
+    if status == 403 and words.startswith("Not routable"):
+        raise CarrierRefused("kannel_not_routable", status)
+    if status in (401, 403):
+        raise CarrierDown(str(status), None, status)
+    if 400 <= status < 500 and status != 408:
+        raise CarrierRefused("kannel_refused", status)
+    raise CarrierUnclear(str(status) if status >= 500 else "unreadable_answer", status)

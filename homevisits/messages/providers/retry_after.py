@@ -1,0 +1,30 @@
+"""How long a carrier asks us to wait. Pure but for the clock that a date is compared with."""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from homevisits.core import clock
+
+LONGEST_WAIT = 3600.0
+
+
+def seconds_to_wait(retry_after: str, answered: str = "") -> float | None:
+    """Seconds that a Retry-After header asks for, at most an hour; None when it says nothing readable.
+
+    It is a number of seconds or a date (RFC 9110, 10.2.3); a date is taken by the carrier's own clock, `answered`.
+    """
+    asked = retry_after.strip()
+    if asked.isascii() and asked.isdigit():
+        return min(float(asked), LONGEST_WAIT)
+    until = _moment(asked)
+    if until is None:
+        return None
+    return min(max((until - (_moment(answered) or clock.now())).total_seconds(), 0.0), LONGEST_WAIT)
+
+
+def _moment(header: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

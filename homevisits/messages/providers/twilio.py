@@ -1,0 +1,191 @@
+"""Twilio as it is, through its SDK: always a timeout, Retry-After kept, and every failure sorted into three kinds."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from requests.adapters import HTTPAdapter
+from requests.exceptions import RequestException
+from twilio.base.exceptions import TwilioException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from homevisits.core.settings import Settings
+from homevisits.messages.providers.base import CarrierDown, CarrierRefused, CarrierUnclear, Receipt, Seen
+from homevisits.messages.providers.error_codes import Kind, kind_of, known
+from homevisits.messages.providers.network_errors import no_answer
+from homevisits.messages.providers.retry_after import seconds_to_wait
+
+CONNECT_SECONDS = 5
+LOOKED_THROUGH = 50
+"""How many texts to a phone are looked through for one whose end nobody knows."""
+WAITS = frozenset({Kind.RETRY, Kind.ACCOUNT, Kind.QUEUE_FULL, Kind.DAILY_CAP})
+"""Nothing is wrong with the text: it was not taken, and waits."""
+
+
+class Http(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
+    """The SDK's HTTP client with a timeout always and another host when told; any number of threads may use one.
+
+    The SDK's own keeps its last answer on itself, where two threads would get each other's; and it keeps no header of
+    an error, so the one that says how long to wait is read here.
+    """
+
+    def __init__(self, timeout: float, base_url: str) -> None:
+        super().__init__(timeout=timeout, max_retries=0)
+        self._base = urlsplit(base_url) if base_url else None
+        self.timeout = (min(CONNECT_SECONDS, timeout), timeout)
+        for scheme in ("https://", "http://"):
+            self.session.mount(scheme, HTTPAdapter(max_retries=0, pool_maxsize=64))
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        params: dict[str, object] | None = None,
+        data: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        """One request; never a second one by itself. Raises CarrierDown when there were too many (429)."""
+        del timeout, allow_redirects  # ours, and never
+        found = self.session.request(
+            method.upper(), self._address(url), params=params, data=data, headers=headers, auth=auth,
+            timeout=self.timeout, allow_redirects=False,
+        )  # fmt: skip
+        if found.status_code == 429:
+            wait = seconds_to_wait(found.headers.get("Retry-After", ""), found.headers.get("Date", ""))
+            raise CarrierDown("429", wait, 429)
+        return Response(found.status_code, found.text, found.headers)
+
+    def _address(self, url: str) -> str:
+        if self._base is None:
+            return url
+        path = self._base.path.rstrip("/") + urlsplit(url).path
+        return urlunsplit((self._base.scheme, self._base.netloc, path, urlsplit(url).query, ""))
+
+
+class Twilio:
+    """Texts through Twilio's Messages resource. Any number of threads may share one."""
+
+    name = "twilio"
+    can_find = True
+
+    def __init__(self, settings: Settings) -> None:
+        self.http = Http(settings.carrier_timeout_seconds, settings.twilio_base_url)
+        # An empty environment: TWILIO_EDGE and the like would turn our host into another.
+        self._client = Client(
+            settings.twilio_account_sid, settings.twilio_auth_token, http_client=self.http, environment={"": ""}
+        )
+        self._messages = self._client.messages  # made once: the SDK makes it at the first use, which threads would race
+        self._sender = settings.twilio_messaging_service_sid or settings.twilio_from
+        self._callback = settings.public_url.rstrip("/") + "/twilio/status/"
+
+    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Receipt:
+        """Hand over one text, once."""
+        sender = sender or self._sender
+        from_ = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
+        # What follows # tells Twilio to repeat the callback on any failure; it is not part of the address.
+        callback = f"{self._callback}{token}#rc=3&rp=all"
+        with _sorting():
+            message = self._messages.create(
+                to=to, body=body, status_callback=callback, validity_period=min(max(valid_for, 60), 36_000), **from_
+            )
+        if not message.sid:
+            raise CarrierUnclear("unreadable_answer", 201)
+        segments = str(message.num_segments or "")
+        counted = int(segments) if segments.isdecimal() else 0
+        return Receipt(str(message.sid), str(message.status or "accepted"), counted or None)
+
+    def find(self, to: str) -> list[Seen]:
+        """The newest texts to `to`. By no date: what still waits at Twilio has no date of sending."""
+        with _sorting():
+            found = [_seen(message) for message in self._messages.list(to=to, limit=LOOKED_THROUGH)]
+        long_ago = datetime.min.replace(tzinfo=UTC)
+        return sorted(found, key=lambda seen: seen.created_at or long_ago, reverse=True)
+
+    def status(self, sid: str) -> Seen | None:
+        """One text as Twilio has it now."""
+        try:
+            with _sorting():
+                return _seen(self._messages(sid).fetch())
+        except CarrierRefused as refused:
+            if refused.http_status == 404:
+                return None
+            raise
+
+    def on_day(self, day: date) -> Iterator[Seen]:
+        """Every text sent on `day` (UTC), a page of a thousand at a time."""
+        begins = datetime.combine(day, time(), UTC)
+        # Moments, as the API's description has them: a bare date it only allows in prose. Whether Twilio minds the
+        # hours or only the days, this is one day.
+        ends = begins + timedelta(days=1, seconds=-1)
+        with _sorting():
+            pages = self._messages.stream(date_sent_after=begins, date_sent_before=ends, page_size=1000)
+            for message in pages:
+                yield _seen(message)
+
+
+def _seen(message: Any) -> Seen:
+    created = message.date_created
+    return Seen(
+        sid=str(message.sid or ""),
+        status=str(message.status or "").lower(),
+        code=str(message.error_code or ""),
+        to=str(message.to or ""),
+        body=str(message.body or ""),
+        created_at=created if isinstance(created, datetime) else None,
+        outbound=str(message.direction or "outbound-api").startswith("outbound"),
+    )
+
+
+@contextmanager
+def _sorting() -> Iterator[None]:
+    """Turn whatever the SDK raises into one of our three; it has four families of exceptions."""
+    try:
+        yield
+    except RequestException as error:
+        raise no_answer(error) from error
+    except TwilioException as error:
+        raise _sorted(error) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        # An answer nobody can read (a cut-off 201, say): the text may well have been taken.
+        raise CarrierUnclear("unreadable_answer") from error
+
+
+def _sorted(error: TwilioException) -> Exception:
+    status, code = _what_it_says(error)
+    if not 400 <= status < 500:  # 5xx, and redirections to a page of somebody else's
+        return CarrierUnclear(code if known(code) else "unreadable_answer", status or None)
+    kind = kind_of(code)
+    if status in (401, 403, 408) and not known(code):
+        # A firewall's own page, mostly. After 408 (it took us too long) nobody knows.
+        return CarrierUnclear("no_answer", status) if status == 408 else CarrierDown(str(status), None, status)
+    if kind is Kind.UNKNOWN:
+        return CarrierUnclear(code, status)
+    return CarrierDown(code, None, status) if kind in WAITS else CarrierRefused(code, status)
+
+
+def _what_it_says(error: TwilioException) -> tuple[int, str]:
+    """HTTP status and code. Errors of lists say both only in what they carry along."""
+    status, code = getattr(error, "status", None), getattr(error, "code", None)
+    if status is None and len(error.args) > 1:
+        answer = error.args[1]
+        status = getattr(answer, "status_code", 0)
+        code = _code_in(getattr(answer, "text", ""))
+    status = status if isinstance(status, int) else 0
+    return status, str(code or status)
+
+
+def _code_in(text: str) -> str:
+    try:
+        return str(json.loads(text).get("code") or "")
+    except (ValueError, AttributeError):
+        return ""

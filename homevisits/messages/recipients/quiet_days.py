@@ -1,0 +1,89 @@
+"""Quiet days: days without automatic texts, of one school or of the whole district. Past ones stay as they were."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from homevisits.core.access import Actor, Permission
+from homevisits.core.problems import NotFound, Problem, RulesBroken
+from homevisits.messages.models import QuietDay
+
+LONGEST = 31
+"""Days in one stretch: longer ones are a slip of the finger, or a summer with no visits in it."""
+AHEAD = timedelta(days=730)
+LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Days to be quiet, the first and the last among them; ``school`` None: the whole district."""
+
+    school: int | None
+    first: date
+    last: date
+    name: str
+
+
+def problems(wanted: Stretch, today: date) -> list[Problem]:
+    """Every reason why these days cannot be quiet. Pure."""
+    found = []
+    if not wanted.name:
+        found.append(Problem("missing", "name"))
+    elif len(wanted.name) > LONGEST_NAME:
+        found.append(Problem("too_long", "name", {"most": LONGEST_NAME}))
+    if wanted.first < today:
+        found.append(Problem("quiet_day_past", "first"))
+    if wanted.last < wanted.first:
+        found.append(Problem("period_backwards", "last"))
+    elif (wanted.last - wanted.first).days >= LONGEST:
+        found.append(Problem("quiet_days_many", "last", {"most": LONGEST}))
+    if wanted.first > today + AHEAD:
+        found.append(Problem("quiet_day_far", "first"))
+    return found
+
+
+def add(session: Session, actor: Actor, wanted: Stretch, today: date, now: datetime) -> int:
+    """Make these days quiet; how many were not yet. Raises `NotFound` for a school that is not the actor's."""
+    held = actor.schools(Permission.DELIVERY)
+    if held is not None and wanted.school not in held:
+        raise NotFound
+    wrong = problems(wanted, today)
+    if wrong:
+        raise RulesBroken(wrong)
+    days = [wanted.first + timedelta(days=n) for n in range((wanted.last - wanted.first).days + 1)]
+    same = QuietDay.school_id.is_(None) if wanted.school is None else QuietDay.school_id == wanted.school
+    there = set(session.scalars(select(QuietDay.day).where(QuietDay.day.in_(days), same)))
+    new = [day for day in days if day not in there]
+    session.add_all(
+        [
+            QuietDay(school_id=wanted.school, day=day, name=wanted.name, by_account=actor.account_id, at=now)
+            for day in new
+        ]
+    )
+    session.flush()
+    return len(new)
+
+
+def remove(session: Session, actor: Actor, quiet_id: int, today: date) -> bool:
+    """Take a quiet day back. False: it is gone already, or it is over and stays. Raises `NotFound` out of scope."""
+    row = session.get(QuietDay, quiet_id)
+    held = actor.schools(Permission.DELIVERY)
+    if row is None or (held is not None and row.school_id not in held):
+        raise NotFound
+    if row.day < today:
+        return False
+    session.delete(row)
+    session.flush()
+    return True
+
+
+def ahead(session: Session, actor: Actor, today: date) -> Sequence[QuietDay]:
+    """The quiet days from the month before on that count at the actor's schools, soonest first."""
+    held = actor.schools(Permission.DELIVERY)
+    query = select(QuietDay).where(QuietDay.day >= today - timedelta(days=31))
+    if held is not None:
+        query = query.where(or_(QuietDay.school_id.is_(None), QuietDay.school_id.in_(held)))
+    return session.scalars(query.order_by(QuietDay.day, QuietDay.school_id, QuietDay.id)).all()

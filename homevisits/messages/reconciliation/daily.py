@@ -1,0 +1,101 @@
+"""A day compared, once it is over: the carriers' lists with ours, in both directions."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from homevisits.core.db import Database
+from homevisits.messages.callbacks import delivery_status
+from homevisits.messages.models import Attempt, Sender
+from homevisits.messages.monitoring import alerts
+from homevisits.messages.providers.base import Carrier, Seen
+from homevisits.messages.reconciliation import matching
+
+AT_A_TIME = 100
+
+log = logging.getLogger("homevisits.reconcile")
+
+
+def by_day(database: Database, carriers: Collection[Carrier], day: date, now: Callable[[], datetime]) -> Counter[str]:
+    """Compare the carriers' lists of `day` (UTC) with ours; how many texts were each:
+
+    ``agreed``; ``learnt`` (a status that never reached us); ``found`` (an attempt nobody was sure of); ``foreign`` (at
+    the carrier and not ours: an alert); ``missing`` (ours and not at the carrier: an alert). Raises what the carrier
+    raises when it cannot be asked; running it again does no harm.
+    """
+    counts: Counter[str] = Counter()
+    for carrier in carriers:
+        if not carrier.can_find:
+            continue
+        listed: set[str] = set()
+        for some in _by_hundreds(each for each in carrier.on_day(day) if each.outbound):
+            listed.update(each.sid for each in some)
+            with database.transaction() as session:
+                counts.update(_compared(session, carrier.name, some, day, now()))
+        counts.update(_not_listed(database, carrier, day, listed, now))
+    log.info("the carriers' lists of %s: %s", day, dict(counts))
+    return counts
+
+
+def _by_hundreds(seen: Iterable[Seen]) -> Iterator[list[Seen]]:
+    rest = iter(seen)
+    # Read before anything is opened: the next page may be a call to the carrier.
+    while some := list(islice(rest, AT_A_TIME)):
+        yield some
+
+
+def _compared(session: Session, carrier: str, some: Sequence[Seen], day: date, now: datetime) -> Iterator[str]:
+    """What each of `some` is. Most agree, and are asked about together."""
+    sids = [each.sid for each in some]
+    known = {sid: status for sid, status in session.execute(_STATUS.where(Attempt.sid.in_(sids)))}  # noqa: C416
+    for each in some:
+        yield "agreed" if known.get(each.sid) == each.status else _compare(session, carrier, each, day, now)
+
+
+_STATUS = select(Attempt.sid, Attempt.status)
+
+
+def _compare(session: Session, carrier: str, seen: Seen, day: date, now: datetime) -> str:
+    token = session.scalar(select(Attempt.token).where(Attempt.sid == seen.sid))
+    token = token or matching.unsure(session, carrier, seen)
+    attempt = delivery_status.locked(session, token) if token is not None else None
+    if attempt is None:
+        alerts.raise_(session, "foreign", f"{carrier} {day}", now, seen.sid)
+        return "foreign"
+    known = attempt.sid is not None
+    news = delivery_status.heard(session, attempt, seen.sid, seen.status, seen.code, now)
+    return "found" if not known else "learnt" if news else "agreed"
+
+
+def _not_listed(
+    database: Database, carrier: Carrier, day: date, listed: set[str], now: Callable[[], datetime]
+) -> Iterator[str]:
+    """Texts the carrier took on `day` and does not list. It may have sent one a day later: each is asked about."""
+    for sid in _taken(database, carrier.name, day):
+        if sid in listed:
+            continue
+        seen = carrier.status(sid)
+        with database.transaction() as session:
+            if seen is not None:
+                yield _compare(session, carrier.name, seen, day, now())
+            else:
+                alerts.raise_(session, "missing", f"{carrier.name} {day}", now(), sid)
+                yield "missing"
+
+
+def _taken(database: Database, carrier: str, day: date) -> list[str]:
+    begins = datetime.combine(day, time(), UTC)
+    ours = select(Attempt.sid).where(
+        # By sender, of which there are few: the index on (sender, time) answers.
+        Attempt.sender_id.in_(select(Sender.id).where(Sender.carrier == carrier)),
+        Attempt.started_at >= begins,
+        Attempt.started_at < begins + timedelta(days=1),
+        Attempt.outcome == "accepted",
+    )
+    with database.reading() as session:
+        return [sid for sid in session.scalars(ours.order_by(Attempt.started_at)) if sid is not None]

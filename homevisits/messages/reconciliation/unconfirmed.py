@@ -1,0 +1,221 @@
+"""Asking the carrier what it knows: of texts nobody is sure of, of those it is silent about, and of a whole day.
+
+Nothing is open while a carrier is asked. What it said is written in a transaction of its own, on an attempt that is
+held and still what it was: a callback that came meanwhile has won. Every function may be run by any number of workers.
+
+A look the carrier did not answer is none: it is asked again, less and less often, for three days. A text that nobody
+could ask about stays unknown and is never sent again by itself.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from homevisits.core.db import Database
+from homevisits.messages.callbacks import delivery_status
+from homevisits.messages.dispatch import transitions
+from homevisits.messages.models import Attempt
+from homevisits.messages.monitoring import alerts
+from homevisits.messages.providers import status as ranks
+from homevisits.messages.providers.base import Carrier, CarrierDown, CarrierRefused, CarrierUnclear, Seen
+from homevisits.messages.reconciliation import matching
+from homevisits.messages.reconciliation.daily import by_day
+
+__all__ = ["by_day", "look", "poll"]
+
+LOOKS = transitions.LOOKS
+AT_A_TIME = 100
+AGAIN_AT_FIRST, AGAIN_AT_MOST = timedelta(seconds=30), timedelta(minutes=15)
+POLL_EVERY = timedelta(minutes=5)
+PATIENCE = timedelta(days=3)
+"""After so long nobody asks any more."""
+SILENT = (CarrierDown, CarrierUnclear, CarrierRefused)
+"""Ways in which a carrier does not answer a question."""
+
+T = TypeVar("T")
+log = logging.getLogger("homevisits.reconcile")
+
+
+@dataclass(frozen=True)
+class Due:
+    """An attempt as it was when the carrier was asked about it."""
+
+    token: str
+    carrier: str
+    phone: str
+    body_sha256: str
+    sid: str | None
+    status: str | None
+    looks: int
+    started_at: datetime
+    since: datetime
+
+
+def look(database: Database, carriers: Collection[Carrier], now: Callable[[], datetime]) -> int:
+    """Look for unclear attempts that are due for it (`look_at`); how many were found or given up.
+
+    At the carrier with the same words, to the same phone, no older than the attempt and nobody else's: it was taken.
+    Not there ten minutes after: it was not. A carrier that cannot tell gets as long for its callback, and then a person
+    sees to the text: silence proves nothing, and it is not sent again. First, words on ids that were not known when
+    they came are applied.
+    """
+    with database.transaction() as session:
+        settled = delivery_status.catch_up(session, now())
+    by_name = {carrier.name: carrier for carrier in carriers}
+    silent: set[str] = set()
+    for due in _due(database, "unclear", now(), AT_A_TIME):
+        carrier = by_name.get(due.carrier)
+        try:
+            if due.carrier in silent:
+                raise CarrierDown("not_asked")
+            asked = carrier is not None and carrier.can_find
+            seen = _ask(partial(carrier.find, due.phone)) if carrier is not None and asked else []
+        except SILENT as failure:
+            silent.add(due.carrier)
+            _later(database, due, str(failure), now())
+            continue
+        settled += _looked(database, due, seen, now(), asked=asked)
+    return settled
+
+
+def _ask(question: Callable[[], T]) -> T:
+    """The carrier's answer. A bug in a carrier is silence: the other texts must not wait behind one of them."""
+    try:
+        return question()
+    except SILENT:
+        raise
+    except Exception as bug:
+        log.exception("the carrier failed in a way nobody foresaw")
+        raise CarrierUnclear("carrier_bug") from bug
+
+
+def _due(database: Database, outcome: str, now: datetime, limit: int) -> list[Due]:
+    with database.reading() as session:
+        rows = session.scalars(
+            select(Attempt)
+            .where(Attempt.look_at <= now, Attempt.outcome == outcome)
+            .order_by(Attempt.look_at, Attempt.started_at)
+            .limit(limit)
+        )
+        return [
+            Due(
+                row.token,
+                row.carrier,
+                row.phone,
+                row.body_sha256,
+                row.sid,
+                row.status,
+                row.looks,
+                row.started_at,
+                row.finished_at or row.started_at,
+            )
+            for row in rows
+        ]
+
+
+def _held(session: Session, due: Due) -> Attempt | None:
+    """The attempt, held; None when somebody has learnt more or asked again meanwhile."""
+    attempt = delivery_status.locked(session, due.token)
+    if attempt is None or attempt.sid != due.sid or attempt.look_at is None or attempt.looks != due.looks:
+        return None
+    return attempt
+
+
+def _looked(database: Database, due: Due, seen: Sequence[Seen], now: datetime, *, asked: bool) -> int:
+    with database.transaction() as session:
+        attempt = _held(session, due)
+        if attempt is None or attempt.outcome != "unclear":
+            return 0
+        found = matching.same(session, attempt, seen)
+        if found is not None:
+            delivery_status.heard(session, attempt, found.sid, found.status, found.code, now)
+            return 1
+        attempt.looks += 1
+        coming = [due.since + after for after in LOOKS if due.since + after > now]
+        if coming:
+            attempt.look_at = coming[0]
+            return 0
+        transitions.not_found(session, attempt, now, asked=asked)
+        return 1
+
+
+def _later(database: Database, due: Due, why: str, now: datetime) -> None:
+    """The carrier did not answer: ask again after half as long as it has been, at most a quarter of an hour."""
+    with database.transaction() as session:
+        attempt = _held(session, due)
+        if attempt is None:
+            return
+        been = now - due.since
+        if been < PATIENCE:
+            attempt.look_at = now + min(max(been / 2, AGAIN_AT_FIRST), AGAIN_AT_MOST)
+            return
+        attempt.look_at = None
+        alerts.raise_(session, "not_asked", due.carrier, now, why)
+
+
+def poll(database: Database, carriers: Collection[Carrier], now: Callable[[], datetime], limit: int = 500) -> int:
+    """Ask about texts the carrier took and has said nothing final of, for an hour or more; how many there was news of.
+
+    Each is asked about every five minutes at first, and less often as it gets older, for three days.
+    """
+    by_name = {carrier.name: carrier for carrier in carriers}
+    silent: set[str] = set()
+    news = 0
+    for due in _due(database, "accepted", now(), limit):
+        carrier = by_name.get(due.carrier)
+        if due.carrier in silent:
+            continue  # it stays due
+        try:
+            seen = _ask(partial(carrier.status, due.sid)) if carrier is not None and due.sid is not None else None
+        except SILENT as failure:
+            silent.add(due.carrier)
+            log.warning("%s does not say what became of its texts: %s", due.carrier, failure)
+            _asked_later(database, due, None, now())
+            continue
+        can_tell = carrier is not None and carrier.can_find
+        news += _polled(database, due, seen, can_tell, now())
+    return news
+
+
+def _polled(database: Database, due: Due, seen: Seen | None, can_tell: bool, now: datetime) -> bool:
+    if seen is None:
+        return _asked_later(database, due, "missing" if can_tell else None, now)
+    with database.transaction() as session:
+        attempt = _held(session, due)
+        if attempt is None:
+            return False
+        attempt.looks += 1
+        if ranks.is_final(seen.status):
+            attempt.look_at = None
+            return delivery_status.heard(session, attempt, seen.sid, seen.status, seen.code, now)
+        news = delivery_status.heard(session, attempt, seen.sid, seen.status, "", now)
+        attempt.look_at = _next_poll(session, due, now)
+        return news
+
+
+def _asked_later(database: Database, due: Due, alert: str | None, now: datetime) -> bool:
+    """Nothing was learnt. ``alert``: the carrier knows no such text, which a person should hear of. Always False."""
+    with database.transaction() as session:
+        attempt = _held(session, due)
+        if attempt is not None:
+            attempt.looks += 1
+            attempt.look_at = _next_poll(session, due, now)
+            if alert is not None:
+                attempt.look_at = None
+                alerts.raise_(session, alert, due.carrier, now, due.sid or "")
+    return False
+
+
+def _next_poll(session: Session, due: Due, now: datetime) -> datetime | None:
+    """When to ask again: after a twelfth of the time it has been; never, and a person is told, after three days."""
+    been = now - due.since
+    if been < PATIENCE:
+        return now + max(POLL_EVERY, been / 12)
+    alerts.raise_(session, "no_last_word", due.carrier, now, due.sid or "")
+    return None

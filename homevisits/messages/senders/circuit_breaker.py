@@ -1,0 +1,158 @@
+"""What calls teach about a sender: too fast, too many today, not registered, out of order; when it is well again."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from homevisits.core.db import is_sqlite
+from homevisits.messages.models import Sender
+from homevisits.messages.monitoring import alerts
+from homevisits.messages.providers.error_codes import ACCOUNT_WIDE, NEEDS_REGISTRATION, Kind
+from homevisits.messages.senders.rate_limit import Slowed, midnight, rate_at, slower
+
+PROBE_EVERY = timedelta(seconds=20)
+"""How often one text may try whether an open breaker's trouble is over: three calls a minute."""
+TOO_MANY_FAILURES = 5
+"""So many calls without an answer in a row open the breaker."""
+LIGHTER = 10
+QUEUE_DRAINS = timedelta(minutes=10)
+LONG_WAIT = 5.0
+"""A carrier that asks for a longer wait than this (seconds) means the sender, not the one text."""
+TOO_FAST = ("429", "20429")
+
+
+def locked(session: Session, sender_id: int) -> Sender | None:
+    """The row, fresh, and ours alone until the commit; None when another has it and to wait could be a deadlock."""
+    query = select(Sender).where(Sender.id == sender_id).execution_options(populate_existing=True)
+    if is_sqlite(session):
+        return session.scalar(query)
+    held: set[int] = session.info.setdefault("senders_locked", set())
+    # Whoever holds one sender never waits for another: two workers would wait for each other.
+    found = session.scalar(query.with_for_update(key_share=True, skip_locked=bool(held - {sender_id})))
+    if found is not None:
+        held.add(sender_id)
+    return found
+
+
+def slowed_of(sender: Sender) -> Slowed | None:
+    """What the row remembers of having been too fast."""
+    if sender.rate_now is None or sender.slowed_at is None:
+        return None
+    return Slowed(sender.rate_failed or sender.rate_now, sender.slowed_at, sender.rate_now)
+
+
+def rate_of(sender: Sender, now: datetime) -> float:
+    """Segments a second it may send at `now`."""
+    return rate_at(sender.segments_per_second, slowed_of(sender), now)
+
+
+def heard(
+    session: Session, sender_id: int, kind: Kind | None, code: str, now: datetime, retry_after: float | None
+) -> None:
+    """Note on a sender what became of one call. `kind` None: the text was taken."""
+    if kind is Kind.RETRY and code in TOO_FAST:
+        _slow(session, sender_id, now, retry_after)
+    elif kind in (Kind.RETRY, Kind.UNKNOWN):
+        _failed(session, sender_id, code, now)
+    elif kind is Kind.ACCOUNT:
+        _ailing(session, sender_id, code, now)
+    elif kind is Kind.QUEUE_FULL:
+        _pause(session, sender_id, now + QUEUE_DRAINS, "queue_full")
+    elif kind is Kind.DAILY_CAP:
+        _pause(session, sender_id, midnight(now), "daily_cap")
+    else:  # the carrier answered as it should, whatever it thought of that text
+        _well(session, sender_id)
+
+
+def _slow(session: Session, sender_id: int, now: datetime, retry_after: float | None) -> None:
+    row = locked(session, sender_id)
+    if row is None:
+        return
+    slowed = slower(row.segments_per_second, slowed_of(row), now)
+    if slowed is not None:
+        row.rate_failed, row.slowed_at, row.rate_now = slowed.failed, slowed.at, slowed.fell_to
+        row.tokens, row.refilled_at = min(row.tokens, 0.0), now
+    if retry_after is not None and retry_after > LONG_WAIT:
+        row.paused_until, row.pause_reason = now + timedelta(seconds=retry_after), "rate"
+    session.flush()
+
+
+def _failed(session: Session, sender_id: int, code: str, now: datetime) -> None:
+    row = locked(session, sender_id)
+    if row is None:
+        return
+    row.failures += 1
+    row.weight = max(row.weight - LIGHTER, 1)
+    if row.breaker == "half_open" or (row.breaker == "closed" and row.failures >= TOO_MANY_FAILURES):
+        _open(session, row, code, now)
+    session.flush()
+
+
+def _ailing(session: Session, sender_id: int, code: str, now: datetime) -> None:
+    """Account or sender are out of order: no more calls, but one now and then that tries."""
+    row = locked(session, sender_id)
+    if row is None:
+        return
+    if code in NEEDS_REGISTRATION and row.registration == "registered":
+        # Calls would go on being taken and fail afterwards: only a person can change that.
+        row.registration, row.note = "refused", code
+    _open(session, row, code, now)
+    row.weight = max(row.weight - LIGHTER, 1)
+    session.flush()
+    if code in ACCOUNT_WIDE:
+        for other in _siblings(session, row):
+            if other.breaker == "closed":
+                _open(session, other, code, now)
+        session.flush()
+
+
+def _open(session: Session, row: Sender, code: str, now: datetime) -> None:
+    if row.breaker == "closed":
+        row.breaker_at = now
+        alerts.raise_(session, "breaker", f"{row.carrier} {row.address}", now, code)
+    if row.probe_at is None or row.breaker == "closed":
+        row.probe_at = now + PROBE_EVERY
+    row.breaker, row.breaker_code = "open", code
+
+
+def _siblings(session: Session, row: Sender) -> list[Sender]:
+    ids = session.scalars(
+        select(Sender.id).where(Sender.carrier == row.carrier, Sender.id != row.id).order_by(Sender.id)
+    ).all()
+    return [other for other in (locked(session, one) for one in ids) if other is not None]
+
+
+def _pause(session: Session, sender_id: int, until: datetime, reason: str) -> None:
+    row = locked(session, sender_id)
+    if row is not None:
+        row.paused_until, row.pause_reason = max(until, row.paused_until or until), reason
+        session.flush()
+
+
+def _well(session: Session, sender_id: int) -> None:
+    seen = session.execute(_HEALTH, {"sender": sender_id}).one_or_none()
+    if seen is None or (not seen.failures and seen.breaker != "half_open" and seen.weight >= seen.resting_weight):
+        return  # nothing to write: most of the time
+    row = locked(session, sender_id)
+    if row is None:
+        return
+    row.failures, row.weight = 0, min(row.weight + 1, max(row.resting_weight, row.weight))
+    if row.breaker == "half_open":
+        code = row.breaker_code
+        _close(row)
+        session.flush()
+        if code in ACCOUNT_WIDE:
+            for other in _siblings(session, row):
+                if other.breaker_code == code:
+                    _close(other)
+    session.flush()
+
+
+_HEALTH = select(Sender.failures, Sender.breaker, Sender.weight, Sender.resting_weight).where(
+    Sender.id == bindparam("sender")
+)
+
+
+def _close(row: Sender) -> None:
+    row.breaker, row.breaker_code, row.breaker_at, row.probe_at, row.failures = "closed", None, None, None, 0

@@ -1,0 +1,242 @@
+"""Which sender a text leaves by, and whether now: readiness, pauses, breakers, daily shares, and a bucket of segments.
+
+The bucket stands in the sender's row, so that all workers together keep to one rate. A worker takes up to a tenth of
+a second's worth at once and keeps it in memory: else every claim would wait for that one row's lock until the claim
+before it is committed.
+"""
+
+import secrets
+import threading
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy.orm import Session
+
+from homevisits.messages.models import Attempt, Sender
+from homevisits.messages.providers.error_codes import ACCOUNT_WIDE, Kind
+from homevisits.messages.senders import circuit_breaker
+from homevisits.messages.senders.circuit_breaker import PROBE_EVERY, locked, rate_of
+from homevisits.messages.senders.rate_limit import burst, midnight
+from homevisits.messages.senders.sync import sync
+
+__all__ = ["Pick", "heard", "midnight", "pick", "rate_of", "ready", "sync"]
+
+ASK_AGAIN = timedelta(minutes=5)
+"""When only a person can change something, it is looked at again after this."""
+RESERVED_FOR = timedelta(seconds=1)
+LONGEST_SPREAD = 0.05
+COUNTED_FOR = timedelta(seconds=10)
+CLOCKS_DIFFER = timedelta(seconds=5)
+READY = ("registered", "not_needed")
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The sender to take; or None, then when to ask again, and what stands in the way.
+
+    ``reason``: "rate" (a moment's wait), "breaker", "paused", "queue_full", "daily_cap", "unregistered", "no_sender".
+    """
+
+    sender: Sender | None
+    until: datetime | None = None
+    reason: str | None = None
+
+
+@dataclass
+class _Kept:
+    """What this process has taken out of the buckets of one database, and counted of the day's shares."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    tokens: dict[int, tuple[float, datetime]] = field(default_factory=dict)
+    spent: dict[int, tuple[int, datetime]] = field(default_factory=dict)
+
+
+_KEPT: WeakKeyDictionary[object, _Kept] = WeakKeyDictionary()
+_GUARD = threading.Lock()
+
+
+def pick(session: Session, segments: int, now: datetime, carriers: Collection[str]) -> Pick:
+    """A sender for a text of `segments`, which are taken from its bucket; `carriers` in order of preference.
+
+    The senders of one carrier stand in for each other, more often those with more weight. The next carrier's are asked
+    when no sender of the one before it works, not when they merely have to wait a moment.
+    """
+    found = session.scalars(_SENDERS, {"carriers": list(carriers)}).all()
+    waits: list[Pick] = []
+    for carrier in carriers:
+        free = []
+        for row in (each for each in found if each.carrier == carrier):
+            hindered = _hindered(session, row, segments, now) or _led(row, found)
+            waits.append(hindered) if hindered else free.append(row)
+        taken, hasty = _one_of(session, free, segments, now)
+        if taken is not None:
+            return Pick(taken)
+        if any(wait.reason == "rate" for wait in hasty):
+            return min(hasty, key=_when)
+        waits += hasty
+    return min(waits, key=_when) if waits else Pick(None, now + ASK_AGAIN, "no_sender")
+
+
+_SENDERS = (
+    select(Sender)
+    .where(Sender.carrier.in_(bindparam("carriers", expanding=True)), Sender.active)
+    .order_by(Sender.id)
+    .execution_options(populate_existing=True)
+)
+
+
+def _one_of(session: Session, free: Iterable[Sender], segments: int, now: datetime) -> tuple[Sender | None, list[Pick]]:
+    rows, waits = list(free), []
+    while rows:
+        one = _weighted(rows)
+        rows.remove(one)
+        wait = _take(session, one, segments, now)
+        if wait is None:
+            return one, []
+        waits.append(wait)
+    return None, waits
+
+
+def _when(wait: Pick) -> datetime:
+    assert wait.until is not None
+    return wait.until
+
+
+def ready(sender: Sender) -> bool:
+    """Whether carriers let it through at all: named by the settings, and registered where that is needed."""
+    return sender.active and sender.registration in READY
+
+
+def heard(
+    session: Session,
+    sender_id: int | None,
+    kind: Kind | None,
+    code: str,
+    now: datetime,
+    retry_after: float | None = None,
+) -> None:
+    """What a call by this sender taught about it; `kind` None: the text was taken. After every attempt."""
+    if sender_id is None:
+        return
+    if kind is Kind.RETRY:
+        kept = _kept(session)
+        with kept.lock:
+            kept.tokens.pop(sender_id, None)
+    circuit_breaker.heard(session, sender_id, kind, code, now, retry_after)
+
+
+def _hindered(session: Session, row: Sender, segments: int, now: datetime) -> Pick | None:
+    if row.registration not in READY:
+        return Pick(None, now + ASK_AGAIN, "unregistered")
+    if row.paused_until is not None and row.paused_until > now:
+        return Pick(None, row.paused_until, row.pause_reason or "paused")
+    if row.breaker != "closed" and row.probe_at is not None and row.probe_at > now:
+        return Pick(None, row.probe_at, "breaker")
+    if row.segments_per_day is not None and _spent(session, row, segments, now) > row.segments_per_day:
+        return Pick(None, midnight(now), "daily_cap")
+    return None
+
+
+def _led(row: Sender, rows: Sequence[Sender]) -> Pick | None:
+    """What ails a whole carrier is tried out by one of its senders, not by each."""
+    if row.breaker == "closed" or row.breaker_code not in ACCOUNT_WIDE:
+        return None
+    ailing = [
+        each
+        for each in rows
+        if each.carrier == row.carrier
+        and each.breaker != "closed"
+        and each.breaker_code in ACCOUNT_WIDE
+        and ready(each)
+    ]
+    return None if ailing[0].id == row.id else Pick(None, ailing[0].probe_at or row.probe_at, "breaker")
+
+
+def _spent(session: Session, row: Sender, segments: int, now: datetime) -> int:
+    """Segments of this carrier's day with these. Counted anew every ten seconds, and each time when it gets close."""
+    kept, share = _kept(session), row.segments_per_day or 0
+    with kept.lock:
+        spent, at = kept.spent.get(row.id, (0, None))
+        if at is not None and timedelta() <= now - at < COUNTED_FOR and spent < 0.9 * share:
+            kept.spent[row.id] = (spent + segments, at)
+            return spent + segments
+    counted = session.scalar(
+        select(func.coalesce(func.sum(Attempt.segments), 0)).where(
+            Attempt.sender_id == row.id,
+            Attempt.started_at >= midnight(now, 0),
+            or_(Attempt.outcome.is_(None), Attempt.outcome.in_(("accepted", "unclear"))),
+        )
+    )
+    with kept.lock:
+        kept.spent[row.id] = (int(counted or 0) + segments, now)
+    return int(counted or 0) + segments
+
+
+def _weighted(rows: Sequence[Sender]) -> Sender:
+    if len(rows) == 1:
+        return rows[0]
+    return secrets.SystemRandom().choices(rows, [max(row.weight, 1) for row in rows])[0]
+
+
+def _take(session: Session, row: Sender, segments: int, now: datetime) -> Pick | None:
+    """Take `segments` from its bucket: None when they were there."""
+    if row.breaker != "closed":
+        return _probe(session, row, now)
+    kept = _kept(session)
+    with kept.lock:
+        left, since = kept.tokens.get(row.id, (0.0, now))
+        if left >= segments and timedelta() <= now - since < RESERVED_FOR:
+            kept.tokens[row.id] = (left - segments, since)
+            return None
+    short = _short(row, segments, now)
+    held = locked(session, row.id) if not short else None
+    if held is not None:
+        short = _short(held, segments, now)
+    if held is None or short:  # without a lock when another worker is at it, for a moment
+        return Pick(None, _soon(row, short or 0.01, now), "rate")
+    tokens, rate = _tokens(held, now), rate_of(held, now)
+    ahead = float(int(max(0.0, min(tokens - segments, rate / 10))))
+    held.tokens, held.refilled_at = tokens - segments - ahead, now
+    with kept.lock:
+        kept.tokens[row.id] = (ahead, now)
+    return None
+
+
+def _tokens(row: Sender, now: datetime) -> float:
+    """Segments that may leave at once."""
+    rate = rate_of(row, now)
+    if row.refilled_at is None or row.refilled_at > now + CLOCKS_DIFFER:
+        return burst(rate)
+    return min(burst(rate), row.tokens + max((now - row.refilled_at).total_seconds(), 0.0) * rate)
+
+
+def _short(row: Sender, segments: int, now: datetime) -> float:
+    """Seconds until a text of `segments` may leave; 0: now. One longer than the bucket leaves a debt in it."""
+    rate = rate_of(row, now)
+    return max(0.0, min(float(segments), burst(rate)) - _tokens(row, now)) / rate
+
+
+def _soon(row: Sender, seconds: float, now: datetime) -> datetime:
+    """When to ask again: threads that wait together do not all come for the same segment."""
+    spread = min(3 / rate_of(row, now), LONGEST_SPREAD) * secrets.randbelow(1000) / 1000
+    return now + timedelta(seconds=seconds + spread)
+
+
+def _probe(session: Session, row: Sender, now: datetime) -> Pick | None:
+    """One text may try whether the trouble is over; nobody else's for a while."""
+    held = locked(session, row.id)
+    if held is None or (held.breaker != "closed" and held.probe_at is not None and held.probe_at > now):
+        return Pick(None, now + PROBE_EVERY, "breaker")
+    if held.breaker != "closed":
+        held.breaker, held.probe_at = "half_open", now + PROBE_EVERY
+        session.flush()
+    return None
+
+
+def _kept(session: Session) -> _Kept:
+    bind = session.get_bind()
+    with _GUARD:
+        return _KEPT.setdefault(bind, _Kept())

@@ -1,0 +1,64 @@
+"""The rows of senders: what the settings name has one, and what they no longer name sends nothing more."""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from homevisits.core.db import savepoint
+from homevisits.core.settings import Settings
+from homevisits.messages.models import Sender
+
+TOLL_FREE = tuple(f"+1{code}" for code in (800, 833, 844, 855, 866, 877, 888))
+PER_SECOND = {
+    "long_code": 1.0,
+    "toll_free": 3.0,
+    "short_code": 10.0,
+    "service": 1.0,
+    "gateway": 10.0,
+    "console": 1000.0,
+}
+"""Segments a second that a new sender begins with: the least its kind is given. The page Senders knows better."""
+
+
+def sync(session: Session, settings: Settings, now: datetime) -> None:
+    """Give each sender that the settings name a row; those they no longer name are put out of use."""
+    del now
+    named = set(_named(settings))
+    rows = {(row.carrier, row.address): row for row in session.scalars(select(Sender).order_by(Sender.id))}
+    for carrier, address in sorted(named - rows.keys()):
+        kind = kind_of(carrier, address)
+        row = Sender(
+            carrier=carrier, address=address, kind=kind, segments_per_second=PER_SECOND[kind],
+            registration="unregistered" if carrier == "twilio" else "not_needed",
+        )  # fmt: skip
+        try:
+            with savepoint(session):
+                session.add(row)
+        except IntegrityError:  # another worker began at the same moment
+            continue
+    for key, row in rows.items():
+        if row.active != (key in named):
+            session.execute(update(Sender).where(Sender.id == row.id).values(active=key in named))
+    session.flush()
+
+
+def _named(settings: Settings) -> list[tuple[str, str]]:
+    addresses = {
+        "twilio": settings.twilio_messaging_service_sid or settings.twilio_from,
+        "kannel": settings.kannel_from,
+        "console": "console",
+    }
+    return [(carrier, addresses[carrier]) for carrier in (settings.carrier, settings.second_carrier) if carrier]
+
+
+def kind_of(carrier: str, address: str) -> str:
+    """What kind of sender an address is, as far as one can see."""
+    if carrier != "twilio":
+        return {"kannel": "gateway"}.get(carrier, "console")
+    if address.startswith("MG"):
+        return "service"
+    if address.startswith(TOLL_FREE):
+        return "toll_free"
+    return "short_code" if len(address.lstrip("+")) <= 6 else "long_code"

@@ -1,0 +1,133 @@
+"""What is wrong with a text by the house's rules, pure: codes only. The reasons are in reasons.py."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from homevisits.messages.templates import rendering
+from homevisits.messages.templates.files import DISCREET
+from homevisits.messages.templates.segments import Segments, segments
+
+MAX_SEGMENTS = 2
+DIGITS = frozenset("1239")
+"""What a question offers: yes, another time, not now, call me."""
+
+_NAMES = frozenset({"child", "student", "family", "caregiver", "parent", "guardian", "surname", "son", "daughter"})
+_PLACES = frozenset({"address", "street", "place", "home", "zip", "city"})
+_REASONS = frozenset({"reason", "why", "grade", "grades", "attendance", "behavior", "discipline"})
+_STREET = re.compile(
+    r"\b\d{1,5}\s+(?:[NSEW]\.?\s+)?(?:[^\W\d]+\s+){1,3}(?:st|street|ave|avenue|rd|road|blvd|dr|drive|ln|lane|ct|way)\b"
+    r"|\b(?:calle|avenida)\s+(?:[^\W\d]+\s+){0,3}\d+",
+    re.IGNORECASE,
+)
+_REPLY = (
+    r"\b(?:reply|text|answer|send|write|type|responda|responde|conteste|mande|escriba|envie|envíe"
+    r"|jawaab|qor|teb|sau|trả lời|nhắn|أجيبوا|أجب|أرسلوا|أرسل|ردوا)\b"
+)
+_WORDS = (
+    r"yes|no|ok|okay|y|n|cancel|end|quit|unsubscribe|stopall|optout|opt out|revoke|unstop"
+    r"|si|sí|cancelar|fin|terminar|haa|maya|yog|tsis|có|không|hủy|نعم|لا|إلغاء"
+)
+_SAYS_VISIT = re.compile(
+    r"\b(?:visit\w*|homes?|house|household|casa|hogar|domicilio|booqa\w*|guri\w*|xyuas|thăm)\b|زيار|منزل|بيت",
+    re.IGNORECASE,
+)
+"""What a text of the discreet wording leaves unsaid: others may read the phone."""
+_BETWEEN = r"[\s\"“”'«»:]+"
+_ASKS_FOR_A_WORD = re.compile(
+    rf"{_REPLY}{_BETWEEN}(?:(?:with|back|the|word|con|la|palabra|rau|với|ب|بكلمة){_BETWEEN})*(?:{_WORDS})\b",
+    re.IGNORECASE,
+)
+_SHOUTED = re.compile(r"\b(?:YES|NO|CANCEL|END|QUIT|UNSUBSCRIBE|STOPALL|OPTOUT|REVOKE|UNSTOP)\b")
+"""Opt-out and opt-in words of the carriers, written as a word to send. STOP, ALTO and START are meant."""
+
+_LONG = {
+    "school": "Txuj Ci HMong Language and Culture Upper Campus",
+    "people": "Mohammed Abdullahi-Ibrahim and Guadalupe Rodriguez-Hernandez",
+    "day": "mié 30 sept",
+    "time": "12:45 p. m.",
+    "partner": "Guadalupe-Esperanza",
+    "site": "https://homevisits.saintpaulpublicschools.example.org",
+    "visit": "1234567",
+    "choices": "1. Guadalupe Rodriguez-Hernandez, Txuj Ci HMong Language and Culture Upper Campus, mié 30 sept; "
+    "2. Mohammed Abdullahi-Ibrahim, Escuela Primaria José Martí y Pérez, mié 30 sept",
+}
+_SHORT = {
+    **_LONG,
+    "school": "Yinghua",
+    "people": "Kaonou & Htoo",
+    "day": "Fri 1 May",
+    "time": "4:00 pm",
+    "partner": "Htoo",
+    "site": "https://hv.example.org",
+    "visit": "1",
+}
+_ACCENTS = {
+    **_LONG,
+    "school": "Escuela Primaria José Martí y Pérez",
+    "people": "Đặng Thị Ánh Nguyệt and Władysław Çelik",
+    "partner": "Władysław",
+}
+WORST = (_LONG, _SHORT, _ACCENTS)
+"""The longest school of the Twin Cities and long names; names of one word; names in letters of many languages."""
+# Days that are longer than the Spanish ones
+_DAYS: Mapping[str, str] = MappingProxyType({"ar": "الأربعاء 30 سبتمبر", "vi": "CN 27 thg 12"})
+
+
+def faults(words: str, english: str, language: str, letters: str, name: str = "") -> list[str]:
+    """The codes of every rule that `words` breaks, as the translation of `english`; empty when it keeps them all.
+
+    `name` is the text's own: one of the discreet wording has a rule more.
+    """
+    found = [code for code, broken in _said(words) if broken]
+    if name.endswith(DISCREET) and says_visit(words):
+        found.append("says_visit")
+    filled = rendering.places(words)
+    if filled - rendering.places(english):
+        found.append("unknown_places")
+    elif longest(words, language, letters).segments > MAX_SEGMENTS:
+        found.append("too_long")
+    if _digits(words) != _digits(english):
+        found.append("other_digits")
+    return found
+
+
+def says_visit(words: str) -> bool:
+    """Whether it says that somebody comes to the family's home."""
+    return _SAYS_VISIT.search(_without_places(words)) is not None
+
+
+def _said(words: str) -> list[tuple[str, bool]]:
+    filled = rendering.places(words)
+    return [
+        ("empty", not words.strip()),
+        ("names_too_much", bool(filled & _NAMES)),
+        ("says_address", bool(filled & _PLACES) or _STREET.search(words) is not None),
+        ("says_reason", bool(filled & _REASONS)),
+        ("asks_for_a_word", _ASKS_FOR_A_WORD.search(words) is not None or _SHOUTED.search(words) is not None),
+        ("half_a_choice", {"2", "3"} <= _digits(words) and _digits(words) != DIGITS),
+        ("control_characters", any(unicodedata.category(character) == "Cc" for character in words)),
+        ("loose_brace", "{" in (rest := _without_places(words)) or "}" in rest),
+    ]
+
+
+def longest(words: str, language: str, letters: str) -> Segments:
+    """How it travels with the worst of the names, days and times it may be filled with."""
+    counts = (measured(words, sample, language, letters) for sample in WORST)
+    return max(counts, key=lambda each: (each.segments, each.characters))
+
+
+def measured(words: str, sample: Mapping[str, str], language: str, letters: str) -> Segments:
+    """How it travels filled with `sample`."""
+    values = {**sample, **({"day": _DAYS[language]} if language in _DAYS else {})}
+    filled = rendering.fill(words, values)
+    return segments(rendering.plain(filled) if letters == "plain" else filled)
+
+
+def _digits(words: str) -> frozenset[str]:
+    return frozenset(re.findall(r"(?<!\w)[0-9](?!\w)", _without_places(words)))
+
+
+def _without_places(words: str) -> str:
+    return re.sub(r"\{[a-z_]+\}", "", words)

@@ -1,0 +1,87 @@
+"""What a text says, pure: templates filled, and letters every phone shows."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from homevisits.messages.templates.segments import is_gsm7
+
+_PLACE = re.compile(r"\{([a-z_]+)\}")
+_TYPOGRAPHY = {
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "–": "-",
+    "—": "-",
+    "…": "...",
+    "\u00a0": " ",
+    "\u202f": " ",
+    "ʼ": "'",
+    "ʻ": "'",
+    # Letters that are no other letter with an accent
+    "đ": "d",
+    "Đ": "D",
+    "ł": "l",
+    "Ł": "L",
+    "ı": "i",
+    "œ": "oe",
+    "Œ": "OE",
+    "ð": "d",
+    "þ": "th",
+}
+
+
+@dataclass(frozen=True)
+class PlannedText:
+    """A text that should leave: to whom, in which words, from when, until when it is still of use.
+
+    ``key`` names it among the texts about one thing: planned twice, it is sent once. ``asks`` is what a reply to it
+    answers ("visit:17"). ``zone`` and ``school_id`` say whose hours and quiet days count (None: the installation's);
+    ``pace`` is the template's own where it is None. A text a person typed has the template "written" and its ``body``;
+    ``urgent_by`` is the account that lets it leave outside the hours, with its reason.
+    """
+
+    key: str
+    to: str
+    language: str
+    template: str
+    params: Mapping[str, object]
+    not_before: datetime
+    expires_at: datetime
+    asks: str | None = None
+    zone: str | None = None
+    school_id: int | None = None
+    pace: str | None = None
+    body: str | None = None
+    urgent_by: int | None = None
+    urgent_reason: str | None = None
+    written_by: int | None = None
+
+
+def places(template: str) -> frozenset[str]:
+    """The names of the places to be filled in `template`."""
+    return frozenset(_PLACE.findall(template))
+
+
+def fill(template: str, params: Mapping[str, object]) -> str:
+    """`template` with its places filled. Raises KeyError when one is missing: a half-filled text never leaves."""
+    return _PLACE.sub(lambda found: str(params[found[1]]), template).strip()
+
+
+def plain(text: str) -> str:
+    """`text` in letters of the cheap encoding: accents that GSM-7 lacks are dropped; ñ é ü ¿ ¡ stay."""
+    text = unicodedata.normalize("NFC", text)
+    if is_gsm7(text):
+        return text
+    out = []
+    for character in text:
+        character = _TYPOGRAPHY.get(character, character)
+        if is_gsm7(character):
+            out.append(character)
+            continue
+        bare = "".join(c for c in unicodedata.normalize("NFD", character) if not unicodedata.combining(c))
+        out.append(bare if bare and is_gsm7(bare) else character)
+    return "".join(out)

@@ -1,0 +1,70 @@
+"""How a text travels, pure: encoding, the parts it is billed as, and length, as Twilio's own calculator says."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from homevisits.messages.templates import graphemes
+
+GSM7 = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+GSM7_EXTENDED = frozenset("\f^{}\\[~]|€")
+"""Sent as an escape and a letter: two places each."""
+
+_IN_GSM7 = GSM7 | GSM7_EXTENDED
+_PART = 1120
+"""Bits in one part: 140 octets."""
+_HEADER = 48
+"""Bits that say which part it is, in each part of a text that has several."""
+
+
+@dataclass(frozen=True)
+class Segments:
+    """A text's encoding, the parts it is billed as, and its length: places in GSM-7, what a reader counts in UCS-2."""
+
+    encoding: str
+    segments: int
+    characters: int
+
+    def cost(self, dollars: Decimal) -> Decimal:
+        """What it costs when one part costs `dollars`."""
+        return self.segments * dollars
+
+
+def segments(text: str) -> Segments:
+    """Count the parts of `text` without smart encoding. No character is ever cut in two; an empty text is one part."""
+    if is_gsm7(text):
+        places = [2 if character in GSM7_EXTENDED else 1 for character in text]
+        return Segments("GSM-7", _parts(7 * each for each in places), sum(places))
+    # A pair of surrogates that reached us apart is one code point, as it is to a phone.
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    pieces = list(graphemes.split(whole))
+    return Segments("UCS-2", _parts(8 * len(each.encode("utf-16-le", "surrogatepass")) for each in pieces), len(pieces))
+
+
+def is_gsm7(text: str) -> bool:
+    """Whether every letter of `text` is in the cheap encoding."""
+    return _IN_GSM7.issuperset(text)
+
+
+def _parts(sizes: Iterable[int]) -> int:
+    """Fill parts in order. When a second part is needed the first gives up room for its header, from its end."""
+    parts: list[list[int]] = [[]]
+    free = _PART
+    for size in sizes:
+        if free < size:
+            over = _make_room(parts[0]) if len(parts) == 1 else []
+            parts.append(over)
+            free = _PART - _HEADER - sum(over)
+        parts[-1].append(size)
+        free -= size
+    return len(parts)
+
+
+def _make_room(first: list[int]) -> list[int]:
+    over: list[int] = []
+    while sum(first) > _PART - _HEADER:
+        over.insert(0, first.pop())
+    return over

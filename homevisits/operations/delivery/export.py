@@ -1,0 +1,37 @@
+"""What became of texts as a CSV file: pure. No phone, no family, no language: a row is a day, a school and a text."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+
+from homevisits.operations.delivery.queries import outcome
+from homevisits.pay.payroll_file import safe
+
+OUTCOMES = ("delivered", "accepted", "failed", "unknown", "waiting", "aside")
+HEADER = (
+    "day", "school", "text", "arrived", "with_carrier", "did_not_arrive", "not_known", "waiting", "not_sent", "parts",
+    "dollars",
+)  # fmt: skip
+
+
+def document(
+    rows: Iterable[tuple[date, int | None, str, str, int, int]], names: Mapping[int, str], price: Decimal
+) -> bytes:
+    """`rows`: day, school, text, state, how many, parts that left. ``price``: dollars a part."""
+    cells: dict[tuple[date, str, str], Counter[str]] = {}
+    for day, school, text, state, number, parts in rows:
+        cell = cells.setdefault((day, names.get(school or 0, ""), text), Counter())
+        cell[outcome(state)] += number
+        cell["parts"] += parts
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(HEADER)
+    for (day, school_name, text), cell in sorted(cells.items()):
+        counts = [cell[each] for each in OUTCOMES]
+        writer.writerow(
+            [day.isoformat(), safe(school_name), safe(text), *counts, cell["parts"], f"{cell['parts'] * price:.4f}"]
+        )
+    return out.getvalue().encode("utf-8")

@@ -1,0 +1,121 @@
+"""Web of what texts go out from: is it registered, may it send, how fast; and the guests of a trial."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from homevisits.core.access import Permission
+from homevisits.core.problems import Problem, RulesBroken
+from homevisits.messages import labels
+from homevisits.messages.recipients import trial_allowlist
+from homevisits.messages.senders import registration
+from homevisits.operations.delivery import reachability
+from homevisits.people import phones
+from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
+
+bp = Blueprint("senders", __name__)
+
+
+def _may_change() -> bool:
+    return actor().schools(Permission.SENDERS) is None
+
+
+@bp.get("/senders")
+@allow(Permission.SENDERS)
+def page() -> str:
+    """May our texts leave, and what is missing?"""
+    with reading() as session:
+        senders = registration.all_senders(session)
+        return render_template(
+            "messages/senders.html",
+            senders=senders,
+            missing={row.id: registration.missing(row) for row in senders},
+            reasons=labels,
+            may_change=_may_change(),
+            webhook=f"{settings().public_url.rstrip('/')}/twilio/inbound",
+            now=now(),
+        )
+
+
+@bp.get("/senders/<int:sender_id>")
+@allow(Permission.SENDERS)
+def one(sender_id: int) -> str:
+    """What we know of one sender."""
+    trial_allowlist.refuse_unless_district(actor())
+    with reading() as session:
+        given = registration.as_typed(registration.one(session, sender_id))
+    return _form(sender_id, given, [])
+
+
+@bp.post("/senders/<int:sender_id>")
+@allow(Permission.SENDERS)
+def change(sender_id: int) -> ResponseReturnValue:
+    """Keep what a person says of a sender."""
+    given = registration.typed(request.form)
+    try:
+        with transaction() as session:
+            registration.change(session, actor(), sender_id, given, now())
+    except RulesBroken as broken:
+        return _form(sender_id, given, list(broken.problems)), 422
+    done(_("Kept."))
+    return redirect(url_for("senders.page"), code=303)
+
+
+def _form(sender_id: int, given: registration.Typed, problems: list[Problem]) -> str:
+    with reading() as session:
+        row = registration.one(session, sender_id)
+        return render_template(
+            "messages/sender.html",
+            row=row,
+            typed=given,
+            problems=problems,
+            reasons=labels,
+            kinds=registration.kinds_of(row),
+            registrations=registration.REGISTRATIONS,
+        )
+
+
+@bp.get("/senders/guests")
+@allow(Permission.SENDERS)
+def guest_list() -> str:
+    """Whom may a trial text?"""
+    return _guests("", "", [])
+
+
+@bp.post("/senders/guests")
+@allow(Permission.SENDERS)
+def add_guest() -> ResponseReturnValue:
+    """One more phone of the staff that a trial may text."""
+    name, phone = request.form.get("name", "").strip(), request.form.get("phone", "").strip()
+    try:
+        with transaction() as session:
+            number = phones.normalised(phone)
+            theirs = number is not None and reachability.of_family(session, number)
+            trial_allowlist.add(session, actor(), name, number, now(), of_family=theirs)
+    except RulesBroken as broken:
+        return _guests(name, phone, list(broken.problems)), 422
+    done(_("%(name)s may be texted in the trial.", name=name))
+    return redirect(url_for("senders.guest_list"), code=303)
+
+
+@bp.post("/senders/guests/remove")
+@allow(Permission.SENDERS)
+def remove_guest() -> ResponseReturnValue:
+    """One phone fewer."""
+    with transaction() as session:
+        trial_allowlist.remove(session, actor(), request.form.get("phone", ""))
+    done(_("Taken off the list."))
+    return redirect(url_for("senders.guest_list"), code=303)
+
+
+def _guests(name: str, phone: str, problems: list[Problem]) -> str:
+    with reading() as session:
+        return render_template(
+            "messages/guests.html",
+            rows=trial_allowlist.everyone(session),
+            name=name,
+            phone=phone,
+            problems=problems,
+            may_change=_may_change(),
+            texting=settings().texting,
+        )

@@ -1,0 +1,182 @@
+"""Web of the texts themselves: each text in each language, who approved it, how it reads, what it costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from types import MappingProxyType
+
+from babel import Locale
+from babel.numbers import format_currency
+from flask import Blueprint, abort, render_template, request
+from flask_babel import lazy_gettext as _l
+
+from homevisits.core.access import Permission
+from homevisits.messages import labels
+from homevisits.messages.templates import catalog, lint
+from homevisits.messages.templates.segments import Segments, segments
+from homevisits.web import formats
+from homevisits.web.pages import allow, settings
+
+bp = Blueprint("texts", __name__)
+
+SAMPLE = MappingProxyType(
+    {
+        "school": "Riverside Elementary School",
+        "people": "Kaonou Xiong & Alicia Moreno",
+        "day": "10/13",
+        "time": "4:30 pm",
+        "partner": "Alicia",
+        "visit": "17",
+        "choices": "1 10/13, 4:30 pm, 2 10/20, 5:15 pm",
+    }
+)
+"""Invented: a preview shows nobody's data."""
+DAYS = MappingProxyType({"en": "Tue 13 Oct", "es": "mar 13 oct", "ar": "الثلاثاء 13 أكتوبر", "vi": "Th 3 13 thg 10"})
+NAMES = MappingProxyType(
+    {
+        "invitation": _l("Would you like a visit?"),
+        "invitation_yes": _l("They said yes"),
+        "invitation_other_time": _l("They asked for another time"),
+        "invitation_not_now": _l("They said not now"),
+        "invitation_call_me": _l("They asked for a call"),
+        "invitation_withdrawn": _l("They took their yes back"),
+        "visit_confirm": _l("Does this time suit you?"),
+        "visit_confirmed": _l("They confirmed the visit"),
+        "visit_reminder": _l("The visit is near"),
+        "visit_moved": _l("The visit has a new time"),
+        "visit_now_at": _l("They answered to an old time"),
+        "visit_new_time_soon": _l("They answered to an old time, and the new one is not settled"),
+        "visit_cancelled": _l("The school cannot come"),
+        "visit_off": _l("The visit is off for good"),
+        "visit_other_time": _l("They asked for another time of a visit"),
+        "visit_ended_by_family": _l("They want no visit now"),
+        "visit_call_me": _l("They asked for a call about a visit"),
+        "visit_thanks": _l("Thank you for the visit"),
+        "which": _l("They answered, and it may be about two things"),
+        "unclear": _l("Their answer was not clear"),
+        "polite_stop": _l("They asked politely for fewer texts"),
+        "wrong_number_confirmed": _l("The number is somebody else’s"),
+        "help": _l("They asked for help"),
+        "stop_confirmed": _l("They asked for no more texts"),
+        "start_confirmed": _l("They want texts again"),
+        "staff_asked": _l("A colleague asks you along"),
+        "staff_reminder": _l("Your visit is near"),
+        "staff_moved": _l("Your visit has a new time"),
+        "staff_stand_in": _l("Your partner cannot come"),
+        "staff_cancelled": _l("Your visit will not take place"),
+        "staff_reply": _l("You answered a text about your visits"),
+        "canned_thanks": _l("Ready answer: thank you for telling us"),
+        "canned_will_call": _l("Ready answer: we will call you"),
+        "canned_what_time": _l("Ready answer: which days and times suit you?"),
+        "canned_who_comes": _l("Ready answer: who comes"),
+        "canned_nothing_to_prepare": _l("Ready answer: there is nothing to prepare"),
+        "canned_your_place": _l("Ready answer: at home, or somewhere else"),
+        "canned_your_choice": _l("Ready answer: it is your choice"),
+    }
+)
+"""What each text is for, in the order of a visit's life."""
+GROUPS = MappingProxyType(
+    {
+        "family": _l("To families"),
+        "discreet": _l("To families, in the discreet wording"),
+        "canned": _l("Ready answers"),
+        "staff": _l("To the two who visit"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A text as the page shows it: the sample filled in, and how it travels then and with the longest names."""
+
+    name: str
+    title: str
+    group: str
+    state: str
+    own: bool
+    approval: catalog.Approval | None
+    reads: str
+    travels: Segments
+    longest: Segments
+    other_letters: Segments | None
+    faults: tuple[str, ...]
+
+
+@bp.get("/texts")
+@allow(Permission.ASK, Permission.OVERVIEW)
+def overview() -> str:
+    """What do families read?"""
+    held = [catalog.pack(language) for language in catalog.languages()]
+    held.sort(key=lambda pack: (not pack.ready, pack.language != catalog.BASE, pack.name))
+    chosen = request.args.get("language", catalog.BASE)
+    if chosen not in catalog.languages():
+        abort(404)
+    pack = catalog.pack(chosen)
+    shown = [_shown(pack, text) for text in sorted(pack.texts, key=_order) if text.state != "missing"]
+    return render_template(
+        "messages/texts.html",
+        packs=held,
+        pack=pack,
+        groups={title: [text for text in shown if text.group == group] for group, title in GROUPS.items()},
+        needed=[text for text in pack.texts if text.needed],
+        missing=[_title(text.name) for text in pack.texts if text.state == "missing"],
+        own=any(text.own for text in pack.texts),
+        wording=settings().policy.text_wording,
+        language_names=_names(),
+        price=settings().segment_price,
+        dollars=_dollars,
+        states=labels.STATES,
+        reasons=labels.FAULTS,
+        kinds={"approved": "done", "waiting": "wait", "changed": "care"},
+    )
+
+
+def _shown(pack: catalog.Pack, text: catalog.Text) -> Shown:
+    sample = {**SAMPLE, "day": DAYS.get(pack.language, SAMPLE["day"])}
+    reads = catalog.preview(pack.language, text.name, sample)
+    letters = "accents" if pack.letters == "plain" else "plain"
+    other = segments(catalog.preview(pack.language, text.name, sample, letters))
+    travels = segments(reads)
+    known = text.name in catalog.templates(catalog.BASE)
+    english = catalog.source(catalog.BASE, text.name) if known else text.words
+    return Shown(
+        name=text.name,
+        title=_title(text.name),
+        group=_group(text.name),
+        state=text.state,
+        own=text.own,
+        approval=text.approval,
+        reads=reads,
+        travels=travels,
+        longest=lint.longest(text.words, pack.language, pack.letters),
+        other_letters=other if other.segments != travels.segments else None,
+        faults=tuple(lint.faults(text.words, english, pack.language, pack.letters, text.name)),
+    )
+
+
+def _title(name: str) -> str:
+    return str(NAMES.get(name.removesuffix(catalog.DISCREET), name))
+
+
+def _group(name: str) -> str:
+    if name.endswith(catalog.DISCREET):
+        return "discreet"
+    begins = name.partition("_")[0]
+    return begins if begins in GROUPS else "family"
+
+
+def _order(text: catalog.Text) -> tuple[int, str]:
+    known, name = list(NAMES), text.name.removesuffix(catalog.DISCREET)
+    return (known.index(name) if name in NAMES else len(known), text.name)
+
+
+def _names() -> Mapping[str, str]:
+    """The languages' names in the reader's language."""
+    found = Locale.parse(formats.language()).languages
+    return {language: formats.begin(found.get(language, language)) for language in catalog.languages()}
+
+
+def _dollars(price: Decimal) -> str:
+    """A price with its hundredths of a cent."""
+    region = formats.REGIONS[formats.language()]
+    return str(format_currency(price, "USD", "¤0.0000", region, currency_digits=False))

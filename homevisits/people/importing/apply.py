@@ -1,0 +1,227 @@
+"""The action that brings a roster in: all of it or none, and the same roster again changes nothing."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from homevisits.core.db import Base, Database
+from homevisits.people.importing import oneroster
+from homevisits.people.importing.csv_reader import Finding
+from homevisits.people.importing.package import open_package
+from homevisits.people.importing.roster import Plan, plan
+from homevisits.people.models import (
+    Caregiver,
+    District,
+    Educator,
+    Enrollment,
+    Family,
+    School,
+    SchoolClass,
+    Student,
+    Teaching,
+)
+
+DEFAULT_TIMEZONE = "America/Chicago"
+BATCH = 400
+COUNTED = ("schools", "students", "households", "caregivers", "educators", "classes", "enrollments")
+NOTHING: Mapping[str, int] = MappingProxyType(dict.fromkeys(COUNTED, 0))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an import found and did. With errors nothing was written, and ``counts`` say so."""
+
+    counts: Mapping[str, int]
+    errors: tuple[Finding, ...] = ()
+    warnings: tuple[Finding, ...] = ()
+    changes: Mapping[str, int] = field(default_factory=dict)
+
+
+def import_oneroster(database: Database, path: Path, now: datetime, *, timezone: str = DEFAULT_TIMEZONE) -> Report:
+    """Read the OneRoster 1.1 folder or zip at `path` and bring it in, all or nothing."""
+    package = open_package(path, oneroster.WANTED)
+    if package.errors:
+        return Report(NOTHING, package.errors)
+    roster = oneroster.read_roster(package.files)
+    if roster.errors:
+        return Report(NOTHING, roster.errors, roster.warnings)
+    wanted = plan(roster, now.date())
+    warnings = (*roster.warnings, *wanted.warnings)
+    if wanted.errors:
+        return Report(NOTHING, wanted.errors, warnings)
+    with database.transaction() as session:
+        errors = _other_district(session, wanted)
+        if errors:
+            return Report(NOTHING, errors, warnings)
+        changes = import_roster(session, wanted, now, timezone=timezone)
+    return Report(_counts(wanted), (), warnings, changes)
+
+
+def _counts(wanted: Plan) -> dict[str, int]:
+    return {
+        "schools": len(wanted.schools),
+        "students": len(wanted.students),
+        "households": len(wanted.households),
+        "caregivers": len(wanted.caregivers),
+        "educators": len(wanted.educators),
+        "classes": len(wanted.classes),
+        "enrollments": wanted.entries,
+    }
+
+
+def _other_district(session: Session, wanted: Plan) -> tuple[Finding, ...]:
+    """One installation holds one district: another's roster would mark everybody as gone."""
+    # The district's row is the lock: two imports at once follow one another.
+    known = session.scalar(select(District.source_id).with_for_update())
+    if wanted.district and known is not None and known != wanted.district[0]:
+        params = {"found": wanted.district[0], "known": known}
+        return (Finding("orgs.csv", None, "sourcedId", "other_district", params),)
+    return ()
+
+
+def import_roster(session: Session, wanted: Plan, now: datetime, *, timezone: str) -> dict[str, int]:
+    """Make the tables hold what `wanted` says. Whoever is no longer in it is kept, with the day they were missed."""
+    sync = _Sync(session, now.date())
+    if wanted.district:
+        sync.table(District, {wanted.district[0]: {"name": wanted.district[1]}}, {"timezone": timezone})
+    schools = sync.table(School, wanted.schools, {"timezone": timezone})
+    educators = sync.table(Educator, _resolved(wanted.educators, school=schools), leave="left_on")
+    families = _families(sync, wanted)
+    students = sync.table(
+        Student,
+        _resolved(_with_family(wanted), school=schools, family=families),
+        leave="enrolled_to",
+    )
+    sync.table(Caregiver, _resolved(wanted.caregivers, family=families), leave="left_on")
+    classes = sync.table(SchoolClass, _resolved(wanted.classes, school=schools))
+    sync.pairs(Enrollment, "student_id", [(classes[c], students[s]) for c, s in wanted.enrolled])
+    sync.pairs(Teaching, "educator_id", [(classes[c], educators[e]) for c, e in wanted.teaching])
+    return dict(sync.changes)
+
+
+def _resolved(rows: Mapping[str, Mapping[str, Any]], **ids: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """Rows with what names a source id (``school``) turned into the column of the id (``school_id``)."""
+
+    def resolved(row: Mapping[str, Any]) -> dict[str, Any]:
+        plain = {name: value for name, value in row.items() if name not in ids}
+        return plain | {f"{name}_id": known[row[name]] for name, known in ids.items()}
+
+    return {key: resolved(row) for key, row in rows.items()}
+
+
+def _with_family(wanted: Plan) -> dict[str, dict[str, Any]]:
+    home = {student: household.key for household in wanted.households for student in household.students}
+    return {key: {**row, "family": home[key]} for key, row in wanted.students.items()}
+
+
+def _families(sync: "_Sync", wanted: Plan) -> dict[str, int]:
+    """The family of each household: the one its children are in already, or a new one."""
+    session = sync.session
+    lived = dict(session.execute(select(Student.source_id, Student.family_id)).all())
+    rows = {found: (key, name) for found, key, name in session.execute(select(Family.id, Family.key, Family.name))}
+    taken_keys = {key for key, _ in rows.values()}
+    taken: set[int] = set()
+    ids: dict[str, int] = {}
+    new: list[dict[str, Any]] = []
+    renamed: list[dict[str, Any]] = []
+    for home in wanted.households:
+        name = wanted.family_names[home.key]
+        known = sorted({lived[student] for student in home.students if student in lived} - taken)
+        if not known:
+            new.append({"home": home.key, "key": _free(home.key, taken_keys), "name": name})
+            continue
+        ids[home.key] = known[0]
+        taken.add(known[0])
+        if rows[known[0]][1] != name:
+            renamed.append({"id": known[0], "name": name})
+    sync.write(Family, [{"key": row["key"], "name": row["name"]} for row in new], renamed)
+    by_key = {key: found for found, key in session.execute(select(Family.id, Family.key))} if new else {}
+    return ids | {row["home"]: by_key[row["key"]] for row in new}
+
+
+def _free(key: str, taken: set[str]) -> str:
+    """`key`, or with a number where a family that has since split still carries it."""
+    found, number = key, 1
+    while found in taken:
+        number += 1
+        found = f"{key}#{number}"
+    taken.add(found)
+    return found
+
+
+class _Sync:
+    """Tables made equal to what is wanted, in sets: only new rows are inserted, only changed ones updated."""
+
+    def __init__(self, session: Session, today: date) -> None:
+        self.session = session
+        self.today = today
+        self.changes = {"added": 0, "changed": 0, "left": 0}
+
+    def table(
+        self,
+        model: type[Base],
+        wanted: Mapping[str, Mapping[str, Any]],
+        at_first: Mapping[str, Any] | None = None,
+        *,
+        leave: str | None = None,
+    ) -> dict[str, int]:
+        """Rows of `model` by ``source_id``; answers their ids. Who left gets today in the column `leave`."""
+        given = next(iter(wanted.values()), {})
+        columns = [*given, *([leave] if leave and leave not in given else [])]
+        source = model.source_id  # type: ignore[attr-defined]
+        found = self.session.execute(select(model.id, source, *(getattr(model, c) for c in columns)))  # type: ignore[attr-defined]
+        known = {row[1]: (row[0], dict(zip(columns, row[2:], strict=True))) for row in found}
+        # Who is in the roster again is back, unless the roster itself names their last day.
+        back: dict[str, Any] = {leave: None} if leave and leave not in given else {}
+        new = [{**(at_first or {}), **row, "source_id": key} for key, row in wanted.items() if key not in known]
+        changed = [
+            {"id": known[key][0], **row, **back}
+            for key, row in wanted.items()
+            if key in known and {**row, **back} != known[key][1]
+        ]
+        gone = [
+            {"id": found_id, leave: self.today}
+            for key, (found_id, row) in known.items()
+            if leave and key not in wanted and row[leave] is None
+        ]
+        self.write(model, new, changed, gone)
+        if new:
+            known |= {key: (i, {}) for i, key in self.session.execute(select(model.id, source))}  # type: ignore[attr-defined]
+        return {key: known[key][0] for key in wanted}
+
+    def write(
+        self,
+        model: type[Base],
+        new: list[dict[str, Any]],
+        changed: list[dict[str, Any]],
+        gone: list[dict[str, Any]] | None = None,
+    ) -> None:
+        """Insert and update in one statement each."""
+        if new:
+            self.session.execute(insert(model), new)
+        if changed:
+            self.session.execute(update(model), changed)
+        if gone:
+            self.session.execute(update(model), gone)
+        self.changes["added"] += len(new)
+        self.changes["changed"] += len(changed)
+        self.changes["left"] += len(gone or ())
+
+    def pairs(self, model: type[Base], other: str, wanted: Iterable[tuple[int, int]]) -> None:
+        """The pairs (class, other) of a table that holds nothing else."""
+        first, second = model.class_id, getattr(model, other)  # type: ignore[attr-defined]
+        known = {(one, two) for one, two in self.session.execute(select(first, second))}
+        target = set(wanted)
+        new, gone = sorted(target - known), sorted(known - target)
+        if new:
+            self.session.execute(insert(model), [{"class_id": one, other: two} for one, two in new])
+        for start in range(0, len(gone), BATCH):
+            self.session.execute(delete(model).where(tuple_(first, second).in_(gone[start : start + BATCH])))
+        self.changes["added"] += len(new)
+        self.changes["left"] += len(gone)

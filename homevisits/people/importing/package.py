@@ -1,0 +1,75 @@
+"""The files of an export, from a folder or a zip: only the names asked for, never outside it, never past a limit."""
+
+import zipfile
+import zlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from homevisits.people.importing.csv_reader import Finding
+
+FILE_LIMIT = 200 * 1024 * 1024
+MEMBER_LIMIT = 1_000
+
+
+@dataclass(frozen=True)
+class Package:
+    """What was found: each wanted file's bytes by name, and what stood in the way."""
+
+    files: Mapping[str, bytes]
+    errors: tuple[Finding, ...]
+
+
+def open_package(path: Path, wanted: Collection[str], *, limit: int = FILE_LIMIT) -> Package:
+    """Read the `wanted` files of the folder or zip at `path`; together they may not pass `limit` bytes."""
+    if path.is_dir():
+        return _folder(path, wanted, limit)
+    if not path.is_file():
+        return Package({}, (Finding(path.name, None, None, "package_missing"),))
+    if not zipfile.is_zipfile(path):
+        return Package({}, (Finding(path.name, None, None, "package_not_zip"),))
+    return _zip(path, wanted, limit)
+
+
+def _folder(path: Path, wanted: Collection[str], limit: int) -> Package:
+    files: dict[str, bytes] = {}
+    home = path.resolve()
+    for name in sorted(wanted):
+        file = path / name
+        if not file.is_file():
+            continue
+        if file.resolve().parent != home:
+            return Package({}, (Finding(name, None, None, "package_unsafe_path"),))
+        limit -= file.stat().st_size
+        if limit < 0:
+            return Package({}, (Finding(name, None, None, "package_too_large"),))
+        files[name] = file.read_bytes()
+    return Package(files, ())
+
+
+def _zip(path: Path, wanted: Collection[str], limit: int) -> Package:
+    files: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if len(members) > MEMBER_LIMIT:
+                return Package({}, (Finding(path.name, None, None, "package_too_many"),))
+            for member in members:
+                place = PurePosixPath(member.filename.replace("\\", "/"))
+                if place.is_absolute() or ".." in place.parts:
+                    return Package({}, (Finding(member.filename, None, None, "package_unsafe_path"),))
+                if member.is_dir() or place.name not in wanted or "__MACOSX" in place.parts:
+                    continue
+                if place.name in files:
+                    return Package({}, (Finding(place.name, None, None, "package_file_twice"),))
+                with archive.open(member) as stream:
+                    # The size a zip claims is only a claim: read one byte more than may come and look.
+                    content = stream.read(limit + 1)
+                limit -= len(content)
+                if limit < 0:
+                    return Package({}, (Finding(place.name, None, None, "package_too_large"),))
+                files[place.name] = content
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError):
+        # Broken, encrypted, or packed by a method this Python does not know.
+        return Package({}, (Finding(path.name, None, None, "package_broken"),))
+    return Package(files, ())

@@ -1,0 +1,105 @@
+"""The supplement a district exports beside its roster: a family's home language and address, by student number.
+
+Columns it may hold beyond these (English learner, interpreter) are not read here: traits are kept apart, in
+demographics.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from homevisits.core.db import Database
+from homevisits.people.importing.apply import Report
+from homevisits.people.importing.csv_reader import Finding, Row, read
+from homevisits.people.importing.package import open_package
+from homevisits.people.models import Family, Student
+
+FILE = "student_supplement.csv"
+COLUMNS = ("student_number", "home_language")
+ADDRESS = ("address", "city", "state", "postal_code")
+TWO_LETTERS = MappingProxyType(
+    {
+        "amh": "am", "ara": "ar", "ben": "bn", "bos": "bs", "chi": "zh", "cmn": "zh", "deu": "de", "eng": "en",
+        "fas": "fa", "fra": "fr", "fre": "fr", "ger": "de", "guj": "gu", "hat": "ht", "hin": "hi", "hye": "hy",
+        "ita": "it", "jpn": "ja", "khm": "km", "kor": "ko", "kur": "ku", "lao": "lo", "mya": "my", "nav": "nv",
+        "nep": "ne", "orm": "om", "pan": "pa", "pol": "pl", "por": "pt", "pus": "ps", "ron": "ro", "rus": "ru",
+        "som": "so", "spa": "es", "swa": "sw", "tgl": "tl", "tha": "th", "tir": "ti", "ukr": "uk", "urd": "ur",
+        "uzb": "uz", "vie": "vi", "yor": "yo", "zho": "zh",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Home:
+    """What the supplement says of one family."""
+
+    language: str
+    address: str | None
+
+
+def language_code(written: str) -> str | None:
+    """ISO 639: two letters where the language has them ("es"), else three ("hmn"); None for something else."""
+    code = written.strip().lower()
+    if not (code.isascii() and code.isalpha() and len(code) in (2, 3)):
+        return None
+    return TWO_LETTERS.get(code, code)
+
+
+def import_supplement(database: Database, path: Path) -> Report:
+    """Read the CSV file at `path` (or that in the folder or zip) and bring it in, all or nothing."""
+    if path.is_file() and path.suffix.lower() == ".csv":
+        name, content = path.name, path.read_bytes()
+    else:
+        package = open_package(path, (FILE,))
+        if package.errors or FILE not in package.files:
+            return Report({}, package.errors or (Finding(FILE, None, None, "file_missing"),))
+        name, content = FILE, package.files[FILE]
+    table = read(name, content, COLUMNS)
+    errors = [*table.errors, *_unreadable(table.rows)]
+    with database.transaction() as session:
+        found = session.execute(select(Student.identifier, Student.family_id).where(Student.identifier.is_not(None)))
+        family_of = {str(number): family for number, family in found}
+        unknown = (row for row in table.rows if row["student_number"] not in family_of)
+        errors += [row.finding("student_number", "student_unknown", found=row["student_number"]) for row in unknown]
+        counts = {"students": len(table.rows)}
+        if errors:
+            return Report(counts, tuple(errors))
+        homes: dict[int, Home] = {}
+        warnings: list[Finding] = []
+        for row in table.rows:
+            home = _home(row)
+            if homes.setdefault(family_of[row["student_number"]], home) != home:
+                warnings.append(row.finding("home_language", "supplement_differs"))
+        changed = write_homes(session, homes)
+    return Report({**counts, "households": len(homes)}, (), tuple(warnings), {"changed": changed})
+
+
+def write_homes(session: Session, homes: dict[int, Home]) -> int:
+    """Give each family (by id) its language and address; answers how many changed."""
+    found = session.execute(select(Family.id, Family.language, Family.address))
+    known = {family: Home(language, address) for family, language, address in found}
+    changed = [
+        {"id": family, "language": home.language, "address": home.address}
+        for family, home in homes.items()
+        if known[family] != home
+    ]
+    if changed:
+        session.execute(update(Family), changed)
+    return len(changed)
+
+
+def _unreadable(rows: Iterable[Row]) -> Iterable[Finding]:
+    for row in rows:
+        if language_code(row["home_language"]) is None:
+            yield row.finding("home_language", "language_unknown", found=row["home_language"])
+
+
+def _home(row: Row) -> Home:
+    street, city, state, code = (row[column] for column in ADDRESS)
+    place = " ".join(part for part in (state, code) if part)
+    address = ", ".join(part for part in (street, city, place) if part)
+    return Home(language_code(row["home_language"]) or "en", address or None)

@@ -1,0 +1,162 @@
+"""The words for a visit on pages: states, kinds, places, history. Each state has a word, a colour and a shape."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+from homevisits.practices.pairs_and_reflection import reflections_due
+from homevisits.visits.queries.detail import Evidence, VisitPage
+from homevisits.visits.rules import Suits
+from homevisits.web import formats
+
+STATES: Mapping[str, tuple[str, LazyString]] = MappingProxyType(
+    {
+        "proposed": ("wait", _l("Partner is asked")),
+        "needs_partner": ("care", _l("Needs a partner")),
+        "scheduled": ("wait", _l("Family is asked to confirm")),
+        "confirmed": ("done", _l("Family confirmed")),
+        "completed": ("done", _l("Held")),
+        "cancelled_by_family": ("rest", _l("Family said not this time")),
+        "cancelled_by_educator": ("rest", _l("Called off")),
+        "family_away": ("rest", _l("Nobody was home")),
+        "to_write_up": ("act", _l("Say how it went")),
+        "yes": ("act", _l("Said yes")),
+        "other_time": ("act", _l("Wants another time")),
+        "call_me": ("care", _l("Asks for a call")),
+        "visited": ("done", _l("Visited")),
+    }
+)
+KINDS = MappingProxyType({"first": _l("First visit"), "second": _l("Second visit")})
+PLACES = MappingProxyType(
+    {"home": _l("At their home"), "neutral": _l("Somewhere they choose"), "video": _l("By video")}
+)
+WHO = MappingProxyType(
+    {
+        "caregiver": _l("Caregiver"),
+        "child": _l("Child"),
+        "sibling": _l("Sister or brother"),
+        "other": _l("Someone else"),
+    }
+)
+EVENTS = MappingProxyType(
+    {
+        "booked": _l("Booked, partner asked"),
+        "accepted": _l("Said they come"),
+        "arranged": _l("Both come; family asked to confirm"),
+        "declined": _l("Partner cannot at this time"),
+        "moved": _l("Moved to another time"),
+        "cancelled": _l("Called off"),
+        "cannot_come": _l("One of the two cannot come"),
+        "stand_in": _l("Someone else is asked to come along"),
+        "withdrew": _l("One of the two left home visits"),
+        "nobody_left": _l("Closed: neither of the two can come"),
+        "certificate_ended": _l("A certificate was withdrawn"),
+        "family_confirmed": _l("Family confirmed"),
+        "family_other_time": _l("Family wants another time"),
+        "family_not_now": _l("Family said not now"),
+        "family_withdrawn": _l("Family said not now"),
+        "family_call_me": _l("Family asks for a call"),
+        "attested": _l("One said how it went"),
+        "corrected": _l("The other said it differently"),
+        "agreed": _l("Both agree on how it went"),
+        "reflected": _l("A reflection was written"),
+        "never_came_about": _l("Closed: it did not take place"),
+        "family_left": _l("Closed: the family has left the district"),
+    }
+)
+LANGUAGES = MappingProxyType(
+    {
+        "es": _l("Spanish"),
+        "so": _l("Somali"),
+        "vi": _l("Vietnamese"),
+        "ar": _l("Arabic"),
+        "hmn": _l("Hmong"),
+        "am": _l("Amharic"),
+        "zh": _l("Chinese"),
+        "ru": _l("Russian"),
+        "fr": _l("French"),
+        "pt": _l("Portuguese"),
+        "ne": _l("Nepali"),
+        "my": _l("Burmese"),
+        "kar": _l("Karen"),
+    }
+)
+
+
+def _(message: str, **values: object) -> str:
+    return str(gettext(message, **values))
+
+
+def why(suits: Suits) -> str:
+    """What speaks for a partner, in a line."""
+    reasons = []
+    if suits.went_before:
+        reasons.append(_("Knows this family from a visit"))
+    if suits.speaks:
+        reasons.append(_("Speaks %(language)s", language=LANGUAGES.get(suits.speaks, suits.speaks)))
+    if suits.teaches_child:
+        reasons.append(_("Teaches a child of the family"))
+    if suits.visits_soon == 0:
+        reasons.append(_("Has no other visit these two weeks"))
+    elif suits.visits_soon == 1:
+        reasons.append(_("Has one other visit these two weeks"))
+    else:
+        reasons.append(_("Has %(number)d other visits these two weeks", number=suits.visits_soon))
+    return ". ".join(reasons) + "."
+
+
+def marks(page: VisitPage) -> dict[int, tuple[str, str]]:
+    """The five practices of a visit: how each stands, and what that rests on."""
+    evidence, card = page.evidence, page.card
+    coming = all(seat.state == "coming" for seat in (card.lead, card.partner))
+    certified = all(proof.certified for proof in evidence.proofs)
+    due = reflections_due({card.lead.id, card.partner.id}, page.reflected) if card.state == "completed" else ()
+    in_pair = "kept" if coming and not due else "open"
+    return {
+        1: ("kept" if card.waits_for is None else "open", _voluntary(evidence, card.timezone)),
+        2: ("kept" if certified else "open", _trained(evidence)),
+        3: ("kept", _fair(evidence, card.timezone)),
+        4: ("kept", _hopes(evidence)),
+        5: (in_pair, _("%(one)s and %(other)s", one=card.lead.name, other=card.partner.name)),
+    }
+
+
+def _voluntary(evidence: Evidence, zone: str) -> str:
+    family = _("the family said yes on %(day)s", day=formats.day(evidence.said_yes_at, zone))
+    people = [
+        _("%(name)s takes part since %(day)s", name=proof.name, day=formats.day(proof.opted_in_at, zone))
+        for proof in evidence.proofs
+    ]
+    return "; ".join([family, *people])
+
+
+def _trained(evidence: Evidence) -> str:
+    words = []
+    for proof in evidence.proofs:
+        if proof.certified and proof.certified_until:
+            day = formats.day(proof.certified_until)
+            words.append(_("%(name)s is certified until %(day)s", name=proof.name, day=day))
+        elif proof.certified:
+            words.append(_("%(name)s is certified", name=proof.name))
+        else:
+            words.append(_("%(name)s goes along without a certificate, as the policy allows", name=proof.name))
+    return "; ".join(words)
+
+
+def _fair(evidence: Evidence, zone: str) -> str:
+    if evidence.drawn_at is not None:
+        day = formats.day(evidence.drawn_at, zone)
+        if evidence.place_in_draw is None:
+            return _("next in line in the draw of %(day)s, after a family said not now", day=day)
+        return _("number %(place)s of the draw of %(day)s", place=evidence.place_in_draw, day=day)
+    assert evidence.requested_at is not None
+    return _("the family asked for a visit itself on %(day)s", day=formats.day(evidence.requested_at, zone))
+
+
+def _hopes(evidence: Evidence) -> str:
+    if evidence.first_visit_on is None:
+        return _("a first visit: hopes and dreams, no grades, no attendance")
+    return _("the first visit was on %(day)s", day=formats.day(evidence.first_visit_on))

@@ -1,0 +1,22 @@
+"""Leaving home visits: an educator's own choice, at any time; what was planned with them is undone at once."""
+
+from flask import redirect, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from homevisits.core.access import Permission
+from homevisits.people import actions as people
+from homevisits.visits import actions
+from homevisits.visits.web import bp
+from homevisits.web.pages import actor, allow, done, now, settings, transaction
+
+
+@bp.post("/me/opt-out")
+@allow(Permission.OWN_VISITS)
+def opt_out() -> ResponseReturnValue:
+    """Leave, without a reason: the ledger gets its row, and every planned visit lets the educator go."""
+    with transaction() as session:
+        people.opt_out(session, actor(), now())
+        actions.tidy(session, settings().policy, now())
+    done(_("You have left home visits. Come back whenever you like, here."))
+    return redirect(url_for("people.me"), code=303)

@@ -1,0 +1,142 @@
+"""Moments, days, money and hours as the reader's language writes them, in the school's zone."""
+
+import re
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import lru_cache
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+import babel.dates
+import babel.numbers
+from flask import g, has_request_context, request
+from flask_babel import gettext, ngettext
+from flask_login import current_user
+from jinja2 import Environment
+
+from homevisits.core import clock
+
+LANGUAGES = MappingProxyType({"en": "English", "es": "Español"})
+"""What the pages can be read in, each by its own name."""
+REGIONS = MappingProxyType({"en": "en_US", "es": "es_US"})
+
+
+def language() -> str:
+    """The reader's language: the account's, else the cookie's, else the browser's."""
+    if not has_request_context():
+        return "en"
+    if "language" not in g:
+        g.language = _chosen() or request.accept_languages.best_match(list(LANGUAGES)) or "en"
+    found: str = g.language
+    return found
+
+
+def _chosen() -> str | None:
+    of_account = current_user.actor.language if current_user and current_user.is_authenticated else None
+    cookie = request.cookies.get("language")
+    return next((choice for choice in (of_account, cookie) if choice in LANGUAGES), None)
+
+
+def _region(lang: str | None) -> str:
+    return REGIONS.get(lang or language(), "en_US")
+
+
+# A page says the same few days, hours and sums many times; babel works each out anew.
+@lru_cache(maxsize=4096)
+def _date(value: date, pattern: str, region: str) -> str:
+    return babel.dates.format_date(value, pattern, locale=region)
+
+
+@lru_cache(maxsize=2048)
+def _time(value: time, region: str) -> str:
+    return _lower(babel.dates.format_time(value, "h:mm a", locale=region))
+
+
+@lru_cache(maxsize=4096)
+def _money(cents: int, region: str) -> str:
+    return babel.numbers.format_currency(Decimal(cents) / 100, "USD", locale=region)
+
+
+def _lower(text: str) -> str:
+    # CLDR writes "PM" and "p.m."; UI.md writes "4:30 pm", which also leaves a sentence its own full stop.
+    short = re.sub(r"([ap])\.\s?m\.", r"\1m", text)
+    return short.replace("AM", "am").replace("PM", "pm").replace("\u202f", "\u00a0")
+
+
+def when(moment: datetime, zone: str, lang: str | None = None) -> str:
+    """A moment as "Tue 6 Oct, 4:30 pm" on clocks in `zone`; with the year when it is not this one."""
+    local = clock.local(moment, zone)
+    return f"{day(local.date(), lang=lang)}, {hour(local.time(), lang)}"
+
+
+def day(value: date | datetime, zone: str = "UTC", lang: str | None = None) -> str:
+    """A day as "Tue 6 Oct"; a moment is first read on clocks in `zone`."""
+    if isinstance(value, datetime):
+        value = clock.local(value, zone).date()
+    this_year = clock.now().astimezone(ZoneInfo(zone)).year
+    pattern = "EEE d MMM" if value.year == this_year else "EEE d MMM y"
+    return _date(value, pattern, _region(lang))
+
+
+def month(value: date, lang: str | None = None) -> str:
+    """A month as "October 2026", "octubre de 2026"."""
+    region = _region(lang)
+    return _date(value, "LLLL 'de' y" if region.startswith("es") else "LLLL y", region)
+
+
+def hour(value: time | datetime, lang: str | None = None) -> str:
+    """A time of day as "4:30 pm"."""
+    return _time(time(value.hour, value.minute), _region(lang))
+
+
+def clock_time(moment: datetime, zone: str, lang: str | None = None) -> str:
+    """A moment's time of day in `zone` as "4:30 pm"."""
+    return hour(clock.local(moment, zone).time(), lang)
+
+
+def span(start: datetime, end: datetime, zone: str, lang: str | None = None) -> str:
+    """Two moments of one day as "Tue 6 Oct, 4:30 pm – 5:15 pm"."""
+    return f"{when(start, zone, lang)} – {clock_time(end, zone, lang)}"
+
+
+def money(cents: int | None, lang: str | None = None) -> str:
+    """Integer cents as "$1,234.50"; a dash for nothing known."""
+    if cents is None:
+        return "—"
+    return _money(cents, _region(lang))
+
+
+def hours(minutes: int | Decimal | None) -> str:
+    """Minutes as decimal hours with two places, "0.75": what a payroll office reads."""
+    return "—" if minutes is None else f"{Decimal(minutes) / 60:.2f}"
+
+
+def begin(text: str) -> str:
+    """A text with its first letter in upper case; the others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def length(minutes: int) -> str:
+    """Minutes in words, "1 h 15 min": what a person reads."""
+    whole, rest = divmod(int(minutes), 60)
+    if not whole:
+        return str(ngettext("%(num)d minute", "%(num)d minutes", rest))
+    return str(
+        gettext("%(hours)d h %(minutes)d min", hours=whole, minutes=rest) if rest else gettext("%(h)d h", h=whole)
+    )
+
+
+def install(environment: Environment) -> None:
+    """Make these the templates' filters."""
+    environment.filters.update(
+        when=when,
+        day=day,
+        month=month,
+        hour=hour,
+        clock=clock_time,
+        money=money,
+        hours=hours,
+        duration=length,
+        begin=begin,
+    )
+    environment.globals["span"] = span
