@@ -61,7 +61,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app = Flask("homevisits", template_folder=str(paths.templates()), static_folder=str(paths.static()))
     app.config.update(_config(settings))
     catalog.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
-    app.extensions["homevisits"] = pages.House(settings, database or Database(settings.database_url))
+    app.extensions["homevisits"] = pages.Services(settings, database or Database(settings.database_url))
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]

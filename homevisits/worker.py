@@ -21,10 +21,10 @@ from homevisits.inbox import processing as inbox
 from homevisits.invitations.send_checks import text_wanted as invitation_wanted
 from homevisits.messages import retention
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.dispatch.delivery import Check, Rules
+from homevisits.messages.dispatch.delivery import Check, SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.providers import base
-from homevisits.messages.providers.base import Carrier
+from homevisits.messages.providers.base import Provider
 from homevisits.messages.reconciliation import daily as days
 from homevisits.messages.reconciliation import unconfirmed
 from homevisits.messages.senders import selection
@@ -118,10 +118,10 @@ def ticks(settings: Settings, database: Database, stop: threading.Event | None =
     )
 
 
-def rules_of(settings: Settings) -> Rules:
+def rules_of(settings: Settings) -> SendPolicy:
     """What delivery goes by under these settings. The console only stands for a carrier where there are no families."""
     console = settings.carrier == "console"
-    return Rules(
+    return SendPolicy(
         limits=Limits.of(settings.policy),
         zone=settings.timezone,
         trial=settings.texting == "trial" and not (console and settings.mode != "production"),
@@ -156,7 +156,7 @@ def _lapse(database: Database) -> int:
         return delivery.lapse(session, clock.now())
 
 
-def _yesterday(database: Database, out: tuple[Carrier, ...]) -> int:
+def _yesterday(database: Database, out: tuple[Provider, ...]) -> int:
     return days.by_day(database, out, clock.now().date() - timedelta(days=1), clock.now).total()
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from homevisits.messages.providers.error_codes import Kind, kind_of
+from homevisits.messages.providers.error_codes import ErrorClass, error_class
 
 FAULTS = MappingProxyType(
     {
@@ -49,47 +49,47 @@ HOLDS = MappingProxyType(
 """Why a text waits (``hold_reason``)."""
 KINDS = MappingProxyType(
     {
-        Kind.RETRY: (
+        ErrorClass.RETRY: (
             _l("The carrier could not be reached, or had too much to do."),
             _l("Nothing: it is tried again by itself."),
         ),
-        Kind.UNKNOWN: (
+        ErrorClass.UNKNOWN: (
             _l("The line broke while it was sent; it may have arrived."),
             _l("It is not sent twice. Call if it matters."),
         ),
-        Kind.SAID_NO: (
+        ErrorClass.SAID_NO: (
             _l("This family asked the carrier for no texts."),
             _l("Call instead."),
         ),
-        Kind.BAD_NUMBER: (
+        ErrorClass.BAD_NUMBER: (
             _l("This number cannot get texts."),
             _l("Ask the family for another, or call."),
         ),
-        Kind.TRANSIENT: (
+        ErrorClass.TRANSIENT: (
             _l("The phone was off or out of reach."),
             _l("Send it again later, or call."),
         ),
-        Kind.QUEUE_FULL: (
+        ErrorClass.QUEUE_FULL: (
             _l("The carrier’s queue was full."),
             _l("Send it again, if it is still of use."),
         ),
-        Kind.DAILY_CAP: (
+        ErrorClass.DAILY_CAP: (
             _l("The carrier’s limit for the day was reached."),
             _l("Send it again tomorrow, if it is still of use."),
         ),
-        Kind.TOO_LATE: (
+        ErrorClass.TOO_LATE: (
             _l("It could not be delivered while it was of use."),
             _l("Call if it still matters."),
         ),
-        Kind.CONTENT: (
+        ErrorClass.CONTENT: (
             _l("The carrier took it for spam."),
             _l("Call the family, and tell the district lead: the words may have to change."),
         ),
-        Kind.ACCOUNT: (
+        ErrorClass.ACCOUNT: (
             _l("Our own sender is not registered, not paid or not allowed."),
             _l("The district lead sees to it on the page Senders. Send it again then."),
         ),
-        Kind.REJECTED: (
+        ErrorClass.REJECTED: (
             _l("The carrier refused it."),
             _l("Call the family."),
         ),
@@ -115,7 +115,7 @@ OWN = MappingProxyType(
         "stopped": (_l("The family asked for no texts."), _l("Call instead.")),
         "wrong_number": (_l("Whoever has the number said that it is wrong."), _l("Ask the family for another.")),
         "landline": (_l("This number is a landline."), _l("Call it, or ask the family for a mobile number.")),
-        "bad_number": KINDS[Kind.BAD_NUMBER],
+        "bad_number": KINDS[ErrorClass.BAD_NUMBER],
         "withdrawn": (_l("It was taken back: what it was about has changed."), _l("Nothing.")),
         "expired": (_l("It waited longer than it was of use."), _l("Call if it still matters.")),
         "quiet": (_l("The hours for texts begin too late for it to be of use."), _l("Call if it matters.")),
@@ -124,11 +124,11 @@ OWN = MappingProxyType(
         "canceled": (_l("The carrier took it back."), _l("Send it again, or call.")),
         "unregistered": (_l("Our sender is not registered."), _l("The district lead sees to it on the page Senders.")),
         "no_sender": (_l("No sender is set up."), _l("Tell whoever runs this installation.")),
-        "breaker": KINDS[Kind.ACCOUNT],
+        "breaker": KINDS[ErrorClass.ACCOUNT],
         "rate": (_l("The carrier asked for a pause."), _l("Nothing: it goes on by itself.")),
         "paused": (_l("The sender pauses."), _l("Nothing: it goes on by itself.")),
-        "queue_full": KINDS[Kind.QUEUE_FULL],
-        "daily_cap": KINDS[Kind.DAILY_CAP],
+        "queue_full": KINDS[ErrorClass.QUEUE_FULL],
+        "daily_cap": KINDS[ErrorClass.DAILY_CAP],
     }
 )
 """What our own words (no carrier's code) mean."""
@@ -221,15 +221,15 @@ def why(code: str) -> LazyString:
     """What went wrong, in words; a carrier's code that has no rule is named."""
     if code in OWN:
         return OWN[code][0]
-    kind = kind_of(code)
-    if kind is Kind.REJECTED and code:
+    kind = error_class(code)
+    if kind is ErrorClass.REJECTED and code:
         return _l("The carrier refused it (code %(code)s).", code=code)
     return KINDS[kind][0]
 
 
 def what_to_do(code: str) -> LazyString:
     """What a person can do about it, in words."""
-    return OWN[code][1] if code in OWN else KINDS[kind_of(code)][1]
+    return OWN[code][1] if code in OWN else KINDS[error_class(code)][1]
 
 
 def in_words(failures: Iterable[tuple[str, int]]) -> list[tuple[str, str, int]]:

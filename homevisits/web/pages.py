@@ -50,7 +50,7 @@ PAGES_OF_ERRORS = frozenset({400, 403, 404, 405, 413, 422, 429, 500})
 
 
 @dataclass(frozen=True)
-class House:
+class Services:
     """What a process has one of."""
 
     settings: Settings
@@ -65,9 +65,9 @@ class SignedIn(UserMixin):  # type: ignore[misc]
         self.id = key
 
 
-def house() -> House:
+def house() -> Services:
     """The settings and database this process runs on."""
-    found: House = current_app.extensions["homevisits"]
+    found: Services = current_app.extensions["homevisits"]
     return found
 
 

@@ -17,7 +17,7 @@ from homevisits.core import settings as house_settings
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.messages import outbox
-from homevisits.messages.dispatch.delivery import Rules
+from homevisits.messages.dispatch.delivery import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import Sender
 from homevisits.messages.templates.rendering import PlannedText
@@ -58,9 +58,9 @@ def clock(epoch: float) -> Callable[[], datetime]:
     return lambda: district.NOW + timedelta(seconds=time.monotonic() - epoch)
 
 
-def rules(threads: int) -> Rules:
+def rules(threads: int) -> SendPolicy:
     """What a district delivers by."""
-    return Rules(limits=Limits(), zone=district.ZONE, threads=threads)
+    return SendPolicy(limits=Limits(), zone=district.ZONE, threads=threads)
 
 
 @dataclass

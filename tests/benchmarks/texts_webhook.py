@@ -21,7 +21,7 @@ from homevisits.core.db import Database
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import Attempt, Sender
-from homevisits.messages.providers.base import Receipt
+from homevisits.messages.providers.base import Accepted
 from homevisits.messages.recipients import opt_outs
 from tests import tools
 from tests.benchmarks import texts_served
@@ -46,9 +46,9 @@ class Taking:
     name = "twilio"
     can_find = False
 
-    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Receipt:
+    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Accepted:
         """Take it."""
-        return Receipt(f"SM{token}", "queued", 1)
+        return Accepted(f"SM{token}", "queued", 1)
 
 
 def webhook(stage: Stage) -> Iterator[Line]:

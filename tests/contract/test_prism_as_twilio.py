@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from twilio.base.exceptions import TwilioRestException
 
-from homevisits.messages.providers.base import CarrierDown, CarrierRefused, CarrierUnclear
+from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
 from tests.contract.conftest import NUMBER, PHONE, SERVICE, carrier, sdk
 
 TOKEN = "a" * 32
@@ -45,15 +45,15 @@ def test_a_text_can_be_cancelled_redacted_and_deleted(prism: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "raised", "code"),
     [
-        ("code=429", CarrierDown, "429"),
-        ("code=401", CarrierDown, "20003"),
-        ("code=400, example=21610", CarrierRefused, "21610"),
-        ("code=500", CarrierUnclear, "20500"),
-        ("code=503", CarrierUnclear, "20503"),
+        ("code=429", ProviderUnavailable, "429"),
+        ("code=401", ProviderUnavailable, "20003"),
+        ("code=400, example=21610", MessageRejected, "21610"),
+        ("code=500", OutcomeUnknown, "20500"),
+        ("code=503", OutcomeUnknown, "20503"),
     ],
 )
 def test_each_error_that_twilio_describes_is_understood(
-    prism: str, answer: str, raised: type[CarrierDown | CarrierRefused | CarrierUnclear], code: str
+    prism: str, answer: str, raised: type[ProviderUnavailable | MessageRejected | OutcomeUnknown], code: str
 ) -> None:
     with pytest.raises(raised) as failed:
         carrier(prism, answer).send(PHONE, "Hello", TOKEN, sender=NUMBER, valid_for=600)

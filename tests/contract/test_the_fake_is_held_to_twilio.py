@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from twilio.base.exceptions import TwilioException, TwilioRestException
 
-from homevisits.messages.providers.base import CarrierDown
+from homevisits.messages.providers.base import ProviderUnavailable
 from tests.contract.conftest import NUMBER, PHONE, SERVICE, carrier, sdk
 from tests.messages.fake_twilio import FakeTwilio
 
@@ -96,14 +96,14 @@ def test_every_error_is_one_that_twilio_describes(judged: Judged, what: str) -> 
     address, fake = judged
     fake.next.append(what)
     status, code = map(int, what.split("/"))
-    with pytest.raises((TwilioRestException, CarrierDown)) as failed:
+    with pytest.raises((TwilioRestException, ProviderUnavailable)) as failed:
         sdk(address).messages.create(to=PHONE, from_=NUMBER, body="Hello")
     if isinstance(failed.value, TwilioRestException):
         assert (failed.value.status, failed.value.code) == (status, code)
     else:  # our HTTP client keeps what a 429 asks for
         assert (failed.value.http_status, failed.value.retry_after) == (status, 7)
     fake.next_looks.append(what)
-    with pytest.raises((TwilioException, CarrierDown)):
+    with pytest.raises((TwilioException, ProviderUnavailable)):
         sdk(address).messages.list(to=PHONE, limit=1)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import transitions
 from homevisits.messages.models import Attempt
-from homevisits.messages.providers.base import Receipt
+from homevisits.messages.providers.base import Accepted
 from homevisits.messages.templates.rendering import PlannedText
 from tests.messages.conftest import NOW, Recorder, planned
 
@@ -32,7 +32,7 @@ class Busy(Recorder):
         super().__init__(*fails)
         self.meanwhile = meanwhile
 
-    def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Receipt:
+    def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Accepted:
         """Take a text; meanwhile, once, something happens."""
         then, self.meanwhile = self.meanwhile, lambda: None
         then()

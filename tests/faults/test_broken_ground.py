@@ -17,7 +17,7 @@ from homevisits.core.db import Database
 from homevisits.messages.dispatch import delivery, transitions
 from homevisits.messages.dispatch.delivery import Result
 from homevisits.messages.models import Attempt, OutboxText
-from homevisits.messages.providers.base import Receipt
+from homevisits.messages.providers.base import Accepted
 from tests.faults.carrying import Busy
 from tests.messages.conftest import NOW, Recorder, planned, put, rows, rules, states, tick
 
@@ -48,7 +48,9 @@ def test_f18_a_clock_put_back_an_hour_leaves_no_text_and_no_tick_behind(database
         assert leases.take(session, "poll", "two", timedelta(minutes=2), before)
     assert claimed is not None
     with database.transaction() as session:
-        assert not delivery.note(session, claimed, Result("accepted", receipt=Receipt("R1", "queued")), rules(), before)
+        assert not delivery.note(
+            session, claimed, Result("accepted", receipt=Accepted("R1", "queued")), rules(), before
+        )
     assert (states(database), rows(database)[0].sid) == (["accepted"], "R1")
 
 

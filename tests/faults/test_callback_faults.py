@@ -10,7 +10,7 @@ import pytest
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.dispatch.claim import LEASE
-from homevisits.messages.providers.base import CarrierRefused
+from homevisits.messages.providers.base import MessageRejected
 from homevisits.messages.recipients import opt_outs
 from tests.messages import fake_twilio
 from tests.messages.conftest import PHONE, Recorder, at, planned, put, rows, rules, states, tick
@@ -247,7 +247,7 @@ def test_f13_a_stop_between_the_claim_and_the_send_lets_that_text_go_and_no_othe
     with database.transaction() as session:
         opt_outs.stop(session, PHONE, "family", at()())
     assert WORK() - begun < 1
-    result = delivery.attempt([Recorder(CarrierRefused("21610"))], claimed)
+    result = delivery.attempt([Recorder(MessageRejected("21610"))], claimed)
     with database.transaction() as session:
         delivery.note(session, claimed, result, rules(), at()())
     assert states(database) == ["suppressed", "suppressed"]

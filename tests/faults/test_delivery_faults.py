@@ -13,7 +13,7 @@ from homevisits.core.db import Database
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import transitions
 from homevisits.messages.models import Attempt, OutboxText
-from homevisits.messages.providers.base import CarrierDown, CarrierUnclear, Receipt
+from homevisits.messages.providers.base import Accepted, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.recipients import opt_outs
 from tests.faults.carrying import Busy, given_up, reminder
 from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, states, tick
@@ -35,7 +35,7 @@ def test_f16_cancelled_while_it_is_queued_it_never_leaves(database: Database) ->
 
 @pytest.mark.parametrize(
     ("fails", "state"),
-    [((), "accepted"), ((CarrierDown("429", 0.0),), "cancelled"), ((CarrierUnclear("no_answer"),), "unknown")],
+    [((), "accepted"), ((ProviderUnavailable("429", 0.0),), "cancelled"), ((OutcomeUnknown("no_answer"),), "unknown")],
 )
 def test_f16_cancelled_while_it_is_sent_it_is_not_sent_again(
     database: Database, fails: tuple[Exception, ...], state: str
@@ -57,7 +57,7 @@ def test_f16_cancelled_while_it_is_sent_it_is_not_sent_again(
 
 def test_f16_unknown_and_not_at_the_carrier_it_is_sent_once_more_and_then_a_person_sees_it(database: Database) -> None:
     put(database, planned())
-    carrier = Recorder(CarrierUnclear("no_answer"), CarrierUnclear("no_answer"))
+    carrier = Recorder(OutcomeUnknown("no_answer"), OutcomeUnknown("no_answer"))
     tick(database, carrier)
     given_up(database)
     assert states(database) == ["queued"]
@@ -70,7 +70,7 @@ def test_f16_unknown_and_not_at_the_carrier_it_is_sent_once_more_and_then_a_pers
 
 def test_f16_called_off_and_wanted_again_while_unknown_it_is_sent_again(database: Database) -> None:
     put(database, planned())
-    carrier = Recorder(CarrierUnclear("no_answer"))
+    carrier = Recorder(OutcomeUnknown("no_answer"))
     tick(database, carrier)
     with database.transaction() as session:
         gone(session)
@@ -125,7 +125,7 @@ def test_a_stop_that_comes_while_a_text_is_sent_ends_the_tries(database: Databas
         with database.transaction() as session:
             opt_outs.stop(session, PHONE, "family", NOW)
 
-    carrier = Busy(stop, CarrierDown("no_connection", 0.0))
+    carrier = Busy(stop, ProviderUnavailable("no_connection", 0.0))
     tick(database, carrier)
     tick(database, carrier, NOW + timedelta(minutes=1))
     assert (carrier.sent, states(database)) == ([], ["suppressed"])
@@ -136,7 +136,7 @@ def test_two_workers_never_have_two_texts_to_one_phone_in_their_hands(database: 
     lock, inside, most = threading.Lock(), [0], [0]
 
     class Counting(Recorder):
-        def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Receipt:
+        def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Accepted:
             with lock:
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
@@ -172,7 +172,7 @@ def test_a_text_that_cannot_be_judged_stops_nobody_else(database: Database) -> N
 
 def test_a_late_word_on_a_text_that_was_sent_again_tells_a_person(database: Database) -> None:
     put(database, planned())
-    carrier = Recorder(CarrierUnclear("no_answer"))
+    carrier = Recorder(OutcomeUnknown("no_answer"))
     tick(database, carrier)
     given_up(database)
     tick(database, carrier, NOW + timedelta(minutes=12))

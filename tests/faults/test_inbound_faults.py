@@ -19,7 +19,7 @@ from homevisits.inbox.processing import receive
 from homevisits.messages import outbox
 from homevisits.messages.dispatch.claim import claim
 from homevisits.messages.models import InboundText, OutboxText, Phone, TextAlert, TextingEntry
-from homevisits.messages.providers.base import CarrierRefused, Receipt
+from homevisits.messages.providers.base import Accepted, MessageRejected
 from homevisits.messages.recipients import opt_outs
 from homevisits.visits import actions as visits
 from homevisits.visits.actions import Wanted
@@ -102,7 +102,7 @@ class Meanwhile(Recorder):
         super().__init__()
         self.client, self.phone = client, phone
 
-    def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Receipt:
+    def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Accepted:
         """Take the text; the STOP comes before the answer does."""
         if not self.sent:
             assert bring(self.client, self.phone, "stop") == 200
@@ -137,7 +137,7 @@ def test_f13_trap_7_a_stop_told_by_the_carrier_is_recorded_and_its_own_confirmat
     client: FlaskClient, town: Town
 ) -> None:
     put(town, 1)
-    tick(town.database, Recorder(CarrierRefused("21610")), NOW)
+    tick(town.database, Recorder(MessageRejected("21610")), NOW)
     phone = town.phones["Smith"]
     with town.database.reading() as session:
         assert not opt_outs.may_text(session, phone)

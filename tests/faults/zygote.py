@@ -17,7 +17,7 @@ from homevisits import worker
 from homevisits.core.db import Database
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.providers.base import Receipt
+from homevisits.messages.providers.base import Accepted
 from tests.messages.conftest import NOW, Recorder, made_settings, planned, rules
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -86,7 +86,7 @@ class Scribe(Recorder):
         super().__init__()
         self.out = open(path, "a", buffering=1, encoding="utf-8")  # noqa: SIM115 - ends with the process
 
-    def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Receipt:
+    def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Accepted:
         """Take a text."""
         self.out.write(f"{to}\n")
         return super().send(to, body, token, sender=sender, valid_for=valid_for)

@@ -71,7 +71,7 @@ def sees(town: Town, who: Actor, at: datetime = NOW) -> list[int]:
         return [row.id for row in listing.listed(session, who, at).rows]
 
 
-def talk(town: Town, who: Actor, thread: int, at: datetime = NOW) -> detail.Talk:
+def talk(town: Town, who: Actor, thread: int, at: datetime = NOW) -> detail.ConversationDetail:
     with town.session() as session:
         return detail.talk(session, who, thread, at)
 

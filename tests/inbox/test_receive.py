@@ -15,7 +15,7 @@ from homevisits.invitations import actions as invitations
 from homevisits.invitations import queue
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.dispatch.delivery import Rules
+from homevisits.messages.dispatch.delivery import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import InboundText as Row
 from homevisits.messages.models import OutboxText
@@ -29,7 +29,7 @@ from tests.messages.conftest import make_sender
 from tests.quarter import NOW, Quarter, phone_of
 from tests.world import POLICY, Town
 
-RULES = Rules(Limits(per_day=1000, per_week=1000), "America/Denver")
+RULES = SendPolicy(Limits(per_day=1000, per_week=1000), "America/Denver")
 
 
 def text(quarter: Quarter | Town, body: str, number: int = 2, sid: str = "", now: datetime = NOW) -> Meaning:

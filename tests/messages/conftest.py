@@ -13,10 +13,10 @@ from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.dispatch.delivery import Rules
+from homevisits.messages.dispatch.delivery import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import OutboxText, Sender
-from homevisits.messages.providers.base import Carrier, Receipt, Seen
+from homevisits.messages.providers.base import Accepted, Provider, ProviderMessage
 from homevisits.messages.templates.rendering import PlannedText
 from tests.messages import fake_twilio
 
@@ -34,33 +34,33 @@ class Recorder:
         self.sent: list[tuple[str, str, str]] = []
         self.fails = list(fails)
 
-    def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Receipt:
+    def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Accepted:
         """Take a text, or raise the next failure."""
         if self.fails:
             raise self.fails.pop(0)
         self.sent.append((to, body, token))
-        return Receipt(sid=f"R{token}", status="queued")
+        return Accepted(sid=f"R{token}", status="queued")
 
-    def find(self, to: str) -> list[Seen]:
+    def find(self, to: str) -> list[ProviderMessage]:
         """It cannot be asked."""
         return []
 
-    def status(self, sid: str) -> Seen | None:
+    def status(self, sid: str) -> ProviderMessage | None:
         """It cannot be asked."""
         return None
 
-    def on_day(self, day: date) -> Iterator[Seen]:
+    def on_day(self, day: date) -> Iterator[ProviderMessage]:
         """It cannot be asked."""
         return iter(())
 
 
-def rules(**more: object) -> Rules:
+def rules(**more: object) -> SendPolicy:
     """Live, in Denver, without a limit that these tests would meet."""
     limits = Limits(per_day=1000, per_week=1000)
-    return Rules(**{"limits": limits, "zone": "America/Denver", **more})  # type: ignore[arg-type]
+    return SendPolicy(**{"limits": limits, "zone": "America/Denver", **more})  # type: ignore[arg-type]
 
 
-def tick(database: Database, carrier: Carrier, moment: datetime | None = None, **more: object) -> Counter[str]:
+def tick(database: Database, carrier: Provider, moment: datetime | None = None, **more: object) -> Counter[str]:
     """What the worker does once a second, with the clock standing still."""
     return delivery.tick(database, (carrier,), rules(**more), at(moment or NOW))
 

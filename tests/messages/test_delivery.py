@@ -11,7 +11,7 @@ from homevisits.core.db import Database
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.dispatch.delivery import Claimed, Result
-from homevisits.messages.providers.base import CarrierDown, CarrierRefused, CarrierUnclear
+from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.recipients import opt_outs
 from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, rules, states, tick
 
@@ -117,9 +117,9 @@ def test_only_the_holder_of_the_token_notes_the_result(database: Database) -> No
 @pytest.mark.parametrize(
     ("failure", "state", "error"),
     [
-        (CarrierRefused("21211"), "rejected", "21211"),
-        (CarrierUnclear("no_answer"), "unknown", "no_answer"),
-        (CarrierDown("429", 7.0), "queued", "429"),
+        (MessageRejected("21211"), "rejected", "21211"),
+        (OutcomeUnknown("no_answer"), "unknown", "no_answer"),
+        (ProviderUnavailable("429", 7.0), "queued", "429"),
         (RuntimeError("a bug"), "unknown", "carrier_bug"),
     ],
 )
@@ -132,7 +132,7 @@ def test_every_failure_has_its_state(database: Database, failure: Exception, sta
 
 def test_a_carrier_that_is_down_gets_a_pause_and_then_the_text(database: Database) -> None:
     put(database, planned("a"), planned("b"))
-    carrier = Recorder(CarrierDown("no_connection", 7.0))
+    carrier = Recorder(ProviderUnavailable("no_connection", 7.0))
     assert tick(database, carrier) == {"down": 1}
     assert carrier.sent == []
     tick(database, carrier, NOW + timedelta(seconds=8))
@@ -141,7 +141,7 @@ def test_a_carrier_that_is_down_gets_a_pause_and_then_the_text(database: Databas
 
 def test_the_carriers_word_that_a_family_said_stop_counts_as_the_familys(database: Database) -> None:
     put(database, planned("a"), planned("b", not_before=NOW + timedelta(hours=1)))
-    tick(database, Recorder(CarrierRefused("21610")))
+    tick(database, Recorder(MessageRejected("21610")))
     assert states(database) == ["suppressed", "suppressed"]
 
 

@@ -16,8 +16,8 @@ from homevisits.messages.callbacks.kannel_web import meaning
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import CarrierEvent, InboundText
 from homevisits.messages.providers import base, callback_token
-from homevisits.messages.providers.base import CarrierDown, CarrierRefused, CarrierUnclear
-from homevisits.messages.providers.error_codes import Kind, kind_of, known
+from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
+from homevisits.messages.providers.error_codes import ErrorClass, error_class, known
 from homevisits.messages.providers.kannel import Kannel
 from homevisits.messages.recipients import opt_outs
 from homevisits.worker import rules_of
@@ -85,7 +85,7 @@ def test_a_trial_lets_no_text_to_a_family_out_by_either_carrier(
 
 def test_a_text_is_handed_over_with_nothing_secret_in_the_address(gateway: FakeKannel) -> None:
     receipt = carrier(gateway.url).send(PHONE, "Mañana a las 4", TOKEN, **HANDED)  # type: ignore[arg-type]
-    assert receipt == base.Receipt(f"kannel-{TOKEN}", "accepted")
+    assert receipt == base.Accepted(f"kannel-{TOKEN}", "accepted")
     (sent,) = gateway.sent
     assert (sent["X-Kannel-To"], sent["X-Kannel-From"], sent["text"]) == (PHONE, "+15555550188", "Mañana a las 4")
     assert (sent["X-Kannel-Coding"], sent["X-Kannel-DLR-Mask"], sent["X-Kannel-Validity"]) == ("0", "31", "10")
@@ -104,30 +104,34 @@ def test_what_is_not_in_the_phones_alphabet_goes_as_ucs2(gateway: FakeKannel, te
 @pytest.mark.parametrize(
     ("answer", "raised", "code", "kind"),
     [
-        ("503", CarrierDown, "kannel_busy", Kind.RETRY),
-        ("429", CarrierDown, "429", Kind.RETRY),
-        ("403", CarrierDown, "403", Kind.ACCOUNT),
-        ("nowhere", CarrierRefused, "kannel_not_routable", Kind.REJECTED),
-        ("400", CarrierRefused, "kannel_refused", Kind.REJECTED),
-        ("proxy", CarrierUnclear, "502", Kind.UNKNOWN),
-        ("portal", CarrierUnclear, "unreadable_answer", Kind.UNKNOWN),
-        ("elsewhere", CarrierUnclear, "unreadable_answer", Kind.UNKNOWN),
-        ("reset", CarrierUnclear, "no_answer", Kind.UNKNOWN),
+        ("503", ProviderUnavailable, "kannel_busy", ErrorClass.RETRY),
+        ("429", ProviderUnavailable, "429", ErrorClass.RETRY),
+        ("403", ProviderUnavailable, "403", ErrorClass.ACCOUNT),
+        ("nowhere", MessageRejected, "kannel_not_routable", ErrorClass.REJECTED),
+        ("400", MessageRejected, "kannel_refused", ErrorClass.REJECTED),
+        ("proxy", OutcomeUnknown, "502", ErrorClass.UNKNOWN),
+        ("portal", OutcomeUnknown, "unreadable_answer", ErrorClass.UNKNOWN),
+        ("elsewhere", OutcomeUnknown, "unreadable_answer", ErrorClass.UNKNOWN),
+        ("reset", OutcomeUnknown, "no_answer", ErrorClass.UNKNOWN),
     ],
 )
 def test_every_answer_is_sorted(
-    gateway: FakeKannel, answer: str, raised: type[CarrierDown | CarrierRefused | CarrierUnclear], code: str, kind: Kind
+    gateway: FakeKannel,
+    answer: str,
+    raised: type[ProviderUnavailable | MessageRejected | OutcomeUnknown],
+    code: str,
+    kind: ErrorClass,
 ) -> None:
     gateway.next.append(answer)
     with pytest.raises(raised) as failed:
         carrier(gateway.url).send(PHONE, "Hello", TOKEN, **HANDED)  # type: ignore[arg-type]
-    assert (failed.value.code, kind_of(code), known(code), gateway.calls) == (code, kind, True, 1)
+    assert (failed.value.code, error_class(code), known(code), gateway.calls) == (code, kind, True, 1)
 
 
 def test_queued_for_later_is_taken_and_nobody_at_the_door_is_not(gateway: FakeKannel) -> None:
     gateway.next.append("later")
     assert carrier(gateway.url).send(PHONE, "Hello", TOKEN, **HANDED).status == "queued"  # type: ignore[arg-type]
-    with pytest.raises(CarrierDown) as down:
+    with pytest.raises(ProviderUnavailable) as down:
         carrier("http://127.0.0.1:9/").send(PHONE, "Hello", TOKEN, **HANDED)  # type: ignore[arg-type]
     assert down.value.code == "no_connection"
 
@@ -257,7 +261,7 @@ def test_a_real_kannel_carries_long_and_foreign_texts_whole(tmp_path: Path) -> N
         sender = Kannel(replace(settings, carrier_timeout_seconds=10))
         for text in (long, "مرحبا", "plain [x] €"):
             assert sender.send(PHONE, text, TOKEN, **HANDED).status == "accepted"  # type: ignore[arg-type]
-        with pytest.raises(CarrierDown) as down:
+        with pytest.raises(ProviderUnavailable) as down:
             Kannel(replace(settings, kannel_password="wrong")).send(PHONE, "x", TOKEN, **HANDED)  # type: ignore[arg-type]
         assert down.value.code == "403"
         until = time.monotonic() + 10

@@ -9,7 +9,7 @@ import pytest
 
 from homevisits.core.db import Database
 from homevisits.messages.models import Attempt
-from homevisits.messages.providers.base import CarrierDown, CarrierUnclear, Seen
+from homevisits.messages.providers.base import OutcomeUnknown, ProviderMessage, ProviderUnavailable
 from homevisits.messages.reconciliation import unconfirmed
 from homevisits.messages.reconciliation.matching import TRIAL_PREFIX
 from tests.messages import fake_twilio
@@ -27,21 +27,21 @@ class Oracle(Recorder):
 
     def __init__(self, *fails: Exception) -> None:
         super().__init__(*fails)
-        self.has: list[Seen] = []
+        self.has: list[ProviderMessage] = []
         self.silent: list[Exception] = []
         self.asked = 0
 
-    def find(self, to: str) -> list[Seen]:
+    def find(self, to: str) -> list[ProviderMessage]:
         """What it has for `to`, newest first."""
         self._ask()
         return [seen for seen in reversed(self.has) if seen.to == to]
 
-    def status(self, sid: str) -> Seen | None:
+    def status(self, sid: str) -> ProviderMessage | None:
         """One of them."""
         self._ask()
         return next((seen for seen in self.has if seen.sid == sid), None)
 
-    def on_day(self, day: date) -> Iterator[Seen]:
+    def on_day(self, day: date) -> Iterator[ProviderMessage]:
         """Those of a day."""
         self._ask()
         return (seen for seen in self.has if seen.created_at is not None and seen.created_at.date() == day)
@@ -52,15 +52,15 @@ class Oracle(Recorder):
             raise self.silent.pop(0)
 
 
-def seen(body: str, sid: str = "SM1", at: datetime = NOW, **more: object) -> Seen:
+def seen(body: str, sid: str = "SM1", at: datetime = NOW, **more: object) -> ProviderMessage:
     """A text as the carrier has it."""
     values = {"status": "sent", "code": "", "to": PHONE, "created_at": at, **more}
-    return Seen(sid=sid, body=body, **values)  # type: ignore[arg-type]
+    return ProviderMessage(sid=sid, body=body, **values)  # type: ignore[arg-type]
 
 
 def unclear(database: Database) -> Oracle:
     """A text of which nobody knows whether it left, and the carrier to ask."""
-    oracle = Oracle(CarrierUnclear("no_answer"))
+    oracle = Oracle(OutcomeUnknown("no_answer"))
     put(database, planned())
     tick(database, oracle)
     return oracle
@@ -121,7 +121,7 @@ def two_alike(database: Database, oracle: Oracle) -> None:
 
 
 def test_of_two_alike_each_finds_one_and_never_the_others(database: Database) -> None:
-    oracle = Oracle(CarrierUnclear("no_answer"), CarrierUnclear("no_answer"))
+    oracle = Oracle(OutcomeUnknown("no_answer"), OutcomeUnknown("no_answer"))
     two_alike(database, oracle)
     body = rows(database)[0].body
     oracle.has = [seen(body, "SM1", NOW), seen(body, "SM2", NOW + SECONDS)]
@@ -131,7 +131,7 @@ def test_of_two_alike_each_finds_one_and_never_the_others(database: Database) ->
 
 
 def test_one_that_left_is_not_found_twice(database: Database) -> None:
-    oracle = Oracle(CarrierUnclear("no_answer"), CarrierUnclear("no_answer"))
+    oracle = Oracle(OutcomeUnknown("no_answer"), OutcomeUnknown("no_answer"))
     two_alike(database, oracle)
     oracle.has = [seen(rows(database)[0].body)]
     assert look(database, oracle, timedelta(minutes=10)) == 2
@@ -159,7 +159,7 @@ def test_a_worker_that_was_away_needs_no_three_looks(database: Database) -> None
 def test_a_text_that_is_not_found_a_second_time_is_left_to_a_person(database: Database) -> None:
     oracle = unclear(database)
     look(database, oracle, timedelta(minutes=10))
-    oracle.fails.append(CarrierUnclear("no_answer"))
+    oracle.fails.append(OutcomeUnknown("no_answer"))
     tick(database, oracle, NOW + timedelta(minutes=10))
     assert states(database) == ["unknown"]
     look(database, oracle, timedelta(minutes=20))
@@ -169,7 +169,7 @@ def test_a_text_that_is_not_found_a_second_time_is_left_to_a_person(database: Da
 def test_a_carrier_that_cannot_be_asked_gets_ten_minutes_for_its_callback(database: Database) -> None:
     """Kannel keeps no list: its report on the token's own address is all there is."""
     put(database, planned())
-    silent = Recorder(CarrierUnclear("no_answer"))
+    silent = Recorder(OutcomeUnknown("no_answer"))
     tick(database, silent)
     for seconds, state in ((30, "unknown"), (120, "unknown"), (599, "unknown"), (600, "dead")):
         look(database, silent, seconds * SECONDS)
@@ -178,7 +178,7 @@ def test_a_carrier_that_cannot_be_asked_gets_ten_minutes_for_its_callback(databa
 
 def test_a_look_that_is_not_answered_is_none_and_is_asked_again_less_and_less_often(database: Database) -> None:
     oracle = unclear(database)
-    oracle.silent = [CarrierDown("503")] * 1000
+    oracle.silent = [ProviderUnavailable("503")] * 1000
     at = []
     for minute in range(120):
         before = oracle.asked
@@ -220,10 +220,10 @@ def test_a_bug_in_a_carrier_holds_up_no_other_text(sqlite_database: Database) ->
 
 
 def test_one_question_unanswered_spares_the_carrier_the_others(database: Database) -> None:
-    oracle = Oracle(*(CarrierUnclear("no_answer") for _ in range(3)))
+    oracle = Oracle(*(OutcomeUnknown("no_answer") for _ in range(3)))
     put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(3)))
     tick(database, oracle)
-    oracle.silent = [CarrierDown("429", 7.0)]
+    oracle.silent = [ProviderUnavailable("429", 7.0)]
     look(database, oracle, timedelta(seconds=30))
     assert oracle.asked == 1
     assert [row.look_at for row in attempts(database)] == [NOW + timedelta(seconds=60)] * 3
@@ -238,7 +238,7 @@ def test_a_callback_that_comes_while_the_carrier_is_asked_wins(line: Line) -> No
     (carrier,) = line.carriers
     real = carrier.find
 
-    def slowly(to: str) -> list[Seen]:
+    def slowly(to: str) -> list[ProviderMessage]:
         asked.set()
         assert answer.wait(10)
         return [each for each in real(to) if each.status == "nothing of the sort"]
@@ -258,7 +258,7 @@ def test_two_workers_that_look_at_once_settle_a_text_once(database: Database) ->
     found: list[int] = []
     door = threading.Barrier(2)
 
-    def both(to: str) -> list[Seen]:
+    def both(to: str) -> list[ProviderMessage]:
         door.wait(10)
         return []
 
@@ -307,7 +307,7 @@ def test_a_poll_asks_at_most_so_many_and_stops_when_the_carrier_is_silent(databa
         return NOW + timedelta(hours=hours)
 
     assert unconfirmed.poll(database, [oracle], lambda: later(1), limit=2) == 2
-    oracle.silent = [CarrierDown("429", 7.0)]
+    oracle.silent = [ProviderUnavailable("429", 7.0)]
     assert (unconfirmed.poll(database, [oracle], lambda: later(1)), oracle.asked) == (0, 3)
     assert unconfirmed.poll(database, [oracle], lambda: later(1.2)) == 4
     assert set(states(database)) == {"delivered"}
@@ -355,7 +355,7 @@ def test_a_day_whose_list_breaks_off_says_so_and_is_read_again(line: Line) -> No
     line.send()
     line.twilio.move(line.twilio.sent[0]["Sid"], "delivered")
     line.twilio.next_looks.append("503/20503")
-    with pytest.raises(CarrierUnclear):
+    with pytest.raises(OutcomeUnknown):
         unconfirmed.by_day(line.database, line.carriers, DAY, line.now)
     assert line.alerts() == []
     assert unconfirmed.by_day(line.database, line.carriers, DAY, line.now) == {"learnt": 1}

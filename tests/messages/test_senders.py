@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.db import Database
 from homevisits.messages import outbox
 from homevisits.messages.models import Attempt, OutboxText, Sender
-from homevisits.messages.providers.error_codes import Kind, kind_of
+from homevisits.messages.providers.error_codes import ErrorClass, error_class
 from homevisits.messages.senders import rate_limit, selection
 from tests.messages.conftest import NOW, made_settings, planned
 
@@ -47,7 +47,7 @@ def pick(database: Database, seconds: float = 0, segments: int = 1, carriers: tu
 
 def hear(database: Database, sender_id: int, code: str | None, seconds: float = 0, wait: float | None = None) -> None:
     with database.transaction() as session:
-        kind = None if code is None else kind_of(code)
+        kind = None if code is None else error_class(code)
         selection.heard(session, sender_id, kind, code or "", later(seconds), wait)
 
 
@@ -284,8 +284,8 @@ def test_two_workers_that_each_hold_a_sender_never_wait_for_each_other(postgresq
     database = Database(postgresql_url)
     one, two = add(database), add(database, "+15555550198")
     with database.transaction() as left, database.transaction() as right:
-        selection.heard(left, one, Kind.RETRY, "429", NOW)
-        selection.heard(right, two, Kind.RETRY, "429", NOW)
+        selection.heard(left, one, ErrorClass.RETRY, "429", NOW)
+        selection.heard(right, two, ErrorClass.RETRY, "429", NOW)
         for session in (left, right):
             found = selection.pick(session, 1, later(5), ALL)
             assert (found.sender is not None and found.sender.id in (one, two)) or found.reason == "rate"

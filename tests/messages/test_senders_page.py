@@ -276,7 +276,7 @@ def test_every_word_the_code_says_of_a_text_has_words_for_people() -> None:
 
 
 def test_a_text_that_is_sent_again_is_taken_by_the_worker(desk: Desk) -> None:
-    from homevisits.messages.dispatch.eligibility import Rules
+    from homevisits.messages.dispatch.eligibility import SendPolicy
     from homevisits.messages.dispatch.quiet_hours import Limits
     from tests.messages.conftest import Recorder
 
@@ -284,7 +284,7 @@ def test_a_text_that_is_sent_again_is_taken_by_the_worker(desk: Desk) -> None:
     sender(desk, carrier="recorder", registration="not_needed")
     assert desk.coordinator.post(f"/delivery/lost/{number}", data={"how": "retry"}).status_code == 303
     carrier = Recorder()
-    rules = Rules(limits=Limits.of(desk.town.policy), zone="America/Denver")
+    rules = SendPolicy(limits=Limits.of(desk.town.policy), zone="America/Denver")
     delivery.tick(desk.database, (carrier,), rules, lambda: NOW, 10)
     assert len(carrier.sent) == 1
     with desk.database.reading() as session:

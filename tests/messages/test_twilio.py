@@ -12,8 +12,8 @@ from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.providers import base, error_codes
-from homevisits.messages.providers.base import CarrierDown, CarrierRefused, CarrierUnclear
-from homevisits.messages.providers.error_codes import Kind
+from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
+from homevisits.messages.providers.error_codes import ErrorClass
 from homevisits.messages.providers.twilio import Twilio
 from tests.messages.conftest import NOW, PHONE, made_settings, planned, put, rows, states, tick
 from tests.messages.fake_twilio import FakeTwilio
@@ -28,7 +28,7 @@ def test_a_text_is_handed_over_with_its_callback(twilio: FakeTwilio, settings: S
     (carrier,) = base.chosen(settings)
     assert carrier.name == "twilio"
     receipt = carrier.send(PHONE, "¡Hola!", "a" * 32, sender="+15555550199", valid_for=3600)
-    assert receipt == base.Receipt(twilio.sent[0]["Sid"], "queued", segments=1)
+    assert receipt == base.Accepted(twilio.sent[0]["Sid"], "queued", segments=1)
     sent = twilio.sent[0]
     assert (sent["To"], sent["From"], sent["Body"]) == (PHONE, "+15555550199", "¡Hola!")
     assert sent["StatusCallback"] == f"https://visits.example.org/twilio/status/{'a' * 32}#rc=3&rp=all"
@@ -37,14 +37,14 @@ def test_a_text_is_handed_over_with_its_callback(twilio: FakeTwilio, settings: S
 @pytest.mark.parametrize("what", ["stall", "cut", "reset", "html502", "500/20500", "503/20503"])
 def test_nobody_knows_whether_it_left(twilio: FakeTwilio, settings: Settings, what: str) -> None:
     twilio.next.append(what)
-    with pytest.raises(CarrierUnclear):
+    with pytest.raises(OutcomeUnknown):
         Twilio(settings).send(PHONE, "Hello", "t", sender="", valid_for=3600)
     assert twilio.requests == 1
 
 
 def test_too_many_requests_is_surely_not_sent_and_says_how_long_to_wait(twilio: FakeTwilio, settings: Settings) -> None:
     twilio.next.append("429/20429")
-    with pytest.raises(CarrierDown) as down:
+    with pytest.raises(ProviderUnavailable) as down:
         Twilio(settings).send(PHONE, "Hello", "t", sender="", valid_for=3600)
     assert down.value.retry_after == 7
 
@@ -54,21 +54,21 @@ def test_trouble_with_the_account_or_sender_leaves_the_text_waiting(
     twilio: FakeTwilio, settings: Settings, what: str
 ) -> None:
     twilio.next.append(what)
-    with pytest.raises(CarrierDown) as down:
+    with pytest.raises(ProviderUnavailable) as down:
         Twilio(settings).send(PHONE, "Hello", "t", sender="", valid_for=3600)
-    assert error_codes.kind_of(down.value.code) in (Kind.ACCOUNT, Kind.QUEUE_FULL)
+    assert error_codes.error_class(down.value.code) in (ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL)
 
 
 @pytest.mark.parametrize(("what", "ends"), [("400/21610", True), ("400/21211", False), ("400/99999", False)])
 def test_what_will_never_arrive_is_refused(twilio: FakeTwilio, settings: Settings, what: str, ends: bool) -> None:
     twilio.next.append(what)
-    with pytest.raises(CarrierRefused) as refused:
+    with pytest.raises(MessageRejected) as refused:
         Twilio(settings).send(PHONE, "Hello", "t", sender="", valid_for=3600)
     assert (refused.value.code, refused.value.ends_texting) == (what.split("/")[1], ends)
 
 
 def test_nobody_answering_the_door_is_surely_not_sent() -> None:
-    with pytest.raises(CarrierDown):
+    with pytest.raises(ProviderUnavailable):
         Twilio(made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")).send(
             PHONE, "Hello", "t", sender="", valid_for=3600
         )

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from homevisits.core.settings import Settings
-from homevisits.messages.providers.base import CarrierDown, CarrierRefused, CarrierUnclear
+from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.providers.retry_after import seconds_to_wait
 from homevisits.messages.providers.twilio import Twilio
 from tests.messages.conftest import PHONE, made_settings
@@ -76,34 +76,34 @@ def send(carrier: Twilio, sender: str = FROM, valid_for: int = 3600) -> object:
 PROBLEM = json.dumps({"type": "about:blank", "title": "No", "status": 400, "code": 21610})
 PORTAL = {"Location": "http://127.0.0.1:9/"}
 ANSWERS = [
-    ("half a 201", (201, JSON, '{"sid": "SMcc', {}), CarrierUnclear, "unreadable_answer"),
-    ("a 201 of nothing", (201, JSON, "", {}), CarrierUnclear, "unreadable_answer"),
-    ("a 201 without an id", (201, JSON, "{}", {}), CarrierUnclear, "unreadable_answer"),
-    ("a 201 that is a list", (201, JSON, "[]", {}), CarrierUnclear, "unreadable_answer"),
-    ("a 201 of numbers that are none", (201, JSON, '{"sid": "S", "error_code": []}', {}), CarrierUnclear, None),
-    ("a proxy's page", (502, "text/html", "<h1>Bad gateway</h1>", {}), CarrierUnclear, "502"),
-    ("a gateway's time-out", (504, "text/html", "", {}), CarrierUnclear, "504"),
+    ("half a 201", (201, JSON, '{"sid": "SMcc', {}), OutcomeUnknown, "unreadable_answer"),
+    ("a 201 of nothing", (201, JSON, "", {}), OutcomeUnknown, "unreadable_answer"),
+    ("a 201 without an id", (201, JSON, "{}", {}), OutcomeUnknown, "unreadable_answer"),
+    ("a 201 that is a list", (201, JSON, "[]", {}), OutcomeUnknown, "unreadable_answer"),
+    ("a 201 of numbers that are none", (201, JSON, '{"sid": "S", "error_code": []}', {}), OutcomeUnknown, None),
+    ("a proxy's page", (502, "text/html", "<h1>Bad gateway</h1>", {}), OutcomeUnknown, "502"),
+    ("a gateway's time-out", (504, "text/html", "", {}), OutcomeUnknown, "504"),
     (
         "a hotel's page",
         (302, "text/html", "", PORTAL),
-        CarrierUnclear,
+        OutcomeUnknown,
         "unreadable_answer",
     ),
     (
         "another address",
         (307, "text/html", "", PORTAL),
-        CarrierUnclear,
+        OutcomeUnknown,
         "unreadable_answer",
     ),
-    ("too slow for them", (408, "text/html", "", {}), CarrierUnclear, "no_answer"),
-    ("an unknown server error", (500, JSON, '{"code": 20500, "status": 500}', {}), CarrierUnclear, "20500"),
-    ("taken, they think", (400, JSON, '{"code": 30410, "status": 400}', {}), CarrierUnclear, "30410"),
-    ("a firewall's page", (403, "text/html", "<h1>Blocked</h1>", {}), CarrierDown, "403"),
-    ("a wrong password", (401, JSON, '{"code": 20003, "status": 401}', {}), CarrierDown, "20003"),
-    ("a full queue", (400, JSON, '{"code": 21611, "status": 400}', {}), CarrierDown, "21611"),
-    ("a problem as RFC 9457 has it", (400, JSON, PROBLEM, {}), CarrierRefused, "21610"),
-    ("a code nobody knows", (400, JSON, '{"code": 29999, "status": 400}', {}), CarrierRefused, "29999"),
-    ("no code at all", (422, "text/plain", "no", {}), CarrierRefused, "422"),
+    ("too slow for them", (408, "text/html", "", {}), OutcomeUnknown, "no_answer"),
+    ("an unknown server error", (500, JSON, '{"code": 20500, "status": 500}', {}), OutcomeUnknown, "20500"),
+    ("taken, they think", (400, JSON, '{"code": 30410, "status": 400}', {}), OutcomeUnknown, "30410"),
+    ("a firewall's page", (403, "text/html", "<h1>Blocked</h1>", {}), ProviderUnavailable, "403"),
+    ("a wrong password", (401, JSON, '{"code": 20003, "status": 401}', {}), ProviderUnavailable, "20003"),
+    ("a full queue", (400, JSON, '{"code": 21611, "status": 400}', {}), ProviderUnavailable, "21611"),
+    ("a problem as RFC 9457 has it", (400, JSON, PROBLEM, {}), MessageRejected, "21610"),
+    ("a code nobody knows", (400, JSON, '{"code": 29999, "status": 400}', {}), MessageRejected, "29999"),
+    ("no code at all", (422, "text/plain", "no", {}), MessageRejected, "422"),
 ]
 
 
@@ -139,7 +139,7 @@ def test_how_long_to_wait_is_read_in_seconds_and_as_a_date(
 def test_a_date_to_wait_for_is_kept(scripted: Scripted) -> None:
     headers = {"Retry-After": "Mon, 05 Oct 2026 15:00:30 GMT", "Date": "Mon, 05 Oct 2026 15:00:00 GMT"}
     scripted.answer = (429, "text/html", "slowly", headers)
-    with pytest.raises(CarrierDown) as down:
+    with pytest.raises(ProviderUnavailable) as down:
         send(Twilio(at(f"http://127.0.0.1:{scripted.server_address[1]}")))
     # The server sends a Date of its own first; either is read.
     assert (down.value.code, down.value.http_status) == ("429", 429)
@@ -205,12 +205,12 @@ def test_a_day_is_told_page_by_page(twilio: FakeTwilio) -> None:
 @pytest.mark.parametrize(
     ("answer", "raised"),
     [
-        ((503, JSON, '{"code": 20503, "status": 503}', {}), CarrierUnclear),
-        ((429, JSON, '{"code": 20429, "status": 429}', {"Retry-After": "3"}), CarrierDown),
-        ((401, JSON, '{"code": 20003, "status": 401}', {}), CarrierDown),
-        ((200, JSON, '{"messages": [', {}), CarrierUnclear),
-        ((200, JSON, "{}", {}), CarrierUnclear),
-        ((502, "text/html", "<h1>Oops</h1>", {}), CarrierUnclear),
+        ((503, JSON, '{"code": 20503, "status": 503}', {}), OutcomeUnknown),
+        ((429, JSON, '{"code": 20429, "status": 429}', {"Retry-After": "3"}), ProviderUnavailable),
+        ((401, JSON, '{"code": 20003, "status": 401}', {}), ProviderUnavailable),
+        ((200, JSON, '{"messages": [', {}), OutcomeUnknown),
+        ((200, JSON, "{}", {}), OutcomeUnknown),
+        ((502, "text/html", "<h1>Oops</h1>", {}), OutcomeUnknown),
     ],
 )
 def test_a_list_that_fails_says_so_in_the_same_words(

@@ -15,7 +15,7 @@ from homevisits.core.db import Database
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import CarrierEvent, InboundText, OutboxText
 from homevisits.messages.monitoring import alerts
-from homevisits.messages.providers.base import CarrierUnclear, Receipt
+from homevisits.messages.providers.base import Accepted, OutcomeUnknown
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.reconciliation import unconfirmed
 from tests.messages.conftest import NOW, PHONE, Recorder, made_settings, planned, put, rows, rules, states, tick
@@ -147,7 +147,7 @@ def test_a_report_may_come_before_the_answer_to_the_send(client: FlaskClient, da
     assert claimed is not None
     assert report(client, rows(database)[0], "sent") == 200
     with database.transaction() as session:
-        came = delivery.Result("accepted", receipt=Receipt("SMlate", "queued"))
+        came = delivery.Result("accepted", receipt=Accepted("SMlate", "queued"))
         delivery.note(session, claimed, came, rules(), NOW)
     row = rows(database)[0]
     assert (row.state, row.sid, row.carrier_status) == ("accepted", "SMlate", "sent")
@@ -251,7 +251,7 @@ def test_a_word_on_an_id_that_is_not_known_yet_is_applied_once_it_is(client: Fla
     assert post(client, "/twilio/status/none", MessageSid="SMlate", MessageStatus="delivered") == 200
     assert states(database) == ["sending"]
     with database.transaction() as session:
-        came = delivery.Result("accepted", receipt=Receipt("SMlate", "queued"))
+        came = delivery.Result("accepted", receipt=Accepted("SMlate", "queued"))
         delivery.note(session, claimed, came, rules(), NOW)
     assert states(database) == ["accepted"]
     assert unconfirmed.look(database, [Recorder()], lambda: NOW) == 1
@@ -286,7 +286,7 @@ def test_a_second_id_for_one_attempt_is_a_contradiction_and_changes_nothing(
 def test_a_status_of_another_attempts_id_is_that_attempts(client: FlaskClient, database: Database) -> None:
     """Two alike were unclear at once and a look gave one the other's id: a status goes where its id is."""
     put(database, planned("a"), planned("b", to="+15555550102"))
-    carrier = Recorder(CarrierUnclear("no_answer"))
+    carrier = Recorder(OutcomeUnknown("no_answer"))
     tick(database, carrier)
     unclear, known = rows(database)
     assert (unclear.state, known.state) == ("unknown", "accepted")

@@ -15,10 +15,10 @@ from homevisits.core.access import Actor
 from homevisits.core.db import Database
 from homevisits.invitations.send_checks import text_wanted as invitation_wanted
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.dispatch.delivery import Rules
+from homevisits.messages.dispatch.delivery import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import OutboxText
-from homevisits.messages.providers.base import Console, Receipt
+from homevisits.messages.providers.base import Accepted, Console
 from homevisits.policies.rules import Policy
 from homevisits.visits.send_checks import text_wanted as visit_wanted
 
@@ -30,10 +30,10 @@ TOGETHER = timedelta(minutes=20)
 class _Quiet(Console):
     """The console carrier without its words: an autumn of texts would fill the screen."""
 
-    def send(self, to: str, body: str, token: str, *, sender: str = "console", valid_for: int = 36_000) -> Receipt:
+    def send(self, to: str, body: str, token: str, *, sender: str = "console", valid_for: int = 36_000) -> Accepted:
         """Take any text."""
         del to, body, sender, valid_for
-        return Receipt(sid=f"console-{token}", status="delivered")
+        return Accepted(sid=f"console-{token}", status="delivered")
 
 
 @dataclass
@@ -110,5 +110,5 @@ class Past:
     def deliver(self, moment: datetime) -> None:
         """Send the texts that are due at `moment`."""
         checks = {"visit": visit_wanted, "invitation": invitation_wanted}
-        rules = Rules(Limits.of(self.policy), self.zone, checks=checks)
+        rules = SendPolicy(Limits.of(self.policy), self.zone, checks=checks)
         delivery.tick(self.database, (_Quiet(),), rules, lambda: moment, limit=5000)

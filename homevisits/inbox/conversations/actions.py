@@ -12,7 +12,7 @@ from homevisits.core.problems import NotFound, Problem, RulesBroken, refuse_if_a
 from homevisits.inbox.conversations import compose, state
 from homevisits.inbox.conversations import detail as pages
 from homevisits.inbox.conversations import participants as whom
-from homevisits.inbox.conversations.participants import With
+from homevisits.inbox.conversations.participants import Participants
 from homevisits.inbox.models import Thread
 from homevisits.inbox.processing import read_by
 from homevisits.messages import message_types, outbox
@@ -55,7 +55,7 @@ class Draft:
 class Checked:
     """A draft that keeps the rules: how it reads and travels, and from when on it may leave (None: at once)."""
 
-    who: With
+    who: Participants
     reads: str
     travels: Segments
     leaves: datetime | None
@@ -136,7 +136,7 @@ def send(
     return row
 
 
-def _closed(who: With) -> list[Problem]:
+def _closed(who: Participants) -> list[Problem]:
     if who.stopped is not None:
         return [Problem("texting_ended")]
     if not who.may_write:
@@ -144,7 +144,7 @@ def _closed(who: With) -> list[Problem]:
     return [] if who.phone_state == "ok" else [Problem("phone_gets_no_texts")]
 
 
-def _problems(session: Session, who: With, draft: Draft, body: str) -> list[Problem]:
+def _problems(session: Session, who: Participants, draft: Draft, body: str) -> list[Problem]:
     if draft.canned:
         held = draft.canned in canned(draft.language) and bool(who.school)
         return [] if held else [Problem("not_a_choice", "canned")]
@@ -163,7 +163,7 @@ def _letters(language: str) -> str:
     return catalog.pack(language).letters if language in catalog.languages() else "accents"
 
 
-def _may_urge(actor: Actor, who: With) -> bool:
+def _may_urge(actor: Actor, who: Participants) -> bool:
     if who.school_id is None:
         return who.office and actor.may(Permission.URGENT_TEXT)
     return actor.may_at(Permission.URGENT_TEXT, who.school_id)

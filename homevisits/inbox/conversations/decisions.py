@@ -13,7 +13,7 @@ from homevisits.inbox.conversations import detail as pages
 from homevisits.inbox.conversations.actions import reached, rest
 from homevisits.inbox.conversations.participants import find
 from homevisits.inbox.processing import apply_answer, match_question
-from homevisits.inbox.processing.context import Hearing, language_of
+from homevisits.inbox.processing.context import IncomingContext, language_of
 from homevisits.invitations.models import Answer
 from homevisits.messages.models import InboundText, TextingEntry
 from homevisits.messages.recipients import opt_outs
@@ -61,7 +61,7 @@ def _is_yes(session: Session, row: InboundText, policy: Policy, now: datetime) -
     """A tap on our question, which a person takes for a yes to it."""
     asked = match_question.asked(session, row.phone, row.received_at)
     question = next((one for one in asked if one.asks == row.answers and not one.over), None)
-    heard = Hearing(session, row, policy, now, language_of(session, row.phone))
+    heard = IncomingContext(session, row, policy, now, language_of(session, row.phone))
     if question is None or not apply_answer.apply(heard, question, Answer.YES):
         raise RulesBroken([Problem("question_is_over")])
     row.intent = Answer.YES.value

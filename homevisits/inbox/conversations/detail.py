@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission, Role
 from homevisits.inbox.conversations import listing as lists
-from homevisits.inbox.conversations.participants import With, find
+from homevisits.inbox.conversations.participants import Participants, find
 from homevisits.messages.models import WAITING, InboundText, OutboxText
 from homevisits.people.models import Account, AccountGrant
 from homevisits.visits.models import Visit, VisitMember
@@ -49,10 +49,10 @@ class Colleague:
 
 
 @dataclass(frozen=True)
-class Talk:
+class ConversationDetail:
     """The whole page."""
 
-    with_: With
+    with_: Participants
     said: tuple[Said, ...]
     older: bool
     waiting_since: datetime | None
@@ -62,7 +62,9 @@ class Talk:
     colleagues: tuple[Colleague, ...]
 
 
-def talk(session: Session, actor: Actor, thread_id: int, now: datetime, *, everything: bool = False) -> Talk:
+def talk(
+    session: Session, actor: Actor, thread_id: int, now: datetime, *, everything: bool = False
+) -> ConversationDetail:
     """The page of a conversation, the newest texts last. Raises `NotFound` for whoever may not read it."""
     who = find(session, actor, thread_id, now)
     limit = AT_MOST if everything else SHOWN
@@ -72,7 +74,7 @@ def talk(session: Session, actor: Actor, thread_id: int, now: datetime, *, every
     since = who.waiting_since
     if since is not None and who.since is not None:
         since = max(since, who.since)
-    return Talk(
+    return ConversationDetail(
         with_=who,
         said=tuple(said[-limit:]),
         older=len(said) > limit and not everything,
@@ -84,7 +86,7 @@ def talk(session: Session, actor: Actor, thread_id: int, now: datetime, *, every
     )
 
 
-def _heard(session: Session, who: With, share: lists.Share | None, limit: int) -> list[Said]:
+def _heard(session: Session, who: Participants, share: lists.Share | None, limit: int) -> list[Said]:
     found = select(InboundText).where(InboundText.phone == who.number).order_by(InboundText.id.desc())
     if share is not None:
         found = found.where(share.tells())
@@ -104,7 +106,7 @@ def _heard(session: Session, who: With, share: lists.Share | None, limit: int) -
 
 
 def _sent(
-    session: Session, actor: Actor, who: With, share: lists.Share | None, limit: int, now: datetime
+    session: Session, actor: Actor, who: Participants, share: lists.Share | None, limit: int, now: datetime
 ) -> list[Said]:
     """Ours: what left or was lost; what waits when it was to leave by now; what a person wrote, whatever became of it.
 
@@ -147,7 +149,7 @@ def _names_of(session: Session, rows: Sequence[OutboxText]) -> dict[int, str]:
     return dict(session.execute(select(Account.id, Account.name).where(Account.id.in_(wanted))).all())
 
 
-def colleagues(session: Session, who: With, now: datetime) -> tuple[Colleague, ...]:
+def colleagues(session: Session, who: Participants, now: datetime) -> tuple[Colleague, ...]:
     """Those who read the conversation too: the school's coordinators, and the pair of a visit to the family."""
     coordinates = select(AccountGrant.account_id).where(AccountGrant.role == Role.SITE_COORDINATOR)
     if who.school_id is not None:

@@ -27,7 +27,7 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class With:
+class Participants:
     """Who a conversation is with, and how they can be reached.
 
     ``number`` is for the house itself; ``phone``, the same, only for those who may call it: a page shows nothing else.
@@ -57,7 +57,7 @@ class With:
         return self.stopped is None and self.phone_state == "ok" and self.may_write
 
 
-def find(session: Session, actor: Actor, thread_id: int, now: datetime) -> With:
+def find(session: Session, actor: Actor, thread_id: int, now: datetime) -> Participants:
     """Who the conversation is with. Raises `NotFound` for whoever may not read it."""
     office = lists.of_office(actor)
     found = session.execute(
@@ -71,7 +71,7 @@ def find(session: Session, actor: Actor, thread_id: int, now: datetime) -> With:
     mine = share.get(thread.phone)
     state = session.scalar(select(Phone.state).where(Phone.e164 == thread.phone))
     first = families[0] if families else None
-    return With(
+    return Participants(
         id=thread.id,
         number=thread.phone,
         waiting_since=thread.waiting_since,
@@ -147,7 +147,7 @@ def _last_language(session: Session, phone: str) -> str:
     return session.scalar(last) or "en"
 
 
-def kept_from_texts(session: Session, who: With) -> Kept:
+def kept_from_texts(session: Session, who: Participants) -> Kept:
     """What a text to this phone must not say."""
     families = select(Caregiver.family_id).where(Caregiver.phone == who.number)
     names = session.execute(select(Student.given_name, Student.family_name).where(Student.family_id.in_(families)))

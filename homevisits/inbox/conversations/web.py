@@ -17,7 +17,7 @@ from homevisits.inbox.conversations import detail as talks
 from homevisits.inbox.conversations import labels as words
 from homevisits.inbox.conversations import listing as lists
 from homevisits.inbox.conversations.actions import Draft
-from homevisits.inbox.conversations.participants import With
+from homevisits.inbox.conversations.participants import Participants
 from homevisits.invitations import queries as families
 from homevisits.invitations import queue
 from homevisits.messages import labels
@@ -260,7 +260,7 @@ def _shared() -> dict[str, Any]:
     return {"talk_words": words, "reasons": labels, "language_name": language_name, "direction": direction}
 
 
-def _canned(who: With) -> list[tuple[str, str, str]]:
+def _canned(who: Participants) -> list[tuple[str, str, str]]:
     """The ready answers in the family's language: name, what it is for, how it reads."""
     if not who.school:
         return []

@@ -3,7 +3,7 @@
 from homevisits.core.db import savepoint
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.inbox.processing import match_question
-from homevisits.inbox.processing.context import Hearing
+from homevisits.inbox.processing.context import IncomingContext
 from homevisits.inbox.processing.match_question import Question
 from homevisits.inbox.today import queries
 from homevisits.invitations import actions as invitations
@@ -13,7 +13,7 @@ from homevisits.visits.actions.family_response import Heard
 from homevisits.visits.models import Visit
 
 
-def apply(heard: Hearing, question: Question, said: Answer) -> bool:
+def apply(heard: IncomingContext, question: Question, said: Answer) -> bool:
     """Do what the family said to this question of ours."""
     heard.row.answers = question.asks
     try:
@@ -25,7 +25,7 @@ def apply(heard: Hearing, question: Question, said: Answer) -> bool:
         return False
 
 
-def _to_invitation(heard: Hearing, number: int, said: Answer, *, again: bool) -> bool:
+def _to_invitation(heard: IncomingContext, number: int, said: Answer, *, again: bool) -> bool:
     session, row, now = heard.session, heard.row, heard.now
     if said is Answer.YES and queries.caregiver_asked(session, row.phone, number) is None:
         return False  # only a caregiver we may speak to says yes; a no is heard from whoever holds the phone
@@ -37,7 +37,7 @@ def _to_invitation(heard: Hearing, number: int, said: Answer, *, again: bool) ->
     return True
 
 
-def _to_visit(heard: Hearing, question: Question, number: int, said: Answer) -> bool:
+def _to_visit(heard: IncomingContext, question: Question, number: int, said: Answer) -> bool:
     session, row, now = heard.session, heard.row, heard.now
     visit = session.get(Visit, number)
     if said is Answer.NOT_NOW and not queries.has_live_visit(session, row.phone):

@@ -21,7 +21,7 @@ HELP_ONCE_IN = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
-class Hearing:
+class IncomingContext:
     """A text of a family in the hands of one transaction."""
 
     session: Session
@@ -36,7 +36,7 @@ class Hearing:
         return f"inbound:{self.row.id}"
 
 
-def to_a_person(heard: Hearing, template: str | None = None) -> None:
+def to_a_person(heard: IncomingContext, template: str | None = None) -> None:
     """Nobody but a person can tell what is meant; the family is told that one will read it, once in a while."""
     heard.row.needs_person = True
     if template is not None:
@@ -44,7 +44,7 @@ def to_a_person(heard: Hearing, template: str | None = None) -> None:
 
 
 def reply(
-    heard: Hearing, template: str, params: dict[str, object] | None = None, *, once_in: timedelta | None = None
+    heard: IncomingContext, template: str, params: dict[str, object] | None = None, *, once_in: timedelta | None = None
 ) -> bool:
     """Say `template` back. False: there is no approved text, or (``once_in``) it was said not long ago."""
     session, row, now = heard.session, heard.row, heard.now

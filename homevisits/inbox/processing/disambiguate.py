@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from homevisits.inbox.conversations import state
 from homevisits.inbox.models import Choice
 from homevisits.inbox.processing import apply_answer, match_question
-from homevisits.inbox.processing.context import Hearing, reply
+from homevisits.inbox.processing.context import IncomingContext, reply
 from homevisits.inbox.processing.match_question import Question
 from homevisits.invitations.models import Answer, Invitation
 from homevisits.messages.dispatch.eligibility import count
@@ -25,7 +25,7 @@ MOST = 4
 MOST_SEGMENTS = 2
 
 
-def ask(heard: Hearing, questions: Sequence[Question], said: Answer) -> bool:
+def ask(heard: IncomingContext, questions: Sequence[Question], said: Answer) -> bool:
     """Keep the answer and ask which question it belongs to. False: it cannot be asked so; a person asks."""
     options = questions[:MOST]
     if len(questions) > MOST or not catalog.has(heard.language, "which"):
@@ -47,7 +47,7 @@ def ask(heard: Hearing, questions: Sequence[Question], said: Answer) -> bool:
     return reply(heard, "which", {"choices": words})
 
 
-def open_(heard: Hearing) -> Choice | None:
+def open_(heard: IncomingContext) -> Choice | None:
     """What this phone was asked to choose between, and has not chosen yet."""
     found = select(Choice).where(
         Choice.phone == heard.row.phone, Choice.settled_at.is_(None), Choice.expires_at > heard.row.received_at
@@ -55,7 +55,7 @@ def open_(heard: Hearing) -> Choice | None:
     return heard.session.scalar(found.order_by(Choice.id.desc()).limit(1))
 
 
-def pick(heard: Hearing, choice: Choice, number: int) -> bool | None:
+def pick(heard: IncomingContext, choice: Choice, number: int) -> bool | None:
     """The family says which one: the answer it gave is done to it. None: there is no such number."""
     options = json.loads(choice.options)
     if not 1 <= number <= len(options):
@@ -67,7 +67,7 @@ def pick(heard: Hearing, choice: Choice, number: int) -> bool | None:
     heard.row.answers = chosen
     # The answer belongs to what had been asked when it was given, not when it was explained.
     then = {one.asks: one for one in match_question.asked(heard.session, heard.row.phone, first.received_at)}
-    kept = Hearing(heard.session, first, heard.policy, heard.now, heard.language)
+    kept = IncomingContext(heard.session, first, heard.policy, heard.now, heard.language)
     return chosen in then and apply_answer.apply(kept, then[chosen], Answer(choice.said))
 
 
@@ -91,14 +91,14 @@ def lapse(session: Session, now: datetime) -> int:
     return len(kept)
 
 
-def _close(heard: Hearing) -> None:
+def _close(heard: IncomingContext) -> None:
     """A newer answer takes the place of the one that was kept: the family says now what it wants."""
     heard.session.execute(
         update(Choice).where(Choice.phone == heard.row.phone, Choice.settled_at.is_(None)).values(settled_at=heard.now)
     )
 
 
-def _fitting(heard: Hearing, names: Sequence[tuple[str, str, str]]) -> str | None:
+def _fitting(heard: IncomingContext, names: Sequence[tuple[str, str, str]]) -> str | None:
     """The options in words, as fully as two parts of a text hold; None: they cannot be told apart so."""
     for shown in ((0, 1, 2), (0, 2), (1, 2)):
         labels = [", ".join(name[place] for place in shown if name[place]) for name in names]
@@ -109,7 +109,7 @@ def _fitting(heard: Hearing, names: Sequence[tuple[str, str, str]]) -> str | Non
     return None
 
 
-def _names(heard: Hearing, question: Question) -> tuple[str, str, str]:
+def _names(heard: IncomingContext, question: Question) -> tuple[str, str, str]:
     """The teacher, the school and the day of a question: what the family knows it by."""
     session = heard.session
     if question.visit_id is not None:

@@ -3,14 +3,14 @@
 from sqlalchemy import update
 
 from homevisits.inbox.models import Choice
-from homevisits.inbox.processing.context import HELP_ONCE_IN, Hearing, reply, to_a_person
+from homevisits.inbox.processing.context import HELP_ONCE_IN, IncomingContext, reply, to_a_person
 from homevisits.inbox.today import queries
 from homevisits.messages.models import InboundText, Phone, TextingEntry
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.templates import catalog
 
 
-def stop(heard: Hearing) -> None:
+def stop(heard: IncomingContext) -> None:
     """Nothing leaves for this number from here on but one confirmation, for any school. A visit ahead becomes a call.
 
     Where the carrier says that it took the stop itself (OptOutType), it has confirmed it too, and would refuse ours.
@@ -22,7 +22,7 @@ def stop(heard: Hearing) -> None:
     row.needs_person = queries.has_live_visit(session, row.phone) | _drop_choices(heard)
 
 
-def start(heard: Hearing) -> None:
+def start(heard: IncomingContext) -> None:
     """The family wants texts again: a stop it made itself is lifted, and no other. Who holds the other tells it so."""
     if opt_outs.start(heard.session, heard.row.phone, heard.now, evidence=heard.evidence) is not None:
         if not heard.row.opt_out_type:
@@ -31,7 +31,7 @@ def start(heard: Hearing) -> None:
         to_a_person(heard)
 
 
-def help_(heard: Hearing) -> None:
+def help_(heard: IncomingContext) -> None:
     """What these texts are and how to end them, once a day, also after a stop; a person, where we cannot say it."""
     if not catalog.has(heard.language, "help"):
         to_a_person(heard)
@@ -39,7 +39,7 @@ def help_(heard: Hearing) -> None:
         reply(heard, "help", once_in=HELP_ONCE_IN)
 
 
-def wrong_number(heard: Hearing) -> None:
+def wrong_number(heard: IncomingContext) -> None:
     """The phone is not the family's: nothing more goes to it, no answer from it counts, and staff find the right one.
 
     A stop of the family's own gives way to this one: a START from a stranger must not bring our texts back.
@@ -61,13 +61,13 @@ def wrong_number(heard: Hearing) -> None:
     to_a_person(heard)
 
 
-def is_wrong(heard: Hearing) -> bool:
+def is_wrong(heard: IncomingContext) -> bool:
     """Whether whoever has this phone said that it is not the family's."""
     phone = heard.session.get(Phone, heard.row.phone, populate_existing=True)
     return phone is not None and phone.state == "wrong_number"
 
 
-def _drop_choices(heard: Hearing) -> bool:
+def _drop_choices(heard: IncomingContext) -> bool:
     """Nobody is asked "which one" any more; the answer that was kept goes to a person. Whether there was one."""
     session = heard.session
     kept = session.scalars(

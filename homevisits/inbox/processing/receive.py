@@ -25,7 +25,7 @@ from homevisits.inbox.processing import (
     reply_limits,
     staff_reply,
 )
-from homevisits.inbox.processing.context import Hearing
+from homevisits.inbox.processing.context import IncomingContext
 from homevisits.invitations.models import Answer
 from homevisits.messages.models import InboundText as Row
 from homevisits.messages.models import OutboxText, Phone
@@ -105,7 +105,7 @@ def take(session: Session, inbound_id: int, policy: Policy, now: datetime) -> Me
     if row is None:
         return None
     _hold_the_phone(session, row)
-    heard = Hearing(session, row, policy, now, context.language_of(session, row.phone))
+    heard = IncomingContext(session, row, policy, now, context.language_of(session, row.phone))
     before = reply_limits.newest(session, row.phone)
     said = _understood(heard)
     row.intent = said.value
@@ -172,7 +172,7 @@ def _hold_the_phone(session: Session, row: Row) -> None:
     )
 
 
-def _understood(heard: Hearing) -> Meaning:
+def _understood(heard: IncomingContext) -> Meaning:
     row = heard.row
     said = meaning(row.body, heard.language)
     if row.opt_out_type == "STOP":
@@ -189,13 +189,13 @@ def _understood(heard: Hearing) -> Meaning:
     return Meaning.TAPBACK if guessed and quotes(row.body, _sent(heard)) else said
 
 
-def _sent(heard: Hearing) -> list[str]:
+def _sent(heard: IncomingContext) -> list[str]:
     """What this phone was last told."""
     found = select(OutboxText.body).where(OutboxText.phone == heard.row.phone, OutboxText.sent_at.is_not(None))
     return list(heard.session.scalars(found.order_by(OutboxText.id.desc()).limit(10)))
 
 
-def _do(heard: Hearing, said: Meaning) -> None:
+def _do(heard: IncomingContext, said: Meaning) -> None:
     if said in _HANDLERS:
         _HANDLERS[said](heard)
         return
@@ -210,7 +210,7 @@ def _do(heard: Hearing, said: Meaning) -> None:
         context.to_a_person(heard, "unclear")
 
 
-def _answered(heard: Hearing, said: Answer) -> bool:
+def _answered(heard: IncomingContext, said: Answer) -> bool:
     questions = match_question.fitting(heard.session, heard.row.phone, heard.row.received_at)
     if not questions:
         return False
@@ -219,7 +219,7 @@ def _answered(heard: Hearing, said: Answer) -> bool:
     return disambiguate.ask(heard, questions, said)
 
 
-def _tapped(heard: Hearing) -> None:
+def _tapped(heard: IncomingContext) -> None:
     """A thumb on a question is no answer: it is shown beside the question, and the family is told of the digits."""
     open_ = match_question.fitting(heard.session, heard.row.phone, heard.row.received_at)
     if open_ and not open_[0].answered:
@@ -229,7 +229,7 @@ def _tapped(heard: Hearing) -> None:
         context.to_a_person(heard)
 
 
-def _machine(heard: Hearing) -> None:
+def _machine(heard: IncomingContext) -> None:
     """No word to a machine. The first of a day is read by a person: it may say that somebody is away."""
     lately = select(Row.id).where(
         Row.phone == heard.row.phone,
@@ -240,7 +240,7 @@ def _machine(heard: Hearing) -> None:
     heard.row.needs_person = heard.session.scalar(lately.limit(1)) is None
 
 
-_HANDLERS: Mapping[Meaning, Callable[[Hearing], None]] = {
+_HANDLERS: Mapping[Meaning, Callable[[IncomingContext], None]] = {
     Meaning.STOP: opt_out.stop,
     Meaning.START: opt_out.start,
     Meaning.HELP: opt_out.help_,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.inbox.models import Thread
 from homevisits.inbox.parsing.intent import simplified
-from homevisits.inbox.processing.context import Hearing
+from homevisits.inbox.processing.context import IncomingContext
 from homevisits.messages.models import WAITING, InboundText, OutboxText
 from homevisits.messages.monitoring import alerts
 
@@ -23,7 +23,7 @@ def newest(session: Session, phone: str) -> int:
     return session.scalar(select(func.max(OutboxText.id)).where(OutboxText.phone == phone)) or 0
 
 
-def hush(heard: Hearing, before: int) -> None:
+def hush(heard: IncomingContext, before: int) -> None:
     """Take back what was said too often. What the family asked for is done all the same; a person reads on."""
     session, phone = heard.session, heard.row.phone
     session.flush()
@@ -67,14 +67,14 @@ def _lately(session: Session, phone: str, before: int, since: datetime) -> Seque
     ).all()
 
 
-def _too_much(heard: Hearing) -> None:
+def _too_much(heard: IncomingContext) -> None:
     """Silence from here on, and somebody looks at it: the first time in a conversation tells whoever runs this."""
     heard.row.needs_person = True
     thread = heard.session.scalar(select(Thread.id).where(Thread.phone == heard.row.phone))
     alerts.raise_(heard.session, "loop", f"thread:{thread}", heard.now)
 
 
-def _same_again(heard: Hearing, said: OutboxText, earlier: Sequence[OutboxText]) -> bool:
+def _same_again(heard: IncomingContext, said: OutboxText, earlier: Sequence[OutboxText]) -> bool:
     """Whether the phone wrote the same as just before, and would hear the same as just before."""
     if not earlier or (earlier[0].template, earlier[0].body) != (said.template, said.body):
         return False

@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 
 from homevisits.inbox.parsing.keywords import Meaning
 from homevisits.inbox.processing import context, opt_out
-from homevisits.inbox.processing.context import Hearing
+from homevisits.inbox.processing.context import IncomingContext
 from homevisits.people.models import Caregiver, Person
 
 ONCE_IN = timedelta(hours=24)
 SILENT = frozenset({Meaning.ROBOT, Meaning.TAPBACK, Meaning.PROBABLE_YES})
 """What gets no word back: a machine, a thumb."""
-_HANDLERS: Mapping[Meaning, Callable[[Hearing], None]] = MappingProxyType(
+_HANDLERS: Mapping[Meaning, Callable[[IncomingContext], None]] = MappingProxyType(
     {Meaning.STOP: opt_out.stop, Meaning.START: opt_out.start, Meaning.WRONG_NUMBER: opt_out.wrong_number}
 )
 
@@ -27,7 +27,7 @@ def is_theirs(session: Session, phone: str) -> bool:
     return session.scalar(select(colleague & ~parent)) or False
 
 
-def heard(hearing_: Hearing, said: Meaning) -> None:
+def heard(hearing_: IncomingContext, said: Meaning) -> None:
     """Stop and start count as from anybody; all else is told where the visits are, once a day.
 
     Nobody is shown the text: it would show a colleague's own number.

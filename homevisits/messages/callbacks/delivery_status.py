@@ -157,7 +157,7 @@ def heard(session: Session, attempt: Attempt, sid: str, status: str, code: str, 
         transitions.accepted(session, attempt, sid, "accepted" if last else status, now)
     if last and before != status:
         transitions.final(session, attempt, status, code, now)
-    if last and error_codes.kind_of(code) is error_codes.Kind.SAID_NO:
+    if last and error_codes.error_class(code) is error_codes.ErrorClass.SAID_NO:
         # Whatever became of this one text: the person said no, and nothing goes there from any sender.
         opt_outs.refused(session, attempt.phone, attempt.outbox_id, now)
     session.flush()

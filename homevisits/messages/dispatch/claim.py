@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from homevisits.core.bulk import Batch
 from homevisits.core.db import is_sqlite
 from homevisits.messages import message_types
-from homevisits.messages.dispatch.eligibility import Aside, Leave, Rules, digest, judge
+from homevisits.messages.dispatch.eligibility import Hold, Send, SendPolicy, digest, judge
 from homevisits.messages.dispatch.eligibility_data import gather
 from homevisits.messages.models import Attempt, OutboxText, Phone, Sender
 from homevisits.messages.monitoring import alerts
@@ -70,7 +70,7 @@ def stumble(session: Session, row_id: int, now: datetime) -> Step:
     return Step(more=True)
 
 
-def claim(session: Session, rules: Rules, now: datetime, carriers: Sequence[str] = ()) -> Claimed | None:
+def claim(session: Session, rules: SendPolicy, now: datetime, carriers: Sequence[str] = ()) -> Claimed | None:
     """Take the next due text that may leave, for one of `carriers` (names). What may not is put aside on the way."""
     found = look(session, rules, now, carriers)
     session.flush()
@@ -78,7 +78,7 @@ def claim(session: Session, rules: Rules, now: datetime, carriers: Sequence[str]
     return next(iter(found.claimed), None)
 
 
-def look(session: Session, rules: Rules, now: datetime, carriers: Sequence[str], wanted: int = 1) -> Step:
+def look(session: Session, rules: SendPolicy, now: datetime, carriers: Sequence[str], wanted: int = 1) -> Step:
     """Take up to `wanted` of the next due texts, never two to one phone; or say why there are fewer."""
     claimed: list[Claimed] = []
     judged = 0
@@ -96,8 +96,8 @@ def look(session: Session, rules: Rules, now: datetime, carriers: Sequence[str],
 
 
 def _judged(
-    session: Session, rows: Sequence[OutboxText], rules: Rules, now: datetime
-) -> list[tuple[OutboxText, Leave]]:
+    session: Session, rows: Sequence[OutboxText], rules: SendPolicy, now: datetime
+) -> list[tuple[OutboxText, Send]]:
     """Those that may leave; those that may not are put aside; those that must wait for another stay where they are."""
     facts = gather(session, rows, now)
     ready, phones = [], set()
@@ -111,7 +111,7 @@ def _judged(
             raise
         except Exception as failure:
             raise Stumbled(row.id) from failure
-        if isinstance(found, Aside):
+        if isinstance(found, Hold):
             _put_aside(session, row, found, now)
         elif found is not None:
             ready.append((row, found))
@@ -119,7 +119,7 @@ def _judged(
 
 
 def _begin_all(
-    session: Session, ready: Sequence[tuple[OutboxText, Leave]], now: datetime, carriers: Sequence[str]
+    session: Session, ready: Sequence[tuple[OutboxText, Send]], now: datetime, carriers: Sequence[str]
 ) -> tuple[list[Claimed], datetime | None]:
     """Begin as many as there are senders for; and when to ask again, if there are fewer."""
     if len(ready) > 1:
@@ -128,7 +128,7 @@ def _begin_all(
             return _begin(session, [(row, leave, pick.sender) for row, leave in ready], now), None
         if pick.sender is not None:  # one text may try whether the trouble is over
             return _begin(session, [(*ready[0], pick.sender)], now), None
-    taken: list[tuple[OutboxText, Leave, Sender]] = []
+    taken: list[tuple[OutboxText, Send, Sender]] = []
     until = None
     for row, leave in ready:
         pick = selection.pick(session, leave.segments, now, carriers)
@@ -172,16 +172,16 @@ def _statement(most: int, locked: bool) -> Any:
     return (found.with_for_update() if locked else found).execution_options(populate_existing=True)
 
 
-def _put_aside(session: Session, row: OutboxText, found: Aside, now: datetime) -> None:
+def _put_aside(session: Session, row: OutboxText, found: Hold, now: datetime) -> None:
     if found.until is not None:
         _change(session, row, state=found.state, hold_reason=found.reason, next_at=found.until)
         return
     _change(session, row, state=found.state, hold_reason=None, error=found.reason)
-    if found == Aside("dead", "repeated"):
+    if found == Hold("dead", "repeated"):
         alerts.raise_(session, "repeated", f"{row.template}:{row.about}", now)
 
 
-def _begin(session: Session, taken: Sequence[tuple[OutboxText, Leave, Sender]], now: datetime) -> list[Claimed]:
+def _begin(session: Session, taken: Sequence[tuple[OutboxText, Send, Sender]], now: datetime) -> list[Claimed]:
     """Write down that these are about to leave, each under a fresh token."""
     claimed, rows = [], []
     for row, leave, sender in taken:

@@ -13,17 +13,17 @@ from datetime import datetime
 from homevisits.core.db import Database
 from homevisits.messages.dispatch.claim import LEASE, Claimed, claim
 from homevisits.messages.dispatch.dispatcher import Crew, again, attempt
-from homevisits.messages.dispatch.eligibility import Check, Rules
+from homevisits.messages.dispatch.eligibility import Check, SendPolicy
 from homevisits.messages.dispatch.results import Result, lapse, note
-from homevisits.messages.providers.base import Carrier
+from homevisits.messages.providers.base import Provider
 
-__all__ = ["LEASE", "Check", "Claimed", "Result", "Rules", "again", "attempt", "claim", "lapse", "note", "tick"]
+__all__ = ["LEASE", "Check", "Claimed", "Result", "SendPolicy", "again", "attempt", "claim", "lapse", "note", "tick"]
 
 
 def tick(
     database: Database,
-    carriers: Sequence[Carrier],
-    rules: Rules,
+    carriers: Sequence[Provider],
+    rules: SendPolicy,
     now: Callable[[], datetime],
     limit: int = 200,
     *,

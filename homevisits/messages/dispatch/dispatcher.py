@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import transitions
 from homevisits.messages.dispatch.claim import Claimed, Step, Stumbled, look, stumble
-from homevisits.messages.dispatch.eligibility import Rules
+from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.results import NotSoPlain, Result, note, note_taken, plainly_taken
-from homevisits.messages.providers.base import Carrier, CarrierDown, CarrierRefused, CarrierUnclear
+from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, Provider, ProviderUnavailable
 
 TRIES = 6
 """How often a transaction is tried while the database is busy or away."""
@@ -44,8 +44,8 @@ class Crew:
     def __init__(
         self,
         database: Database,
-        carriers: tuple[Carrier, ...],
-        rules: Rules,
+        carriers: tuple[Provider, ...],
+        rules: SendPolicy,
         now: Callable[[], datetime],
         limit: int,
         stop: threading.Event | None,
@@ -223,7 +223,7 @@ def again(database: Database, work: Callable[[Session], T]) -> T:
     raise AssertionError("the last try returns or raises")
 
 
-def attempt(carriers: Sequence[Carrier], claimed: Claimed) -> Result:
+def attempt(carriers: Sequence[Provider], claimed: Claimed) -> Result:
     """Hand one text to its carrier. No transaction is open here."""
     carrier = next((one for one in carriers if one.name == claimed.carrier), None)
     if carrier is None:
@@ -232,11 +232,11 @@ def attempt(carriers: Sequence[Carrier], claimed: Claimed) -> Result:
         receipt = carrier.send(
             claimed.phone, claimed.body, claimed.token, sender=claimed.sender, valid_for=claimed.valid_for
         )
-    except CarrierDown as down:
+    except ProviderUnavailable as down:
         return Result("down", down.code, retry_after=down.retry_after, http_status=down.http_status)
-    except CarrierRefused as refused:
+    except MessageRejected as refused:
         return Result("refused", refused.code, http_status=refused.http_status)
-    except CarrierUnclear as unclear:
+    except OutcomeUnknown as unclear:
         return Result("unclear", unclear.code, http_status=unclear.http_status)
     except Exception:  # a bug in a carrier must not send a text twice
         log.exception("the carrier failed in a way nobody foresaw")

@@ -30,7 +30,7 @@ Check = Callable[[Session, OutboxText, datetime], str | None]
 
 
 @dataclass(frozen=True)
-class Rules:
+class SendPolicy:
     """What delivery goes by. ``zone`` is the installation's; ``trial``: only guests are texted; ``silent``: nobody is.
 
     ``checks`` is keyed by the word before the colon in a text's ``about``; ``threads``: how many texts at a time.
@@ -45,7 +45,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Aside:
+class Hold:
     """The text does not leave now: the state it goes to and why; ``until``: when to judge it again."""
 
     state: str
@@ -54,7 +54,7 @@ class Aside:
 
 
 @dataclass(frozen=True)
-class Leave:
+class Send:
     """The text may leave: these words, in so many segments, good for so many seconds."""
 
     body: str
@@ -62,7 +62,7 @@ class Leave:
     valid_for: int
 
 
-def judge(session: Session, row: OutboxText, facts: Facts, rules: Rules, now: datetime) -> Leave | Aside | None:
+def judge(session: Session, row: OutboxText, facts: Facts, rules: SendPolicy, now: datetime) -> Send | Hold | None:
     """Whether this text may leave now. None: another text to this phone is on its way, so not yet.
 
     The row and its phone are held by this transaction, and `facts` were gathered in it.
@@ -77,40 +77,40 @@ def judge(session: Session, row: OutboxText, facts: Facts, rules: Rules, now: da
     end = None
     if row.pace not in message_types.EXEMPT or (row.pace == "urgent" and not (row.urgent_by and row.urgent_reason)):
         held = _out_of_hours(row, facts, row.zone or rules.zone, rules.limits, now)
-        if isinstance(held, Aside):
+        if isinstance(held, Hold):
             return held
         end = held
     aside = _too_often(row, facts.sent.get(row.phone, ()), body, rules.limits, now)
-    return aside or Leave(body, count(body), quiet_hours.valid_for(now, end, row.expires_at))
+    return aside or Send(body, count(body), quiet_hours.valid_for(now, end, row.expires_at))
 
 
-def _must_not(session: Session, row: OutboxText, phone: Row[Any], rules: Rules, now: datetime) -> Aside | None:
+def _must_not(session: Session, row: OutboxText, phone: Row[Any], rules: SendPolicy, now: datetime) -> Hold | None:
     """What ends a text for good."""
     if not row.wanted:
-        return Aside("cancelled", "withdrawn")
+        return Hold("cancelled", "withdrawn")
     if row.expires_at <= now:
-        return Aside("expired", "expired")
+        return Hold("expired", "expired")
     if phone.entry == "stop" and row.template not in ANSWERS:
-        return Aside("suppressed", "stopped")
+        return Hold("suppressed", "stopped")
     if phone.state == "wrong_number" and row.template not in ANSWERS:
-        return Aside("suppressed", "wrong_number")
+        return Hold("suppressed", "wrong_number")
     if phone.state in ("bad", "landline"):
-        return Aside("rejected", "landline" if phone.state == "landline" else "bad_number")
+        return Hold("rejected", "landline" if phone.state == "landline" else "bad_number")
     check = rules.checks.get(row.about.partition(":")[0])
     why = check(session, row, now) if check is not None else None
     if why is not None:
-        return Aside("cancelled", why)
+        return Hold("cancelled", why)
     if rules.silent:
-        return Aside("suppressed", "no_carrier")
-    return Aside("suppressed", "trial") if rules.trial and not phone.guest else None
+        return Hold("suppressed", "no_carrier")
+    return Hold("suppressed", "trial") if rules.trial and not phone.guest else None
 
 
-def _words_missing(row: OutboxText, facts: Facts, now: datetime) -> Aside | None:
+def _words_missing(row: OutboxText, facts: Facts, now: datetime) -> Hold | None:
     if row.template == message_types.WRITTEN:
         return None
     if not catalog.has(row.language, row.template):
-        return Aside("held", "language", now + ASK_AGAIN["language"])
-    return Aside("held", "template", now + ASK_AGAIN["template"]) if row.template in facts.paused else None
+        return Hold("held", "language", now + ASK_AGAIN["language"])
+    return Hold("held", "template", now + ASK_AGAIN["template"]) if row.template in facts.paused else None
 
 
 def words(row: OutboxText) -> str:
@@ -133,7 +133,7 @@ def digest(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
 
-def _out_of_hours(row: OutboxText, facts: Facts, zone: str, limits: Limits, now: datetime) -> Aside | datetime:
+def _out_of_hours(row: OutboxText, facts: Facts, zone: str, limits: Limits, now: datetime) -> Hold | datetime:
     """The end of the window the text may leave in, or when the next one begins."""
     days = facts.quiet_days(row.school_id) if row.pace in message_types.KEEPS_QUIET_DAYS else frozenset()
     end = quiet_hours.closes(now, zone, limits, days)
@@ -141,12 +141,12 @@ def _out_of_hours(row: OutboxText, facts: Facts, zone: str, limits: Limits, now:
         return end
     # In the last moments of a window a text would arrive after it: it waits for the next one.
     opening = quiet_hours.opens(end, zone, limits, days) or end
-    return Aside("expired", "quiet") if opening >= row.expires_at else Aside("held", "quiet", opening)
+    return Hold("expired", "quiet") if opening >= row.expires_at else Hold("held", "quiet", opening)
 
 
 def _too_often(
     row: OutboxText, sent_to_phone: Sequence[Row[Any]], body: str, limits: Limits, now: datetime
-) -> Aside | None:
+) -> Hold | None:
     if row.pace not in message_types.ONCE:
         return None
     recent = [one for one in sent_to_phone if one.outbox_id != row.id]
@@ -155,9 +155,9 @@ def _too_often(
         # Two reminders of one visit say the same on purpose; both at once, after an outage, say nothing new.
         planned_apart = same.about == row.about and abs(same.not_before - row.not_before) >= APART
         if not planned_apart:
-            return Aside("dead", "repeated")
+            return Hold("dead", "repeated")
         if now - same.started_at < APART:
-            return Aside("cancelled", "repeated")
+            return Hold("cancelled", "repeated")
     if row.pace not in message_types.CAPPED:
         return None
     newest_first: dict[int, datetime] = {}
@@ -173,7 +173,7 @@ def _too_often(
     if not free:
         return None
     # What cannot wait so long reaches nobody in time by text: a person sees it and calls.
-    return Aside("dead", "cap") if max(free) >= row.expires_at else Aside("held", "cap", max(free))
+    return Hold("dead", "cap") if max(free) >= row.expires_at else Hold("held", "cap", max(free))
 
 
 def _said_before(recent: Sequence[Any], row: OutboxText, mark: str, now: datetime) -> Any:

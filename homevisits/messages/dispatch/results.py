@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from homevisits.core.bulk import Batch
 from homevisits.messages.dispatch import transitions
 from homevisits.messages.dispatch.claim import LEASE, Claimed
-from homevisits.messages.dispatch.eligibility import Rules
+from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.models import Attempt
 from homevisits.messages.providers import status
-from homevisits.messages.providers.base import Receipt
-from homevisits.messages.providers.error_codes import kind_of
+from homevisits.messages.providers.base import Accepted
+from homevisits.messages.providers.error_codes import error_class
 from homevisits.messages.senders import selection
 
 JUMP = timedelta(minutes=10)
@@ -27,7 +27,7 @@ class Result:
 
     outcome: str  # accepted | down | refused | unclear
     code: str = ""
-    receipt: Receipt | None = None
+    receipt: Accepted | None = None
     retry_after: float | None = None
     http_status: int | None = None
 
@@ -48,7 +48,7 @@ def lapse(session: Session, now: datetime) -> int:
     return len(lapsed)
 
 
-def note(session: Session, claimed: Claimed, result: Result, rules: Rules, now: datetime) -> bool:
+def note(session: Session, claimed: Claimed, result: Result, rules: SendPolicy, now: datetime) -> bool:
     """Write down what became of an attempt. False: it is not this worker's any more, its lease ran out meanwhile.
 
     That the carrier took a text is noted even then: it did leave.
@@ -56,7 +56,7 @@ def note(session: Session, claimed: Claimed, result: Result, rules: Rules, now: 
     del rules
     mine = _settled(session, claimed, result, now)
     if claimed.sender_id is not None and (mine or result.receipt is not None) and result.code != transitions.NOT_BEGUN:
-        kind = None if result.receipt is not None else kind_of(result.code)
+        kind = None if result.receipt is not None else error_class(result.code)
         selection.heard(session, claimed.sender_id, kind, result.code, now, result.retry_after)
     return mine
 

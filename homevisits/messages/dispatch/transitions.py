@@ -15,7 +15,7 @@ from homevisits.messages import message_types
 from homevisits.messages.models import Attempt, OutboxText, Phone, Sender
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.providers import status as ranks
-from homevisits.messages.providers.error_codes import Kind, kind_of, known
+from homevisits.messages.providers.error_codes import ErrorClass, error_class, known
 from homevisits.messages.recipients import opt_outs
 
 MOST_TRIES = 6
@@ -24,9 +24,9 @@ LOOKS = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
 """When to look for an unclear attempt at the carrier, after it began to be unclear."""
 POLL_AFTER = timedelta(hours=1)
 ONCE_MORE_AFTER = timedelta(minutes=30)
-NOT_COUNTED = frozenset({Kind.RETRY, Kind.ACCOUNT, Kind.QUEUE_FULL, Kind.DAILY_CAP})
+NOT_COUNTED = frozenset({ErrorClass.RETRY, ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL, ErrorClass.DAILY_CAP})
 """Nothing is wrong with the text: these cost it no try."""
-SENDERS_OWN = frozenset({Kind.ACCOUNT, Kind.QUEUE_FULL, Kind.DAILY_CAP})
+SENDERS_OWN = frozenset({ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL, ErrorClass.DAILY_CAP})
 """The sender rests; another may take the text at once."""
 NOT_BEGUN = "not_begun"
 """The code of an attempt that a worker gave up before it called anybody."""
@@ -126,7 +126,7 @@ def down(session: Session, attempt: Attempt, code: str, now: datetime, retry_aft
     """The carrier surely did not take it and may later: back into the queue, with a pause, while it is of use."""
     row = _row_of(session, attempt)
     attempt.outcome, attempt.code = "down", code
-    kind = kind_of(code)
+    kind = error_class(code)
     if kind in NOT_COUNTED or code == NOT_BEGUN:
         row.attempts = max(0, row.attempts - 1)
     if code == NOT_BEGUN:
@@ -143,42 +143,42 @@ def refused(session: Session, attempt: Attempt, code: str, now: datetime) -> Non
     """The carrier will not take it."""
     row = _row_of(session, attempt)
     attempt.outcome, attempt.code = "refused", code
-    kind = kind_of(code)
+    kind = error_class(code)
     if kind in NOT_COUNTED:
         down(session, attempt, code, now)
         return
     row.lease_until, row.final_at, row.error = None, now, code
-    row.state = {Kind.SAID_NO: "suppressed", Kind.TOO_LATE: "expired"}.get(kind, "rejected")
+    row.state = {ErrorClass.SAID_NO: "suppressed", ErrorClass.TOO_LATE: "expired"}.get(kind, "rejected")
     _consequences(session, row, kind, code, now)
     session.flush()
 
 
 def _not_delivered(session: Session, row: OutboxText, code: str, now: datetime) -> None:
-    kind = kind_of(code)
+    kind = error_class(code)
     row.lease_until, row.error = None, code
     again = now + ONCE_MORE_AFTER
     tried = select(func.count()).where(Attempt.outbox_id == row.id, Attempt.outcome == "accepted")
     if (
-        kind in {Kind.TRANSIENT, *SENDERS_OWN}
+        kind in {ErrorClass.TRANSIENT, *SENDERS_OWN}
         and row.wanted
         and again < row.expires_at
         and (session.scalar(tried) or 0) <= 1
     ):
         row.state, row.next_at, row.final_at = "queued", again, None
         return
-    row.state = {Kind.SAID_NO: "suppressed", Kind.TOO_LATE: "expired"}.get(kind, "undelivered")
+    row.state = {ErrorClass.SAID_NO: "suppressed", ErrorClass.TOO_LATE: "expired"}.get(kind, "undelivered")
     _consequences(session, row, kind, code, now)
 
 
-def _consequences(session: Session, row: OutboxText, kind: Kind, code: str, now: datetime) -> None:
+def _consequences(session: Session, row: OutboxText, kind: ErrorClass, code: str, now: datetime) -> None:
     """What a failure says beyond this one text: about the phone, the words, or our table of codes."""
-    if kind is Kind.SAID_NO:
+    if kind is ErrorClass.SAID_NO:
         opt_outs.refused(session, row.phone, row.id, now)
-    elif kind is Kind.BAD_NUMBER:
+    elif kind is ErrorClass.BAD_NUMBER:
         phone = session.get(Phone, row.phone, with_for_update=True)
         if phone is not None and phone.state == "ok":
             phone.state, phone.code, phone.since = "landline" if code in LANDLINES else "bad", code, now
-    elif kind is Kind.CONTENT:
+    elif kind is ErrorClass.CONTENT:
         alerts.raise_(session, "content", row.template, now, code)
         session.flush()
         _pause_if_spam(session, row, code, now)

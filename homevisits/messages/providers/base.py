@@ -7,13 +7,13 @@ from datetime import date, datetime
 from typing import Protocol
 
 from homevisits.core.settings import Settings
-from homevisits.messages.providers.error_codes import Kind, kind_of
+from homevisits.messages.providers.error_codes import ErrorClass, error_class
 
 log = logging.getLogger("homevisits.texts")
 
 
 @dataclass(frozen=True)
-class Receipt:
+class Accepted:
     """A carrier took a text: its own id for it, the first status it gave, and how many segments it counted."""
 
     sid: str
@@ -22,7 +22,7 @@ class Receipt:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ProviderMessage:
     """A text as the carrier has it. ``status`` is its word; ``created_at`` is when it took it (aware), if it says."""
 
     sid: str
@@ -34,7 +34,7 @@ class Seen:
     outbound: bool = True
 
 
-class CarrierDown(Exception):
+class ProviderUnavailable(Exception):
     """The carrier did not take the text, surely, and may take it later, in `retry_after` seconds if it said so."""
 
     def __init__(self, code: str, retry_after: float | None = None, http_status: int | None = None) -> None:
@@ -44,7 +44,7 @@ class CarrierDown(Exception):
         self.http_status = http_status
 
 
-class CarrierRefused(Exception):
+class MessageRejected(Exception):
     """The carrier will not take this text: ``code`` says why (codes.py)."""
 
     def __init__(self, code: str, http_status: int | None = None) -> None:
@@ -55,10 +55,10 @@ class CarrierRefused(Exception):
     @property
     def ends_texting(self) -> bool:
         """Whether the person at the number has told the carrier to stop."""
-        return kind_of(self.code) is Kind.SAID_NO
+        return error_class(self.code) is ErrorClass.SAID_NO
 
 
-class CarrierUnclear(Exception):
+class OutcomeUnknown(Exception):
     """Nobody knows whether the text left: it is looked for, never simply sent again."""
 
     def __init__(self, code: str, http_status: int | None = None) -> None:
@@ -67,59 +67,59 @@ class CarrierUnclear(Exception):
         self.http_status = http_status
 
 
-class Carrier(Protocol):
+class Provider(Protocol):
     """Anything that takes a text. Every method may be called from several threads at once.
 
-    ``find``, ``status`` and ``on_day`` raise CarrierDown or CarrierUnclear when the carrier cannot be asked.
+    ``find``, ``status`` and ``on_day`` raise ProviderUnavailable or OutcomeUnknown when the carrier cannot be asked.
     """
 
     name: str
     can_find: bool
     """Whether the carrier can be asked about a text whose id we never learnt."""
 
-    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Receipt:
+    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Accepted:
         """Hand over one text, once. `token` is this attempt's own and comes back with what the carrier reports.
 
         `sender` is a sender's address (+1..., MG...); after `valid_for` seconds (60 to 36,000) it need not arrive any
-        more. Raises CarrierDown, CarrierRefused or CarrierUnclear.
+        more. Raises ProviderUnavailable, MessageRejected or OutcomeUnknown.
         """
         ...
 
-    def find(self, to: str) -> list[Seen]:
+    def find(self, to: str) -> list[ProviderMessage]:
         """The newest texts to `to`, newest first; empty where the carrier cannot tell (``can_find``)."""
         ...
 
-    def status(self, sid: str) -> Seen | None:
+    def status(self, sid: str) -> ProviderMessage | None:
         """One text as the carrier has it now; None when it knows none by that id."""
         ...
 
-    def on_day(self, day: date) -> Iterator[Seen]:
+    def on_day(self, day: date) -> Iterator[ProviderMessage]:
         """Every text the carrier sent on `day` (UTC), as it pages through them."""
         ...
 
 
-class CannotTell:
+class WithoutLookup:
     """A carrier that takes texts and cannot be asked about them: only what it reports by itself is known."""
 
     can_find = False
 
-    def find(self, to: str) -> list[Seen]:
+    def find(self, to: str) -> list[ProviderMessage]:
         """Nothing is found."""
         del to
         return []
 
-    def status(self, sid: str) -> Seen | None:
+    def status(self, sid: str) -> ProviderMessage | None:
         """Nothing is known."""
         del sid
         return None
 
-    def on_day(self, day: date) -> Iterator[Seen]:
+    def on_day(self, day: date) -> Iterator[ProviderMessage]:
         """Nothing is listed."""
         del day
         return iter(())
 
 
-class Console(CannotTell):
+class Console(WithoutLookup):
     """Writes to the log that a text would leave; nothing leaves. For the demo and for a trial.
 
     With real families (``private``) the log holds neither the number nor the words: the delivery page has both.
@@ -130,22 +130,22 @@ class Console(CannotTell):
     def __init__(self, *, private: bool = False) -> None:
         self.private = private
 
-    def send(self, to: str, body: str, token: str, *, sender: str = "console", valid_for: int = 36_000) -> Receipt:
+    def send(self, to: str, body: str, token: str, *, sender: str = "console", valid_for: int = 36_000) -> Accepted:
         """Take any text."""
         del sender, valid_for
         if self.private:
             log.info("text to a number ending in %s, %d characters", to[-2:], len(body))
         else:
             log.info("text to %s: %s", to, body)
-        return Receipt(sid=f"console-{token}", status="delivered")
+        return Accepted(sid=f"console-{token}", status="delivered")
 
 
-def chosen(settings: Settings) -> tuple[Carrier, ...]:
+def chosen(settings: Settings) -> tuple[Provider, ...]:
     """The carriers the settings name: the first, and the second that stands in for it."""
     return tuple(_made(name, settings) for name in (settings.carrier, settings.second_carrier) if name)
 
 
-def _made(name: str, settings: Settings) -> Carrier:
+def _made(name: str, settings: Settings) -> Provider:
     if name == "twilio":
         from homevisits.messages.providers.twilio import Twilio  # heavy: a second to import, of no use to the console
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 
-class Kind(StrEnum):
+class ErrorClass(StrEnum):
     """What to do about a code."""
 
     RETRY = "retry"  # surely not taken: later again, not counted as a try
@@ -26,24 +26,26 @@ class Kind(StrEnum):
 
 KINDS = MappingProxyType(
     {
-        **dict.fromkeys(("429", "20429", "no_connection"), Kind.RETRY),
-        **dict.fromkeys(("20500", "20503", "30410"), Kind.UNKNOWN),
-        **dict.fromkeys(("no_answer", "unreadable_answer", "worker_went_away", "carrier_bug"), Kind.UNKNOWN),
-        "21610": Kind.SAID_NO,
-        **dict.fromkeys(("21211", "21214", "21604", "21614", "21635", "30005", "30006", "21612"), Kind.BAD_NUMBER),
-        **dict.fromkeys(("30003", "30008", "30017", "30022"), Kind.TRANSIENT),
-        **dict.fromkeys(("21611", "30001"), Kind.QUEUE_FULL),
-        **dict.fromkeys(("30023", "30027", "63038"), Kind.DAILY_CAP),
-        "30036": Kind.TOO_LATE,
-        **dict.fromkeys(("30007", "30004", "21617", "21602"), Kind.CONTENT),
+        **dict.fromkeys(("429", "20429", "no_connection"), ErrorClass.RETRY),
+        **dict.fromkeys(("20500", "20503", "30410"), ErrorClass.UNKNOWN),
+        **dict.fromkeys(("no_answer", "unreadable_answer", "worker_went_away", "carrier_bug"), ErrorClass.UNKNOWN),
+        "21610": ErrorClass.SAID_NO,
+        **dict.fromkeys(
+            ("21211", "21214", "21604", "21614", "21635", "30005", "30006", "21612"), ErrorClass.BAD_NUMBER
+        ),
+        **dict.fromkeys(("30003", "30008", "30017", "30022"), ErrorClass.TRANSIENT),
+        **dict.fromkeys(("21611", "30001"), ErrorClass.QUEUE_FULL),
+        **dict.fromkeys(("30023", "30027", "63038"), ErrorClass.DAILY_CAP),
+        "30036": ErrorClass.TOO_LATE,
+        **dict.fromkeys(("30007", "30004", "21617", "21602"), ErrorClass.CONTENT),
         **dict.fromkeys(
             ("20003", "20005", "30002", "21606", "21703", "21705", "30032", "30034", "21408", "401", "403"),
-            Kind.ACCOUNT,
+            ErrorClass.ACCOUNT,
         ),
         # Kannel's own answers, and how a report of it ends.
-        "kannel_busy": Kind.RETRY,
-        "kannel_undelivered": Kind.TRANSIENT,
-        **dict.fromkeys(("kannel_not_routable", "kannel_smsc_rejected", "kannel_refused"), Kind.REJECTED),
+        "kannel_busy": ErrorClass.RETRY,
+        "kannel_undelivered": ErrorClass.TRANSIENT,
+        **dict.fromkeys(("kannel_not_routable", "kannel_smsc_rejected", "kannel_refused"), ErrorClass.REJECTED),
     }
 )
 """Every code there is a rule for."""
@@ -53,11 +55,11 @@ NEEDS_REGISTRATION = frozenset({"30032", "30034"})
 """The sender is not registered: only a person can change that, and trying again changes nothing."""
 
 
-def kind_of(code: str) -> Kind:
+def error_class(code: str) -> ErrorClass:
     """What `code` means. Any HTTP status from 500 up is unknown; a code without a rule is a refusal."""
     if code not in KINDS and _server_error(code):
-        return Kind.UNKNOWN
-    return KINDS.get(code, Kind.REJECTED)
+        return ErrorClass.UNKNOWN
+    return KINDS.get(code, ErrorClass.REJECTED)
 
 
 def known(code: str) -> bool:

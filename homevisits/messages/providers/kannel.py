@@ -12,7 +12,13 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
 from homevisits.core.settings import Settings
-from homevisits.messages.providers.base import CannotTell, CarrierDown, CarrierRefused, CarrierUnclear, Receipt
+from homevisits.messages.providers.base import (
+    Accepted,
+    MessageRejected,
+    OutcomeUnknown,
+    ProviderUnavailable,
+    WithoutLookup,
+)
 from homevisits.messages.providers.callback_token import mac
 from homevisits.messages.providers.network_errors import no_answer
 from homevisits.messages.providers.retry_after import seconds_to_wait
@@ -24,7 +30,7 @@ CONNECT_SECONDS = 5
 GSM7, UCS2 = "0", "2"
 
 
-class Kannel(CannotTell):
+class Kannel(WithoutLookup):
     """Texts through Kannel. Any number of threads may share one."""
 
     name = "kannel"
@@ -41,7 +47,7 @@ class Kannel(CannotTell):
         for scheme in ("https://", "http://"):
             self._http.mount(scheme, HTTPAdapter(max_retries=0, pool_maxsize=64))
 
-    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Receipt:
+    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Accepted:
         """Hand over one text, once."""
         headers = {
             **self._who,
@@ -67,19 +73,19 @@ def sid_of(token: str) -> str:
     return f"kannel-{token}"
 
 
-def _receipt(answer: Response, token: str) -> Receipt:
+def _receipt(answer: Response, token: str) -> Accepted:
     status, words = answer.status_code, answer.text.strip()
     if status == 202:
         # "3: Queued for later delivery": kept by Kannel until its network is back.
-        return Receipt(sid_of(token), "queued" if words.startswith("3") else "accepted")
+        return Accepted(sid_of(token), "queued" if words.startswith("3") else "accepted")
     if status == 429:
-        raise CarrierDown("429", seconds_to_wait(answer.headers.get("Retry-After", "")), status)
+        raise ProviderUnavailable("429", seconds_to_wait(answer.headers.get("Retry-After", "")), status)
     if status == 503 and words.startswith("Temporal failure"):
-        raise CarrierDown("kannel_busy", None, status)  # Kannel's own words for: not taken
+        raise ProviderUnavailable("kannel_busy", None, status)  # Kannel's own words for: not taken
     if status == 403 and words.startswith("Not routable"):
-        raise CarrierRefused("kannel_not_routable", status)
+        raise MessageRejected("kannel_not_routable", status)
     if status in (401, 403):
-        raise CarrierDown(str(status), None, status)
+        raise ProviderUnavailable(str(status), None, status)
     if 400 <= status < 500 and status != 408:
-        raise CarrierRefused("kannel_refused", status)
-    raise CarrierUnclear(str(status) if status >= 500 else "unreadable_answer", status)
+        raise MessageRejected("kannel_refused", status)
+    raise OutcomeUnknown(str(status) if status >= 500 else "unreadable_answer", status)

@@ -6,17 +6,17 @@ from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import ConnectTimeout, InvalidURL, MissingSchema, ProxyError, RequestException
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from homevisits.messages.providers.base import CarrierDown, CarrierUnclear
+from homevisits.messages.providers.base import OutcomeUnknown, ProviderUnavailable
 
 
-def no_answer(error: RequestException) -> CarrierDown | CarrierUnclear:
+def no_answer(error: RequestException) -> ProviderUnavailable | OutcomeUnknown:
     """Surely not sent when no connection came about; after that (a reset, a time-out), nobody knows."""
     # No way through the proxy and a wrong certificate both fail before the request is written.
     if isinstance(error, ConnectTimeout | ProxyError | InvalidURL | MissingSchema):
-        return CarrierDown("no_connection")
+        return ProviderUnavailable("no_connection")
     if isinstance(error, NoConnection):
         reason = getattr(error.args[0] if error.args else None, "reason", None)
         cause = reason.args[0] if reason is not None and reason.args else None
         if isinstance(reason, NewConnectionError | NameResolutionError) or isinstance(cause, SSLCertVerificationError):
-            return CarrierDown("no_connection")
-    return CarrierUnclear("no_answer")
+            return ProviderUnavailable("no_connection")
+    return OutcomeUnknown("no_answer")

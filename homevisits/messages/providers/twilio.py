@@ -16,15 +16,21 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from homevisits.core.settings import Settings
-from homevisits.messages.providers.base import CarrierDown, CarrierRefused, CarrierUnclear, Receipt, Seen
-from homevisits.messages.providers.error_codes import Kind, kind_of, known
+from homevisits.messages.providers.base import (
+    Accepted,
+    MessageRejected,
+    OutcomeUnknown,
+    ProviderMessage,
+    ProviderUnavailable,
+)
+from homevisits.messages.providers.error_codes import ErrorClass, error_class, known
 from homevisits.messages.providers.network_errors import no_answer
 from homevisits.messages.providers.retry_after import seconds_to_wait
 
 CONNECT_SECONDS = 5
 LOOKED_THROUGH = 50
 """How many texts to a phone are looked through for one whose end nobody knows."""
-WAITS = frozenset({Kind.RETRY, Kind.ACCOUNT, Kind.QUEUE_FULL, Kind.DAILY_CAP})
+WAITS = frozenset({ErrorClass.RETRY, ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL, ErrorClass.DAILY_CAP})
 """Nothing is wrong with the text: it was not taken, and waits."""
 
 
@@ -54,7 +60,7 @@ class Http(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
-        """One request; never a second one by itself. Raises CarrierDown when there were too many (429)."""
+        """One request; never a second one by itself. Raises ProviderUnavailable when there were too many (429)."""
         del timeout, allow_redirects  # ours, and never
         found = self.session.request(
             method.upper(), self._address(url), params=params, data=data, headers=headers, auth=auth,
@@ -62,7 +68,7 @@ class Http(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
         )  # fmt: skip
         if found.status_code == 429:
             wait = seconds_to_wait(found.headers.get("Retry-After", ""), found.headers.get("Date", ""))
-            raise CarrierDown("429", wait, 429)
+            raise ProviderUnavailable("429", wait, 429)
         return Response(found.status_code, found.text, found.headers)
 
     def _address(self, url: str) -> str:
@@ -88,7 +94,7 @@ class Twilio:
         self._sender = settings.twilio_messaging_service_sid or settings.twilio_from
         self._callback = settings.public_url.rstrip("/") + "/twilio/status/"
 
-    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Receipt:
+    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Accepted:
         """Hand over one text, once."""
         sender = sender or self._sender
         from_ = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
@@ -99,29 +105,29 @@ class Twilio:
                 to=to, body=body, status_callback=callback, validity_period=min(max(valid_for, 60), 36_000), **from_
             )
         if not message.sid:
-            raise CarrierUnclear("unreadable_answer", 201)
+            raise OutcomeUnknown("unreadable_answer", 201)
         segments = str(message.num_segments or "")
         counted = int(segments) if segments.isdecimal() else 0
-        return Receipt(str(message.sid), str(message.status or "accepted"), counted or None)
+        return Accepted(str(message.sid), str(message.status or "accepted"), counted or None)
 
-    def find(self, to: str) -> list[Seen]:
+    def find(self, to: str) -> list[ProviderMessage]:
         """The newest texts to `to`. By no date: what still waits at Twilio has no date of sending."""
         with _sorting():
             found = [_seen(message) for message in self._messages.list(to=to, limit=LOOKED_THROUGH)]
         long_ago = datetime.min.replace(tzinfo=UTC)
         return sorted(found, key=lambda seen: seen.created_at or long_ago, reverse=True)
 
-    def status(self, sid: str) -> Seen | None:
+    def status(self, sid: str) -> ProviderMessage | None:
         """One text as Twilio has it now."""
         try:
             with _sorting():
                 return _seen(self._messages(sid).fetch())
-        except CarrierRefused as refused:
+        except MessageRejected as refused:
             if refused.http_status == 404:
                 return None
             raise
 
-    def on_day(self, day: date) -> Iterator[Seen]:
+    def on_day(self, day: date) -> Iterator[ProviderMessage]:
         """Every text sent on `day` (UTC), a page of a thousand at a time."""
         begins = datetime.combine(day, time(), UTC)
         # Moments, as the API's description has them: a bare date it only allows in prose. Whether Twilio minds the
@@ -133,9 +139,9 @@ class Twilio:
                 yield _seen(message)
 
 
-def _seen(message: Any) -> Seen:
+def _seen(message: Any) -> ProviderMessage:
     created = message.date_created
-    return Seen(
+    return ProviderMessage(
         sid=str(message.sid or ""),
         status=str(message.status or "").lower(),
         code=str(message.error_code or ""),
@@ -157,20 +163,20 @@ def _sorting() -> Iterator[None]:
         raise _sorted(error) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # An answer nobody can read (a cut-off 201, say): the text may well have been taken.
-        raise CarrierUnclear("unreadable_answer") from error
+        raise OutcomeUnknown("unreadable_answer") from error
 
 
 def _sorted(error: TwilioException) -> Exception:
     status, code = _what_it_says(error)
     if not 400 <= status < 500:  # 5xx, and redirections to a page of somebody else's
-        return CarrierUnclear(code if known(code) else "unreadable_answer", status or None)
-    kind = kind_of(code)
+        return OutcomeUnknown(code if known(code) else "unreadable_answer", status or None)
+    kind = error_class(code)
     if status in (401, 403, 408) and not known(code):
         # A firewall's own page, mostly. After 408 (it took us too long) nobody knows.
-        return CarrierUnclear("no_answer", status) if status == 408 else CarrierDown(str(status), None, status)
-    if kind is Kind.UNKNOWN:
-        return CarrierUnclear(code, status)
-    return CarrierDown(code, None, status) if kind in WAITS else CarrierRefused(code, status)
+        return OutcomeUnknown("no_answer", status) if status == 408 else ProviderUnavailable(str(status), None, status)
+    if kind is ErrorClass.UNKNOWN:
+        return OutcomeUnknown(code, status)
+    return ProviderUnavailable(code, None, status) if kind in WAITS else MessageRejected(code, status)
 
 
 def _what_it_says(error: TwilioException) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from homevisits.core.db import Database
 from homevisits.messages.callbacks import delivery_status
 from homevisits.messages.models import Attempt, Sender
 from homevisits.messages.monitoring import alerts
-from homevisits.messages.providers.base import Carrier, Seen
+from homevisits.messages.providers.base import Provider, ProviderMessage
 from homevisits.messages.reconciliation import matching
 
 AT_A_TIME = 100
@@ -21,7 +21,7 @@ AT_A_TIME = 100
 log = logging.getLogger("homevisits.reconcile")
 
 
-def by_day(database: Database, carriers: Collection[Carrier], day: date, now: Callable[[], datetime]) -> Counter[str]:
+def by_day(database: Database, carriers: Collection[Provider], day: date, now: Callable[[], datetime]) -> Counter[str]:
     """Compare the carriers' lists of `day` (UTC) with ours; how many texts were each:
 
     ``agreed``; ``learnt`` (a status that never reached us); ``found`` (an attempt nobody was sure of); ``foreign`` (at
@@ -42,14 +42,16 @@ def by_day(database: Database, carriers: Collection[Carrier], day: date, now: Ca
     return counts
 
 
-def _by_hundreds(seen: Iterable[Seen]) -> Iterator[list[Seen]]:
+def _by_hundreds(seen: Iterable[ProviderMessage]) -> Iterator[list[ProviderMessage]]:
     rest = iter(seen)
     # Read before anything is opened: the next page may be a call to the carrier.
     while some := list(islice(rest, AT_A_TIME)):
         yield some
 
 
-def _compared(session: Session, carrier: str, some: Sequence[Seen], day: date, now: datetime) -> Iterator[str]:
+def _compared(
+    session: Session, carrier: str, some: Sequence[ProviderMessage], day: date, now: datetime
+) -> Iterator[str]:
     """What each of `some` is. Most agree, and are asked about together."""
     sids = [each.sid for each in some]
     known = {sid: status for sid, status in session.execute(_STATUS.where(Attempt.sid.in_(sids)))}  # noqa: C416
@@ -60,7 +62,7 @@ def _compared(session: Session, carrier: str, some: Sequence[Seen], day: date, n
 _STATUS = select(Attempt.sid, Attempt.status)
 
 
-def _compare(session: Session, carrier: str, seen: Seen, day: date, now: datetime) -> str:
+def _compare(session: Session, carrier: str, seen: ProviderMessage, day: date, now: datetime) -> str:
     token = session.scalar(select(Attempt.token).where(Attempt.sid == seen.sid))
     token = token or matching.unsure(session, carrier, seen)
     attempt = delivery_status.locked(session, token) if token is not None else None
@@ -73,7 +75,7 @@ def _compare(session: Session, carrier: str, seen: Seen, day: date, now: datetim
 
 
 def _not_listed(
-    database: Database, carrier: Carrier, day: date, listed: set[str], now: Callable[[], datetime]
+    database: Database, carrier: Provider, day: date, listed: set[str], now: Callable[[], datetime]
 ) -> Iterator[str]:
     """Texts the carrier took on `day` and does not list. It may have sent one a day later: each is asked about."""
     for sid in _taken(database, carrier.name, day):

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.messages.models import Attempt
-from homevisits.messages.providers.base import Seen
+from homevisits.messages.providers.base import ProviderMessage
 
 SKEW = timedelta(seconds=5)
 """The carrier's clock may be so far behind ours."""
@@ -18,7 +18,7 @@ TRIAL_PREFIX = "Sent from your Twilio trial account - "
 """What Twilio puts before a trial account's words, in its lists too."""
 
 
-def same(session: Session, attempt: Attempt, seen: Sequence[Seen]) -> Seen | None:
+def same(session: Session, attempt: Attempt, seen: Sequence[ProviderMessage]) -> ProviderMessage | None:
     """The text among `seen` (all to the attempt's phone) that it sent: ours, the same words, not older, nobody else's.
 
     The oldest that can be: of two alike, each attempt finds one.
@@ -37,7 +37,7 @@ def same(session: Session, attempt: Attempt, seen: Sequence[Seen]) -> Seen | Non
     return min(free, key=lambda one: one[0])[1] if free else None
 
 
-def unsure(session: Session, carrier: str, seen: Seen) -> str | None:
+def unsure(session: Session, carrier: str, seen: ProviderMessage) -> str | None:
     """The token of an attempt nobody was sure of, or taken for lost, that sent this text; None: there is none."""
     if seen.created_at is None:
         return None

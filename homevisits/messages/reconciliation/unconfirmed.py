@@ -23,7 +23,13 @@ from homevisits.messages.dispatch import transitions
 from homevisits.messages.models import Attempt
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.providers import status as ranks
-from homevisits.messages.providers.base import Carrier, CarrierDown, CarrierRefused, CarrierUnclear, Seen
+from homevisits.messages.providers.base import (
+    MessageRejected,
+    OutcomeUnknown,
+    Provider,
+    ProviderMessage,
+    ProviderUnavailable,
+)
 from homevisits.messages.reconciliation import matching
 from homevisits.messages.reconciliation.daily import by_day
 
@@ -35,7 +41,7 @@ AGAIN_AT_FIRST, AGAIN_AT_MOST = timedelta(seconds=30), timedelta(minutes=15)
 POLL_EVERY = timedelta(minutes=5)
 PATIENCE = timedelta(days=3)
 """After so long nobody asks any more."""
-SILENT = (CarrierDown, CarrierUnclear, CarrierRefused)
+SILENT = (ProviderUnavailable, OutcomeUnknown, MessageRejected)
 """Ways in which a carrier does not answer a question."""
 
 T = TypeVar("T")
@@ -57,7 +63,7 @@ class Due:
     since: datetime
 
 
-def look(database: Database, carriers: Collection[Carrier], now: Callable[[], datetime]) -> int:
+def look(database: Database, carriers: Collection[Provider], now: Callable[[], datetime]) -> int:
     """Look for unclear attempts that are due for it (`look_at`); how many were found or given up.
 
     At the carrier with the same words, to the same phone, no older than the attempt and nobody else's: it was taken.
@@ -73,7 +79,7 @@ def look(database: Database, carriers: Collection[Carrier], now: Callable[[], da
         carrier = by_name.get(due.carrier)
         try:
             if due.carrier in silent:
-                raise CarrierDown("not_asked")
+                raise ProviderUnavailable("not_asked")
             asked = carrier is not None and carrier.can_find
             seen = _ask(partial(carrier.find, due.phone)) if carrier is not None and asked else []
         except SILENT as failure:
@@ -92,7 +98,7 @@ def _ask(question: Callable[[], T]) -> T:
         raise
     except Exception as bug:
         log.exception("the carrier failed in a way nobody foresaw")
-        raise CarrierUnclear("carrier_bug") from bug
+        raise OutcomeUnknown("carrier_bug") from bug
 
 
 def _due(database: Database, outcome: str, now: datetime, limit: int) -> list[Due]:
@@ -127,7 +133,7 @@ def _held(session: Session, due: Due) -> Attempt | None:
     return attempt
 
 
-def _looked(database: Database, due: Due, seen: Sequence[Seen], now: datetime, *, asked: bool) -> int:
+def _looked(database: Database, due: Due, seen: Sequence[ProviderMessage], now: datetime, *, asked: bool) -> int:
     with database.transaction() as session:
         attempt = _held(session, due)
         if attempt is None or attempt.outcome != "unclear":
@@ -159,7 +165,7 @@ def _later(database: Database, due: Due, why: str, now: datetime) -> None:
         alerts.raise_(session, "not_asked", due.carrier, now, why)
 
 
-def poll(database: Database, carriers: Collection[Carrier], now: Callable[[], datetime], limit: int = 500) -> int:
+def poll(database: Database, carriers: Collection[Provider], now: Callable[[], datetime], limit: int = 500) -> int:
     """Ask about texts the carrier took and has said nothing final of, for an hour or more; how many there was news of.
 
     Each is asked about every five minutes at first, and less often as it gets older, for three days.
@@ -183,7 +189,7 @@ def poll(database: Database, carriers: Collection[Carrier], now: Callable[[], da
     return news
 
 
-def _polled(database: Database, due: Due, seen: Seen | None, can_tell: bool, now: datetime) -> bool:
+def _polled(database: Database, due: Due, seen: ProviderMessage | None, can_tell: bool, now: datetime) -> bool:
     if seen is None:
         return _asked_later(database, due, "missing" if can_tell else None, now)
     with database.transaction() as session:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.db import is_sqlite
 from homevisits.messages.models import Sender
 from homevisits.messages.monitoring import alerts
-from homevisits.messages.providers.error_codes import ACCOUNT_WIDE, NEEDS_REGISTRATION, Kind
+from homevisits.messages.providers.error_codes import ACCOUNT_WIDE, NEEDS_REGISTRATION, ErrorClass
 from homevisits.messages.senders.rate_limit import Slowed, midnight, rate_at, slower
 
 PROBE_EVERY = timedelta(seconds=20)
@@ -48,18 +48,18 @@ def rate_of(sender: Sender, now: datetime) -> float:
 
 
 def heard(
-    session: Session, sender_id: int, kind: Kind | None, code: str, now: datetime, retry_after: float | None
+    session: Session, sender_id: int, kind: ErrorClass | None, code: str, now: datetime, retry_after: float | None
 ) -> None:
     """Note on a sender what became of one call. `kind` None: the text was taken."""
-    if kind is Kind.RETRY and code in TOO_FAST:
+    if kind is ErrorClass.RETRY and code in TOO_FAST:
         _slow(session, sender_id, now, retry_after)
-    elif kind in (Kind.RETRY, Kind.UNKNOWN):
+    elif kind in (ErrorClass.RETRY, ErrorClass.UNKNOWN):
         _failed(session, sender_id, code, now)
-    elif kind is Kind.ACCOUNT:
+    elif kind is ErrorClass.ACCOUNT:
         _ailing(session, sender_id, code, now)
-    elif kind is Kind.QUEUE_FULL:
+    elif kind is ErrorClass.QUEUE_FULL:
         _pause(session, sender_id, now + QUEUE_DRAINS, "queue_full")
-    elif kind is Kind.DAILY_CAP:
+    elif kind is ErrorClass.DAILY_CAP:
         _pause(session, sender_id, midnight(now), "daily_cap")
     else:  # the carrier answered as it should, whatever it thought of that text
         _well(session, sender_id)

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from homevisits.messages.models import Attempt, Sender
-from homevisits.messages.providers.error_codes import ACCOUNT_WIDE, Kind
+from homevisits.messages.providers.error_codes import ACCOUNT_WIDE, ErrorClass
 from homevisits.messages.senders import circuit_breaker
 from homevisits.messages.senders.circuit_breaker import PROBE_EVERY, locked, rate_of
 from homevisits.messages.senders.rate_limit import burst, midnight
@@ -113,7 +113,7 @@ def ready(sender: Sender) -> bool:
 def heard(
     session: Session,
     sender_id: int | None,
-    kind: Kind | None,
+    kind: ErrorClass | None,
     code: str,
     now: datetime,
     retry_after: float | None = None,
@@ -121,7 +121,7 @@ def heard(
     """What a call by this sender taught about it; `kind` None: the text was taken. After every attempt."""
     if sender_id is None:
         return
-    if kind is Kind.RETRY:
+    if kind is ErrorClass.RETRY:
         kept = _kept(session)
         with kept.lock:
             kept.tokens.pop(sender_id, None)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound, Problem, RulesBroken
 from homevisits.messages.models import LOST, OutboxText, Phone
-from homevisits.messages.providers.error_codes import Kind, kind_of
+from homevisits.messages.providers.error_codes import ErrorClass, error_class
 
 SHOWN = 50
 LONGEST_NOTE = 200
@@ -82,7 +82,7 @@ def _why_not_again(row: OutboxText, phone: str, now: datetime) -> str | None:
     if row.error == "repeated":  # it would be stopped for the same reason
         return "text_repeated"
     # Nobody knows whether it arrived: a second one may be one too many, and a call is not.
-    return "text_not_known" if kind_of(row.error or "") is Kind.UNKNOWN else None
+    return "text_not_known" if error_class(row.error or "") is ErrorClass.UNKNOWN else None
 
 
 def retry(session: Session, actor: Actor, outbox_id: int, now: datetime) -> bool:
