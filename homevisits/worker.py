@@ -23,7 +23,7 @@ from homevisits.messages import retention
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.dispatch.delivery import Check, SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
-from homevisits.messages.providers import base
+from homevisits.messages.providers import registry
 from homevisits.messages.providers.base import Provider
 from homevisits.messages.reconciliation import daily as days
 from homevisits.messages.reconciliation import unconfirmed
@@ -95,7 +95,7 @@ def start(wanted: Iterable[Tick]) -> BackgroundScheduler:
 
 def ticks(settings: Settings, database: Database, stop: threading.Event | None = None) -> tuple[Tick, ...]:
     """What the worker looks after. All but the heartbeat and the texts take their lease first."""
-    out = base.chosen(settings)
+    out = registry.configured_providers(settings)
     rules = rules_of(settings)
     policy = settings.policy
 

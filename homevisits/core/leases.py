@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from homevisits.core.db import Base, insert_new
 
 
-class TickLease(Base):
+class JobLease(Base):
     """Who is at a tick, until when, and when it last went well."""
 
     __tablename__ = "tick"
@@ -23,21 +23,21 @@ def take(session: Session, name: str, owner: str, for_: timedelta, now: datetime
 
     A lease that ends later than any given now was given before somebody's clock was put back: it does not count.
     """
-    insert_new(session, TickLease, [{"name": name}], "name")
+    insert_new(session, JobLease, [{"name": name}], "name")
     mine = (
-        update(TickLease)
+        update(JobLease)
         .where(
-            TickLease.name == name,
+            JobLease.name == name,
             or_(
-                TickLease.owner.is_(None),
-                TickLease.owner == owner,
-                TickLease.lease_until.is_(None),
-                TickLease.lease_until <= now,
-                TickLease.lease_until > now + 2 * for_,
+                JobLease.owner.is_(None),
+                JobLease.owner == owner,
+                JobLease.lease_until.is_(None),
+                JobLease.lease_until <= now,
+                JobLease.lease_until > now + 2 * for_,
             ),
         )
         .values(owner=owner, lease_until=now + for_)
-        .returning(TickLease.name)
+        .returning(JobLease.name)
         .execution_options(synchronize_session=False)
     )
     return session.scalar(mine) is not None
@@ -46,8 +46,8 @@ def take(session: Session, name: str, owner: str, for_: timedelta, now: datetime
 def done(session: Session, name: str, owner: str, now: datetime) -> None:
     """The tick went well: its lease ends. Nothing happens when another has it by now."""
     session.execute(
-        update(TickLease)
-        .where(TickLease.name == name, TickLease.owner == owner)
+        update(JobLease)
+        .where(JobLease.name == name, JobLease.owner == owner)
         .values(owner=None, lease_until=None, last_ok=now)
         .execution_options(synchronize_session=False)
     )
@@ -55,5 +55,5 @@ def done(session: Session, name: str, owner: str, now: datetime) -> None:
 
 def done_on(session: Session, name: str, day: date) -> bool:
     """Whether the tick went well on `day` (UTC) already, or on a later one."""
-    row = session.get(TickLease, name)
+    row = session.get(JobLease, name)
     return row is not None and row.last_ok is not None and row.last_ok.date() >= day

@@ -127,3 +127,8 @@ def _bring_back(session: Session, rows: Sequence[dict[str, Any]]) -> None:
                 **values, wanted=True, hold_reason=None
             )
         )
+
+
+def messages_about(session: Session, subject: str) -> Sequence[OutboxText]:
+    """The texts about `subject`, oldest first."""
+    return session.scalars(select(OutboxText).where(OutboxText.about == subject).order_by(OutboxText.id)).all()

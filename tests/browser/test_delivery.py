@@ -69,7 +69,7 @@ def fill(database: Database, town: Town) -> None:
         )  # fmt: skip
         session.add(QuietDay(school_id=None, day=date(2026, 10, 12), name="Indigenous Peoples’ Day", at=NOW))
         session.add(QuietDay(school_id=town.school_id, day=date(2026, 10, 2), name="Exams", at=NOW))
-        alerts.raise_(session, "code", "39999", NOW, "visit_reminder")
+        alerts.raise_alert(session, "code", "39999", NOW, "visit_reminder")
 
 
 def test_a_coordinator_sees_to_a_lost_text_in_a_few_taps(house: House, town: Town, visitor: Opened) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from homevisits.core.db import Database
-from homevisits.messages.providers import base
+from homevisits.messages.providers import registry
 from tests.contract import mountebank
 from tests.contract.mountebank import Answer, Mountebank, passing
 from tests.messages import fake_twilio
@@ -64,7 +64,7 @@ def test_a_fault_on_the_wire_ends_in_exactly_one_text(
 def through(mb: Mountebank, database: Database, behind: FakeTwilio) -> Line:
     """A line of ours whose carrier stands behind mountebank."""
     line = Line(database, behind)
-    line.carriers = base.chosen(made_settings(mb.url, database.url))
+    line.carriers = registry.configured_providers(made_settings(mb.url, database.url))
     return line
 
 

@@ -13,7 +13,7 @@ from homevisits.core import clock
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import CarrierEvent, OutboxText
-from homevisits.messages.providers import base
+from homevisits.messages.providers import registry
 from tests.faults import kannel, processes
 from tests.messages.conftest import made_settings, make_sender, planned, put, rules
 from tests.messages.fake_kannel import SECRET, with_kannel
@@ -44,7 +44,9 @@ def test_f10_five_hundred_texts_through_a_real_gateway_all_end_delivered(
         processes.serving(tmp_path, database_url, kannel_url=gateway.url, kannel_secret=SECRET, **settings) as port,
     ):
         ours = with_kannel(made_settings("http://127.0.0.1:9", database_url), gateway.url, second=False)
-        carrier = base.chosen(replace(ours, public_url=f"http://127.0.0.1:{port}", carrier_timeout_seconds=10))
+        carrier = registry.configured_providers(
+            replace(ours, public_url=f"http://127.0.0.1:{port}", carrier_timeout_seconds=10)
+        )
         while delivery.tick(database, carrier, rules(threads=4), clock.now):
             pass
         until = time.monotonic() + 60

@@ -19,7 +19,7 @@ from homevisits.core.db import Database
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import Attempt, OutboxText
-from homevisits.messages.providers.base import chosen
+from homevisits.messages.providers.registry import configured_providers
 from homevisits.messages.reconciliation import unconfirmed
 from tests.faults.zygote import ROOT, Zygote, real_now, reminders, zygote
 from tests.messages.conftest import NOW, made_settings, make_sender, planned, rules
@@ -98,7 +98,7 @@ def test_f1_workers_killed_at_any_instant_double_nothing_and_lose_nothing(
 
 def settle_all(database: Database, twilio: str) -> None:
     """What the next worker does in the quarter of an hour after the last one was killed."""
-    carriers = chosen(made_settings(twilio, database.url))
+    carriers = configured_providers(made_settings(twilio, database.url))
     for minutes in (0, 2, 3, 5, 8, 14, 20, 26):
         moment = real_now() + timedelta(minutes=minutes)
         with database.transaction() as session:

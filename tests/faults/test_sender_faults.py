@@ -14,7 +14,7 @@ from homevisits.core import clock
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import Attempt, Sender
-from homevisits.messages.providers import base
+from homevisits.messages.providers import registry
 from tests.faults import processes
 from tests.messages import fake_kannel, fake_twilio
 from tests.messages.conftest import NOW, at, made_settings, make_sender, planned, put, rows, rules
@@ -106,7 +106,7 @@ def test_f24_the_second_carrier_carries_and_what_nobody_knows_of_is_never_sent_b
     with fake_kannel.running() as kannel:
         with fake_twilio.running(auth_token="token") as twilio:
             settings = fake_kannel.with_kannel(made_settings(twilio.url, database.url), kannel.url)
-            both = base.chosen(settings)
+            both = registry.configured_providers(settings)
             put(database, *many(40))
             with database.transaction() as session:
                 make_sender(session, "kannel", settings.kannel_from)
@@ -115,7 +115,7 @@ def test_f24_the_second_carrier_carries_and_what_nobody_knows_of_is_never_sent_b
             taken_by_the_first = {form["To"] for form in twilio.sent}
         unknown = {row.phone for row in rows(database) if row.state == "unknown"}
         assert len(unknown) == 3
-        both = base.chosen(settings)  # no line is left open to the first carrier, which is away now
+        both = registry.configured_providers(settings)  # no line is left open to the first carrier, which is away now
         for second in range(120):
             delivery.tick(database, both, rules(), at(NOW + timedelta(seconds=second)))
         carried = Counter(text["X-Kannel-To"] for text in kannel.sent)
@@ -166,7 +166,7 @@ def test_f6_a_sender_that_is_too_fast_soon_uses_what_it_is_allowed(database: Dat
     settings = made_settings(f"http://127.0.0.1:{limited}", database.url)
     with processes.running([nginx, "-p", str(tmp_path), "-c", "nginx.conf"], tmp_path / "nginx.log"):
         processes.wait_for(lambda: processes.listens(limited), 10)
-        twilio, begun = base.chosen(settings), time.monotonic()
+        twilio, begun = registry.configured_providers(settings), time.monotonic()
         used = 0.0
         # Three seconds at the full rate are proof. A machine that is busy with other things gets longer for them.
         while used < 0.95 and time.monotonic() - begun < 60:

@@ -21,7 +21,7 @@ from homevisits.messages import outbox
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import InboundText as Row
 from homevisits.messages.models import OutboxText, TextAlert
-from homevisits.messages.providers.base import Console
+from homevisits.messages.providers.console import Console
 from homevisits.people.models import Caregiver, Family, School, Student
 from homevisits.visits import actions as visits
 from homevisits.visits.actions import Wanted

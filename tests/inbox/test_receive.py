@@ -19,7 +19,7 @@ from homevisits.messages.dispatch.delivery import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import InboundText as Row
 from homevisits.messages.models import OutboxText
-from homevisits.messages.providers.base import Console
+from homevisits.messages.providers.console import Console
 from homevisits.messages.recipients import opt_outs
 from homevisits.people.models import Caregiver, Family
 from homevisits.visits import actions as visits

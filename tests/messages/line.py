@@ -12,7 +12,7 @@ from homevisits.core import clock
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import Attempt, CarrierEvent, OutboxText, TextAlert
-from homevisits.messages.providers import base
+from homevisits.messages.providers import registry
 from homevisits.messages.reconciliation import unconfirmed
 from homevisits.messages.templates.rendering import PlannedText
 from tests.messages.conftest import NOW, made_settings, planned, put, rows, rules, states
@@ -25,7 +25,7 @@ class Line:
     def __init__(self, database: Database, twilio: FakeTwilio) -> None:
         self.database, self.twilio, self.moment = database, twilio, NOW
         settings = made_settings(twilio.url, database.url)
-        self.carriers = base.chosen(settings)
+        self.carriers = registry.configured_providers(settings)
         self.web = create_app(settings, database).test_client()
         twilio.callbacks.post = self._post
         twilio.clock = self.now

@@ -6,14 +6,14 @@ from typing import Any, cast
 
 import pytest
 
-from homevisits.messages.providers.base import chosen
+from homevisits.messages.providers.registry import configured_providers
 
 
 @pytest.mark.parametrize(("mode", "told"), [("production", False), ("development", True), ("demo", True)])
 def test_the_log_holds_numbers_and_words_of_made_up_families_only(
     mode: str, told: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    carrier = chosen(cast(Any, SimpleNamespace(carrier="console", second_carrier="", mode=mode)))[0]
+    carrier = configured_providers(cast(Any, SimpleNamespace(carrier="console", second_carrier="", mode=mode)))[0]
     with caplog.at_level(logging.INFO):
         assert carrier.send("+13035550142", "Tue 6 Oct, 4:30 pm", "t1").sid == "console-t1"
     assert ("+13035550142" in caplog.text) is told

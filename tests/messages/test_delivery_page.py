@@ -312,7 +312,7 @@ def test_too_long_a_note_is_refused(quick: Desk) -> None:
 
 def test_an_alert_is_shown_to_the_lead_until_seen(quick: Desk) -> None:
     with quick.database.transaction() as session:
-        alerts.raise_(session, "code", "twilio:39999", NOW)
+        alerts.raise_alert(session, "code", "twilio:39999", NOW)
         number = session.scalars(select(TextAlert.id)).one()
     assert "39999" not in page(quick.coordinator)
     assert "39999" in page(quick.lead)

@@ -15,7 +15,7 @@ from homevisits.inbox.webhooks.kannel_web import number, words
 from homevisits.messages.callbacks.kannel_web import meaning
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import CarrierEvent, InboundText
-from homevisits.messages.providers import base, callback_token
+from homevisits.messages.providers import base, callback_token, registry
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.providers.error_codes import ErrorClass, error_class, known
 from homevisits.messages.providers.kannel import Kannel
@@ -53,9 +53,11 @@ def client(sqlite_database: Database) -> FlaskClient:
 
 def test_the_settings_name_a_first_and_a_second_carrier() -> None:
     settings = made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
-    both = base.chosen(with_kannel(settings, "http://127.0.0.1:9/"))
+    both = registry.configured_providers(with_kannel(settings, "http://127.0.0.1:9/"))
     assert [one.name for one in both] == ["twilio", "kannel"]
-    assert [one.name for one in base.chosen(with_kannel(settings, "http://127.0.0.1:9/", second=False))] == ["kannel"]
+    assert [
+        one.name for one in registry.configured_providers(with_kannel(settings, "http://127.0.0.1:9/", second=False))
+    ] == ["kannel"]
 
 
 @pytest.mark.parametrize("first", ["console", "kannel"])
@@ -78,7 +80,7 @@ def test_a_trial_lets_no_text_to_a_family_out_by_either_carrier(
     put(database, planned())
     with database.transaction() as session:
         make_sender(session, "kannel", settings.kannel_from)
-    delivery.tick(database, base.chosen(settings)[1:], rules_of(settings), at())
+    delivery.tick(database, registry.configured_providers(settings)[1:], rules_of(settings), at())
     assert len(gateway.sent) == (texting == "live")
     assert rows(database)[0].error == ("trial" if texting == "trial" else None)
 

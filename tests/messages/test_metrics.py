@@ -121,7 +121,7 @@ def test_what_waits_for_people_and_what_stands_still_is_seen(database: Database)
             leases.take(session, name, "me", timedelta(seconds=1), NOW)
             leases.done(session, name, "me", NOW - timedelta(seconds=seconds))
         for _ in range(3):
-            alerts.raise_(session, "webhook", "status", NOW, "KeyError")
+            alerts.raise_alert(session, "webhook", "status", NOW, "KeyError")
         session.add(Sender(carrier="twilio", address="+15555550199", breaker="open", registration="registered"))
     found = scrape(database, hours=2)
     assert found[key("phones_stopped")] == 1

@@ -11,7 +11,7 @@ import pytest
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.providers import base, error_codes
+from homevisits.messages.providers import base, error_codes, registry
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.providers.error_codes import ErrorClass
 from homevisits.messages.providers.twilio import Twilio
@@ -25,7 +25,7 @@ def settings(twilio: FakeTwilio) -> Settings:
 
 
 def test_a_text_is_handed_over_with_its_callback(twilio: FakeTwilio, settings: Settings) -> None:
-    (carrier,) = base.chosen(settings)
+    (carrier,) = registry.configured_providers(settings)
     assert carrier.name == "twilio"
     receipt = carrier.send(PHONE, "¡Hola!", "a" * 32, sender="+15555550199", valid_for=3600)
     assert receipt == base.Accepted(twilio.sent[0]["Sid"], "queued", segments=1)

@@ -18,7 +18,8 @@ from homevisits.messages.dispatch import delivery
 from homevisits.messages.dispatch.delivery import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import OutboxText
-from homevisits.messages.providers.base import Accepted, Console
+from homevisits.messages.providers.base import Accepted
+from homevisits.messages.providers.console import Console
 from homevisits.policies.rules import Policy
 from homevisits.visits.send_checks import text_wanted as visit_wanted
 

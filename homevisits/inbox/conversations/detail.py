@@ -8,6 +8,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission, Role
+from homevisits.inbox.conversations import access
 from homevisits.inbox.conversations import listing as lists
 from homevisits.inbox.conversations.participants import Participants, find
 from homevisits.messages.models import WAITING, InboundText, OutboxText
@@ -158,7 +159,7 @@ def colleagues(session: Session, who: Participants, now: datetime) -> tuple[Coll
         select(Account.id)
         .join(VisitMember, VisitMember.educator_id == Account.educator_id)
         .join(Visit, Visit.id == VisitMember.visit_id)
-        .where(Visit.family_id.in_(who.family_ids), lists.in_pair(), lists.near(now))
+        .where(Visit.family_id.in_(who.family_ids), access.in_pair(), access.near(now))
     )
     found = select(Account.id, Account.name).where(
         Account.active, or_(Account.id.in_(coordinates), Account.id.in_(pair))

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound
+from homevisits.inbox.conversations import access
 from homevisits.inbox.conversations import listing as lists
 from homevisits.inbox.conversations.compose import Kept, children
 from homevisits.inbox.models import Thread
@@ -59,9 +60,9 @@ class Participants:
 
 def find(session: Session, actor: Actor, thread_id: int, now: datetime) -> Participants:
     """Who the conversation is with. Raises `NotFound` for whoever may not read it."""
-    office = lists.of_office(actor)
+    office = access.of_office(actor)
     found = session.execute(
-        select(Thread, office.label("office")).where(Thread.id == thread_id, or_(office, lists.of_pair(actor, now)))
+        select(Thread, office.label("office")).where(Thread.id == thread_id, or_(office, access.of_pair(actor, now)))
     ).first()
     if found is None:
         raise NotFound
@@ -112,7 +113,7 @@ class _FamilyOf:
 
 def _families(session: Session, actor: Actor, phone: str, share: dict[str, lists.Share]) -> list[_FamilyOf]:
     """The families of a phone that the reader has to do with, at the schools the reader has to do with."""
-    held = actor.schools(Permission.ASK) if lists.is_office(actor) else frozenset[int]()
+    held = actor.schools(Permission.ASK) if access.is_office(actor) else frozenset[int]()
     mine = share.get(phone)
     here: ColumnElement[bool] = true()
     if held is not None:

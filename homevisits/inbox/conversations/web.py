@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 
 from homevisits.core.access import Permission
 from homevisits.core.problems import NotFound, Problem, RulesBroken
-from homevisits.inbox.conversations import actions, decisions
+from homevisits.inbox.conversations import access, actions, decisions
 from homevisits.inbox.conversations import detail as talks
 from homevisits.inbox.conversations import labels as words
 from homevisits.inbox.conversations import listing as lists
@@ -74,7 +74,7 @@ def overview() -> str:
         q=typed,
         count=waiting(),
         me_id=actor().account_id,
-        office=lists.is_office(actor()),
+        office=access.is_office(actor()),
         school_zone=settings().timezone,
     )
 

@@ -7,13 +7,13 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound
-from homevisits.inbox.conversations import listing as lists
+from homevisits.inbox.conversations import access
 from homevisits.messages.models import InboundText
 
 
 def read_by(session: Session, actor: Actor, inbound_id: int, now: datetime) -> None:
     """A person has read a reply and done what it asked for. Raises `NotFound` for a phone the actor does not see."""
-    seen = select(InboundText).where(InboundText.id == inbound_id, lists.seen_by_office(actor, InboundText.phone))
+    seen = select(InboundText).where(InboundText.id == inbound_id, access.seen_by_office(actor, InboundText.phone))
     row = session.scalar(seen)
     if row is None:
         raise NotFound

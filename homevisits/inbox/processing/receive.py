@@ -130,7 +130,7 @@ def failed(session: Session, inbound_id: int, now: datetime) -> None:
     if row is None or row.taken_at is not None:
         return
     row.tries += 1
-    alerts.raise_(session, "webhook", "inbound", now, detail=f"inbound:{inbound_id}")
+    alerts.raise_alert(session, "webhook", "inbound", now, detail=f"inbound:{inbound_id}")
     if row.tries >= MOST_TRIES:
         row.taken_at, row.intent, row.needs_person = now, Meaning.UNCLEAR.value, True
         state.heard(session, row.phone, row.received_at, True)

@@ -71,7 +71,7 @@ def _too_much(heard: IncomingContext) -> None:
     """Silence from here on, and somebody looks at it: the first time in a conversation tells whoever runs this."""
     heard.row.needs_person = True
     thread = heard.session.scalar(select(Thread.id).where(Thread.phone == heard.row.phone))
-    alerts.raise_(heard.session, "loop", f"thread:{thread}", heard.now)
+    alerts.raise_alert(heard.session, "loop", f"thread:{thread}", heard.now)
 
 
 def _same_again(heard: IncomingContext, said: OutboxText, earlier: Sequence[OutboxText]) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, literal, o
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from homevisits.core.access import Actor, Permission
+from homevisits.inbox.conversations import access
 from homevisits.inbox.conversations import listing as lists
 from homevisits.inbox.models import Thread
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
@@ -127,7 +128,7 @@ def to_read(session: Session, actor: Actor) -> list[ToRead]:
     """Replies that wait for a person, oldest first."""
     rows = session.scalars(
         select(InboundText)
-        .where(InboundText.needs_person, lists.seen_by_office(actor, InboundText.phone))
+        .where(InboundText.needs_person, access.seen_by_office(actor, InboundText.phone))
         .order_by(InboundText.id)
         .limit(MOST)
     ).all()

@@ -62,6 +62,6 @@ def _tell(name: str, kind: str) -> None:
     try:
         with transaction() as session:
             # The kind of failure only: a message may quote a number or a text.
-            alerts.raise_(session, "webhook", name, now(), kind)
+            alerts.raise_alert(session, "webhook", name, now(), kind)
     except Exception:  # the database is what failed: the log has it, and /readyz says so too
         log.exception("webhook %s: its alert could not be kept either", name)

@@ -66,7 +66,7 @@ def stumble(session: Session, row_id: int, now: datetime) -> Step:
     """Let a text that could not be judged wait, and tell a person."""
     row = session.get_one(OutboxText, row_id)
     _change(session, row, state="held", hold_reason="fault", next_at=now + AFTER_A_FAULT)
-    alerts.raise_(session, "fault", f"{row.template}:{row.about}", now)
+    alerts.raise_alert(session, "fault", f"{row.template}:{row.about}", now)
     return Step(more=True)
 
 
@@ -178,7 +178,7 @@ def _put_aside(session: Session, row: OutboxText, found: Hold, now: datetime) ->
         return
     _change(session, row, state=found.state, hold_reason=None, error=found.reason)
     if found == Hold("dead", "repeated"):
-        alerts.raise_(session, "repeated", f"{row.template}:{row.about}", now)
+        alerts.raise_alert(session, "repeated", f"{row.template}:{row.about}", now)
 
 
 def _begin(session: Session, taken: Sequence[tuple[OutboxText, Send, Sender]], now: datetime) -> list[Claimed]:

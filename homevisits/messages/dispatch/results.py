@@ -8,7 +8,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from homevisits.core.bulk import Batch
-from homevisits.messages.dispatch import transitions
+from homevisits.messages.dispatch import retry_policy, transitions
 from homevisits.messages.dispatch.claim import LEASE, Claimed
 from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.models import Attempt
@@ -79,7 +79,7 @@ def note_taken(session: Session, done: Sequence[tuple[Claimed, Result]], now: da
                 "arrived": arrived,
             }
         )  # fmt: skip
-    taken = _TAKEN.run(session, rows, now=now, look_at=now + transitions.POLL_AFTER)
+    taken = _TAKEN.run(session, rows, now=now, look_at=now + retry_policy.POLL_INTERVAL)
     if taken != len(rows) or _LEFT.run(session, rows, now=now) != len(rows):
         raise NotSoPlain
     for sender_id in {claimed.sender_id for claimed, _result in done}:

@@ -5,29 +5,27 @@ carrier's list. Each may come first, late or twice; the attempt is locked first,
 that is no news changes nothing. Where two words contradict each other, the first counts and a person is told.
 """
 
-import secrets
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from homevisits.messages import message_types
+from homevisits.messages.dispatch.retry_policy import (
+    LOOKUP_DELAYS,
+    MAX_ATTEMPTS,
+    POLL_INTERVAL,
+    RESEND_AFTER,
+    SENDER_ERRORS,
+    UNCOUNTED_ERRORS,
+    backoff_seconds,
+)
 from homevisits.messages.models import Attempt, OutboxText, Phone, Sender
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.providers import status as ranks
 from homevisits.messages.providers.error_codes import ErrorClass, error_class, known
 from homevisits.messages.recipients import opt_outs
 
-MOST_TRIES = 6
-LONGEST_WAIT = 900.0
-LOOKS = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
-"""When to look for an unclear attempt at the carrier, after it began to be unclear."""
-POLL_AFTER = timedelta(hours=1)
-ONCE_MORE_AFTER = timedelta(minutes=30)
-NOT_COUNTED = frozenset({ErrorClass.RETRY, ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL, ErrorClass.DAILY_CAP})
-"""Nothing is wrong with the text: these cost it no try."""
-SENDERS_OWN = frozenset({ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL, ErrorClass.DAILY_CAP})
-"""The sender rests; another may take the text at once."""
 NOT_BEGUN = "not_begun"
 """The code of an attempt that a worker gave up before it called anybody."""
 LANDLINES = frozenset({"21614", "30006"})
@@ -40,7 +38,7 @@ def accepted(session: Session, attempt: Attempt, sid: str, status: str, now: dat
     """The carrier has the text under `sid`: it left, whatever was thought before."""
     session.refresh(attempt, with_for_update=True)
     if attempt.sid not in (None, sid):
-        alerts.raise_(session, "contradiction", attempt.token, now, f"two numbers: {attempt.sid}, {sid}")
+        alerts.raise_alert(session, "contradiction", attempt.token, now, f"two numbers: {attempt.sid}, {sid}")
         return
     known_already = attempt.outcome == "accepted"
     row = _row_of(session, attempt)
@@ -50,7 +48,7 @@ def accepted(session: Session, attempt: Attempt, sid: str, status: str, now: dat
     _seen(attempt, status if not ranks.is_final(status) or status in ranks.ARRIVED else "accepted", now)
     if row.token != attempt.token:
         if not known_already:  # taken for lost and tried again since: it went out twice
-            alerts.raise_(session, "contradiction", attempt.token, now, "left twice")
+            alerts.raise_alert(session, "contradiction", attempt.token, now, "left twice")
         session.flush()
         return
     row.sid, row.carrier, row.carrier_status = sid, attempt.carrier, attempt.status
@@ -67,7 +65,7 @@ def final(session: Session, attempt: Attempt, status: str, code: str, now: datet
     session.refresh(attempt, with_for_update=True)
     row = _row_of(session, attempt)
     if ranks.contradicts(attempt.status, status):
-        alerts.raise_(session, "contradiction", attempt.token, now, f"{attempt.status}, then {status}")
+        alerts.raise_alert(session, "contradiction", attempt.token, now, f"{attempt.status}, then {status}")
         return
     first = not ranks.is_final(attempt.status)
     _seen(attempt, status, now)
@@ -115,7 +113,7 @@ def not_found(session: Session, attempt: Attempt, now: datetime, *, asked: bool 
 def unclear(session: Session, attempt: Attempt, code: str, now: datetime) -> None:
     """Nobody knows whether the text left: it is looked for, and never sent again before somebody knows."""
     attempt.outcome, attempt.code, attempt.lease_until = "unclear", code, None
-    attempt.look_at = now + LOOKS[0]
+    attempt.look_at = now + LOOKUP_DELAYS[0]
     row = _row_of(session, attempt)
     if row.state == "sending" and row.token == attempt.token:
         row.state, row.error, row.lease_until = "unknown", code, None
@@ -127,14 +125,14 @@ def down(session: Session, attempt: Attempt, code: str, now: datetime, retry_aft
     row = _row_of(session, attempt)
     attempt.outcome, attempt.code = "down", code
     kind = error_class(code)
-    if kind in NOT_COUNTED or code == NOT_BEGUN:
+    if kind in UNCOUNTED_ERRORS or code == NOT_BEGUN:
         row.attempts = max(0, row.attempts - 1)
     if code == NOT_BEGUN:
         wait = 0.0
-    elif kind in SENDERS_OWN:
+    elif kind in SENDER_ERRORS:
         wait = 1.0
     else:
-        wait = retry_after if retry_after is not None else _jitter(attempt.n)
+        wait = retry_after if retry_after is not None else backoff_seconds(attempt.n)
     _again(row, code, now + timedelta(seconds=wait), now)
     session.flush()
 
@@ -144,7 +142,7 @@ def refused(session: Session, attempt: Attempt, code: str, now: datetime) -> Non
     row = _row_of(session, attempt)
     attempt.outcome, attempt.code = "refused", code
     kind = error_class(code)
-    if kind in NOT_COUNTED:
+    if kind in UNCOUNTED_ERRORS:
         down(session, attempt, code, now)
         return
     row.lease_until, row.final_at, row.error = None, now, code
@@ -156,10 +154,10 @@ def refused(session: Session, attempt: Attempt, code: str, now: datetime) -> Non
 def _not_delivered(session: Session, row: OutboxText, code: str, now: datetime) -> None:
     kind = error_class(code)
     row.lease_until, row.error = None, code
-    again = now + ONCE_MORE_AFTER
+    again = now + RESEND_AFTER
     tried = select(func.count()).where(Attempt.outbox_id == row.id, Attempt.outcome == "accepted")
     if (
-        kind in {ErrorClass.TRANSIENT, *SENDERS_OWN}
+        kind in {ErrorClass.TRANSIENT, *SENDER_ERRORS}
         and row.wanted
         and again < row.expires_at
         and (session.scalar(tried) or 0) <= 1
@@ -179,11 +177,11 @@ def _consequences(session: Session, row: OutboxText, kind: ErrorClass, code: str
         if phone is not None and phone.state == "ok":
             phone.state, phone.code, phone.since = "landline" if code in LANDLINES else "bad", code, now
     elif kind is ErrorClass.CONTENT:
-        alerts.raise_(session, "content", row.template, now, code)
+        alerts.raise_alert(session, "content", row.template, now, code)
         session.flush()
         _pause_if_spam(session, row, code, now)
     elif not known(code) and not ranks.is_final(code):
-        alerts.raise_(session, "code", code, now, row.template)
+        alerts.raise_alert(session, "code", code, now, row.template)
 
 
 def _pause_if_spam(session: Session, row: OutboxText, code: str, now: datetime) -> None:
@@ -200,7 +198,7 @@ def _pause_if_spam(session: Session, row: OutboxText, code: str, now: datetime) 
     )
     texts, spam = session.execute(sent).one()
     if spam >= SPAM_LEAST and spam >= SPAM_SHARE * texts:
-        alerts.raise_(session, "template_paused", row.template, now, f"{spam} of {texts}")
+        alerts.raise_alert(session, "template_paused", row.template, now, f"{spam} of {texts}")
 
 
 def _again(row: OutboxText, code: str, at: datetime, now: datetime) -> None:
@@ -208,22 +206,17 @@ def _again(row: OutboxText, code: str, at: datetime, now: datetime) -> None:
     row.lease_until, row.error = None, code
     if not row.wanted:
         row.state, row.error = "cancelled", "withdrawn"
-    elif row.attempts >= MOST_TRIES or now >= row.expires_at:
+    elif row.attempts >= MAX_ATTEMPTS or now >= row.expires_at:
         row.state = "dead"
     else:
         row.state, row.next_at = "queued", at
-
-
-def _jitter(tries: int) -> float:
-    """Seconds to wait: anything up to a bound that doubles. Workers that failed together do not come back together."""
-    return secrets.randbelow(int(min(LONGEST_WAIT, 2.0 * 2.0 ** min(tries, 12)) * 1000) + 1) / 1000
 
 
 def _seen(attempt: Attempt, status: str, now: datetime) -> None:
     """Keep the carrier's word if it is further along; ask again in an hour unless it is the last."""
     if attempt.status is None or ranks.upward(attempt.status, status):
         attempt.status, attempt.status_at = status, now
-    attempt.look_at = None if ranks.is_final(attempt.status) else attempt.look_at or now + POLL_AFTER
+    attempt.look_at = None if ranks.is_final(attempt.status) else attempt.look_at or now + POLL_INTERVAL
 
 
 def _row_of(session: Session, attempt: Attempt) -> OutboxText:

@@ -12,7 +12,7 @@ from homevisits.core.problems import NotFound
 from homevisits.messages.models import TextAlert
 
 
-def raise_(session: Session, kind: str, key: str, now: datetime, detail: str = "") -> bool:
+def raise_alert(session: Session, kind: str, key: str, now: datetime, detail: str = "") -> bool:
     """Note that something happened (again). True the first time, and the first time after a person cleared it."""
     values = {"kind": kind, "key": key, "first_at": now, "last_at": now, "times": 1, "detail": detail}
     if insert_new(session, TextAlert, [values], "kind", "key"):

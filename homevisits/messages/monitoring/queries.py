@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from homevisits.core.db import is_sqlite
-from homevisits.core.leases import TickLease
+from homevisits.core.leases import JobLease
 from homevisits.messages.models import Attempt, CarrierEvent, InboundText, OutboxText, Sender, TextAlert, TextingEntry
 from homevisits.messages.providers.error_codes import known
 from homevisits.messages.providers.status import ARRIVED, FINAL_WORDS
@@ -200,5 +200,5 @@ def senders(session: Session) -> Sequence[Sender]:
 
 def ticks(session: Session, now: datetime) -> dict[str, float]:
     """Seconds since each tick of the worker last went well, of those that ever did."""
-    rows = session.scalars(select(TickLease).where(TickLease.last_ok.is_not(None)))
+    rows = session.scalars(select(JobLease).where(JobLease.last_ok.is_not(None)))
     return {row.name: age(row.last_ok, now) for row in rows}

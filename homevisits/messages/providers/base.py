@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from homevisits.core.settings import Settings
 from homevisits.messages.providers.error_codes import ErrorClass, error_class
 
 log = logging.getLogger("homevisits.texts")
@@ -117,41 +116,3 @@ class WithoutLookup:
         """Nothing is listed."""
         del day
         return iter(())
-
-
-class Console(WithoutLookup):
-    """Writes to the log that a text would leave; nothing leaves. For the demo and for a trial.
-
-    With real families (``private``) the log holds neither the number nor the words: the delivery page has both.
-    """
-
-    name = "console"
-
-    def __init__(self, *, private: bool = False) -> None:
-        self.private = private
-
-    def send(self, to: str, body: str, token: str, *, sender: str = "console", valid_for: int = 36_000) -> Accepted:
-        """Take any text."""
-        del sender, valid_for
-        if self.private:
-            log.info("text to a number ending in %s, %d characters", to[-2:], len(body))
-        else:
-            log.info("text to %s: %s", to, body)
-        return Accepted(sid=f"console-{token}", status="delivered")
-
-
-def chosen(settings: Settings) -> tuple[Provider, ...]:
-    """The carriers the settings name: the first, and the second that stands in for it."""
-    return tuple(_made(name, settings) for name in (settings.carrier, settings.second_carrier) if name)
-
-
-def _made(name: str, settings: Settings) -> Provider:
-    if name == "twilio":
-        from homevisits.messages.providers.twilio import Twilio  # heavy: a second to import, of no use to the console
-
-        return Twilio(settings)
-    if name == "kannel":
-        from homevisits.messages.providers.kannel import Kannel  # as heavy: it brings the HTTP library
-
-        return Kannel(settings)
-    return Console(private=settings.mode == "production")

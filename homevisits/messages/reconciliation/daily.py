@@ -67,7 +67,7 @@ def _compare(session: Session, carrier: str, seen: ProviderMessage, day: date, n
     token = token or matching.unsure(session, carrier, seen)
     attempt = delivery_status.locked(session, token) if token is not None else None
     if attempt is None:
-        alerts.raise_(session, "foreign", f"{carrier} {day}", now, seen.sid)
+        alerts.raise_alert(session, "foreign", f"{carrier} {day}", now, seen.sid)
         return "foreign"
     known = attempt.sid is not None
     news = delivery_status.heard(session, attempt, seen.sid, seen.status, seen.code, now)
@@ -86,7 +86,7 @@ def _not_listed(
             if seen is not None:
                 yield _compare(session, carrier.name, seen, day, now())
             else:
-                alerts.raise_(session, "missing", f"{carrier.name} {day}", now(), sid)
+                alerts.raise_alert(session, "missing", f"{carrier.name} {day}", now(), sid)
                 yield "missing"
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.db import Database
 from homevisits.messages.callbacks import delivery_status
-from homevisits.messages.dispatch import transitions
+from homevisits.messages.dispatch import retry_policy, transitions
 from homevisits.messages.models import Attempt
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.providers import status as ranks
@@ -35,7 +35,7 @@ from homevisits.messages.reconciliation.daily import by_day
 
 __all__ = ["by_day", "look", "poll"]
 
-LOOKS = transitions.LOOKS
+LOOKS = retry_policy.LOOKUP_DELAYS
 AT_A_TIME = 100
 AGAIN_AT_FIRST, AGAIN_AT_MOST = timedelta(seconds=30), timedelta(minutes=15)
 POLL_EVERY = timedelta(minutes=5)
@@ -162,7 +162,7 @@ def _later(database: Database, due: Due, why: str, now: datetime) -> None:
             attempt.look_at = now + min(max(been / 2, AGAIN_AT_FIRST), AGAIN_AT_MOST)
             return
         attempt.look_at = None
-        alerts.raise_(session, "not_asked", due.carrier, now, why)
+        alerts.raise_alert(session, "not_asked", due.carrier, now, why)
 
 
 def poll(database: Database, carriers: Collection[Provider], now: Callable[[], datetime], limit: int = 500) -> int:
@@ -214,7 +214,7 @@ def _asked_later(database: Database, due: Due, alert: str | None, now: datetime)
             attempt.look_at = _next_poll(session, due, now)
             if alert is not None:
                 attempt.look_at = None
-                alerts.raise_(session, alert, due.carrier, now, due.sid or "")
+                alerts.raise_alert(session, alert, due.carrier, now, due.sid or "")
     return False
 
 
@@ -223,5 +223,5 @@ def _next_poll(session: Session, due: Due, now: datetime) -> datetime | None:
     been = now - due.since
     if been < PATIENCE:
         return now + max(POLL_EVERY, been / 12)
-    alerts.raise_(session, "no_last_word", due.carrier, now, due.sid or "")
+    alerts.raise_alert(session, "no_last_word", due.carrier, now, due.sid or "")
     return None

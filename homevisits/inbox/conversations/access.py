@@ -1,0 +1,75 @@
+"""Which conversations an account may read: SQL conditions for coordinators and for visiting pairs."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Exists, and_, exists, false, func, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute
+
+from homevisits.core.access import Actor, Permission
+from homevisits.inbox.models import Thread
+from homevisits.messages.models import InboundText, OutboxText
+from homevisits.people.models import Caregiver, Student
+from homevisits.visits.models import LIVE, Visit, VisitMember
+
+AFTERWARDS = timedelta(days=14)
+"""So long the pair of a visit that ended reads what the family writes."""
+
+
+def is_office(actor: Actor) -> bool:
+    """Whether the person coordinates a school: they may call, so they see numbers."""
+    return actor.may(Permission.ASK)
+
+
+def of_office(actor: Actor) -> ColumnElement[bool]:
+    """The conversations of a coordinator's schools, and of numbers nobody knows."""
+    return seen_by_office(actor, Thread.phone)
+
+
+def seen_by_office(actor: Actor, phone: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Whether `phone` is of a family of a coordinator's schools, or of nobody we know.
+
+    A number that no family has any more is still of the schools that texted it: what was said there is not for others.
+    """
+    if not is_office(actor):
+        return false()
+    held = actor.schools(Permission.ASK)
+    if held is None:
+        return true()
+    mine = select(Caregiver.id).join(Student, Student.family_id == Caregiver.family_id)
+    mine = mine.where(Caregiver.phone == phone, Student.school_id.in_(held))
+    texted = exists().where(OutboxText.phone == phone, OutboxText.school_id.is_not(None))
+    nobody = and_(
+        ~exists().where(Caregiver.phone == phone),
+        or_(~texted, exists().where(OutboxText.phone == phone, OutboxText.school_id.in_(held))),
+    )
+    return or_(mine.exists(), nobody)
+
+
+def of_pair(actor: Actor, now: datetime) -> ColumnElement[bool]:
+    """The conversations with families of an educator's own visits in which something was said since the booking."""
+    if actor.educator_id is None or not actor.may(Permission.CONVERSE):
+        return false()
+    found = select(Visit.id).join(VisitMember, VisitMember.visit_id == Visit.id)
+    found = found.join(Caregiver, Caregiver.family_id == Visit.family_id)
+    return found.where(Caregiver.phone == Thread.phone, *_own(actor.educator_id, now), _written_since()).exists()
+
+
+def near(now: datetime) -> ColumnElement[bool]:
+    """A visit that is ahead, or ended not long ago."""
+    since = now - AFTERWARDS
+    live = and_(Visit.state.in_(LIVE), Visit.ends_at >= since)
+    return or_(live, and_(Visit.state.not_in(LIVE), func.coalesce(Visit.closed_at, Visit.ends_at) >= since))
+
+
+def in_pair() -> ColumnElement[bool]:
+    """Whoever comes along; who was asked and has not answered, or cannot come, reads nothing of the family."""
+    return and_(VisitMember.state == "coming", VisitMember.educator_id.in_((Visit.lead_id, Visit.partner_id)))
+
+
+def _own(educator_id: int, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    speak = and_(Caregiver.restricted.is_(False), Caregiver.left_on.is_(None))
+    return VisitMember.educator_id == educator_id, in_pair(), near(now), speak
+
+
+def _written_since() -> Exists:
+    return exists().where(InboundText.phone == Caregiver.phone, InboundText.received_at >= Visit.booked_at)

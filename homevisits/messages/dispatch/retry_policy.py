@@ -1,0 +1,34 @@
+"""Retry policy: how often a message is tried, how long to wait, and when to look for an unconfirmed attempt."""
+
+import secrets
+from datetime import timedelta
+
+from homevisits.messages.providers.error_codes import ErrorClass
+
+MAX_ATTEMPTS = 6
+
+
+MAX_BACKOFF_SECONDS = 900.0
+
+
+LOOKUP_DELAYS = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
+"""When to look for an unclear attempt at the carrier, after it began to be unclear."""
+
+
+POLL_INTERVAL = timedelta(hours=1)
+
+
+RESEND_AFTER = timedelta(minutes=30)
+
+
+UNCOUNTED_ERRORS = frozenset({ErrorClass.RETRY, ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL, ErrorClass.DAILY_CAP})
+"""Nothing is wrong with the text: these cost it no try."""
+
+
+SENDER_ERRORS = frozenset({ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL, ErrorClass.DAILY_CAP})
+"""The sender rests; another may take the text at once."""
+
+
+def backoff_seconds(tries: int) -> float:
+    """Seconds to wait: anything up to a bound that doubles. Workers that failed together do not come back together."""
+    return secrets.randbelow(int(min(MAX_BACKOFF_SECONDS, 2.0 * 2.0 ** min(tries, 12)) * 1000) + 1) / 1000

@@ -1,0 +1,24 @@
+"""Console provider: writes each message to the log and sends nothing."""
+
+from homevisits.messages.providers.base import Accepted, WithoutLookup, log
+
+
+class Console(WithoutLookup):
+    """Writes to the log that a text would leave; nothing leaves. For the demo and for a trial.
+
+    With real families (``private``) the log holds neither the number nor the words: the delivery page has both.
+    """
+
+    name = "console"
+
+    def __init__(self, *, private: bool = False) -> None:
+        self.private = private
+
+    def send(self, to: str, body: str, token: str, *, sender: str = "console", valid_for: int = 36_000) -> Accepted:
+        """Take any text."""
+        del sender, valid_for
+        if self.private:
+            log.info("text to a number ending in %s, %d characters", to[-2:], len(body))
+        else:
+            log.info("text to %s: %s", to, body)
+        return Accepted(sid=f"console-{token}", status="delivered")
