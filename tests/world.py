@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from homevisits.availability.models import WeeklyHours
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.db import Database
 from homevisits.draws.models import Draw, DrawEntry
@@ -92,7 +92,7 @@ class Town:
 
     def at(self, day: int, hour: int, minute: int = 0, month: int = 10) -> datetime:
         """A moment by the town's clocks, in 2026."""
-        found = clock.moment(date(2026, month, day), datetime(2026, 1, 1, hour, minute).time(), ZONE)
+        found = local_time.moment(date(2026, month, day), datetime(2026, 1, 1, hour, minute).time(), ZONE)
         assert found is not None
         return found
 

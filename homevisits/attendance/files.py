@@ -10,6 +10,8 @@ from typing import TypeVar
 from homevisits.attendance.rules import is_absent
 from homevisits.people.importing.csv_reader import Finding, Row, read
 
+PURE = True
+
 CALENDAR = "calendar.csv"
 CODES = "attendance_codes.csv"
 EVENTS = "attendance_events.csv"

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from math import exp, inf, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
+PURE = True
+
 Z = NormalDist().inv_cdf(0.975)
 
 

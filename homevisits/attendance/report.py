@@ -12,6 +12,8 @@ from homevisits.attendance import intervals
 from homevisits.attendance.intervals import Interval, Sample, Share
 from homevisits.demographics.rules import SMALLEST_CELL, hidden_cells
 
+PURE = True
+
 VERSION = 1
 
 

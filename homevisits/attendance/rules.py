@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 
+PURE = True
+
 MINIMUM_DAYS = 10
 """Students enrolled for fewer school days are not counted: one absence would make them chronically absent."""
 

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from homevisits.core.problems import Problem
 
+PURE = True
+
 STEP = timedelta(minutes=15)
 OF_ONE_PARTNER = 4
 """How many times with the same partner a list of the best holds, when there are others."""

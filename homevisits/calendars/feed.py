@@ -23,6 +23,8 @@ from hashlib import sha256
 from icalendar import vText
 from icalendar.parser import Contentline
 
+PURE = True
+
 PAST = timedelta(days=90)
 """How far back a feed reaches: it must not grow with the years."""
 

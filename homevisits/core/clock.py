@@ -1,9 +1,8 @@
 """The only reader of a clock; and a school's wall time to and from a moment."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 
 def _system() -> datetime:
@@ -52,20 +51,3 @@ def jump(path: Path, target: datetime) -> None:
     waiting = path.with_suffix(".next")
     waiting.write_text(repr(ahead), encoding="ascii")
     waiting.replace(path)
-
-
-def moment(day: date, at: time, zone: str) -> datetime | None:
-    """The moment at which clocks in `zone` (IANA name) show `day` `at`, in UTC; None for an hour that does not exist.
-
-    An hour that comes twice (the end of summer time) means its first pass, as PEP 495 has it with ``fold=0``.
-    """
-    local = datetime.combine(day, at, tzinfo=ZoneInfo(zone))
-    found = local.astimezone(UTC)
-    if found.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != local.replace(tzinfo=None):
-        return None
-    return found
-
-
-def local(at: datetime, zone: str) -> datetime:
-    """`at` as clocks in `zone` show it (aware)."""
-    return at.astimezone(ZoneInfo(zone))

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from homevisits import migrate, server, worker
-from homevisits.core import clock
+from homevisits.core import clock, local_time
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings, SettingsWrong
 from homevisits.demo.sample import build
@@ -84,13 +84,13 @@ def wake(folder: Folder, zone: str) -> datetime:
 
 def decent(now: datetime, zone: str) -> datetime:
     """`now` if it is within a weekday's school hours in `zone`, else the next weekday at ten."""
-    local = clock.local(now, zone)
+    local = local_time.local(now, zone)
     if local.weekday() in WEEKDAYS and OPENS <= local.time() < CLOSES:
         return now
     day = local.date() if local.time() < TEN else local.date() + timedelta(days=1)
     while day.weekday() not in WEEKDAYS:
         day += timedelta(days=1)
-    return clock.moment(day, TEN, zone) or now
+    return local_time.moment(day, TEN, zone) or now
 
 
 def _check(folder: Folder, wanted: Settings) -> None:

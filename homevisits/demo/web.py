@@ -10,7 +10,7 @@ from flask import Blueprint, abort, redirect, render_template, request, session,
 from flask.typing import ResponseReturnValue
 
 from homevisits import worker
-from homevisits.core import clock
+from homevisits.core import clock, local_time
 from homevisits.demo import accounts, guide, queries
 from homevisits.demo.settings import clock_file
 from homevisits.inbox import processing as inbox
@@ -152,8 +152,8 @@ def jump() -> ResponseReturnValue:
 
 def _morning(now: datetime) -> datetime:
     zone = settings().timezone
-    tomorrow = clock.local(now, zone).date() + timedelta(days=1)
-    return clock.moment(tomorrow, MORNING, zone) or now + timedelta(days=1)
+    tomorrow = local_time.local(now, zone).date() + timedelta(days=1)
+    return local_time.moment(tomorrow, MORNING, zone) or now + timedelta(days=1)
 
 
 def _tick() -> None:

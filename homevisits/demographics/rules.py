@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+PURE = True
+
 SMALLEST_CELL = 10
 """Counts below this are hidden, and so is any count that would let a reader work a hidden one out."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound
 from homevisits.draws.models import Draw, DrawEntry
@@ -80,7 +80,7 @@ class Record:
 
 def children(session: Session, school: School, scope: str, value: str, now: datetime) -> list[Listed]:
     """The children enrolled today at the school, in the grade or class, whose households are drawn from."""
-    today = clock.local(now, school.timezone).date()
+    today = local_time.local(now, school.timezone).date()
     found = (
         select(Student.id, Student.identifier, Student.source_id, Student.grade, Family.id, Family.key)
         .join(Family, Family.id == Student.family_id)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+PURE = True
+
 
 class Method(StrEnum):
     """Who is asked: all of them, or a fair part of them."""

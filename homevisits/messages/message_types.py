@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from types import MappingProxyType
 
+PURE = True
+
 PRIORITIES = MappingProxyType({"reply": 1, "urgent": 2, "written": 4, "automatic": 5, "staff": 5})
 """Which leaves first: an answer to what a family just wrote does not wait behind a thousand reminders."""
 IN_ORDER = tuple(sorted(set(PRIORITIES.values())))

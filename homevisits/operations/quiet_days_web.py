@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.core.access import Permission
 from homevisits.core.problems import Problem, RulesBroken
 from homevisits.messages.recipients import quiet_days
@@ -30,7 +30,7 @@ class Typed:
 
 
 def _today() -> date:
-    return clock.local(now(), settings().timezone).date()
+    return local_time.local(now(), settings().timezone).date()
 
 
 @bp.get("/quiet-days")

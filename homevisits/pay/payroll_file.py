@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+PURE = True
+
 HEADER = (
     "employee_id",
     "last_name",

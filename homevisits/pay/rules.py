@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from homevisits.core.problems import Problem
 
+PURE = True
+
 CENT = Decimal("0.01")
 MOST = Decimal("10000.00")
 ROUNDINGS = (1, 5, 6, 10, 15, 30, 60)

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.core.access import Permission, Role
 from homevisits.core.problems import NotFound, Problem, Refused, RulesBroken, refuse_if_any
 from homevisits.pay import actions, export_payroll, forms, labels, queries, rules
@@ -39,7 +39,7 @@ def _waiting_count() -> int:
 
 def today() -> date:
     """The day it is in the district."""
-    return clock.local(now(), settings().timezone).date()
+    return local_time.local(now(), settings().timezone).date()
 
 
 def school_year(day: date) -> tuple[date, date]:

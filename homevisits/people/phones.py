@@ -2,6 +2,8 @@
 
 import phonenumbers
 
+PURE = True
+
 
 def normalised(typed: str, region: str = "US") -> str | None:
     """`typed` as E.164 ("+16515550142"), or None where it cannot be a phone number."""

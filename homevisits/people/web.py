@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.core.access import Permission
 from homevisits.core.problems import Problem, Refused, RulesBroken
 from homevisits.people import actions, forms, phones, queries
@@ -26,7 +26,7 @@ SHOWN = 100
 
 
 def _today() -> date:
-    return clock.local(now(), settings().timezone).date()
+    return local_time.local(now(), settings().timezone).date()
 
 
 @bp.get("/people")

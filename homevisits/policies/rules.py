@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+PURE = True
+
 MAY_BE_OFF = frozenset(
     {
         "visit_confirmed",

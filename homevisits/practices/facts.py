@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+PURE = True
+
 
 class Kind(StrEnum):
     """The first visit builds the relationship; a second is linked to learning."""

@@ -3,6 +3,8 @@
 from homevisits.core.problems import Problem
 from homevisits.practices.facts import Family, Kind
 
+PURE = True
+
 
 def relationship_first(kind: Kind, family: Family) -> list[Problem]:
     """A first visit is first; a second, linked to learning, comes after a completed first."""

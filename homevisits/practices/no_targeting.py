@@ -5,6 +5,8 @@ from collections.abc import Collection
 from homevisits.core.problems import Problem
 from homevisits.practices.facts import Family
 
+PURE = True
+
 
 def fairly_asked(family: Family) -> list[Problem]:
     """The family was drawn in a recorded draw, or asked for a visit itself. There is no third way in."""

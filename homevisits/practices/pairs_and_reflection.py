@@ -6,6 +6,8 @@ from datetime import datetime
 from homevisits.core.problems import Problem
 from homevisits.practices.facts import Attestation
 
+PURE = True
+
 PAIR = 2
 """Two distinct adults, always. A policy may ask for more, never for fewer."""
 

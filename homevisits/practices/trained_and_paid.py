@@ -6,6 +6,8 @@ from datetime import date
 from homevisits.core.problems import Problem
 from homevisits.practices.facts import Person
 
+PURE = True
+
 
 def certified_on_the_day(people: Sequence[Person], day: date, min_trained: int) -> list[Problem]:
     """At least `min_trained` of those who go (never fewer than one) hold a certificate that covers the visit's day.

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from homevisits.core.problems import Problem
 from homevisits.practices.facts import Family, Person
 
+PURE = True
+
 
 def family_said_yes(family: Family) -> list[Problem]:
     """A caregiver's yes stands in the ledger now."""

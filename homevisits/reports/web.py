@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 from flask import Blueprint, Response, render_template, request
 
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.core.access import Permission
 from homevisits.reports import counts, table
 from homevisits.web.pages import actor, allow, now, reading, settings
@@ -13,7 +13,7 @@ bp = Blueprint("reports", __name__)
 
 
 def _today() -> date:
-    return clock.local(now(), settings().timezone).date()
+    return local_time.local(now(), settings().timezone).date()
 
 
 def _school_year(day: date) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.core.problems import Problem
 from homevisits.visits.actions import Said, Wanted
 
@@ -111,7 +111,7 @@ def said(
         problems += [
             Problem("missing", name) for name, at in zip(("started", "ended"), wall, strict=True) if at is None
         ]
-        started, ended = (clock.moment(on, at, zone) if at else None for at in wall)
+        started, ended = (local_time.moment(on, at, zone) if at else None for at in wall)
     if problems:
         return None, problems
     who = given.who if given.outcome == "met" else ()

@@ -13,8 +13,10 @@ from datetime import date, datetime, time, timedelta
 
 import babel.dates
 
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.messages.templates.rendering import PlannedText
+
+PURE = True
 
 LOCALES = {"en": "en_US", "es": "es_US", "ar": "ar", "so": "so", "vi": "vi"}
 """How a language writes days and hours. One that is not here gets digits, never English words."""
@@ -118,7 +120,9 @@ def _arranged(
 def _next_morning(visit: Visit, now: datetime, morning: time) -> datetime:
     """The morning after `now` where the family lives."""
     zone = visit.zone or "UTC"
-    return clock.moment(clock.local(now, zone).date() + timedelta(days=1), morning, zone) or now + timedelta(hours=12)
+    return local_time.moment(local_time.local(now, zone).date() + timedelta(days=1), morning, zone) or now + timedelta(
+        hours=12
+    )
 
 
 def _text(
@@ -132,8 +136,8 @@ def _text(
         params={
             "school": visit.school,
             "people": _both(*visit.people, visit.language),
-            "day": local_day(visit.day, visit.language),
-            "time": local_time(visit.start, visit.language),
+            "day": format_day(visit.day, visit.language),
+            "time": format_time(visit.start, visit.language),
         },
         not_before=not_before,
         expires_at=expires_at,
@@ -183,8 +187,8 @@ def _staff_text(visit: Visit, member: Member, template: str, not_before: datetim
         params={
             "school": visit.school,
             "partner": member.partner,
-            "day": local_day(visit.day, member.language),
-            "time": local_time(visit.start, member.language),
+            "day": format_day(visit.day, member.language),
+            "time": format_time(visit.start, member.language),
             "visit": visit.id,
         },
         not_before=not_before,
@@ -211,14 +215,14 @@ def _both(one: str, other: str, language: str) -> str:
 _SOUNDS_LIKE_I = re.compile(r"h?[ií](?![aeouáéóú])", re.IGNORECASE)
 
 
-def local_day(day: date, language: str) -> str:
+def format_day(day: date, language: str) -> str:
     """A day as the family reads it: "Tue 13 Oct", "mar 13 oct"."""
     if language not in LOCALES:
         return f"{day.month}/{day.day}"
     return babel.dates.format_date(day, "EEE d MMM", locale=LOCALES[language])
 
 
-def local_time(at: time, language: str) -> str:
+def format_time(at: time, language: str) -> str:
     """A time of day as the family reads it: "6:15 pm", in letters every phone shows in one part."""
     text = babel.dates.format_time(at, "h:mm a", locale=LOCALES.get(language, "en_US"))
     # Without full stops: "4:30 p.m." before the end of a sentence would have two.

@@ -10,6 +10,8 @@ from homevisits.policies.rules import Policy
 from homevisits.practices import hopes_and_dreams, no_targeting, pairs_and_reflection, trained_and_paid, voluntary
 from homevisits.practices.facts import Family, Meeting, Person, ids
 
+PURE = True
+
 LONGEST = timedelta(hours=4)
 """Nobody stays longer; a longer stretch is a slip of the finger."""
 

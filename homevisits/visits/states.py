@@ -5,6 +5,8 @@ from types import MappingProxyType
 
 from homevisits.core.problems import Problem
 
+PURE = True
+
 LIVE = frozenset({"proposed", "scheduled", "confirmed"})
 """A visit that is still ahead of somebody: it holds two people's time."""
 ENDED = frozenset({"completed", "cancelled_by_family", "cancelled_by_educator", "family_away"})

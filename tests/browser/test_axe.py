@@ -14,7 +14,7 @@ from homevisits.core.db import Database
 from homevisits.demo import accounts
 from homevisits.demo.settings import Folder
 from homevisits.draws.models import Draw
-from homevisits.inbox.conversations.access import of_office, of_pair
+from homevisits.inbox.conversations.queries.access import of_office, of_pair
 from homevisits.inbox.models import Thread
 from homevisits.invitations.models import Invitation
 from homevisits.messages.models import Sender

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import icalendar
 from sqlalchemy import select
 
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.visits.models import Visit
 from homevisits.web.formats import when
 from tests.browser.district import Cast, Home
@@ -103,4 +103,4 @@ def _reflects(one: Visitor, learned: str, will_do: str) -> None:
 
 def words_of(at: datetime, zone: str) -> str:
     """A moment as a page in English writes it."""
-    return re.sub(r"[\s\u00a0\u202f]+", " ", when(clock.local(at, zone), zone, "en"))
+    return re.sub(r"[\s\u00a0\u202f]+", " ", when(local_time.local(at, zone), zone, "en"))

@@ -9,9 +9,10 @@ from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.inbox import processing
 from homevisits.inbox.conversations import actions as conversations
-from homevisits.inbox.conversations import decisions, detail, listing
+from homevisits.inbox.conversations import decisions
 from homevisits.inbox.conversations import state as threads
 from homevisits.inbox.conversations.actions import Draft
+from homevisits.inbox.conversations.queries import detail, listing
 from homevisits.inbox.models import Thread
 from homevisits.inbox.processing import InboundText
 from homevisits.messages import outbox

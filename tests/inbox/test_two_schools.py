@@ -8,7 +8,8 @@ import pytest
 from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.problems import NotFound
 from homevisits.inbox import processing
-from homevisits.inbox.conversations import decisions, listing
+from homevisits.inbox.conversations import decisions
+from homevisits.inbox.conversations.queries import listing
 from homevisits.inbox.today import queries
 from homevisits.messages import outbox
 from homevisits.messages.models import InboundText as Row

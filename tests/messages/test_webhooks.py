@@ -238,7 +238,7 @@ def test_what_fails_while_the_database_is_away_is_still_an_empty_500(
     def away() -> None:
         raise OperationalError("SELECT 1", None, OSError("no space left on device"))
 
-    monkeypatch.setattr("homevisits.messages.callbacks.errors.transaction", away)
+    monkeypatch.setattr("homevisits.messages.callbacks.errors_web.transaction", away)
     assert report(client, text, "delivered") == 500
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.availability.models import Commitment
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.invitations.models import ConsentEntry
 from homevisits.pay import actions
 from homevisits.pay.models import PayRule
@@ -40,7 +40,7 @@ def hold(
     at: int = 15,
 ) -> int:
     """A visit that took place: booked, both came, both attested. Returns its id."""
-    begins = clock.moment(day, datetime(2026, 1, 1, at, 0).time(), ZONE)
+    begins = local_time.moment(day, datetime(2026, 1, 1, at, 0).time(), ZONE)
     assert begins is not None
     ends = begins + timedelta(minutes=minutes)
     with town.session() as session:

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from homevisits.core import clock
-from homevisits.visits.notifications import Member, Visit, local_day, local_time, plan
+from homevisits.core import local_time
+from homevisits.visits.notifications import Member, Visit, format_day, format_time, plan
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
 VISIT = Visit(
@@ -93,21 +93,21 @@ def test_a_reminder_that_would_follow_the_question_at_once_is_left_out() -> None
 
 def test_reminders_are_elapsed_hours_also_across_a_change_of_clocks() -> None:
     day = date(2026, 11, 1)  # clocks go back at 2 am in Denver
-    starts_at = clock.moment(day, time(17), "America/Denver")
+    starts_at = local_time.moment(day, time(17), "America/Denver")
     assert starts_at is not None
     reminder = plan(replace(VISIT, day=day, starts_at=starts_at), (24,), NOW)[1]
     assert starts_at - reminder.not_before == timedelta(hours=24)
-    assert clock.local(reminder.not_before, "America/Denver").hour == 18
+    assert local_time.local(reminder.not_before, "America/Denver").hour == 18
 
 
 def test_days_and_hours_are_written_in_the_family_s_language() -> None:
-    assert (local_day(VISIT.day, "en"), local_time(VISIT.start, "en")) == ("Thu 8 Oct", "6:15 pm")
-    assert (local_day(VISIT.day, "es"), local_time(VISIT.start, "es")) == ("jue 8 oct", "6:15 pm")
+    assert (format_day(VISIT.day, "en"), format_time(VISIT.start, "en")) == ("Thu 8 Oct", "6:15 pm")
+    assert (format_day(VISIT.day, "es"), format_time(VISIT.start, "es")) == ("jue 8 oct", "6:15 pm")
 
 
 def test_other_languages_have_their_own_days_and_no_english_word() -> None:
-    assert local_day(VISIT.day, "vi") == "Th 5 8 thg 10"
-    assert local_day(VISIT.day, "hmn") == "10/8"
+    assert format_day(VISIT.day, "vi") == "Th 5 8 thg 10"
+    assert format_day(VISIT.day, "hmn") == "10/8"
     for language in ("ar", "hmn", "so", "vi"):
         said = [str(text.params["people"]) for text in plan(replace(VISIT, language=language), (24,), NOW)]
         assert said
@@ -187,7 +187,7 @@ def test_the_thank_you_comes_the_next_morning_where_the_family_lives_or_not_at_a
     visit = replace(VISIT, state="completed", zone="America/Denver")
     evening = VISIT.starts_at + timedelta(hours=2)
     (thanks,) = plan(visit, (24, 2), evening, morning=time(9, 30))
-    assert clock.local(thanks.not_before, "America/Denver").isoformat() == "2026-10-09T09:30:00-06:00"
+    assert local_time.local(thanks.not_before, "America/Denver").isoformat() == "2026-10-09T09:30:00-06:00"
     assert thanks.asks is None
     assert templates(visit, VISIT.starts_at + timedelta(days=4)) == []
 
@@ -216,10 +216,10 @@ def test_who_hears_in_somebody_else_s_place_hears_all_of_it() -> None:
 def test_a_reminder_is_so_many_hours_ahead_across_both_changes_of_the_clocks(
     day: date, at: time, zone: str, hours: int, reads: str
 ) -> None:
-    starts_at = clock.moment(day, at, zone)
+    starts_at = local_time.moment(day, at, zone)
     assert starts_at is not None
     long_before = starts_at - timedelta(days=5)
     visit = replace(VISIT, state="confirmed", day=day, start=at, starts_at=starts_at, zone=zone)
     (reminder,) = plan(visit, (hours,), long_before)
-    assert clock.local(reminder.not_before, zone).isoformat() == reads
-    assert reminder.params["time"] == local_time(at, "es")
+    assert local_time.local(reminder.not_before, zone).isoformat() == reads
+    assert reminder.params["time"] == format_time(at, "es")

@@ -11,7 +11,7 @@ from sqlalchemy import event, func, insert, select
 
 from homevisits import migrate
 from homevisits.attendance.importing import import_attendance
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.demo import accounts
@@ -75,7 +75,7 @@ def _fill(
     district: sample.District,
 ) -> None:
     zone = settings.timezone
-    days = calendar(clock.local(now, zone).date())
+    days = calendar(local_time.local(now, zone).date())
     shutil.rmtree(folder.sample, ignore_errors=True)
     files.write(district, folder.sample, days.begins)
     _mark(database, zone)

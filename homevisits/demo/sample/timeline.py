@@ -10,7 +10,7 @@ from random import Random
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.core.access import Actor
 from homevisits.core.db import Database
 from homevisits.invitations.send_checks import text_wanted as invitation_wanted
@@ -61,13 +61,13 @@ class Past:
 
     def moment(self, day: date, hour: int, minute: int = 0) -> datetime:
         """A wall time of the district as a moment."""
-        found = clock.moment(day, time(hour, minute), self.zone)
+        found = local_time.moment(day, time(hour, minute), self.zone)
         assert found is not None
         return found
 
     def awake(self, moment: datetime) -> datetime:
         """`moment`, or the next morning where it falls into the night."""
-        local = clock.local(moment, self.zone)
+        local = local_time.local(moment, self.zone)
         minute = self.chance.randrange(60)
         if local.hour >= 21:
             return self.moment(local.date() + timedelta(days=1), 8, minute)
@@ -85,7 +85,7 @@ class Past:
         """Let everything happen, in order, and say which month it is."""
         month = ""
         while self._queue:
-            if month != (month := f"{clock.local(self._queue[0][0], self.zone):%B %Y}"):
+            if month != (month := f"{local_time.local(self._queue[0][0], self.zone):%B %Y}"):
                 self.say(f"  living through {month}")
             until = self._queue[0][0] + TOGETHER
             self._deliver_until(self._queue[0][0])

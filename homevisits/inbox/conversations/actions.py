@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound, Problem, RulesBroken, refuse_if_any
 from homevisits.inbox.conversations import compose, state
-from homevisits.inbox.conversations import detail as pages
-from homevisits.inbox.conversations import participants as whom
-from homevisits.inbox.conversations.participants import Participants
+from homevisits.inbox.conversations.queries import detail as pages
+from homevisits.inbox.conversations.queries import participants as whom
+from homevisits.inbox.conversations.queries.participants import Participants
 from homevisits.inbox.models import Thread
 from homevisits.inbox.processing import read_by
 from homevisits.messages import message_types, outbox

@@ -9,6 +9,8 @@ from homevisits.core.problems import Problem
 from homevisits.messages.templates import lint, rendering
 from homevisits.messages.templates.segments import segments
 
+PURE = True
+
 MOST = 1000
 """Letters a form takes; the rule is two parts, which is less."""
 _NOT_OF_FREE_WORDS = frozenset({"empty", "half_a_choice", "other_digits", "control_characters", "too_long"})

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem, RulesBroken
-from homevisits.inbox.conversations import detail as pages
 from homevisits.inbox.conversations.actions import reached, rest
-from homevisits.inbox.conversations.participants import find
+from homevisits.inbox.conversations.queries import detail as pages
+from homevisits.inbox.conversations.queries.participants import find
 from homevisits.inbox.processing import apply_answer, match_question
 from homevisits.inbox.processing.context import IncomingContext, language_of
 from homevisits.invitations.models import Answer

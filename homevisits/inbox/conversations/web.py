@@ -12,12 +12,13 @@ from flask_babel import gettext as _
 
 from homevisits.core.access import Permission
 from homevisits.core.problems import NotFound, Problem, RulesBroken
-from homevisits.inbox.conversations import access, actions, decisions
-from homevisits.inbox.conversations import detail as talks
+from homevisits.inbox.conversations import actions, decisions
 from homevisits.inbox.conversations import labels as words
-from homevisits.inbox.conversations import listing as lists
 from homevisits.inbox.conversations.actions import Draft
-from homevisits.inbox.conversations.participants import Participants
+from homevisits.inbox.conversations.queries import access
+from homevisits.inbox.conversations.queries import detail as talks
+from homevisits.inbox.conversations.queries import listing as lists
+from homevisits.inbox.conversations.queries.participants import Participants
 from homevisits.invitations import queries as families
 from homevisits.invitations import queue
 from homevisits.messages import labels

@@ -9,6 +9,8 @@ from homevisits.inbox.parsing import phrases
 from homevisits.inbox.parsing.keywords import EITHER, EXACT, MEANINGS, NUMBERS, ONLY_IN, WORDS, Meaning
 from homevisits.inbox.parsing.reactions import Tap, tap
 
+PURE = True
+
 __all__ = ["MEANINGS", "WORDS", "Meaning", "is_tapback", "meaning", "number", "readable", "simplified"]
 
 LONGEST_SENTENCE = 200

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+PURE = True
+
 
 class Meaning(StrEnum):
     """What a reply says. The four digits are asked for; words are understood too."""

@@ -2,6 +2,8 @@
 
 import re
 
+PURE = True
+
 _EN_HELLO = (
     r"(?:please|pls|plz|kindly|hi|hello|hey|ok|okay|no|sorry|thanks|thank you|thx|just|can you|could you|will you|"
     r"would you|can u|you need to|i (?:want|need|would like|d like) you to|i said|i asked you to)"

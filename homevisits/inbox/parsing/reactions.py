@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 
+PURE = True
+
 
 class Tap(StrEnum):
     """What a tap says: a liking may be a yes, which a person asks about; the rest says nothing."""

@@ -18,7 +18,7 @@ from homevisits.messages.models import InboundText
 from homevisits.messages.templates import catalog
 from homevisits.people.models import Educator, Enrollment, School, Student, Teaching
 from homevisits.visits.models import Visit
-from homevisits.visits.notifications import local_day
+from homevisits.visits.notifications import format_day
 
 OPEN_FOR = timedelta(hours=24)
 MOST = 4
@@ -114,7 +114,7 @@ def _names(heard: IncomingContext, question: Question) -> tuple[str, str, str]:
     session = heard.session
     if question.visit_id is not None:
         visit = session.get_one(Visit, question.visit_id)
-        day = local_day(visit.local_date, heard.language)
+        day = format_day(visit.local_date, heard.language)
         return _person(session, visit.lead_id), session.get_one(School, visit.school_id).name, day
     made = session.get_one(Invitation, question.invitation_id)
     teacher = session.scalar(

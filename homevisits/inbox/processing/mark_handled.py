@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound
-from homevisits.inbox.conversations import access
+from homevisits.inbox.conversations.queries import access
 from homevisits.messages.models import InboundText
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, literal, o
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from homevisits.core.access import Actor, Permission
-from homevisits.inbox.conversations import access
-from homevisits.inbox.conversations import listing as lists
+from homevisits.inbox.conversations.queries import access
+from homevisits.inbox.conversations.queries import listing as lists
 from homevisits.inbox.models import Thread
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.invitations.queue import A_YEAR

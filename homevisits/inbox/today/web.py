@@ -6,9 +6,10 @@ from flask_babel import gettext as _
 
 from homevisits.core.access import Permission
 from homevisits.core.problems import Problem, RulesBroken
-from homevisits.inbox.conversations import actions, participants
+from homevisits.inbox.conversations import actions
 from homevisits.inbox.conversations import labels as words
-from homevisits.inbox.conversations import listing as talks
+from homevisits.inbox.conversations.queries import listing as talks
+from homevisits.inbox.conversations.queries import participants
 from homevisits.inbox.today import queries, unreachable
 from homevisits.invitations import actions as invitations
 from homevisits.invitations import queries as families

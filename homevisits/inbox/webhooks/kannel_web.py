@@ -11,7 +11,7 @@ from flask.blueprints import BlueprintSetupState
 
 from homevisits.inbox import processing
 from homevisits.inbox.webhooks.twilio_web import take_in
-from homevisits.messages.callbacks.errors import watched
+from homevisits.messages.callbacks.errors_web import watched
 from homevisits.messages.providers import callback_token
 from homevisits.web.pages import now, public, settings, transaction
 

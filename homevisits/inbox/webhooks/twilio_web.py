@@ -8,7 +8,7 @@ from flask.blueprints import BlueprintSetupState
 
 from homevisits.inbox import processing
 from homevisits.inbox.webhooks import forms
-from homevisits.messages.callbacks.errors import watched
+from homevisits.messages.callbacks.errors_web import watched
 from homevisits.messages.providers import twilio_signature
 from homevisits.web.pages import now, public, settings, takes_anything, transaction
 

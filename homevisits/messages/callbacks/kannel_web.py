@@ -5,7 +5,7 @@ import re
 from flask import Blueprint, Response, abort, request
 
 from homevisits.messages.callbacks import delivery_status
-from homevisits.messages.callbacks.errors import keep_and_apply, watched
+from homevisits.messages.callbacks.errors_web import keep_and_apply, watched
 from homevisits.messages.providers import callback_token
 from homevisits.messages.providers.kannel import sid_of
 from homevisits.web.pages import public, settings

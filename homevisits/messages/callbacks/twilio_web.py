@@ -6,7 +6,7 @@ from flask import Blueprint, Response, abort, request
 from flask.blueprints import BlueprintSetupState
 
 from homevisits.messages.callbacks import delivery_status
-from homevisits.messages.callbacks.errors import heard, keep_and_apply, watched
+from homevisits.messages.callbacks.errors_web import heard, keep_and_apply, watched
 from homevisits.messages.providers import twilio_signature
 from homevisits.web.pages import public, settings
 

@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+PURE = True
+
 SUNDAY = 6
 FAR = 400
 """Days to look ahead for an hour: longer than any summer."""

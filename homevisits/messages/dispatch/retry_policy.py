@@ -5,6 +5,8 @@ from datetime import timedelta
 
 from homevisits.messages.providers.error_codes import ErrorClass
 
+PURE = True
+
 MAX_ATTEMPTS = 6
 
 

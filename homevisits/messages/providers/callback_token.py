@@ -3,6 +3,8 @@
 import hmac
 from hashlib import sha256
 
+PURE = True
+
 INBOUND = "inbound"
 
 

@@ -7,6 +7,8 @@ Codes are text: Twilio's numbers ("21610"), HTTP statuses where there is nothing
 from enum import StrEnum
 from types import MappingProxyType
 
+PURE = True
+
 
 class ErrorClass(StrEnum):
     """What to do about a code."""

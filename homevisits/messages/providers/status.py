@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+PURE = True
+
 RANKS: Mapping[str, int] = MappingProxyType(
     {
         "accepted": 10,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+PURE = True
+
 PACIFIC = ZoneInfo("America/Los_Angeles")
 """Carriers' days end at midnight here."""
 ONCE = timedelta(seconds=1)

@@ -8,6 +8,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from enum import Enum, auto
 
+PURE = True
+
 
 class Kind(Enum):
     """What a code point does to the one before it."""

@@ -8,6 +8,8 @@ from datetime import datetime
 
 from homevisits.messages.templates.segments import is_gsm7
 
+PURE = True
+
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 _TYPOGRAPHY = {
     "‘": "'",

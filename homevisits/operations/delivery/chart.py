@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+PURE = True
+
 HIGH = 140
 LEFT, RIGHT = 9.0, 100.0
 LAYERS = ("delivered", "accepted", "unknown", "failed")

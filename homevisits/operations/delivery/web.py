@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.core.access import Permission
 from homevisits.core.problems import RulesBroken
 from homevisits.demographics.rules import SMALLEST_CELL
@@ -58,7 +58,7 @@ def lost_texts() -> int:
 
 
 def _today() -> date:
-    return clock.local(now(), settings().timezone).date()
+    return local_time.local(now(), settings().timezone).date()
 
 
 def _asked() -> queries.Asked:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+PURE = True
+
 
 @dataclass(frozen=True)
 class Household:

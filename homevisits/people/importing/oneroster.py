@@ -7,6 +7,8 @@ from datetime import date
 from homevisits.people.importing.csv_reader import Finding, Row, Table, read
 from homevisits.people.importing.rows import Class, Enrollment, Org, Roster, User
 
+PURE = True
+
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "orgs.csv": ("sourcedId", "name", "type"),
     "users.csv": ("sourcedId", "orgSourcedIds", "role", "givenName", "familyName"),

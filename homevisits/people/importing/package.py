@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from homevisits.people.importing.csv_reader import Finding
 
+PURE = True
+
 FILE_LIMIT = 200 * 1024 * 1024
 MEMBER_LIMIT = 1_000
 

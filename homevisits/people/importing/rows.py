@@ -5,6 +5,8 @@ from datetime import date
 
 from homevisits.people.importing.csv_reader import Finding, Row
 
+PURE = True
+
 
 @dataclass(frozen=True)
 class Org:

@@ -4,13 +4,13 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.core.access import Permission
 from homevisits.core.problems import Problem, RulesBroken
 from homevisits.visits import actions, forms, states
 from homevisits.visits.queries import detail
 from homevisits.visits.queries.detail import VisitPage
-from homevisits.visits.web import bp
+from homevisits.visits.web.blueprint import bp
 from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
 
 
@@ -53,7 +53,7 @@ def we_met(visit_id: int) -> ResponseReturnValue:
     page = _page(visit_id)
     given = forms.telling(request.form, request.form.getlist("who"))
     card = page.card
-    on = clock.local(card.starts_at, card.timezone).date()
+    on = local_time.local(card.starts_at, card.timezone).date()
     said, problems = forms.said(given, on, card.timezone, (card.starts_at, card.ends_at), now())
     if said is None:
         return _met(page, given, problems), 422

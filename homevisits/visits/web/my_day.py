@@ -4,14 +4,14 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from homevisits.core import clock
+from homevisits.core import local_time
 from homevisits.core.access import Permission
 from homevisits.core.problems import Problem, Refused, RulesBroken
 from homevisits.visits import actions, forms
 from homevisits.visits.queries import families, summaries
 from homevisits.visits.queries.summaries import Card
 from homevisits.visits.rules import address_window
-from homevisits.visits.web import bp
+from homevisits.visits.web.blueprint import bp
 from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
 
 
@@ -39,7 +39,7 @@ def my_day() -> str:
         due=due,
         waiting=waiting,
         me_id=me,
-        today=clock.local(now(), settings().timezone).date(),
+        today=local_time.local(now(), settings().timezone).date(),
         minutes=_minutes(going[0]) if going else None,
         now=now(),
     )

@@ -11,7 +11,8 @@ from homevisits.core.problems import Problem
 from homevisits.visits import labels
 from homevisits.visits import states as life
 from homevisits.visits.queries import detail, summaries
-from homevisits.visits.web import bp, change
+from homevisits.visits.web import change
+from homevisits.visits.web.blueprint import bp
 from homevisits.web.pages import actor, allow, now, reading, settings
 
 VIEWS = ("ahead", "past")

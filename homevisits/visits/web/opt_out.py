@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from homevisits.core.access import Permission
 from homevisits.people import actions as people
 from homevisits.visits import actions
-from homevisits.visits.web import bp
+from homevisits.visits.web.blueprint import bp
 from homevisits.web.pages import actor, allow, done, now, settings, transaction
 
 

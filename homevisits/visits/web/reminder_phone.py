@@ -8,7 +8,7 @@ from homevisits.core.access import Permission
 from homevisits.core.problems import RulesBroken
 from homevisits.people import web as people
 from homevisits.visits import actions
-from homevisits.visits.web import bp
+from homevisits.visits.web.blueprint import bp
 from homevisits.web.pages import actor, allow, done, now, settings, transaction
 
 

@@ -8,7 +8,8 @@ from homevisits.core.access import Permission
 from homevisits.core.problems import NotFound, Problem, RulesBroken
 from homevisits.visits import actions, labels
 from homevisits.visits.queries import detail
-from homevisits.visits.web import bp, change
+from homevisits.visits.web import change
+from homevisits.visits.web.blueprint import bp
 from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
 
 

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound
-from homevisits.inbox.conversations import access
-from homevisits.inbox.conversations import listing as lists
 from homevisits.inbox.conversations.compose import Kept, children
+from homevisits.inbox.conversations.queries import access
+from homevisits.inbox.conversations.queries import listing as lists
 from homevisits.inbox.models import Thread
 from homevisits.messages.models import InboundText, OutboxText, Phone
 from homevisits.messages.recipients import opt_outs

@@ -8,9 +8,9 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission, Role
-from homevisits.inbox.conversations import access
-from homevisits.inbox.conversations import listing as lists
-from homevisits.inbox.conversations.participants import Participants, find
+from homevisits.inbox.conversations.queries import access
+from homevisits.inbox.conversations.queries import listing as lists
+from homevisits.inbox.conversations.queries.participants import Participants, find
 from homevisits.messages.models import WAITING, InboundText, OutboxText
 from homevisits.people.models import Account, AccountGrant
 from homevisits.visits.models import Visit, VisitMember

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission
-from homevisits.inbox.conversations.access import _own, in_pair, is_office, near, of_office, of_pair
+from homevisits.inbox.conversations.queries.access import _own, in_pair, is_office, near, of_office, of_pair
 from homevisits.inbox.models import Thread
 from homevisits.messages.models import InboundText
 from homevisits.people.models import Account, Caregiver, Family, Student
