@@ -92,8 +92,11 @@ def _sqlite(rule: Rule) -> None:
 
 
 def _postgresql(rule: Rule) -> None:
+    # Without it, a temporary table named as one of ours would be read instead. pg_temp last: unnamed, it comes first.
+    schema = op.get_bind().exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
     op.execute(
-        f"CREATE FUNCTION {_name(rule)}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f"CREATE FUNCTION {_name(rule)}() RETURNS trigger LANGUAGE plpgsql"
+        f" SET search_path = pg_catalog, {schema}, pg_temp AS $$ BEGIN"
         f" IF {rule.broken} THEN RAISE EXCEPTION 'homevisits: {rule.table} {rule.name}' USING ERRCODE = '23514';"
         f" END IF; RETURN {'OLD' if rule.events == 'DELETE' else 'NEW'}; END $$"
     )
