@@ -1,29 +1,29 @@
-"""What cannot be proven cannot be stored: the practices, guaranteed by the database itself.
+"""Triggers and exclusion constraints: what cannot be proven cannot be stored, not even with raw SQL.
 
-One rule is one condition, written once in the SQL that SQLite and PostgreSQL share; it becomes a trigger on either. The
-application's practices explain; these refuse, also raw SQL. The messages begin with "homevisits:" and a word that
-`homevisits.visits` maps to what a person reads.
+Each rule is one condition in the SQL that SQLite and PostgreSQL share. It becomes a trigger on either engine that rejects
+the statement with the message "homevisits: <table> <rule>". `homevisits.visits` maps these messages to problem codes.
 """
 
 from typing import NamedTuple
 
 from alembic import op
 
-revision = "0002_evidence"
-down_revision = "0001_tables"
+revision = "0002_constraints"
+down_revision = "0001_schema"
 branch_labels = None
 depends_on = None
 
 
 class Rule(NamedTuple):
-    """Refuse `events` on `table` whenever `broken` is true of NEW and OLD."""
+    """Reject `event` on `table` when `condition` is true of NEW and OLD."""
 
     name: str
     table: str
-    events: str
-    broken: str
+    event: str
+    condition: str
 
 
+# Tables whose rows are never changed or deleted.
 APPEND_ONLY = (
     "opt_in",
     "consent_ledger",
@@ -37,34 +37,40 @@ APPEND_ONLY = (
     "visit_event",
 )
 
-LIVE = "('proposed', 'scheduled', 'confirmed')"
+# A visit that is booked and not over.
+ACTIVE_STATES = "('proposed', 'scheduled', 'confirmed')"
 
-# Whether certification c of member m counts on visit v's day.
-COUNTS = """c.educator_id = {educator} AND c.valid_from <= {day}
+# Certification c of the educator is valid on the day.
+VALID_CERTIFICATION = """c.educator_id = {educator} AND c.valid_from <= {day}
     AND (c.valid_until IS NULL OR c.valid_until >= {day}) AND (c.revoked_on IS NULL OR c.revoked_on > {day})"""
 
-CONSENT = """NOT EXISTS (
+# The visit's consent is not a yes to its invitation, or the family declined after it.
+NO_CONSENT = """NOT EXISTS (
     SELECT 1 FROM consent_ledger yes WHERE yes.id = NEW.consent_id AND yes.answer = 'yes'
       AND yes.invitation_id = NEW.invitation_id AND NOT EXISTS (
         SELECT 1 FROM consent_ledger later WHERE later.family_id = yes.family_id AND later.id > yes.id
           AND later.answer IN ('not_now', 'withdrawn')))"""
 
-FIRST_DONE = """NEW.kind = 'second' AND NOT EXISTS (
+# A second visit without a completed first visit to the same family.
+FIRST_VISIT_MISSING = """NEW.kind = 'second' AND NOT EXISTS (
     SELECT 1 FROM visit done WHERE done.id = NEW.first_visit_id AND done.family_id = NEW.family_id
       AND done.kind = 'first' AND done.state = 'completed')"""
 
-TRAINED_PLACES = (
+# Number of the pair whose certification is valid on the day of the visit.
+TRAINED_MEMBERS = (
     """(SELECT count(*) FROM visit_member m JOIN certification c ON c.id = m.certification_id
     WHERE m.visit_id = NEW.id AND m.educator_id IN (NEW.lead_id, NEW.partner_id) AND """
-    + COUNTS.format(educator="m.educator_id", day="NEW.local_date")
+    + VALID_CERTIFICATION.format(educator="m.educator_id", day="NEW.local_date")
     + ")"
 )
 
-COVERED_PLACES = """(SELECT count(*) FROM visit_member m JOIN commitment t ON t.id = m.commitment_id
+# Number of the pair whose commitment covers the time of the visit.
+COMMITTED_MEMBERS = """(SELECT count(*) FROM visit_member m JOIN commitment t ON t.id = m.commitment_id
     WHERE m.visit_id = NEW.id AND m.educator_id IN (NEW.lead_id, NEW.partner_id)
       AND (t.active OR m.state NOT IN ('asked', 'coming'))
       AND t.starts_at <= NEW.starts_at AND t.ends_at >= NEW.ends_at)"""
 
+# Both of the pair reported that they met the family, with the same times and place.
 BOTH_ATTESTED = """EXISTS (
     SELECT 1 FROM attestation said JOIN attestation agreed ON agreed.agrees_with_id = said.id
     WHERE said.id = NEW.attestation_id AND said.visit_id = NEW.id AND said.outcome = 'met' AND said.both_went
@@ -73,23 +79,30 @@ BOTH_ATTESTED = """EXISTS (
       AND said.educator_id <> agreed.educator_id
       AND said.educator_id IN (NEW.lead_id, NEW.partner_id) AND agreed.educator_id IN (NEW.lead_id, NEW.partner_id))"""
 
+# Both of the pair agreed to come.
 BOTH_COMING = """(SELECT count(*) FROM visit_member m WHERE m.visit_id = NEW.id AND m.state = 'coming'
     AND m.educator_id IN (NEW.lead_id, NEW.partner_id)) = 2"""
 
-STEPS = """(OLD.state = 'proposed' AND NEW.state IN ('scheduled', 'cancelled_by_family', 'cancelled_by_educator'))
+# State changes of a visit that are allowed.
+ALLOWED_TRANSITIONS = """(OLD.state = 'proposed' AND NEW.state IN ('scheduled', 'cancelled_by_family', 'cancelled_by_educator'))
     OR (OLD.state = 'scheduled' AND NEW.state IN ('proposed', 'confirmed', 'completed', 'family_away',
         'cancelled_by_family', 'cancelled_by_educator'))
     OR (OLD.state = 'confirmed' AND NEW.state IN ('proposed', 'scheduled', 'completed', 'family_away',
         'cancelled_by_family', 'cancelled_by_educator'))"""
 
-# Whether approval a still counts: a claim that was returned since is approved anew.
-STANDS = """NOT EXISTS (
+# Templates that may be sent after an opt-out: its confirmation, and the answer to HELP.
+OPT_OUT_REPLIES = "('stop_confirmed', 'wrong_number_confirmed', 'help')"
+# A worker takes the message to send it.
+IS_CLAIMED = "NEW.state = 'sending' AND OLD.state <> 'sending'"
+
+# Approval a still counts: the pay line was not returned after it.
+NOT_RETURNED_SINCE = """NOT EXISTS (
     SELECT 1 FROM pay_approval back WHERE back.line_id = a.line_id AND back.step = 'returned' AND back.id > a.id)"""
 
 RULES = (
-    # 1 voluntary
-    Rule("consent", "visit", "INSERT", CONSENT),
-    Rule("consent", "visit", "UPDATE", f"NEW.state IN {LIVE} AND {CONSENT}"),
+    # Practice 1: visits are voluntary
+    Rule("consent", "visit", "INSERT", NO_CONSENT),
+    Rule("consent", "visit", "UPDATE", f"NEW.state IN {ACTIVE_STATES} AND {NO_CONSENT}"),
     Rule(
         "said_no_before",
         "visit",
@@ -106,14 +119,14 @@ RULES = (
             SELECT 1 FROM opt_in later WHERE later.educator_id = o.educator_id AND later.id > o.id
               AND later.answer = 'out'))""",
     ),
-    # 2 trained, on the day of the visit
+    # Practice 2: educators are trained, on the day of the visit
     Rule(
         "certified",
         "visit_member",
         "INSERT",
         "NEW.certification_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM certification c JOIN visit v"
         " ON v.id = NEW.visit_id WHERE c.id = NEW.certification_id AND "
-        + COUNTS.format(educator="NEW.educator_id", day="v.local_date")
+        + VALID_CERTIFICATION.format(educator="NEW.educator_id", day="v.local_date")
         + ")",
     ),
     Rule(
@@ -130,9 +143,9 @@ RULES = (
         "visit",
         "UPDATE",
         "(NEW.local_date <> OLD.local_date OR (NEW.state = 'completed' AND OLD.state <> 'completed'))"
-        f" AND {TRAINED_PLACES} < NEW.min_trained",
+        f" AND {TRAINED_MEMBERS} < NEW.min_trained",
     ),
-    # 3 nobody is targeted
+    # Practice 3: families are drawn or ask themselves, they are not chosen
     Rule(
         "drawn",
         "invitation",
@@ -167,10 +180,15 @@ RULES = (
         " OR NEW.replaces_id IS DISTINCT FROM OLD.replaces_id OR NEW.id <> OLD.id",
     ),
     Rule("invitation_kept", "invitation", "DELETE", "OLD.id IS NOT NULL"),
-    # 4 hopes and dreams first
-    Rule("first_done", "visit", "INSERT", FIRST_DONE),
-    Rule("first_done", "visit", "UPDATE", f"NEW.first_visit_id IS DISTINCT FROM OLD.first_visit_id AND {FIRST_DONE}"),
-    # 5 in pairs
+    # Practice 4: the first visit is about hopes and dreams
+    Rule("first_done", "visit", "INSERT", FIRST_VISIT_MISSING),
+    Rule(
+        "first_done",
+        "visit",
+        "UPDATE",
+        f"NEW.first_visit_id IS DISTINCT FROM OLD.first_visit_id AND {FIRST_VISIT_MISSING}",
+    ),
+    # Practice 5: educators visit in pairs
     Rule(
         "coming_together",
         "visit",
@@ -192,7 +210,7 @@ RULES = (
         "UPDATE",
         f"NEW.state = 'completed' AND OLD.state <> 'completed' AND NOT {BOTH_ATTESTED}",
     ),
-    # time
+    # No double booking
     Rule(
         "committed",
         "visit_member",
@@ -206,7 +224,7 @@ RULES = (
         "UPDATE",
         "(NEW.starts_at <> OLD.starts_at OR NEW.ends_at <> OLD.ends_at OR NEW.lead_id <> OLD.lead_id"
         " OR NEW.partner_id <> OLD.partner_id OR (NEW.state <> OLD.state AND NEW.state <> 'proposed'))"
-        f" AND (NEW.state IN {LIVE} OR NEW.state = 'completed') AND {COVERED_PLACES} < 2",
+        f" AND (NEW.state IN {ACTIVE_STATES} OR NEW.state = 'completed') AND {COMMITTED_MEMBERS} < 2",
     ),
     Rule(
         "commitment_kept",
@@ -214,9 +232,9 @@ RULES = (
         "UPDATE",
         f"""((OLD.active AND NOT NEW.active) OR NEW.person_id <> OLD.person_id) AND EXISTS (
             SELECT 1 FROM visit_member m JOIN visit v ON v.id = m.visit_id WHERE m.commitment_id = OLD.id
-              AND m.state IN ('asked', 'coming') AND v.state IN {LIVE})""",
+              AND m.state IN ('asked', 'coming') AND v.state IN {ACTIVE_STATES})""",
     ),
-    # A visit's time moves while it is a proposal: it is not arranged again before both places cover the new time.
+    # Commitments may move with a proposed visit. A scheduled visit needs both to cover its time.
     Rule(
         "commitment_kept_then",
         "commitment",
@@ -226,16 +244,16 @@ RULES = (
               AND m.state IN ('asked', 'coming') AND v.state IN ('scheduled', 'confirmed')
               AND (NEW.starts_at > v.starts_at OR NEW.ends_at < v.ends_at))""",
     ),
-    # the life of a visit
+    # States of a visit
     Rule("begins_proposed", "visit", "INSERT", "NEW.state <> 'proposed'"),
-    Rule("step", "visit", "UPDATE", f"NEW.state <> OLD.state AND NOT ({STEPS})"),
+    Rule("step", "visit", "UPDATE", f"NEW.state <> OLD.state AND NOT ({ALLOWED_TRANSITIONS})"),
     Rule(
         "visit_kept",
         "visit",
         "UPDATE",
         f"""NEW.family_id <> OLD.family_id OR NEW.school_id <> OLD.school_id OR NEW.kind <> OLD.kind
             OR NEW.uid <> OLD.uid OR NEW.id <> OLD.id OR NEW.min_trained <> OLD.min_trained
-            OR NEW.invitation_id <> OLD.invitation_id OR (OLD.state NOT IN {LIVE} AND (NEW.lead_id <> OLD.lead_id
+            OR NEW.invitation_id <> OLD.invitation_id OR (OLD.state NOT IN {ACTIVE_STATES} AND (NEW.lead_id <> OLD.lead_id
               OR NEW.partner_id <> OLD.partner_id OR NEW.starts_at <> OLD.starts_at OR NEW.ends_at <> OLD.ends_at
               OR NEW.local_date <> OLD.local_date OR NEW.consent_id <> OLD.consent_id
               OR NEW.attestation_id IS DISTINCT FROM OLD.attestation_id))""",
@@ -257,7 +275,7 @@ RULES = (
             OR NEW.valid_until IS DISTINCT FROM OLD.valid_until
             OR NEW.training_session_id <> OLD.training_session_id OR NEW.id <> OLD.id""",
     ),
-    # pay
+    # Pay
     Rule(
         "pay_needs_visit",
         "pay_line",
@@ -284,7 +302,7 @@ RULES = (
         "pay_line",
         "UPDATE",
         f"""NEW.state IN ('site_approved', 'approved', 'exported') AND NOT EXISTS (
-            SELECT 1 FROM pay_approval a WHERE a.line_id = NEW.id AND a.step = 'site' AND {STANDS})""",
+            SELECT 1 FROM pay_approval a WHERE a.line_id = NEW.id AND a.step = 'site' AND {NOT_RETURNED_SINCE})""",
     ),
     Rule(
         "pay_approved_twice",
@@ -293,16 +311,45 @@ RULES = (
         f"""NEW.state IN ('approved', 'exported') AND NOT EXISTS (
             SELECT 1 FROM pay_approval a JOIN pay_approval b ON b.line_id = a.line_id AND b.id > a.id
             WHERE a.line_id = NEW.id AND a.step = 'site' AND b.step = 'union' AND a.by_account <> b.by_account
-              AND {STANDS})""",
+              AND {NOT_RETURNED_SINCE})""",
     ),
+    # Messages: not sent after an opt-out, not sent twice, not changed after sending
+    Rule(
+        "stopped",
+        "outbox",
+        "UPDATE",
+        f"""{IS_CLAIMED} AND NEW.template NOT IN {OPT_OUT_REPLIES} AND (SELECT said.entry FROM texting_ledger said
+            WHERE said.phone = NEW.phone ORDER BY said.id DESC LIMIT 1) = 'stop'""",
+    ),
+    Rule("called_off", "outbox", "UPDATE", f"{IS_CLAIMED} AND NOT NEW.wanted"),
+    # A message that was sent, or may have been sent, is not claimed again.
+    Rule("once", "outbox", "UPDATE", f"{IS_CLAIMED} AND OLD.state NOT IN ('held', 'queued')"),
+    Rule("begins_waiting", "outbox", "INSERT", "NEW.state = 'sending'"),
+    Rule(
+        "urgent_has_a_reason",
+        "outbox",
+        "UPDATE",
+        f"{IS_CLAIMED} AND NEW.pace = 'urgent' AND (NEW.urgent_by IS NULL OR coalesce(NEW.urgent_reason, '') = '')",
+    ),
+    Rule(
+        "attempt_kept",
+        "attempt",
+        "UPDATE",
+        """NEW.token <> OLD.token OR NEW.outbox_id <> OLD.outbox_id OR NEW.phone <> OLD.phone OR NEW.n <> OLD.n
+            OR NEW.body_sha256 <> OLD.body_sha256 OR NEW.started_at <> OLD.started_at
+            OR (OLD.sid IS NOT NULL AND NEW.sid IS DISTINCT FROM OLD.sid)
+            OR (OLD.outcome = 'accepted' AND NEW.outcome IS DISTINCT FROM OLD.outcome)""",
+    ),
+    Rule("attempt_kept", "attempt", "DELETE", "OLD.token IS NOT NULL"),
     *(Rule("append_only", table, event, "1 = 1") for table in APPEND_ONLY for event in ("UPDATE", "DELETE")),
 )
 
-OVERLAP = """NEW.active AND EXISTS (SELECT 1 FROM commitment taken WHERE taken.person_id = NEW.person_id
+# The person has another active commitment at that time. PostgreSQL has an exclusion constraint instead.
+OVERLAPPING = """NEW.active AND EXISTS (SELECT 1 FROM commitment taken WHERE taken.person_id = NEW.person_id
     AND taken.active AND taken.id IS NOT NEW.id AND taken.starts_at < NEW.ends_at AND taken.ends_at > NEW.starts_at)"""
 
-# On SQLite OR REPLACE removes a row without asking any trigger on DELETE: what is kept is not replaced either.
-UNIQUE = {
+# SQLite's INSERT OR REPLACE deletes rows without firing DELETE triggers, so replacing a row is rejected as well.
+UNIQUE_KEYS = {
     **{table: ("id",) for table in APPEND_ONLY if table != "draw_entry"},
     "draw_entry": ("draw_id, family_id", "draw_id, position"),
     "draw": ("id", "replaces_id"),
@@ -316,33 +363,42 @@ UNIQUE = {
 }
 
 
-def _taken(table: str, event: str) -> str:
-    """Whether `table` holds another row that the new one would replace."""
-    keys = (" AND ".join(f"kept.{c} = NEW.{c}" for c in key.split(", ")) for key in UNIQUE[table])
+def _replaces(table: str, event: str) -> str:
+    """The condition that `table` holds another row with one of the new row's unique keys."""
+    keys = (" AND ".join(f"kept.{c} = NEW.{c}" for c in key.split(", ")) for key in UNIQUE_KEYS[table])
     other = " AND kept.rowid <> OLD.rowid" if event == "UPDATE" else ""
     return " OR ".join(f"EXISTS (SELECT 1 FROM {table} kept WHERE {key}{other})" for key in keys)
 
 
-SQLITE_ONLY = (
-    Rule("overlap", "commitment", "INSERT", OVERLAP),
-    Rule("overlap", "commitment", "UPDATE", OVERLAP),
-    *(Rule("not_replaced", table, "INSERT", _taken(table, "INSERT")) for table in UNIQUE),
-    *(Rule("not_replaced", table, "UPDATE", _taken(table, "UPDATE")) for table in UNIQUE if table not in APPEND_ONLY),
+SQLITE_RULES = (
+    Rule("overlap", "commitment", "INSERT", OVERLAPPING),
+    Rule("overlap", "commitment", "UPDATE", OVERLAPPING),
+    *(Rule("not_replaced", table, "INSERT", _replaces(table, "INSERT")) for table in UNIQUE_KEYS),
+    *(
+        Rule("not_replaced", table, "UPDATE", _replaces(table, "UPDATE"))
+        for table in UNIQUE_KEYS
+        if table not in APPEND_ONLY
+    ),
 )
 
 
 def upgrade() -> None:
-    if op.get_context().dialect.name == "sqlite":
-        for rule in RULES + SQLITE_ONLY:
-            _sqlite(rule)
+    if _is_sqlite():
+        for rule in RULES + SQLITE_RULES:
+            op.execute(_sqlite_trigger(rule))
         return
-    # This form needs no extension (btree_gist): a range of one id overlaps only itself.
+    # Needs no extension (btree_gist): a range of one id overlaps only itself.
     op.execute(
         "ALTER TABLE commitment ADD CONSTRAINT overlap EXCLUDE USING gist ("
         "int8range(person_id, person_id, '[]') WITH &&, tstzrange(starts_at, ends_at) WITH &&) WHERE (active)"
     )
+    schema = op.get_bind().exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
     for rule in RULES:
-        _postgresql(rule)
+        op.execute(_postgresql_function(rule, schema))
+        op.execute(
+            f"CREATE TRIGGER {_name(rule)} BEFORE {rule.event} ON {rule.table}"
+            f" FOR EACH ROW EXECUTE FUNCTION {_name(rule)}()"
+        )
     for table in APPEND_ONLY:
         op.execute(
             f"CREATE TRIGGER {table}_append_only_truncate BEFORE TRUNCATE ON {table}"
@@ -351,8 +407,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    if op.get_context().dialect.name == "sqlite":
-        for rule in RULES + SQLITE_ONLY:
+    if _is_sqlite():
+        for rule in RULES + SQLITE_RULES:
             op.execute(f"DROP TRIGGER {_name(rule)}")
         return
     for table in APPEND_ONLY:
@@ -363,27 +419,35 @@ def downgrade() -> None:
     op.execute("ALTER TABLE commitment DROP CONSTRAINT overlap")
 
 
+def _is_sqlite() -> bool:
+    return op.get_context().dialect.name == "sqlite"
+
+
 def _name(rule: Rule) -> str:
-    return f"{rule.table}_{rule.name}_{rule.events.lower()}"
+    return f"{rule.table}_{rule.name}_{rule.event.lower()}"
 
 
-def _sqlite(rule: Rule) -> None:
-    op.execute(
-        f"CREATE TRIGGER {_name(rule)} BEFORE {rule.events} ON {rule.table} FOR EACH ROW WHEN {rule.broken}"
-        f" BEGIN SELECT RAISE(ABORT, 'homevisits: {rule.table} {rule.name}'); END"
+def _message(rule: Rule) -> str:
+    return f"homevisits: {rule.table} {rule.name}"
+
+
+def _sqlite_trigger(rule: Rule) -> str:
+    return (
+        f"CREATE TRIGGER {_name(rule)} BEFORE {rule.event} ON {rule.table} FOR EACH ROW WHEN {rule.condition}"
+        f" BEGIN SELECT RAISE(ABORT, '{_message(rule)}'); END"
     )
 
 
-def _postgresql(rule: Rule) -> None:
-    # Without it, a temporary table named as one of ours would be read instead. pg_temp last: unnamed, it comes first.
-    schema = op.get_bind().exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
-    op.execute(
+def _postgresql_function(rule: Rule, schema: str) -> str:
+    """The trigger function of a rule. `schema` is the quoted name of the schema that holds our tables.
+
+    The fixed search path keeps a temporary table with one of our names from being read instead of ours. pg_temp is
+    named last because PostgreSQL searches it first where it is not named.
+    """
+    returned = "OLD" if rule.event == "DELETE" else "NEW"
+    return (
         f"CREATE FUNCTION {_name(rule)}() RETURNS trigger LANGUAGE plpgsql"
         f" SET search_path = pg_catalog, {schema}, pg_temp AS $$ BEGIN"
-        f" IF {rule.broken} THEN RAISE EXCEPTION 'homevisits: {rule.table} {rule.name}' USING ERRCODE = '23514';"
-        f" END IF; RETURN {'OLD' if rule.events == 'DELETE' else 'NEW'}; END $$"
-    )
-    op.execute(
-        f"CREATE TRIGGER {_name(rule)} BEFORE {rule.events} ON {rule.table}"
-        f" FOR EACH ROW EXECUTE FUNCTION {_name(rule)}()"
+        f" IF {rule.condition} THEN RAISE EXCEPTION '{_message(rule)}' USING ERRCODE = '23514';"
+        f" END IF; RETURN {returned}; END $$"
     )
