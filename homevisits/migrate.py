@@ -9,8 +9,17 @@ from homevisits.core import paths
 from homevisits.core.db import Database
 
 
+class UnknownRevision(Exception):
+    """The database is at a revision that this version has no migration for."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(f"unknown revision {revision}")
+        self.revision = revision
+
+
 def upgrade(database: Database, to: str = "head") -> None:
-    """Bring the database up to revision `to`."""
+    """Bring the database up to revision `to`. Raises `UnknownRevision`."""
+    refuse_unknown_revision(database)
     with database.engine.execution_options(homevisits_writes=True).begin() as connection:
         settings = _settings()
         settings.attributes["connection"] = connection
@@ -18,7 +27,8 @@ def upgrade(database: Database, to: str = "head") -> None:
 
 
 def downgrade(database: Database, to: str = "base") -> None:
-    """Take the database down to revision `to`; ``base`` leaves no table of ours."""
+    """Take the database down to revision `to`; ``base`` leaves no table of ours. Raises `UnknownRevision`."""
+    refuse_unknown_revision(database)
     with database.engine.execution_options(homevisits_writes=True).begin() as connection:
         settings = _settings()
         settings.attributes["connection"] = connection
@@ -39,6 +49,14 @@ def head() -> str | None:
 def is_current(database: Database) -> bool:
     """Whether the database is at the revision this version of the code expects."""
     return current(database) == head()
+
+
+def refuse_unknown_revision(database: Database) -> None:
+    """Raise `UnknownRevision` when another version of Homevisits made the database."""
+    revision = current(database)
+    known = {script.revision for script in ScriptDirectory.from_config(_settings()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise UnknownRevision(revision)
 
 
 def _settings() -> Config:

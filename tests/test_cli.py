@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text
 
 from homevisits.cli.main import main
 from homevisits.cli.output import answered, plain
+from homevisits.core.db import Database
 from homevisits.web.problem_wording import SENTENCES
 
 Run = Callable[..., Result]
@@ -86,6 +88,23 @@ def test_migrate_says_where_the_database_was_and_is(run: Run) -> None:
     assert refused.exit_code == 1
     assert document(refused)["error"]["code"] == "migrations"
     assert document(run("migrate", "--json"))["to"] == there["to"]
+
+
+@pytest.mark.parametrize("words", [("migrate",), ("serve",), ("worker",), ("user", "list")], ids=" ".join)
+def test_database_at_an_unknown_revision_is_refused_in_one_sentence(
+    run: Run, database_url: str, words: tuple[str, ...]
+) -> None:
+    database = Database(database_url)
+    with database.transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0004_text_evidence'"))
+    database.dispose()
+    refused = run(*words)
+    assert refused.exit_code == 1
+    assert refused.stdout == ""
+    assert len(refused.stderr.splitlines()) == 1
+    assert "another version of Homevisits (revision 0004_text_evidence)" in refused.stderr
+    assert "HOMEVISITS_DATABASE_URL" in refused.stderr
+    assert document(run(*words, "--json"))["error"]["code"] == "migrations"
 
 
 def test_a_database_that_cannot_be_reached_is_said_in_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,12 @@ SHOWN = 20
 """So many findings are shown to a person; JSON has them all."""
 
 
+UNKNOWN_REVISION = (
+    "The database was made by another version of Homevisits (revision {}): use that version,"
+    " or set HOMEVISITS_DATABASE_URL to an empty database."
+)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came of a command. ``then`` goes on after this was said, and may answer an exit code."""
@@ -69,6 +75,7 @@ def house(**given: Any) -> Iterator[tuple[Settings, Database]]:
     database = Database(settings.database_url)
     try:
         if not migrate.is_current(database):
+            migrate.refuse_unknown_revision(database)
             raise Failure("migrations", "The database is not up to date. Run: homevisits migrate")
         refuse_if_mixed_up(database, settings)
         yield settings, database
@@ -113,6 +120,8 @@ def answered(attempt: Callable[[], Answer]) -> Answer:
     except SettingsWrong as wrong:
         text = "\n".join(["Homevisits cannot start:", *(f"  - {reason}" for reason in wrong.reasons)])
         return Answer.of_failure("settings", text, 2, reasons=wrong.reasons)
+    except migrate.UnknownRevision as unknown:
+        return Answer.of_failure("migrations", UNKNOWN_REVISION.format(unknown.revision))
     except RulesBroken as broken:
         problems = [{"code": p.code, "field": p.field, "message": plain(p.code, p.params)} for p in broken.problems]
         return Answer.of_failure("refused", "\n".join(str(p["message"]) for p in problems), problems=problems)

@@ -29,7 +29,11 @@ Say = Callable[[str], None]
 
 def start(path: Path = DEFAULT, port: int = 8077, *, reset: bool = False, say: Say = print) -> int:
     """Make what is missing, start web and worker, and stay until Ctrl-C. Answers the exit code."""
-    folder = prepare(path, port, reset=reset, say=say)
+    try:
+        folder = prepare(path, port, reset=reset, say=say)
+    except migrate.UnknownRevision:
+        say(f"The data in {path} was made by another version of Homevisits. Start over with: make demo RESET=1")
+        return 1
     if taken(port):
         say(f"Port {port} is taken by another program. Choose another: make demo PORT={port + 1}")
         return 1
@@ -53,13 +57,17 @@ def start(path: Path = DEFAULT, port: int = 8077, *, reset: bool = False, say: S
 
 
 def prepare(path: Path, port: int, *, reset: bool = False, say: Say = print) -> Folder:
-    """The demo's folder with its secret and its database. Raises `SettingsWrong` when this cannot be a demo."""
+    """The demo's folder with its secret and its database.
+
+    Raises `SettingsWrong` when this cannot be a demo, and `migrate.UnknownRevision` when another version made the data.
+    """
     folder = Folder(path.resolve())
     folder.path.mkdir(parents=True, exist_ok=True)
     wanted = settings_of(folder, port)
     if folder.database.exists():
         _check(folder, wanted)
         if not reset:
+            _migrate(wanted)
             say("The demo's data is kept from last time. `make demo RESET=1` starts over.")
             wake(folder, wanted.timezone)
             return folder
@@ -100,6 +108,13 @@ def _check(folder: Folder, wanted: Settings) -> None:
         if migrate.current(database) is None:
             raise SettingsWrong([f"{folder.database}: is not a database of the demo"])
         refuse_if_mixed_up(database, wanted)
+    finally:
+        database.dispose()
+
+
+def _migrate(wanted: Settings) -> None:
+    database = Database(wanted.database_url)
+    try:
         migrate.upgrade(database)
     finally:
         database.dispose()

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -99,6 +100,33 @@ def test_starting_over_makes_new_data_and_keeps_what_is_not_its_own(
     assert made == [folder.database]
     assert not folder.clock.exists()
     assert (folder.path / "notes.txt").read_text() == "mine"
+
+
+def _set_revision(folder: Folder, revision: str) -> None:
+    with sqlite3.connect(folder.database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
+    connection.close()
+
+
+@pytest.mark.parametrize("revision", ["0003_texts", "0004_text_evidence"])
+def test_data_of_an_earlier_version_is_refused_in_one_sentence(folder: Folder, revision: str) -> None:
+    _set_revision(folder, revision)
+    lines: list[str] = []
+    assert run.start(folder.path, free_port(), say=lines.append) == 1
+    assert lines == [
+        f"The data in {folder.path} was made by another version of Homevisits. Start over with: make demo RESET=1"
+    ]
+    assert folder.database.exists()
+
+
+def test_reset_replaces_data_of_an_earlier_version(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "_system", lambda: MADE)
+    _set_revision(folder, "0004_text_evidence")
+    made: list[Path] = []
+    monkeypatch.setattr(build, "make", lambda wanted, *_rest: made.append(wanted.database))
+    run.prepare(folder.path, 8077, reset=True, say=lambda _line: None)
+    assert made == [folder.database]
+    assert not folder.database.exists()
 
 
 @pytest.mark.parametrize(
