@@ -56,7 +56,7 @@ FUNCTIONS = """SELECT proname, proconfig FROM pg_proc JOIN pg_namespace n ON n.o
 def settings_of_functions(database: Database) -> dict[str, list[str] | None]:
     """The settings fixed for each function in the schema that the database's connections use."""
     with database.engine.connect() as connection:
-        return dict(connection.execute(sa.text(FUNCTIONS)).tuples().all())
+        return {row.proname: row.proconfig for row in connection.execute(sa.text(FUNCTIONS))}
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
