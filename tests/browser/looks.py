@@ -14,6 +14,9 @@ OF_COLOUR = {"type": "rule", "values": ["color-contrast"]}
 """In the dark only the colours are others."""
 THUMB = 44
 
+WIDTHS = (360, 768, 1024, 1280, 1920)
+"""Widths in px at which layouts change or are common: small phone, tablet, small and usual laptop, desktop."""
+
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 TOO_SMALL = """(thumb) => {
   const shown = (one) => one.checkVisibility({visibilityProperty: true, opacityProperty: true});
@@ -24,6 +27,19 @@ TOO_SMALL = """(thumb) => {
     return [one.outerHTML.slice(0, 120), Math.round(box.width * 10) / 10, Math.round(box.height * 10) / 10];
   }).filter(([_html, wide, high]) => wide > 2 && (high < thumb - 0.5 || wide < thumb - 0.5));
 }"""
+
+# The width of each word is measured in the heading itself, in its own font, on one line.
+NARROW_HEADINGS = """() => [...document.querySelectorAll('h1')].filter((h1) => h1.checkVisibility()).flatMap((h1) => {
+  const ruler = document.createElement('span');
+  ruler.style.cssText = 'position: absolute; visibility: hidden; white-space: nowrap';
+  const words = h1.innerText.split(/\\s+/).filter(Boolean);
+  h1.append(ruler);
+  const width = (word) => { ruler.textContent = word; return ruler.getBoundingClientRect().width; };
+  const [longest, wanted] = words.map((word) => [word, width(word)]).reduce((a, b) => (b[1] > a[1] ? b : a), ['', 0]);
+  ruler.remove();
+  const found = h1.clientWidth;
+  return wanted === 0 || found + 1 < wanted ? [[longest, Math.round(wanted), found]] : [];
+})"""
 
 
 def look(page: Page) -> Iterator[str]:
@@ -64,3 +80,17 @@ def _too_wide_or_small(page: Page) -> Iterator[str]:
         yield f"{wider} px wider than the window"
     for html, wide, high in page.evaluate(TOO_SMALL, THUMB):
         yield f"too small a target: {wide}×{high} {html}"
+
+
+def misfits(page: Page) -> Iterator[str]:
+    """Yield each width at which a heading is narrower than its longest word, or the page scrolls sideways.
+
+    The page is loaded once and its window resized: the layout depends on the width only.
+    """
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        for word, wanted, found in page.evaluate(NARROW_HEADINGS):
+            yield f"at {width} px: the heading is {found} px wide, its longest word {word!r} {wanted} px"
+        wider = page.evaluate(WIDER)
+        if wider > 0:
+            yield f"at {width} px: {wider} px wider than the window"

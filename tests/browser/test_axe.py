@@ -24,7 +24,7 @@ from homevisits.visits.models import Visit
 from homevisits.web.pages import permissions_of
 from tests.browser.conftest import Opened
 from tests.browser.house import House, running
-from tests.browser.looks import glance, look
+from tests.browser.looks import glance, look, misfits
 from tests.demo.conftest import MADE, made
 
 pytestmark = pytest.mark.browser
@@ -115,3 +115,22 @@ def test_every_page_is_for_everyone(demo: House, visitor: Opened, part: str, lan
         looked = look(window.page) if language == "en" else glance(window.page)
         complaints += [f"{address} {complaint}" for complaint in looked]
     assert not complaints, "\n".join(complaints)
+
+
+@pytest.mark.parametrize("part", [NOBODY, accounts.TEACHER, accounts.COORDINATOR, accounts.UNION, accounts.LEAD])
+def test_headings_and_pages_fit_every_screen_width_in_both_languages(demo: House, visitor: Opened, part: str) -> None:
+    email, who = accounts.address(part), None
+    if part != NOBODY:
+        with demo.database.reading() as session:
+            who = accounts.actor_named(session, email)
+    problems = []
+    for language, locale in (("en", "en-US"), ("es", "es-US")):
+        if who is not None:
+            with demo.database.transaction() as session:
+                session.execute(update(Account).where(Account.email == email).values(language=language))
+        page = visitor(demo, email, signed_in=who is not None, locale=locale).page
+        for address in _addresses(demo, who):
+            page.goto(demo.url + address)
+            assert page.locator("html").get_attribute("lang") == language
+            problems += [f"{language} {address} {problem}" for problem in misfits(page)]
+    assert not problems, "\n".join(problems)
