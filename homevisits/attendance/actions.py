@@ -38,12 +38,12 @@ def refresh(session: Session, now: datetime) -> bool:
 
 def is_due(session: Session, now: datetime) -> bool:
     """Whether the report is old, or a visit was closed since: cheap, for the worker's tick."""
-    made_at = session.scalar(select(func.max(AssociationSnapshot.made_at)))
-    if made_at is None:
+    snapshot = queries.newest(session)
+    if snapshot is None:
         return session.scalar(select(Absence.day).limit(1)) is not None
     closed_at = session.scalar(select(func.max(Visit.closed_at)))
-    wait = AT_MOST_EVERY if closed_at is not None and closed_at > made_at else EVERY
-    return bool(made_at <= now - wait)
+    wait = AT_MOST_EVERY if closed_at is not None and closed_at > snapshot.made_at else EVERY
+    return snapshot.made_at <= now - wait
 
 
 def refresh_if_due(session: Session, now: datetime) -> bool:

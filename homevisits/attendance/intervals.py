@@ -1,12 +1,22 @@
-"""How sure a number is: 95 % intervals for shares, differences of shares, and differences of means. Pure formulas."""
+"""95 % intervals for the mean and the share of a group of students, clustered by household. Pure formulas.
+
+Siblings share a home, so their attendance is not independent, and an interval that assumes so is too narrow. Here the
+household is the unit of sampling: with the total ``y`` of its ``m`` students, for ``G`` households and ``n`` students,
+
+- the mean is the ratio ``sum(y) / n``, and its variance is linearized: ``G / (G - 1) * sum((y - mean * m)^2) / n^2``
+  (Cochran, Sampling Techniques, 3rd ed. 1977, chapter 6, without finite population correction). It is the
+  cluster-robust variance CR1 of a regression on a constant.
+- the interval of a mean uses Student's t with ``G - 1`` degrees of freedom.
+- the interval of a share is Wilson's (1927) with that t and the effective number of students, ``p (1 - p) / variance``
+  (Dean and Pagano, Journal of Survey Statistics and Methodology 3(4), 2015, 484-503), but at most ``n``.
+"""
 
 from dataclasses import dataclass
-from math import exp, inf, lgamma, log, log1p, sqrt
-from statistics import NormalDist
+from math import exp, lgamma, log, log1p, sqrt
 
 PURE = True
 
-Z = NormalDist().inv_cdf(0.975)
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -18,78 +28,50 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Share:
-    """`count` of `n`."""
+class HouseholdSums:
+    """Sums over the households of a group, as a database returns them: ``m`` students with the total ``y`` in each."""
 
-    count: int
-    n: int
+    households: int
+    students: int
+    squared_students: float  # sum of m * m
+    total: float  # sum of y
+    squared_total: float  # sum of y * y
+    product: float  # sum of m * y
 
     @property
-    def rate(self) -> float:
-        """The share itself."""
-        return self.count / self.n
+    def mean(self) -> float:
+        """Mean of the students' values; of zeros and ones: their share."""
+        return self.total / self.students
+
+    @property
+    def variance(self) -> float:
+        """Variance of the mean, clustered by household. Needs two households."""
+        residuals = self.squared_total - 2 * self.mean * self.product + self.mean**2 * self.squared_students
+        return self.households / (self.households - 1) * max(residuals, 0.0) / self.students**2
 
 
-@dataclass(frozen=True)
-class Sample:
-    """What is known of a group's values: how many, their mean and their variance (with n - 1)."""
-
-    n: int
-    mean: float
-    variance: float
-
-    @classmethod
-    def from_sums(cls, n: int, total: float, squares: float) -> "Sample":
-        """From the sum of the values and of their squares, as a database returns them."""
-        mean = total / n if n else 0.0
-        return cls(n, mean, max(squares - n * mean * mean, 0.0) / (n - 1) if n > 1 else 0.0)
+def mean_interval(sums: HouseholdSums) -> Interval:
+    """Interval of a mean."""
+    half = _critical_t(sums) * sqrt(sums.variance)
+    return Interval(sums.mean - half, sums.mean + half)
 
 
-@dataclass(frozen=True)
-class Welch:
-    """The difference of two means, without assuming equal variances."""
-
-    difference: float
-    t: float
-    df: float
-    p: float
-    interval: Interval
+def share_interval(sums: HouseholdSums) -> Interval:
+    """Interval of a share, from values of zero and one. It never goes below 0 or above 1."""
+    share, variance = sums.mean, sums.variance
+    effective = share * (1 - share) / variance if variance > 0 else sums.students
+    return wilson(share, min(effective, sums.students), _critical_t(sums))
 
 
-def wilson(share: Share) -> Interval:
-    """The score interval of Wilson (1927): never below 0 or above 1, also for small groups."""
-    n, p, z2 = share.n, share.rate, Z * Z
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+def wilson(share: float, n: float, z: float) -> Interval:
+    """Score interval of a share of `n`; `z` is the quantile of the confidence wanted."""
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return Interval(max(0.0, centre - half), min(1.0, centre + half))
 
 
-def newcombe(a: Share, b: Share) -> Interval:
-    """The interval of the difference of two shares, a - b (Newcombe 1998, method 10, from both Wilson intervals)."""
-    difference, wa, wb = a.rate - b.rate, wilson(a), wilson(b)
-    return Interval(
-        difference - sqrt((a.rate - wa.low) ** 2 + (wb.high - b.rate) ** 2),
-        difference + sqrt((wa.high - a.rate) ** 2 + (b.rate - wb.low) ** 2),
-    )
-
-
-def mean_interval(sample: Sample) -> Interval:
-    """The interval of one mean."""
-    half = t_quantile(0.975, sample.n - 1) * sqrt(sample.variance / sample.n)
-    return Interval(sample.mean - half, sample.mean + half)
-
-
-def welch(a: Sample, b: Sample) -> Welch:
-    """The difference of two means, a - b, with Welch's degrees of freedom (Satterthwaite). Needs two values in each."""
-    va, vb = a.variance / a.n, b.variance / b.n
-    difference, error = a.mean - b.mean, sqrt(va + vb)
-    if error == 0:
-        same = difference == 0
-        return Welch(difference, 0.0 if same else inf, inf, float(same), Interval(difference, difference))
-    df = (va + vb) ** 2 / (va * va / (a.n - 1) + vb * vb / (b.n - 1))
-    t = difference / error
-    half = t_quantile(0.975, df) * error
-    return Welch(difference, t, df, t_two_sided(t, df), Interval(difference - half, difference + half))
+def _critical_t(sums: HouseholdSums) -> float:
+    return t_quantile((1 + CONFIDENCE) / 2, sums.households - 1)
 
 
 def t_two_sided(t: float, df: float) -> float:

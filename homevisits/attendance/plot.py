@@ -38,8 +38,8 @@ class Plot:
 
 
 def plot(shown: Mapping[str, Mapping[str, float]]) -> Plot:
-    """The plot of ``visited`` and ``others``. The line is as long as the intervals need and begins at no round lie:
-    its ends are ticks, so that a reader sees it does not start at zero."""
+    """Return the plot of ``visited`` and ``others``. The axis is as long as the intervals need; both of its ends have a
+    tick, so that a reader sees that it does not start at zero."""
     low = min(shown[group]["low"] for group in ("visited", "others"))
     high = max(shown[group]["high"] for group in ("visited", "others"))
     step = next((s for s in STEPS if (high - low) / s <= MOST_TICKS - 2), STEPS[-1])

@@ -1,4 +1,4 @@
-"""What is asked of attendance: the two groups in one pass over the tables, and the report as last worked out."""
+"""Queries of attendance: both groups in one pass over the tables, and the newest snapshot of the report."""
 
 import json
 from collections.abc import Mapping
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CTE, Float, case, cast, func, select
+from sqlalchemy import CTE, ColumnElement, Float, RowMapping, case, cast, func, select
 from sqlalchemy.orm import Session
 
+from homevisits.attendance.intervals import HouseholdSums
 from homevisits.attendance.models import Absence, AssociationSnapshot, SchoolDay
-from homevisits.attendance.report import NOBODY, Group
-from homevisits.attendance.rules import MINIMUM_DAYS, first_of_school_year, school_year
+from homevisits.attendance.report import NOBODY, VERSION, Group
+from homevisits.attendance.rules import CHRONIC_ABSENCE_PERCENT, MINIMUM_DAYS, first_of_school_year, school_year
 from homevisits.people.models import Student
 from homevisits.visits.models import Visit, VisitState
 
@@ -26,7 +27,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The report as last worked out."""
+    """The report as last computed."""
 
     made_at: datetime
     document: Mapping[str, Any]
@@ -61,8 +62,45 @@ def _enrolled(wanted: Period) -> tuple[CTE, CTE]:
     return students, days
 
 
+def is_chronic(days_absent: ColumnElement[int], days_enrolled: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return rules.is_chronically_absent as SQL. Students below MINIMUM_DAYS must be left out beforehand."""
+    return 100 * days_absent >= CHRONIC_ABSENCE_PERCENT * days_enrolled
+
+
 def groups(session: Session, wanted: Period) -> tuple[Group, Group]:
     """Students whose family had a completed visit in the period, and all others; enrolled at least ten days of it."""
+    households = _households(wanted)
+    m, rates, chronic = households.c.students, households.c.rates, households.c.chronic
+    query = select(
+        households.c.visited,
+        func.count().label("households"),
+        func.sum(m).label("students"),
+        func.sum(m * m).label("squared_students"),
+        *(func.sum(total).label(f"{name}_total") for name, total in (("rates", rates), ("chronic", chronic))),
+        *(func.sum(y * y).label(f"{name}_squared") for name, y in (("rates", rates), ("chronic", chronic))),
+        *(func.sum(m * y).label(f"{name}_product") for name, y in (("rates", rates), ("chronic", chronic))),
+    ).group_by(households.c.visited)
+    rows = session.execute(query).mappings()
+    found = {bool(row["visited"]): Group(_sums(row, "rates"), _sums(row, "chronic")) for row in rows}
+    return found.get(True, NOBODY), found.get(False, NOBODY)
+
+
+def _sums(row: RowMapping, name: str) -> HouseholdSums:
+    return HouseholdSums(
+        row["households"],
+        int(row["students"]),
+        row["squared_students"],
+        row[f"{name}_total"],
+        row[f"{name}_squared"],
+        row[f"{name}_product"],
+    )
+
+
+def _households(wanted: Period) -> CTE:
+    """Each household: visited or not, number of students, sum of their rates, number chronically absent.
+
+    The numbers are floats: PostgreSQL sums products of integers as decimals.
+    """
     students, spell_days = _enrolled(wanted)
     missed = (
         select(Absence.student_id, func.count().label("days"))
@@ -78,30 +116,30 @@ def groups(session: Session, wanted: Period) -> tuple[Group, Group]:
         .distinct()
         .cte("visited")
     )
-    was_visited = visited.c.family_id.is_not(None)
     absent = func.coalesce(missed.c.days, 0)
-    rate = 1.0 - cast(absent, Float) / spell_days.c.days
-    rows = session.execute(
+    chronic = case((is_chronic(absent, spell_days.c.days), 1), else_=0)
+    return (
         select(
-            was_visited.label("visited"),
-            func.count().label("n"),
-            func.sum(case((10 * absent >= spell_days.c.days, 1), else_=0)).label("chronic"),
-            func.sum(rate).label("rates"),
-            func.sum(rate * rate).label("squares"),
+            visited.c.family_id.is_not(None).label("visited"),
+            cast(func.count(), Float).label("students"),
+            func.sum(1.0 - cast(absent, Float) / spell_days.c.days).label("rates"),
+            cast(func.sum(chronic), Float).label("chronic"),
         )
         .select_from(students)
         .join(spell_days, (spell_days.c.first == students.c.first) & (spell_days.c.last == students.c.last))
         .outerjoin(missed, missed.c.student_id == students.c.id)
         .outerjoin(visited, visited.c.family_id == students.c.family_id)
         .where(spell_days.c.days >= MINIMUM_DAYS)
-        .group_by(was_visited)
+        .group_by(students.c.family_id, visited.c.family_id)
+        .cte("households")
     )
-    found = {bool(row.visited): Group(row.n, row.chronic, row.rates, row.squares) for row in rows}
-    return found.get(True, NOBODY), found.get(False, NOBODY)
 
 
 def newest(session: Session) -> Snapshot | None:
-    """The report as last worked out; None before the first attendance came in."""
+    """Return the newest snapshot of the report, or None: before the first import, or if an older release made it."""
     wanted = select(AssociationSnapshot.made_at, AssociationSnapshot.document)
     row = session.execute(wanted.order_by(AssociationSnapshot.id.desc()).limit(1)).one_or_none()
-    return Snapshot(row.made_at, json.loads(row.document)) if row else None
+    if row is None:
+        return None
+    document = json.loads(row.document)
+    return Snapshot(row.made_at, document) if document["version"] == VERSION else None

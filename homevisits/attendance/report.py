@@ -1,6 +1,7 @@
-"""What the association report may say: the numbers shown, small ones hidden, as one plain document. Pure.
+"""The association report: the figures of visited and of other students as one plain document, small ones hidden. Pure.
 
-The document holds shown numbers only, so that neither the stored snapshot nor the page can tell a hidden one.
+It holds no difference between the groups: families who say yes to a visit differ from others, so a difference would
+not show what visits do. It holds shown numbers only, so that a hidden one is neither in the snapshot nor on the page.
 """
 
 from collections.abc import Mapping
@@ -8,76 +9,69 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from homevisits.attendance import intervals
-from homevisits.attendance.intervals import Interval, Sample, Share
+from homevisits.attendance.intervals import HouseholdSums, Interval, mean_interval, share_interval
 from homevisits.demographics.rules import SMALLEST_CELL, hidden_cells
 
 PURE = True
 
-VERSION = 1
+VERSION = 2  # 1 had differences between the groups, and intervals that were not clustered
 
 
 @dataclass(frozen=True)
 class Group:
-    """Students counted together: how many, how many chronically absent, their attendance rates (sums)."""
+    """Students counted together: their attendance rates, and whether each is chronically absent (zero or one)."""
 
-    n: int
-    chronic: int
-    rates: float
-    squares: float
+    rates: HouseholdSums
+    chronic: HouseholdSums
 
     @property
-    def attendance(self) -> Sample:
-        """The students' attendance rates."""
-        return Sample.from_sums(self.n, self.rates, self.squares)
+    def n(self) -> int:
+        """Number of students."""
+        return self.rates.students
+
+    @property
+    def households(self) -> int:
+        """Number of their households."""
+        return self.rates.households
+
+    @property
+    def chronic_count(self) -> int:
+        """Number of students chronically absent."""
+        return round(self.chronic.total)
 
 
-NOBODY = Group(0, 0, 0.0, 0.0)
+NO_HOUSEHOLDS = HouseholdSums(0, 0, 0.0, 0.0, 0.0, 0.0)
+NOBODY = Group(NO_HOUSEHOLDS, NO_HOUSEHOLDS)
 
 
 def document(visited: Group, others: Group, first: date, last: date) -> dict[str, Any]:
-    """The report of a period. ``state``: shown, or too_few (a group is too small to show anything of it)."""
+    """Return the report of a period. ``state``: shown, or too_few (a group has too few households to show anything)."""
     period = {"version": VERSION, "from": first.isoformat(), "to": last.isoformat()}
-    if min(visited.n, others.n) < SMALLEST_CELL:
+    # Each household counted has a student counted: where ten households are, ten students are.
+    if min(visited.households, others.households) < SMALLEST_CELL:
         return {**period, "state": "too_few"}
     return {
         **period,
         "state": "shown",
         "n": {"visited": visited.n, "others": others.n},
-        "attendance": _attendance(visited, others),
+        "attendance": {
+            "visited": _shown(visited.rates, mean_interval(visited.rates)),
+            "others": _shown(others.rates, mean_interval(others.rates)),
+        },
         "chronic": _chronic(visited, others),
     }
 
 
-def finding(shown: Mapping[str, Any]) -> str:
-    """What a difference with its interval says: more, less, or unclear where the interval holds zero."""
-    if shown["low"] > 0:
-        return "more"
-    return "less" if shown["high"] < 0 else "unclear"
-
-
-def _attendance(visited: Group, others: Group) -> dict[str, Any]:
-    a, b = visited.attendance, others.attendance
-    difference = intervals.welch(a, b)
-    return {
-        "visited": _shown(a.mean, intervals.mean_interval(a)),
-        "others": _shown(b.mean, intervals.mean_interval(b)),
-        "difference": _shown(difference.difference, difference.interval),
-    }
-
-
 def _chronic(visited: Group, others: Group) -> dict[str, Any] | None:
-    """Chronic absence, or None where a count is too small: with four cells, hiding one hides them all."""
-    table = [[group.chronic, group.n - group.chronic] for group in (visited, others)]
+    """Return chronic absence, or None where a count is too small: with four cells, hiding one hides them all."""
+    table = [[group.chronic_count, group.n - group.chronic_count] for group in (visited, others)]
     if hidden_cells(table):
         return None
-    a, b = Share(visited.chronic, visited.n), Share(others.chronic, others.n)
     return {
-        "visited": {"count": a.count, **_shown(a.rate, intervals.wilson(a))},
-        "others": {"count": b.count, **_shown(b.rate, intervals.wilson(b))},
-        "difference": _shown(a.rate - b.rate, intervals.newcombe(a, b)),
+        name: {"count": group.chronic_count, **_shown(group.chronic, share_interval(group.chronic))}
+        for name, group in (("visited", visited), ("others", others))
     }
 
 
-def _shown(value: float, interval: Interval) -> dict[str, float]:
-    return {"value": value, "low": interval.low, "high": interval.high}
+def _shown(sums: HouseholdSums, interval: Interval) -> Mapping[str, float]:
+    return {"value": sums.mean, "low": interval.low, "high": interval.high}

@@ -10,6 +10,9 @@ PURE = True
 MINIMUM_DAYS = 10
 """Students enrolled for fewer school days are not counted: one absence would make them chronically absent."""
 
+CHRONIC_ABSENCE_PERCENT = 10
+"""Share of the days enrolled from which on a student is chronically absent; queries.is_chronic uses it in SQL."""
+
 HALF_A_DAY = Decimal("0.5")
 
 
@@ -22,13 +25,13 @@ def is_absent(counts_as_absent: bool, portion: Decimal) -> bool:
 
 
 def is_chronically_absent(days_absent: int, days_enrolled: int) -> bool | None:
-    """Whether a student missed a tenth or more of the days enrolled; None when enrolled for too few days to say.
+    """Whether a student missed a tenth or more of the days enrolled; None when enrolled for too few days to count.
 
-    In whole numbers: 18 of 180 counts, and 0.1 x 180 in floating point is not to be trusted.
+    In whole numbers, because 0.1 x 180 in floating point may be more than 18.
     """
     if days_enrolled < MINIMUM_DAYS:
         return None
-    return 10 * days_absent >= days_enrolled
+    return 100 * days_absent >= CHRONIC_ABSENCE_PERCENT * days_enrolled
 
 
 def days_enrolled(school_days: Sequence[date], spells: Iterable[tuple[date, date | None]]) -> int:

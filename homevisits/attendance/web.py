@@ -1,4 +1,4 @@
-"""The page of attendance: what can honestly be said."""
+"""Attendance page: figures of visited and of other students, without a statement about their difference."""
 
 from datetime import date
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from homevisits.attendance import queries, report
+from homevisits.attendance import queries
 from homevisits.attendance.plot import plot
 from homevisits.attendance.rules import MINIMUM_DAYS
 from homevisits.core.access import Permission
@@ -19,7 +19,7 @@ bp = Blueprint("attendance", __name__)
 @bp.get("/attendance")
 @allow(Permission.ATTENDANCE)
 def show() -> ResponseReturnValue:
-    """Visited beside not visited students, as last worked out."""
+    """Show the newest snapshot: visited students beside all others."""
     with reading() as session:
         snapshot = queries.newest(session)
     values: dict[str, Any] = {"smallest": SMALLEST_CELL, "minimum_days": MINIMUM_DAYS, "zone": settings().timezone}
@@ -31,7 +31,6 @@ def show() -> ResponseReturnValue:
         values[name] = measured
         if measured:
             values[f"{name}_plot"] = plot(measured)
-            values[f"{name}_finding"] = report.finding(measured["difference"])
     return render_template(
         "attendance/association.html",
         state=shown["state"],

@@ -128,7 +128,11 @@ STORY = (
         _l("Seen"),
         (
             Act(accounts.UNION, "/tally", _l("Visits, people, hours, dollars by school and month.")),
-            Act(accounts.LEAD, "/attendance", _l("Attendance: an association, with its caveat.")),
+            Act(
+                accounts.LEAD,
+                "/attendance",
+                _l("Attendance of visited and of other students. The page explains why it cannot show what visits do."),
+            ),
         ),
     ),
 )

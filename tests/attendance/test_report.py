@@ -1,4 +1,4 @@
-"""What the report may say: shown numbers only, and the small ones and their covers not at all."""
+"""The report's document: shown numbers only, small ones and their covers left out, no difference between groups."""
 
 import json
 from datetime import date
@@ -8,19 +8,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homevisits.attendance.plot import plot
-from homevisits.attendance.report import Group, document, finding
+from homevisits.attendance.report import document
+from tests.attendance.groups import group
 
 FIRST, LAST = date(2025, 8, 20), date(2026, 6, 4)
-
-
-def group(n: int, chronic: int, rate: float = 0.93) -> Group:
-    return Group(n, chronic, n * rate, n * rate * rate + 0.01 * max(n - 1, 0))
 
 
 @pytest.mark.parametrize(("visited", "others"), [(0, 900), (9, 900), (900, 9), (9, 9)])
 def test_a_group_below_ten_shows_nothing_of_anybody(visited: int, others: int) -> None:
     found = document(group(visited, 0), group(others, 0), FIRST, LAST)
-    assert found == {"version": 1, "from": "2025-08-20", "to": "2026-06-04", "state": "too_few"}
+    assert found == {"version": 2, "from": "2025-08-20", "to": "2026-06-04", "state": "too_few"}
+
+
+@pytest.mark.parametrize(("siblings", "state"), [(4, "too_few"), (2, "shown")])
+def test_fewer_than_ten_households_show_nothing_however_many_students(siblings: int, state: str) -> None:
+    assert document(group(20, 12, siblings=siblings), group(900, 228), FIRST, LAST)["state"] == state
+    assert document(group(900, 228), group(20, 12, siblings=siblings), FIRST, LAST)["state"] == state
+
+
+def test_siblings_widen_both_intervals_and_change_no_value() -> None:
+    alone = document(group(200, 40), group(900, 228), FIRST, LAST)
+    siblings = document(group(200, 40, siblings=2), group(900, 228), FIRST, LAST)
+    for measured in ("attendance", "chronic"):
+        narrow, wide = alone[measured]["visited"], siblings[measured]["visited"]
+        assert wide["value"] == pytest.approx(narrow["value"])
+        assert wide["low"] < narrow["low"] < narrow["high"] < wide["high"]
+        assert siblings[measured]["others"] == alone[measured]["others"]
+
+
+@pytest.mark.parametrize("chronic", [40, 100])
+def test_the_document_holds_both_groups_and_no_difference(chronic: int) -> None:
+    found = document(group(400, chronic, 0.99), group(900, 228), FIRST, LAST)
+    assert set(found) == {"version", "from", "to", "state", "n", "attendance", "chronic"}
+    assert set(found["attendance"]) == set(found["chronic"]) == {"visited", "others"}
 
 
 @pytest.mark.parametrize(
@@ -51,14 +71,6 @@ def test_no_small_count_is_anywhere_in_the_document(a: int, b: int, c: int, d: i
     if "n" in found:
         assert min(found["n"].values()) >= 10
     assert json.loads(json.dumps(found)) == found
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "says"),
-    [(0.01, 0.02, "more"), (-0.02, -0.01, "less"), (-0.01, 0.01, "unclear"), (0, 0.1, "unclear")],
-)
-def test_an_interval_that_holds_zero_says_nothing(low: float, high: float, says: str) -> None:
-    assert finding({"value": (low + high) / 2, "low": low, "high": high}) == says
 
 
 @given(st.floats(0, 1), st.floats(0, 0.2), st.floats(0, 1), st.floats(0, 0.2))

@@ -102,9 +102,9 @@ def export(folder: Path) -> sample.District:
     return district
 
 
-def export_attendance(district: sample.District, folder: Path, today: date, visited: dict[str, date]) -> None:
+def export_attendance(district: sample.District, folder: Path, today: date) -> None:
     """Write the district's attendance until yesterday."""
-    files.write_attendance(district, absences.make(district, BEGINS, today, visited), folder, BEGINS)
+    files.write_attendance(district, absences.make(district, BEGINS, today), folder, BEGINS)
 
 
 def bring_in(house: House, folder: Path) -> Cast:

@@ -28,7 +28,7 @@ def district() -> sample.District:
 
 def write(district: sample.District, folder: Path) -> Path:
     files.write(district, folder, BEGINS)
-    record = absences.make(district, BEGINS, TODAY, {"700007": date(2026, 9, 15)})
+    record = absences.make(district, BEGINS, TODAY)
     files.write_attendance(district, record, folder / "attendance", BEGINS)
     return folder
 
@@ -101,7 +101,7 @@ def test_caregivers_are_tied_on_either_row_as_in_real_exports(district: sample.D
 
 
 def test_absences_lie_on_school_days_only(district: sample.District) -> None:
-    record = absences.make(district, BEGINS, TODAY, {})
+    record = absences.make(district, BEGINS, TODAY)
     held = {day for day, is_held in record.calendar if is_held}
     assert {day for _student, day, _code in record.absences} <= held
     assert all(day.weekday() < 5 for day in held)

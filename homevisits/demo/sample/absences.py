@@ -1,6 +1,9 @@
-"""The sample's attendance: a propensity of each child, a calendar with breaks, a little better after a visit. Pure."""
+"""Attendance of the sample district: a rate of absence for each child, a calendar with breaks. Pure.
 
-from collections.abc import Iterator, Mapping
+Visits have no effect on it: the demo must not suggest a result that no district has shown.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
@@ -14,8 +17,6 @@ CODES = (
     ("T", "Late", "Tardy", "0", "0"),
 )
 HOLIDAYS = ((9, 7), (10, 12), (11, 11), (1, 18), (2, 15), (5, 31))
-AFTER_A_VISIT = 0.75
-"""How much rarer absences become in the sample after a visit; real effects are smaller and not so sure."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Record:
     prior: tuple[tuple[str, int, int], ...]
 
 
-def make(district: District, begins: date, today: date, visited: Mapping[str, date]) -> Record:
-    """Attendance from the day the year `begins` to the day before `today`; `visited`: student number -> first visit."""
+def make(district: District, begins: date, today: date) -> Record:
+    """Return attendance from the day the school year `begins` to the day before `today`."""
     chance = Random(f"homevisits:absences:{district.seed}")  # noqa: S311 - a sample, nothing secret
     calendar = tuple(_calendar(begins, today))
     school_days = [day for day, held in calendar if held]
@@ -40,7 +41,7 @@ def make(district: District, begins: date, today: date, visited: Mapping[str, da
             usual = min(0.01 + of_home * 0.7 + chance.expovariate(1 / 0.02), 0.4)
             if child.grade != "KG":
                 prior.append((child.number, 176, min(round(176 * usual * chance.uniform(0.7, 1.3)), 120)))
-            absences.extend(_of_child(chance, child.number, usual, school_days, visited.get(child.number)))
+            absences.extend(_of_child(chance, child.number, usual, school_days))
     absences.sort()
     return Record(calendar, tuple(absences), tuple(prior))
 
@@ -60,13 +61,10 @@ def is_day_off(day: date) -> bool:
     return (day.month, day.day) in HOLIDAYS or thanksgiving or winter or spring
 
 
-def _of_child(
-    chance: Random, number: str, usual: float, days: list[date], visited: date | None
-) -> Iterator[tuple[str, date, str]]:
+def _of_child(chance: Random, number: str, usual: float, days: list[date]) -> Iterator[tuple[str, date, str]]:
     for day in days:
-        rate = usual * AFTER_A_VISIT if visited and day > visited else usual
         throw = chance.random()
-        if throw < rate:
+        if throw < usual:
             yield number, day, chance.choices(("A", "E", "H"), (45, 45, 10))[0]
         elif throw > 0.985:
             yield number, day, "T"

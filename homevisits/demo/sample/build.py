@@ -88,11 +88,10 @@ def _fill(
     past = Past(database, settings.policy, zone, Random(f"homevisits:past:{district.seed}"), days.begins, now, say)  # noqa: S311
     _live(past)
     with database.reading() as session:
-        visited = history.first_visits(session)
         held = session.scalar(select(func.count()).where(Visit.state == "completed"))
         texts = session.scalar(select(func.count()).select_from(OutboxText))
     say(f"  their year so far: {held:,} visits held, {texts:,} texts")
-    record = absences.make(district, days.begins, days.today, visited)
+    record = absences.make(district, days.begins, days.today)
     files.write_attendance(district, record, folder.sample / "attendance", days.begins)
     report = _all_in(import_attendance(database, folder.sample / "attendance", now))
     say(f"  attendance: {report.counts['school_days']} school days")

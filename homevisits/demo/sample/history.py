@@ -24,7 +24,7 @@ from homevisits.invitations.models import Answer
 from homevisits.invitations.queries import contacts
 from homevisits.messages.models import OutboxText
 from homevisits.messages.templates import catalog
-from homevisits.people.models import Certification, Educator, SchoolClass, Student, Teaching
+from homevisits.people.models import Certification, Educator, SchoolClass, Teaching
 from homevisits.people.queries import opted_in
 from homevisits.visits import actions as visits
 from homevisits.visits.models import Attestation, Visit
@@ -233,14 +233,3 @@ def _reflect(past: Past, visit_id: int, who: int, session: Session, now: datetim
         past.chance.choice(lines) for lines in (texts.LEARNED, texts.STRENGTHS, texts.WILL_DO)
     )
     visits.reflect(session, past.actors[who], visit_id, learned, strengths, will_do, now)
-
-
-def first_visits(session: Session) -> dict[str, date]:
-    """Each visited child's number and the day of the first visit: what the sample's attendance is made to follow."""
-    found = (
-        select(Student.identifier, func.min(Visit.local_date))
-        .join(Visit, Visit.family_id == Student.family_id)
-        .where(Visit.state == "completed")
-        .group_by(Student.identifier)
-    )
-    return {str(number): day for number, day in session.execute(found)}

@@ -9,6 +9,8 @@ from homevisits.messages.templates import rendering
 from homevisits.messages.templates.files import DISCREET
 from homevisits.messages.templates.segments import Segments, segments
 
+PURE = True
+
 MAX_SEGMENTS = 2
 DIGITS = frozenset("1239")
 """What a question offers: yes, another time, not now, call me."""
