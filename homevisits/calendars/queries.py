@@ -18,7 +18,11 @@ from homevisits.visits.models import Visit, VisitEvent, VisitMember, VisitState
 REMEMBERED = timedelta(minutes=10)
 NOTED_AT_MOST_EVERY = timedelta(hours=1)
 COMING = ("asked", "coming")
-CANCELLED = (VisitState.CANCELLED_BY_FAMILY.value, VisitState.CANCELLED_BY_EDUCATOR.value)
+CANCELLED = (
+    VisitState.CANCELLED_BY_FAMILY.value,
+    VisitState.CANCELLED_BY_EDUCATOR.value,
+    VisitState.NOT_HELD.value,
+)
 SURE = (VisitState.CONFIRMED, VisitState.COMPLETED, VisitState.FAMILY_AWAY)
 
 

@@ -26,6 +26,7 @@ class VisitState(StrEnum):
     CANCELLED_BY_FAMILY = "cancelled_by_family"
     CANCELLED_BY_EDUCATOR = "cancelled_by_educator"
     FAMILY_AWAY = "family_away"  # the pair went; nobody was there
+    NOT_HELD = "not_held"  # the time came and the visit did not take place
 
 
 LIVE = ("proposed", "scheduled", "confirmed")
@@ -65,7 +66,7 @@ class Visit(Base):
     booked_at: Mapped[datetime]
     booked_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     updated_at: Mapped[datetime]
-    closed_at: Mapped[datetime | None]  # completed, cancelled or away
+    closed_at: Mapped[datetime | None]  # completed, cancelled, away or not held
     attestation_id: Mapped[int | None]  # what both agreed on, once completed
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     __table_args__ = (
@@ -98,7 +99,7 @@ class Visit(Base):
         CheckConstraint("(kind = 'second') = (first_visit_id IS NOT NULL)", name="second_needs_first"),
         CheckConstraint(
             "state IN ('proposed', 'scheduled', 'confirmed', 'completed', 'cancelled_by_family',"
-            " 'cancelled_by_educator', 'family_away')",
+            " 'cancelled_by_educator', 'family_away', 'not_held')",
             name="state",
         ),
         CheckConstraint("state <> 'completed' OR attestation_id IS NOT NULL", name="completed_is_attested"),

@@ -94,8 +94,9 @@ def _to_family(
     elif visit.told and visit.state == "cancelled_by_educator":
         # A family that has left the district is not told of a new time.
         template = "visit_off" if visit.last == "family_left" else "visit_cancelled"
-        # Of use until the hour at which the family would wait, however many quiet days lie before it.
-        texts.append(_text(visit, "cancelled", template, now, max(now + timedelta(days=2), visit.starts_at)))
+        # It expires at the start: from then on a person has to tell the family (`inbox.queries.need_telling`).
+        if now < visit.starts_at:
+            texts.append(_text(visit, "cancelled", template, now, visit.starts_at))
     elif visit.told and visit.state == "completed" and now - visit.starts_at <= THANKS_WITHIN:
         at = _next_morning(visit, now, morning)
         texts.append(_text(visit, "thanks", "visit_thanks", at, at + timedelta(days=2)))

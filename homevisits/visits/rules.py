@@ -48,6 +48,13 @@ def still_ahead(starts_at: datetime, now: datetime) -> list[Problem]:
     return [] if now < starts_at else [Problem("visit_has_started", None)]
 
 
+def may_be_not_held(starts_at: datetime, reported: bool, now: datetime) -> list[Problem]:
+    """A visit can be closed as not held from its start on, while neither of the pair has reported on it."""
+    if now < starts_at:
+        return [Problem("cancel_instead", None)]
+    return [Problem("already_reported", None)] if reported else []
+
+
 def within_reach(starts_at: datetime, policy: Policy, now: datetime) -> list[Problem]:
     """Not further ahead than the policy lets people plan."""
     if starts_at > now + timedelta(days=policy.booking_days_ahead):

@@ -38,7 +38,17 @@ TRUE_WHILE: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """In which states of the visit each text says what is true. Others answer the family's own word."""
 BEFORE_IT = frozenset(
-    {"visit_confirm", "visit_moved", "visit_now_at", "visit_reminder", "staff_asked", "staff_moved", "staff_reminder"}
+    {
+        "visit_confirm",
+        "visit_moved",
+        "visit_now_at",
+        "visit_reminder",
+        "visit_cancelled",
+        "visit_off",
+        "staff_asked",
+        "staff_moved",
+        "staff_reminder",
+    }
 )
 """Of no use once the visit has begun."""
 NEEDS_CONSENT = frozenset({"visit_confirm", "visit_moved", "visit_now_at", "visit_reminder", "visit_thanks"})

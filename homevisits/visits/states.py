@@ -9,7 +9,7 @@ PURE = True
 
 LIVE = frozenset({"proposed", "scheduled", "confirmed"})
 """A visit that is still ahead of somebody: it holds two people's time."""
-ENDED = frozenset({"completed", "cancelled_by_family", "cancelled_by_educator", "family_away"})
+ENDED = frozenset({"completed", "cancelled_by_family", "cancelled_by_educator", "family_away", "not_held"})
 ARRANGED = frozenset({"scheduled", "confirmed"})
 """Both said they come; the family was told."""
 
@@ -21,6 +21,7 @@ MAY_FOLLOW: Mapping[str, frozenset[str]] = MappingProxyType(
         "move": LIVE,
         "cancel": LIVE,
         "cannot_come": LIVE,
+        "not_held": LIVE,
         "replace": frozenset({"proposed"}),
         "on_the_way": ARRANGED,
         "attest": ARRANGED,

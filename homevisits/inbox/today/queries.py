@@ -23,7 +23,7 @@ TELLS_THE_TIME = ("visit_confirm", "visit_moved", "visit_now_at")
 """Texts from which a family learns when its visit is. What its pair is texted tells the family nothing."""
 TELLS_IT_IS_OFF = ("visit_cancelled", "visit_off")
 LATELY = timedelta(days=3)
-"""So long a visit that is off stands among those to tell a family of."""
+"""How long a canceled visit is listed among those to tell a family of: after it closed, and after its start."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,6 @@ def caregiver_asked(session: Session, phone: str, invitation_id: int) -> int | N
 
 def _may_speak() -> tuple[ColumnElement[bool], ...]:
     return Caregiver.restricted.is_(False), Caregiver.left_on.is_(None)
-
-
-def invitation_of(session: Session, visit_id: int) -> int:
-    """The invitation a visit came of."""
-    return session.scalars(select(Visit.invitation_id).where(Visit.id == visit_id)).one()
 
 
 def has_live_visit(session: Session, phone: str) -> bool:
@@ -259,14 +254,15 @@ def need_partner(session: Session, actor: Actor) -> list[Ahead]:
 
 
 def need_telling(session: Session, actor: Actor, now: datetime) -> list[Ahead]:
-    """Visits ahead of which no text could tell the family how they stand now: somebody calls. Soonest first.
+    """Visits of which no text could tell the family how they stand now: somebody calls. Soonest first.
 
-    Of those arranged, the time as it is now; of those called off that the family knew of, that nobody comes.
+    Of those arranged and still ahead, the time as it is now; of those called off that the family knew of, that nobody
+    comes: also after the start, because from then on no text leaves.
     """
     rows = session.execute(
         select(Visit.id, School.name, School.timezone, Visit.starts_at, Visit.state == "cancelled_by_educator")
         .join(School, School.id == Visit.school_id)
-        .where(Visit.starts_at > now, _at(actor, Visit.school_id), or_(_time_not_told(), _off_not_told(now)))
+        .where(_at(actor, Visit.school_id), or_(_time_not_told(now), _off_not_told(now)))
         .order_by(Visit.starts_at, Visit.id)
         .limit(MOST)
     )
@@ -281,18 +277,24 @@ def _under_way() -> ColumnElement[bool]:
     return and_(OutboxText.state.in_(("held", "queued", "sending", "accepted", "delivered")), ~_waits_for_words())
 
 
-def _time_not_told() -> ColumnElement[bool]:
+def _time_not_told(now: datetime) -> ColumnElement[bool]:
     about = _about_visit()
     key = OutboxText.dedupe_key.startswith(about.concat(":v").concat(cast(Visit.version, Text)).concat(":"))
     told = and_(OutboxText.about == about, OutboxText.template.in_(TELLS_THE_TIME), key)
-    return and_(Visit.state == "scheduled", ~select(OutboxText.id).where(told, _under_way()).exists())
+    ahead = and_(Visit.state == "scheduled", Visit.starts_at > now)
+    return and_(ahead, ~select(OutboxText.id).where(told, _under_way()).exists())
 
 
 def _off_not_told(now: datetime) -> ColumnElement[bool]:
-    """A text that failed stands among the lost ones; one that leaves too late, or never, stands nowhere else."""
+    """Called off, and no text said so or still can: a failed text is listed with the lost ones instead.
+
+    A text that still waited at the start has expired, so its visit is listed from then on, however early it closed.
+    """
     known = exists().where(VisitEvent.visit_id == Visit.id, VisitEvent.what == "arranged")
-    in_time = and_(_under_way(), or_(OutboxText.sent_at.is_not(None), OutboxText.next_at < Visit.starts_at))
-    told = and_(OutboxText.about == _about_visit(), OutboxText.template.in_(TELLS_IT_IS_OFF))
-    told = and_(told, or_(in_time, OutboxText.state.in_(LOST)))
-    called_off = and_(Visit.state == "cancelled_by_educator", Visit.closed_at > now - LATELY)
-    return and_(called_off, known, ~exists().where(told))
+    can_leave = and_(OutboxText.next_at < Visit.starts_at, Visit.starts_at > now)
+    in_time = and_(_under_way(), or_(OutboxText.sent_at.is_not(None), can_leave))
+    notice = and_(OutboxText.about == _about_visit(), OutboxText.template.in_(TELLS_IT_IS_OFF))
+    told = and_(notice, or_(in_time, OutboxText.state.in_(LOST)))
+    has_begun = and_(Visit.starts_at <= now, exists().where(notice))
+    lately = and_(Visit.starts_at > now - LATELY, or_(Visit.closed_at > now - LATELY, has_begun))
+    return and_(Visit.state == "cancelled_by_educator", lately, known, ~exists().where(told))

@@ -8,6 +8,7 @@ look           which times suit, and why others are closed; records nothing
 move           another time, same pair; the partner is asked again, then the family
 cancel         by either side, no reason asked
 partner        one of the pair cannot come; a stand-in takes the place. Never solo
+mark_not_held  from its start on and before any report: it did not take place; no message
 attest         "we met" by one, agreed or corrected by the other; nobody home; on the way
 reflect        what I learned and what I will do
 remind         one's own number for texts about one's visits
@@ -23,6 +24,7 @@ from homevisits.visits.actions.book import Wanted, book
 from homevisits.visits.actions.cancel import cancel
 from homevisits.visits.actions.family_response import Heard, family_answers, tell_time
 from homevisits.visits.actions.find_times import Offer, Offered, StandIn, check, look, look_again, stand_ins
+from homevisits.visits.actions.mark_not_held import mark_not_held
 from homevisits.visits.actions.move import move
 from homevisits.visits.actions.partner_response import accept, decline
 from homevisits.visits.actions.reflect import reflect
@@ -48,6 +50,7 @@ __all__ = [
     "give_phone",
     "look",
     "look_again",
+    "mark_not_held",
     "move",
     "on_the_way",
     "reflect",

@@ -9,7 +9,6 @@ from sqlalchemy import Text, and_, cast, exists, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from homevisits.invitations.models import ConsentEntry
-from homevisits.messages import outbox
 from homevisits.messages.models import WAITING, OutboxText
 from homevisits.people.models import Caregiver, Certification, OptIn
 from homevisits.people.queries import has_left
@@ -17,6 +16,7 @@ from homevisits.policies.rules import Policy
 from homevisits.practices.voluntary import earliest
 from homevisits.visits.actions import effects
 from homevisits.visits.actions.family_response import end
+from homevisits.visits.actions.mark_not_held import is_reported
 from homevisits.visits.actions.replace_partner import OUT, step_out
 from homevisits.visits.models import LIVE, Visit, VisitMember, VisitState
 from homevisits.visits.queries import booking_facts
@@ -202,13 +202,17 @@ def _never_came_about(session: Session, policy: Policy, now: datetime) -> int:
         if booking_facts.hold_if_free(session, each) and _is_over(session, each, policy, now, too_late)
     ]
     for visit in visits:
-        end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
+        end(session, visit, _closed_as(session, visit), now)
         effects.note(session, visit, "never_came_about", None, now)
-        if visit.starts_at > too_late:
-            effects.plan_texts(session, visit, policy, now)
-        else:
-            outbox.withdraw(session, f"visit:{visit.id}", now)  # weeks later there is nothing left to say
+        effects.plan_texts(session, visit, policy, now)  # from the start on it plans none, and withdraws what waits
     return len(visits)
+
+
+def _closed_as(session: Session, visit: Visit) -> VisitState:
+    """A visit both were to make and nobody reported on was not held; any other one is called off."""
+    if visit.state == VisitState.PROPOSED or is_reported(session, visit.id):
+        return VisitState.CANCELLED_BY_EDUCATOR
+    return VisitState.NOT_HELD
 
 
 def _is_over(session: Session, visit: Visit, policy: Policy, now: datetime, too_late: datetime) -> bool:

@@ -40,7 +40,7 @@ def decline(session: Session, actor: Actor, visit_id: int, policy: Policy, now: 
     visit = booking_facts.own_visit(session, actor, visit_id)
     booking_facts.hold(session, visit)
     mine = booking_facts.members_of(session, visit.id)[actor.educator_id or 0]
-    refuse_if_any(states.may("decline", visit.state) + _asked(mine))
+    refuse_if_any(states.may("decline", visit.state) + _asked(mine) + rules.still_ahead(visit.starts_at, now))
     with effects.refused_by_the_database(session):
         team.leave(session, mine, "declined", now)
         visit.updated_at = now
