@@ -113,6 +113,39 @@ def sensible_times(
     return found
 
 
+@dataclass(frozen=True)
+class ReportedTimes:
+    """The times one of the pair has on another visit: those both agreed on, else that person's own report.
+
+    ``family`` is None for a reader who is not on that visit.
+    """
+
+    name: str
+    started_at: datetime
+    ended_at: datetime
+    timezone: str
+    family: str | None
+
+
+def no_overlap(started_at: datetime, ended_at: datetime, others: Sequence[ReportedTimes]) -> list[Problem]:
+    """Nobody is on two visits at once. One may begin at the moment another ends."""
+    return [_overlaps(other) for other in others if started_at < other.ended_at and other.started_at < ended_at]
+
+
+def _overlaps(other: ReportedTimes) -> Problem:
+    zone = ZoneInfo(other.timezone)
+    started, ended = other.started_at.astimezone(zone), other.ended_at.astimezone(zone)
+    params: dict[str, object] = {
+        "name": other.name,
+        "day": started.date(),
+        "started": started.time(),
+        "ended": ended.time(),
+    }
+    if other.family is None:
+        return Problem("overlaps_visit", "started", params)
+    return Problem("overlaps_visit_with_family", "started", {**params, "family": other.family})
+
+
 def reflection_problems(learned: str, strengths: str, will_do: str, most: int = 400) -> list[Problem]:
     """What I learned and what I will do are asked; strengths are welcome; each is a few sentences at most."""
     found = [

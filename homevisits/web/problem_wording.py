@@ -1,6 +1,6 @@
 """Problem code -> the sentence a person reads, in their language. Each says what to do, and blames nobody."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from types import MappingProxyType
 
 from flask_babel import gettext
@@ -212,11 +212,21 @@ SENTENCES = MappingProxyType(
         # a visit's life
         "family_has_a_visit": N_("This family already has a visit planned. Move that one instead."),
         "visit_moved_on": N_("This visit has changed since you opened the page. Look at it again; nothing was done."),
-        "visit_has_started": N_("This visit has begun, so it cannot be rearranged. Say how it went instead."),
+        "visit_has_started": N_(
+            "This visit has begun, so it can no longer be changed or called off. Say how it went, or that it did not take place."
+        ),
+        "cancel_instead": N_("This visit has not begun yet. Call it off instead."),
+        "already_reported": N_("One of the two has already said how this visit went. If that is wrong, correct it there."),
         "visit_not_started": N_("This visit has not begun yet. Come back once you were there."),
         "too_late_to_log": N_("Visits are written up within %(days)s days. Ask your site coordinator."),
         "not_over_yet": N_("That is still to come. Write when you left."),
         "longer_than_a_visit": N_("That would be longer than %(hours)s hours. Check the times."),
+        "overlaps_visit": N_(
+            "%(name)s has another visit on %(day)s from %(started)s to %(ended)s. Check the times of both visits."
+        ),
+        "overlaps_visit_with_family": N_(
+            "%(name)s has a visit with the %(family)s family on %(day)s from %(started)s to %(ended)s. Check the times of both visits."
+        ),
         "another_day": N_("That is not the day of the visit. Check the times."),
         "place_does_not_count": N_("Choose one of the places shown."),
         "not_asked": N_("You are not being asked about this visit any more."),
@@ -246,4 +256,6 @@ def sentence(problem: Problem) -> str:
 def _shown(value: object) -> object:
     from homevisits.web import formats  # formats needs a request's language; the sentences themselves do not
 
+    if isinstance(value, time):
+        return formats.hour(value)
     return formats.day(value) if isinstance(value, date | datetime) else value

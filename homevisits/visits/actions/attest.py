@@ -17,7 +17,7 @@ from homevisits.visits import rules, states
 from homevisits.visits.actions import effects
 from homevisits.visits.actions import team as seats
 from homevisits.visits.models import Attestation, Visit, VisitState
-from homevisits.visits.queries import booking_facts
+from homevisits.visits.queries import booking_facts, reported_times
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,10 @@ def attest(session: Session, actor: Actor, visit_id: int, said: Said, policy: Po
         + rules.place_counts(said.place_type, policy)
     )
     account = _as_fact(visit, mine, said, team)
+    found = _overlaps(session, actor, visit, account.started_at, account.ended_at)
     if said.outcome == "met":
-        refuse_if_any(went_together(account, team) + _certified(session, visit))
+        found = went_together(account, team) + _certified(session, visit) + found
+    refuse_if_any(found)
     entry = _entry(visit, mine, said, now)
     if other is not None and _same(visit, other, said, team, account):
         return _complete(session, actor, visit, other, entry, policy, now)
@@ -69,8 +71,10 @@ def agree(session: Session, actor: Actor, visit_id: int, attestation_id: int, po
     if other is None or other.id != attestation_id:
         refuse_if_any([Problem("account_changed", None)])
     assert other is not None
+    found = _overlaps(session, actor, visit, other.started_at, other.ended_at)
     if other.outcome == "met":
-        refuse_if_any(_certified(session, visit))
+        found = _certified(session, visit) + found
+    refuse_if_any(found)
     who = tuple(other.who_was_there.split())
     said = Said(other.outcome, other.both_went, other.started_at, other.ended_at, other.place_type, who)
     return _complete(session, actor, visit, other, _entry(visit, mine, said, now), policy, now)
@@ -78,9 +82,8 @@ def agree(session: Session, actor: Actor, visit_id: int, attestation_id: int, po
 
 def _gather(session: Session, actor: Actor, visit_id: int) -> tuple[Visit, int, Attestation | None]:
     visit = booking_facts.own_visit(session, actor, visit_id)
-    pair = (visit.lead_id, visit.partner_id)
     booking_facts.hold(session, visit)
-    if actor.educator_id not in pair:
+    if actor.educator_id not in (visit.lead_id, visit.partner_id):
         raise NotFound
     mine = actor.educator_id
     other_id = visit.partner_id if mine == visit.lead_id else visit.lead_id
@@ -114,6 +117,12 @@ def _certified(session: Session, visit: Visit) -> list[Problem]:
         for person in booking_facts.people_facts(session, [visit.lead_id, visit.partner_id])
     ]
     return certified_on_the_day(people, visit.local_date, visit.min_trained)
+
+
+def _overlaps(session: Session, actor: Actor, visit: Visit, started_at: datetime, ended_at: datetime) -> list[Problem]:
+    """Times of other visits of the pair. `_gather` holds both people, so no other report of theirs can come between."""
+    others = reported_times.on_other_visits(session, visit, actor.educator_id, started_at, ended_at)
+    return rules.no_overlap(started_at, ended_at, others)
 
 
 def _entry(visit: Visit, mine: int, said: Said, now: datetime) -> Attestation:

@@ -17,7 +17,8 @@ from homevisits.visits.queries import booking_facts
 def cancel(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
     """One of the pair, or a coordinator on someone's behalf, calls the visit off. A family that knew of it is told.
 
-    From its start on a visit is reported on instead (`attest`), or closed as not held (`mark_not_held`). A family's own cancelling is an answer of the family (`family_answers`), also when a person records it.
+    From its start on a visit is reported on (`attest`) or closed as not held (`mark_not_held`). A family's own
+    cancelling is an answer of the family (`family_answers`), also when a person records it.
     """
     visit = booking_facts.visit_of(session, actor, visit_id)
     booking_facts.hold(session, visit)

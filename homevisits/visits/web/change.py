@@ -56,6 +56,15 @@ def cancel(side: Side, visit_id: int) -> ResponseReturnValue:
     )
 
 
+def mark_not_held(side: Side, visit_id: int) -> ResponseReturnValue:
+    """Close a visit that did not take place; no text is sent."""
+    return side.do(
+        visit_id,
+        lambda session: actions.mark_not_held(session, actor(), visit_id, settings().policy, now()),
+        _("Closed. The family can be booked again."),
+    )
+
+
 def cannot_come(side: Side, visit_id: int, otherwise: int = 0) -> ResponseReturnValue:
     """One of the two cannot come: who the form names, or `otherwise`."""
     who = _number(request.form.get("who", "")) or otherwise

@@ -72,6 +72,13 @@ def office_cancel(visit_id: int) -> ResponseReturnValue:
     return change.cancel(SIDE, visit_id)
 
 
+@bp.post("/visits/<int:visit_id>/office/not-held")
+@allow(Permission.SEE_VISITS)
+def office_not_held(visit_id: int) -> ResponseReturnValue:
+    """Close, on someone's behalf, a visit that did not take place."""
+    return change.mark_not_held(SIDE, visit_id)
+
+
 @bp.post("/visits/<int:visit_id>/office/cannot-come")
 @allow(Permission.SEE_VISITS)
 def office_cannot_come(visit_id: int) -> ResponseReturnValue:

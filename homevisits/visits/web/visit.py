@@ -94,6 +94,13 @@ def cancel(visit_id: int) -> ResponseReturnValue:
     return change.cancel(SIDE, visit_id)
 
 
+@bp.post("/visits/<int:visit_id>/not-held")
+@allow(Permission.OWN_VISITS)
+def mark_not_held(visit_id: int) -> ResponseReturnValue:
+    """Close a visit that did not take place."""
+    return change.mark_not_held(SIDE, visit_id)
+
+
 @bp.post("/visits/<int:visit_id>/cannot-come")
 @allow(Permission.OWN_VISITS)
 def cannot_come(visit_id: int) -> ResponseReturnValue:

@@ -1,0 +1,65 @@
+"""The times that people reported, or agreed on, for their other visits."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from homevisits.people.models import Family, Person
+from homevisits.visits.models import LIVE, Attestation, Visit, VisitMember, VisitState
+from homevisits.visits.rules import ReportedTimes
+
+COUNTED_STATES = (*LIVE, VisitState.COMPLETED, VisitState.FAMILY_AWAY)
+
+
+def on_other_visits(
+    session: Session, visit: Visit, reader_id: int | None, started_at: datetime, ended_at: datetime
+) -> list[ReportedTimes]:
+    """What the pair of `visit` reported on other visits between two moments, as the educator `reader_id` may read it.
+
+    Of a visit both reported alike the agreed times count, otherwise each person's own newest report.
+    """
+    own_newest = (
+        select(func.max(Attestation.id))
+        .where(Attestation.visit_id == VisitMember.visit_id, Attestation.educator_id == VisitMember.educator_id)
+        .correlate(VisitMember)
+        .scalar_subquery()
+    )
+    pair: Collection[int] = (visit.lead_id, visit.partner_id)
+    found = (
+        select(
+            Person.given_name,
+            Person.family_name,
+            Attestation.started_at,
+            Attestation.ended_at,
+            Visit.timezone,
+            Visit.lead_id,
+            Visit.partner_id,
+            Family.name.label("family"),
+        )
+        .select_from(VisitMember)
+        .join(Visit, Visit.id == VisitMember.visit_id)
+        .join(Attestation, Attestation.id == func.coalesce(Visit.attestation_id, own_newest))
+        .join(Person, Person.id == VisitMember.educator_id)
+        .join(Family, Family.id == Visit.family_id)
+        .where(
+            VisitMember.educator_id.in_(pair),
+            VisitMember.visit_id != visit.id,
+            or_(VisitMember.educator_id == Visit.lead_id, VisitMember.educator_id == Visit.partner_id),
+            Visit.state.in_(COUNTED_STATES),
+            Attestation.started_at < ended_at,
+            Attestation.ended_at > started_at,
+        )
+        .order_by(Attestation.started_at, VisitMember.visit_id, VisitMember.educator_id)
+    )
+    return [
+        ReportedTimes(
+            name=f"{row.given_name} {row.family_name}",
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            timezone=row.timezone,
+            family=row.family if reader_id in (row.lead_id, row.partner_id) else None,
+        )
+        for row in session.execute(found)
+    ]
