@@ -174,6 +174,15 @@ class Life(RuleBasedStateMachine):
             who = self.actor(by if by == "coordinator" else found[1][by])
             self.act("cancelled", lambda s: actions.cancel(s, who, found[0].id, self.town.policy, self.now))
 
+    @rule(data=st.data(), by=st.sampled_from((0, 1, "coordinator")))
+    def someone_closes_it_as_not_held(self, data: st.DataObject, by: Any) -> None:
+        found = self.some_visit(data, "proposed", "scheduled", "confirmed")
+        if found is not None:
+            who = self.actor(by if by == "coordinator" else found[1][by])
+            if data.draw(st.sampled_from((True, False)), label="wait for it"):
+                self.now = max(self.now, found[0].starts_at)
+            self.act("not held", lambda s: actions.mark_not_held(s, who, found[0].id, self.town.policy, self.now))
+
     @rule(data=st.data(), ill=st.sampled_from((0, 1)), stand_in=st.sampled_from(PEOPLE))
     def one_falls_ill_and_someone_stands_in(self, data: st.DataObject, ill: int, stand_in: str) -> None:
         found = self.arranged(data)

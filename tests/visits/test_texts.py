@@ -65,6 +65,7 @@ def test_two_people_are_joined_as_the_language_does(other: str, language: str, s
         ("cancelled_by_family", True, []),
         ("cancelled_by_educator", True, ["visit_cancelled"]),
         ("cancelled_by_educator", False, []),
+        ("not_held", True, []),
     ],
 )
 def test_each_state_says_what_is_true_and_nothing_else(state: str, told: bool, expected: list[str]) -> None:
@@ -160,6 +161,7 @@ def test_both_of_the_pair_are_reminded_once_each_in_their_own_language() -> None
         ({"state": "cancelled_by_educator", "last": "never_came_about"}, "coming", "declined", ["201 staff_cancelled"]),
         ({"state": "completed"}, "coming", "coming", []),
         ({"state": "family_away"}, "coming", "coming", []),
+        ({"state": "not_held"}, "coming", "coming", []),
     ],
 )
 def test_each_of_the_pair_hears_what_changed_and_nobody_what_they_did_themselves(
@@ -194,6 +196,15 @@ def test_the_thank_you_comes_the_next_morning_where_the_family_lives_or_not_at_a
 
 def test_a_family_that_left_the_district_is_not_told_of_a_new_time() -> None:
     assert templates(replace(VISIT, state="cancelled_by_educator", last="family_left")) == ["visit_off"]
+
+
+@pytest.mark.parametrize("last", ["cancelled", "family_left"])
+def test_a_notice_that_the_visit_is_off_expires_at_the_start_and_is_not_planned_from_then_on(last: str) -> None:
+    off = replace(VISIT, state="cancelled_by_educator", last=last)
+    for now in (NOW, VISIT.starts_at - timedelta(seconds=1)):
+        assert [text.expires_at for text in plan(off, (24, 2), now)] == [VISIT.starts_at]
+    for now in (VISIT.starts_at, VISIT.starts_at + timedelta(hours=1)):
+        assert plan(off, (24, 2), now) == []
 
 
 def test_who_hears_in_somebody_else_s_place_hears_all_of_it() -> None:

@@ -1,0 +1,122 @@
+"""Two people report on two visits of one educator at once: overlapping times are recorded for one. Both engines."""
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from homevisits.core.access import Actor
+from homevisits.core.db import Database
+from homevisits.core.problems import RulesBroken
+from homevisits.visits import actions
+from homevisits.visits.actions import Said
+from homevisits.visits.models import Attestation, Visit
+from tests.race.test_booking import at_once
+from tests.visits.test_actions import arrange
+from tests.world import POLICY, Town
+
+OVERLAPS = {"overlaps_visit", "overlaps_visit_with_family"}
+
+
+def visits(town: Town, day: int) -> tuple[int, int]:
+    """Grace has two visits on one day, with Luis and with Amina."""
+    return (
+        arrange(town, family="Rivera", partner="Luis", at=town.at(day, 16, 0)),
+        arrange(town, family="Smith", partner="Amina", at=town.at(day, 17, 30)),
+    )
+
+
+def attest(database: Database, actor: Actor, visit_id: int) -> str:
+    """Report that the visit took from its start to an hour past its planned end."""
+    with database.reading() as session:
+        visit = session.get_one(Visit, visit_id)
+        late = visit.starts_at + timedelta(hours=5)
+        # Both end late, or begin early, so that the two visits overlap.
+        said = Said("met", True, visit.starts_at - timedelta(minutes=40), visit.ends_at + timedelta(minutes=40), "home")
+    try:
+        with database.transaction() as session:
+            actions.attest(session, actor, visit_id, said, POLICY, late)
+    except RulesBroken as refused:
+        assert {problem.code for problem in refused.problems} <= OVERLAPS, refused
+        return "refused"
+    return "recorded"
+
+
+def agree(database: Database, actor: Actor, visit_id: int) -> str:
+    """Agree to the one report there is."""
+    with database.reading() as session:
+        account = session.scalars(select(Attestation.id).where(Attestation.visit_id == visit_id)).one()
+        late = session.get_one(Visit, visit_id).starts_at + timedelta(hours=5)
+    try:
+        with database.transaction() as session:
+            actions.agree(session, actor, visit_id, account, POLICY, late)
+    except RulesBroken as refused:
+        assert {problem.code for problem in refused.problems} <= OVERLAPS, refused
+        return "refused"
+    return "recorded"
+
+
+def test_of_two_overlapping_reports_at_once_one_is_recorded(town: Town) -> None:
+    for day in (7, 8, 9):
+        first, second = visits(town, day)
+        attempts: list[Callable[[], object]] = [
+            lambda first=first: attest(town.database, town.actors["Grace"], first),  # type: ignore[misc]
+            lambda second=second: attest(town.database, town.actors["Grace"], second),  # type: ignore[misc]
+        ]
+        results = at_once(attempts)
+        assert sorted(map(str, results)) == ["recorded", "refused"], results
+        recorded = first if results[0] == "recorded" else second
+        with town.session() as session:
+            found = session.execute(select(Attestation.visit_id).where(Attestation.visit_id.in_((first, second))))
+            assert [row.visit_id for row in found] == [recorded]
+        close(town, first, second)
+
+
+def test_of_two_overlapping_agreements_at_once_one_is_recorded(town: Town) -> None:
+    """Luis and Amina reported, each of their own visit: the overlap is Grace's, who agrees to both at once."""
+    for day in (7, 8, 9):
+        first, second = visits(town, day)
+        assert attest(town.database, town.actors["Luis"], first) == "recorded"
+        assert attest(town.database, town.actors["Amina"], second) == "recorded"
+        results = at_once(
+            [
+                lambda first=first: agree(town.database, town.actors["Grace"], first),  # type: ignore[misc]
+                lambda second=second: agree(town.database, town.actors["Grace"], second),  # type: ignore[misc]
+            ]
+        )
+        assert sorted(map(str, results)) == ["recorded", "refused"], results
+        with town.session() as session:
+            held = select(func.count()).where(Visit.id.in_((first, second)), Visit.state == "completed")
+            assert session.scalar(held) == 1
+        close(town, first, second)
+
+
+def close(town: Town, *visit_ids: int) -> None:
+    """Put the visits out of the way of the next round."""
+    with town.session() as session:
+        for visit in session.scalars(select(Visit).where(Visit.id.in_(visit_ids), Visit.state == "scheduled")):
+            visit.state = "cancelled_by_educator"
+
+
+def _in_a_process(url: str, actor: Actor, visit_id: int) -> str:
+    database = Database(url)
+    try:
+        return attest(database, actor, visit_id)
+    finally:
+        database.dispose()
+
+
+@pytest.mark.parametrize("_turn", range(2))
+def test_of_two_processes_that_report_overlapping_times_one_records_them(
+    town: Town, database_url: str, _turn: int
+) -> None:
+    first, second = visits(town, 7)
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        asked = [pool.submit(_in_a_process, database_url, town.actors["Grace"], each) for each in (first, second)]
+        results = [done.result(120) for done in asked]
+    assert sorted(results) == ["recorded", "refused"]
+    with town.session() as session:
+        assert session.scalar(select(func.count()).select_from(Attestation)) == 1
