@@ -456,7 +456,7 @@ sa.Table(
     sa.CheckConstraint("kind IN ('first', 'second')", name="kind"),
     sa.CheckConstraint("(kind = 'second') = (first_visit_id IS NOT NULL)", name="second_needs_first"),
     sa.CheckConstraint(
-        "state IN ('proposed', 'scheduled', 'confirmed', 'completed', 'cancelled_by_family', 'cancelled_by_educator', 'family_away')",
+        "state IN ('proposed', 'scheduled', 'confirmed', 'completed', 'cancelled_by_family', 'cancelled_by_educator', 'family_away', 'not_held')",
         name="state",
     ),
     sa.CheckConstraint("state <> 'completed' OR attestation_id IS NOT NULL", name="completed_is_attested"),

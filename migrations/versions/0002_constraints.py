@@ -84,11 +84,11 @@ BOTH_COMING = """(SELECT count(*) FROM visit_member m WHERE m.visit_id = NEW.id 
     AND m.educator_id IN (NEW.lead_id, NEW.partner_id)) = 2"""
 
 # State changes of a visit that are allowed.
-ALLOWED_TRANSITIONS = """(OLD.state = 'proposed' AND NEW.state IN ('scheduled', 'cancelled_by_family', 'cancelled_by_educator'))
+ALLOWED_TRANSITIONS = """(OLD.state = 'proposed' AND NEW.state IN ('scheduled', 'cancelled_by_family', 'cancelled_by_educator', 'not_held'))
     OR (OLD.state = 'scheduled' AND NEW.state IN ('proposed', 'confirmed', 'completed', 'family_away',
-        'cancelled_by_family', 'cancelled_by_educator'))
+        'cancelled_by_family', 'cancelled_by_educator', 'not_held'))
     OR (OLD.state = 'confirmed' AND NEW.state IN ('proposed', 'scheduled', 'completed', 'family_away',
-        'cancelled_by_family', 'cancelled_by_educator'))"""
+        'cancelled_by_family', 'cancelled_by_educator', 'not_held'))"""
 
 # Templates that may be sent after an opt-out: its confirmation, and the answer to HELP.
 OPT_OUT_REPLIES = "('stop_confirmed', 'wrong_number_confirmed', 'help')"
@@ -247,6 +247,13 @@ RULES = (
     # States of a visit
     Rule("begins_proposed", "visit", "INSERT", "NEW.state <> 'proposed'"),
     Rule("step", "visit", "UPDATE", f"NEW.state <> OLD.state AND NOT ({ALLOWED_TRANSITIONS})"),
+    Rule(
+        "not_held",
+        "visit",
+        "UPDATE",
+        """NEW.state = 'not_held' AND OLD.state <> 'not_held' AND (NEW.closed_at IS NULL OR NEW.closed_at < NEW.starts_at
+            OR EXISTS (SELECT 1 FROM attestation said WHERE said.visit_id = NEW.id))""",
+    ),
     Rule(
         "visit_kept",
         "visit",
