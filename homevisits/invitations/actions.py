@@ -71,7 +71,9 @@ def request(session: Session, actor: Actor, family_id: int, school_id: int, how:
     child = select(Student.id).where(Student.family_id == family_id, Student.school_id == school_id).limit(1)
     if family is None or session.scalar(child) is None:
         raise NotFound
-    refuse_if_any([] if how in HOW else [Problem("not_a_choice", "how")])
+    caregiver = queries.contacts(session, [family_id])[family_id].caregiver_id
+    problems = [] if how in HOW else [Problem("not_a_choice", "how")]
+    refuse_if_any(problems + _may_consent(session, family_id, caregiver, "family", now))
     asked_itself = FamilyRequest(
         family_id=family_id, school_id=school_id, how=how, at=now, recorded_by=actor.account_id
     )
@@ -88,8 +90,16 @@ def request(session: Session, actor: Actor, family_id: int, school_id: int, how:
     )
     session.add(made)
     session.flush()
-    note(session, made.id, Answer.YES, how, now, recorded_by=actor.account_id)
+    note(session, made.id, Answer.YES, how, now, caregiver_id=caregiver, recorded_by=actor.account_id)
     return made
+
+
+def _may_consent(
+    session: Session, family_id: int, caregiver_id: int | None, field: str, now: datetime
+) -> list[Problem]:
+    """A yes that would not count is refused when it is recorded, not when a visit is booked."""
+    allowed = queries.may_give_consent(session, family_id, caregiver_id, now.date())
+    return [] if allowed else [Problem("no_caregiver_may_consent", field)]
 
 
 def record(session: Session, actor: Actor, invitation_id: int, said: str, how: str, now: datetime) -> ConsentEntry:
@@ -100,8 +110,10 @@ def record(session: Session, actor: Actor, invitation_id: int, said: str, how: s
     problems = [] if said in TOLD else [Problem("not_a_choice", "answer")]
     if how not in BY_A_PERSON:
         problems.append(Problem("say_how", "how"))
-    refuse_if_any(problems)
     caregiver = queries.contacts(session, [made.family_id])[made.family_id].caregiver_id
+    if said == Answer.YES:
+        problems += _may_consent(session, made.family_id, caregiver, "answer", now)
+    refuse_if_any(problems)
     return note(session, invitation_id, Answer(said), how, now, caregiver_id=caregiver, recorded_by=actor.account_id)
 
 

@@ -11,8 +11,8 @@ from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
-from homevisits.invitations.queries import SAID_NO, counts_for_standing
-from homevisits.people.models import Family, School
+from homevisits.invitations.queries import SAID_NO, counts_for_standing, yes_counts
+from homevisits.people.models import Family, FamilyMerge, School
 
 LEFT_ALONE = timedelta(days=180)
 """A family that said "not now" is not asked again by another draw for so long. It may ask itself at any time."""
@@ -58,14 +58,18 @@ class Asked:
     how: str
     answer: str | None  # the newest word on this invitation; None: no answer yet
     answered_at: datetime | None
+    yes_lapsed: bool = False  # the answer is a yes that no longer counts
 
 
 def _settled(now: datetime) -> ColumnElement[bool]:
     """Families of draw entries that are not to be asked: asked already and open, or left alone after a "not now"."""
     invitation, entry = aliased(Invitation), aliased(ConsentEntry)
     is_open = select(invitation.id).where(invitation.family_id == DrawEntry.family_id, invitation.closed_at.is_(None))
+    merged = select(FamilyMerge.merged_id).where(FamilyMerge.family_id == DrawEntry.family_id)
     said_no = select(entry.id).where(
-        entry.family_id == DrawEntry.family_id, entry.answer.in_(SAID_NO), entry.at > now - LEFT_ALONE
+        or_(entry.family_id == DrawEntry.family_id, entry.family_id.in_(merged.correlate(DrawEntry))),
+        entry.answer.in_(SAID_NO),
+        entry.at > now - LEFT_ALONE,
     )
     return or_(is_open.exists(), said_no.exists())
 
@@ -168,32 +172,41 @@ def asked(session: Session, actor: Actor, now: datetime, limit: int = 200) -> li
     """The families of the actor's schools that were asked and are open, oldest first. Who said no is not in it."""
     held = actor.schools(Permission.ASK)
     is_open = and_(Invitation.closed_at.is_(None), Invitation.asked_at > now - A_YEAR)
-    found = _asked_rows().where(is_open).order_by(Invitation.asked_at, Invitation.id).limit(limit)
+    found = _asked_rows(now).where(is_open).order_by(Invitation.asked_at, Invitation.id).limit(limit)
     if held is not None:
         found = found.where(Invitation.school_id.in_(held))
     return [_asked(*row) for row in session.execute(found)]
 
 
-def one_asked(session: Session, actor: Actor, invitation_id: int) -> Asked:
+def one_asked(session: Session, actor: Actor, invitation_id: int, now: datetime) -> Asked:
     """One invitation, if it is of a school of the actor's."""
-    row = session.execute(_asked_rows().where(Invitation.id == invitation_id)).one_or_none()
+    row = session.execute(_asked_rows(now).where(Invitation.id == invitation_id)).one_or_none()
     if row is None or not actor.may_at(Permission.ASK, row[0].school_id):
         raise NotFound
     return _asked(*row)
 
 
-def _asked_rows() -> Select[Invitation, str, str, str, str | None, datetime | None]:
+def _asked_rows(now: datetime) -> Select[Invitation, str, str, str, ConsentEntry | None, bool | None]:
     said = aliased(ConsentEntry)
     newest = select(func.max(said.id)).where(said.invitation_id == Invitation.id, counts_for_standing(said))
     return (
-        select(Invitation, Family.name, School.name, School.timezone, ConsentEntry.answer, ConsentEntry.at)
+        select(
+            Invitation,
+            Family.name,
+            School.name,
+            School.timezone,
+            ConsentEntry,
+            yes_counts(ConsentEntry, now.date()),
+        )
         .join(Family, Family.id == Invitation.family_id)
         .join(School, School.id == Invitation.school_id)
         .outerjoin(ConsentEntry, ConsentEntry.id == newest.scalar_subquery())
     )
 
 
-def _asked(made: Invitation, family: str, school: str, zone: str, answer: str | None, at: datetime | None) -> Asked:
+def _asked(
+    made: Invitation, family: str, school: str, zone: str, entry: ConsentEntry | None, counts: bool | None
+) -> Asked:
     return Asked(
         invitation_id=made.id,
         family_id=made.family_id,
@@ -203,8 +216,9 @@ def _asked(made: Invitation, family: str, school: str, zone: str, answer: str | 
         timezone=zone,
         asked_at=made.asked_at,
         how=made.how,
-        answer=answer,
-        answered_at=at,
+        answer=entry.answer if entry is not None else None,
+        answered_at=entry.at if entry is not None else None,
+        yes_lapsed=entry is not None and entry.answer == Answer.YES and not counts,
     )
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.invitations.models import ConsentEntry, Invitation
-from homevisits.invitations.queries import counts_for_standing
+from homevisits.invitations.queries import newest_answer, yes_counts
 from homevisits.messages.models import OutboxText
 from homevisits.people.models import Caregiver
 from homevisits.people.queries import has_left
@@ -19,19 +19,16 @@ def text_wanted(session: Session, row: OutboxText, now: datetime) -> str | None:
     """Why the text must not leave any more: closed, answered, or a code of `unreachable`. None: it may."""
     if row.template != ASKS:
         return None
-    word = (
-        select(ConsentEntry.answer)
-        .where(ConsentEntry.family_id == Invitation.family_id, counts_for_standing())
-        .order_by(ConsentEntry.id.desc())
-        .limit(1)
-        .correlate(Invitation)
-        .scalar_subquery()
+    newest = newest_answer(Invitation.family_id)
+    found = (
+        select(Invitation.family_id, Invitation.closed_at, yes_counts(ConsentEntry, now.date()).label("answered"))
+        .select_from(Invitation)
+        .outerjoin(ConsentEntry, ConsentEntry.id == newest)
     )
-    found = select(Invitation.family_id, Invitation.closed_at, word.label("word"))
     asked = session.execute(found.where(Invitation.id == int(row.about.partition(":")[2]))).one_or_none()
     if asked is None or asked.closed_at is not None:
         return "closed"
-    if asked.word == "yes":
+    if asked.answered:
         return "answered"  # by phone or in person, while the text waited
     return unreachable(session, asked.family_id, row.phone, now)
 

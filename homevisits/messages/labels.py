@@ -138,6 +138,7 @@ CALLED_OFF = MappingProxyType(
         "just_told": _l("The family had just been told."),
         "begun": _l("The visit had begun."),
         "consent_withdrawn": _l("The family took its yes back."),
+        "consent_lapsed": _l("The family’s yes no longer counts. A coordinator asks again."),
         "partner_changed": _l("Somebody else goes on the visit."),
         "closed": _l("The invitation was closed."),
         "answered": _l("The family had answered already."),

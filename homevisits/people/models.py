@@ -79,6 +79,16 @@ class Family(Base):
     address: Mapped[str | None]  # shown to the visiting pair only, just in time
 
 
+class FamilyMerge(Base):
+    """The roster joined two families: ``merged_id`` has no household any more, its children are in ``family_id``."""
+
+    __tablename__ = "family_merge"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    family_id: Mapped[int] = mapped_column(ForeignKey("family.id"), index=True)
+    merged_id: Mapped[int] = mapped_column(ForeignKey("family.id"), index=True)
+    at: Mapped[datetime]
+
+
 class Caregiver(Base):
     """An adult of a family. ``restricted`` hides the person from every list without saying why."""
 

@@ -48,8 +48,8 @@ class Family:
     """A family as the practices see it: no trait, no child, only its own word and how it came to be asked.
 
     ``yes_id`` is the row of the consent ledger that is a caregiver's yes *now* (None: never asked, not answered, "not
-    now", withdrawn). ``draw_entry_id`` or ``request_id`` says how it came to be asked. ``first_visit_id`` is its
-    completed first visit.
+    now", withdrawn, or lapsed). ``yes_lapsed``: its answer is a yes that no longer counts. ``draw_entry_id`` or
+    ``request_id`` says how it came to be asked. ``first_visit_id`` is its completed first visit.
     """
 
     id: int
@@ -57,6 +57,7 @@ class Family:
     draw_entry_id: int | None = None
     request_id: int | None = None
     first_visit_id: int | None = None
+    yes_lapsed: bool = False
 
 
 @dataclass(frozen=True)

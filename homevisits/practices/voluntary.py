@@ -11,7 +11,9 @@ PURE = True
 
 def family_said_yes(family: Family) -> list[Problem]:
     """A caregiver's yes stands in the ledger now."""
-    return [] if family.yes_id is not None else [Problem("family_has_not_said_yes", "family")]
+    if family.yes_id is not None:
+        return []
+    return [Problem("family_yes_lapsed" if family.yes_lapsed else "family_has_not_said_yes", "family")]
 
 
 def educators_opted_in(people: Sequence[Person]) -> list[Problem]:

@@ -25,6 +25,7 @@ STATES: Mapping[str, tuple[str, LazyString]] = MappingProxyType(
         "not_held": ("rest", _l("Did not take place")),
         "to_write_up": ("act", _l("Say how it went")),
         "yes": ("act", _l("Said yes")),
+        "yes_lapsed": ("care", _l("Must be asked again")),
         "other_time": ("act", _l("Wants another time")),
         "call_me": ("care", _l("Asks for a call")),
         "visited": ("done", _l("Visited")),
@@ -118,7 +119,7 @@ def marks(page: VisitPage) -> dict[int, tuple[str, str]]:
     due = reflections_due({card.lead.id, card.partner.id}, page.reflected) if card.state == "completed" else ()
     in_pair = "kept" if coming and not due else "open"
     return {
-        1: ("kept" if card.waits_for is None else "open", _voluntary(evidence, card.timezone)),
+        1: (_voluntary_kept(page), _voluntary(page, card.timezone)),
         2: ("kept" if certified else "open", _trained(evidence)),
         3: ("kept", _fair(evidence, card.timezone)),
         4: ("kept", _hopes(evidence)),
@@ -126,8 +127,15 @@ def marks(page: VisitPage) -> dict[int, tuple[str, str]]:
     }
 
 
-def _voluntary(evidence: Evidence, zone: str) -> str:
+def _voluntary_kept(page: VisitPage) -> str:
+    return "kept" if page.card.waits_for is None and page.lapsed is None else "open"
+
+
+def _voluntary(page: VisitPage, zone: str) -> str:
+    evidence = page.evidence
     family = _("the family said yes on %(day)s", day=formats.day(evidence.said_yes_at, zone))
+    if page.lapsed is not None:
+        family = _("the family’s yes of %(day)s no longer counts", day=formats.day(evidence.said_yes_at, zone))
     people = [
         _("%(name)s takes part since %(day)s", name=proof.name, day=formats.day(proof.opted_in_at, zone))
         for proof in evidence.proofs

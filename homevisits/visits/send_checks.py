@@ -10,13 +10,13 @@ from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 
 from homevisits.invitations.models import ConsentEntry
-from homevisits.invitations.queries import counts_for_standing
+from homevisits.invitations.queries import newest_answer, yes_counts
 from homevisits.invitations.send_checks import unreachable
 from homevisits.messages.models import OutboxText
 from homevisits.people.models import Educator
 from homevisits.visits.models import Visit, VisitMember
 
-Found = Row[tuple[int, int, str, datetime, str | None]]
+Found = Row[int, int, str, datetime, str, bool]  # the last two are None for a family that never answered
 
 TRUE_WHILE: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -51,7 +51,9 @@ BEFORE_IT = frozenset(
     }
 )
 """Of no use once the visit has begun."""
-NEEDS_CONSENT = frozenset({"visit_confirm", "visit_moved", "visit_now_at", "visit_reminder", "visit_thanks"})
+NEEDS_CONSENT = frozenset(
+    {"visit_confirm", "visit_moved", "visit_now_at", "visit_reminder", "visit_thanks", "staff_reminder"}
+)
 """That a visit is off must be said also to a family that wants none any more."""
 JUST_NOW = timedelta(hours=1)
 """As near as a plan lets a reminder follow the question."""
@@ -63,19 +65,20 @@ _KEY = re.compile(r"visit:\d+:v(\d+):[a-z0-9-]+(?::e(\d+))?")
 def text_wanted(session: Session, row: OutboxText, now: datetime) -> str | None:
     """Why the text must not leave any more; None: it may.
 
-    visit_changed | begun | consent_withdrawn | just_told | partner_changed, or a code of `unreachable`.
+    visit_changed | begun | consent_withdrawn | consent_lapsed | just_told | partner_changed, or a code of
+    `unreachable`.
     """
     states = TRUE_WHILE.get(row.template)
     if states is None:
         return None
-    visit = _visit(session, int(row.about.partition(":")[2]))
+    visit = _visit(session, int(row.about.partition(":")[2]), now)
     key = _KEY.match(row.dedupe_key)
     if visit is None or visit.state not in states or (key is not None and int(key[1]) != visit.version):
         return "visit_changed"
     if row.template in BEFORE_IT and visit.starts_at <= now:
         return "begun"
-    if row.template in NEEDS_CONSENT and visit.word != "yes":
-        return "consent_withdrawn"
+    if row.template in NEEDS_CONSENT and not visit.counts:
+        return "consent_lapsed" if visit.answer == "yes" else "consent_withdrawn"
     if row.template.startswith("staff_"):
         return _staff(session, row, int(key[2]) if key is not None and key[2] else 0)
     if row.template == "visit_reminder" and _just_told(session, row, now):
@@ -83,16 +86,19 @@ def text_wanted(session: Session, row: OutboxText, now: datetime) -> str | None:
     return _family(session, visit, row, now)
 
 
-def _visit(session: Session, visit_id: int) -> Found | None:
-    word = (
-        select(ConsentEntry.answer)
-        .where(ConsentEntry.family_id == Visit.family_id, counts_for_standing())
-        .order_by(ConsentEntry.id.desc())
-        .limit(1)
-        .correlate(Visit)
-        .scalar_subquery()
+def _visit(session: Session, visit_id: int, now: datetime) -> Found | None:
+    found = (
+        select(
+            Visit.family_id,
+            Visit.version,
+            Visit.state,
+            Visit.starts_at,
+            ConsentEntry.answer.label("answer"),
+            yes_counts(ConsentEntry, now.date()).label("counts"),
+        )
+        .select_from(Visit)
+        .outerjoin(ConsentEntry, ConsentEntry.id == newest_answer(Visit.family_id))
     )
-    found = select(Visit.family_id, Visit.version, Visit.state, Visit.starts_at, word.label("word"))
     return session.execute(found.where(Visit.id == visit_id)).one_or_none()
 
 

@@ -181,6 +181,12 @@ SENTENCES = MappingProxyType(
         "sender_day": N_("Write how many parts a day it may send, as a whole number, or nothing."),
         # the five practices
         "family_has_not_said_yes": N_("This family has not said yes to a visit, or said not now since."),
+        "family_yes_lapsed": N_(
+            "This family’s yes no longer counts. Before the visit, your site coordinator must ask the family again."
+        ),
+        "no_caregiver_may_consent": N_(
+            "The student system names no caregiver of this family who may say yes. Have it corrected first."
+        ),
         "educator_not_opted_in": N_("%(name)s does not take part in home visits at present."),
         "too_soon": N_("Families get at least %(hours)s hours of notice. Choose a later time."),
         "not_certified_on_the_day": N_("%(name)s is not certified on %(day)s. Choose another day or another partner."),

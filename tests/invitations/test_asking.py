@@ -128,7 +128,7 @@ def test_an_answer_by_phone_is_kept_with_how_and_by_whom(quarter: Quarter) -> No
     with quarter.database.reading() as session:
         entry = session.scalars(select(ConsentEntry)).one()
         assert (entry.answer, entry.how, entry.recorded_by) == ("yes", "phone", quarter.coordinator.account_id)
-        standing = queries.standing(session, [asked.family_id])[asked.family_id]
+        standing = queries.standing(session, [asked.family_id], NOW.date())[asked.family_id]
         assert standing.yes_id == entry.id
 
 
@@ -144,7 +144,9 @@ def test_a_yes_can_be_taken_back_at_any_time_and_given_again(quarter: Quarter) -
     for answer, stands in ((Answer.YES, True), (Answer.WITHDRAWN, False), (Answer.YES, True)):
         say(quarter, asked.invitation_id, answer)
         with quarter.database.reading() as session:
-            assert (queries.standing(session, [asked.family_id])[asked.family_id].yes_id is not None) is stands
+            assert (
+                queries.standing(session, [asked.family_id], NOW.date())[asked.family_id].yes_id is not None
+            ) is stands
             assert (session.get_one(Invitation, asked.invitation_id).closed_at is None) is stands
 
 
@@ -162,7 +164,7 @@ def test_a_family_may_ask_itself_without_any_draw(quarter: Quarter) -> None:
         made = actions.request(session, quarter.coordinator, family.id, quarter.school_id, "in_person", NOW)
         assert made.draw_id is None
         assert session.get_one(FamilyRequest, made.family_request_id).how == "in_person"
-        assert queries.standing(session, [family.id])[family.id].yes_id is not None
+        assert queries.standing(session, [family.id], NOW.date())[family.id].yes_id is not None
 
 
 def test_a_stranger_can_neither_ask_nor_record_nor_see(quarter: Quarter) -> None:

@@ -32,4 +32,11 @@ def test_nobody_is_passed_over(position: int, waiting: set[int], kept: bool) -> 
 
 
 def test_a_family_has_no_trait_to_be_picked_by() -> None:
-    assert set(Family.__dataclass_fields__) == {"id", "yes_id", "draw_entry_id", "request_id", "first_visit_id"}
+    assert set(Family.__dataclass_fields__) == {
+        "id",
+        "yes_id",
+        "draw_entry_id",
+        "request_id",
+        "first_visit_id",
+        "yes_lapsed",
+    }

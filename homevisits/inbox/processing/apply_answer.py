@@ -7,7 +7,7 @@ from homevisits.inbox.processing.context import IncomingContext
 from homevisits.inbox.processing.match_question import Question
 from homevisits.inbox.today import queries
 from homevisits.invitations import actions as invitations
-from homevisits.invitations.models import Answer
+from homevisits.invitations.models import Answer, Invitation
 from homevisits.visits import actions as visits
 from homevisits.visits.actions.family_response import Heard
 from homevisits.visits.models import Visit
@@ -16,6 +16,8 @@ from homevisits.visits.models import Visit
 def apply(heard: IncomingContext, question: Question, said: Answer) -> bool:
     """Do what the family said to this question of ours."""
     heard.row.answers = question.asks
+    if _of_another_family(heard, question):
+        return False  # a roster moved the phone's owner: only a person can know which family is meant
     try:
         with savepoint(heard.session):
             if question.visit_id is not None:
@@ -23,6 +25,13 @@ def apply(heard: IncomingContext, question: Question, said: Answer) -> bool:
             return _to_invitation(heard, question.invitation_id, said, again=question.said == said)
     except (RulesBroken, NotFound):  # what was asked is over: a person tells the family how things stand
         return False
+
+
+def _of_another_family(heard: IncomingContext, question: Question) -> bool:
+    """Whether the phone belongs to caregivers of other families now, and to none of the family that was asked."""
+    families = queries.families_of_phone(heard.session, heard.row.phone)
+    asked = heard.session.get(Invitation, question.invitation_id)
+    return asked is not None and bool(families) and asked.family_id not in families
 
 
 def _to_invitation(heard: IncomingContext, number: int, said: Answer, *, again: bool) -> bool:

@@ -103,6 +103,12 @@ def _may_speak() -> tuple[ColumnElement[bool], ...]:
     return Caregiver.restricted.is_(False), Caregiver.left_on.is_(None)
 
 
+def families_of_phone(session: Session, phone: str) -> frozenset[int]:
+    """The families in which a present caregiver, restricted or not, has this phone."""
+    found = select(Caregiver.family_id).where(Caregiver.phone == phone, Caregiver.left_on.is_(None))
+    return frozenset(session.scalars(found))
+
+
 def has_live_visit(session: Session, phone: str) -> bool:
     """Whether a family with this phone expects a visit."""
     found = (

@@ -6,6 +6,7 @@ from flask_babel import gettext as _
 
 from homevisits.core.access import Permission
 from homevisits.core.problems import Problem, RulesBroken
+from homevisits.inbox import lapsed_consents
 from homevisits.inbox.conversations import actions
 from homevisits.inbox.conversations import labels as words
 from homevisits.inbox.conversations.queries import listing as talks
@@ -38,6 +39,7 @@ def today() -> str:
             ],
             talks=talks.waiting(session, who, now()),
             why_unreached=words.UNREACHABLE,
+            lapsed=lapsed_consents.lapsed_consents(session, who, now()),
             need_partner=queries.need_partner(session, who),
             need_telling=queries.need_telling(session, who, now()),
             waiting=unreachable.waiting_for_answer(session, who, now()),
@@ -72,6 +74,8 @@ def record_answer(invitation_id: int) -> ResponseReturnValue:
             invitations.record(session, actor(), invitation_id, said, how, now())
             if said in families.SAID_NO:
                 visits.tidy(session, settings().policy, now())
+            else:
+                visits.plan_after_new_yes(session, invitation_id, settings().policy, now())
     except RulesBroken as broken:
         return _answer_page(invitation_id, said, how, list(broken.problems)), 422
     done(_("The family's answer is recorded."))
@@ -80,7 +84,7 @@ def record_answer(invitation_id: int) -> ResponseReturnValue:
 
 def _answer_page(invitation_id: int, said: str, how: str, problems: list[Problem]) -> str:
     with reading() as session:
-        row = queue.one_asked(session, actor(), invitation_id)
+        row = queue.one_asked(session, actor(), invitation_id, now())
         contact = families.contacts(session, [row.family_id])[row.family_id]
         stopped = participants.stop_of(session, contact.phone) if contact.phone else None
     return render_template(

@@ -1,6 +1,6 @@
 """The action that brings a roster in: all of it or none, and the same roster again changes nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from homevisits.core.db import Base, Database
+from homevisits.people.family_matching import match_families
 from homevisits.people.importing import oneroster
 from homevisits.people.importing.csv_reader import Finding
 from homevisits.people.importing.package import open_package
@@ -21,6 +22,7 @@ from homevisits.people.models import (
     Educator,
     Enrollment,
     Family,
+    FamilyMerge,
     School,
     SchoolClass,
     Student,
@@ -92,7 +94,7 @@ def import_roster(session: Session, wanted: Plan, now: datetime, *, timezone: st
         sync.table(District, {wanted.district[0]: {"name": wanted.district[1]}}, {"timezone": timezone})
     schools = sync.table(School, wanted.schools, {"timezone": timezone})
     educators = sync.table(Educator, _resolved(wanted.educators, school=schools), leave="left_on")
-    families = _families(sync, wanted)
+    families = _families(sync, wanted, now)
     students = sync.table(
         Student,
         _resolved(_with_family(wanted), school=schools, family=families),
@@ -120,29 +122,43 @@ def _with_family(wanted: Plan) -> dict[str, dict[str, Any]]:
     return {key: {**row, "family": home[key]} for key, row in wanted.students.items()}
 
 
-def _families(sync: "_Sync", wanted: Plan) -> dict[str, int]:
+def _families(sync: "_Sync", wanted: Plan, now: datetime) -> dict[str, int]:
     """The family of each household: the one its children are in already, or a new one."""
     session = sync.session
-    lived = dict(session.execute(select(Student.source_id, Student.family_id)).all())
+    matches = match_families(
+        wanted.households,
+        dict(session.execute(select(Student.source_id, Student.family_id)).all()),
+        dict(session.execute(select(Caregiver.source_id, Caregiver.family_id)).all()),
+    )
+    _record_merges(session, matches.merged, now)
     rows = {found: (key, name) for found, key, name in session.execute(select(Family.id, Family.key, Family.name))}
     taken_keys = {key for key, _ in rows.values()}
-    taken: set[int] = set()
-    ids: dict[str, int] = {}
+    ids: dict[str, int] = dict(matches.families)
     new: list[dict[str, Any]] = []
     renamed: list[dict[str, Any]] = []
     for home in wanted.households:
         name = wanted.family_names[home.key]
-        known = sorted({lived[student] for student in home.students if student in lived} - taken)
-        if not known:
+        known = ids.get(home.key)
+        if known is None:
             new.append({"home": home.key, "key": _free(home.key, taken_keys), "name": name})
-            continue
-        ids[home.key] = known[0]
-        taken.add(known[0])
-        if rows[known[0]][1] != name:
-            renamed.append({"id": known[0], "name": name})
+        elif rows[known][1] != name:
+            renamed.append({"id": known, "name": name})
     sync.write(Family, [{"key": row["key"], "name": row["name"]} for row in new], renamed)
     by_key = {key: found for found, key in session.execute(select(Family.id, Family.key))} if new else {}
     return ids | {row["home"]: by_key[row["key"]] for row in new}
+
+
+def _record_merges(session: Session, merged: Sequence[tuple[int, int]], now: datetime) -> None:
+    """Record which families were merged, with those that had been merged into them before."""
+    known = session.execute(select(FamilyMerge.family_id, FamilyMerge.merged_id)).all() if merged else []
+    rows = {
+        (family, each)
+        for family, gone in merged
+        for each in (gone, *(earlier for into, earlier in known if into == gone))
+        if each != family
+    }
+    if rows:
+        session.execute(insert(FamilyMerge), [{"family_id": f, "merged_id": m, "at": now} for f, m in sorted(rows)])
 
 
 def _free(key: str, taken: set[str]) -> str:

@@ -22,7 +22,7 @@ from homevisits.visits.actions.apply_withdrawals import tidy
 from homevisits.visits.actions.attest import Said, agree, attest, on_the_way
 from homevisits.visits.actions.book import Wanted, book
 from homevisits.visits.actions.cancel import cancel
-from homevisits.visits.actions.family_response import Heard, family_answers, tell_time
+from homevisits.visits.actions.family_response import Heard, family_answers, plan_after_new_yes, tell_time
 from homevisits.visits.actions.find_times import Offer, Offered, StandIn, check, look, look_again, stand_ins
 from homevisits.visits.actions.mark_not_held import mark_not_held
 from homevisits.visits.actions.move import move
@@ -53,6 +53,7 @@ __all__ = [
     "mark_not_held",
     "move",
     "on_the_way",
+    "plan_after_new_yes",
     "reflect",
     "replace_partner",
     "stand_ins",

@@ -24,6 +24,7 @@ MEANS = {
     'exclusion constraint "overlap"': Problem("just_taken", "start"),
     "uq_visit_live_family": Problem("family_has_a_visit", "family"),
     "visit.family_id": Problem("family_has_a_visit", "family"),
+    "homevisits: visit consent_giver": Problem("family_yes_lapsed", "family"),
     "homevisits: visit consent": Problem("family_has_not_said_yes", "family"),
 }
 """Parts of what a database says, and what they mean to a person."""

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem, refuse_if_any
-from homevisits.invitations.models import Answer, ConsentEntry
-from homevisits.invitations.queries import SAID_NO
+from homevisits.invitations.models import Answer, ConsentEntry, Invitation
+from homevisits.invitations.queries import SAID_NO, standing
 from homevisits.people.models import Family
 from homevisits.policies.rules import Policy
 from homevisits.practices.voluntary import a_no_needs_no_reason
@@ -64,6 +64,11 @@ def family_answers(
         if actor is not None:
             refuse_if_any([Problem("visit_moved_on", None, {"state": visit.state})])
         return Heard.NOT_WAITING
+    if said is Answer.CONFIRMED and _yes_lapsed(session, visit, now):
+        # A time can only be confirmed for a visit that the family agreed to.
+        if actor is not None:
+            refuse_if_any([Problem("family_yes_lapsed", "answer")])
+        return Heard.NOT_WAITING
     with effects.refused_by_the_database(session):
         _write(session, actor, visit, said, now, how=how, caregiver_id=caregiver_id, evidence=evidence)
         about = _meant(session, visit, said)
@@ -72,6 +77,22 @@ def family_answers(
         if heard is not Heard.NOT_WAITING:
             effects.plan_texts(session, about, policy, now, acknowledge=ACKNOWLEDGE[said])
     return heard
+
+
+def _yes_lapsed(session: Session, visit: Visit, now: datetime) -> bool:
+    current = standing(session, [visit.family_id], now.date()).get(visit.family_id)
+    return current is not None and current.lapsed
+
+
+def plan_after_new_yes(session: Session, invitation_id: int, policy: Policy, now: datetime) -> None:
+    """Plan the messages of the family's visit again: those held back while the yes did not count may leave now."""
+    made = session.get_one(Invitation, invitation_id)
+    visit = booking_facts.live_visit(session, made.family_id)
+    if visit is None or visit.starts_at <= now:
+        return
+    booking_facts.hold(session, visit)
+    if visit.state in states.LIVE:
+        effects.plan_texts(session, visit, policy, now)
 
 
 def tell_time(session: Session, visit_id: int, policy: Policy, now: datetime) -> Heard:

@@ -11,7 +11,7 @@ from homevisits.core.access import Actor, Permission
 from homevisits.core.db import is_sqlite
 from homevisits.core.problems import NotFound, Problem
 from homevisits.invitations.models import ConsentEntry, Invitation
-from homevisits.invitations.queries import counts_for_standing
+from homevisits.invitations.queries import Standing, standing
 from homevisits.people import queries as people
 from homevisits.people.models import (
     Caregiver,
@@ -101,15 +101,16 @@ def family_at_hand(session: Session, family_id: int, today: date) -> FamilyAtHan
     row = session.get(Family, family_id)
     if row is None:
         raise NotFound
-    spoken = _word(session, family_id)
-    invitation = _invitation(session, family_id, spoken)
+    current = standing(session, [family_id], today).get(family_id)
+    invitation = _invitation(session, family_id, current)
     school = _school(session, family_id, invitation)
     first = session.scalar(
         select(Visit.id).where(Visit.family_id == family_id, Visit.kind == "first", Visit.state == VisitState.COMPLETED)
     )
     known = facts.Family(
         id=family_id,
-        yes_id=spoken.id if spoken is not None and _still_yes(session, spoken, today) else None,
+        yes_id=current.yes_id if current is not None else None,
+        yes_lapsed=current is not None and current.lapsed,
         draw_entry_id=invitation.draw_id if invitation else None,
         request_id=invitation.family_request_id if invitation else None,
         first_visit_id=first,
@@ -118,23 +119,9 @@ def family_at_hand(session: Session, family_id: int, today: date) -> FamilyAtHan
     return FamilyAtHand(known, row.name, row.language, asked_by, school.id, school.name, school.timezone)
 
 
-def _word(session: Session, family_id: int) -> ConsentEntry | None:
-    """The family's newest word on being visited; what it says about one visit's time is not that."""
-    found = select(ConsentEntry).where(ConsentEntry.family_id == family_id, counts_for_standing())
-    return session.scalar(found.order_by(ConsentEntry.id.desc()).limit(1))
-
-
-def _still_yes(session: Session, spoken: ConsentEntry | None, today: date) -> bool:
-    """A yes counts as long as whoever gave it is a caregiver of the family whom we may speak to."""
-    if spoken is None or spoken.answer != "yes":
-        return False
-    giver = session.get(Caregiver, spoken.caregiver_id) if spoken.caregiver_id is not None else None
-    return giver is None or (not giver.restricted and (giver.left_on is None or giver.left_on > today))
-
-
-def _invitation(session: Session, family_id: int, spoken: ConsentEntry | None) -> Invitation | None:
-    if spoken is not None and spoken.answer == "yes":
-        return session.get(Invitation, spoken.invitation_id)
+def _invitation(session: Session, family_id: int, current: Standing | None) -> Invitation | None:
+    if current is not None and current.answer == "yes":
+        return session.get(Invitation, current.invitation_id)
     found = select(Invitation).where(Invitation.family_id == family_id).order_by(Invitation.id.desc()).limit(1)
     return session.scalar(found)
 

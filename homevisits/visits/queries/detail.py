@@ -10,9 +10,10 @@ from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.invitations.models import ConsentEntry, FamilyRequest, Invitation
+from homevisits.invitations.queries import standing
 from homevisits.people.models import Certification, Family, OptIn, Person
 from homevisits.policies.rules import Policy
-from homevisits.visits.models import Attestation, Reflection, Visit, VisitEvent, VisitMember
+from homevisits.visits.models import LIVE, Attestation, Reflection, Visit, VisitEvent, VisitMember
 from homevisits.visits.queries import summaries
 from homevisits.visits.queries.summaries import Card
 from homevisits.visits.rules import AddressWindow, address_window
@@ -76,6 +77,13 @@ class Written:
 
 
 @dataclass(frozen=True)
+class LapsedYes:
+    """The family's yes no longer counts. ``invitation_id``: where the reader may record a new answer, if anywhere."""
+
+    invitation_id: int | None
+
+
+@dataclass(frozen=True)
 class VisitPage:
     """One visit, as one reader may see it."""
 
@@ -87,6 +95,7 @@ class VisitPage:
     reflection: Written | None
     reflected: frozenset[int]
     history: tuple[Event, ...]
+    lapsed: LapsedYes | None  # a visit ahead whose family's yes no longer counts
 
     def account_of(self, educator_id: int) -> Account | None:
         """What one person said, if they said anything."""
@@ -102,16 +111,29 @@ def visit_page(session: Session, actor: Actor, visit_id: int, policy: Policy, no
     going = not card.me(actor.educator_id).out and card.me(actor.educator_id).state == "coming"
     # Who meets the family at the library, or on a screen, has no use for where it lives.
     there = card.state in ("scheduled", "confirmed", "completed") and card.place_type == "home"
-    address = _address(session, card.family_id) if going and there and window.open_at(now) else None
-    return _page(session, card, address, window, actor.educator_id)
+    lapsed = _lapsed(session, actor, card, now)
+    shows = going and there and window.open_at(now) and lapsed is None
+    address = _address(session, card.family_id) if shows else None
+    return _page(session, card, address, window, actor.educator_id, lapsed)
 
 
-def office_page(session: Session, actor: Actor, visit_id: int, policy: Policy) -> VisitPage:
+def office_page(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> VisitPage:
     """One visit for whoever coordinates its school: never the address, never a reflection. Raises `NotFound`."""
     card = _card(session, visit_id)
     if not actor.may_at(Permission.SEE_VISITS, card.school_id):
         raise NotFound
-    return _page(session, card, None, address_window(card.starts_at, card.ends_at, policy), None)
+    window = address_window(card.starts_at, card.ends_at, policy)
+    return _page(session, card, None, window, None, _lapsed(session, actor, card, now))
+
+
+def _lapsed(session: Session, actor: Actor, card: Card, now: datetime) -> LapsedYes | None:
+    if card.state not in LIVE:
+        return None
+    current = standing(session, [card.family_id], now.date()).get(card.family_id)
+    if current is None or not current.lapsed:
+        return None
+    school_id = session.scalars(select(Invitation.school_id).where(Invitation.id == current.invitation_id)).one()
+    return LapsedYes(current.invitation_id if actor.may_at(Permission.ASK, school_id) else None)
 
 
 def _card(session: Session, visit_id: int) -> Card:
@@ -121,7 +143,14 @@ def _card(session: Session, visit_id: int) -> Card:
     return found[0]
 
 
-def _page(session: Session, card: Card, address: str | None, window: AddressWindow, reader: int | None) -> VisitPage:
+def _page(
+    session: Session,
+    card: Card,
+    address: str | None,
+    window: AddressWindow,
+    reader: int | None,
+    lapsed: LapsedYes | None,
+) -> VisitPage:
     written = {
         row.educator_id: Written(row.learned, row.strengths, row.will_do)
         for row in session.scalars(select(Reflection).where(Reflection.visit_id == card.id))
@@ -135,6 +164,7 @@ def _page(session: Session, card: Card, address: str | None, window: AddressWind
         reflection=written.get(reader) if reader is not None else None,
         reflected=frozenset(written),
         history=_history(session, card.id),
+        lapsed=lapsed,
     )
 
 

@@ -13,7 +13,7 @@ from homevisits.availability.models import Commitment
 from homevisits.core.access import Actor
 from homevisits.core.db import Key, Moment
 from homevisits.invitations.models import ConsentEntry, Invitation
-from homevisits.invitations.queries import counts_for_standing
+from homevisits.invitations.queries import newest_answer, yes_counts
 from homevisits.people.models import Educator, Enrollment, Family, OptIn, Person, School, Student, Teaching
 from homevisits.visits.models import Visit, VisitMember
 from homevisits.visits.queries.summaries import LIVE_NOW, OUT, REACH
@@ -38,6 +38,7 @@ class FamilyRow:
 
 ORDER = (
     "to_write_up",
+    "yes_lapsed",
     "needs_partner",
     "other_time",
     "call_me",
@@ -98,6 +99,7 @@ def _families() -> Select[*tuple[Any, ...]]:
             Family.name,
             word.answer.label("word"),
             word.at.label("word_at"),
+            yes_counts(word, bindparam("today", type_=Date)).label("yes_counts"),
             last.answer.label("last"),
             last.at.label("last_at"),
             Visit.id.label("visit_id"),
@@ -111,10 +113,10 @@ def _families() -> Select[*tuple[Any, ...]]:
             _last_held().label("held_at"),
         )
         .select_from(Family)
-        .join(word, word.id == _newest())
+        .join(word, word.id == newest_answer(Family.id))
         .join(Invitation, Invitation.id == word.invitation_id)
         .join(School, School.id == Invitation.school_id)
-        .join(last, last.id == _newest(of_all=True))
+        .join(last, last.id == _newest_row())
         .outerjoin(Visit, and_(Visit.family_id == Family.id, LIVE_NOW))
         .outerjoin(other, other.id == func.coalesce(func.nullif(Visit.lead_id, _ME), Visit.partner_id))
         .where(Family.id.in_(_mine()))
@@ -140,12 +142,10 @@ def _last_held() -> ColumnElement[datetime]:
     return held.order_by(done.id.desc()).limit(1).correlate(Family).scalar_subquery()
 
 
-def _newest(*, of_all: bool = False) -> ColumnElement[int | None]:
-    """The newest row of a family's ledger: its word on being visited, or `of_all` its rows."""
+def _newest_row() -> ColumnElement[int | None]:
+    """The newest row of a family's ledger, also when it is about one visit's time."""
     entry = aliased(ConsentEntry)
     found = select(entry.id).where(entry.family_id == Family.id)
-    if not of_all:
-        found = found.where(counts_for_standing(entry))
     return found.order_by(entry.id.desc()).limit(1).correlate(Family).scalar_subquery()
 
 
@@ -171,11 +171,15 @@ def _state(found: Row[*tuple[Any, ...]], now: datetime) -> str | None:
     if found.visit_id is not None:
         if found.state != "proposed" and found.starts_at <= now:
             return "to_write_up"
+        if found.word == "yes" and not found.yes_counts:
+            return "yes_lapsed"
         if found.last == "call_me":
             return "call_me"
         return "needs_partner" if found.empty else str(found.state)
     if found.word != "yes":
         return None
+    if not found.yes_counts:
+        return "yes_lapsed"
     if found.last in ("other_time", "call_me"):
         return str(found.last)
     return "visited" if found.held_at else "yes"

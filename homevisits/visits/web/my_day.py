@@ -24,7 +24,7 @@ def my_day() -> str:
         live = summaries.live_cards(session, me, now())
         told = summaries.who_told(session, [card.id for card in live if card.accounts])
         due = summaries.to_reflect(session, me, now())
-        waiting = [row for row in families.my_families(session, actor(), now()) if row.state in WAITS]
+        rows = families.my_families(session, actor(), now())
     # What somebody has told of already is no longer ahead, even before its hour is over.
     going = [card for card in live if card.state != "proposed" and card.ends_at > now() and card.id not in told]
     return render_template(
@@ -37,7 +37,8 @@ def my_day() -> str:
         told=[card for card in live if card.state != "proposed" and told.get(card.id) == frozenset({me})],
         lacking=[card for card in live if card.waits_for is not None and not card.me(me).out],
         due=due,
-        waiting=waiting,
+        waiting=[row for row in rows if row.state in WAITS],
+        lapsed={row.visit_id for row in rows if row.state == "yes_lapsed"},
         me_id=me,
         today=local_time.local(now(), settings().timezone).date(),
         minutes=_minutes(going[0]) if going else None,

@@ -44,7 +44,7 @@ def office_page(visit_id: int) -> str:
 
 def _shown(visit_id: int, problems: list[Problem]) -> str:
     with reading() as session:
-        page = detail.office_page(session, actor(), visit_id, settings().policy)
+        page = detail.office_page(session, actor(), visit_id, settings().policy, now())
     return render_template(
         "visits/office.html", page=page, card=page.card, marks=labels.marks(page), problems=problems, now=now()
     )
@@ -53,7 +53,7 @@ def _shown(visit_id: int, problems: list[Problem]) -> str:
 SIDE = change.Side(
     office=True,
     endpoint="visits.office_page",
-    read=lambda session, visit_id: detail.office_page(session, actor(), visit_id, settings().policy),
+    read=lambda session, visit_id: detail.office_page(session, actor(), visit_id, settings().policy, now()),
     shown=_shown,
 )
 
