@@ -539,3 +539,30 @@ def test_a_row_that_is_kept_is_not_replaced_by_an_update(raw: Raw) -> None:
 def _requested(raw: Raw) -> int:
     raw.insert("family_request", id=1, family_id=1, school_id=1, how="phone", at=sql.BEFORE, recorded_by=1)
     return 1
+
+
+def caregiver(raw: Raw, number: int, family: int, **changed: object) -> None:
+    row = {"source_id": f"g{number}", "given_name": "Ana", "family_name": "A", "relation": "mother"}
+    raw.insert("caregiver", id=number, family_id=family, **(row | changed))
+
+
+@pytest.mark.parametrize(
+    ("family", "changed"),
+    [(2, {}), (1, {"restricted": True}), (1, {"left_on": "2026-08-31"})],
+    ids=["other family", "restricted", "left"],
+)
+def test_a_visit_is_not_booked_on_the_yes_of_someone_who_is_no_caregiver(
+    raw: Raw, family: int, changed: dict[str, object]
+) -> None:
+    caregiver(raw, 1, family, **changed)
+    sql.answer(raw, 7, 1, "yes", caregiver_id=1)
+    refused(raw, lambda: sql.book(raw, consent_id=7))
+
+
+def test_a_visit_is_booked_on_the_yes_of_a_caregiver_and_not_on_one_without_a_giver(raw: Raw) -> None:
+    caregiver(raw, 1, 1)
+    refused(raw, lambda: sql.book(raw))
+    sql.answer(raw, 7, 1, "yes", caregiver_id=1)
+    sql.book(raw, consent_id=7)
+    raw.commit()
+    assert raw.count("visit") == 1

@@ -281,7 +281,7 @@ def test_a_no_told_to_a_person_ends_the_visit_at_once(town: Town) -> None:
         coordinator = town.actors["coordinator"]
         invitations.record(session, coordinator, town.invitations["Smith"], Answer.WITHDRAWN, "phone", NOW)
         visits.tidy(session, POLICY, NOW)
-        assert queue.one_asked(session, coordinator, town.invitations["Smith"]).answer == "withdrawn"
+        assert queue.one_asked(session, coordinator, town.invitations["Smith"], NOW).answer == "withdrawn"
     assert state(town, visit_id) == "cancelled_by_family"
 
 

@@ -178,7 +178,7 @@ def test_a_stranger_can_neither_ask_nor_record_nor_see(quarter: Quarter) -> None
         with pytest.raises(NotFound):
             actions.request(session, quarter.stranger, asked.family_id, quarter.school_id, "phone", NOW)
         with pytest.raises(NotFound):
-            queue.one_asked(session, quarter.stranger, asked.invitation_id)
+            queue.one_asked(session, quarter.stranger, asked.invitation_id, NOW)
         assert queue.asked(session, quarter.stranger, NOW) == []
         assert {row.school_id for row in queries.find_families(session, quarter.stranger, "family")} == {
             quarter.school_id + 1
