@@ -103,6 +103,15 @@ sa.Table(
 )
 
 sa.Table(
+    "family_merge",
+    SCHEMA,
+    required("id", KEY, primary_key=True),
+    required("family_id", KEY, sa.ForeignKey("family.id"), index=True),
+    required("merged_id", KEY, sa.ForeignKey("family.id"), index=True),
+    required("at", MOMENT),
+)
+
+sa.Table(
     "caregiver",
     SCHEMA,
     required("id", KEY, primary_key=True),

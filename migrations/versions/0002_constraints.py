@@ -51,6 +51,15 @@ NO_CONSENT = """NOT EXISTS (
         SELECT 1 FROM consent_ledger later WHERE later.family_id = yes.family_id AND later.id > yes.id
           AND later.answer IN ('not_now', 'withdrawn')))"""
 
+# The giver of the visit's consent is no present caregiver of the family; or nobody gave it though the family has one.
+PRESENT_AT_BOOKING = "(c.left_on IS NULL OR c.left_on > NEW.booked_at)"
+NO_CONSENT_GIVER = f"""NOT EXISTS (
+    SELECT 1 FROM consent_ledger yes WHERE yes.id = NEW.consent_id AND (
+      EXISTS (SELECT 1 FROM caregiver c WHERE c.id = yes.caregiver_id AND c.family_id = NEW.family_id
+        AND NOT c.restricted AND {PRESENT_AT_BOOKING})
+      OR (yes.caregiver_id IS NULL AND NOT EXISTS (
+        SELECT 1 FROM caregiver c WHERE c.family_id = NEW.family_id AND {PRESENT_AT_BOOKING}))))"""
+
 # A second visit without a completed first visit to the same family.
 FIRST_VISIT_MISSING = """NEW.kind = 'second' AND NOT EXISTS (
     SELECT 1 FROM visit done WHERE done.id = NEW.first_visit_id AND done.family_id = NEW.family_id
@@ -102,6 +111,7 @@ NOT_RETURNED_SINCE = """NOT EXISTS (
 RULES = (
     # Practice 1: visits are voluntary
     Rule("consent", "visit", "INSERT", NO_CONSENT),
+    Rule("consent_giver", "visit", "INSERT", NO_CONSENT_GIVER),
     Rule("consent", "visit", "UPDATE", f"NEW.state IN {ACTIVE_STATES} AND {NO_CONSENT}"),
     Rule(
         "said_no_before",

@@ -10,8 +10,8 @@ from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.db import Database
 from homevisits.invitations import actions as invitations
 from homevisits.invitations import queries
-from homevisits.people.family_matching import match_families
 from homevisits.people.importing.apply import import_oneroster
+from homevisits.people.importing.family_matching import match_families
 from homevisits.people.importing.households import Household
 from homevisits.people.models import Account, Caregiver, FamilyMerge, School, Student
 from tests.people import rosters

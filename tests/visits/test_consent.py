@@ -10,7 +10,7 @@ from sqlalchemy import select
 from homevisits.core import clock
 from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.problems import RulesBroken
-from homevisits.inbox.lapsed_consents import lapsed_consents
+from homevisits.inbox.today.lapsed_consents import lapsed_consents
 from homevisits.invitations import actions as invitations
 from homevisits.invitations import queries
 from homevisits.invitations.models import ConsentEntry

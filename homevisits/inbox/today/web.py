@@ -6,12 +6,11 @@ from flask_babel import gettext as _
 
 from homevisits.core.access import Permission
 from homevisits.core.problems import Problem, RulesBroken
-from homevisits.inbox import lapsed_consents
 from homevisits.inbox.conversations import actions
 from homevisits.inbox.conversations import labels as words
 from homevisits.inbox.conversations.queries import listing as talks
 from homevisits.inbox.conversations.queries import participants
-from homevisits.inbox.today import queries, unreachable
+from homevisits.inbox.today import lapsed_consents, queries, unreachable
 from homevisits.invitations import actions as invitations
 from homevisits.invitations import queries as families
 from homevisits.invitations import queue

@@ -11,9 +11,9 @@ from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from homevisits.core.db import Base, Database
-from homevisits.people.family_matching import match_families
 from homevisits.people.importing import oneroster
 from homevisits.people.importing.csv_reader import Finding
+from homevisits.people.importing.family_matching import match_families
 from homevisits.people.importing.package import open_package
 from homevisits.people.importing.roster import Plan, plan
 from homevisits.people.models import (

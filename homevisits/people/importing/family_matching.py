@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from homevisits.people.importing.households import Household
 
+PURE = True
+
 
 @dataclass(frozen=True)
 class Matches:
