@@ -61,6 +61,7 @@ def test_from_the_start_on_both_pages_offer_not_held_in_place_of_cancel(walk: Wa
         assert NOT_HELD[language] in page  # the line of history
         assert "/not-held" not in page
         assert "/cancel" not in page
+    walk.at(walk.town.at(7, 18))
     assert CLOSED[language] in walk.get("coordinator", "/visits?view=past")
 
 
