@@ -1,9 +1,9 @@
 """The times that people reported, or agreed on, for their other visits."""
 
-from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from homevisits.people.models import Family, Person
@@ -20,14 +20,33 @@ def on_other_visits(
 
     Of a visit both reported alike the agreed times count, otherwise each person's own newest report.
     """
+    found = _reported().where(
+        VisitMember.educator_id.in_((visit.lead_id, visit.partner_id)),
+        VisitMember.visit_id != visit.id,
+        Attestation.started_at < ended_at,
+        Attestation.ended_at > started_at,
+    )
+    return [
+        ReportedTimes(
+            name=f"{row.given_name} {row.family_name}",
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            timezone=row.timezone,
+            family=row.family if reader_id in (row.lead_id, row.partner_id) else None,
+        )
+        for row in session.execute(found)
+    ]
+
+
+def _reported() -> Select[*tuple[Any, ...]]:
+    """One row for each person of a visit's pair, with the times that count for them."""
     own_newest = (
         select(func.max(Attestation.id))
         .where(Attestation.visit_id == VisitMember.visit_id, Attestation.educator_id == VisitMember.educator_id)
         .correlate(VisitMember)
         .scalar_subquery()
     )
-    pair: Collection[int] = (visit.lead_id, visit.partner_id)
-    found = (
+    return (
         select(
             Person.given_name,
             Person.family_name,
@@ -44,22 +63,8 @@ def on_other_visits(
         .join(Person, Person.id == VisitMember.educator_id)
         .join(Family, Family.id == Visit.family_id)
         .where(
-            VisitMember.educator_id.in_(pair),
-            VisitMember.visit_id != visit.id,
             or_(VisitMember.educator_id == Visit.lead_id, VisitMember.educator_id == Visit.partner_id),
             Visit.state.in_(COUNTED_STATES),
-            Attestation.started_at < ended_at,
-            Attestation.ended_at > started_at,
         )
         .order_by(Attestation.started_at, VisitMember.visit_id, VisitMember.educator_id)
     )
-    return [
-        ReportedTimes(
-            name=f"{row.given_name} {row.family_name}",
-            started_at=row.started_at,
-            ended_at=row.ended_at,
-            timezone=row.timezone,
-            family=row.family if reader_id in (row.lead_id, row.partner_id) else None,
-        )
-        for row in session.execute(found)
-    ]
