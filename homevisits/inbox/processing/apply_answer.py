@@ -2,10 +2,9 @@
 
 from homevisits.core.db import savepoint
 from homevisits.core.problems import NotFound, RulesBroken
-from homevisits.inbox.processing import match_question
+from homevisits.inbox.processing import match_question, queries
 from homevisits.inbox.processing.context import IncomingContext
 from homevisits.inbox.processing.match_question import Question
-from homevisits.inbox.today import queries
 from homevisits.invitations import actions as invitations
 from homevisits.invitations.models import Answer, Invitation
 from homevisits.visits import actions as visits

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from homevisits.inbox.today import queries
+from homevisits.inbox.processing import queries
 from homevisits.messages import outbox
 from homevisits.messages.models import InboundText, OutboxText
 from homevisits.messages.templates import catalog

@@ -3,8 +3,8 @@
 from sqlalchemy import update
 
 from homevisits.inbox.models import Choice
+from homevisits.inbox.processing import queries
 from homevisits.inbox.processing.context import HELP_ONCE_IN, IncomingContext, reply, to_a_person
-from homevisits.inbox.today import queries
 from homevisits.messages.models import InboundText, Phone, TextingEntry
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.templates import catalog

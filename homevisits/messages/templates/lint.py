@@ -9,7 +9,6 @@ from homevisits.messages.templates import rendering
 from homevisits.messages.templates.files import DISCREET
 from homevisits.messages.templates.segments import Segments, segments
 
-
 MAX_SEGMENTS = 2
 DIGITS = frozenset("1239")
 """What a question offers: yes, another time, not now, call me."""

@@ -1,0 +1,61 @@
+"""What is known about the owner of a phone: language, caregiver, families, live visits."""
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from homevisits.invitations.models import Invitation
+from homevisits.people.models import Caregiver, Family
+from homevisits.visits.models import LIVE, Visit
+
+
+def language_of(session: Session, phone: str) -> str | None:
+    """The language of the family with this phone."""
+    return session.scalar(
+        select(Family.language)
+        .join(Caregiver, Caregiver.family_id == Family.id)
+        .where(Caregiver.phone == phone)
+        .order_by(Caregiver.id)
+        .limit(1)
+    )
+
+
+def caregiver_at(session: Session, phone: str, visit_id: int) -> int | None:
+    """The caregiver with this phone in the family of a visit; nobody we may not speak to."""
+    return session.scalar(
+        select(Caregiver.id)
+        .join(Visit, Visit.family_id == Caregiver.family_id)
+        .where(Visit.id == visit_id, Caregiver.phone == phone, *_may_speak())
+        .order_by(Caregiver.contact_order, Caregiver.id)
+        .limit(1)
+    )
+
+
+def caregiver_asked(session: Session, phone: str, invitation_id: int) -> int | None:
+    """The caregiver with this phone in the family of an invitation; nobody we may not speak to."""
+    return session.scalar(
+        select(Caregiver.id)
+        .join(Invitation, Invitation.family_id == Caregiver.family_id)
+        .where(Invitation.id == invitation_id, Caregiver.phone == phone, *_may_speak())
+        .limit(1)
+    )
+
+
+def _may_speak() -> tuple[ColumnElement[bool], ...]:
+    return Caregiver.restricted.is_(False), Caregiver.left_on.is_(None)
+
+
+def families_of_phone(session: Session, phone: str) -> frozenset[int]:
+    """The families in which a present caregiver, restricted or not, has this phone."""
+    found = select(Caregiver.family_id).where(Caregiver.phone == phone, Caregiver.left_on.is_(None))
+    return frozenset(session.scalars(found))
+
+
+def has_live_visit(session: Session, phone: str) -> bool:
+    """Whether a family with this phone expects a visit."""
+    found = (
+        select(Visit.id)
+        .join(Caregiver, Caregiver.family_id == Visit.family_id)
+        .where(Caregiver.phone == phone, Visit.state.in_(LIVE))
+        .limit(1)
+    )
+    return session.scalar(found) is not None
