@@ -25,7 +25,7 @@ from homevisits.core import clock, paths
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.messages.templates import catalog
-from homevisits.people import account_web
+from homevisits.people import account_web, kept_forms_web
 from homevisits.people.models import Heartbeat
 from homevisits.web import formats, pages
 from homevisits.web.navigation import NAMES
@@ -73,6 +73,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     CSRFProtect(app)
     _Translated(app, locale_selector=formats.language)
     _login(app)
+    kept_forms_web.install(app)
     for room in _rooms(settings):
         app.register_blueprint(room.bp)
     app.add_url_rule("/healthz", view_func=alive)
@@ -106,7 +107,7 @@ def _config(settings: Settings) -> dict[str, Any]:
 def _rooms(settings: Settings) -> list[ModuleType]:
     # The demo's pages are not even loaded anywhere else.
     wanted = (*FEATURES, "homevisits.demo.web") if settings.demo else FEATURES
-    return [account_web, *(import_module(name) for name in wanted if find_spec(name))]
+    return [account_web, kept_forms_web, *(import_module(name) for name in wanted if find_spec(name))]
 
 
 def _login(app: Flask) -> None:

@@ -30,7 +30,9 @@ from homevisits.messages.reconciliation import unconfirmed
 from homevisits.messages.senders import selection
 from homevisits.messages.templates import catalog
 from homevisits.pay import actions as pay
+from homevisits.people import kept_forms, sessions
 from homevisits.people.models import Heartbeat
+from homevisits.people.session_limits import limits_of
 from homevisits.policies.rules import Policy
 from homevisits.visits import actions as visits
 from homevisits.visits.send_checks import text_wanted as visit_wanted
@@ -113,6 +115,7 @@ def ticks(settings: Settings, database: Database, stop: threading.Event | None =
         leased("poll", 300, lambda: unconfirmed.poll(database, out, clock.now)),
         leased("days", 600, lambda: _yesterday(database, out), daily=True),
         leased("retention", 600, lambda: retention.empty(database, policy.text_keep_days, clock.now()), daily=True),
+        leased("sign_in", 60, lambda: _delete_sign_in_data(database, settings)),
         leased("pay", 5, lambda: settle(database)),
         leased("attendance", 60, lambda: refresh(database)),
     )
@@ -154,6 +157,14 @@ def _senders(database: Database, settings: Settings) -> int:
 def _lapse(database: Database) -> int:
     with database.transaction() as session:
         return delivery.lapse(session, clock.now())
+
+
+def _delete_sign_in_data(database: Database, settings: Settings) -> int:
+    """Delete sessions that are over, and forms that were kept for an hour."""
+    now = clock.now()
+    with database.transaction() as session:
+        over = sessions.delete_old(session, limits_of(settings), now)
+        return over + kept_forms.delete_old(session, now)
 
 
 def _yesterday(database: Database, out: tuple[Provider, ...]) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from homevisits.cli.output import Answer, Group, command, house
+from homevisits.core import clock
 from homevisits.core.access import Role
 
 
@@ -89,7 +90,7 @@ def password(email: str) -> Answer:
     """Set a password, read from standard input; ends the account's sessions."""
     from homevisits.people import signin
 
-    return _changed(email, signin.set_password, _typed())
+    return _changed(email, signin.set_password, _typed(), clock.now())
 
 
 @command(user)
@@ -99,4 +100,4 @@ def close(email: str, active: bool) -> Answer:
     """Close an account and end its sessions; what it did stays on record."""
     from homevisits.people import accounts
 
-    return _changed(email, accounts.close, active=active)
+    return _changed(email, accounts.close, clock.now(), active=active)

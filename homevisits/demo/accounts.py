@@ -26,7 +26,6 @@ class Member:
 
     part: str
     account_id: int
-    epoch: int
     name: str
 
 
@@ -75,26 +74,21 @@ def _account(
 def members(session: Session) -> dict[str, Member]:
     """Everyone one can be, by part."""
     wanted = {address(part): part for part in CAST}
-    found = session.execute(
-        select(Account.email, Account.id, Account.session_epoch, Account.name).where(Account.email.in_(wanted))
-    )
-    cast = {wanted[email]: Member(wanted[email], key, epoch, name) for email, key, epoch, name in found}
+    found = session.execute(select(Account.email, Account.id, Account.name).where(Account.email.in_(wanted)))
+    cast = {wanted[email]: Member(wanted[email], key, name) for email, key, name in found}
     return {part: cast[part] for part in CAST if part in cast}
 
 
 def actors(session: Session) -> dict[int, Actor]:
     """The actor of each educator, by the educator's id: who acts in the demo's past."""
-    found = session.execute(
-        select(Account.educator_id, Account.id, Account.session_epoch).where(Account.educator_id.is_not(None))
-    )
-    made = {educator: signin.actor_of(session, key, epoch) for educator, key, epoch in found.all()}
+    found = session.execute(select(Account.educator_id, Account.id).where(Account.educator_id.is_not(None)))
+    made = {educator: signin.actor_of(session, key) for educator, key in found.all()}
     return {int(educator): who for educator, who in made.items() if who is not None and educator is not None}
 
 
 def actor_named(session: Session, mail: str) -> Actor:
     """The actor with a sign-in name of the demo."""
-    key, epoch = session.execute(select(Account.id, Account.session_epoch).where(Account.email == mail)).one()
-    who = signin.actor_of(session, key, epoch)
+    who = signin.actor_of(session, session.scalars(select(Account.id).where(Account.email == mail)).one())
     assert who is not None
     return who
 

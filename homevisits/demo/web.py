@@ -14,7 +14,8 @@ from homevisits.core import clock, local_time
 from homevisits.demo import accounts, guide, queries
 from homevisits.demo.settings import clock_file
 from homevisits.inbox import processing as inbox
-from homevisits.people.account_web import begin_session
+from homevisits.people import sessions
+from homevisits.people.account_web import use_session
 from homevisits.people.phones import readable
 from homevisits.web import formats
 from homevisits.web.pages import (
@@ -89,7 +90,9 @@ def be() -> ResponseReturnValue:
     if member is None:
         abort(404)
     family = session.get("demo_family")
-    who = begin_session(member.account_id, member.epoch)
+    with transaction() as db:
+        token = sessions.begin(db, member.account_id, clock.now())
+    who = use_session(token)
     session["demo_family"] = family
     return redirect(local_path(request.form.get("next"), landing(who)), code=303)
 

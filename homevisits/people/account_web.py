@@ -1,15 +1,15 @@
 """Sign in, sign out, language, role, password: the pages about the account itself."""
 
-from datetime import datetime, timedelta
-
 from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import login_user, logout_user
+from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import Problem, RulesBroken
-from homevisits.people import signin
+from homevisits.people import sessions, signin
+from homevisits.people.session_limits import limits_of
 from homevisits.web import formats, navigation
 from homevisits.web.pages import (
     SignedIn,
@@ -27,8 +27,6 @@ from homevisits.web.pages import (
 )
 
 bp = Blueprint("account", __name__)
-SEEN_EVERY = timedelta(minutes=1)
-"""How often a session writes down that it is in use: not with every picture of a page."""
 
 
 @bp.get("/")
@@ -55,64 +53,62 @@ def sign_in_now() -> ResponseReturnValue:
     """Check name and password, slowly and not too often."""
     email, password = request.form.get("email", ""), request.form.get("password", "")
     try:
-        account_id, epoch = _checked(email, password)
+        token = _checked(email, password)
     except RulesBroken as broken:
         status = 429 if isinstance(broken, signin.TooManyTries) else 422
         values = {"next": request.form.get("next", ""), "email": email, "problems": broken.problems}
         return render_template("account/sign_in.html", **values), status
-    who = begin_session(account_id, epoch)
+    who = use_session(token)
     return redirect(local_path(request.form.get("next"), landing(who)), code=303)
 
 
-def _checked(email: str, password: str) -> tuple[int, int]:
+def _checked(email: str, password: str) -> str:
     with transaction() as db:
         given = signin.begin_try(db, email, request.remote_addr or "unknown", now())
     # No transaction is open while the hash is worked out: it takes a while on purpose.
     if not signin.password_fits(given, password) or given.account_id is None:
         raise RulesBroken([Problem("sign_in_failed", "email")])
     with transaction() as db:
-        return given.account_id, signin.finish_try(db, given, password)
+        return signin.finish_try(db, given, password, now())
 
 
-def begin_session(account_id: int, epoch: int) -> Actor:
-    """Sign the account in, in a session that shares nothing with whatever was in the browser before."""
-    with reading() as db:
-        who = signin.actor_of(db, account_id, epoch)
-    if who is None:
+def use_session(token: str) -> Actor:
+    """Sign this browser in with a new session, and end the one it had."""
+    with transaction() as db:
+        _end_session_of_browser(db)
+        found = sessions.find(db, token, limits_of(settings()), now())
+    if found is None:
         raise RulesBroken([Problem("sign_in_failed", "email")])
     session.clear()
     session.permanent = True
-    session["began"] = session["seen"] = now().timestamp()
-    login_user(SignedIn(who, f"{account_id}.{epoch}"))
-    return who
+    login_user(SignedIn(found.actor, token))
+    return found.actor
 
 
-def load(key: str) -> SignedIn | None:
-    """Flask-Login asks who a session belongs to: nobody, once it has lapsed or the password was changed."""
-    account_id, _dot, epoch = key.partition(".")
-    if not (account_id.isdigit() and epoch.isdigit()) or _lapsed(now()):
-        return None
+def _end_session_of_browser(db: Session) -> None:
+    token = session.get("_user_id")
+    if token:
+        sessions.end(db, token, now())
+
+
+def load(token: str) -> SignedIn | None:
+    """Flask-Login's user loader: the account a session token belongs to; None once the session has ended."""
     with reading() as db:
-        who = signin.actor_of(db, int(account_id), int(epoch))
-    return SignedIn(who, key) if who else None
-
-
-def _lapsed(at: datetime) -> bool:
-    began, seen = session.get("began", 0.0), session.get("seen", 0.0)
-    if not settings().demo:  # the demo's clock jumps days ahead; its visitor stays
-        if at.timestamp() - began > settings().session_hours * 3600:
-            return True
-        if at.timestamp() - seen > settings().session_idle_minutes * 60:
-            return True
-    if abs(at.timestamp() - seen) > SEEN_EVERY.total_seconds():
-        session["seen"] = at.timestamp()
-    return False
+        found = sessions.find(db, token, limits_of(settings()), now())
+    if found is None:
+        return None
+    if found.needs_refresh:
+        with transaction() as db:
+            sessions.refresh(db, token, now())
+    return SignedIn(found.actor, token)
 
 
 @bp.post("/sign-out")
 @public
 def sign_out() -> ResponseReturnValue:
     """End this session."""
+    with transaction() as db:
+        _end_session_of_browser(db)
     logout_user()
     session.clear()
     return redirect(url_for("account.sign_in"), code=303)
@@ -154,15 +150,15 @@ def home() -> str:
 @allow(Permission.OWN_ACCOUNT)
 def change_password() -> ResponseReturnValue:
     """A new password; every other session ends, this one goes on."""
-    typed = [request.form.get(name, "") for name in ("current", "password", "again")]
+    typed = signin.NewPassword(*(request.form.get(name, "") for name in ("current", "password", "again")))
     try:
         with transaction() as db:
             given = signin.begin_try(db, signin.email_of(db, actor()), request.remote_addr or "unknown", now())
         with transaction() as db:
-            epoch = signin.change_password(db, actor(), given, *typed)
+            token = signin.change_password(db, actor(), given, typed, now())
     except RulesBroken as broken:
         status = 429 if isinstance(broken, signin.TooManyTries) else 422
         return render_template("account/home.html", problems=broken.problems), status
-    begin_session(actor().account_id, epoch)
+    use_session(token)
     done(_("Your password is changed. Every other phone and computer is signed out."))
     return redirect(url_for("account.home"), code=303)

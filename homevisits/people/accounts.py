@@ -2,12 +2,14 @@
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from homevisits.core.access import Role
 from homevisits.core.problems import NotFound, Problem, refuse_if_any
+from homevisits.people import sessions
 from homevisits.people.models import Account, AccountGrant, Educator, School
 from homevisits.people.signin import hash_password, problems_of_password, tidy_email
 
@@ -94,11 +96,12 @@ def revoke(session: Session, email: str, role: Role) -> None:
     session.execute(delete(AccountGrant).where(AccountGrant.account_id == account.id, AccountGrant.role == role.value))
 
 
-def close(session: Session, email: str, *, active: bool = False) -> None:
+def close(session: Session, email: str, now: datetime, *, active: bool = False) -> None:
     """Close an account and end its sessions (or open it again). What it did stays on record."""
     account = _account(session, email)
+    session.refresh(account, with_for_update=True)  # no session begins meanwhile
     account.active = active
-    account.session_epoch += 1
+    sessions.end_all(session, account.id, now)
 
 
 def listed(session: Session) -> list[AccountRow]:

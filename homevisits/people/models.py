@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text, true
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from homevisits.core.db import Base, Key
@@ -202,7 +202,7 @@ class OptIn(Base):
 
 
 class Account(Base):
-    """Someone who may sign in. ``session_epoch`` rises when every session must end (a new password, a lost phone)."""
+    """Someone who may sign in."""
 
     __tablename__ = "account"
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -212,7 +212,6 @@ class Account(Base):
     educator_id: Mapped[int | None] = mapped_column(ForeignKey("educator.id"), unique=True)
     language: Mapped[str] = mapped_column(server_default="en")
     active: Mapped[bool] = mapped_column(server_default=true())
-    session_epoch: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class AccountGrant(Base):
@@ -238,6 +237,31 @@ class SignInAttempt(Base):
     at: Mapped[datetime]
     succeeded: Mapped[bool]
     __table_args__ = (Index("ix_sign_in_attempt_subject_at", "subject", "at"),)
+
+
+class SignInSession(Base):
+    """One sign-in on one browser. The cookie holds the token; this row holds only its hash."""
+
+    __tablename__ = "sign_in_session"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    token_sha256: Mapped[str] = mapped_column(unique=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]  # at most a minute behind
+    ended_at: Mapped[datetime | None]  # signed out, password changed or account closed
+
+
+class KeptForm(Base):
+    """A form that was sent after its session had ended. Kept for an hour at most, for the account it belongs to."""
+
+    __tablename__ = "kept_form"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    token_sha256: Mapped[str] = mapped_column(unique=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    path: Mapped[str]  # where the form is sent to
+    page: Mapped[str]  # the page the form is on
+    fields: Mapped[str]  # JSON: a list of [name, value]
+    created_at: Mapped[datetime]
 
 
 class Heartbeat(Base):

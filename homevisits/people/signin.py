@@ -1,4 +1,4 @@
-"""Sign-in: passwords, the throttle, and which actor a session belongs to. No Flask, no clock, no commit."""
+"""Sign-in: passwords and the throttle. Sessions are in sessions.py. No Flask, no clock, no commit."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,12 +6,13 @@ from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.db import is_sqlite
 from homevisits.core.problems import Problem, RulesBroken, refuse_if_any
+from homevisits.people import sessions
 from homevisits.people.models import Account, AccountGrant, SignInAttempt
 
 WINDOW = timedelta(minutes=15)
@@ -35,7 +36,6 @@ class Try:
     attempt_ids: tuple[int, ...]
     account_id: int | None
     password_hash: str | None
-    epoch: int = 0
 
 
 @cache
@@ -73,7 +73,7 @@ def begin_try(session: Session, email: str, address: str, now: datetime) -> Try:
             raise TooManyTries
     rows = [{"subject": subject, "at": now, "succeeded": False} for subject in subjects]
     ids = session.scalars(insert(SignInAttempt).returning(SignInAttempt.id), rows).all()
-    columns = select(Account.id, Account.password_hash, Account.session_epoch)
+    columns = select(Account.id, Account.password_hash)
     found = session.execute(columns.where(Account.email == tidy_email(email), Account.active)).first()
     return Try(tuple(ids), *found) if found else Try(tuple(ids), None, None)
 
@@ -105,16 +105,20 @@ def _verify(kept: str, password: str) -> bool:
         return False
 
 
-def finish_try(session: Session, given: Try, password: str) -> int:
-    """The password fitted: the try no longer counts against anyone. Returns the session epoch it was tried in.
+def finish_try(session: Session, given: Try, password: str, now: datetime) -> str:
+    """Sign in after `password_fits`: the try no longer counts against anyone. Returns the new session's token.
 
-    Changed meanwhile, the password that fitted opens nothing: its epoch is over.
+    Raises RulesBroken when the password was changed or the account closed meanwhile.
     """
+    # Locked, so that a change of the password either sees this session or is seen here.
+    account = session.get_one(Account, given.account_id, with_for_update=True, populate_existing=True)
+    kept = account.password_hash
+    if not account.active or kept is None or (kept != given.password_hash and not _verify(kept, password)):
+        raise RulesBroken([Problem("sign_in_failed", "email")])
     session.execute(update(SignInAttempt).where(SignInAttempt.id.in_(given.attempt_ids)).values(succeeded=True))
-    account = session.get_one(Account, given.account_id)
-    if account.password_hash == given.password_hash and _hasher().check_needs_rehash(account.password_hash or ""):
+    if _hasher().check_needs_rehash(kept):
         account.password_hash = hash_password(password)
-    return given.epoch
+    return sessions.begin(session, account.id, now)
 
 
 def problems_of_password(password: str, again: str, about: str) -> list[Problem]:
@@ -131,23 +135,33 @@ def problems_of_password(password: str, again: str, about: str) -> list[Problem]
     return found
 
 
-def change_password(session: Session, actor: Actor, given: Try, current: str, password: str, again: str) -> int:
-    """Change the actor's own password and end every session of theirs. Returns the new session epoch.
+@dataclass(frozen=True)
+class NewPassword:
+    """What was typed to change a password."""
 
-    `given` is the try that says whether the current one was right: who holds an open session may not guess for long.
+    current: str
+    password: str
+    again: str
+
+
+def change_password(session: Session, actor: Actor, given: Try, typed: NewPassword, now: datetime) -> str:
+    """Change the actor's own password and end all their sessions. Returns the token of a new session.
+
+    `given` is the try that counts a wrong current password: an open session is no way around the throttle.
     """
     account = session.get_one(Account, actor.account_id, with_for_update=True)
     problems = []
     if account.password_hash is not None:
-        if given.password_hash != account.password_hash or not password_fits(given, current):
+        if given.password_hash != account.password_hash or not password_fits(given, typed.current):
             problems.append(Problem("password_wrong", "current"))
-        elif current == password:
+        elif typed.current == typed.password:
             problems.append(Problem("password_same", "password"))
-    refuse_if_any([*problems, *problems_of_password(password, again, f"{account.email}\n{account.name}")])
+    about = f"{account.email}\n{account.name}"
+    refuse_if_any([*problems, *problems_of_password(typed.password, typed.again, about)])
     session.execute(update(SignInAttempt).where(SignInAttempt.id.in_(given.attempt_ids)).values(succeeded=True))
-    account.password_hash = hash_password(password)
-    account.session_epoch += 1
-    return account.session_epoch
+    account.password_hash = hash_password(typed.password)
+    sessions.end_all(session, account.id, now)
+    return sessions.begin(session, account.id, now)
 
 
 def email_of(session: Session, actor: Actor) -> str:
@@ -155,12 +169,12 @@ def email_of(session: Session, actor: Actor) -> str:
     return session.scalars(select(Account.email).where(Account.id == actor.account_id)).one()
 
 
-def set_password(session: Session, email: str, password: str) -> None:
+def set_password(session: Session, email: str, password: str, now: datetime) -> None:
     """Set an account's password from the command line, ending its sessions. Raises RulesBroken for a weak one."""
-    account = session.scalars(select(Account).where(Account.email == tidy_email(email))).one()
+    account = session.scalars(select(Account).where(Account.email == tidy_email(email)).with_for_update()).one()
     refuse_if_any(problems_of_password(password, password, f"{account.email}\n{account.name}"))
     account.password_hash = hash_password(password)
-    account.session_epoch += 1
+    sessions.end_all(session, account.id, now)
 
 
 def choose_language(session: Session, actor: Actor, language: str) -> None:
@@ -168,23 +182,15 @@ def choose_language(session: Session, actor: Actor, language: str) -> None:
     session.execute(update(Account).where(Account.id == actor.account_id).values(language=language))
 
 
-# Asked by every page, so put together once.
-_ACTOR = (
-    select(Account.name, Account.educator_id, Account.language, AccountGrant.role, AccountGrant.school_id)
-    .outerjoin(AccountGrant, AccountGrant.account_id == Account.id)
-    .where(Account.id == bindparam("account"), Account.active, Account.session_epoch == bindparam("epoch"))
-)
-
-
-def actor_of(session: Session, account_id: int, epoch: int) -> Actor | None:
-    """The actor of a session that began at `epoch`; None when the account is closed or its sessions were ended."""
-    rows = session.execute(_ACTOR, {"account": account_id, "epoch": epoch}).all()
+def actor_of(session: Session, account_id: int) -> Actor | None:
+    """The actor of an account, without a session: for jobs and commands. None when the account is closed."""
+    query = (
+        select(Account.name, Account.educator_id, Account.language, AccountGrant.role, AccountGrant.school_id)
+        .outerjoin(AccountGrant, AccountGrant.account_id == Account.id)
+        .where(Account.id == account_id, Account.active)
+    )
+    rows = session.execute(query).all()
     if not rows:
         return None
     grants = frozenset(Grant(Role(row.role), row.school_id) for row in rows if row.role)
     return Actor(account_id, rows[0].educator_id, rows[0].name, rows[0].language, grants)
-
-
-def epoch_of(session: Session, account_id: int) -> int:
-    """The epoch a new session of the account begins at."""
-    return session.scalars(select(Account.session_epoch).where(Account.id == account_id)).one()

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, flash, g, redirect, render_template, request, session, url_for
+from flask import Flask, Response, abort, current_app, flash, g, render_template, request, session
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user
-from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
@@ -57,12 +56,16 @@ class Services:
     database: Database
 
 
-class SignedIn(UserMixin):  # type: ignore[misc]
-    """Flask-Login's user: the actor of this request. ``key`` changes with the password, which ends every session."""
+class SignInRequired(Exception):
+    """A request that needs someone signed in came without. `people.kept_forms_web` leads to the sign-in page."""
 
-    def __init__(self, actor: Actor, key: str) -> None:
+
+class SignedIn(UserMixin):  # type: ignore[misc]
+    """Flask-Login's user: the actor of this request, and the token of the session."""
+
+    def __init__(self, actor: Actor, token: str) -> None:
         self.actor = actor
-        self.id = key
+        self.id = token
 
 
 def house() -> Services:
@@ -107,15 +110,15 @@ def actor() -> Actor:
     return found
 
 
-def allow(*permissions: Permission) -> Callable[[Callable[P, R]], Callable[P, R | ResponseReturnValue]]:
+def allow(*permissions: Permission) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Only for people whose roles carry one of `permissions`; others sign in first, or are refused (403)."""
 
-    def mark(view: Callable[P, R]) -> Callable[P, R | ResponseReturnValue]:
+    def mark(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> R | ResponseReturnValue:
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             who = signed_in()
             if who is None:
-                return redirect(url_for("account.sign_in", next=_here()), code=303)
+                raise SignInRequired
             if not any(who.may(permission) for permission in permissions):
                 raise Refused
             return view(*args, **kwargs)
@@ -170,10 +173,6 @@ def local_path(address: str | None, otherwise: str) -> str:
         return otherwise
     parts = urlsplit(address)
     return otherwise if parts.scheme or parts.netloc or any(ord(letter) < 32 for letter in address) else address
-
-
-def _here() -> str:
-    return request.full_path.rstrip("?") if request.method == "GET" else "/"
 
 
 @cache
@@ -277,7 +276,6 @@ def install(app: Flask) -> None:
     )
     formats.install(app.jinja_env)
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(CSRFError, lambda _error: error_page(400, stale=True))
     app.register_error_handler(NotFound, lambda _error: error_page(404))
     app.register_error_handler(Refused, lambda _error: error_page(403))
     app.register_error_handler(RulesBroken, lambda error: error_page(422, problems=error.problems))

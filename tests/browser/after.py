@@ -56,8 +56,7 @@ def _both_met(house: House, teacher: Actor, partner: Actor, visit_id: int) -> No
 
 def _actor(house: House, email: str) -> Actor:
     with house.database.reading() as session:
-        key, epoch = session.execute(select(Account.id, Account.session_epoch).where(Account.email == email)).one()
-        found = signin.actor_of(session, key, epoch)
+        found = signin.actor_of(session, session.scalars(select(Account.id).where(Account.email == email)).one())
     assert found is not None
     return found
 

@@ -19,6 +19,7 @@ from homevisits.core import clock, settings
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.messages.models import OutboxText
+from homevisits.people import sessions
 from homevisits.people.models import Account
 
 TOKEN = "the carrier's token of these tests"
@@ -76,14 +77,11 @@ class House:
 
     def session_cookie(self, email: str) -> dict[str, str]:
         """A session of the account, as the sign-in page would begin it: for tests about something else."""
-        with self.database.reading() as session:
-            number, epoch = session.execute(
-                select(Account.id, Account.session_epoch).where(Account.email == email)
-            ).one()
-        at = self.now.timestamp()
+        with self.database.transaction() as session:
+            number = session.scalars(select(Account.id).where(Account.email == email)).one()
+            token = sessions.begin(session, number, self.now)
         signer = self.app.session_interface.get_signing_serializer(self.app)  # type: ignore[attr-defined]
-        begun = {"_permanent": True, "_user_id": f"{number}.{epoch}", "_fresh": True, "began": at, "seen": at}
-        value = signer.dumps(begun)
+        value = signer.dumps({"_permanent": True, "_user_id": token, "_fresh": True})
         return {"name": self.app.config["SESSION_COOKIE_NAME"], "value": value, "url": self.url}
 
 

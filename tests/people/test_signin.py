@@ -1,15 +1,17 @@
-"""The throttle and the sessions' epoch, on both engines."""
+"""Passwords and the throttle, on both engines."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import func, select
 
 from homevisits.core.access import Grant, Role
 from homevisits.core.db import Database
+from homevisits.core.problems import RulesBroken
 from homevisits.people import signin
-from homevisits.people.models import SignInAttempt
+from homevisits.people.models import SignInAttempt, SignInSession
 from tests.shell.doors import account
 from tests.world import NOW
 
@@ -45,35 +47,46 @@ def test_tries_are_forgotten_after_the_window_and_their_rows_after_a_day(databas
         assert session.scalar(select(func.count()).select_from(SignInAttempt)) <= 4 + 2
 
 
+def begun(database: Database, email: str = "union@example.org") -> signin.Try:
+    with database.transaction() as session:
+        return signin.begin_try(session, email, "192.0.2.1", NOW)
+
+
 def test_a_try_that_succeeds_counts_against_nobody(database: Database) -> None:
     account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=signin.hash_password("x" * 12))
     for _ in range(signin.TRIES_PER_ACCOUNT + 2):
+        given = begun(database)
         with database.transaction() as session:
-            given = signin.begin_try(session, "union@example.org", "192.0.2.1", NOW)
-        with database.transaction() as session:
-            assert signin.finish_try(session, given, "x" * 12) == 0
+            assert signin.finish_try(session, given, "x" * 12, NOW)
 
 
-def test_a_password_that_fitted_just_before_it_was_changed_opens_nothing(database: Database) -> None:
+def test_a_password_that_is_changed_during_sign_in_starts_no_session(database: Database) -> None:
     account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=signin.hash_password("x" * 12))
-    with database.transaction() as session:
-        given = signin.begin_try(session, "union@example.org", "192.0.2.1", NOW)
+    given = begun(database)
     assert signin.password_fits(given, "x" * 12)
     with database.transaction() as session:
-        signin.set_password(session, "union@example.org", "another one of these")
-    with database.transaction() as session:
-        epoch = signin.finish_try(session, given, "x" * 12)
-        assert given.account_id is not None
-        assert signin.actor_of(session, given.account_id, epoch) is None
+        signin.set_password(session, "union@example.org", "another one of these", NOW)
+    with pytest.raises(RulesBroken), database.transaction() as session:
+        signin.finish_try(session, given, "x" * 12, NOW)
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(SignInSession)) == 0
 
 
-def test_the_actor_has_every_grant_and_no_other_epoch(database: Database) -> None:
+def test_two_sign_ins_that_both_renew_an_old_hash_succeed(database: Database) -> None:
+    old = PasswordHasher(time_cost=1, memory_cost=64).hash("x" * 12)
+    account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=old)
+    tries = [begun(database), begun(database)]
+    for given in tries:
+        with database.transaction() as session:
+            assert signin.finish_try(session, given, "x" * 12, NOW)
+
+
+def test_the_actor_has_every_grant(database: Database) -> None:
     who = account(database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None))
     none = account(database, "none")
     with database.reading() as session:
-        assert signin.actor_of(session, who.account_id, 0) == who
-        assert signin.actor_of(session, who.account_id, 1) is None
-        found = signin.actor_of(session, none.account_id, 0)
+        assert signin.actor_of(session, who.account_id) == who
+        found = signin.actor_of(session, none.account_id)
     assert found is not None
     assert found.roles == frozenset()
 

@@ -9,6 +9,7 @@ from homevisits.app import create_app
 from homevisits.core import clock, settings
 from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.db import Database
+from homevisits.people import sessions
 from homevisits.people.models import Account, AccountGrant
 from tests.world import NOW
 
@@ -44,9 +45,10 @@ def browser_of(app: Flask, who: Actor | None) -> FlaskClient:
     """A browser, signed in as `who`."""
     client = app.test_client()
     if who is not None:
+        with app.extensions["homevisits"].database.transaction() as session:
+            token = sessions.begin(session, who.account_id, clock.now())
         with client.session_transaction() as kept:
-            kept["_user_id"] = f"{who.account_id}.0"
-            kept["began"] = kept["seen"] = clock.now().timestamp()
+            kept["_user_id"] = token
     return client
 
 

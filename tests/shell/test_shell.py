@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from homevisits.app import compiled
 from homevisits.core import clock
-from homevisits.core.access import Actor, Grant, Role
+from homevisits.core.access import Grant, Role
 from homevisits.core.db import Database
 from homevisits.people import signin
 from homevisits.people.models import Heartbeat
@@ -263,7 +263,9 @@ def test_without_its_database_the_house_says_so_in_plain_words(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = app_of(Database(f"sqlite:///{tmp_path}/gone/homevisits.sqlite"))
-    signed_in = browser_of(app, Actor(1, None, "Somebody", "en", frozenset()))
+    signed_in = app.test_client()
+    with signed_in.session_transaction() as kept:
+        kept["_user_id"] = "a token"
     answer = signed_in.get("/account")
     assert answer.status_code == 500
     assert "went wrong on our side" in answer.text

@@ -1,0 +1,13 @@
+"""How long sign-in sessions last in this installation, from its settings."""
+
+from datetime import timedelta
+
+from homevisits.core.settings import Settings
+from homevisits.people.sessions import Limits
+
+
+def limits_of(settings: Settings) -> Limits | None:
+    """The limits of this installation. Sessions of the demo have none: its clock jumps days ahead."""
+    if settings.demo:
+        return None
+    return Limits(timedelta(hours=settings.session_hours), timedelta(minutes=settings.session_idle_minutes))

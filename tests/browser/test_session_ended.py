@@ -1,0 +1,104 @@
+"""A long text is typed, the session ends, the person signs in again: the text is there and is sent. In a browser."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from homevisits.people import signin
+from homevisits.people.models import Account
+from homevisits.visits import actions
+from homevisits.visits.models import Reflection
+from tests import world
+from tests.browser.conftest import Opened
+from tests.browser.house import House
+from tests.browser.looks import glance, look
+from tests.browser.visitor import PASSWORD
+from tests.world import Town
+
+pytestmark = pytest.mark.browser
+LEARNED = ("They read every night, in two languages: “cuentos” & stories. " * 7)[:400]
+WILL_DO = "Books in both languages <every> Friday."
+
+
+def held(house: House, town: Town) -> int:
+    """A visit of Grace and Luis that took place, and that neither has written about."""
+    visit_id = booked(house, town)
+    grace, luis = town.actors["Grace"], town.actors["Luis"]
+    with town.session() as session:
+        actions.accept(session, luis, visit_id, house.settings.policy, house.now)
+    house.move_to(town.at(8, 18))
+    with town.session() as session:
+        said = actions.Said("met", True, town.at(8, 16, 30), town.at(8, 17, 15), "home", ("caregiver", "child"))
+        for who in (grace, luis):
+            actions.attest(session, who, visit_id, said, house.settings.policy, house.now)
+    return visit_id
+
+
+def booked(house: House, town: Town) -> int:
+    """A visit that Luis was asked to join."""
+    with town.session() as session:
+        wanted = actions.Wanted(town.families["Smith"], town.educators["Luis"], town.at(8, 16, 30))
+        return actions.book(session, town.actors["Grace"], wanted, house.settings.policy, house.now).id
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_a_long_reflection_outlives_the_session(house: House, visitor: Opened, language: str) -> None:
+    town = world.build(house.database)
+    visit_id = held(house, town)
+    with house.database.transaction() as session:
+        signin.set_password(session, "grace@example.org", PASSWORD, house.now)
+        session.get_one(Account, town.actors["Grace"].account_id).language = language
+    grace = visitor(house, "grace@example.org", phone=True, signed_in=True, javascript=True, locale=language)
+    page = grace.page
+    page.goto(f"{house.url}/visits/{visit_id}/reflect")
+    page.locator("#learned").fill(LEARNED)
+    page.locator("#will_do").fill(WILL_DO)
+    grace.context.clear_cookies()
+    page.locator("main form button.btn-primary").click()
+    page.wait_for_url(re.compile("/sign-in"))
+    page.locator("#email").fill("grace@example.org")
+    page.locator("#password").fill(PASSWORD)
+    page.locator("main form button.btn-primary").click()
+    page.wait_for_url(re.compile("/kept-form/"))
+    assert page.evaluate("document.activeElement.id") == "kept-form"
+    assert page.locator("html").get_attribute("lang") == language
+    assert page.locator("#learned").input_value() == LEARNED
+    assert page.locator("#will_do").input_value() == WILL_DO
+    with house.database.reading() as session:
+        assert session.scalars(select(Reflection)).all() == []
+    complaints = list(look(page) if language == "en" else glance(page))
+    assert not complaints, "\n".join(complaints)
+    page.locator(f'form[action="/visits/{visit_id}/reflect"] button').click()
+    page.wait_for_url("**/my-day")
+    with house.database.reading() as session:
+        (row,) = session.scalars(select(Reflection))
+        assert (row.learned, row.will_do) == (LEARNED.strip(), WILL_DO)
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_a_button_is_named_on_a_page_of_its_own(house: House, visitor: Opened, language: str) -> None:
+    town = world.build(house.database)
+    visit_id = booked(house, town)
+    with house.database.transaction() as session:
+        session.get_one(Account, town.actors["Luis"].account_id).language = language
+    luis = visitor(house, "luis@example.org", phone=True, signed_in=True, locale=language)
+    page = luis.page
+    page.goto(f"{house.url}/my-day")
+    button = page.locator(f'form[action="/visits/{visit_id}/accept"] button').first
+    name = button.inner_text().strip()
+    house.now += timedelta(minutes=61)
+    button.click()
+    page.wait_for_url(re.compile("/sign-in"))
+    complaints = list(look(page))
+    luis.context.add_cookies([house.session_cookie("luis@example.org")])
+    page.goto(page.url)
+    page.wait_for_url(re.compile("/kept-form/"))
+    assert name in luis.text
+    complaints += look(page) if language == "en" else glance(page)
+    assert not complaints, "\n".join(complaints)
+    page.get_by_role("button", name=name, exact=True).click()
+    page.wait_for_load_state()
+    page.goto(f"{house.url}/my-day")
+    assert page.locator(f'form[action="/visits/{visit_id}/accept"]').count() == 0

@@ -1,0 +1,417 @@
+"""Every form of every page, sent after its session has ended: shown again to its account, and to no other."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from werkzeug.datastructures import MultiDict
+from werkzeug.test import TestResponse
+
+from homevisits import worker
+from homevisits.core import clock
+from homevisits.core.access import Actor, Role
+from homevisits.core.db import Database
+from homevisits.pay import actions as pay
+from homevisits.people import kept_forms, signin
+from homevisits.people.kept_forms_web import OWN_FIELDS, SECRET_FIELDS
+from homevisits.people.models import Account, KeptForm
+from homevisits.visits import actions as visits
+from homevisits.web import pages
+from tests.people.page_forms import Form, forms_of
+from tests.shell.doors import browser_of
+from tests.test_access import Place, address, routes
+from tests.world import POLICY
+
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"}
+WITHOUT_ACCOUNT = {"/sign-in", "/sign-out", "/language"}
+
+
+@dataclass
+class Sent:
+    """A call of a view that takes a form."""
+
+    endpoint: str
+    fields: list[tuple[str, str]]
+
+
+class Scene:
+    """The town with its pages; every view that takes a form only notes that it was called."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.place = Place(database)
+        self.app: Flask = self.place.app
+        self.app.config.update(WTF_CSRF_ENABLED=True)
+        town = self.place.town
+        with town.session() as session:
+            wanted = visits.Wanted(town.families["Smith"], town.educators["Luis"], town.at(14, 16, 30))
+            visits.book(session, town.actors["Grace"], wanted, POLICY, clock.now())
+            pay.settle(session, clock.now())
+        self.people = [
+            town.actors["Grace"], town.actors["Luis"], *(self.place.actors[role, "here"] for role in Role
+            if role is not Role.EDUCATOR), self.place.actors[Role.DISTRICT_LEAD, "everywhere"],
+        ]  # fmt: skip
+        self.begin = clock.now()
+        self.sent: list[Sent] = []
+
+    def note_posts(self) -> None:
+        """Replace every view that takes a form by one that notes the call."""
+        for rule, method in routes(self.app):
+            if method == "POST" and not rule.rule.startswith(("/twilio", "/kannel", "/kept-form")):
+                asks = pages.permissions_of(self.app.view_functions[rule.endpoint])
+                self.app.view_functions[rule.endpoint] = self._noting(rule.endpoint, asks)
+
+    def _noting(self, endpoint: str, asks: Any) -> Any:
+        original = self.app.view_functions[endpoint]
+
+        def view(**arguments: object) -> Any:
+            if request.method == "GET":
+                return original(**arguments)
+            self.sent.append(Sent(endpoint, list(request.form.items(multi=True))))
+            return "noted"
+
+        return pages.allow(*asks)(view) if asks else pages.public(view)
+
+    def forms(self) -> Iterator[tuple[Actor, FlaskClient, Form]]:
+        """Every form that a page shows to someone, each kind of form once."""
+        seen = set()
+        for who in self.people:
+            client = browser_of(self.app, who)
+            for rule, method in routes(self.app):
+                if method != "GET" or rule.endpoint.endswith("static") or "kept-form" in rule.rule:
+                    continue
+                for path in self._addresses(rule):
+                    answer = client.get(path)
+                    if answer.status_code != 200 or answer.mimetype != "text/html":
+                        continue
+                    for form in forms_of(answer.text, path):
+                        endpoint = self.app.url_map.bind("localhost").match(urlsplit(form.action).path, "POST")[0]
+                        kind = (endpoint, tuple((c.kind, c.name) for c in form.controls), bool(form.editable))
+                        if kind not in seen:
+                            seen.add(kind)
+                            yield who, client, form
+
+    def _addresses(self, rule: Any) -> list[str]:
+        first = address(rule)
+        if rule.rule == "/asking/request":
+            return [first, "/asking/request?q=Quiet"]
+        return [first] if "1" not in first.split("/") else [first, first.replace("/1", "/2", 1)]
+
+    def post(self, client: FlaskClient, form: Form, fields: list[tuple[str, str]], **headers: str) -> TestResponse:
+        """Send a form as a browser does."""
+        data: Any = MultiDict(fields)
+        kind = "multipart/form-data" if form.multipart else "application/x-www-form-urlencoded"
+        if form.multipart:
+            data.add("file", (BytesIO(b"the content of a file"), "roster.zip"))
+        return client.post(form.action, data=data, content_type=kind, headers={**SAME_ORIGIN, **headers})
+
+    def end(self, client: FlaskClient, how: str) -> None:
+        """End the session of a browser: its cookie is gone, or it was idle."""
+        if how == "gone":
+            client.delete_cookie("homevisits")
+        else:
+            clock.use(lambda: self.begin + timedelta(minutes=61))
+
+    def kept(self) -> list[KeptForm]:
+        with self.database.reading() as session:
+            found = list(session.scalars(select(KeptForm)))
+            session.expunge_all()
+            return found
+
+
+def next_of(answer: TestResponse) -> str:
+    """Where the sign-in page leads to."""
+    assert answer.status_code == 303, answer.text
+    parts = urlsplit(answer.location)
+    assert parts.path == "/sign-in"
+    (found,) = parse_qs(parts.query)["next"]
+    return found
+
+
+def without_own(fields: list[tuple[str, str]], *more: str) -> list[tuple[str, str]]:
+    return sorted(each for each in fields if each[0] not in (*OWN_FIELDS, *more))
+
+
+@pytest.fixture
+def scene(database: Database) -> Scene:
+    return Scene(database)
+
+
+@pytest.fixture
+def sqlite_scene(sqlite_database: Database) -> Scene:
+    """For rules about the request alone, which no engine changes."""
+    return Scene(sqlite_database)
+
+
+def form_at(scene: Scene, who: Actor, page: str, action: str) -> tuple[FlaskClient, Form]:
+    client = browser_of(scene.app, who)
+    return client, next(form for form in forms_of(client.get(page).text, page) if form.action == action)
+
+
+@pytest.mark.parametrize("how", ["gone", "idle"])
+def test_every_form_is_shown_again_to_its_account_and_sent_on_request(scene: Scene, how: str) -> None:
+    found = [each for each in scene.forms() if urlsplit(each[2].action).path not in WITHOUT_ACCOUNT]
+    scene.note_posts()
+    assert len({urlsplit(form.action).path for _who, _client, form in found}) >= 25
+    for who, _client, form in found:
+        clock.use(lambda: scene.begin)
+        client = browser_of(scene.app, who)
+        form = next(
+            each for each in forms_of(client.get(form.page).text, form.page)
+            if (each.action, [c.name for c in each.controls]) == (form.action, [c.name for c in form.controls])
+        )  # fmt: skip
+        typed, scene.sent = form.filled(), []
+        scene.end(client, how)
+        kept = next_of(scene.post(client, form, typed))
+        assert kept.startswith("/kept-form/"), form
+        page = browser_of(scene.app, who)
+        shown = page.get(kept)
+        assert shown.status_code == 200, form
+        assert scene.sent == [], form
+        assert "Your session ended before this was saved" in shown.text
+        again = next(each for each in forms_of(shown.text, kept) if "kept_form" in [c.name for c in each.controls])
+        assert urlsplit(again.action).path == urlsplit(form.action).path
+        assert bool(again.editable) == bool(form.editable), form
+        expected = without_own(typed, *SECRET_FIELDS)
+        assert without_own(again.shown(), *SECRET_FIELDS) == expected, form
+        assert not [c for c in again.controls if c.kind == "password" and c.value]
+        assert scene.post(page, again, again.shown()).text == "noted"
+        (sent,) = scene.sent
+        assert without_own(sent.fields, *SECRET_FIELDS) == expected
+        assert scene.kept() == [], form
+
+
+@pytest.mark.parametrize("how", ["gone", "idle"])
+def test_no_form_is_shown_to_another_account(scene: Scene, how: str) -> None:
+    found = [each for each in scene.forms() if urlsplit(each[2].action).path not in WITHOUT_ACCOUNT]
+    scene.note_posts()
+    for who, client, form in found:
+        clock.use(lambda: scene.begin)
+        scene.end(client := browser_of(scene.app, who), how)
+        kept = next_of(scene.post(client, form, form.filled()))
+        assert len(scene.kept()) == 1
+        other = next(each for each in scene.people if each.account_id != who.account_id)
+        answer = browser_of(scene.app, other).get(kept)
+        assert answer.status_code == 303
+        assert scene.kept() == [], form
+        assert browser_of(scene.app, who).get(kept).status_code == 303
+        assert scene.sent == []
+
+
+def test_forms_without_an_account_are_shown_again_at_once(sqlite_scene: Scene) -> None:
+    client = sqlite_scene.app.test_client()
+    page = client.get("/sign-in?next=/pay", headers={"Accept-Language": "en"}).text
+    for form in forms_of(page, "/sign-in?next=/pay"):
+        fields = form.filled()
+        answer = sqlite_scene.post(sqlite_scene.app.test_client(), form, fields)
+        assert answer.status_code == 400
+        if form.action == "/sign-in":
+            (again,) = [each for each in forms_of(answer.text, "/sign-in") if each.action == "/sign-in"]
+            assert ("email", "someone@example.org") in again.shown()
+            assert ("next", "/pay") in again.shown()
+            assert ("password", "") in again.shown()
+        else:
+            assert "You pressed “English”" in answer.text
+    assert sqlite_scene.kept() == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost"},
+        {"Sec-Fetch-Site": "none", "Origin": "http://localhost"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost.evil.example"},
+        {"Referer": "https://evil.example/http://localhost/"},
+        {"Origin": "http://localhost", "Referer": "https://evil.example/"},
+        {},
+    ],
+)
+@pytest.mark.parametrize("how", ["gone", "idle"])
+def test_a_form_of_another_site_is_never_kept(sqlite_scene: Scene, how: str, headers: dict[str, str]) -> None:
+    client, form = form_at(sqlite_scene, sqlite_scene.people[0], "/hours", "/hours")
+    fields = form.filled()
+    sqlite_scene.end(client, how)
+    answer = client.post("/hours", data=MultiDict(fields), headers=headers)
+    assert sqlite_scene.kept() == []
+    assert "kept-form" not in answer.headers.get("Location", "")
+    assert client.post("/language", data={**dict(fields), "language": "es"}, headers=headers).status_code in (303, 400)
+    assert "You pressed" not in answer.text
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "http://localhost"}, {"Referer": "http://localhost/hours"}])
+def test_a_browser_without_fetch_metadata_is_recognized_by_its_origin(
+    sqlite_scene: Scene, headers: dict[str, str]
+) -> None:
+    client, form = form_at(sqlite_scene, sqlite_scene.people[0], "/hours", "/hours")
+    client.delete_cookie("homevisits")
+    answer = client.post("/hours", data=MultiDict(form.filled()), headers=headers)
+    assert next_of(answer).startswith("/kept-form/")
+
+
+@pytest.mark.parametrize("origin", [None, "", "1 /hours", "1 /hours.forged", "é"])
+def test_a_form_without_our_signature_is_never_kept(sqlite_scene: Scene, origin: str | None) -> None:
+    client, form = form_at(sqlite_scene, sqlite_scene.people[0], "/hours", "/hours")
+    fields = [(n, v) for n, v in form.filled() if n != "form_origin"]
+    client.delete_cookie("homevisits")
+    answer = sqlite_scene.post(client, form, [*fields, *([("form_origin", origin)] if origin is not None else [])])
+    assert answer.status_code == 400
+    assert sqlite_scene.kept() == []
+
+
+def test_passwords_tokens_and_files_are_never_stored(scene: Scene) -> None:
+    client, form = form_at(scene, scene.people[0], "/account", "/account/password")
+    typed = [(name, f"secret {name}" if name in SECRET_FIELDS else value) for name, value in form.filled()]
+    client.delete_cookie("homevisits")
+    kept = next_of(scene.post(client, form, typed))
+    (row,) = scene.kept()
+    assert row.fields == "[]"
+    shown = browser_of(scene.app, scene.people[0]).get(kept).text
+    assert "secret" not in shown
+    assert "Please type your password again." in shown
+    lead = next(who for who in scene.people if Role.DISTRICT_LEAD in who.roles)
+    client, form = form_at(scene, lead, "/roster", "/roster")
+    client.delete_cookie("homevisits")
+    kept = next_of(scene.post(client, form, form.filled()))
+    assert "content of a file" not in scene.kept()[-1].fields
+    assert "roster.zip" not in scene.kept()[-1].fields
+    shown = browser_of(scene.app, lead).get(kept).text
+    assert "Please choose the file again." in shown
+    assert [c.kind for c in forms_of(shown, kept)[-1].editable] == ["file"]
+
+
+def test_the_names_of_password_fields_are_known_and_used_for_nothing_else(sqlite_scene: Scene) -> None:
+    controls = [c for _who, _client, form in sqlite_scene.forms() for c in form.controls]
+    assert {c.name for c in controls if c.kind == "password"} == SECRET_FIELDS
+    assert not {c.name for c in controls if c.kind != "password"} & SECRET_FIELDS
+
+
+def test_what_was_typed_is_kept_for_one_hour(scene: Scene) -> None:
+    who = scene.people[0]
+    client, form = form_at(scene, who, "/hours", "/hours")
+    client.delete_cookie("homevisits")
+    first = next_of(scene.post(client, form, form.filled()))
+    second = next_of(scene.post(client, form, form.filled()))
+    tick = next(
+        t for t in worker.ticks(scene.app.extensions["homevisits"].settings, scene.database) if t.name == "sign_in"
+    )
+    clock.use(lambda: scene.begin + timedelta(hours=1))
+    tick.run()
+    assert browser_of(scene.app, who).get(first).status_code == 200
+    clock.use(lambda: scene.begin + timedelta(hours=1, seconds=1))
+    assert browser_of(scene.app, who).get(first).location == "/my-day"  # also before the worker comes by
+    assert len(scene.kept()) == 1
+    tick.run()
+    assert scene.kept() == []
+    assert browser_of(scene.app, who).get(second).location == "/my-day"
+
+
+def test_what_was_typed_can_be_deleted(scene: Scene) -> None:
+    who = scene.people[0]
+    client, form = form_at(scene, who, "/hours", "/hours")
+    client.delete_cookie("homevisits")
+    kept = next_of(scene.post(client, form, form.filled()))
+    page = browser_of(scene.app, who)
+    (delete,) = [each for each in forms_of(page.get(kept).text, kept) if each.action == f"{kept}/discard"]
+    assert scene.post(page, delete, delete.shown()).location == "/hours"
+    assert scene.kept() == []
+
+
+@pytest.mark.parametrize("how", ["signed out in another tab", "signed in again", "new password"])
+def test_other_ends_of_a_session_lose_nothing(scene: Scene, how: str) -> None:
+    who, password = scene.people[0], "a short sentence here"
+    client, form = form_at(scene, who, "/hours", "/hours")
+    typed = form.filled()
+    if how == "new password":
+        with scene.database.transaction() as session:
+            signin.set_password(session, "grace@example.org", password, clock.now())
+    elif how == "signed out in another tab":
+        (out,) = [each for each in forms_of(client.get("/me").text, "/me") if each.action == "/sign-out"]
+        assert scene.post(client, out, out.shown()).status_code == 303
+    else:
+        client = browser_of(scene.app, who)
+    answer = scene.post(client, form, typed)
+    kept = answer.location if how == "signed in again" else next_of(answer)
+    assert kept.startswith("/kept-form/")
+    shown = browser_of(scene.app, who).get(kept).text
+    (again,) = [each for each in forms_of(shown, kept) if each.action == "/hours"]
+    assert without_own(again.shown()) == without_own(typed)
+
+
+def test_a_form_of_one_account_is_dropped_where_another_is_signed_in(scene: Scene) -> None:
+    _client, form = form_at(scene, scene.people[0], "/hours", "/hours")
+    answer = scene.post(browser_of(scene.app, scene.people[1]), form, form.filled())
+    assert answer.status_code == 400
+    assert scene.kept() == []
+
+
+def test_signing_in_leads_back_to_the_form(scene: Scene) -> None:
+    password = "a short sentence here"
+    with scene.database.transaction() as session:
+        signin.set_password(session, "grace@example.org", password, clock.now())
+    client, form = form_at(scene, scene.people[0], "/hours", "/hours")
+    client.delete_cookie("homevisits")
+    page = scene.post(client, form, form.filled()).location
+    text = client.get(page).text
+    assert "nothing was sent" in text
+    (sign_in,) = [each for each in forms_of(text, page) if each.action == "/sign-in"]
+    given = {"email": "grace@example.org", "password": password}
+    answer = scene.post(client, sign_in, list({**dict(sign_in.shown()), **given}.items()))
+    assert answer.location.startswith("/kept-form/")
+    assert "Your session ended" in client.get(answer.location).text
+
+
+def test_the_pages_are_in_the_language_of_the_reader(sqlite_scene: Scene) -> None:
+    who = sqlite_scene.people[0]
+    with sqlite_scene.database.transaction() as session:
+        session.get_one(Account, who.account_id).language = "es"
+    for page, action in (("/hours", "/hours"), ("/me", "/me/opt-out")):
+        client, form = form_at(sqlite_scene, who, page, action)
+        client.delete_cookie("homevisits")
+        kept = next_of(sqlite_scene.post(client, form, form.filled()))
+        shown = browser_of(sqlite_scene.app, who).get(kept).text
+        assert "Su sesión terminó antes de que esto se guardara" in shown
+        assert "No se envió nada." in shown
+
+
+def test_a_form_that_is_too_large_is_not_kept(sqlite_scene: Scene) -> None:
+    client, form = form_at(sqlite_scene, sqlite_scene.people[0], "/hours", "/hours")
+    client.delete_cookie("homevisits")
+    answer = sqlite_scene.post(client, form, [*form.filled(), ("more", "x" * kept_forms.MAX_CHARACTERS)])
+    assert answer.status_code == 400
+    assert sqlite_scene.kept() == []
+
+
+def test_an_account_keeps_a_limited_number_of_forms(scene: Scene) -> None:
+    client, form = form_at(scene, scene.people[0], "/hours", "/hours")
+    client.delete_cookie("homevisits")
+    kept = [next_of(scene.post(client, form, form.filled())) for _ in range(kept_forms.MAX_PER_ACCOUNT + 2)]
+    with scene.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(KeptForm)) == kept_forms.MAX_PER_ACCOUNT
+    page = browser_of(scene.app, scene.people[0])
+    assert [page.get(each).status_code for each in (kept[1], kept[2], kept[-1])] == [303, 200, 200]
+
+
+def test_a_form_that_its_page_no_longer_offers_shows_what_was_typed(sqlite_scene: Scene) -> None:
+    who = sqlite_scene.people[0]
+    client, form = form_at(sqlite_scene, who, "/hours", "/hours")
+    client.delete_cookie("homevisits")
+    origin = dict(form.shown())["form_origin"]
+    answer = client.post(
+        "/visits/1/reflect",
+        data={"learned": "She keeps <bees> at home", "will_do": "Bees", "form_origin": origin},
+        headers=SAME_ORIGIN,
+    )
+    shown = browser_of(sqlite_scene.app, who).get(next_of(answer)).text
+    assert "She keeps &lt;bees&gt; at home" in shown
+    (again,) = [each for each in forms_of(shown, "") if each.action == "/visits/1/reflect"]
+    assert without_own(again.shown()) == [("learned", "She keeps <bees> at home"), ("will_do", "Bees")]
