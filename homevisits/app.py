@@ -25,8 +25,9 @@ from homevisits.core import clock, paths
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.messages.templates import catalog
-from homevisits.people import account_web, kept_forms_web
+from homevisits.people import account_web
 from homevisits.people.models import Heartbeat
+from homevisits.people.sign_in import kept_forms_web
 from homevisits.web import formats, pages
 from homevisits.web.navigation import NAMES
 

@@ -30,9 +30,9 @@ from homevisits.messages.reconciliation import unconfirmed
 from homevisits.messages.senders import selection
 from homevisits.messages.templates import catalog
 from homevisits.pay import actions as pay
-from homevisits.people import kept_forms, sessions
 from homevisits.people.models import Heartbeat
-from homevisits.people.session_limits import limits_of
+from homevisits.people.sign_in import kept_forms, sessions
+from homevisits.people.sign_in.session_limits import limits_of
 from homevisits.policies.rules import Policy
 from homevisits.visits import actions as visits
 from homevisits.visits.send_checks import text_wanted as visit_wanted

@@ -88,9 +88,9 @@ def revoke(email: str, role: str) -> Answer:
 @click.argument("email")
 def password(email: str) -> Answer:
     """Set a password, read from standard input; ends the account's sessions."""
-    from homevisits.people import signin
+    from homevisits.people.sign_in import attempts
 
-    return _changed(email, signin.set_password, _typed(), clock.now())
+    return _changed(email, attempts.set_password, _typed(), clock.now())
 
 
 @command(user)

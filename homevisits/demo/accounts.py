@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor, Role
 from homevisits.demo.sample import names
 from homevisits.draws.models import Draw
-from homevisits.people import signin
 from homevisits.people.models import Account, AccountGrant, Educator, School, Teaching
+from homevisits.people.sign_in import attempts
 
 MAIL = "cottonwood.example.org"
 TEACHER, PARTNER, COORDINATOR, UNION, LEAD = "teacher", "partner", "coordinator", "union", "lead"
@@ -82,13 +82,13 @@ def members(session: Session) -> dict[str, Member]:
 def actors(session: Session) -> dict[int, Actor]:
     """The actor of each educator, by the educator's id: who acts in the demo's past."""
     found = session.execute(select(Account.educator_id, Account.id).where(Account.educator_id.is_not(None)))
-    made = {educator: signin.actor_of(session, key) for educator, key in found.all()}
+    made = {educator: attempts.actor_of(session, key) for educator, key in found.all()}
     return {int(educator): who for educator, who in made.items() if who is not None and educator is not None}
 
 
 def actor_named(session: Session, mail: str) -> Actor:
     """The actor with a sign-in name of the demo."""
-    who = signin.actor_of(session, session.scalars(select(Account.id).where(Account.email == mail)).one())
+    who = attempts.actor_of(session, session.scalars(select(Account.id).where(Account.email == mail)).one())
     assert who is not None
     return who
 

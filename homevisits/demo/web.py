@@ -14,9 +14,9 @@ from homevisits.core import clock, local_time
 from homevisits.demo import accounts, guide, queries
 from homevisits.demo.settings import clock_file
 from homevisits.inbox import processing as inbox
-from homevisits.people import sessions
 from homevisits.people.account_web import use_session
 from homevisits.people.phones import readable
+from homevisits.people.sign_in import sessions
 from homevisits.web import formats
 from homevisits.web.pages import (
     addresses,

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import Problem, RulesBroken
-from homevisits.people import sessions, signin
-from homevisits.people.session_limits import limits_of
+from homevisits.people.sign_in import attempts, sessions
+from homevisits.people.sign_in.session_limits import limits_of
 from homevisits.web import formats, navigation
 from homevisits.web.pages import (
     SignedIn,
@@ -55,7 +55,7 @@ def sign_in_now() -> ResponseReturnValue:
     try:
         token = _checked(email, password)
     except RulesBroken as broken:
-        status = 429 if isinstance(broken, signin.TooManyTries) else 422
+        status = 429 if isinstance(broken, attempts.TooManyTries) else 422
         values = {"next": request.form.get("next", ""), "email": email, "problems": broken.problems}
         return render_template("account/sign_in.html", **values), status
     who = use_session(token)
@@ -64,12 +64,12 @@ def sign_in_now() -> ResponseReturnValue:
 
 def _checked(email: str, password: str) -> str:
     with transaction() as db:
-        given = signin.begin_try(db, email, request.remote_addr or "unknown", now())
+        given = attempts.begin_try(db, email, request.remote_addr or "unknown", now())
     # No transaction is open while the hash is worked out: it takes a while on purpose.
-    if not signin.password_fits(given, password) or given.account_id is None:
+    if not attempts.password_fits(given, password) or given.account_id is None:
         raise RulesBroken([Problem("sign_in_failed", "email")])
     with transaction() as db:
-        return signin.finish_try(db, given, password, now())
+        return attempts.finish_try(db, given, password, now())
 
 
 def use_session(token: str) -> Actor:
@@ -124,7 +124,7 @@ def choose_language() -> ResponseReturnValue:
         who = signed_in()
         if who is not None:
             with transaction() as db:
-                signin.choose_language(db, who, chosen)
+                attempts.choose_language(db, who, chosen)
         secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
         response.set_cookie("language", chosen, max_age=31_536_000, httponly=True, secure=secure, samesite="Lax")
     return response
@@ -150,14 +150,14 @@ def home() -> str:
 @allow(Permission.OWN_ACCOUNT)
 def change_password() -> ResponseReturnValue:
     """A new password; every other session ends, this one goes on."""
-    typed = signin.NewPassword(*(request.form.get(name, "") for name in ("current", "password", "again")))
+    typed = attempts.NewPassword(*(request.form.get(name, "") for name in ("current", "password", "again")))
     try:
         with transaction() as db:
-            given = signin.begin_try(db, signin.email_of(db, actor()), request.remote_addr or "unknown", now())
+            given = attempts.begin_try(db, attempts.email_of(db, actor()), request.remote_addr or "unknown", now())
         with transaction() as db:
-            token = signin.change_password(db, actor(), given, typed, now())
+            token = attempts.change_password(db, actor(), given, typed, now())
     except RulesBroken as broken:
-        status = 429 if isinstance(broken, signin.TooManyTries) else 422
+        status = 429 if isinstance(broken, attempts.TooManyTries) else 422
         return render_template("account/home.html", problems=broken.problems), status
     use_session(token)
     done(_("Your password is changed. Every other phone and computer is signed out."))

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Role
 from homevisits.core.problems import NotFound, Problem, refuse_if_any
-from homevisits.people import sessions
 from homevisits.people.models import Account, AccountGrant, Educator, School
-from homevisits.people.signin import hash_password, problems_of_password, tidy_email
+from homevisits.people.sign_in import sessions
+from homevisits.people.sign_in.attempts import hash_password, problems_of_password, tidy_email
 
 LANGUAGES = ("en", "es")
 

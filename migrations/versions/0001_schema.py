@@ -219,7 +219,6 @@ sa.Table(
     optional("educator_id", KEY, sa.ForeignKey("educator.id"), unique=True),
     required("language", TEXT, server_default="en"),
     required("active", BOOLEAN, server_default=TRUE),
-    required("session_epoch", INTEGER, server_default=sa.text("0")),
 )
 
 sa.Table(
@@ -231,6 +230,29 @@ sa.Table(
     optional("school_id", KEY, sa.ForeignKey("school.id")),
     sa.UniqueConstraint("account_id", "role", "school_id"),
     sa.CheckConstraint("role IN ('educator', 'site_coordinator', 'district_lead', 'union_coordinator')", name="role"),
+)
+
+sa.Table(
+    "sign_in_session",
+    SCHEMA,
+    required("id", KEY, primary_key=True),
+    required("token_sha256", TEXT, unique=True),
+    required("account_id", KEY, sa.ForeignKey("account.id"), index=True),
+    required("created_at", MOMENT),
+    required("last_seen_at", MOMENT),
+    optional("ended_at", MOMENT),
+)
+
+sa.Table(
+    "kept_form",
+    SCHEMA,
+    required("id", KEY, primary_key=True),
+    required("token_sha256", TEXT, unique=True),
+    required("account_id", KEY, sa.ForeignKey("account.id"), index=True),
+    required("path", TEXT),
+    required("page", TEXT),
+    required("fields", TEXT),
+    required("created_at", MOMENT),
 )
 
 sa.Table(

@@ -33,7 +33,7 @@ from homevisits.people.models import (
     Teaching,
     TrainingSession,
 )
-from homevisits.people.signin import hash_password
+from homevisits.people.sign_in.attempts import hash_password
 from homevisits.visits.models import Attestation, Visit, VisitMember
 
 ZONE = "America/Denver"

@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 
 from homevisits.core.access import Actor
 from homevisits.demo.sample import district as sample
-from homevisits.people import signin
 from homevisits.people.models import Account, Student
+from homevisits.people.sign_in import attempts
 from homevisits.visits import actions
 from homevisits.visits.models import Visit
 from tests.browser import district
@@ -56,7 +56,7 @@ def _both_met(house: House, teacher: Actor, partner: Actor, visit_id: int) -> No
 
 def _actor(house: House, email: str) -> Actor:
     with house.database.reading() as session:
-        found = signin.actor_of(session, session.scalars(select(Account.id).where(Account.email == email)).one())
+        found = attempts.actor_of(session, session.scalars(select(Account.id).where(Account.email == email)).one())
     assert found is not None
     return found
 

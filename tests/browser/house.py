@@ -19,8 +19,8 @@ from homevisits.core import clock, settings
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.messages.models import OutboxText
-from homevisits.people import sessions
 from homevisits.people.models import Account
+from homevisits.people.sign_in import sessions
 
 TOKEN = "the carrier's token of these tests"
 OURS = "+13035550100"

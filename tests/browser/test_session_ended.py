@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from homevisits.people import signin
 from homevisits.people.models import Account
+from homevisits.people.sign_in import attempts
 from homevisits.visits import actions
 from homevisits.visits.models import Reflection
 from tests import world
@@ -48,7 +48,7 @@ def test_a_long_reflection_outlives_the_session(house: House, visitor: Opened, l
     town = world.build(house.database)
     visit_id = held(house, town)
     with house.database.transaction() as session:
-        signin.set_password(session, "grace@example.org", PASSWORD, house.now)
+        attempts.set_password(session, "grace@example.org", PASSWORD, house.now)
         session.get_one(Account, town.actors["Grace"].account_id).language = language
     grace = visitor(house, "grace@example.org", phone=True, signed_in=True, javascript=True, locale=language)
     page = grace.page

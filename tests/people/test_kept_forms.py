@@ -19,9 +19,9 @@ from homevisits.core import clock
 from homevisits.core.access import Actor, Role
 from homevisits.core.db import Database
 from homevisits.pay import actions as pay
-from homevisits.people import kept_forms, signin
-from homevisits.people.kept_forms_web import OWN_FIELDS, SECRET_FIELDS
 from homevisits.people.models import Account, KeptForm
+from homevisits.people.sign_in import attempts, kept_forms
+from homevisits.people.sign_in.kept_forms_web import OWN_FIELDS, SECRET_FIELDS
 from homevisits.visits import actions as visits
 from homevisits.web import pages
 from tests.people.page_forms import Form, forms_of
@@ -333,7 +333,7 @@ def test_other_ends_of_a_session_lose_nothing(scene: Scene, how: str) -> None:
     typed = form.filled()
     if how == "new password":
         with scene.database.transaction() as session:
-            signin.set_password(session, "grace@example.org", password, clock.now())
+            attempts.set_password(session, "grace@example.org", password, clock.now())
     elif how == "signed out in another tab":
         (out,) = [each for each in forms_of(client.get("/me").text, "/me") if each.action == "/sign-out"]
         assert scene.post(client, out, out.shown()).status_code == 303
@@ -357,7 +357,7 @@ def test_a_form_of_one_account_is_dropped_where_another_is_signed_in(scene: Scen
 def test_signing_in_leads_back_to_the_form(scene: Scene) -> None:
     password = "a short sentence here"
     with scene.database.transaction() as session:
-        signin.set_password(session, "grace@example.org", password, clock.now())
+        attempts.set_password(session, "grace@example.org", password, clock.now())
     client, form = form_at(scene, scene.people[0], "/hours", "/hours")
     client.delete_cookie("homevisits")
     page = scene.post(client, form, form.filled()).location

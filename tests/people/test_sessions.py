@@ -12,8 +12,9 @@ from homevisits import worker
 from homevisits.core import clock
 from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.db import Database
-from homevisits.people import accounts, sessions, signin
+from homevisits.people import accounts
 from homevisits.people.models import SignInSession
+from homevisits.people.sign_in import attempts, sessions
 from tests.shell.doors import account, app_of, browser_of
 from tests.world import NOW
 
@@ -28,7 +29,7 @@ def app(database: Database) -> Flask:
 
 @pytest.fixture
 def union(database: Database) -> Actor:
-    hashed = signin.hash_password(PASSWORD)
+    hashed = attempts.hash_password(PASSWORD)
     return account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=hashed)
 
 
@@ -81,7 +82,7 @@ def test_the_commands_end_every_session_of_the_account(app: Flask, database: Dat
         if how == "close":
             accounts.close(session, "union@example.org", clock.now())
         else:
-            signin.set_password(session, "union@example.org", "another short sentence", clock.now())
+            attempts.set_password(session, "union@example.org", "another short sentence", clock.now())
     assert not any(is_open(client) for client in clients)
     assert is_open(other)
     if how == "close":

@@ -9,8 +9,8 @@ from homevisits.app import create_app
 from homevisits.core import clock, settings
 from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.db import Database
-from homevisits.people import sessions
 from homevisits.people.models import Account, AccountGrant
+from homevisits.people.sign_in import sessions
 from tests.world import NOW
 
 

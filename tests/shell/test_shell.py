@@ -14,8 +14,8 @@ from homevisits.app import compiled
 from homevisits.core import clock
 from homevisits.core.access import Grant, Role
 from homevisits.core.db import Database
-from homevisits.people import signin
 from homevisits.people.models import Heartbeat
+from homevisits.people.sign_in import attempts
 from homevisits.web.pages import local_path
 from tests.shell.doors import account, app_of, browser_of, grants_everywhere
 from tests.world import NOW
@@ -43,7 +43,7 @@ def _bug_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def password_hash() -> str:
-    return signin.hash_password(PASSWORD)
+    return attempts.hash_password(PASSWORD)
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/nowhere", "/bug", "/healthz", "/static/theme.css", "/account"])
@@ -157,18 +157,18 @@ def test_many_tries_close_the_door_for_a_while_even_to_the_right_password(
     account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
     right = {"email": "union@example.org", "password": PASSWORD}
     client = app.test_client()
-    for _ in range(signin.TRIES_PER_ACCOUNT):
+    for _ in range(attempts.TRIES_PER_ACCOUNT):
         assert client.post("/sign-in", data={**right, "password": "wrong"}).status_code == 422
     assert client.post("/sign-in", data=right).status_code == 429
     # Another process on the same database knows it too.
     assert app_of(sqlite_database).test_client().post("/sign-in", data=right).status_code == 429
     at = clock.now()
-    clock.use(lambda: at + signin.WINDOW + timedelta(seconds=1))
+    clock.use(lambda: at + attempts.WINDOW + timedelta(seconds=1))
     assert client.post("/sign-in", data=right).status_code == 303
 
 
 def test_one_address_cannot_try_many_accounts(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signin, "TRIES_PER_ADDRESS", 3)
+    monkeypatch.setattr(attempts, "TRIES_PER_ADDRESS", 3)
     client = app.test_client()
     statuses = [
         client.post("/sign-in", data={"email": f"a{n}@example.org", "password": "x"}).status_code for n in range(4)
@@ -209,7 +209,7 @@ def test_an_open_session_cannot_guess_the_password_for_long(
     who = account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
     client = browser_of(app, who)
     new = {"current": "no", "password": "another short sentence", "again": "another short sentence"}
-    statuses = {client.post("/account/password", data=new).status_code for _ in range(signin.TRIES_PER_ACCOUNT)}
+    statuses = {client.post("/account/password", data=new).status_code for _ in range(attempts.TRIES_PER_ACCOUNT)}
     assert statuses == {422}
     assert client.post("/account/password", data={**new, "current": PASSWORD}).status_code == 429
 

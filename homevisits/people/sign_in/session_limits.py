@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 from homevisits.core.settings import Settings
-from homevisits.people.sessions import Limits
+from homevisits.people.sign_in.sessions import Limits
+
+PURE = True
 
 
 def limits_of(settings: Settings) -> Limits | None:

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from homevisits.people.models import KeptForm
-from homevisits.people.sessions import hash_token
+from homevisits.people.sign_in.sessions import hash_token
 
 KEEP_FOR = timedelta(hours=1)
 MAX_CHARACTERS = 200_000  # of one form as JSON; the longest text field allows a few thousand

@@ -9,6 +9,8 @@ from html import escape
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
+PURE = True
+
 Fields = Sequence[tuple[str, str]]
 """What was typed: names and values in the order they were sent."""
 Attributes = dict[str, str | None]

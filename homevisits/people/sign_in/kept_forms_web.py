@@ -18,9 +18,9 @@ from itsdangerous import BadSignature, Signer
 from werkzeug.exceptions import HTTPException
 
 from homevisits.core.access import Permission
-from homevisits.people import kept_forms
-from homevisits.people.form_filling import Page
-from homevisits.people.kept_forms import TypedForm
+from homevisits.people.sign_in import kept_forms
+from homevisits.people.sign_in.form_filling import Page
+from homevisits.people.sign_in.kept_forms import TypedForm
 from homevisits.web.pages import (
     SignInRequired,
     actor,

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.db import is_sqlite
 from homevisits.core.problems import Problem, RulesBroken, refuse_if_any
-from homevisits.people import sessions
 from homevisits.people.models import Account, AccountGrant, SignInAttempt
+from homevisits.people.sign_in import sessions
 
 WINDOW = timedelta(minutes=15)
 TRIES_PER_ACCOUNT = 8

@@ -1,0 +1,1 @@
+"""Signing in: attempts, sessions, and forms kept while a person signs in again."""
