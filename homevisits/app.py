@@ -101,6 +101,7 @@ def _config(settings: Settings) -> dict[str, Any]:
         "MAX_FORM_PARTS": 2000,
         "SEND_FILE_MAX_AGE_DEFAULT": 86_400,
         "BOOTSTRAP_SERVE_LOCAL": True,
+        "LANGUAGES": settings.languages,
         "PREFERRED_URL_SCHEME": "https" if secure else "http",
     }
 

@@ -20,14 +20,14 @@ from homevisits.core.settings import Settings
 from homevisits.inbox import processing as inbox
 from homevisits.invitations.send_checks import text_wanted as invitation_wanted
 from homevisits.messages import retention
-from homevisits.messages.dispatch import delivery
-from homevisits.messages.dispatch.delivery import Check, SendPolicy
+from homevisits.messages.dispatch import delivery, results
+from homevisits.messages.dispatch.eligibility import Check, SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.providers import registry
 from homevisits.messages.providers.base import Provider
 from homevisits.messages.reconciliation import daily as days
 from homevisits.messages.reconciliation import unconfirmed
-from homevisits.messages.senders import selection
+from homevisits.messages.senders import sync
 from homevisits.messages.templates import catalog
 from homevisits.pay import actions as pay
 from homevisits.people.models import Heartbeat
@@ -150,13 +150,13 @@ def _leased(database: Database, name: str, run: Callable[[], int], *, daily: boo
 def _senders(database: Database, settings: Settings) -> int:
     """The senders the settings name have their rows. Zero: it is not worth a line in the log."""
     with database.transaction() as session:
-        selection.sync(session, settings, clock.now())
+        sync.sync(session, settings)
     return 0
 
 
 def _lapse(database: Database) -> int:
     with database.transaction() as session:
-        return delivery.lapse(session, clock.now())
+        return results.lapse(session, clock.now())
 
 
 def _delete_sign_in_data(database: Database, settings: Settings) -> int:

@@ -9,7 +9,7 @@ from homevisits.core import clock
 from homevisits.core.settings import for_texts, load
 from homevisits.messages import labels
 from homevisits.messages.providers import callback_token
-from homevisits.messages.templates import catalog, lint
+from homevisits.messages.templates import catalog, files, lint
 from homevisits.messages.templates.segments import segments as count
 
 
@@ -104,13 +104,13 @@ def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Answer
     return Answer(document, f"{len(chosen)} texts. {said}{kept}")
 
 
-def _faults(pack: catalog.Pack, name: str) -> list[str]:
+def _faults(pack: files.Pack, name: str) -> list[str]:
     words = catalog.source(pack.language, name)
-    english = catalog.source(catalog.BASE, name) if name in catalog.templates(catalog.BASE) else words
+    english = catalog.source(files.BASE, name) if name in catalog.templates(files.BASE) else words
     return lint.faults(words, english, pack.language, pack.letters, name)
 
 
-def _row(pack: catalog.Pack, text: catalog.Text) -> dict[str, Any]:
+def _row(pack: files.Pack, text: files.Text) -> dict[str, Any]:
     travels = lint.longest(text.words, pack.language, pack.letters)
     approval = text.approval
     return {

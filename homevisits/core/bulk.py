@@ -25,7 +25,8 @@ class Batch:
         picked = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
         typed = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in columns.items())
         typing = [bindparam(name, type_=Moment()) for name in moments]
-        lite = statement.replace("{rows}", f"({'SELECT'} {picked} FROM json_each(:rows)) AS given")
+        # The columns are written in our code, never taken from a request: nothing can be injected.
+        lite = statement.replace("{rows}", f"(SELECT {picked} FROM json_each(:rows)) AS given")  # noqa: S608
         full = statement.replace("{rows}", f"json_to_recordset(CAST(:rows AS json)) AS given({typed})")
         self._on_sqlite, self._on_postgresql = text(lite).bindparams(*typing), text(full).bindparams(*typing)
 

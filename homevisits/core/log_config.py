@@ -27,7 +27,7 @@ def configure(mode: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("apscheduler", "twilio.http_client", "urllib3", "matplotlib", "alembic", "fontTools"):
+    for noisy in ("apscheduler", "twilio.http_client", "urllib3", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(
         processors=[

@@ -60,6 +60,11 @@ class Asked:
     answered_at: datetime | None
     yes_lapsed: bool = False  # the answer is a yes that no longer counts
 
+    @property
+    def needs_call(self) -> bool:
+        """Whether somebody has to call: the family asked for it, or no message could be written to it."""
+        return self.answer in (Answer.CALL_ME, Answer.OTHER_TIME) or (self.answer is None and self.how != "text")
+
 
 def _settled(now: datetime) -> ColumnElement[bool]:
     """Families of draw entries that are not to be asked: asked already and open, or left alone after a "not now"."""
@@ -219,11 +224,4 @@ def _asked(
         answer=entry.answer if entry is not None else None,
         answered_at=entry.at if entry is not None else None,
         yes_lapsed=entry is not None and entry.answer == Answer.YES and not counts,
-    )
-
-
-def waits_for_a_person(asked_family: Asked) -> bool:
-    """Whether somebody has to call: the family wants it, or no text could be written to it."""
-    return asked_family.answer in (Answer.CALL_ME, Answer.OTHER_TIME) or (
-        asked_family.answer is None and asked_family.how != "text"
     )

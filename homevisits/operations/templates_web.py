@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 
 from homevisits.core.access import Permission
 from homevisits.messages import labels
-from homevisits.messages.templates import catalog, lint
+from homevisits.messages.templates import catalog, files, lint
 from homevisits.messages.templates.segments import Segments, segments
 from homevisits.web import formats
 from homevisits.web.pages import allow, settings
@@ -94,7 +94,7 @@ class Shown:
     group: str
     state: str
     own: bool
-    approval: catalog.Approval | None
+    approval: files.Approval | None
     reads: str
     travels: Segments
     longest: Segments
@@ -107,8 +107,8 @@ class Shown:
 def overview() -> str:
     """What do families read?"""
     held = [catalog.pack(language) for language in catalog.languages()]
-    held.sort(key=lambda pack: (not pack.ready, pack.language != catalog.BASE, pack.name))
-    chosen = request.args.get("language", catalog.BASE)
+    held.sort(key=lambda pack: (not pack.ready, pack.language != files.BASE, pack.name))
+    chosen = request.args.get("language", files.BASE)
     if chosen not in catalog.languages():
         abort(404)
     pack = catalog.pack(chosen)
@@ -131,14 +131,14 @@ def overview() -> str:
     )
 
 
-def _shown(pack: catalog.Pack, text: catalog.Text) -> Shown:
+def _shown(pack: files.Pack, text: files.Text) -> Shown:
     sample = {**SAMPLE, "day": DAYS.get(pack.language, SAMPLE["day"])}
     reads = catalog.preview(pack.language, text.name, sample)
     letters = "accents" if pack.letters == "plain" else "plain"
     other = segments(catalog.preview(pack.language, text.name, sample, letters))
     travels = segments(reads)
-    known = text.name in catalog.templates(catalog.BASE)
-    english = catalog.source(catalog.BASE, text.name) if known else text.words
+    known = text.name in catalog.templates(files.BASE)
+    english = catalog.source(files.BASE, text.name) if known else text.words
     return Shown(
         name=text.name,
         title=_title(text.name),
@@ -155,18 +155,18 @@ def _shown(pack: catalog.Pack, text: catalog.Text) -> Shown:
 
 
 def _title(name: str) -> str:
-    return str(NAMES.get(name.removesuffix(catalog.DISCREET), name))
+    return str(NAMES.get(name.removesuffix(files.DISCREET), name))
 
 
 def _group(name: str) -> str:
-    if name.endswith(catalog.DISCREET):
+    if name.endswith(files.DISCREET):
         return "discreet"
     begins = name.partition("_")[0]
     return begins if begins in GROUPS else "family"
 
 
-def _order(text: catalog.Text) -> tuple[int, str]:
-    known, name = list(NAMES), text.name.removesuffix(catalog.DISCREET)
+def _order(text: files.Text) -> tuple[int, str]:
+    known, name = list(NAMES), text.name.removesuffix(files.DISCREET)
     return (known.index(name) if name in NAMES else len(known), text.name)
 
 

@@ -77,11 +77,3 @@ def of_state(state: str) -> str:
 def of_step(step: str) -> str:
     """A decision in words."""
     return str({"site": _("School approved"), "union": _("Union approved"), "returned": _("Returned")}[step])
-
-
-def recomputes(line: Line) -> bool:
-    """Whether the line's own inputs give its amount again, to the cent."""
-    if line.rule is None or line.cents is None:
-        return line.cents is None
-    again = rules.due([line.rule], line.earned_on, line.minutes)
-    return (again.cents, again.paid_minutes) == (line.cents, line.paid_minutes)

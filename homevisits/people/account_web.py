@@ -120,7 +120,7 @@ def choose_language() -> ResponseReturnValue:
     """Read on in another language; kept with the account, and in this browser."""
     chosen = request.form.get("language", "")
     response = redirect(local_path(request.form.get("next"), "/"), code=303)
-    if chosen in formats.LANGUAGES:
+    if chosen in formats.offered():
         who = signed_in()
         if who is not None:
             with transaction() as db:

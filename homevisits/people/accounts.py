@@ -13,8 +13,6 @@ from homevisits.people.models import Account, AccountGrant, Educator, School
 from homevisits.people.sign_in import sessions
 from homevisits.people.sign_in.attempts import hash_password, problems_of_password, tidy_email
 
-LANGUAGES = ("en", "es")
-
 
 @dataclass(frozen=True)
 class NewAccount:

@@ -1,7 +1,6 @@
 """Tables of people: schools, families, caregivers, students, educators, training, opt-in, accounts."""
 
 from datetime import date, datetime
-from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, true
 from sqlalchemy.orm import Mapped, mapped_column
@@ -45,14 +44,6 @@ class Person(Base):
     phone: Mapped[str | None]  # E.164, given by themselves for reminders; no family ever sees it
     __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "person"}  # noqa: RUF012
     __table_args__ = (CheckConstraint("kind IN ('person', 'educator')", name="kind"),)
-
-
-class EmployeeGroup(StrEnum):
-    """Which staff an educator belongs to; the words of contracts differ by state."""
-
-    LICENSED = "licensed"
-    CLASSIFIED = "classified"
-    ADMINISTRATOR = "administrator"
 
 
 class Educator(Person):

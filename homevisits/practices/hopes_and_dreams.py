@@ -18,8 +18,3 @@ def relationship_first(kind: Kind, family: Family) -> list[Problem]:
 def next_kind(family: Family) -> Kind:
     """The kind of visit that comes next for the family."""
     return Kind.FIRST if family.first_visit_id is None else Kind.SECOND
-
-
-def shows_learning(kind: Kind) -> bool:
-    """Whether a visit's pages may speak of school work at all: a first visit's never carry grades or attendance."""
-    return kind is Kind.SECOND

@@ -9,13 +9,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from homevisits.core.db import Base, Key
 
 
-class VisitKind(StrEnum):
-    """First: hopes and dreams. Second: linked to learning, after a completed first."""
-
-    FIRST = "first"
-    SECOND = "second"
-
-
 class VisitState(StrEnum):
     """The life of a visit; `homevisits.visits.states` says which step may follow which."""
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import babel.dates
 import babel.numbers
-from flask import g, has_request_context, request
+from flask import current_app, g, has_request_context, request
 from flask_babel import gettext, ngettext
 from flask_login import current_user
 from jinja2 import Environment
@@ -17,24 +17,30 @@ from jinja2 import Environment
 from homevisits.core import clock, local_time
 
 LANGUAGES = MappingProxyType({"en": "English", "es": "Español"})
-"""What the pages can be read in, each by its own name."""
+"""The languages that the pages are translated into, each by its own name."""
 REGIONS = MappingProxyType({"en": "en_US", "es": "es_US"})
 
 
+def offered() -> dict[str, str]:
+    """The languages that this installation offers (setting `languages`), the default one first."""
+    return {code: LANGUAGES[code] for code in current_app.config["LANGUAGES"]}
+
+
 def language() -> str:
-    """The reader's language: the account's, else the cookie's, else the browser's."""
+    """The reader's language: the account's, else the cookie's, else the browser's; only one that is offered."""
     if not has_request_context():
         return "en"
     if "language" not in g:
-        g.language = _chosen() or request.accept_languages.best_match(list(LANGUAGES)) or "en"
+        codes = list(offered())
+        g.language = _chosen(codes) or request.accept_languages.best_match(codes) or codes[0]
     found: str = g.language
     return found
 
 
-def _chosen() -> str | None:
+def _chosen(codes: list[str]) -> str | None:
     of_account = current_user.actor.language if current_user and current_user.is_authenticated else None
     cookie = request.cookies.get("language")
-    return next((choice for choice in (of_account, cookie) if choice in LANGUAGES), None)
+    return next((choice for choice in (of_account, cookie) if choice in codes), None)
 
 
 def _region(lang: str | None) -> str:
@@ -58,7 +64,7 @@ def _money(cents: int, region: str) -> str:
 
 
 def _lower(text: str) -> str:
-    # CLDR writes "PM" and "p.m."; UI.md writes "4:30 pm", which also leaves a sentence its own full stop.
+    # CLDR writes "PM" and "p.m."; our pages write "4:30 pm", which also leaves a sentence its own full stop.
     short = re.sub(r"([ap])\.\s?m\.", r"\1m", text)
     return short.replace("AM", "am").replace("PM", "pm").replace("\u202f", "\u00a0")
 

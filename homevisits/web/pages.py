@@ -207,7 +207,7 @@ def _context() -> dict[str, Any]:
         "places": navigation.places_of(who, hat, addresses()) if who and hat else (),
         "hats": navigation.hats_of(who) if who else (),
         "language": formats.language(),
-        "languages": formats.LANGUAGES,
+        "languages": formats.offered(),
         "request_id": g.get("request_id", ""),
         "here": request.path,
         "demo": settings().demo,

@@ -8,7 +8,8 @@ from sqlalchemy import event, insert, text
 
 from homevisits.core.db import Database, is_sqlite
 from homevisits.messages import outbox
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import results
+from homevisits.messages.dispatch.claim import claim
 from homevisits.messages.models import OutboxText, Phone
 from homevisits.messages.templates.rendering import PlannedText
 from tests.benchmarks.measure import Line, heats, part, within
@@ -40,12 +41,12 @@ def claimed(stage: Stage, database: Database) -> float:
     """Seconds of one claim; the text is noted as taken, outside the measured time."""
     begun = time.perf_counter()
     with database.transaction() as session:
-        one = delivery.claim(session, rules(1), stage.now(), ["twilio"])
+        one = claim(session, rules(1), stage.now(), ["twilio"])
     took = time.perf_counter() - begun
     if one is None:
         raise SystemExit("nothing was claimed")
     with database.transaction() as session:
-        delivery.note(session, one, delivery.Result("refused", "21211"), rules(1), stage.now())
+        results.note(session, one, results.Result("refused", "21211"), stage.now())
     return took
 
 

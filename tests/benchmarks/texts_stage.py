@@ -17,7 +17,7 @@ from homevisits.core import settings as house_settings
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.messages import outbox
-from homevisits.messages.dispatch.delivery import SendPolicy
+from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import Sender
 from homevisits.messages.templates.rendering import PlannedText

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from homevisits.core import leases
 from homevisits.core.db import Database
-from homevisits.messages.dispatch import delivery, transitions
-from homevisits.messages.dispatch.delivery import Result
+from homevisits.messages.dispatch import claim, results, transitions
+from homevisits.messages.dispatch.results import Result
 from homevisits.messages.models import Attempt, OutboxText
 from homevisits.messages.providers.base import Accepted
 from tests.faults.carrying import Busy
@@ -27,7 +27,7 @@ def test_f18_a_clock_put_on_an_hour_takes_no_text_from_its_sender(database: Data
 
     def jump() -> None:
         with database.transaction() as session:
-            assert delivery.lapse(session, NOW + timedelta(hours=1)) == 1
+            assert results.lapse(session, NOW + timedelta(hours=1)) == 1
 
     carrier = Busy(jump)
     tick(database, carrier)
@@ -40,17 +40,15 @@ def test_f18_a_clock_put_back_an_hour_leaves_no_text_and_no_tick_behind(database
     put(database, planned())
     before = NOW - timedelta(hours=1)
     with database.transaction() as session:
-        claimed = delivery.claim(session, rules(), NOW, ["recorder"])
+        claimed = claim.claim(session, rules(), NOW, ["recorder"])
         assert leases.take(session, "poll", "one", timedelta(minutes=2), NOW)
         assert not leases.take(session, "poll", "two", timedelta(minutes=2), NOW + timedelta(minutes=1))
     with database.transaction() as session:
-        assert delivery.lapse(session, before) == 1
+        assert results.lapse(session, before) == 1
         assert leases.take(session, "poll", "two", timedelta(minutes=2), before)
     assert claimed is not None
     with database.transaction() as session:
-        assert not delivery.note(
-            session, claimed, Result("accepted", receipt=Accepted("R1", "queued")), rules(), before
-        )
+        assert not results.note(session, claimed, Result("accepted", receipt=Accepted("R1", "queued")), before)
     assert (states(database), rows(database)[0].sid) == (["accepted"], "R1")
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from homevisits.core.db import Database
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import claim, dispatcher, results
 from homevisits.messages.dispatch.claim import LEASE
 from homevisits.messages.providers.base import MessageRejected
 from homevisits.messages.recipients import opt_outs
@@ -241,15 +241,15 @@ def test_f13_a_stop_between_the_claim_and_the_send_lets_that_text_go_and_no_othe
     """The text in the worker's hands may leave; whatever becomes of it, the next claim is refused."""
     put(database, planned("a"), planned("b"))
     with database.transaction() as session:
-        claimed = delivery.claim(session, rules(), at()(), ["recorder"])
+        claimed = claim.claim(session, rules(), at()(), ["recorder"])
     assert claimed is not None
     begun = WORK()
     with database.transaction() as session:
         opt_outs.stop(session, PHONE, "family", at()())
     assert WORK() - begun < 1
-    result = delivery.attempt([Recorder(MessageRejected("21610"))], claimed)
+    result = dispatcher.attempt([Recorder(MessageRejected("21610"))], claimed)
     with database.transaction() as session:
-        delivery.note(session, claimed, result, rules(), at()())
+        results.note(session, claimed, result, at()())
     assert states(database) == ["suppressed", "suppressed"]
     assert tick(database, Recorder(), at()() + LEASE) == {}
 

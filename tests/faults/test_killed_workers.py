@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from homevisits.core.db import Database
 from homevisits.messages import outbox
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import delivery, results
 from homevisits.messages.models import Attempt, OutboxText
 from homevisits.messages.providers.registry import configured_providers
 from homevisits.messages.reconciliation import unconfirmed
@@ -102,7 +102,7 @@ def settle_all(database: Database, twilio: str) -> None:
     for minutes in (0, 2, 3, 5, 8, 14, 20, 26):
         moment = real_now() + timedelta(minutes=minutes)
         with database.transaction() as session:
-            delivery.lapse(session, moment)
+            results.lapse(session, moment)
         while looked_for(database, moment):  # a look takes a hundred at a time, and the next one the next
             unconfirmed.look(database, carriers, lambda: moment)  # noqa: B023 - called at once
         delivery.tick(database, carriers, rules(threads=4), lambda: moment, 100_000)  # noqa: B023 - called at once

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from homevisits.core.access import Grant, Role
 from homevisits.inbox import processing
 from homevisits.inbox.models import Choice, Thread
-from homevisits.inbox.parsing.intent import Meaning
+from homevisits.inbox.parsing.keywords import Meaning
 from homevisits.inbox.processing import InboundText
 from homevisits.inbox.today import queries
 from homevisits.invitations import actions as invitations

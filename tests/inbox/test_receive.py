@@ -8,14 +8,14 @@ from sqlalchemy import func, select, update
 from homevisits.core.problems import NotFound
 from homevisits.draws.rules import Method
 from homevisits.inbox import processing
-from homevisits.inbox.parsing.intent import Meaning
+from homevisits.inbox.parsing.keywords import Meaning
 from homevisits.inbox.processing import InboundText
 from homevisits.inbox.today import queries
 from homevisits.invitations import actions as invitations
 from homevisits.invitations import queue
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.dispatch.delivery import SendPolicy
+from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import InboundText as Row
 from homevisits.messages.models import OutboxText

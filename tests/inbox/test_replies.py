@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homevisits.inbox.parsing.intent import MEANINGS, WORDS, Meaning, meaning, number, readable, simplified
+from homevisits.inbox.parsing.intent import meaning, number, readable, simplified
+from homevisits.inbox.parsing.keywords import MEANINGS, WORDS, Meaning
 
 
 @pytest.mark.parametrize(

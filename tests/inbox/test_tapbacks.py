@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homevisits.inbox.parsing.intent import Meaning, meaning
-from homevisits.inbox.parsing.keywords import WORDS
+from homevisits.inbox.parsing.intent import meaning
+from homevisits.inbox.parsing.keywords import WORDS, Meaning
 from homevisits.inbox.parsing.reactions import Tap, tap
 
 LIKED = [

@@ -69,7 +69,7 @@ def test_a_family_is_asked_in_its_language_or_called_never_in_another(quarter: Q
         assert texts[phone_of(1)].body.startswith("¡Hola de Lincoln Elementary!")
         assert texts[phone_of(2)].body.startswith("Hello from Lincoln Elementary!")
         assert texts[phone_of(1)].asks == f"invitation:{asked['Family 01'].invitation_id}"
-        waiting = [row for row in queue.asked(session, quarter.coordinator, NOW) if queue.waits_for_a_person(row)]
+        waiting = [row for row in queue.asked(session, quarter.coordinator, NOW) if row.needs_call]
         assert sorted(row.family for row in waiting) == ["Family 03", "Family 04"]
 
 

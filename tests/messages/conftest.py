@@ -13,7 +13,7 @@ from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.dispatch.delivery import SendPolicy
+from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import OutboxText, Sender
 from homevisits.messages.providers.base import Accepted, Provider, ProviderMessage

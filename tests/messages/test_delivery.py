@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.db import Database
 from homevisits.messages import outbox
-from homevisits.messages.dispatch import delivery
-from homevisits.messages.dispatch.delivery import Claimed, Result
+from homevisits.messages.dispatch import claim, results
+from homevisits.messages.dispatch.claim import Claimed
+from homevisits.messages.dispatch.results import Result
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.recipients import opt_outs
 from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, rules, states, tick
@@ -18,7 +19,7 @@ from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, ru
 
 def claimed_of(session: Session) -> Claimed:
     """The next text, claimed."""
-    claimed = delivery.claim(session, rules(), NOW, ["recorder"])
+    claimed = claim.claim(session, rules(), NOW, ["recorder"])
     assert claimed is not None
     return claimed
 
@@ -74,7 +75,7 @@ def test_a_stop_between_queueing_and_sending_is_seen_at_the_claim(database: Data
     put(database, planned())
     with database.transaction() as session:
         claimed = claimed_of(session)
-        delivery.note(session, claimed, Result("down", "429", retry_after=0), rules(), NOW)
+        results.note(session, claimed, Result("down", "429", retry_after=0), NOW)
         opt_outs.stop(session, PHONE, "family", NOW)
     put(database, planned("b", to=PHONE))
     assert tick(database, Recorder()) == {}
@@ -98,7 +99,7 @@ def test_a_worker_that_dies_between_claim_and_send_leaves_unknown_and_no_second_
     carrier = Recorder()
     assert tick(database, carrier) == {}
     assert states(database) == ["sending"]
-    later = NOW + delivery.LEASE + timedelta(seconds=1)
+    later = NOW + claim.LEASE + timedelta(seconds=1)
     assert tick(database, carrier, later) == {"unclear": 1}
     assert tick(database, carrier, later + timedelta(minutes=30)) == {}
     assert (carrier.sent, states(database)) == ([], ["unknown"])
@@ -109,8 +110,8 @@ def test_only_the_holder_of_the_token_notes_the_result(database: Database) -> No
     with database.transaction() as session:
         claimed = claimed_of(session)
     with database.transaction() as session:
-        delivery.lapse(session, NOW + delivery.LEASE + timedelta(seconds=1))
-        assert not delivery.note(session, claimed, Result("down", "429"), rules(), NOW)
+        results.lapse(session, NOW + claim.LEASE + timedelta(seconds=1))
+        assert not results.note(session, claimed, Result("down", "429"), NOW)
     assert states(database) == ["unknown"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from homevisits.core.db import Database
 from homevisits.messages.models import Attempt
 from homevisits.messages.providers.base import OutcomeUnknown, ProviderMessage, ProviderUnavailable
-from homevisits.messages.reconciliation import unconfirmed
+from homevisits.messages.reconciliation import daily, unconfirmed
 from homevisits.messages.reconciliation.matching import TRIAL_PREFIX
 from tests.messages import fake_twilio
 from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, states, tick
@@ -342,11 +342,11 @@ def test_a_day_is_compared_in_both_directions(line: Line) -> None:
     line.later(days=1)
     line.twilio.move(sids[118], "delivered")  # queued overnight: it stands in the next day's list
     del line.twilio.messages[sids[119]]
-    counts = unconfirmed.by_day(line.database, line.carriers, DAY, line.now)
+    counts = daily.by_day(line.database, line.carriers, DAY, line.now)
     assert counts == {"agreed": 110, "learnt": 8, "found": 1, "foreign": 1, "missing": 1}
     assert line.states == ["delivered"] * 119 + ["accepted"]
     assert sorted(line.alerts()) == [("foreign", f"twilio {DAY}"), ("missing", f"twilio {DAY}")]
-    again = unconfirmed.by_day(line.database, line.carriers, DAY, line.now)
+    again = daily.by_day(line.database, line.carriers, DAY, line.now)
     assert again == {"agreed": 119, "foreign": 1, "missing": 1}
 
 
@@ -356,9 +356,9 @@ def test_a_day_whose_list_breaks_off_says_so_and_is_read_again(line: Line) -> No
     line.twilio.move(line.twilio.sent[0]["Sid"], "delivered")
     line.twilio.next_looks.append("503/20503")
     with pytest.raises(OutcomeUnknown):
-        unconfirmed.by_day(line.database, line.carriers, DAY, line.now)
+        daily.by_day(line.database, line.carriers, DAY, line.now)
     assert line.alerts() == []
-    assert unconfirmed.by_day(line.database, line.carriers, DAY, line.now) == {"learnt": 1}
+    assert daily.by_day(line.database, line.carriers, DAY, line.now) == {"learnt": 1}
 
 
 def test_a_text_taken_for_lost_that_went_out_after_all_is_told_to_a_person(line: Line) -> None:
@@ -373,7 +373,7 @@ def test_a_text_taken_for_lost_that_went_out_after_all_is_told_to_a_person(line:
     for sent in line.twilio.sent:
         line.twilio.move(sent["Sid"], "delivered")
     line.later(days=1)
-    counts = unconfirmed.by_day(line.database, line.carriers, DAY, line.now)
+    counts = daily.by_day(line.database, line.carriers, DAY, line.now)
     assert counts == {"found": 1, "learnt": 1}
     assert [kind for kind, _ in line.alerts()] == ["contradiction"]
     assert line.states == ["delivered"]
@@ -382,4 +382,4 @@ def test_a_text_taken_for_lost_that_went_out_after_all_is_told_to_a_person(line:
 def test_a_carrier_that_keeps_no_lists_has_no_day(sqlite_database: Database) -> None:
     put(sqlite_database, planned())
     tick(sqlite_database, Recorder())
-    assert unconfirmed.by_day(sqlite_database, [Recorder()], DAY, lambda: datetime(2026, 10, 6, tzinfo=UTC)) == {}
+    assert daily.by_day(sqlite_database, [Recorder()], DAY, lambda: datetime(2026, 10, 6, tzinfo=UTC)) == {}

@@ -11,7 +11,7 @@ from homevisits.core.db import Database
 from homevisits.messages import outbox
 from homevisits.messages.models import Attempt, OutboxText, Sender
 from homevisits.messages.providers.error_codes import ErrorClass, error_class
-from homevisits.messages.senders import rate_limit, selection
+from homevisits.messages.senders import rate_limit, selection, sync
 from tests.messages.conftest import NOW, made_settings, planned
 
 ALL = ("twilio", "kannel", "console")
@@ -68,7 +68,7 @@ def test_the_settings_name_the_senders(database: Database) -> None:
     settings = made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
     for _ in range(2):
         with database.transaction() as session:
-            selection.sync(session, settings, NOW)
+            sync.sync(session, settings)
     with database.reading() as session:
         (row,) = session.scalars(select(Sender)).all()
         assert (row.carrier, row.address, row.kind, row.registration, row.active) == (
@@ -81,7 +81,7 @@ def test_a_sender_that_the_settings_no_longer_name_sends_nothing(database: Datab
     old = add(database, "+18005550100")
     settings = made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
     with database.transaction() as session:
-        selection.sync(session, settings, NOW)
+        sync.sync(session, settings)
     assert not sender(database, old).active
     assert pick(database).reason == "unregistered"
 

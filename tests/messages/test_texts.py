@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from homevisits.messages.templates import catalog, lint, rendering
+from homevisits.messages.templates import catalog, files, lint, rendering
 from homevisits.messages.templates.segments import segments
 from homevisits.policies.rules import MAY_BE_OFF
 from tests.world import POLICY
@@ -55,7 +55,7 @@ def test_a_half_filled_text_never_leaves() -> None:
 @pytest.mark.parametrize("language", AWAITED)
 def test_a_pack_awaiting_approval_is_there_to_read_and_is_never_sent(language: str) -> None:
     held = catalog.pack(language)
-    plain = {name for name in OF_FAMILIES if not name.endswith(catalog.DISCREET)}
+    plain = {name for name in OF_FAMILIES if not name.endswith(files.DISCREET)}
     assert {text.name for text in held.texts if text.state == "waiting"} >= plain - {"which"}
     assert {text.state for text in held.texts if text.needed} == {"waiting"}
     assert not held.ready
@@ -81,7 +81,7 @@ def test_who_approved_a_text_and_when_is_on_record(language: str) -> None:
     for text in catalog.pack(language).texts:
         assert text.approval is not None
         assert text.approval.by
-        assert text.approval.words == catalog.mark(text.words, catalog.pack(language).letters)
+        assert text.approval.words == files.mark(text.words, catalog.pack(language).letters)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import claim
 from homevisits.messages.providers import base, error_codes, registry
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.providers.error_codes import ErrorClass
@@ -122,7 +122,7 @@ def test_a_worker_killed_while_it_sends_leaves_one_text_and_unknown(
         worker.send_signal(signal.SIGKILL)
         worker.wait()
     assert states(database) == ["sending"]
-    later = NOW + delivery.LEASE + timedelta(seconds=1)
+    later = NOW + claim.LEASE + timedelta(seconds=1)
     tick(database, Twilio(twilio_settings), later)
     tick(database, Twilio(twilio_settings), later + timedelta(minutes=30))
     assert (len(twilio.sent), states(database)) == (1, ["unknown"])

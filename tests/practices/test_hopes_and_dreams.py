@@ -3,7 +3,7 @@
 import pytest
 
 from homevisits.practices.facts import Family, Kind
-from homevisits.practices.hopes_and_dreams import next_kind, relationship_first, shows_learning
+from homevisits.practices.hopes_and_dreams import next_kind, relationship_first
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,3 @@ def test_what_comes_next_is_what_may_come_next() -> None:
     for first_visit in (None, 5):
         family = Family(1, 7, 3, first_visit_id=first_visit)
         assert relationship_first(next_kind(family), family) == []
-
-
-def test_only_a_second_visit_speaks_of_learning() -> None:
-    assert not shows_learning(Kind.FIRST)
-    assert shows_learning(Kind.SECOND)

@@ -111,6 +111,21 @@ def test_the_language_follows_account_then_cookie_then_browser(app: Flask) -> No
     assert '<html lang="es">' in client.get("/sign-in").text
 
 
+def test_a_language_that_the_settings_do_not_name_is_not_offered(sqlite_database: Database) -> None:
+    client = app_of(sqlite_database, languages=["es"]).test_client()
+    client.post("/language", data={"language": "en"})
+    page = client.get("/sign-in", headers={"Accept-Language": "en"}).text
+    assert '<html lang="es">' in page
+    assert 'name="language"' not in page
+
+
+def test_the_first_language_of_the_settings_is_the_default(sqlite_database: Database) -> None:
+    client = app_of(sqlite_database, languages=["es", "en"]).test_client()
+    page = client.get("/sign-in", headers={"Accept-Language": "fr"}).text
+    assert '<html lang="es">' in page
+    assert re.findall(r'name="language" value="(\w+)"', page) == ["es", "en"]
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [

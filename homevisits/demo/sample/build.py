@@ -20,7 +20,7 @@ from homevisits.demo.sample import district as sample
 from homevisits.demo.sample.timeline import Past
 from homevisits.demo.settings import Folder, settings_of
 from homevisits.messages.models import OutboxText
-from homevisits.messages.senders import selection
+from homevisits.messages.senders import sync
 from homevisits.messages.templates import catalog
 from homevisits.people.importing.apply import Report, import_oneroster
 from homevisits.people.importing.supplement import import_supplement
@@ -80,7 +80,7 @@ def _fill(
     files.write(district, folder.sample, days.begins)
     _mark(database, zone)
     with database.transaction() as session:
-        selection.sync(session, settings, now)
+        sync.sync(session, settings)
     report = _all_in(import_oneroster(database, folder.sample / "oneroster", now, timezone=zone))
     _all_in(import_supplement(database, folder.sample / "supplement"))
     counts = ("schools", "students", "households", "caregivers", "educators")

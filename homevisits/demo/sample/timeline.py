@@ -15,7 +15,7 @@ from homevisits.core.access import Actor
 from homevisits.core.db import Database
 from homevisits.invitations.send_checks import text_wanted as invitation_wanted
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.dispatch.delivery import SendPolicy
+from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import OutboxText
 from homevisits.messages.providers.base import Accepted

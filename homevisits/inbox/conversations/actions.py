@@ -19,7 +19,7 @@ from homevisits.messages import message_types, outbox
 from homevisits.messages.dispatch import quiet_hours
 from homevisits.messages.models import InboundText, OutboxText, Phone
 from homevisits.messages.recipients import opt_outs
-from homevisits.messages.templates import catalog
+from homevisits.messages.templates import catalog, files
 from homevisits.messages.templates.rendering import PlannedText
 from homevisits.messages.templates.segments import Segments, segments
 from homevisits.people import phones
@@ -68,7 +68,7 @@ class Checked:
 def canned(language: str) -> tuple[str, ...]:
     """The names of the ready answers that may be sent in a language."""
     # A discreet wording goes out under the name of its text: it is no answer of its own.
-    known = (name for name in catalog.templates(catalog.BASE) if name.startswith("canned_") and "." not in name)
+    known = (name for name in catalog.templates(files.BASE) if name.startswith("canned_") and "." not in name)
     return tuple(name for name in known if catalog.has(language, name))
 
 

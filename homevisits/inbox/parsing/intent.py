@@ -10,9 +10,6 @@ from homevisits.inbox.parsing.keywords import EITHER, EXACT, MEANINGS, NUMBERS, 
 from homevisits.inbox.parsing.reactions import Tap, tap
 
 PURE = True
-
-__all__ = ["MEANINGS", "WORDS", "Meaning", "is_tapback", "meaning", "number", "readable", "simplified"]
-
 LONGEST_SENTENCE = 200
 """A longer text is a letter: a person reads it, no pattern does."""
 _KEYCAP = re.compile("[\ufe0e\ufe0f\u20e3\u200d]")

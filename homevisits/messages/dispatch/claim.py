@@ -18,7 +18,7 @@ from homevisits.messages.dispatch.eligibility import Hold, Send, SendPolicy, dig
 from homevisits.messages.dispatch.eligibility_data import gather
 from homevisits.messages.models import Attempt, OutboxText, Phone, Sender
 from homevisits.messages.monitoring import alerts
-from homevisits.messages.senders import selection
+from homevisits.messages.senders import circuit_breaker, selection
 
 LEASE = timedelta(seconds=60)  # longer than any carrier's timeout
 AFTER_A_FAULT = timedelta(minutes=15)
@@ -201,7 +201,7 @@ def _begin(session: Session, taken: Sequence[tuple[OutboxText, Send, Sender]], n
             sender.address,
             sender.id,
             leave.valid_for,
-            selection.rate_of(sender, now),
+            circuit_breaker.rate_of(sender, now),
         )
         claimed.append(Claimed(row.id, token, *to))
     if claimed:

@@ -11,13 +11,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from homevisits.core.db import Database
-from homevisits.messages.dispatch.claim import LEASE, Claimed, claim
-from homevisits.messages.dispatch.dispatcher import Crew, again, attempt
-from homevisits.messages.dispatch.eligibility import Check, SendPolicy
-from homevisits.messages.dispatch.results import Result, lapse, note
+from homevisits.messages.dispatch.dispatcher import Crew, again
+from homevisits.messages.dispatch.eligibility import SendPolicy
+from homevisits.messages.dispatch.results import lapse
 from homevisits.messages.providers.base import Provider
-
-__all__ = ["LEASE", "Check", "Claimed", "Result", "SendPolicy", "again", "attempt", "claim", "lapse", "note", "tick"]
 
 
 def tick(

@@ -206,7 +206,7 @@ class Crew:
     def _note(self, session: Session, plain: list[Done], others: list[Done], now: datetime) -> None:
         note_taken(session, plain, now)
         for claimed, result in others:
-            note(session, claimed, result, self.rules, now)
+            note(session, claimed, result, now)
 
 
 def again(database: Database, work: Callable[[Session], T]) -> T:

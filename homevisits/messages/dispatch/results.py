@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from homevisits.core.bulk import Batch
 from homevisits.messages.dispatch import retry_policy, transitions
 from homevisits.messages.dispatch.claim import LEASE, Claimed
-from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.models import Attempt
 from homevisits.messages.providers import status
 from homevisits.messages.providers.base import Accepted
@@ -48,12 +47,11 @@ def lapse(session: Session, now: datetime) -> int:
     return len(lapsed)
 
 
-def note(session: Session, claimed: Claimed, result: Result, rules: SendPolicy, now: datetime) -> bool:
+def note(session: Session, claimed: Claimed, result: Result, now: datetime) -> bool:
     """Write down what became of an attempt. False: it is not this worker's any more, its lease ran out meanwhile.
 
     That the carrier took a text is noted even then: it did leave.
     """
-    del rules
     mine = _settled(session, claimed, result, now)
     if claimed.sender_id is not None and (mine or result.receipt is not None) and result.code != transitions.NOT_BEGUN:
         kind = None if result.receipt is not None else error_class(result.code)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.messages.models import Sender
 from homevisits.messages.monitoring import queries
-from homevisits.messages.senders import selection
+from homevisits.messages.senders import circuit_breaker, selection
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 WINDOWS: Mapping[str, timedelta] = {"hour": queries.HOUR, "day": queries.DAY}
@@ -137,7 +137,7 @@ def _senders(session: Session, now: datetime) -> Iterator[Metric]:
         values = {(row.carrier, str(row.id)): float(value(row)) for row in rows}
         return _by(f"sender_{name}", says, ["carrier", "sender"], values)
 
-    yield each("segments_per_second", "How fast it may send now.", lambda row: selection.rate_of(row, now))
+    yield each("segments_per_second", "How fast it may send now.", lambda row: circuit_breaker.rate_of(row, now))
     yield each("tokens", "Segments that may leave at once.", lambda row: row.tokens)
     yield each("weight", "How often it is chosen.", lambda row: row.weight)
     yield each("breaker_open", "1: it sends nothing until somebody sees to it.", lambda row: row.breaker != "closed")

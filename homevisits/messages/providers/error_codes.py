@@ -1,4 +1,4 @@
-"""What a carrier's code means for a text, its phone and its sender: one table, pure data (messaging.md 3).
+"""What a carrier's code means for a text, its phone and its sender: one table, pure data.
 
 Codes are text: Twilio's numbers ("21610"), HTTP statuses where there is nothing better ("503"), words of our own
 ("no_answer"). The words for people stand in `reasons.py`.

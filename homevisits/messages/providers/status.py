@@ -1,4 +1,4 @@
-"""How far along a carrier says a text is: pure. Only upwards; the first final word counts (messaging.md 4.2)."""
+"""How far along a carrier says a text is: pure. Only upwards; the first final word counts."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

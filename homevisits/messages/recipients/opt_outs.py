@@ -32,11 +32,6 @@ def stopped(session: Session, phones: Collection[str]) -> frozenset[str]:
     return frozenset(session.scalars(found))
 
 
-def lets_through(session: Session, phone: str, template: str) -> bool:
-    """Whether this text may go to `phone`."""
-    return template in ANSWERS or may_text(session, phone)
-
-
 def stop(
     session: Session,
     phone: str,

@@ -31,9 +31,6 @@ from homevisits.messages.providers.base import (
     ProviderUnavailable,
 )
 from homevisits.messages.reconciliation import matching
-from homevisits.messages.reconciliation.daily import by_day
-
-__all__ = ["by_day", "look", "poll"]
 
 LOOKS = retry_policy.LOOKUP_DELAYS
 AT_A_TIME = 100

@@ -20,9 +20,6 @@ from homevisits.messages.providers.error_codes import ACCOUNT_WIDE, ErrorClass
 from homevisits.messages.senders import circuit_breaker
 from homevisits.messages.senders.circuit_breaker import PROBE_EVERY, locked, rate_of
 from homevisits.messages.senders.rate_limit import burst, midnight
-from homevisits.messages.senders.sync import sync
-
-__all__ = ["Pick", "heard", "midnight", "pick", "rate_of", "ready", "sync"]
 
 ASK_AGAIN = timedelta(minutes=5)
 """When only a person can change something, it is looked at again after this."""

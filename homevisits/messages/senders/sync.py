@@ -1,7 +1,5 @@
 """The rows of senders: what the settings name has one, and what they no longer name sends nothing more."""
 
-from datetime import datetime
-
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -22,9 +20,8 @@ PER_SECOND = {
 """Segments a second that a new sender begins with: the least its kind is given. The page Senders knows better."""
 
 
-def sync(session: Session, settings: Settings, now: datetime) -> None:
+def sync(session: Session, settings: Settings) -> None:
     """Give each sender that the settings name a row; those they no longer name are put out of use."""
-    del now
     named = set(_named(settings))
     rows = {(row.carrier, row.address): row for row in session.scalars(select(Sender).order_by(Sender.id))}
     for carrier, address in sorted(named - rows.keys()):

@@ -16,29 +16,8 @@ from pathlib import Path
 
 from homevisits.core import paths
 from homevisits.messages.templates import files, rendering
-from homevisits.messages.templates.files import BASE, DISCREET, Approval, Pack, Text, mark
+from homevisits.messages.templates.files import BASE, DISCREET, Approval, Pack, mark
 
-__all__ = [
-    "BASE",
-    "DISCREET",
-    "LETTERS",
-    "Approval",
-    "NoSuchText",
-    "Pack",
-    "Text",
-    "approve",
-    "forget",
-    "has",
-    "languages",
-    "mark",
-    "own_folder",
-    "pack",
-    "preview",
-    "render",
-    "source",
-    "templates",
-    "use",
-]
 LETTERS = ("plain", "accents")
 EVERY = 2.0
 """Seconds between two looks at the files."""

@@ -17,7 +17,7 @@ from homevisits.demographics.rules import SMALLEST_CELL
 from homevisits.messages import labels
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.recipients import trial_allowlist
-from homevisits.messages.templates import catalog
+from homevisits.messages.templates import catalog, files
 from homevisits.operations import templates_web
 from homevisits.operations.delivery import export, failed, health, queries, reachability
 from homevisits.operations.delivery.chart import plot
@@ -86,7 +86,7 @@ def _templates() -> dict[str, str]:
     """The texts there are, by their names for people."""
     # A ready answer leaves as what a person wrote.
     # A discreet wording goes out under the name of its text.
-    held = [name for name in catalog.templates(catalog.BASE) if not name.startswith("canned_") and "." not in name]
+    held = [name for name in catalog.templates(files.BASE) if not name.startswith("canned_") and "." not in name]
     names = {name: str(templates_web.NAMES.get(name, name)) for name in held}
     return {**names, WRITTEN: _("Written by a person")}
 

@@ -5,8 +5,6 @@ from datetime import timedelta
 from homevisits.core.settings import Settings
 from homevisits.people.sign_in.sessions import Limits
 
-PURE = True
-
 
 def limits_of(settings: Settings) -> Limits | None:
     """The limits of this installation. Sessions of the demo have none: its clock jumps days ahead."""
