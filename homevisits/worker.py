@@ -74,7 +74,7 @@ def run(settings: Settings) -> None:
     beat(database)
     _senders(database, settings)
     scheduler = start(ticks(settings, database, stop))
-    log.info("worker started", carrier=settings.carrier)
+    log.info("worker started", carrier=settings.provider)
     try:
         stop.wait()
     finally:
@@ -123,12 +123,12 @@ def ticks(settings: Settings, database: Database, stop: threading.Event | None =
 
 def rules_of(settings: Settings) -> SendPolicy:
     """What delivery goes by under these settings. The console only stands for a carrier where there are no families."""
-    console = settings.carrier == "console"
+    console = settings.provider == "console"
     return SendPolicy(
         limits=Limits.of(settings.policy),
         zone=settings.timezone,
         trial=settings.texting == "trial" and not (console and settings.mode != "production"),
-        silent=console and not settings.second_carrier and settings.mode == "production",
+        silent=console and not settings.second_provider and settings.mode == "production",
         checks=CHECKS,
         threads=settings.text_threads,
     )

@@ -63,7 +63,7 @@ def test_every_command_explains_itself_and_speaks_json(words: tuple[str, ...]) -
 @on_sqlite
 def test_what_is_missing_is_named_and_nothing_starts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOMEVISITS_SECRET_KEY")
-    monkeypatch.setenv("HOMEVISITS_CARRIER", "pigeon")
+    monkeypatch.setenv("HOMEVISITS_PROVIDER", "pigeon")
     result = run("serve", "--json")
     assert result.exit_code == 2
     reasons = "\n".join(document(result)["error"]["reasons"])

@@ -68,8 +68,8 @@ def worker() -> Answer:
 
     with house() as (settings, _database):
         return Answer(
-            {"working": True, "carrier": settings.carrier},
-            f"Working (texts go by {settings.carrier})",
+            {"working": True, "carrier": settings.provider},
+            f"Working (texts go by {settings.provider})",
             then=lambda: run(settings),
         )
 

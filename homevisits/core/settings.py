@@ -1,28 +1,29 @@
-"""Settings: one frozen object, read once; the only reader of config/ and the environment."""
+"""Settings: one frozen object, read from config/, the file HOMEVISITS_CONFIG names and the environment."""
 
 import ipaddress
 import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import phonenumbers
 import sqlalchemy as sa
+from pydantic import AfterValidator, Field, PlainValidator, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from homevisits.core import paths
 from homevisits.policies.rules import Policy
 
 PREFIX = "HOMEVISITS_"
-MODES = ("production", "development", "demo")
-CARRIERS = ("console", "twilio", "kannel")
-AT_LEAST_ONE = (
-    "carrier_timeout_seconds", "text_threads", "session_idle_minutes", "session_hours", "web_processes", "web_threads",
-)  # fmt: skip
+RENAMED = {
+    key.replace("provider", "carrier"): key for key in ("provider", "second_provider", "provider_timeout_seconds")
+}
 
 
 class SettingsWrong(Exception):
@@ -33,44 +34,110 @@ class SettingsWrong(Exception):
         super().__init__("; ".join(reasons))
 
 
-@dataclass(frozen=True, repr=False)
-class Settings:
-    """Every setting, as config/defaults.toml explains it. ``policy`` is the profile itself, read and checked.
+def _read_policy(name: Any) -> Policy:
+    if isinstance(name, Policy):
+        return name
+    path = Path(name) if str(name).endswith(".toml") else paths.config() / "policies" / f"{name}.toml"
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{name} cannot be read ({error})") from error
+    expected = {field.name for field in fields(Policy)} - {"name"}
+    wrong = [f"{key} is not known" for key in sorted(values.keys() - expected)]
+    wrong += [f"{key} is missing" for key in sorted(expected - values.keys())]
+    if not wrong:
+        lists: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        policy = Policy(name=path.stem, **lists)
+        wrong = policy.problems()
+    if wrong:
+        raise ValueError(f"{name}: {'; '.join(wrong)}")
+    return policy
 
-    Has no repr: a settings object in a log must not show its secrets.
+
+def _require(value: str, info: ValidationInfo) -> str:
+    if not value:
+        raise ValueError(f"must be set ({PREFIX}{str(info.field_name).upper()})")
+    return value
+
+
+def _must(holds: Callable[[Any], bool], message: str) -> AfterValidator:
+    """Refuse a value that is set and for which `holds` is false or raises."""
+
+    def check(value: Any) -> Any:
+        with suppress(ValueError, KeyError, OSError, InvalidOperation, phonenumbers.NumberParseException):
+            if value == "" or holds(value):
+                return value
+        raise ValueError(message.replace("{}", str(value)))
+
+    return AfterValidator(check)
+
+
+def _on_this_machine(url: str) -> bool:
+    host = urlsplit(url).hostname
+    with suppress(ValueError):
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    return False
+
+
+Secret = Annotated[str, Field(repr=False)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+# NaN cannot be compared, and infinity is not under ten: both raise or are refused.
+Price = _must(lambda dollars: 0 <= Decimal(dollars) < 10, "must be dollars such as 0.0120")
+TimeZone = _must(lambda name: bool(ZoneInfo(name)), "'{}' is not an IANA time zone such as America/Denver")
+Languages = _must(lambda codes: bool(codes) and set(codes) <= {"en", "es"}, "must be some of en, es")
+PhoneNumber = _must(
+    lambda number: phonenumbers.is_possible_number(phonenumbers.parse(number)), "must be a number such as +13035550123"
+)
+Long = _must(lambda value: len(value) >= 32, "must have at least 32 characters")
+
+
+class TextSettings(BaseSettings):
+    """The settings of commands that only read the message templates."""
+
+    model_config = SettingsConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
+
+    policy: Annotated[Policy, PlainValidator(_read_policy)]
+    texts_folder: Annotated[str, _must(lambda name: Path(name).is_dir(), "{} is not a folder")]
+
+
+Loaded = TypeVar("Loaded", bound=TextSettings)
+
+
+class Settings(TextSettings):
+    """Every setting, as config/defaults.toml explains it. The repr leaves out the secrets.
+
+    The order matters: a check sees only the fields above its own.
     """
 
-    mode: str
-    database_url: str
-    secret_key: str
-    public_url: str
+    mode: Literal["production", "development", "demo"]
+    provider: Literal["console", "twilio", "kannel"]
+    second_provider: Literal["", "kannel"]
+    database_url: Annotated[Secret, AfterValidator(_require)]
+    secret_key: Annotated[Secret, AfterValidator(_require), Long]
+    public_url: Annotated[str, AfterValidator(_require)]
     proxies: int
-    policy: Policy
-    timezone: str
-    carrier: str
-    second_carrier: str
-    texting: str
-    text_threads: int
-    texts_folder: str
+    timezone: Annotated[str, AfterValidator(_require), TimeZone]
+    texting: Literal["trial", "live"]
+    text_threads: AtLeastOne
     kannel_url: str
     kannel_username: str
-    kannel_password: str
+    kannel_password: Secret
     kannel_from: str
-    kannel_secret: str
-    metrics_token: str
+    kannel_secret: Annotated[Secret, Long]
+    metrics_token: Annotated[Secret, Long]
     twilio_account_sid: str
-    twilio_auth_token: str
+    twilio_auth_token: Secret
+    twilio_from: Annotated[str, PhoneNumber]
     twilio_messaging_service_sid: str
-    twilio_from: str
-    twilio_base_url: str
-    carrier_timeout_seconds: int
-    text_segment_dollars: str
-    session_idle_minutes: int
-    session_hours: int
-    languages: tuple[str, ...]
+    twilio_base_url: Annotated[str, _must(_on_this_machine, "only an address on this machine may stand in for Twilio")]
+    provider_timeout_seconds: AtLeastOne
+    text_segment_dollars: Annotated[str, AfterValidator(_require), Price]
+    session_idle_minutes: AtLeastOne
+    session_hours: AtLeastOne
+    languages: Annotated[tuple[str, ...], Field(strict=False), Languages]
     bind: str
-    web_processes: int
-    web_threads: int
+    web_processes: AtLeastOne
+    web_threads: AtLeastOne
     max_upload_megabytes: int
 
     @property
@@ -80,221 +147,152 @@ class Settings:
 
     @property
     def segment_price(self) -> Decimal:
-        """What one part of a text costs, in dollars."""
+        """What one segment of a message costs, in dollars."""
         return Decimal(self.text_segment_dollars)
+
+    @field_validator("provider", "second_provider", "twilio_account_sid", "twilio_auth_token")
+    @classmethod
+    def _check_demo_sends_nothing(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("mode") == "demo" and value not in ("", "console"):
+            raise ValueError("must not be set in mode demo, which sends no message")
+        return value
+
+    @field_validator("second_provider")
+    @classmethod
+    def _check_second_provider(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("provider") in ("console", value):  # the console accepts every message
+            raise ValueError("stands in for another provider (provider must be twilio)")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database(cls, value: str, info: ValidationInfo) -> str:
+        try:
+            driver = sa.make_url(value).drivername
+        except sa.exc.ArgumentError as error:
+            raise ValueError("is not a database address") from error
+        if driver not in ("sqlite", "postgresql+psycopg"):
+            raise ValueError("must begin with postgresql+psycopg:// or sqlite:///")
+        if info.data.get("mode") == "demo" and driver != "sqlite":
+            raise ValueError("must be an SQLite file in mode demo, never a district's database")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str, info: ValidationInfo) -> str:
+        url, mode = urlsplit(value), info.data.get("mode")
+        if url.scheme not in ("http", "https") or not url.hostname or url.path not in ("", "/"):
+            raise ValueError("must be an address such as https://visits.example.org, without a path")
+        if mode == "demo" and not _on_this_machine(value):
+            raise ValueError("must be a loopback address in mode demo, which runs on this machine only")
+        if mode == "production" and url.scheme == "http" and not _on_this_machine(value):
+            raise ValueError("must begin with https:// (only an address on this machine may do without)")
+        return value
+
+    @field_validator("kannel_url", "kannel_username", "kannel_password", "kannel_from", "kannel_secret")
+    @classmethod
+    def _check_kannel(cls, value: str, info: ValidationInfo) -> str:
+        if "kannel" in (info.data.get("provider"), info.data.get("second_provider")):
+            _require(value, info)
+        if info.field_name == "kannel_url" and value and urlsplit(value).scheme not in ("http", "https"):
+            raise ValueError("must be an address such as http://127.0.0.1:13013/cgi-bin/sendsms")
+        return value
+
+    @field_validator("twilio_account_sid", "twilio_auth_token", "twilio_messaging_service_sid")
+    @classmethod
+    def _check_twilio(cls, value: str, info: ValidationInfo) -> str:
+        has_sender = info.field_name == "twilio_messaging_service_sid" and info.data.get("twilio_from")
+        return value if info.data.get("provider") != "twilio" or has_sender else _require(value, info)
 
 
 def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
     """Settings from config/defaults.toml, the file HOMEVISITS_CONFIG names, the environment and `given`, in that order.
 
-    Raises `SettingsWrong` with every reason when a key is unknown, missing or cannot be.
+    Raises `SettingsWrong` with every reason when a key is unknown or missing, or a value is refused.
     """
-    reasons: list[str] = []
-    values = _values(os.environ if environment is None else environment, given, reasons)
-    values["policy"] = _policy(values["policy"], reasons)
-    values = _typed(values, reasons)
-    if not reasons:
-        reasons.extend(_wrong(Settings(**values)))
-    if reasons:
-        raise SettingsWrong(reasons)
-    return Settings(**values)
+    return _load(Settings, environment, given)
 
 
 def for_texts(environment: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """The folder of a district's own texts and the wording, for commands that need nothing else: or `SettingsWrong`."""
+    """The folder of a district's own templates and the wording, for commands that need nothing else."""
+    loaded = _load(TextSettings, environment, {})
+    return loaded.texts_folder, loaded.policy.text_wording
+
+
+def _load(kind: type[Loaded], environment: Mapping[str, str] | None, given: dict[str, Any]) -> Loaded:
     reasons: list[str] = []
-    values = _values(os.environ if environment is None else environment, {}, reasons)
-    policy = _policy(values["policy"], reasons)
-    if (reasons := reasons + _no_folder(values["texts_folder"])) or policy is None:
+    sources = _sources(os.environ if environment is None else environment, given, reasons)
+    options: dict[str, Any] = {"_build_sources": (sources, {})}  # in a dict: mypy knows only the fields as arguments
+    try:
+        loaded = kind(**options)
+    except ValidationError as error:
+        raise SettingsWrong(reasons + [_reason(each) for each in error.errors()]) from None
+    if reasons:
         raise SettingsWrong(reasons)
-    return values["texts_folder"], policy.text_wording
+    return loaded
 
 
-def _no_folder(name: str) -> list[str]:
-    return [f"texts_folder: {name} is not a folder"] if name and not Path(name).is_dir() else []
-
-
-def _values(environment: Mapping[str, str], given: Mapping[str, Any], reasons: list[str]) -> dict[str, Any]:
-    """Every key with what was said of it last."""
-    values: dict[str, Any] = tomllib.loads((paths.config() / "defaults.toml").read_text(encoding="utf-8"))
-    for source, found in (_file(environment, reasons), _environment(environment, values, reasons), ("given", given)):
-        for key, value in found.items():
-            if key not in values:
+def _sources(
+    environment: Mapping[str, str], given: dict[str, Any], reasons: list[str]
+) -> tuple[PydanticBaseSettingsSource, ...]:
+    """The sources, the strongest first; keys that may not be set there are left out and named in `reasons`."""
+    defaults = tomllib.loads((paths.config() / "defaults.toml").read_text(encoding="utf-8"))
+    file = environment.get(PREFIX + "CONFIG", "")
+    named = {"given": given, "environment": _from_environment(environment, reasons), file: _from_file(file, reasons)}
+    for source, values in named.items():
+        for key in list(values):
+            if key in RENAMED:
+                reasons.append(f"{source}: {key} is now called {RENAMED[key]}")
+            elif key not in Settings.model_fields:
                 reasons.append(f"{source}: {key} is not a setting (see config/defaults.toml)")
-            elif source != "given" and (key, value) == ("mode", "demo"):
+            elif source != "given" and (key, values[key]) == ("mode", "demo"):
                 reasons.append(f"{source}: mode cannot be set to demo; run `homevisits demo`")
             else:
-                values[key] = value
-    return values
+                continue
+            del values[key]
+    return tuple(InitSettingsSource(Settings, values) for values in (*named.values(), defaults))
 
 
-def _file(environment: Mapping[str, str], reasons: list[str]) -> tuple[str, dict[str, Any]]:
-    name = environment.get(PREFIX + "CONFIG", "")
-    if not name:
-        return "config", {}
+def _from_file(name: str, reasons: list[str]) -> dict[str, Any]:
     try:
-        return name, tomllib.loads(Path(name).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(name).read_text(encoding="utf-8")) if name else {}
     except OSError as error:
         reasons.append(f"{PREFIX}CONFIG: {name} cannot be read ({error.strerror})")
     except tomllib.TOMLDecodeError as error:
         reasons.append(f"{name}: not TOML ({error})")
-    return name, {}
+    return {}
 
 
-def _environment(
-    environment: Mapping[str, str], values: dict[str, Any], reasons: list[str]
-) -> tuple[str, dict[str, Any]]:
-    found: dict[str, Any] = {}
+def _from_environment(environment: Mapping[str, str], reasons: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
     for name, text in environment.items():
-        if not name.startswith(PREFIX) or name == PREFIX + "CONFIG":
-            continue
         key = name.removeprefix(PREFIX).lower()
-        known = values.get(key)
-        if isinstance(known, int):
-            try:
-                found[key] = int(text)
-            except ValueError:
-                reasons.append(f"{name}: must be a whole number, not {text!r}")
-        elif isinstance(known, list):
-            found[key] = [part.strip() for part in text.split(",") if part.strip()]
-        else:
-            found[key] = text
-    return "environment", found
-
-
-def _policy(name: Any, reasons: list[str]) -> Policy | None:
-    if isinstance(name, Policy):
-        return name
-    path = Path(name) if str(name).endswith(".toml") else paths.config() / "policies" / f"{name}.toml"
-    try:
-        read = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        reasons.append(f"policy: {name} cannot be read ({error})")
-        return None
-    expected = {field.name for field in fields(Policy)} - {"name"}
-    wrong = [f"policy {name}: {key} is not known" for key in sorted(read.keys() - expected)]
-    wrong += [f"policy {name}: {key} is missing" for key in sorted(expected - read.keys())]
-    if wrong:
-        reasons.extend(wrong)
-        return None
-    lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in read.items()}
-    policy = Policy(name=path.stem, **lists)
-    reasons.extend(f"policy {name}: {reason}" for reason in policy.problems())
-    return policy
-
-
-def _typed(values: dict[str, Any], reasons: list[str]) -> dict[str, Any]:
-    values["languages"] = tuple(values["languages"])
-    for key, kind in get_type_hints(Settings).items():
-        if kind in (int, str) and type(values[key]) is not kind:
-            reasons.append(f"{key}: must be {'a whole number' if kind is int else 'text'}, not {values[key]!r}")
+        if not name.startswith(PREFIX) or key == "config":
+            continue
+        field = Settings.model_fields.get(key)
+        try:
+            values[key] = int(text) if field is not None and field.annotation is int else text
+        except ValueError:
+            reasons.append(f"{name}: must be a whole number, not {text!r}")
+        if key == "languages":
+            values[key] = [part.strip() for part in text.split(",") if part.strip()]
     return values
 
 
-def _wrong(given: Settings) -> list[str]:
-    found = [f"{key}: must be set (HOMEVISITS_{key.upper()})" for key in _missing(given)]
-    if given.mode not in MODES:
-        found.append(f"mode: must be one of {', '.join(MODES)}, not {given.mode!r}")
-    if given.carrier not in CARRIERS:
-        found.append(f"carrier: must be one of {', '.join(CARRIERS)}, not {given.carrier!r}")
-    found += _wrong_texting(given)
-    found += _wrong_addresses(given)
-    if given.secret_key and len(given.secret_key) < 32:
-        found.append("secret_key: must have at least 32 characters")
-    try:
-        ZoneInfo(given.timezone)
-    except (KeyError, ValueError, OSError):
-        found.append(f"timezone: {given.timezone!r} is not an IANA time zone such as America/Denver")
-    if not _price(given.text_segment_dollars):
-        found.append("text_segment_dollars: must be dollars such as 0.0120")
-    for key in AT_LEAST_ONE:
-        if getattr(given, key) < 1:
-            found.append(f"{key}: must be at least 1")
-    if not set(given.languages) <= {"en", "es"} or not given.languages:
-        found.append("languages: must be some of en, es")
-    if given.demo:
-        found += _wrong_demo(given)
-    return found
-
-
-def _missing(given: Settings) -> list[str]:
-    needed = ["database_url", "secret_key", "public_url"]
-    if given.carrier == "twilio":
-        needed += ["twilio_account_sid", "twilio_auth_token"]
-        if not given.twilio_messaging_service_sid and not given.twilio_from:
-            needed.append("twilio_messaging_service_sid")
-    if "kannel" in (given.carrier, given.second_carrier):
-        needed += ["kannel_url", "kannel_username", "kannel_password", "kannel_from", "kannel_secret"]
-    return [key for key in needed if not getattr(given, key)]
-
-
-def _wrong_texting(given: Settings) -> list[str]:
-    found = []
-    if given.second_carrier not in ("", "kannel"):
-        found.append(f"second_carrier: must be empty or kannel, not {given.second_carrier!r}")
-    elif given.second_carrier and given.carrier in ("console", given.second_carrier):  # the console takes every text
-        found.append("second_carrier: stands in for another carrier (carrier must be twilio)")
-    if given.texting not in ("trial", "live"):
-        found.append(f"texting: must be trial or live, not {given.texting!r}")
-    for key in ("kannel_secret", "metrics_token"):
-        if 0 < len(getattr(given, key)) < 32:
-            found.append(f"{key}: must have at least 32 characters")
-    if given.kannel_url and urlsplit(given.kannel_url).scheme not in ("http", "https"):
-        found.append("kannel_url: must be an address such as http://127.0.0.1:13013/cgi-bin/sendsms")
-    return found + _no_folder(given.texts_folder)
-
-
-def _wrong_addresses(given: Settings) -> list[str]:
-    found = []
-    if given.database_url:
-        try:
-            if sa.make_url(given.database_url).drivername not in ("sqlite", "postgresql+psycopg"):
-                found.append("database_url: must begin with postgresql+psycopg:// or sqlite:///")
-        except sa.exc.ArgumentError:
-            found.append("database_url: is not a database address")
-    public = urlsplit(given.public_url)
-    if given.public_url and (
-        public.scheme not in ("http", "https") or not public.hostname or public.path not in ("", "/")
-    ):
-        found.append("public_url: must be an address such as https://visits.example.org, without a path")
-    elif given.mode == "production" and public.scheme == "http" and not _loopback(public.hostname):
-        found.append("public_url: must begin with https:// (only an address on this machine may do without)")
-    if given.twilio_base_url and not _loopback(urlsplit(given.twilio_base_url).hostname):
-        found.append("twilio_base_url: only an address on this machine may stand in for Twilio")
-    if given.twilio_from and not _phone(given.twilio_from):
-        found.append("twilio_from: must be a number such as +13035550123")
-    return found
-
-
-def _price(dollars: str) -> bool:
-    try:
-        return 0 <= Decimal(dollars) < 10  # NaN cannot be compared, infinity is not under ten
-    except InvalidOperation:
-        return False
-
-
-def _phone(number: str) -> bool:
-    try:
-        return phonenumbers.is_possible_number(phonenumbers.parse(number))
-    except phonenumbers.NumberParseException:
-        return False
-
-
-def _wrong_demo(given: Settings) -> list[str]:
-    found = []
-    if given.carrier != "console" or given.second_carrier or given.twilio_account_sid or given.twilio_auth_token:
-        found.append("mode demo: sends no text; take the Twilio settings away")
-    if not _loopback(urlsplit(given.public_url).hostname):
-        found.append("mode demo: runs on this machine only (public_url must be a loopback address)")
-    if given.database_url and not given.database_url.startswith("sqlite"):
-        found.append("mode demo: has an SQLite file of its own, never a district's database")
-    return found
-
-
-def _loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
+def _reason(error: Any) -> str:
+    """One refusal of pydantic as "key: what the value must be"; a secret is not quoted."""
+    key = str(error["loc"][0])
+    field = Settings.model_fields[key]
+    found = f", not {error['input']!r}" if field.repr else ""
+    match error["type"]:
+        case "value_error":
+            return f"{key}: {error['ctx']['error']}"
+        case "literal_error":
+            choices = ", ".join(choice or "empty" for choice in get_args(field.annotation))
+            return f"{key}: must be one of {choices}{found}"
+        case "greater_than_equal":
+            return f"{key}: must be at least 1"
+        case "missing":
+            return f"{key}: is missing in config/defaults.toml"
+    kinds = {"int_type": "a whole number", "string_type": "text"}
+    return f"{key}: must be {kinds.get(error['type'], 'a list of texts')}{found}"

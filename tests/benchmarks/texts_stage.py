@@ -48,8 +48,8 @@ def settings_for(twilio_url: str, database_url: str, **more: object) -> Settings
     """Settings under which texts go to a stand-in of Twilio's."""
     return house_settings.load(
         {}, mode="development", database_url=database_url, secret_key="b" * 40, public_url="https://visits.example.org",
-        carrier="twilio", texting="live", twilio_account_sid="AC" + "0" * 32, twilio_auth_token="token",
-        twilio_from=SENDER, twilio_base_url=twilio_url, carrier_timeout_seconds=20, **more,
+        provider="twilio", texting="live", twilio_account_sid="AC" + "0" * 32, twilio_auth_token="token",
+        twilio_from=SENDER, twilio_base_url=twilio_url, provider_timeout_seconds=20, **more,
     )  # fmt: skip
 
 

@@ -154,9 +154,9 @@ def worker(stage: Stage, twilio: str, database: str) -> Any:
         "database_url",
         "secret_key",
         "public_url",
-        "carrier",
+        "provider",
         "texting",
-        "carrier_timeout_seconds",
+        "provider_timeout_seconds",
     )
     names += ("twilio_account_sid", "twilio_auth_token", "twilio_from", "twilio_base_url")
     settings = {f"HOMEVISITS_{name.upper()}": str(getattr(given, name)) for name in names}

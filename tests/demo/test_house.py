@@ -50,7 +50,7 @@ def test_the_environment_cannot_switch_the_demo_on(tmp_path: Path) -> None:
     [
         {"twilio_auth_token": "x"},
         {"twilio_account_sid": "ACx"},
-        {"carrier": "twilio", "twilio_account_sid": "ACx", "twilio_auth_token": "x", "twilio_from": "+13035550100"},
+        {"provider": "twilio", "twilio_account_sid": "ACx", "twilio_auth_token": "x", "twilio_from": "+13035550100"},
         {"public_url": "https://visits.example.org"},
         {"database_url": "postgresql+psycopg://localhost/real"},
     ],

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def counted(database: Database) -> Counter[str]:
 def test_f10_five_hundred_texts_through_a_real_gateway_all_end_delivered(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    settings = {"carrier": "kannel", "kannel_username": "u", "kannel_password": "p", "kannel_from": "+15555550188"}
+    settings = {"provider": "kannel", "kannel_username": "u", "kannel_password": "p", "kannel_from": "+15555550188"}
     texts = [
         planned(str(n), to=f"+1555{n:07d}", language=("en", "es")[n % 2], not_before=clock.now() - timedelta(minutes=1),
                 expires_at=clock.now() + timedelta(hours=2)) for n in range(TEXTS)
@@ -45,7 +44,7 @@ def test_f10_five_hundred_texts_through_a_real_gateway_all_end_delivered(
     ):
         ours = with_kannel(made_settings("http://127.0.0.1:9", database_url), gateway.url, second=False)
         carrier = registry.configured_providers(
-            replace(ours, public_url=f"http://127.0.0.1:{port}", carrier_timeout_seconds=10)
+            ours.model_copy(update={"public_url": f"http://127.0.0.1:{port}", "provider_timeout_seconds": 10})
         )
         while delivery.tick(database, carrier, rules(threads=4), clock.now):
             pass

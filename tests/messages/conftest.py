@@ -136,11 +136,11 @@ def made_settings(twilio_url: str, database_url: str) -> Settings:
         database_url=database_url,
         secret_key="a secret of thirty-two characters!",
         public_url="https://visits.example.org",
-        carrier="twilio",
+        provider="twilio",
         texting="live",
         twilio_account_sid="AC" + "0" * 32,
         twilio_auth_token="token",
         twilio_from="+15555550199",
         twilio_base_url=twilio_url,
-        carrier_timeout_seconds=1,
+        provider_timeout_seconds=1,
     )

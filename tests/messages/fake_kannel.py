@@ -4,7 +4,6 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from homevisits.core.settings import Settings
@@ -88,8 +87,6 @@ SECRET = "a word of thirty-two characters!!"
 
 def with_kannel(settings: Settings, url: str, *, second: bool = True) -> Settings:
     """The same installation with Kannel as its second carrier, or its only one."""
-    which = {"second_carrier": "kannel"} if second else {"carrier": "kannel"}
-    return replace(
-        settings, kannel_url=url, kannel_username="u", kannel_password="p", kannel_from="+15555550188",
-        kannel_secret=SECRET, **which,
-    )  # fmt: skip
+    which = {"second_provider": "kannel"} if second else {"provider": "kannel"}
+    kannel = {"kannel_url": url, "kannel_username": "u", "kannel_password": "p", "kannel_from": "+15555550188"}
+    return settings.model_copy(update={**kannel, "kannel_secret": SECRET, **which})

@@ -13,7 +13,7 @@ from homevisits.messages.providers.registry import configured_providers
 def test_the_log_holds_numbers_and_words_of_made_up_families_only(
     mode: str, told: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    carrier = configured_providers(cast(Any, SimpleNamespace(carrier="console", second_carrier="", mode=mode)))[0]
+    carrier = configured_providers(cast(Any, SimpleNamespace(provider="console", second_provider="", mode=mode)))[0]
     with caplog.at_level(logging.INFO):
         assert carrier.send("+13035550142", "Tue 6 Oct, 4:30 pm", "t1").sid == "console-t1"
     assert ("+13035550142" in caplog.text) is told

@@ -1,7 +1,6 @@
 """Kannel: what it is asked and answers, what it reports, and what families' texts look like when it brings them."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,7 +50,7 @@ def client(sqlite_database: Database) -> FlaskClient:
     return create_app(settings, sqlite_database).test_client()
 
 
-def test_the_settings_name_a_first_and_a_second_carrier() -> None:
+def test_the_settings_name_a_first_and_a_second_provider() -> None:
     settings = made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
     both = registry.configured_providers(with_kannel(settings, "http://127.0.0.1:9/"))
     assert [one.name for one in both] == ["twilio", "kannel"]
@@ -61,14 +60,14 @@ def test_the_settings_name_a_first_and_a_second_carrier() -> None:
 
 
 @pytest.mark.parametrize("first", ["console", "kannel"])
-def test_the_second_carrier_stands_in_for_another_one(first: str) -> None:
+def test_the_second_provider_stands_in_for_another_one(first: str) -> None:
     """The console would take every text and let none out; and a trial with it would be no trial any more."""
     kannel = {f"kannel_{name}": "x" * 40 for name in ("username", "password", "from", "secret")}
-    given = {"mode": "development", "database_url": "sqlite:///x", "secret_key": "x" * 40, "carrier": first}
+    given = {"mode": "development", "database_url": "sqlite:///x", "secret_key": "x" * 40, "provider": first}
     given |= {"public_url": "https://visits.example.org", "kannel_url": "http://127.0.0.1:9/", **kannel}
     house_settings.load({}, **given)
-    with pytest.raises(house_settings.SettingsWrong, match="stands in for another carrier"):
-        house_settings.load({}, second_carrier="kannel", **given)
+    with pytest.raises(house_settings.SettingsWrong, match="stands in for another provider"):
+        house_settings.load({}, second_provider="kannel", **given)
 
 
 @pytest.mark.parametrize("texting", ["trial", "live"])
@@ -76,7 +75,7 @@ def test_a_trial_lets_no_text_to_a_family_out_by_either_carrier(
     gateway: FakeKannel, database: Database, texting: str
 ) -> None:
     settings = with_kannel(made_settings("http://127.0.0.1:9", database.url), gateway.url)
-    settings = replace(settings, texting=texting)
+    settings = settings.model_copy(update={"texting": texting})
     put(database, planned())
     with database.transaction() as session:
         make_sender(session, "kannel", settings.kannel_from)
@@ -233,7 +232,7 @@ def test_words_are_read_in_their_own_encoding(body: bytes, charset: str, read: s
 
 def test_a_real_kannel_brings_what_phones_send(sqlite_url: str, tmp_path: Path) -> None:
     database = Database(sqlite_url)
-    more = {"carrier": "kannel", "kannel_username": "u", "kannel_password": "p", "kannel_from": "+15555550188",
+    more = {"provider": "kannel", "kannel_username": "u", "kannel_password": "p", "kannel_from": "+15555550188",
             "kannel_url": "http://127.0.0.1:9/", "kannel_secret": SECRET}  # fmt: skip
     with (
         processes.serving(tmp_path, sqlite_url, **more) as port,
@@ -260,11 +259,11 @@ def test_a_real_kannel_carries_long_and_foreign_texts_whole(tmp_path: Path) -> N
     long = "Mañana a las 4 vienen la Sra. López y el Sr. Pérez. " * 5
     with real.running(tmp_path) as gateway:
         settings = with_kannel(made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite"), gateway.url)
-        sender = Kannel(replace(settings, carrier_timeout_seconds=10))
+        sender = Kannel(settings.model_copy(update={"provider_timeout_seconds": 10}))
         for text in (long, "مرحبا", "plain [x] €"):
             assert sender.send(PHONE, text, TOKEN, **HANDED).status == "accepted"  # type: ignore[arg-type]
         with pytest.raises(ProviderUnavailable) as down:
-            Kannel(replace(settings, kannel_password="wrong")).send(PHONE, "x", TOKEN, **HANDED)  # type: ignore[arg-type]
+            Kannel(settings.model_copy(update={"kannel_password": "wrong"})).send(PHONE, "x", TOKEN, **HANDED)  # type: ignore[arg-type]
         assert down.value.code == "403"
         until = time.monotonic() + 10
         while len(gateway.phones_heard()) < 6 and time.monotonic() < until:

@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -156,7 +155,7 @@ def test_a_messaging_service_sends_for_its_numbers_and_no_text_waits_longer_than
 
 
 def test_many_threads_share_one_and_each_gets_its_own_answer(twilio: FakeTwilio) -> None:
-    carrier = Twilio(replace(at(twilio.url), carrier_timeout_seconds=20))
+    carrier = Twilio(at(twilio.url).model_copy(update={"provider_timeout_seconds": 20}))
 
     def one(number: int) -> tuple[str, str]:
         phone = f"+1555{number:07d}"
@@ -192,7 +191,7 @@ def test_one_text_is_asked_about_and_none_is_known_by_another_id(twilio: FakeTwi
 
 
 def test_a_day_is_told_page_by_page(twilio: FakeTwilio) -> None:
-    carrier = Twilio(replace(at(twilio.url), carrier_timeout_seconds=20))
+    carrier = Twilio(at(twilio.url).model_copy(update={"provider_timeout_seconds": 20}))
     twilio.clock = lambda: datetime(2026, 10, 5, 12, tzinfo=UTC)
     for number in range(5):
         sid = carrier.send(f"+1555555{number:04d}", "Hello", "t", sender=FROM, valid_for=600).sid

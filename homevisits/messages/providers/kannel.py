@@ -41,7 +41,7 @@ class Kannel(WithoutLookup):
         self._from = settings.kannel_from
         self._secret = settings.kannel_secret
         self._reports = settings.public_url.rstrip("/") + "/kannel/status/"
-        self._timeout = (min(CONNECT_SECONDS, settings.carrier_timeout_seconds), settings.carrier_timeout_seconds)
+        self._timeout = (min(CONNECT_SECONDS, settings.provider_timeout_seconds), settings.provider_timeout_seconds)
         self._http = Session()
         self._http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):

@@ -7,7 +7,7 @@ from homevisits.messages.providers.console import Console
 
 def configured_providers(settings: Settings) -> tuple[Provider, ...]:
     """The carriers the settings name: the first, and the second that stands in for it."""
-    return tuple(_build(name, settings) for name in (settings.carrier, settings.second_carrier) if name)
+    return tuple(_build(name, settings) for name in (settings.provider, settings.second_provider) if name)
 
 
 def _build(name: str, settings: Settings) -> Provider:

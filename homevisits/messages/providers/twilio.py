@@ -85,7 +85,7 @@ class Twilio:
     can_find = True
 
     def __init__(self, settings: Settings) -> None:
-        self.http = Http(settings.carrier_timeout_seconds, settings.twilio_base_url)
+        self.http = Http(settings.provider_timeout_seconds, settings.twilio_base_url)
         # An empty environment: TWILIO_EDGE and the like would turn our host into another.
         self._client = Client(
             settings.twilio_account_sid, settings.twilio_auth_token, http_client=self.http, environment={"": ""}

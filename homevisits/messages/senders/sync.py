@@ -47,7 +47,7 @@ def _named(settings: Settings) -> list[tuple[str, str]]:
         "kannel": settings.kannel_from,
         "console": "console",
     }
-    return [(carrier, addresses[carrier]) for carrier in (settings.carrier, settings.second_carrier) if carrier]
+    return [(carrier, addresses[carrier]) for carrier in (settings.provider, settings.second_provider) if carrier]
 
 
 def kind_of(carrier: str, address: str) -> str:

@@ -38,8 +38,8 @@ WRITTEN = "written"
 def text_notice() -> dict[str, Any] | None:
     """Why families get no texts at present, for the pages on which that matters; None: they do."""
     given = settings()
-    console, real = given.carrier == "console", given.mode == "production"
-    if console and real and not given.second_carrier:
+    console, real = given.provider == "console", given.mode == "production"
+    if console and real and not given.second_provider:
         return {"code": "no_carrier", "guests": 0}
     if given.texting != "trial" or (console and not real):
         return None
