@@ -8,6 +8,10 @@ BIN    := .venv/bin
 WORKERS ?= 2
 TESTS   ?= tests
 
+# The pip of $(PYTHON) installs into .venv where it is new enough (22.3): it need not be copied there first.
+PIP     = $(if $(wildcard $(BIN)/pip),$(BIN)/python -m pip,$(PYTHON) -m pip --python $(BIN)/python)
+QUICKLY := --quiet --disable-pip-version-check --no-deps --no-compile
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test soak check format bench mutants lock wheel pictures clean
 
@@ -15,7 +19,7 @@ help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 demo: .venv/.runtime  ## a sample district in the browser: make demo [RESET=1] [PORT=8077]
-	@$(BIN)/homevisits demo --port $(PORT) $(if $(RESET),--reset)
+	@$(BIN)/python -m homevisits demo --port $(PORT) $(if $(RESET),--reset)
 
 test: .venv/.development  ## every test, on SQLite and PostgreSQL
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
@@ -57,18 +61,20 @@ clean:  ## remove what was made here, but for the demo's data
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Homevisits needs Python 3.11 or newer; $(PYTHON) is older or missing." >&2; \
 	    echo "Name another with: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; $(PYTHON) -m virtualenv --quiet .venv 2>/dev/null; } || \
+	@$(PYTHON) -m pip --python $(PYTHON) --version >/dev/null 2>&1 && lean=--without-pip; \
+	  $(PYTHON) -m venv $$lean .venv || { rm -rf .venv; $(PYTHON) -m virtualenv --quiet .venv 2>/dev/null; } || \
 	  { rm -rf .venv; echo "This Python cannot make virtual environments." >&2; \
 	    echo "On Debian and Ubuntu:  apt-get install python3-venv   (then run make again)" >&2; exit 1; }
 
 # A stamp stands for what its lock file names being installed: nothing is fetched again until the lock changes.
+# Nothing is compiled ahead: Python compiles what it imports, which is a small part of what is installed.
 .venv/.runtime: requirements.lock pyproject.toml | .venv/bin/python
 	@echo "Installing what Homevisits needs (once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) install $(QUICKLY) -r requirements.lock
 	@touch $@
 
 .venv/.development: requirements-dev.lock .venv/.runtime
 	@echo "Installing what its tests need (once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.lock
+	@$(PIP) install $(QUICKLY) -r requirements-dev.lock
+	@$(PIP) install $(QUICKLY) --no-build-isolation --editable .
 	@touch $@

@@ -33,8 +33,8 @@ def closure(wanted: list[str]) -> dict[str, str]:
 def main() -> None:
     """Read pyproject.toml, write both files."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    runtime = closure(project["project"]["dependencies"] + project["build-system"]["requires"])
-    development = closure(project["dependency-groups"]["dev"])
+    runtime = closure(project["project"]["dependencies"])
+    development = closure(project["dependency-groups"]["dev"] + project["build-system"]["requires"])
     extra = {name: pin for name, pin in development.items() if name not in runtime}
     for file, what, pins in (
         ("requirements.lock", "What Homevisits is installed and runs with", runtime),

@@ -73,7 +73,8 @@ def prepare(path: Path, port: int, *, reset: bool = False, say: Say = print) -> 
             return folder
         _forget(folder)
     say("Making a sample district: 4 schools, 1,000 students, and what they did so far. This takes a moment.")
-    build.make(folder, port, wake(folder, wanted.timezone), say)
+    terminal = sys.stderr if sys.stderr.isatty() else None
+    build.make(folder, port, wake(folder, wanted.timezone), say, terminal=terminal)
     return folder
 
 

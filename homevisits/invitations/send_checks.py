@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Date, Integer, bindparam, select
 from sqlalchemy.orm import Session
 
 from homevisits.invitations.models import ConsentEntry, Invitation
@@ -40,9 +40,7 @@ def unreachable(session: Session, family_id: int, phone: str, now: datetime) -> 
     child of theirs goes to a school of ours.
     """
     today = now.date()
-    gone = has_left(family_id, today).label("gone")
-    found = select(Caregiver.restricted, Caregiver.left_on, gone)
-    holders = session.execute(found.where(Caregiver.phone == phone, Caregiver.family_id == family_id)).all()
+    holders = session.execute(_HOLDERS, {"family": family_id, "phone": phone, "today": today}).all()
     if not holders:
         return "phone_changed"
     if holders[0].gone:
@@ -50,3 +48,11 @@ def unreachable(session: Session, family_id: int, phone: str, now: datetime) -> 
     if any(not one.restricted and (one.left_on is None or one.left_on > today) for one in holders):
         return None
     return "restricted" if all(one.restricted for one in holders) else "left"
+
+
+# Built once: to put it together takes longer than to run it, and every message that is claimed asks it.
+_HOLDERS = select(
+    Caregiver.restricted,
+    Caregiver.left_on,
+    has_left(bindparam("family", type_=Integer), bindparam("today", type_=Date)).label("gone"),
+).where(Caregiver.phone == bindparam("phone"), Caregiver.family_id == bindparam("family", type_=Integer))

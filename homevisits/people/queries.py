@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, exists, func, or_, select, true
+from sqlalchemy import BindParameter, ColumnElement, Subquery, and_, case, exists, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from homevisits.core.access import Actor, Permission
@@ -148,7 +148,9 @@ def _at_schools(schools: frozenset[int] | None) -> ColumnElement[bool]:
     return true() if schools is None else Educator.school_id.in_(schools)
 
 
-def has_left(family_id: InstrumentedAttribute[int] | int, today: date) -> ColumnElement[bool]:
+def has_left(
+    family_id: InstrumentedAttribute[int] | BindParameter[int] | int, today: date | BindParameter[date]
+) -> ColumnElement[bool]:
     """Whether no child of the family goes to a school of ours any more.
 
     When a school year ends the roster may say so of every child: a school that nobody goes to just now has holidays.
@@ -159,7 +161,7 @@ def has_left(family_id: InstrumentedAttribute[int] | int, today: date) -> Column
     return and_(exists().where(child.family_id == family_id), ~stays)
 
 
-def _goes(student: type[Student], today: date) -> ColumnElement[bool]:
+def _goes(student: type[Student], today: date | BindParameter[date]) -> ColumnElement[bool]:
     return or_(student.enrolled_to.is_(None), student.enrolled_to >= today)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, TextIO
 
 from sqlalchemy import event, func, insert, select
 
@@ -15,6 +15,7 @@ from homevisits.core import local_time
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.demo import accounts
+from homevisits.demo.progress import Progress
 from homevisits.demo.sample import absences, files, first_days, history, names, pay_periods
 from homevisits.demo.sample import district as sample
 from homevisits.demo.sample.timeline import Past
@@ -49,7 +50,13 @@ def calendar(today: date) -> Calendar:
 
 
 def make(
-    folder: Folder, port: int, now: datetime, say: Callable[[str], None], seed: str = SEED, students: int = STUDENTS
+    folder: Folder,
+    port: int,
+    now: datetime,
+    say: Callable[[str], None],
+    seed: str = SEED,
+    students: int = STUDENTS,
+    terminal: TextIO | None = None,
 ) -> None:
     """Make the demo's database, whole or not at all."""
     for ending in ("", "-wal", "-shm"):
@@ -59,8 +66,10 @@ def make(
     database = Database(settings.database_url)
     event.listen(database.engine, "connect", _hurry)
     try:
+        progress = Progress(say, terminal)
+        progress.update(0, "preparing the database")
         migrate.upgrade(database)
-        _fill(database, folder, settings, now, say, sample.make(seed, students))
+        _fill(database, folder, settings, now, progress, sample.make(seed, students))
     finally:
         database.dispose()
     folder.making.replace(folder.database)
@@ -71,7 +80,7 @@ def _fill(
     folder: Folder,
     settings: Settings,
     now: datetime,
-    say: Callable[[str], None],
+    progress: Progress,
     district: sample.District,
 ) -> None:
     zone = settings.timezone
@@ -84,17 +93,17 @@ def _fill(
     report = _all_in(import_oneroster(database, folder.sample / "oneroster", now, timezone=zone))
     _all_in(import_supplement(database, folder.sample / "supplement"))
     counts = ("schools", "students", "households", "caregivers", "educators")
-    say("  roster: " + ", ".join(f"{report.counts[name]:,} {name}" for name in counts))
-    past = Past(database, settings.policy, zone, Random(f"homevisits:past:{district.seed}"), days.begins, now, say)  # noqa: S311
+    progress.say("  roster: " + ", ".join(f"{report.counts[name]:,} {name}" for name in counts))
+    past = Past(database, settings.policy, zone, Random(f"homevisits:past:{district.seed}"), days.begins, now, progress)  # noqa: S311
     _live(past)
     with database.reading() as session:
         held = session.scalar(select(func.count()).where(Visit.state == "completed"))
         texts = session.scalar(select(func.count()).select_from(OutboxText))
-    say(f"  their year so far: {held:,} visits held, {texts:,} texts")
+    progress.say(f"  their year so far: {held:,} visits held, {texts:,} texts")
     record = absences.make(district, days.begins, days.today)
     files.write_attendance(district, record, folder.sample / "attendance", days.begins)
     report = _all_in(import_attendance(database, folder.sample / "attendance", now))
-    say(f"  attendance: {report.counts['school_days']} school days")
+    progress.say(f"  attendance: {report.counts['school_days']} school days")
 
 
 def _mark(database: Database, zone: str) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from homevisits.core import local_time
 from homevisits.core.access import Actor
 from homevisits.core.db import Database
+from homevisits.demo.progress import Progress
 from homevisits.invitations.send_checks import text_wanted as invitation_wanted
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.dispatch.eligibility import SendPolicy
@@ -24,8 +25,12 @@ from homevisits.policies.rules import Policy
 from homevisits.visits.send_checks import text_wanted as visit_wanted
 
 Step = Callable[[Session, datetime], None]
+LIVES_FROM, LIVES_UNTIL = 4, 96  # percent of the whole build
 TOGETHER = timedelta(minutes=20)
 """What happens within so long is one transaction: a commit for every tap would take a minute."""
+
+
+_NEXT_DUE = select(func.min(OutboxText.next_at)).where(OutboxText.state.in_(("held", "queued")))
 
 
 class _Quiet(Console):
@@ -47,7 +52,7 @@ class Past:
     chance: Random
     begins: date
     now: datetime
-    say: Callable[[str], None]
+    progress: Progress
     actors: dict[int, Actor] = field(default_factory=dict)
     hours: dict[int, dict[int, tuple[str, str]]] = field(default_factory=dict)
     kept: frozenset[int] = frozenset()  # families of the story: no other class asks them before it is told
@@ -82,11 +87,12 @@ class Past:
         return self.awake(moment + timedelta(minutes=self.chance.randint(least, most)))
 
     def live(self) -> None:
-        """Let everything happen, in order, and say which month it is."""
-        month = ""
+        """Let everything happen, in order, and show how far it is."""
+        started = self._queue[0][0] if self._queue else self.now
         while self._queue:
-            if month != (month := f"{local_time.local(self._queue[0][0], self.zone):%B %Y}"):
-                self.say(f"  living through {month}")
+            share = (self._queue[0][0] - started) / (self.now - started)
+            month = f"{local_time.local(self._queue[0][0], self.zone):%B %Y}"
+            self.progress.update(LIVES_FROM + share * (LIVES_UNTIL - LIVES_FROM), f"living through {month}")
             until = self._queue[0][0] + TOGETHER
             self._deliver_until(self._queue[0][0])
             with self.database.transaction() as session:
@@ -97,11 +103,10 @@ class Past:
 
     def _deliver_until(self, moment: datetime) -> None:
         """Send the texts that are due before `moment`, each when it is due."""
-        waiting = select(func.min(OutboxText.next_at)).where(OutboxText.state.in_(("held", "queued")))
         last = None
         while True:
             with self.database.reading() as session:
-                due = session.scalar(waiting)
+                due = session.scalar(_NEXT_DUE)
             if due is None or due >= moment:
                 return
             # What a sender could not take at once keeps its place: a second later it can.

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from homevisits.messages.models import Attempt, OutboxText, TextingEntry
@@ -27,9 +27,15 @@ def may_text(session: Session, phone: str) -> bool:
 
 def stopped(session: Session, phones: Collection[str]) -> frozenset[str]:
     """Those of `phones` that no text may go to."""
-    newest_of = select(func.max(TextingEntry.id)).where(TextingEntry.phone.in_(phones)).group_by(TextingEntry.phone)
-    found = select(TextingEntry.phone).where(TextingEntry.id.in_(newest_of), TextingEntry.entry == "stop")
-    return frozenset(session.scalars(found))
+    return frozenset(session.scalars(_STOPPED, {"phones": list(phones)}))
+
+
+_NEWEST_OF = (
+    select(func.max(TextingEntry.id))
+    .where(TextingEntry.phone.in_(bindparam("phones", expanding=True)))
+    .group_by(TextingEntry.phone)
+)
+_STOPPED = select(TextingEntry.phone).where(TextingEntry.id.in_(_NEWEST_OF), TextingEntry.entry == "stop")
 
 
 def stop(

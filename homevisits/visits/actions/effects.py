@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime, time
 from typing import Any
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import Row, and_, bindparam, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -89,8 +89,7 @@ def plan_texts(session: Session, visit: Visit, policy: Policy, now: datetime, ac
 def _as_told(session: Session, visit: Visit, now: datetime) -> tuple[notifications.Visit, bool]:
     """The visit as far as its texts go, and whether the family knows another time of it."""
     family, school = session.get_one(Family, visit.family_id), session.get_one(School, visit.school_id)
-    history = select(VisitEvent.what, VisitEvent.by_account).where(VisitEvent.visit_id == visit.id)
-    events = session.execute(history.order_by(VisitEvent.id)).all()
+    events = session.execute(_HISTORY, {"visit": visit.id}).all()
     happened = {event.what for event in events}
     rows = {row.id: row for row in _pair(session, visit)}
     lead, partner = rows[visit.lead_id], rows[visit.partner_id]
@@ -118,21 +117,29 @@ def _as_told(session: Session, visit: Visit, now: datetime) -> tuple[notificatio
 
 def _pair(session: Session, visit: Visit) -> Sequence[Row[*tuple[Any, ...]]]:
     """The two who visit: their names, their places, and the numbers they gave for reminders."""
-    return session.execute(
-        select(
-            Educator.id,
-            Educator.given_name,
-            Educator.family_name,
-            Educator.phone,
-            Educator.left_on,
-            VisitMember.state,
-            Account.id.label("account"),
-            Account.language,
-        )
-        .outerjoin(VisitMember, and_(VisitMember.educator_id == Educator.id, VisitMember.visit_id == visit.id))
-        .outerjoin(Account, Account.educator_id == Educator.id)
-        .where(Educator.id.in_([visit.lead_id, visit.partner_id]))
-    ).all()
+    return session.execute(_PAIR, {"visit": visit.id, "lead": visit.lead_id, "partner": visit.partner_id}).all()
+
+
+_HISTORY = (
+    select(VisitEvent.what, VisitEvent.by_account)
+    .where(VisitEvent.visit_id == bindparam("visit"))
+    .order_by(VisitEvent.id)
+)
+_PAIR = (
+    select(
+        Educator.id,
+        Educator.given_name,
+        Educator.family_name,
+        Educator.phone,
+        Educator.left_on,
+        VisitMember.state,
+        Account.id.label("account"),
+        Account.language,
+    )
+    .outerjoin(VisitMember, and_(VisitMember.educator_id == Educator.id, VisitMember.visit_id == bindparam("visit")))
+    .outerjoin(Account, Account.educator_id == Educator.id)
+    .where(Educator.id.in_((bindparam("lead"), bindparam("partner"))))
+)
 
 
 def _member(row: Row[*tuple[Any, ...]], partner: str) -> notifications.Member:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission
@@ -145,28 +145,36 @@ def said_at(session: Session, entry_id: int | None) -> datetime | None:
 
 def phone_of(session: Session, family_id: int, consent_id: int | None, today: date) -> str | None:
     """The number that hears about a visit: whoever said yes, else the first caregiver with one."""
-    said_yes = select(ConsentEntry.caregiver_id).where(ConsentEntry.id == consent_id).scalar_subquery()
-    found = (
-        select(Caregiver.phone)
-        .where(
-            Caregiver.family_id == family_id,
-            Caregiver.phone.is_not(None),
-            Caregiver.restricted.is_(False),
-            or_(Caregiver.left_on.is_(None), Caregiver.left_on > today),
-        )
-        .order_by((Caregiver.id == said_yes).desc().nulls_last(), Caregiver.contact_order, Caregiver.id)
-        .limit(1)
+    return session.scalar(_PHONE, {"family": family_id, "consent": consent_id, "today": today})
+
+
+_SAID_YES = select(ConsentEntry.caregiver_id).where(ConsentEntry.id == bindparam("consent")).scalar_subquery()
+_PHONE = (
+    select(Caregiver.phone)
+    .where(
+        Caregiver.family_id == bindparam("family"),
+        Caregiver.phone.is_not(None),
+        Caregiver.restricted.is_(False),
+        or_(Caregiver.left_on.is_(None), Caregiver.left_on > bindparam("today")),
     )
-    return session.scalar(found)
+    .order_by((Caregiver.id == _SAID_YES).desc().nulls_last(), Caregiver.contact_order, Caregiver.id)
+    .limit(1)
+)
 
 
 def own_visit(session: Session, actor: Actor, visit_id: int) -> Visit:
     """A visit the actor is, or was, one of the team of. Raises `NotFound`."""
-    found = select(Visit).join(VisitMember, VisitMember.visit_id == Visit.id)
-    visit = session.scalar(found.where(Visit.id == visit_id, VisitMember.educator_id == actor.educator_id))
+    visit = session.scalar(_OWN_VISIT, {"visit": visit_id, "educator": actor.educator_id})
     if visit is None:
         raise NotFound
     return visit
+
+
+_OWN_VISIT = (
+    select(Visit)
+    .join(VisitMember, VisitMember.visit_id == Visit.id)
+    .where(Visit.id == bindparam("visit"), VisitMember.educator_id == bindparam("educator"))
+)
 
 
 def visit_of(session: Session, actor: Actor, visit_id: int) -> Visit:
@@ -216,21 +224,26 @@ def visits_family(session: Session, actor: Actor, family_id: int) -> None:
 
     Whoever was asked along and did not say yes has nothing to do with the family.
     """
-    taught = (
-        select(Student.family_id)
-        .join(Enrollment, Enrollment.student_id == Student.id)
-        .join(Teaching, Teaching.class_id == Enrollment.class_id)
-        .where(Student.family_id == family_id, Teaching.educator_id == actor.educator_id)
-    )
-    visited = (
-        select(Visit.family_id)
-        .join(VisitMember, VisitMember.visit_id == Visit.id)
-        .where(
-            Visit.family_id == family_id, VisitMember.educator_id == actor.educator_id, VisitMember.state == "coming"
-        )
-    )
-    if session.execute(taught.union_all(visited).limit(1)).first() is None:
+    if session.execute(_ITS_EDUCATORS, {"family": family_id, "educator": actor.educator_id}).first() is None:
         raise NotFound
+
+
+_TAUGHT = (
+    select(Student.family_id)
+    .join(Enrollment, Enrollment.student_id == Student.id)
+    .join(Teaching, Teaching.class_id == Enrollment.class_id)
+    .where(Student.family_id == bindparam("family"), Teaching.educator_id == bindparam("educator"))
+)
+_VISITED = (
+    select(Visit.family_id)
+    .join(VisitMember, VisitMember.visit_id == Visit.id)
+    .where(
+        Visit.family_id == bindparam("family"),
+        VisitMember.educator_id == bindparam("educator"),
+        VisitMember.state == "coming",
+    )
+)
+_ITS_EDUCATORS = _TAUGHT.union_all(_VISITED).limit(1)
 
 
 def live_visit(session: Session, family_id: int) -> Visit | None:

@@ -1,0 +1,38 @@
+"""How far the building of the sample is, in percent: one line that is updated in a terminal, plain lines elsewhere."""
+
+from collections.abc import Callable
+from typing import TextIO
+
+STEP = 10  # percent between two plain lines
+WIDTH = 60
+
+
+class Progress:
+    """Shows the percentage of one task.
+
+    ``say`` prints a line; ``terminal`` is the stream in which one line is updated, or None where there is no terminal.
+    """
+
+    def __init__(self, say: Callable[[str], None], terminal: TextIO | None) -> None:
+        self._say, self._terminal = say, terminal
+        self._percent = -STEP
+
+    def update(self, percent: float, doing: str) -> None:
+        """Show that `percent` (0 to 100) of the task is done."""
+        whole = max(0, min(100, int(percent)))
+        if self._terminal is not None:
+            if whole != self._percent:
+                self._terminal.write(f"\r{f'  {whole:3d} %  {doing}':<{WIDTH}}")
+                self._terminal.flush()
+                self._percent = whole
+        elif whole >= self._percent + STEP:
+            self._say(f"  {whole:3d} %  {doing}")
+            self._percent = whole // STEP * STEP
+
+    def say(self, line: str) -> None:
+        """Print a line of its own above the percentage."""
+        if self._terminal is not None:
+            self._terminal.write(f"\r{'':<{WIDTH}}\r")
+            self._terminal.flush()
+            self._percent = -STEP
+        self._say(line)
