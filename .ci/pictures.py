@@ -1,4 +1,4 @@
-"""Take the README's pictures anew: a fresh demo, each page in Chromium, written to homevisits/static/pictures."""
+"""Take the README's pictures anew: a fresh demo, each page in Chromium, written to docs/pictures."""
 
 import argparse
 import subprocess
@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests import servers  # noqa: E402 - the checkout's own tests know how to start a browser
 
-PICTURES = ROOT / "homevisits" / "static" / "pictures"
+PICTURES = ROOT / "docs" / "pictures"
 PHONE, DESK = {"width": 390, "height": 760}, {"width": 1180, "height": 760}
 PAGES: tuple[tuple[str, str, str, dict[str, int]], ...] = (
     ("my-day", "teacher", "/my-day", PHONE),

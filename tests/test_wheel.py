@@ -118,7 +118,8 @@ def test_the_wheel_carries_what_stands_at_the_top_of_the_checkout(wheel: Path) -
         }
         assert here <= names
     assert "homevisits/static/theme.css" in names
-    assert not [name for name in names if name.startswith(("tests/", "demo-data/"))]
+    assert not [name for name in names if name.startswith(("tests/", "demo-data/", "docs/"))]
+    assert not [name for name in names if "/decisions/" in name or "/pictures/" in name]
 
 
 def test_the_installed_wheel_runs(installed: Path, environment: dict[str, str], tmp_path: Path) -> None:
