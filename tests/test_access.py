@@ -10,7 +10,7 @@ from werkzeug.routing import Rule
 from homevisits.core.access import MAY, Actor, Grant, Permission, Role
 from homevisits.core.db import Database
 from homevisits.inbox import processing
-from homevisits.inbox.processing import InboundText
+from homevisits.inbox.processing import ReceivedMessage
 from homevisits.people.models import School
 from homevisits.web import pages
 from tests.pay.held import hold, with_rule
@@ -32,7 +32,7 @@ class Place:
         with_rule(self.town)
         hold(self.town, NOW.date())
         with database.transaction() as session:
-            text = InboundText("SM1", self.town.phones["Rivera"], "+15555550199", "¿Puede venir mi abuela?")
+            text = ReceivedMessage("SM1", self.town.phones["Rivera"], "+15555550199", "¿Puede venir mi abuela?")
             processing.receive(session, text, POLICY, NOW + timedelta(hours=1))
             other = School(source_id="s2", name="Elsewhere Elementary", timezone="America/Denver")
             session.add(other)
@@ -95,14 +95,14 @@ def test_nobody_gets_past_the_door_without_signing_in(place: Place) -> None:
 def test_each_role_opens_what_the_table_says_and_nothing_else(place: Place, role: Role, where: str) -> None:
     who, wrong = place.actors[role, where], []
     for rule, method in routes(place.app):
-        asks = pages.permissions_of(place.app.view_functions[rule.endpoint])
-        if not asks or rule.endpoint == "account.sign_out":
+        question = pages.permissions_of(place.app.view_functions[rule.endpoint])
+        if not question or rule.endpoint == "account.sign_out":
             continue
         answer = browser_of(place.app, who).open(address(rule), method=method)
         status = answer.status_code
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], rule.rule
         assert "Traceback" not in answer.get_data(as_text=True), rule.rule
-        may = any(role in MAY[permission] for permission in asks)
+        may = any(role in MAY[permission] for permission in question)
         # A form sent empty is refused with its problems (422), an id that means nothing here is not found (404).
         if (status == 403) == may or (may and status not in (200, 204, 303, 304, 400, 404, 409, 422)):
             wrong.append((method, rule.rule, status))
@@ -114,8 +114,8 @@ def test_a_role_at_another_school_finds_nothing_of_this_one(place: Place, role: 
     who, wrong = place.actors[role, "elsewhere"], []
     secrets = ("Lincoln Elementary", "Grace Test", "Luis Test", "Rivera", "Nguyen")
     for rule, method in routes(place.app):
-        asks = pages.permissions_of(place.app.view_functions[rule.endpoint])
-        mine = {permission for permission in asks if role in MAY[permission]}
+        question = pages.permissions_of(place.app.view_functions[rule.endpoint])
+        mine = {permission for permission in question if role in MAY[permission]}
         if not mine or mine <= OWN:
             continue
         answer = browser_of(place.app, who).open(address(rule), method=method, follow_redirects=bool(rule.arguments))

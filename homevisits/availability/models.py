@@ -47,10 +47,10 @@ class Commitment(Base):
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     active: Mapped[bool] = mapped_column(server_default=true())
-    about: Mapped[str]  # "visit:17"
+    subject: Mapped[str]  # "visit:17"
     __table_args__ = (
         CheckConstraint("starts_at < ends_at", name="order"),
         UniqueConstraint("id", "person_id"),
         Index("ix_commitment_person_id_starts_at", "person_id", "starts_at"),
-        Index("ix_commitment_about", "about"),
+        Index("ix_commitment_subject", "subject"),
     )

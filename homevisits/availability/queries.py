@@ -32,7 +32,7 @@ def diaries(
         Commitment.ends_at > after,
     )
     if but is not None:
-        found = found.where(Commitment.about != but)
+        found = found.where(Commitment.subject != but)
     for person_id, starts_at, ends_at in session.execute(found):
         taken.setdefault(person_id, []).append(Span(starts_at, ends_at))
     return {

@@ -11,7 +11,7 @@ from homevisits.core.db import Base, insert_new
 class JobLease(Base):
     """Who is at a tick, until when, and when it last went well."""
 
-    __tablename__ = "tick"
+    __tablename__ = "job_lease"
     name: Mapped[str] = mapped_column(primary_key=True)
     owner: Mapped[str | None]
     lease_until: Mapped[datetime | None]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.problems import NotFound
 from homevisits.demo import accounts
-from homevisits.messages.models import InboundText, OutboxText
+from homevisits.messages.models import IncomingMessage, OutgoingMessage
 from homevisits.people.models import Account, Caregiver, Family, Student
 from homevisits.visits.models import LIVE, Visit
 
@@ -72,8 +72,8 @@ def next_event(session: Session, now: datetime) -> Event | None:
     for visit, starts_at, ends_at in session.execute(of_pair):
         about[f"visit:{visit}"] = visit
         events += [Event("start", starts_at, visit), Event("end", ends_at, visit)]
-    waiting = select(OutboxText.about, OutboxText.next_at).where(
-        OutboxText.about.in_(list(about)), OutboxText.state.in_(("held", "queued"))
+    waiting = select(OutgoingMessage.subject, OutgoingMessage.next_at).where(
+        OutgoingMessage.subject.in_(list(about)), OutgoingMessage.state.in_(("held", "queued"))
     )
     events += [Event("text", at, about[subject]) for subject, at in session.execute(waiting)]
     return min((event for event in events if event.at > now), key=lambda event: event.at, default=None)
@@ -97,15 +97,17 @@ def phone(session: Session, family_id: int, zone: str) -> Phone:
 
 
 def _newest(session: Session, numbers: Collection[str]) -> dict[str, int]:
-    found = select(OutboxText.phone, func.max(OutboxText.id)).where(OutboxText.phone.in_(numbers))
-    return dict(session.execute(found.group_by(OutboxText.phone)).all())
+    found = select(OutgoingMessage.phone, func.max(OutgoingMessage.id)).where(OutgoingMessage.phone.in_(numbers))
+    return dict(session.execute(found.group_by(OutgoingMessage.phone)).all())
 
 
 def _thread(session: Session, number: str) -> tuple[Line, ...]:
-    out = select(OutboxText.body, OutboxText.sent_at, OutboxText.id).where(
-        OutboxText.phone == number, OutboxText.state.in_(LEFT)
+    out = select(OutgoingMessage.body, OutgoingMessage.sent_at, OutgoingMessage.id).where(
+        OutgoingMessage.phone == number, OutgoingMessage.state.in_(LEFT)
     )
-    back = select(InboundText.body, InboundText.received_at, InboundText.id).where(InboundText.phone == number)
+    back = select(IncomingMessage.body, IncomingMessage.received_at, IncomingMessage.id).where(
+        IncomingMessage.phone == number
+    )
     lines = [(at, 1, key, Line(body, at, True)) for body, at, key in session.execute(out) if at]
     lines += [(at, 0, key, Line(body, at, False)) for body, at, key in session.execute(back)]
     return tuple(line for *_order, line in sorted(lines, key=lambda one: one[:3]))[-SHOWN:]
@@ -114,9 +116,9 @@ def _thread(session: Session, number: str) -> tuple[Line, ...]:
 def contacts(session: Session, words: str, limit: int = 24) -> list[Contact]:
     """Families to choose from: those texted last, or those a name was looked for."""
     texted = (
-        select(Caregiver.family_id, func.max(OutboxText.sent_at).label("newest"))
-        .join(OutboxText, OutboxText.phone == Caregiver.phone)
-        .where(OutboxText.state.in_(LEFT))
+        select(Caregiver.family_id, func.max(OutgoingMessage.sent_at).label("newest"))
+        .join(OutgoingMessage, OutgoingMessage.phone == Caregiver.phone)
+        .where(OutgoingMessage.state.in_(LEFT))
         .group_by(Caregiver.family_id)
         .subquery()
     )

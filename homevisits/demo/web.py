@@ -130,7 +130,7 @@ def reply(family_id: int) -> ResponseReturnValue:
     with reading() as db:
         found = queries.phone(db, family_id, settings().timezone)
     if body and found.number:
-        text = inbox.InboundText(f"demo-{secrets.token_hex(8)}", found.number, "demo", body)
+        text = inbox.ReceivedMessage(f"demo-{secrets.token_hex(8)}", found.number, "demo", body)
         with transaction() as db:
             inbox.receive(db, text, settings().policy, clock.now())
         _tick()

@@ -129,7 +129,7 @@ def answer(
     school = session.get_one(School, made.school_id)
     template = f"invitation_{said.value}"
     if catalog.has(made.language, template):
-        about = f"invitation:{invitation_id}"
+        subject = f"invitation:{invitation_id}"
         reply = PlannedText(
             key=f"answer-{entry.id}",
             to=phone,
@@ -141,7 +141,7 @@ def answer(
             zone=school.timezone,
             school_id=school.id,
         )
-        outbox.put(session, about, reply, now)
+        outbox.put(session, subject, reply, now)
     return entry
 
 
@@ -243,7 +243,7 @@ def _ask(session: Session, actor: Actor | None, draw: Draw, chosen: Next, now: d
     session.add(made)
     session.flush()
     if body is not None and contact.phone is not None:
-        about = f"invitation:{made.id}"
+        subject = f"invitation:{made.id}"
         school = session.get_one(School, draw.school_id)
         text = PlannedText(
             key="ask",
@@ -253,9 +253,9 @@ def _ask(session: Session, actor: Actor | None, draw: Draw, chosen: Next, now: d
             params={"school": school.name},
             not_before=now,
             expires_at=now + OF_USE,
-            asks=about,
+            question=subject,
             zone=school.timezone,
             school_id=school.id,
         )
-        outbox.put(session, about, text, now)
+        outbox.put(session, subject, text, now)
     return Invited(made.id, contact.family_id, contact.name, call)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.invitations.queries import newest_answer, yes_counts
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Caregiver
 from homevisits.people.queries import has_left
 
@@ -15,7 +15,7 @@ ASKS = "invitation"
 """The text that asks. The others answer what the family said itself, and go to the phone it said it from."""
 
 
-def text_wanted(session: Session, row: OutboxText, now: datetime) -> str | None:
+def text_wanted(session: Session, row: OutgoingMessage, now: datetime) -> str | None:
     """Why the text must not leave any more: closed, answered, or a code of `unreachable`. None: it may."""
     if row.template != ASKS:
         return None
@@ -25,7 +25,7 @@ def text_wanted(session: Session, row: OutboxText, now: datetime) -> str | None:
         .select_from(Invitation)
         .outerjoin(ConsentEntry, ConsentEntry.id == newest)
     )
-    asked = session.execute(found.where(Invitation.id == int(row.about.partition(":")[2]))).one_or_none()
+    asked = session.execute(found.where(Invitation.id == int(row.subject.partition(":")[2]))).one_or_none()
     if asked is None or asked.closed_at is not None:
         return "closed"
     if asked.answered:

@@ -47,14 +47,14 @@ WRITTEN = "written"
 class TextKind:
     """How a text is treated. ``on_unknown``: resend it once when the carrier has no trace of it, or hold it."""
 
-    pace: str = "automatic"
+    category: str = "automatic"
     on_unknown: str = "resend"
     capped: bool = True
 
     @property
     def priority(self) -> int:
         """1 leaves first."""
-        return PRIORITIES[self.pace]
+        return PRIORITIES[self.category]
 
 
 _AUTOMATIC = TextKind()
@@ -72,6 +72,6 @@ def of(template: str) -> TextKind:
     return _REPLY if template in _REPLIES else _AUTOMATIC
 
 
-def priority(pace: str) -> int:
+def priority(category: str) -> int:
     """Which place a text of this pace has in the queue."""
-    return PRIORITIES[pace]
+    return PRIORITIES[category]

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, UniqueConstraint, text, true
+from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from homevisits.core.db import Base, Key
@@ -18,7 +18,7 @@ LEFT = ("accepted", "delivered", "undelivered")
 LOST = ("undelivered", "rejected", "dead")
 """A text that a person must see to."""
 _WAITING = text("state IN ('held', 'queued')")
-_TO_SEE_TO = text("state IN ('undelivered', 'rejected', 'dead') AND settled_at IS NULL")
+_TO_SEE_TO = text("state IN ('undelivered', 'rejected', 'dead') AND resolved_at IS NULL")
 
 
 def _one_of(name: str, *values: str) -> CheckConstraint:
@@ -76,20 +76,20 @@ class Sender(Base):
     )
 
 
-class OutboxText(Base):
+class OutgoingMessage(Base):
     """A text that is to leave the building. Domain code inserts rows; only delivery changes what happens to them."""
 
-    __tablename__ = "outbox"
+    __tablename__ = "outgoing_message"
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     dedupe_key: Mapped[str] = mapped_column(unique=True)
-    about: Mapped[str]  # "visit:17", "invitation:12"
-    asks: Mapped[str | None]  # what a reply to it answers; None: nothing
+    subject: Mapped[str]  # "visit:17", "invitation:12"
+    question: Mapped[str | None]  # what a reply to it answers; None: nothing
     phone: Mapped[str] = mapped_column(ForeignKey("phone.e164"))
     school_id: Mapped[int | None] = mapped_column(ForeignKey("school.id"))
     zone: Mapped[str | None]  # whose hours count; None: the installation's
     language: Mapped[str]
     template: Mapped[str]
-    pace: Mapped[str] = mapped_column(server_default="automatic")
+    category: Mapped[str] = mapped_column(server_default="automatic")
     priority: Mapped[int] = mapped_column(server_default=text("5"))  # 1 first: answers, then urgent, then the rest
     params: Mapped[str] = mapped_column(server_default="{}")  # JSON; what fills the template
     body: Mapped[str]  # as it would read now; frozen at the claim
@@ -97,14 +97,14 @@ class OutboxText(Base):
     not_before: Mapped[datetime]
     expires_at: Mapped[datetime]
     state: Mapped[str] = mapped_column(server_default="queued")
-    wanted: Mapped[bool] = mapped_column(server_default=true())  # false: called off while it was on its way
+    cancel_requested: Mapped[bool] = mapped_column(server_default=false())  # set while the message is being sent
     hold_reason: Mapped[str | None]  # quiet | cap | sender | language | template | consent
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_at: Mapped[datetime]
-    token: Mapped[str | None] = mapped_column(unique=True)  # of the attempt under way or last made
+    attempt_id: Mapped[str | None] = mapped_column(unique=True)  # of the attempt under way or last made
     lease_until: Mapped[datetime | None]
     carrier: Mapped[str | None]
-    sid: Mapped[str | None] = mapped_column(unique=True)
+    provider_message_id: Mapped[str | None] = mapped_column(unique=True)
     carrier_status: Mapped[str | None]
     error: Mapped[str | None]  # code of what went wrong
     created_at: Mapped[datetime]
@@ -113,31 +113,31 @@ class OutboxText(Base):
     urgent_by: Mapped[int | None]  # account that let it leave outside the hours, and why
     urgent_reason: Mapped[str | None]
     written_by: Mapped[int | None]  # account that wrote it by hand
-    settled_at: Mapped[datetime | None]  # a person has seen to a lost text
-    settled_by: Mapped[int | None]
-    settled_how: Mapped[str | None]  # retried | called | dismissed
-    settled_note: Mapped[str | None]  # why it was put aside
+    resolved_at: Mapped[datetime | None]  # a person has seen to a lost text
+    resolved_by: Mapped[int | None]
+    resolved_how: Mapped[str | None]  # retried | called | dismissed
+    resolved_note: Mapped[str | None]  # why it was put aside
     __table_args__ = (
         _one_of("state", *STATES),
-        _one_of("pace", "reply", "urgent", "automatic", "written", "staff"),
-        Index("ix_outbox_due", "priority", "next_at", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
-        Index("ix_outbox_about", "about"),
-        Index("ix_outbox_phone_id", "phone", "id"),
-        Index("ix_outbox_phone_sent_at", "phone", "sent_at"),
-        Index("ix_outbox_state_created_at", "state", "created_at"),
-        Index("ix_outbox_not_before", "not_before"),
-        Index("ix_outbox_lost", "id", sqlite_where=_TO_SEE_TO, postgresql_where=_TO_SEE_TO),
-        Index("ix_outbox_sending", "phone", unique=True, sqlite_where=text("state = 'sending'"),
+        _one_of("category", "reply", "urgent", "automatic", "written", "staff"),
+        Index("ix_outgoing_message_due", "priority", "next_at", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
+        Index("ix_outgoing_message_subject", "subject"),
+        Index("ix_outgoing_message_phone_id", "phone", "id"),
+        Index("ix_outgoing_message_phone_sent_at", "phone", "sent_at"),
+        Index("ix_outgoing_message_state_created_at", "state", "created_at"),
+        Index("ix_outgoing_message_not_before", "not_before"),
+        Index("ix_outgoing_message_lost", "id", sqlite_where=_TO_SEE_TO, postgresql_where=_TO_SEE_TO),
+        Index("ix_outgoing_message_sending", "phone", unique=True, sqlite_where=text("state = 'sending'"),
               postgresql_where=text("state = 'sending'")),
     )  # fmt: skip
 
 
-class Attempt(Base):
+class DeliveryAttempt(Base):
     """One try at handing a text to a carrier. Its token fences what may be noted; its body is what really left."""
 
-    __tablename__ = "attempt"
-    token: Mapped[str] = mapped_column(primary_key=True)
-    outbox_id: Mapped[int] = mapped_column(ForeignKey("outbox.id"))
+    __tablename__ = "delivery_attempt"
+    attempt_id: Mapped[str] = mapped_column(primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("outgoing_message.id"))
     n: Mapped[int]
     sender_id: Mapped[int | None] = mapped_column(ForeignKey("sender.id"))
     carrier: Mapped[str]
@@ -150,29 +150,29 @@ class Attempt(Base):
     outcome: Mapped[str | None]  # None: under way
     http_status: Mapped[int | None]
     code: Mapped[str | None]
-    sid: Mapped[str | None] = mapped_column(unique=True)
+    provider_message_id: Mapped[str | None] = mapped_column(unique=True)
     status: Mapped[str | None]  # the carrier's word, only upwards
     status_at: Mapped[datetime | None]
     looks: Mapped[int] = mapped_column(server_default=text("0"))  # times we looked for it at the carrier
-    look_at: Mapped[datetime | None]  # when to look next: for an unclear one, or a status that does not come
+    next_check_at: Mapped[datetime | None]  # when to look next: for an unclear one, or a status that does not come
     __table_args__ = (
         _one_of("outcome", "accepted", "down", "refused", "unclear", "not_found"),
-        Index("ix_attempt_outbox_id", "outbox_id"),
-        Index("ix_attempt_phone_started_at", "phone", "started_at"),
-        Index("ix_attempt_look_at", "look_at", sqlite_where=text("look_at IS NOT NULL"),
-              postgresql_where=text("look_at IS NOT NULL")),
-        Index("ix_attempt_lease_until", "lease_until", sqlite_where=text("lease_until IS NOT NULL"),
+        Index("ix_delivery_attempt_message_id", "message_id"),
+        Index("ix_delivery_attempt_phone_started_at", "phone", "started_at"),
+        Index("ix_delivery_attempt_next_check_at", "next_check_at", sqlite_where=text("next_check_at IS NOT NULL"),
+              postgresql_where=text("next_check_at IS NOT NULL")),
+        Index("ix_delivery_attempt_lease_until", "lease_until", sqlite_where=text("lease_until IS NOT NULL"),
               postgresql_where=text("lease_until IS NOT NULL")),
-        Index("ix_attempt_sender_id_started_at", "sender_id", "started_at"),
+        Index("ix_delivery_attempt_sender_id_started_at", "sender_id", "started_at"),
     )  # fmt: skip
 
 
-class InboundText(Base):
-    """A text a family sent, raw, and what became of it. ``sid`` makes a repeated webhook harmless."""
+class IncomingMessage(Base):
+    """A text a family sent, raw, and what became of it. ``provider_message_id`` makes a repeated webhook harmless."""
 
-    __tablename__ = "inbound"
+    __tablename__ = "incoming_message"
     id: Mapped[int] = mapped_column(Key, primary_key=True)
-    sid: Mapped[str] = mapped_column(unique=True)
+    provider_message_id: Mapped[str] = mapped_column(unique=True)
     carrier: Mapped[str] = mapped_column(server_default="console")
     phone: Mapped[str]
     to: Mapped[str]
@@ -189,17 +189,17 @@ class InboundText(Base):
     handled_at: Mapped[datetime | None]
     handled_by: Mapped[int | None]
     __table_args__ = (
-        Index("ix_inbound_phone_id", "phone", "id"),
-        Index("ix_inbound_needs_person", "needs_person"),
-        Index("ix_inbound_not_taken", "id", sqlite_where=text("taken_at IS NULL"),
+        Index("ix_incoming_message_phone_id", "phone", "id"),
+        Index("ix_incoming_message_needs_person", "needs_person"),
+        Index("ix_incoming_message_not_taken", "id", sqlite_where=text("taken_at IS NULL"),
               postgresql_where=text("taken_at IS NULL")),
     )  # fmt: skip
 
 
-class TextingEntry(Base):
+class OptOutEntry(Base):
     """The ledger of who may be texted, append-only: the newest row of a phone counts; no row: may be texted."""
 
-    __tablename__ = "texting_ledger"
+    __tablename__ = "opt_out_ledger"
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     phone: Mapped[str]
     entry: Mapped[str]  # stop | start
@@ -211,27 +211,27 @@ class TextingEntry(Base):
     __table_args__ = (
         CheckConstraint("entry IN ('stop', 'start')", name="entry"),
         CheckConstraint("reason IN ('family', 'carrier', 'wrong_number', 'staff')", name="reason"),
-        Index("ix_texting_ledger_phone_id", "phone", "id"),
-        Index("ix_texting_ledger_at", "at"),
+        Index("ix_opt_out_ledger_phone_id", "phone", "id"),
+        Index("ix_opt_out_ledger_at", "at"),
     )
 
 
-class CarrierEvent(Base):
+class ProviderEvent(Base):
     """What a carrier told us about a text, raw and in order of arrival; doubled callbacks have no second effect."""
 
-    __tablename__ = "carrier_event"
+    __tablename__ = "provider_event"
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     carrier: Mapped[str]
-    sid: Mapped[str]
+    provider_message_id: Mapped[str]
     status: Mapped[str]
     code: Mapped[str] = mapped_column(server_default="")
-    token: Mapped[str | None]
+    attempt_id: Mapped[str | None]
     raw: Mapped[str]
     received_at: Mapped[datetime]
     applied_at: Mapped[datetime | None]  # None: no attempt of ours is known to it yet
     __table_args__ = (
-        Index("uq_carrier_event_once", "carrier", "sid", "status", "code", unique=True),
-        Index("ix_carrier_event_not_applied", "sid", sqlite_where=text("applied_at IS NULL"),
+        Index("uq_provider_event_once", "carrier", "provider_message_id", "status", "code", unique=True),
+        Index("ix_provider_event_not_applied", "provider_message_id", sqlite_where=text("applied_at IS NULL"),
               postgresql_where=text("applied_at IS NULL")),
     )  # fmt: skip
 
@@ -249,20 +249,20 @@ class QuietDay(Base):
     __table_args__ = (Index("ix_quiet_day_day_school_id", "day", "school_id"),)
 
 
-class Guest(Base):
+class TrialRecipient(Base):
     """Somebody of the staff whose phone a trial may text. In a trial nobody else gets any."""
 
-    __tablename__ = "guest"
+    __tablename__ = "trial_recipient"
     phone: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
     by_account: Mapped[int | None]
     at: Mapped[datetime]
 
 
-class TextAlert(Base):
+class MessageAlert(Base):
     """Something about texts that a person must know, once: a code nobody knows, a paused text, an open breaker."""
 
-    __tablename__ = "text_alert"
+    __tablename__ = "message_alert"
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     kind: Mapped[str]  # code | template_paused | breaker | contradiction | repeated | webhook | loop
     key: Mapped[str]

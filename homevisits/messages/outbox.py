@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.db import insert_new
 from homevisits.messages import message_types
 from homevisits.messages.dispatch.eligibility import count
-from homevisits.messages.models import WAITING, OutboxText, Phone
+from homevisits.messages.models import WAITING, OutgoingMessage, Phone
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.templates import catalog
 from homevisits.messages.templates.rendering import PlannedText
@@ -21,15 +21,15 @@ ON_ITS_WAY = ("sending", "unknown")
 AT_ONCE = 500
 
 
-def put(session: Session, about: str, text: PlannedText, now: datetime) -> OutboxText:
+def put(session: Session, subject: str, text: PlannedText, now: datetime) -> OutgoingMessage:
     """Add one text about something. The same key again is the same text; one that was withdrawn comes back.
 
     Raises `packs.NoSuchText` when no approved text is there in the language, and KeyError when a place has no value.
     """
-    put_many(session, [(about, text)], now)
+    put_many(session, [(subject, text)], now)
     return session.scalars(
-        select(OutboxText)
-        .where(OutboxText.dedupe_key == f"{about}:{text.key}")
+        select(OutgoingMessage)
+        .where(OutgoingMessage.dedupe_key == f"{subject}:{text.key}")
         .execution_options(populate_existing=True)
     ).one()
 
@@ -40,61 +40,61 @@ def put_many(session: Session, planned: Iterable[tuple[str, PlannedText]], now: 
     left = list(planned)
     while left:
         some, left = left[:AT_ONCE], left[AT_ONCE:]
-        rows = [_row(about, text, now) for about, text in some]
+        rows = [_row(subject, text, now) for subject, text in some]
         insert_new(session, Phone, [{"e164": phone} for phone in sorted({row["phone"] for row in rows})], "e164")
         stopped = opt_outs.stopped(session, {row["phone"] for row in rows})
         for row in rows:
             if row["phone"] in stopped and row["template"] not in opt_outs.ANSWERS:
                 row["state"], row["error"] = "suppressed", "stopped"
-        new = insert_new(session, OutboxText, rows, "dedupe_key")
+        new = insert_new(session, OutgoingMessage, rows, "dedupe_key")
         added += new
         if new < len(rows):
             _bring_back(session, rows)
     return added
 
 
-def replace(session: Session, about: str, texts: Iterable[PlannedText], now: datetime) -> None:
-    """Make `texts` the plan for `about`: what is not in it and has not left is withdrawn, what is new is added."""
+def replace(session: Session, subject: str, texts: Iterable[PlannedText], now: datetime) -> None:
+    """Make `texts` the plan for `subject`: what is not in it and has not left is withdrawn, what is new is added."""
     wanted = list(texts)
-    keys = [f"{about}:{text.key}" for text in wanted]
+    keys = [f"{subject}:{text.key}" for text in wanted]
     # One statement for what waits and what is under way: between two, a text could go from one to the other.
     session.execute(
-        update(OutboxText)
+        update(OutgoingMessage)
         .where(
-            OutboxText.about == about,
-            OutboxText.state.in_((*WAITING, *ON_ITS_WAY)),
-            OutboxText.dedupe_key.not_in(keys),
+            OutgoingMessage.subject == subject,
+            OutgoingMessage.state.in_((*WAITING, *ON_ITS_WAY)),
+            OutgoingMessage.dedupe_key.not_in(keys),
         )
         .values(
-            state=case((OutboxText.state.in_(WAITING), "cancelled"), else_=OutboxText.state),
-            error=case((OutboxText.state.in_(WAITING), "withdrawn"), else_=OutboxText.error),
+            state=case((OutgoingMessage.state.in_(WAITING), "cancelled"), else_=OutgoingMessage.state),
+            error=case((OutgoingMessage.state.in_(WAITING), "withdrawn"), else_=OutgoingMessage.error),
             hold_reason=None,
-            wanted=case((OutboxText.state.in_(WAITING), OutboxText.wanted), else_=False),
+            cancel_requested=case((OutgoingMessage.state.in_(WAITING), OutgoingMessage.cancel_requested), else_=True),
         )
         .execution_options(synchronize_session="fetch")
     )
-    put_many(session, [(about, text) for text in wanted], now)
+    put_many(session, [(subject, text) for text in wanted], now)
 
 
-def withdraw(session: Session, about: str, now: datetime) -> None:
+def withdraw(session: Session, subject: str, now: datetime) -> None:
     """Nothing more leaves about this."""
-    replace(session, about, (), now)
+    replace(session, subject, (), now)
 
 
-def _row(about: str, text: PlannedText, now: datetime) -> dict[str, Any]:
+def _row(subject: str, text: PlannedText, now: datetime) -> dict[str, Any]:
     body = text.body if text.body is not None else catalog.render(text.language, text.template, text.params)
-    pace = text.pace or message_types.of(text.template).pace
+    category = text.category or message_types.of(text.template).category
     return {
-        "dedupe_key": f"{about}:{text.key}",
-        "about": about,
-        "asks": text.asks,
+        "dedupe_key": f"{subject}:{text.key}",
+        "subject": subject,
+        "question": text.question,
         "phone": text.to,
         "school_id": text.school_id,
         "zone": text.zone,
         "language": text.language,
         "template": text.template,
-        "pace": pace,
-        "priority": message_types.priority(pace),
+        "category": category,
+        "priority": message_types.priority(category),
         "params": json.dumps({name: str(value) for name, value in text.params.items()}, ensure_ascii=False),
         "body": body,
         "segments": count(body),
@@ -113,22 +113,28 @@ def _row(about: str, text: PlannedText, now: datetime) -> dict[str, Any]:
 def _bring_back(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Those of the plan that were there already: one that was withdrawn waits again, one called off is wanted again."""
     by_key = {row["dedupe_key"]: row for row in rows}
-    back = update(OutboxText).execution_options(synchronize_session=False)
+    back = update(OutgoingMessage).execution_options(synchronize_session=False)
     session.execute(
         back.where(
-            OutboxText.dedupe_key.in_(by_key), OutboxText.state.in_(ON_ITS_WAY), OutboxText.wanted.is_(False)
-        ).values(wanted=True)
+            OutgoingMessage.dedupe_key.in_(by_key),
+            OutgoingMessage.state.in_(ON_ITS_WAY),
+            OutgoingMessage.cancel_requested.is_(True),
+        ).values(cancel_requested=False)
     )
-    gone = select(OutboxText.dedupe_key).where(OutboxText.dedupe_key.in_(by_key), OutboxText.state == "cancelled")
+    gone = select(OutgoingMessage.dedupe_key).where(
+        OutgoingMessage.dedupe_key.in_(by_key), OutgoingMessage.state == "cancelled"
+    )
     for key in session.scalars(gone).all():
         values = {name: value for name, value in by_key[key].items() if name not in ("dedupe_key", "created_at")}
         session.execute(
-            back.where(OutboxText.dedupe_key == key, OutboxText.state == "cancelled").values(
-                **values, wanted=True, hold_reason=None
+            back.where(OutgoingMessage.dedupe_key == key, OutgoingMessage.state == "cancelled").values(
+                **values, cancel_requested=False, hold_reason=None
             )
         )
 
 
-def messages_about(session: Session, subject: str) -> Sequence[OutboxText]:
+def messages_about(session: Session, subject: str) -> Sequence[OutgoingMessage]:
     """The texts about `subject`, oldest first."""
-    return session.scalars(select(OutboxText).where(OutboxText.about == subject).order_by(OutboxText.id)).all()
+    return session.scalars(
+        select(OutgoingMessage).where(OutgoingMessage.subject == subject).order_by(OutgoingMessage.id)
+    ).all()

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, select, update
 
 from homevisits.core.db import Database
-from homevisits.messages.models import STATES, WAITING, CarrierEvent, InboundText, OutboxText
+from homevisits.messages.models import STATES, WAITING, IncomingMessage, OutgoingMessage, ProviderEvent
 
 AT_ONCE = 1000
 """Rows in one transaction: on SQLite nobody else writes meanwhile."""
@@ -16,20 +16,22 @@ def empty(database: Database, keep_days: int, now: datetime) -> int:
     """Empty the words of texts, both ways, and the raw reports, that are older than `keep_days`: how many rows."""
     before = now - timedelta(days=keep_days)
     over = [state for state in STATES if state not in (*WAITING, "sending")]
-    outbox = OutboxText.state.in_(over), OutboxText.created_at < before
+    outbox = OutgoingMessage.state.in_(over), OutgoingMessage.created_at < before
     return (
-        _emptied(database, OutboxText, (*outbox, OutboxText.body != ""), {"body": "", "params": "{}"})
+        _emptied(database, OutgoingMessage, (*outbox, OutgoingMessage.body != ""), {"body": "", "params": "{}"})
         + _emptied(
             database,
-            InboundText,
+            IncomingMessage,
             (
-                InboundText.received_at < before,
-                InboundText.taken_at.is_not(None),
-                or_(InboundText.body != "", InboundText.raw != "{}"),
+                IncomingMessage.received_at < before,
+                IncomingMessage.taken_at.is_not(None),
+                or_(IncomingMessage.body != "", IncomingMessage.raw != "{}"),
             ),
             {"body": "", "raw": "{}"},
         )
-        + _emptied(database, CarrierEvent, (CarrierEvent.received_at < before, CarrierEvent.raw != "{}"), {"raw": "{}"})
+        + _emptied(
+            database, ProviderEvent, (ProviderEvent.received_at < before, ProviderEvent.raw != "{}"), {"raw": "{}"}
+        )
     )
 
 

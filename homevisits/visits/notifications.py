@@ -87,8 +87,8 @@ def _to_family(
         return []
     texts = []
     if acknowledge is not None:
-        asks = f"visit:{visit.id}" if acknowledge == TELLS_TIME else None
-        texts.append(_text(visit, acknowledge, acknowledge, now, now + timedelta(days=1), asks))
+        question = f"visit:{visit.id}" if acknowledge == TELLS_TIME else None
+        texts.append(_text(visit, acknowledge, acknowledge, now, now + timedelta(days=1), question))
     if visit.state in ("scheduled", "confirmed"):
         texts += _arranged(visit, reminder_hours, now, moved=moved, asked=acknowledge == TELLS_TIME)
     elif visit.told and visit.state == "cancelled_by_educator":
@@ -107,14 +107,14 @@ def _arranged(
     visit: Visit, reminder_hours: Sequence[int], now: datetime, *, moved: bool, asked: bool
 ) -> list[PlannedText]:
     texts = []
-    asks = f"visit:{visit.id}"
+    question = f"visit:{visit.id}"
     if visit.state == "scheduled" and not asked:
         template = "visit_moved" if moved else "visit_confirm"
-        texts.append(_text(visit, "confirm", template, now, visit.starts_at, asks))
+        texts.append(_text(visit, "confirm", template, now, visit.starts_at, question))
     for hours in sorted(set(reminder_hours), reverse=True):
         at = visit.starts_at - timedelta(hours=hours)
         if at > now + SOON:
-            texts.append(_text(visit, f"reminder-{hours}", "visit_reminder", at, visit.starts_at, asks))
+            texts.append(_text(visit, f"reminder-{hours}", "visit_reminder", at, visit.starts_at, question))
     return texts
 
 
@@ -127,7 +127,7 @@ def _next_morning(visit: Visit, now: datetime, morning: time) -> datetime:
 
 
 def _text(
-    visit: Visit, key: str, template: str, not_before: datetime, expires_at: datetime, asks: str | None = None
+    visit: Visit, key: str, template: str, not_before: datetime, expires_at: datetime, question: str | None = None
 ) -> PlannedText:
     return PlannedText(
         key=f"v{visit.version}:{key}:{_mark(visit.phone or '')}",
@@ -142,7 +142,7 @@ def _text(
         },
         not_before=not_before,
         expires_at=expires_at,
-        asks=asks,
+        question=question,
         zone=visit.zone,
         school_id=visit.school_id,
     )
@@ -196,7 +196,7 @@ def _staff_text(visit: Visit, member: Member, template: str, not_before: datetim
         expires_at=visit.starts_at,
         zone=visit.zone,
         school_id=visit.school_id,
-        pace="staff",
+        category="staff",
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from homevisits.invitations.models import ConsentEntry
 from homevisits.invitations.queries import newest_answer, yes_counts
 from homevisits.invitations.send_checks import unreachable
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Educator
 from homevisits.visits.models import Visit, VisitMember
 
@@ -62,7 +62,7 @@ MEMBER = MappingProxyType({"staff_asked": ("asked",), "staff_moved": ("asked",)}
 _KEY = re.compile(r"visit:\d+:v(\d+):[a-z0-9-]+(?::e(\d+))?")
 
 
-def text_wanted(session: Session, row: OutboxText, now: datetime) -> str | None:
+def text_wanted(session: Session, row: OutgoingMessage, now: datetime) -> str | None:
     """Why the text must not leave any more; None: it may.
 
     visit_changed | begun | consent_withdrawn | consent_lapsed | just_told | partner_changed, or a code of
@@ -71,7 +71,7 @@ def text_wanted(session: Session, row: OutboxText, now: datetime) -> str | None:
     states = TRUE_WHILE.get(row.template)
     if states is None:
         return None
-    visit = _visit(session, int(row.about.partition(":")[2]), now)
+    visit = _visit(session, int(row.subject.partition(":")[2]), now)
     key = _KEY.match(row.dedupe_key)
     if visit is None or visit.state not in states or (key is not None and int(key[1]) != visit.version):
         return "visit_changed"
@@ -102,25 +102,25 @@ def _visit(session: Session, visit_id: int, now: datetime) -> Found | None:
     return session.execute(found.where(Visit.id == visit_id)).one_or_none()
 
 
-def _just_told(session: Session, row: OutboxText, now: datetime) -> bool:
+def _just_told(session: Session, row: OutgoingMessage, now: datetime) -> bool:
     """Whether the question itself left only now, held back by a quiet day: the reminder would say the same again."""
-    found = select(OutboxText.id).where(
-        OutboxText.about == row.about,
-        OutboxText.phone == row.phone,
-        OutboxText.template.in_(("visit_confirm", "visit_moved", "visit_now_at")),
-        OutboxText.sent_at > now - JUST_NOW,
+    found = select(OutgoingMessage.id).where(
+        OutgoingMessage.subject == row.subject,
+        OutgoingMessage.phone == row.phone,
+        OutgoingMessage.template.in_(("visit_confirm", "visit_moved", "visit_now_at")),
+        OutgoingMessage.sent_at > now - JUST_NOW,
     )
     return session.scalar(found.limit(1)) is not None
 
 
-def _family(session: Session, visit: Found, row: OutboxText, now: datetime) -> str | None:
+def _family(session: Session, visit: Found, row: OutgoingMessage, now: datetime) -> str | None:
     why = unreachable(session, visit.family_id, row.phone, now)
     # A family that moved away meanwhile must hear that nobody comes.
     return None if why == "family_left" and row.template in ("visit_cancelled", "visit_off") else why
 
 
-def _staff(session: Session, row: OutboxText, educator_id: int) -> str | None:
-    visit_id = int(row.about.partition(":")[2])
+def _staff(session: Session, row: OutgoingMessage, educator_id: int) -> str | None:
+    visit_id = int(row.subject.partition(":")[2])
     found = (
         select(Educator.phone, Educator.left_on, VisitMember.state)
         .join(VisitMember, VisitMember.educator_id == Educator.id)

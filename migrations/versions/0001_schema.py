@@ -306,11 +306,11 @@ sa.Table(
     required("starts_at", MOMENT),
     required("ends_at", MOMENT),
     required("active", BOOLEAN, server_default=TRUE),
-    required("about", TEXT),
+    required("subject", TEXT),
     sa.UniqueConstraint("id", "person_id"),
     sa.CheckConstraint("starts_at < ends_at", name="order"),
-    sa.Index("ix_commitment_about", "about"),
     sa.Index("ix_commitment_person_id_starts_at", "person_id", "starts_at"),
+    sa.Index("ix_commitment_subject", "subject"),
 )
 
 # Traits, kept apart for the fairness test
@@ -763,18 +763,18 @@ sa.Table(
 )
 
 sa.Table(
-    "outbox",
+    "outgoing_message",
     SCHEMA,
     required("id", KEY, primary_key=True),
     required("dedupe_key", TEXT, unique=True),
-    required("about", TEXT),
-    optional("asks", TEXT),
+    required("subject", TEXT),
+    optional("question", TEXT),
     required("phone", TEXT, sa.ForeignKey("phone.e164")),
     optional("school_id", KEY, sa.ForeignKey("school.id")),
     optional("zone", TEXT),
     required("language", TEXT),
     required("template", TEXT),
-    required("pace", TEXT, server_default="automatic"),
+    required("category", TEXT, server_default="automatic"),
     required("priority", INTEGER, server_default=sa.text("5")),
     required("params", TEXT, server_default="{}"),
     required("body", TEXT),
@@ -782,14 +782,14 @@ sa.Table(
     required("not_before", MOMENT),
     required("expires_at", MOMENT),
     required("state", TEXT, server_default="queued"),
-    required("wanted", BOOLEAN, server_default=TRUE),
+    required("cancel_requested", BOOLEAN, server_default=FALSE),
     optional("hold_reason", TEXT),
     required("attempts", INTEGER, server_default=sa.text("0")),
     required("next_at", MOMENT),
-    optional("token", TEXT, unique=True),
+    optional("attempt_id", TEXT, unique=True),
     optional("lease_until", MOMENT),
     optional("carrier", TEXT),
-    optional("sid", TEXT, unique=True),
+    optional("provider_message_id", TEXT, unique=True),
     optional("carrier_status", TEXT),
     optional("error", TEXT),
     required("created_at", MOMENT),
@@ -798,30 +798,32 @@ sa.Table(
     optional("urgent_by", INTEGER),
     optional("urgent_reason", TEXT),
     optional("written_by", INTEGER),
-    optional("settled_at", MOMENT),
-    optional("settled_by", INTEGER),
-    optional("settled_how", TEXT),
-    optional("settled_note", TEXT),
+    optional("resolved_at", MOMENT),
+    optional("resolved_by", INTEGER),
+    optional("resolved_how", TEXT),
+    optional("resolved_note", TEXT),
     sa.CheckConstraint(
         "state IN ('held', 'queued', 'sending', 'accepted', 'delivered', 'undelivered', 'unknown', 'cancelled', 'expired', 'suppressed', 'rejected', 'dead')",
         name="state",
     ),
-    sa.CheckConstraint("pace IN ('reply', 'urgent', 'automatic', 'written', 'staff')", name="pace"),
-    sa.Index("ix_outbox_about", "about"),
-    partial_index("ix_outbox_due", "priority", "next_at", "id", where="state IN ('held', 'queued')"),
-    partial_index("ix_outbox_lost", "id", where="state IN ('undelivered', 'rejected', 'dead') AND settled_at IS NULL"),
-    sa.Index("ix_outbox_not_before", "not_before"),
-    sa.Index("ix_outbox_phone_id", "phone", "id"),
-    sa.Index("ix_outbox_phone_sent_at", "phone", "sent_at"),
-    partial_index("ix_outbox_sending", "phone", where="state = 'sending'", unique=True),
-    sa.Index("ix_outbox_state_created_at", "state", "created_at"),
+    sa.CheckConstraint("category IN ('reply', 'urgent', 'automatic', 'written', 'staff')", name="category"),
+    partial_index("ix_outgoing_message_due", "priority", "next_at", "id", where="state IN ('held', 'queued')"),
+    partial_index(
+        "ix_outgoing_message_lost", "id", where="state IN ('undelivered', 'rejected', 'dead') AND resolved_at IS NULL"
+    ),
+    sa.Index("ix_outgoing_message_not_before", "not_before"),
+    sa.Index("ix_outgoing_message_phone_id", "phone", "id"),
+    sa.Index("ix_outgoing_message_phone_sent_at", "phone", "sent_at"),
+    partial_index("ix_outgoing_message_sending", "phone", where="state = 'sending'", unique=True),
+    sa.Index("ix_outgoing_message_state_created_at", "state", "created_at"),
+    sa.Index("ix_outgoing_message_subject", "subject"),
 )
 
 sa.Table(
-    "attempt",
+    "delivery_attempt",
     SCHEMA,
-    required("token", TEXT, primary_key=True),
-    required("outbox_id", KEY, sa.ForeignKey("outbox.id")),
+    required("attempt_id", TEXT, primary_key=True),
+    required("message_id", KEY, sa.ForeignKey("outgoing_message.id")),
     required("n", INTEGER),
     optional("sender_id", KEY, sa.ForeignKey("sender.id")),
     required("carrier", TEXT),
@@ -834,24 +836,24 @@ sa.Table(
     optional("outcome", TEXT),
     optional("http_status", INTEGER),
     optional("code", TEXT),
-    optional("sid", TEXT, unique=True),
+    optional("provider_message_id", TEXT, unique=True),
     optional("status", TEXT),
     optional("status_at", MOMENT),
     required("looks", INTEGER, server_default=sa.text("0")),
-    optional("look_at", MOMENT),
+    optional("next_check_at", MOMENT),
     sa.CheckConstraint("outcome IN ('accepted', 'down', 'refused', 'unclear', 'not_found')", name="outcome"),
-    partial_index("ix_attempt_lease_until", "lease_until", where="lease_until IS NOT NULL"),
-    partial_index("ix_attempt_look_at", "look_at", where="look_at IS NOT NULL"),
-    sa.Index("ix_attempt_outbox_id", "outbox_id"),
-    sa.Index("ix_attempt_phone_started_at", "phone", "started_at"),
-    sa.Index("ix_attempt_sender_id_started_at", "sender_id", "started_at"),
+    partial_index("ix_delivery_attempt_lease_until", "lease_until", where="lease_until IS NOT NULL"),
+    sa.Index("ix_delivery_attempt_message_id", "message_id"),
+    partial_index("ix_delivery_attempt_next_check_at", "next_check_at", where="next_check_at IS NOT NULL"),
+    sa.Index("ix_delivery_attempt_phone_started_at", "phone", "started_at"),
+    sa.Index("ix_delivery_attempt_sender_id_started_at", "sender_id", "started_at"),
 )
 
 sa.Table(
-    "inbound",
+    "incoming_message",
     SCHEMA,
     required("id", KEY, primary_key=True),
-    required("sid", TEXT, unique=True),
+    required("provider_message_id", TEXT, unique=True),
     required("carrier", TEXT, server_default="console"),
     required("phone", TEXT),
     required("to", TEXT),
@@ -867,13 +869,13 @@ sa.Table(
     required("needs_person", BOOLEAN),
     optional("handled_at", MOMENT),
     optional("handled_by", INTEGER),
-    sa.Index("ix_inbound_needs_person", "needs_person"),
-    partial_index("ix_inbound_not_taken", "id", where="taken_at IS NULL"),
-    sa.Index("ix_inbound_phone_id", "phone", "id"),
+    sa.Index("ix_incoming_message_needs_person", "needs_person"),
+    partial_index("ix_incoming_message_not_taken", "id", where="taken_at IS NULL"),
+    sa.Index("ix_incoming_message_phone_id", "phone", "id"),
 )
 
 sa.Table(
-    "texting_ledger",
+    "opt_out_ledger",
     SCHEMA,
     required("id", KEY, primary_key=True),
     required("phone", TEXT),
@@ -885,24 +887,24 @@ sa.Table(
     optional("by_account", INTEGER),
     sa.CheckConstraint("entry IN ('stop', 'start')", name="entry"),
     sa.CheckConstraint("reason IN ('family', 'carrier', 'wrong_number', 'staff')", name="reason"),
-    sa.Index("ix_texting_ledger_at", "at"),
-    sa.Index("ix_texting_ledger_phone_id", "phone", "id"),
+    sa.Index("ix_opt_out_ledger_at", "at"),
+    sa.Index("ix_opt_out_ledger_phone_id", "phone", "id"),
 )
 
 sa.Table(
-    "carrier_event",
+    "provider_event",
     SCHEMA,
     required("id", KEY, primary_key=True),
     required("carrier", TEXT),
-    required("sid", TEXT),
+    required("provider_message_id", TEXT),
     required("status", TEXT),
     required("code", TEXT, server_default=""),
-    optional("token", TEXT),
+    optional("attempt_id", TEXT),
     required("raw", TEXT),
     required("received_at", MOMENT),
     optional("applied_at", MOMENT),
-    partial_index("ix_carrier_event_not_applied", "sid", where="applied_at IS NULL"),
-    sa.Index("uq_carrier_event_once", "carrier", "sid", "status", "code", unique=True),
+    partial_index("ix_provider_event_not_applied", "provider_message_id", where="applied_at IS NULL"),
+    sa.Index("uq_provider_event_once", "carrier", "provider_message_id", "status", "code", unique=True),
 )
 
 sa.Table(
@@ -918,7 +920,7 @@ sa.Table(
 )
 
 sa.Table(
-    "guest",
+    "trial_recipient",
     SCHEMA,
     required("phone", TEXT, primary_key=True),
     required("name", TEXT),
@@ -927,7 +929,7 @@ sa.Table(
 )
 
 sa.Table(
-    "text_alert",
+    "message_alert",
     SCHEMA,
     required("id", KEY, primary_key=True),
     required("kind", TEXT),
@@ -944,7 +946,7 @@ sa.Table(
 # Incoming messages and conversations
 
 sa.Table(
-    "thread",
+    "conversation",
     SCHEMA,
     required("id", KEY, primary_key=True),
     required("phone", TEXT, unique=True),
@@ -952,31 +954,31 @@ sa.Table(
     optional("waiting_since", MOMENT),
     optional("assigned_to", KEY, sa.ForeignKey("account.id")),
     optional("assigned_at", MOMENT),
-    sa.Index("ix_thread_last_at", "last_at"),
-    partial_index("ix_thread_waiting_since", "waiting_since", where="waiting_since IS NOT NULL"),
+    sa.Index("ix_conversation_last_at", "last_at"),
+    partial_index("ix_conversation_waiting_since", "waiting_since", where="waiting_since IS NOT NULL"),
 )
 
 sa.Table(
-    "choice",
+    "pending_choice",
     SCHEMA,
     required("id", KEY, primary_key=True),
     required("phone", TEXT),
-    required("inbound_id", KEY, sa.ForeignKey("inbound.id"), unique=True),
+    required("incoming_message_id", KEY, sa.ForeignKey("incoming_message.id"), unique=True),
     required("said", TEXT),
     required("options", TEXT),
     required("asked_at", MOMENT),
     required("expires_at", MOMENT),
     optional("chosen", TEXT),
-    optional("settled_at", MOMENT),
+    optional("resolved_at", MOMENT),
     sa.CheckConstraint("said IN ('yes', 'other_time', 'not_now', 'call_me')", name="said"),
-    partial_index("ix_choice_open", "expires_at", where="settled_at IS NULL"),
-    sa.Index("ix_choice_phone_id", "phone", "id"),
+    partial_index("ix_pending_choice_open", "expires_at", where="resolved_at IS NULL"),
+    sa.Index("ix_pending_choice_phone_id", "phone", "id"),
 )
 
 # Leases of the worker's periodic jobs
 
 sa.Table(
-    "tick",
+    "job_lease",
     SCHEMA,
     required("name", TEXT, primary_key=True),
     optional("owner", TEXT),

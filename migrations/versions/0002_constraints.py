@@ -31,7 +31,7 @@ APPEND_ONLY = (
     "draw",
     "draw_entry",
     "attestation",
-    "texting_ledger",
+    "opt_out_ledger",
     "pay_approval",
     "payroll_export",
     "visit_event",
@@ -333,31 +333,31 @@ RULES = (
     # Messages: not sent after an opt-out, not sent twice, not changed after sending
     Rule(
         "stopped",
-        "outbox",
+        "outgoing_message",
         "UPDATE",
-        f"""{IS_CLAIMED} AND NEW.template NOT IN {OPT_OUT_REPLIES} AND (SELECT said.entry FROM texting_ledger said
+        f"""{IS_CLAIMED} AND NEW.template NOT IN {OPT_OUT_REPLIES} AND (SELECT said.entry FROM opt_out_ledger said
             WHERE said.phone = NEW.phone ORDER BY said.id DESC LIMIT 1) = 'stop'""",
     ),
-    Rule("called_off", "outbox", "UPDATE", f"{IS_CLAIMED} AND NOT NEW.wanted"),
+    Rule("called_off", "outgoing_message", "UPDATE", f"{IS_CLAIMED} AND NEW.cancel_requested"),
     # A message that was sent, or may have been sent, is not claimed again.
-    Rule("once", "outbox", "UPDATE", f"{IS_CLAIMED} AND OLD.state NOT IN ('held', 'queued')"),
-    Rule("begins_waiting", "outbox", "INSERT", "NEW.state = 'sending'"),
+    Rule("once", "outgoing_message", "UPDATE", f"{IS_CLAIMED} AND OLD.state NOT IN ('held', 'queued')"),
+    Rule("begins_waiting", "outgoing_message", "INSERT", "NEW.state = 'sending'"),
     Rule(
         "urgent_has_a_reason",
-        "outbox",
+        "outgoing_message",
         "UPDATE",
-        f"{IS_CLAIMED} AND NEW.pace = 'urgent' AND (NEW.urgent_by IS NULL OR coalesce(NEW.urgent_reason, '') = '')",
+        f"{IS_CLAIMED} AND NEW.category = 'urgent' AND (NEW.urgent_by IS NULL OR coalesce(NEW.urgent_reason, '') = '')",
     ),
     Rule(
         "attempt_kept",
-        "attempt",
+        "delivery_attempt",
         "UPDATE",
-        """NEW.token <> OLD.token OR NEW.outbox_id <> OLD.outbox_id OR NEW.phone <> OLD.phone OR NEW.n <> OLD.n
+        """NEW.attempt_id <> OLD.attempt_id OR NEW.message_id <> OLD.message_id OR NEW.phone <> OLD.phone OR NEW.n <> OLD.n
             OR NEW.body_sha256 <> OLD.body_sha256 OR NEW.started_at <> OLD.started_at
-            OR (OLD.sid IS NOT NULL AND NEW.sid IS DISTINCT FROM OLD.sid)
+            OR (OLD.provider_message_id IS NOT NULL AND NEW.provider_message_id IS DISTINCT FROM OLD.provider_message_id)
             OR (OLD.outcome = 'accepted' AND NEW.outcome IS DISTINCT FROM OLD.outcome)""",
     ),
-    Rule("attempt_kept", "attempt", "DELETE", "OLD.token IS NOT NULL"),
+    Rule("attempt_kept", "delivery_attempt", "DELETE", "OLD.attempt_id IS NOT NULL"),
     *(Rule("append_only", table, event, "1 = 1") for table in APPEND_ONLY for event in ("UPDATE", "DELETE")),
 )
 

@@ -239,7 +239,7 @@ def _person(visit: Past, place: int) -> int:
 def _time(visit: Past, place: int) -> dict[str, Any]:
     return {
         "id": visit.id * 2 + place, "person_id": _person(visit, place), "starts_at": visit.starts_at,
-        "ends_at": visit.starts_at + timedelta(minutes=75), "active": True, "about": f"visit:{visit.id}",
+        "ends_at": visit.starts_at + timedelta(minutes=75), "active": True, "subject": f"visit:{visit.id}",
     }  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def write(session: Any, family: int, partner: int, start: datetime) -> None:
     places = []
     for person, role, state in ((district.TEACHER, "lead", "coming"), (partner, "partner", "asked")):
         taken = {"person_id": person, "starts_at": start, "ends_at": end + timedelta(minutes=30), "active": True}
-        commitment = session.scalar(insert(Commitment).returning(Commitment.id), taken | {"about": f"visit:{number}"})
+        commitment = session.scalar(insert(Commitment).returning(Commitment.id), taken | {"subject": f"visit:{number}"})
         proofs = {"opt_in_id": person, "certification_id": person, "commitment_id": commitment}
         who = {"visit_id": number, "educator_id": person, "role": role, "state": state, "asked_at": now}
         places.append(who | proofs)
@@ -98,5 +98,5 @@ def undo(database: Database) -> None:
     with database.transaction() as session:
         ids = list(session.scalars(live))
         session.execute(update(Visit).where(Visit.id.in_(ids)).values(state="cancelled_by_educator"))
-        about = [f"visit:{number}" for number in ids]
-        session.execute(update(Commitment).where(Commitment.about.in_(about)).values(active=False))
+        subject = [f"visit:{number}" for number in ids]
+        session.execute(update(Commitment).where(Commitment.subject.in_(subject)).values(active=False))

@@ -10,7 +10,7 @@ from homevisits.core.db import Database, is_sqlite
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import results
 from homevisits.messages.dispatch.claim import claim
-from homevisits.messages.models import OutboxText, Phone
+from homevisits.messages.models import OutgoingMessage, Phone
 from homevisits.messages.templates.rendering import PlannedText
 from tests.benchmarks.measure import Line, heats, part, within
 from tests.benchmarks.texts_stage import Stage, rules
@@ -76,8 +76,10 @@ def hasty(connection: Any, _record: object) -> None:
 
 PHONES = "INSERT INTO phone (e164, state) {series:phones} SELECT '+1' || (3000000000 + i), 'ok' FROM g"
 OUTBOX = """
-INSERT INTO outbox (id, dedupe_key, about, phone, language, template, params, body, not_before, expires_at, next_at,
-  created_at, state, attempts, sid, token, carrier, carrier_status, sent_at, final_at, priority, pace)
+INSERT INTO outgoing_message (id, dedupe_key, subject, phone, language, template, params, body, not_before, expires_at,
+  next_at,
+  created_at, state, attempts, provider_message_id, attempt_id, carrier, carrier_status, sent_at,
+  final_at, priority, category)
 {series:rows}
 SELECT i, 'past:' || i, 'past:' || i, '+1' || (3000000000 + (i * 7919) % {phones} + 1), 'en', 'invitation_call_me',
   '{"school": "Lincoln ' || i || '"}', 'Text ' || i,
@@ -89,10 +91,12 @@ SELECT i, 'past:' || i, 'past:' || i, '+1' || (3000000000 + (i * 7919) % {phones
 FROM g
 """
 ATTEMPTS = """
-INSERT INTO attempt (token, outbox_id, n, sender_id, carrier, phone, body_sha256, segments, started_at, finished_at,
-  outcome, sid, status)
-SELECT token, id, 1, 1, 'twilio', phone, 'hash' || id, 1, sent_at, sent_at, 'accepted', sid, 'delivered'
-FROM outbox WHERE token IS NOT NULL
+INSERT INTO delivery_attempt (attempt_id, message_id, n, sender_id, carrier, phone, body_sha256, segments,
+  started_at, finished_at,
+  outcome, provider_message_id, status)
+SELECT attempt_id, id, 1, 1, 'twilio', phone, 'hash' || id, 1, sent_at, sent_at, 'accepted',
+  provider_message_id, 'delivered'
+FROM outgoing_message WHERE attempt_id IS NOT NULL
 """
 
 
@@ -138,12 +142,12 @@ def ours(stage: Stage, database: Database) -> float:
 def bare(stage: Stage, database: Database) -> float:
     """The rows, ready, in two statements of the driver's."""
     planned = reminders(stage)
-    rows = [outbox._row(about, one, stage.now()) for about, one in planned]
+    rows = [outbox._row(subject, one, stage.now()) for subject, one in planned]
     phones, texts = [{"e164": one.to} for _about, one in planned], rows
     begun = time.monotonic()
     with database.engine.begin() as connection:
         executemany(connection, Phone, phones)
-        executemany(connection, OutboxText, texts)
+        executemany(connection, OutgoingMessage, texts)
     return PLANNED / (time.monotonic() - begun)
 
 

@@ -18,7 +18,7 @@ class Bare(server._Server):
         """Made after the fork, as the house's own."""
         app = Flask("bare")
 
-        @app.post("/twilio/status/<token>")
+        @app.post("/twilio/status/<attempt_id>")
         def heard(token: str) -> Response:
             return Response("<Response/>", mimetype="text/xml")
 

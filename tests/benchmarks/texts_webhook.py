@@ -20,7 +20,7 @@ from homevisits.app import create_app
 from homevisits.core.db import Database
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.models import Attempt, Sender
+from homevisits.messages.models import DeliveryAttempt, Sender
 from homevisits.messages.providers.base import Accepted
 from homevisits.messages.recipients import opt_outs
 from tests import tools
@@ -111,8 +111,17 @@ def calls(port: int, waiting: Iterator[Call]) -> float:
 def told(database: Database) -> Iterator[Call]:
     """Twilio tells of one text after another that it was delivered; signed beforehand."""
     with database.reading() as session:
-        attempts = list(session.execute(select(Attempt.token, Attempt.sid, Attempt.phone)))
-    return iter([signed(f"/twilio/status/{token}", status(str(sid), phone)) for token, sid, phone in attempts])
+        attempts = list(
+            session.execute(
+                select(DeliveryAttempt.attempt_id, DeliveryAttempt.provider_message_id, DeliveryAttempt.phone)
+            )
+        )
+    return iter(
+        [
+            signed(f"/twilio/status/{token}", status(str(provider_message_id), phone))
+            for token, provider_message_id, phone in attempts
+        ]
+    )
 
 
 def bare_calls() -> Iterator[Call]:
@@ -120,9 +129,14 @@ def bare_calls() -> Iterator[Call]:
     return itertools.repeat(signed("/twilio/status/" + "a" * 32, status("SM" + "a" * 32, "+15005550006")))
 
 
-def status(sid: str, phone: str) -> dict[str, str]:
+def status(provider_message_id: str, phone: str) -> dict[str, str]:
     """What Twilio says when a text has arrived."""
-    words = {"MessageSid": sid, "SmsSid": sid, "MessageStatus": "delivered", "SmsStatus": "delivered"}
+    words = {
+        "MessageSid": provider_message_id,
+        "SmsSid": provider_message_id,
+        "MessageStatus": "delivered",
+        "SmsStatus": "delivered",
+    }
     return {**words, "To": phone, "From": SENDER, "AccountSid": "AC" + "0" * 32, "ApiVersion": "2010-04-01"}
 
 
@@ -166,13 +180,13 @@ def worker(stage: Stage, twilio: str, database: str) -> Any:
 
 def wait_for_call(stage: Stage, database: Database, arrived: dict[str, float]) -> float:
     """Seconds until a text that is due now reaches the carrier."""
-    ((about, text),) = stage.planned(1, pace="reply")  # answers leave at any hour
+    ((subject, text),) = stage.planned(1, category="reply")  # answers leave at any hour
     now = datetime.now().astimezone()
     due = text.__class__(**{**vars(text), "not_before": now, "expires_at": now + timedelta(hours=1)})
     time.sleep(random.random())
     begun = time.monotonic()
     with database.transaction() as session:
-        outbox.put_many(session, [(about, due)], now)
+        outbox.put_many(session, [(subject, due)], now)
     while text.to not in arrived:
         if time.monotonic() - begun > 60:
             raise SystemExit(f"the worker sent nothing: {(stage.folder / 'worker.log').read_text()[-1500:]}")

@@ -18,7 +18,7 @@ from homevisits.app import create_app
 from homevisits.core import clock, settings
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Account
 from homevisits.people.sign_in import sessions
 
@@ -72,8 +72,10 @@ class House:
     def texts_to(self, phone: str) -> list[str]:
         """What the family read so far, oldest first."""
         with self.database.reading() as session:
-            sent = select(OutboxText.body).where(OutboxText.phone == phone, OutboxText.sent_at.is_not(None))
-            return list(session.scalars(sent.order_by(OutboxText.sent_at, OutboxText.id)))
+            sent = select(OutgoingMessage.body).where(
+                OutgoingMessage.phone == phone, OutgoingMessage.sent_at.is_not(None)
+            )
+            return list(session.scalars(sent.order_by(OutgoingMessage.sent_at, OutgoingMessage.id)))
 
     def session_cookie(self, email: str) -> dict[str, str]:
         """A session of the account, as the sign-in page would begin it: for tests about something else."""

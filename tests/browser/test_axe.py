@@ -15,7 +15,7 @@ from homevisits.demo import accounts
 from homevisits.demo.settings import Folder
 from homevisits.draws.models import Draw
 from homevisits.inbox.conversations.queries.access import of_office, of_pair
-from homevisits.inbox.models import Thread
+from homevisits.inbox.models import Conversation
 from homevisits.invitations.models import Invitation
 from homevisits.messages.models import Sender
 from homevisits.pay.models import PayLine
@@ -91,7 +91,9 @@ def _samples(house: House, name: str, who: Actor | None) -> list[int]:
             "invitation_id": select(Invitation.id).where(Invitation.school_id.in_(schools)),
             "line_id": select(PayLine.id),
             "sender_id": select(Sender.id),
-            "thread_id": select(Thread.id).where(or_(of_office(who), of_pair(who, MADE)) if who else false()),
+            "conversation_id": select(Conversation.id).where(
+                or_(of_office(who), of_pair(who, MADE)) if who else false()
+            ),
         }
         return list(session.scalars(newest[name].limit(1)))
 

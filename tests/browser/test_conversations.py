@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from homevisits.inbox import processing
-from homevisits.inbox.processing import InboundText
-from homevisits.messages.models import OutboxText
+from homevisits.inbox.processing import ReceivedMessage
+from homevisits.messages.models import OutgoingMessage
 from tests import world
 from tests.browser.conftest import Opened
 from tests.browser.house import OURS, House
@@ -31,9 +31,9 @@ def town(house: House) -> Town:
         ("Quiet", "STOP", 32),
     )
     with made.session() as session:
-        session.execute(update(OutboxText).values(state="delivered", sent_at=NOW))
+        session.execute(update(OutgoingMessage).values(state="delivered", sent_at=NOW))
         for number, (family, body, hours) in enumerate(said):
-            text = InboundText(f"SM{number}", made.phones[family], OURS, body)
+            text = ReceivedMessage(f"SM{number}", made.phones[family], OURS, body)
             processing.receive(session, text, POLICY, NOW + timedelta(hours=hours))
     house.now = NOW + timedelta(hours=36)  # Tuesday, 9 pm in Denver
     return made

@@ -7,7 +7,7 @@ import pytest
 
 from homevisits.core.access import Grant, Role
 from homevisits.core.db import Database
-from homevisits.messages.models import OutboxText, Phone, QuietDay, Sender
+from homevisits.messages.models import OutgoingMessage, Phone, QuietDay, Sender
 from homevisits.messages.monitoring import alerts
 from tests.browser.conftest import Opened
 from tests.browser.house import House
@@ -35,22 +35,22 @@ def fill(database: Database, town: Town) -> None:
             session.add(Phone(e164=phone, state="ok"))
         session.flush()
 
-        def text(state: str, ago: timedelta, **more: object) -> OutboxText:
+        def text(state: str, ago: timedelta, **more: object) -> OutgoingMessage:
             n, at = next(numbers), NOW - ago
             sent = at if state not in ("held", "queued", "dead") else None
             values = {
-                "dedupe_key": f"k{n}", "about": f"visit:{n}", "phone": town.phones["Rivera"],
+                "dedupe_key": f"k{n}", "subject": f"visit:{n}", "phone": town.phones["Rivera"],
                 "school_id": town.school_id, "language": ("en", "es", "es")[n % 3], "template": "visit_reminder",
                 "body": "Hello", "segments": 1 + n % 2, "not_before": at, "next_at": at, "created_at": at,
                 "expires_at": at + timedelta(hours=30), "sent_at": sent,
                 "final_at": at + timedelta(seconds=n % 17) if sent and state != "accepted" else None, **more,
             }  # fmt: skip
-            return OutboxText(state=state, **values)
+            return OutgoingMessage(state=state, **values)
 
         for day in range(30):
             session.add_all(text("delivered", timedelta(days=day, hours=1)) for _ in range(4 + (day * 7) % 9))
             if day % 5 == 2:
-                session.add(text("undelivered", timedelta(days=day), error="30005", settled_at=NOW))
+                session.add(text("undelivered", timedelta(days=day), error="30005", resolved_at=NOW))
         session.add_all(text("accepted", timedelta(minutes=each)) for each in (5, 9, 12))
         session.add(text("undelivered", timedelta(hours=2), error="30003"))
         session.add(text("rejected", timedelta(hours=5), error="21211", phone=town.phones["Smith"]))

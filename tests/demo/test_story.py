@@ -17,7 +17,7 @@ from homevisits.demo.settings import Folder
 from homevisits.draws import actions as draws
 from homevisits.draws.models import Draw
 from homevisits.invitations.models import ConsentEntry
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.pay.models import PayLine
 from homevisits.people.models import Account, Family, Teaching
 from homevisits.visits.models import Reflection, Visit
@@ -63,7 +63,7 @@ def test_its_past_is_lived_in_and_keeps_the_practices(database: Database) -> Non
         assert (
             session.scalar(
                 select(func.count()).where(
-                    OutboxText.state.in_(("undelivered", "rejected", "dead", "unknown", "sending"))
+                    OutgoingMessage.state.in_(("undelivered", "rejected", "dead", "unknown", "sending"))
                 )
             )
             == 0
@@ -133,9 +133,9 @@ def test_a_family_is_asked_answers_and_is_visited_within_a_few_clicks(client: Fl
     assert "We met" in be(client, "teacher", "/my-day")
     with database.reading() as session:
         reminded = select(func.count()).where(
-            OutboxText.about == f"visit:{visit}",
-            OutboxText.template == "visit_reminder",
-            OutboxText.sent_at.is_not(None),
+            OutgoingMessage.subject == f"visit:{visit}",
+            OutgoingMessage.template == "visit_reminder",
+            OutgoingMessage.sent_at.is_not(None),
         )
         assert session.scalar(reminded) >= 1
 

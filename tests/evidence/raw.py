@@ -122,7 +122,7 @@ def answer(raw: Raw, number: int, family: int, said: str, **changed: Any) -> Non
 def commit_time(raw: Raw, number: int, person: int, visit: int, start: str = START, end: str = END) -> None:
     """Take a person's time."""
     raw.insert(
-        "commitment", id=number, person_id=person, starts_at=start, ends_at=end, active=True, about=f"visit:{visit}"
+        "commitment", id=number, person_id=person, starts_at=start, ends_at=end, active=True, subject=f"visit:{visit}"
     )
 
 

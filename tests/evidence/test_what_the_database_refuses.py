@@ -373,7 +373,7 @@ LEDGERS = {
     "draw": "seed = 'y'",
     "draw_entry": "position = 9",
     "attestation": "both_went = false",
-    "texting_ledger": "entry = 'start'",
+    "opt_out_ledger": "entry = 'start'",
     "pay_approval": "comment = 'other'",
     "visit_event": "at = '2026-12-01 00:00:00.000000'",
 }
@@ -387,7 +387,7 @@ def ledgers(raw: Raw) -> Raw:
     sql.rule(raw)
     sql.pay(raw, 1, 1, 1)
     raw.insert("family_request", id=1, family_id=3, school_id=1, how="phone", at=sql.BEFORE, recorded_by=1)
-    raw.insert("texting_ledger", id=1, phone="+13035550101", entry="stop", reason="family", at=sql.BEFORE)
+    raw.insert("opt_out_ledger", id=1, phone="+13035550101", entry="stop", reason="family", at=sql.BEFORE)
     raw.insert("pay_approval", id=1, line_id=1, step="site", by_account=1, at=sql.LATER)
     raw.insert("visit_event", id=1, visit_id=1, what="booked", at=sql.BEFORE)
     raw.commit()

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import transitions
-from homevisits.messages.models import Attempt
+from homevisits.messages.models import DeliveryAttempt
 from homevisits.messages.providers.base import Accepted
 from homevisits.messages.templates.rendering import PlannedText
 from tests.messages.conftest import NOW, Recorder, planned
@@ -42,5 +42,5 @@ class Busy(Recorder):
 def given_up(database: Database) -> None:
     """The carrier has no trace of what was unclear."""
     with database.transaction() as session:
-        for attempt in session.scalars(select(Attempt).where(Attempt.outcome == "unclear")):
+        for attempt in session.scalars(select(DeliveryAttempt).where(DeliveryAttempt.outcome == "unclear")):
             transitions.not_found(session, attempt, NOW + timedelta(minutes=11))

@@ -16,7 +16,7 @@ from homevisits.core import leases
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import claim, results, transitions
 from homevisits.messages.dispatch.results import Result
-from homevisits.messages.models import Attempt, OutboxText
+from homevisits.messages.models import DeliveryAttempt, OutgoingMessage
 from homevisits.messages.providers.base import Accepted
 from tests.faults.carrying import Busy
 from tests.messages.conftest import NOW, Recorder, planned, put, rows, rules, states, tick
@@ -49,7 +49,7 @@ def test_f18_a_clock_put_back_an_hour_leaves_no_text_and_no_tick_behind(database
     assert claimed is not None
     with database.transaction() as session:
         assert not results.note(session, claimed, Result("accepted", receipt=Accepted("R1", "queued")), before)
-    assert (states(database), rows(database)[0].sid) == (["accepted"], "R1")
+    assert (states(database), rows(database)[0].provider_message_id) == (["accepted"], "R1")
 
 
 def test_f18_ticks_are_done_by_one_and_a_dead_ones_lease_runs_out(database: Database) -> None:
@@ -110,7 +110,7 @@ def test_f18_on_a_full_disk_nothing_leaves_that_could_not_be_written_down(sqlite
     with full_disk(database), pytest.raises(OperationalError, match="full"):
         tick(database, carrier)
     with database.reading() as session:
-        tried = session.scalars(select(Attempt.token)).all()
+        tried = session.scalars(select(DeliveryAttempt.attempt_id)).all()
     assert {token for _, _, token in carrier.sent} <= set(tried), "each that left was written down before"
     later = NOW + timedelta(minutes=2)
     tick(database, carrier, later)
@@ -124,9 +124,9 @@ def given_up_unless_sent(database: Database, carrier: Recorder) -> None:
     """What looking through the carrier's list comes to."""
     sent = {token for _, _, token in carrier.sent}
     with database.transaction() as session:
-        for attempt in session.scalars(select(Attempt).where(Attempt.outcome == "unclear")).all():
-            if attempt.token in sent:
-                transitions.accepted(session, attempt, f"R{attempt.token}", "queued", NOW)
+        for attempt in session.scalars(select(DeliveryAttempt).where(DeliveryAttempt.outcome == "unclear")).all():
+            if attempt.attempt_id in sent:
+                transitions.accepted(session, attempt, f"R{attempt.attempt_id}", "queued", NOW)
             else:
                 transitions.not_found(session, attempt, NOW + timedelta(minutes=11))
 
@@ -144,7 +144,7 @@ def test_f18_a_server_that_goes_away_in_the_middle_of_a_claim_or_a_call(postgres
             connection.execute(others)
         admin.dispose()
 
-    def check(_session: Session, _row: OutboxText, _now: datetime) -> None:
+    def check(_session: Session, _row: OutgoingMessage, _now: datetime) -> None:
         left[0] -= 1
         if left[0] == 0:
             cut()  # in the middle of the transaction that claims

@@ -47,7 +47,7 @@ def test_f3_half_an_answer_means_one_text(line: Line) -> None:
     assert line.text.error == "unreadable_answer"
     line.later(seconds=31)
     assert line.look() == 1
-    assert (line.taken, line.states, line.text.sid) == (1, ["accepted"], line.twilio.sent[0]["Sid"])
+    assert (line.taken, line.states, line.text.provider_message_id) == (1, ["accepted"], line.twilio.sent[0]["Sid"])
     # And its callback ends it, although the first answer was lost.
     line.report("undelivered", 30005)
     assert (line.states, line.text.error) == (["undelivered"], "30005")
@@ -60,7 +60,7 @@ def test_f2_a_callback_settles_an_unclear_text_before_anybody_looks(line: Line, 
     line.send()
     assert line.states == ["unknown"]
     assert line.report("sent") == 200
-    assert (line.states, line.text.sid) == (["accepted"], line.twilio.sent[0]["Sid"])
+    assert (line.states, line.text.provider_message_id) == (["accepted"], line.twilio.sent[0]["Sid"])
     line.later(seconds=31)
     assert (line.look(), line.twilio.looks, line.taken) == (0, 0, 1)
     line.report("delivered")
@@ -107,10 +107,15 @@ def test_f7_a_callback_may_come_before_the_answer_to_the_send(line: Line) -> Non
     for thread in threads:
         thread.join()
     row, (attempt,) = line.text, line.attempts()
-    assert (told, line.states, row.sid, row.carrier_status) == ([200], ["accepted"], attempt.sid, "sent")
-    assert (attempt.status, attempt.lease_until, attempt.look_at is not None) == ("sent", None, True)
+    assert (told, line.states, row.provider_message_id, row.carrier_status) == (
+        [200],
+        ["accepted"],
+        attempt.provider_message_id,
+        "sent",
+    )
+    assert (attempt.status, attempt.lease_until, attempt.next_check_at is not None) == ("sent", None, True)
     line.report("delivered")
-    assert (line.states, line.attempts()[0].look_at) == (["delivered"], None)
+    assert (line.states, line.attempts()[0].next_check_at) == (["delivered"], None)
 
 
 def test_f7_even_the_last_word_may_come_first(line: Line) -> None:
@@ -140,7 +145,7 @@ def test_f8_callbacks_in_any_order_and_doubled_end_the_same(line: Line, last: st
         for status in (*order, *reversed(order), *order):
             assert line.report(status, 30006 if status == last == "undelivered" else None, number) == 200
     assert line.states == [last] * len(orders)
-    assert {(row.status, row.look_at) for row in line.attempts()} == {(last, None)}
+    assert {(row.status, row.next_check_at) for row in line.attempts()} == {(last, None)}
     assert {(row.carrier_status, row.error) for row in rows(line.database)} == {
         (last, "30006" if last == "undelivered" else None)
     }
@@ -151,9 +156,9 @@ def test_f8_callbacks_in_any_order_and_doubled_end_the_same(line: Line, last: st
 def test_f8_doubled_callbacks_at_the_same_moment_have_one_effect(line: Line) -> None:
     line.put()
     line.send()
-    sid, answers = line.twilio.sent[0]["Sid"], []
+    provider_message_id, answers = line.twilio.sent[0]["Sid"], []
     threads = [
-        threading.Thread(target=lambda s=status: answers.append(line.tell(sid, s)))  # type: ignore[misc]
+        threading.Thread(target=lambda s=status: answers.append(line.tell(provider_message_id, s)))  # type: ignore[misc]
         for status in ("sent", "delivered") * 4
     ]
     for thread in threads:

@@ -39,11 +39,11 @@ def test_f15_a_quiet_day_of_the_school_or_of_all_is_kept_and_what_a_person_typed
     tick(database, Recorder(), NOW)
     first, second = rows(database)
     assert (first.state, first.hold_reason, first.next_at) == ("held", "quiet", MORNING)
-    assert (second.state, second.pace, second.body) == ("accepted", "written", "Hello")
+    assert (second.state, second.category, second.body) == ("accepted", "written", "Hello")
 
 
 def test_f15_an_urgent_text_leaves_at_night_only_with_a_name_and_a_reason(database: Database) -> None:
-    urgent: dict[str, Any] = {"template": "written", "pace": "urgent", "not_before": NIGHT, "params": {},
+    urgent: dict[str, Any] = {"template": "written", "category": "urgent", "not_before": NIGHT, "params": {},
                               "expires_at": NIGHT + timedelta(days=2)}  # fmt: skip
     put(
         database,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.db import Database
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import transitions
-from homevisits.messages.models import Attempt, OutboxText
+from homevisits.messages.models import DeliveryAttempt, OutgoingMessage
 from homevisits.messages.providers.base import Accepted, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.recipients import opt_outs
 from tests.faults.carrying import Busy, given_up, reminder
@@ -48,7 +48,7 @@ def test_f16_cancelled_while_it_is_sent_it_is_not_sent_again(
 
     carrier = Busy(cancel, *fails)
     tick(database, carrier)
-    assert (states(database), rows(database)[0].wanted) == ([state], False)
+    assert (states(database), rows(database)[0].cancel_requested) == ([state], True)
     given_up(database)
     tick(database, carrier, NOW + timedelta(minutes=20))
     assert len(carrier.sent) == (0 if fails else 1)
@@ -158,7 +158,7 @@ def test_two_workers_never_have_two_texts_to_one_phone_in_their_hands(database: 
 def test_a_text_that_cannot_be_judged_stops_nobody_else(database: Database) -> None:
     put(database, planned("a"), planned("b", to="+15555550102"))
 
-    def check(_session: Session, row: OutboxText, _now: datetime) -> str | None:
+    def check(_session: Session, row: OutgoingMessage, _now: datetime) -> str | None:
         if row.dedupe_key.endswith("a"):
             raise LookupError("a fault of ours")
         return None
@@ -177,10 +177,10 @@ def test_a_late_word_on_a_text_that_was_sent_again_tells_a_person(database: Data
     given_up(database)
     tick(database, carrier, NOW + timedelta(minutes=12))
     with database.transaction() as session:
-        first = session.scalars(select(Attempt).order_by(Attempt.n)).first()
+        first = session.scalars(select(DeliveryAttempt).order_by(DeliveryAttempt.n)).first()
         assert first is not None
         transitions.accepted(session, first, f"SM{secrets.token_hex(4)}", "delivered", NOW + timedelta(minutes=13))
     assert states(database) == ["accepted"]
     with database.reading() as session:
-        found = session.execute(sa.text("SELECT kind, detail FROM text_alert")).all()
+        found = session.execute(sa.text("SELECT kind, detail FROM message_alert")).all()
     assert [tuple(one) for one in found] == [("contradiction", "left twice")]

@@ -14,11 +14,11 @@ from homevisits.app import create_app
 from homevisits.core import clock
 from homevisits.core.db import Database
 from homevisits.inbox import processing
-from homevisits.inbox.models import Thread
+from homevisits.inbox.models import Conversation
 from homevisits.inbox.processing import receive
 from homevisits.messages import outbox
 from homevisits.messages.dispatch.claim import claim
-from homevisits.messages.models import InboundText, OutboxText, Phone, TextAlert, TextingEntry
+from homevisits.messages.models import IncomingMessage, MessageAlert, OptOutEntry, OutgoingMessage, Phone
 from homevisits.messages.providers.base import Accepted, MessageRejected
 from homevisits.messages.recipients import opt_outs
 from homevisits.visits import actions as visits
@@ -41,16 +41,20 @@ def client(town: Town) -> FlaskClient:
     return create_app(made_settings("http://127.0.0.1:9", town.database.url), town.database).test_client()
 
 
-def bring(client: FlaskClient, phone: str, body: str, sid: str = "SM1", **more: str) -> int:
+def bring(client: FlaskClient, phone: str, body: str, provider_message_id: str = "SM1", **more: str) -> int:
     """Twilio brings a text; the status it gets."""
-    form = {"MessageSid": sid, "From": phone, "To": OURS, "Body": body, "NumMedia": "0", **more}
+    form = {"MessageSid": provider_message_id, "From": phone, "To": OURS, "Body": body, "NumMedia": "0", **more}
     return client.post(PATH, data=form, headers=signed(PATH, form)).status_code
 
 
 def waiting(database: Database, phone: str) -> list[tuple[str, str]]:
     """Every text to a phone, and its state."""
     with database.reading() as session:
-        found = select(OutboxText.template, OutboxText.state).where(OutboxText.phone == phone).order_by(OutboxText.id)
+        found = (
+            select(OutgoingMessage.template, OutgoingMessage.state)
+            .where(OutgoingMessage.phone == phone)
+            .order_by(OutgoingMessage.id)
+        )
         return [(row[0], row[1]) for row in session.execute(found)]
 
 
@@ -61,9 +65,9 @@ def put(town: Town, count: int, phone: str = "") -> None:
             outbox.put(session, "invitation:1", planned(str(number), to=phone or town.phones["Smith"]), NOW)
 
 
-def newest(database: Database) -> InboundText:
+def newest(database: Database) -> IncomingMessage:
     with database.reading() as session:
-        found = session.scalars(select(InboundText).order_by(InboundText.id.desc()).limit(1)).one()
+        found = session.scalars(select(IncomingMessage).order_by(IncomingMessage.id.desc()).limit(1)).one()
         session.expunge(found)
         return found
 
@@ -130,7 +134,7 @@ def test_f13_trap_7_the_confirmation_goes_out_once_whatever_is_said_how_often(cl
     tick(town.database, carrier, NOW)
     assert len(carrier.sent) == 1
     with town.database.reading() as session:
-        assert [row.reason for row in session.scalars(select(TextingEntry))] == ["family"]
+        assert [row.reason for row in session.scalars(select(OptOutEntry))] == ["family"]
 
 
 def test_f13_trap_7_a_stop_told_by_the_carrier_is_recorded_and_its_own_confirmation_is_the_only_one(
@@ -252,7 +256,7 @@ def test_a_text_from_nowhere_is_a_bad_request_and_never_an_error(
     form = {"MessageSid": "SM1", "From": town.phones["Smith"], "To": OURS, "Body": "1", **odd}
     assert client.post(PATH, data=form, headers=signed(PATH, form)).status_code == 400
     with town.database.reading() as session:
-        assert session.scalar(select(func.count()).select_from(InboundText)) == 0
+        assert session.scalar(select(func.count()).select_from(IncomingMessage)) == 0
 
 
 @pytest.mark.parametrize("media", ["", "-1", "ten", "99999999999999999999", "²"])
@@ -289,7 +293,7 @@ def test_trap_9_the_same_webhook_at_the_same_moment_is_one_text(client: FlaskCli
         thread.join()
     assert said == [200] * 6
     with town.database.reading() as session:
-        assert session.scalar(select(func.count()).select_from(InboundText)) == 1
+        assert session.scalar(select(func.count()).select_from(IncomingMessage)) == 1
     assert [name for name, _ in waiting(town.database, town.phones["Smith"])].count("visit_confirmed") == 1
 
 
@@ -309,7 +313,7 @@ def test_texts_of_one_phone_at_the_same_moment_end_in_a_stop_with_one_confirmati
         thread.join()
     with town.database.reading() as session:
         assert not opt_outs.may_text(session, phone)
-        assert session.scalar(select(func.count()).where(InboundText.taken_at.is_(None))) == 0
+        assert session.scalar(select(func.count()).where(IncomingMessage.taken_at.is_(None))) == 0
     assert [name for name, _ in waiting(town.database, phone)].count("stop_confirmed") == 1
 
 
@@ -327,7 +331,7 @@ def test_what_breaks_while_a_text_is_taken_in_loses_nothing_and_is_done_by_the_w
     row = newest(town.database)
     assert (row.taken_at, row.tries, row.body) == (None, 1, "1")
     with town.database.reading() as session:
-        assert [alert.kind for alert in session.scalars(select(TextAlert))] == ["webhook"]
+        assert [alert.kind for alert in session.scalars(select(MessageAlert))] == ["webhook"]
     # Its own request may still be at it.
     assert processing.sweep(town.database, POLICY, NOW + timedelta(seconds=2)) == 0
     assert processing.sweep(town.database, POLICY, NOW + timedelta(seconds=10)) == 1
@@ -350,14 +354,16 @@ def test_a_text_that_breaks_every_time_is_read_by_a_person_after_the_third(
     row = newest(town.database)
     assert (row.tries, row.needs_person, row.taken_at is not None) == (3, True, True)
     with town.database.reading() as session:
-        assert session.scalars(select(Thread.waiting_since).where(Thread.phone == phone)).one() is not None
+        assert session.scalars(select(Conversation.waiting_since).where(Conversation.phone == phone)).one() is not None
 
 
 def test_two_workers_that_sweep_at_once_take_each_text_in_once(town: Town) -> None:
     arranged(town)
     with town.session() as session:
         for turn in range(12):
-            processing.keep(session, processing.InboundText(f"SM{turn}", f"+1555555{1000 + turn}", OURS, "Who?"), NOW)
+            processing.keep(
+                session, processing.IncomingMessage(f"SM{turn}", f"+1555555{1000 + turn}", OURS, "Who?"), NOW
+            )
     later = NOW + timedelta(minutes=1)
     done: list[int] = []
     threads = [
@@ -369,7 +375,7 @@ def test_two_workers_that_sweep_at_once_take_each_text_in_once(town: Town) -> No
         thread.join()
     assert sum(done) == 12
     with town.database.reading() as session:
-        assert session.scalar(select(func.count()).where(OutboxText.template == "unclear")) == 12
+        assert session.scalar(select(func.count()).where(OutgoingMessage.template == "unclear")) == 12
 
 
 def test_when_a_phone_last_wrote_is_kept(client: FlaskClient, town: Town) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from homevisits.core import clock
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.models import CarrierEvent, OutboxText
+from homevisits.messages.models import OutgoingMessage, ProviderEvent
 from homevisits.messages.providers import registry
 from tests.faults import kannel, processes
 from tests.messages.conftest import made_settings, make_sender, planned, put, rules
@@ -23,7 +23,9 @@ TEXTS = 500
 def counted(database: Database) -> Counter[str]:
     """How many texts are in each state."""
     with database.reading() as session:
-        return Counter(dict(session.execute(select(OutboxText.state, func.count()).group_by(OutboxText.state)).all()))
+        return Counter(
+            dict(session.execute(select(OutgoingMessage.state, func.count()).group_by(OutgoingMessage.state)).all())
+        )
 
 
 @pytest.mark.slow
@@ -54,8 +56,8 @@ def test_f10_five_hundred_texts_through_a_real_gateway_all_end_delivered(
         assert counted(database) == {"delivered": TEXTS}
         assert len(gateway.phones_heard()) == TEXTS
     with database.reading() as session:
-        told = Counter(session.scalars(select(CarrierEvent.status)))
-        orders = session.scalars(select(CarrierEvent.status).order_by(CarrierEvent.id)).all()
+        told = Counter(session.scalars(select(ProviderEvent.status)))
+        orders = session.scalars(select(ProviderEvent.status).order_by(ProviderEvent.id)).all()
     assert told["delivered"] == TEXTS
     assert list(orders) != sorted(orders)  # they did come mixed
     assert "Traceback" not in (tmp_path / "serve.log").read_text()

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from homevisits.core.db import Database
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import delivery, results
-from homevisits.messages.models import Attempt, OutboxText
+from homevisits.messages.models import DeliveryAttempt, OutgoingMessage
 from homevisits.messages.providers.registry import configured_providers
 from homevisits.messages.reconciliation import unconfirmed
 from tests.faults.zygote import ROOT, Zygote, real_now, reminders, zygote
@@ -88,9 +88,11 @@ def test_f1_workers_killed_at_any_instant_double_nothing_and_lose_nothing(
     counts = Counter(taken(log))
     doubled = {phone for phone, times in counts.items() if times > 1}
     with database.reading() as session:
-        states = dict(session.execute(select(OutboxText.state, func.count()).group_by(OutboxText.state)).all())
-        phones = set(session.scalars(select(OutboxText.phone)))
-        ambiguous = session.scalar(select(func.count()).where(Attempt.looks > 0))
+        states = dict(
+            session.execute(select(OutgoingMessage.state, func.count()).group_by(OutgoingMessage.state)).all()
+        )
+        phones = set(session.scalars(select(OutgoingMessage.phone)))
+        ambiguous = session.scalar(select(func.count()).where(DeliveryAttempt.looks > 0))
     assert (doubled, phones - counts.keys()) == (set(), set())
     assert states == {"accepted": KILLS * AT_A_TIME}
     assert ambiguous, "no worker was killed at a moment that mattered"
@@ -111,7 +113,7 @@ def settle_all(database: Database, twilio: str) -> None:
 def looked_for(database: Database, now: datetime) -> int:
     """How many unclear attempts are to be looked for now."""
     with database.reading() as session:
-        due = select(func.count()).where(Attempt.outcome == "unclear", Attempt.look_at <= now)
+        due = select(func.count()).where(DeliveryAttempt.outcome == "unclear", DeliveryAttempt.next_check_at <= now)
         return session.scalars(due).one()
 
 
@@ -127,7 +129,9 @@ def test_f17_eight_processes_send_each_text_once(database: Database, tmp_path: P
     assert len(counts) == ROWS
     assert set(counts.values()) == {1}
     with database.reading() as session:
-        states = dict(session.execute(select(OutboxText.state, func.count()).group_by(OutboxText.state)).all())
+        states = dict(
+            session.execute(select(OutgoingMessage.state, func.count()).group_by(OutgoingMessage.state)).all()
+        )
     assert states == {"accepted": ROWS}
 
 
@@ -139,5 +143,5 @@ def test_f20_three_planners_at_once_plan_each_reminder_once(
         ends = [children.wait(child) for child in started]
         assert ends == [0] * 3, (tmp_path / "children.log").read_text(encoding="utf-8")[-3000:]
     with database.reading() as session:
-        assert session.scalar(select(func.count()).select_from(OutboxText)) == 600
-        assert session.scalar(select(func.count(OutboxText.dedupe_key.distinct()))) == 600
+        assert session.scalar(select(func.count()).select_from(OutgoingMessage)) == 600
+        assert session.scalar(select(func.count(OutgoingMessage.dedupe_key.distinct()))) == 600

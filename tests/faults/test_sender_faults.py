@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from homevisits.core import clock
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.models import Attempt, Sender
+from homevisits.messages.models import DeliveryAttempt, Sender
 from homevisits.messages.providers import registry
 from tests.faults import processes
 from tests.messages import fake_kannel, fake_twilio
@@ -125,8 +125,10 @@ def test_f24_the_second_carrier_carries_and_what_nobody_knows_of_is_never_sent_b
         assert Counter(row.state for row in rows(database)) == {"unknown": 3, "accepted": 37}
         assert len(carried) == 30
     with database.reading() as session:
-        tried_twice = session.scalars(select(Attempt.outbox_id).where(Attempt.outcome == "unclear")).all()
-        others = session.scalars(select(Attempt.outbox_id).where(Attempt.carrier == "kannel")).all()
+        tried_twice = session.scalars(
+            select(DeliveryAttempt.message_id).where(DeliveryAttempt.outcome == "unclear")
+        ).all()
+        others = session.scalars(select(DeliveryAttempt.message_id).where(DeliveryAttempt.carrier == "kannel")).all()
         assert not set(tried_twice) & set(others)
 
 

@@ -11,16 +11,16 @@ from sqlalchemy import select, update
 
 from homevisits.core.access import Grant, Role
 from homevisits.inbox import processing
-from homevisits.inbox.models import Choice, Thread
+from homevisits.inbox.models import Conversation, PendingChoice
 from homevisits.inbox.parsing.keywords import Meaning
-from homevisits.inbox.processing import InboundText
+from homevisits.inbox.processing import ReceivedMessage
 from homevisits.inbox.today import queries
 from homevisits.invitations import actions as invitations
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.models import InboundText as Row
-from homevisits.messages.models import OutboxText, TextAlert
+from homevisits.messages.models import IncomingMessage as Row
+from homevisits.messages.models import MessageAlert, OutgoingMessage
 from homevisits.messages.providers.console import Console
 from homevisits.people.models import Caregiver, Family, School, Student
 from homevisits.visits import actions as visits
@@ -48,7 +48,7 @@ class Phone:
     def texts(self, body: str, *, after: timedelta = timedelta(minutes=1)) -> Meaning:
         """It texts `body`; what we say back leaves."""
         self.now += after
-        text = InboundText(f"SM{len(self.heard)}", self.number, "+15555550199", body)
+        text = ReceivedMessage(f"SM{len(self.heard)}", self.number, "+15555550199", body)
         self.heard.append(1)
         with self.town.session() as session:
             said = processing.receive(session, text, POLICY, self.now)
@@ -64,14 +64,20 @@ class Phone:
     def got(self) -> list[str]:
         """What arrived at it, in order."""
         with self.town.database.reading() as session:
-            found = select(OutboxText.template).where(OutboxText.phone == self.number, OutboxText.sent_at.is_not(None))
-            return list(session.scalars(found.order_by(OutboxText.sent_at, OutboxText.id)))
+            found = select(OutgoingMessage.template).where(
+                OutgoingMessage.phone == self.number, OutgoingMessage.sent_at.is_not(None)
+            )
+            return list(session.scalars(found.order_by(OutgoingMessage.sent_at, OutgoingMessage.id)))
 
     def newest(self) -> str:
         """The words of the last text that arrived."""
         with self.town.database.reading() as session:
-            found = select(OutboxText.body).where(OutboxText.phone == self.number, OutboxText.sent_at.is_not(None))
-            return session.scalars(found.order_by(OutboxText.sent_at.desc(), OutboxText.id.desc())).first() or ""
+            found = select(OutgoingMessage.body).where(
+                OutgoingMessage.phone == self.number, OutgoingMessage.sent_at.is_not(None)
+            )
+            return (
+                session.scalars(found.order_by(OutgoingMessage.sent_at.desc(), OutgoingMessage.id.desc())).first() or ""
+            )
 
     def row(self) -> Row:
         """Its newest text, as we hold it."""
@@ -131,7 +137,7 @@ def test_trap_8_one_phone_with_two_open_questions_is_asked_by_digit_and_the_answ
     assert shared.visit(second) == "cancelled_by_family"
     assert shared.visit(first) == "confirmed"
     with shared.town.database.reading() as session:
-        (choice,) = session.scalars(select(Choice))
+        (choice,) = session.scalars(select(PendingChoice))
         assert (choice.said, choice.chosen, json.loads(choice.options)) == (
             "yes",
             f"visit:{first}",
@@ -180,7 +186,7 @@ def test_a_choice_that_nobody_makes_in_a_day_reaches_a_person(shared: Phone) -> 
     assert processing.sweep(shared.town.database, POLICY, later) == 0
     with shared.town.database.reading() as session:
         assert session.scalars(select(Row.needs_person)).all() == [True]
-        assert session.scalars(select(Thread.waiting_since)).one() is not None
+        assert session.scalars(select(Conversation.waiting_since)).one() is not None
     assert shared.visit(first) == "scheduled"
 
 
@@ -195,7 +201,7 @@ def test_trap_7_a_stop_during_a_choice_stops_and_leaves_the_kept_answer_to_a_per
         first_said = session.scalars(select(Row).order_by(Row.id)).first()
         assert first_said is not None
         assert first_said.needs_person
-        assert session.scalars(select(Choice.settled_at)).one() is not None
+        assert session.scalars(select(PendingChoice.resolved_at)).one() is not None
 
 
 def test_a_late_one_to_a_moved_visit_hears_the_new_time_and_confirms_nothing(phone: Phone) -> None:
@@ -284,7 +290,7 @@ def test_an_answer_after_days_still_finds_the_only_question(phone: Phone) -> Non
 def test_a_text_that_came_before_the_question_left_does_not_answer_it(phone: Phone) -> None:
     town = phone.town
     with town.session() as session:
-        kept = processing.keep(session, InboundText("SMearly", phone.number, "", "1"), phone.now)
+        kept = processing.keep(session, ReceivedMessage("SMearly", phone.number, "", "1"), phone.now)
     phone.now += timedelta(minutes=5)
     visit_id = arranged(phone, "Smith", "Luis", 8)
     assert kept is not None
@@ -324,7 +330,7 @@ def test_two_invitations_that_words_cannot_tell_apart_are_for_a_person(shared: P
     assert shared.row().needs_person
     assert "which" not in shared.got()
     with shared.town.database.reading() as session:
-        assert session.scalars(select(Choice)).all() == []
+        assert session.scalars(select(PendingChoice)).all() == []
 
 
 def test_trap_8_two_children_in_two_schools_are_told_apart_by_school_and_teacher(phone: Phone) -> None:
@@ -378,7 +384,7 @@ def asked(phone: Phone, number: int, school: str) -> None:
     phone.now += timedelta(minutes=1)
     with phone.town.session() as session:
         text = planned(
-            "ask", to=phone.number, template="invitation", params={"school": school}, asks=f"invitation:{number}"
+            "ask", to=phone.number, template="invitation", params={"school": school}, question=f"invitation:{number}"
         )
         outbox.put(session, f"invitation:{number}", text, phone.now)
     phone.leave()
@@ -421,8 +427,8 @@ def test_f16_trap_10_whatever_a_machine_says_it_hears_four_answers_an_hour_and_p
     assert replies.count("stop_confirmed") == 1
     assert phone.row().needs_person
     with phone.town.database.reading() as session:
-        assert [alert.kind for alert in session.scalars(select(TextAlert))] == ["loop"]
-        assert session.scalars(select(Thread.waiting_since)).one() is not None
+        assert [alert.kind for alert in session.scalars(select(MessageAlert))] == ["loop"]
+        assert session.scalars(select(Conversation.waiting_since)).one() is not None
 
 
 def test_beyond_the_loop_guard_a_no_is_still_done_in_silence(phone: Phone) -> None:

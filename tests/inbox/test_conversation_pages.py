@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from homevisits.core import clock
-from homevisits.inbox.models import Thread
-from homevisits.messages.models import OutboxText, Phone, TextingEntry
+from homevisits.inbox.models import Conversation
+from homevisits.messages.models import OptOutEntry, OutgoingMessage, Phone
 from homevisits.messages.recipients import opt_outs
 from tests.inbox.test_conversations import writes
 from tests.inbox.test_pages import post, read, words
@@ -50,7 +50,7 @@ def looked_at(client: FlaskClient, thread: int, **form: str) -> tuple[str, str]:
 
 def written(town: Town) -> list[str]:
     with town.session() as session:
-        found = select(OutboxText.body).where(OutboxText.written_by.is_not(None)).order_by(OutboxText.id)
+        found = select(OutgoingMessage.body).where(OutgoingMessage.written_by.is_not(None)).order_by(OutgoingMessage.id)
         return list(session.scalars(found))
 
 
@@ -126,9 +126,9 @@ def test_outside_the_hours_it_waits_or_leaves_with_a_reason_that_is_kept(town: T
     post(grace, f"/conversations/{thread}/send", **form)
     with town.session() as session:
         paces = session.execute(
-            select(OutboxText.pace, OutboxText.urgent_by)
-            .where(OutboxText.written_by.is_not(None))
-            .order_by(OutboxText.id)
+            select(OutgoingMessage.category, OutgoingMessage.urgent_by)
+            .where(OutgoingMessage.written_by.is_not(None))
+            .order_by(OutgoingMessage.id)
         ).all()
     assert [tuple(row) for row in paces] == [("urgent", town.actors["coordinator"].account_id), ("written", None)]
 
@@ -164,7 +164,7 @@ def test_a_family_is_found_by_name_and_its_name_is_in_no_address(coordinator: Fl
 def test_a_long_list_has_pages_and_a_long_conversation_older_texts(coordinator: FlaskClient, town: Town) -> None:
     with town.session() as session:
         session.add_all(
-            [Thread(phone=f"+1555555{number:04}", last_at=AT - timedelta(hours=number)) for number in range(50)]
+            [Conversation(phone=f"+1555555{number:04}", last_at=AT - timedelta(hours=number)) for number in range(50)]
         )
     first = read(coordinator, "/conversations")
     assert "More" in first
@@ -194,7 +194,7 @@ def test_an_end_of_texts_told_by_phone_is_recorded_where_the_answer_is(coordinat
     assert "The family told the school so (By letter)." in read(coordinator, f"{where}/answer")
     with town.session() as session:
         assert not opt_outs.may_text(session, phone)
-        row = session.scalars(select(TextingEntry)).one()
+        row = session.scalars(select(OptOutEntry)).one()
         assert (row.how, row.by_account) == ("letter", town.actors["coordinator"].account_id)
     post(coordinator, f"{where}/texting", do="lift", how="web")
     with town.session() as session:

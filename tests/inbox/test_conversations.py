@@ -13,11 +13,11 @@ from homevisits.inbox.conversations import decisions
 from homevisits.inbox.conversations import state as threads
 from homevisits.inbox.conversations.actions import Draft
 from homevisits.inbox.conversations.queries import detail, listing
-from homevisits.inbox.models import Thread
-from homevisits.inbox.processing import InboundText
+from homevisits.inbox.models import Conversation
+from homevisits.inbox.processing import ReceivedMessage
 from homevisits.messages import outbox
-from homevisits.messages.models import InboundText as Row
-from homevisits.messages.models import OutboxText, Phone, TextingEntry
+from homevisits.messages.models import IncomingMessage as Row
+from homevisits.messages.models import OptOutEntry, OutgoingMessage, Phone
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.templates.rendering import PlannedText
 from homevisits.people.models import Caregiver, Educator, School
@@ -36,17 +36,17 @@ def phone(town: Town) -> str:
     return town.phones["Rivera"]
 
 
-def thread_of(town: Town, phone: str) -> Thread:
+def thread_of(town: Town, phone: str) -> Conversation:
     with town.session() as session:
-        return session.scalars(select(Thread).where(Thread.phone == phone)).one()
+        return session.scalars(select(Conversation).where(Conversation.phone == phone)).one()
 
 
 def writes(town: Town, body: str, family: str = "Rivera", at: datetime = NOW, phone: str | None = None) -> int:
     """A family texts; the number of its conversation."""
     who = phone or town.phones[family]
     with town.session() as session:
-        sid = f"SM{session.scalar(select(func.count()).select_from(Row))}"
-        processing.receive(session, InboundText(sid, who, "+15555550199", body), POLICY, at)
+        provider_message_id = f"SM{session.scalar(select(func.count()).select_from(Row))}"
+        processing.receive(session, ReceivedMessage(provider_message_id, who, "+15555550199", body), POLICY, at)
     return thread_of(town, who).id
 
 
@@ -55,7 +55,7 @@ def draft(body: str = "Nos vemos el martes.", language: str = "es", **more: obje
     return Draft(**values)  # type: ignore[arg-type]
 
 
-def send(town: Town, thread: int, given: Draft, at: datetime = NOW, who: str = "coordinator") -> OutboxText:
+def send(town: Town, thread: int, given: Draft, at: datetime = NOW, who: str = "coordinator") -> OutgoingMessage:
     with town.session() as session:
         return conversations.send(session, town.actors[who], thread, given, POLICY, ZONE, at)
 
@@ -206,9 +206,9 @@ def test_an_answer_is_written_once_and_nobody_waits_any_more(town: Town) -> None
     thread = writes(town, "¿Puede venir mi abuela?", at=NOW - timedelta(hours=3))
     first, again = send(town, thread, draft()), send(town, thread, draft(), LATER)
     assert first.id == again.id
-    assert (first.template, first.pace, first.body, first.language) == ("written", "written", draft().body, "es")
+    assert (first.template, first.category, first.body, first.language) == ("written", "written", draft().body, "es")
     assert first.written_by == town.actors["coordinator"].account_id
-    assert first.about == f"thread:{thread}"
+    assert first.subject == f"thread:{thread}"
     assert first.school_id == town.school_id
     assert thread_of(town, town.phones["Rivera"]).waiting_since is None
     with town.session() as session:
@@ -238,7 +238,7 @@ def test_what_a_text_must_not_say_is_refused_with_the_reason(town: Town, body: s
         session.get_one(Educator, town.educators["Grace"]).phone = "+13035550188"
     assert code in refused(town, thread, draft(body))
     with town.session() as session:
-        assert not session.scalars(select(OutboxText).where(OutboxText.template == "written")).all()
+        assert not session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == "written")).all()
 
 
 def test_a_first_name_two_hours_and_many_letters_may_be_said(town: Town) -> None:
@@ -256,9 +256,9 @@ def test_an_answer_within_the_hour_leaves_at_once_a_later_one_waits_for_the_hour
         soon = conversations.check(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(minutes=59))
         late = conversations.check(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(minutes=61))
         teacher = conversations.check(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(hours=12))
-    assert (soon.pace, soon.leaves, soon.may_urge) == ("reply", None, False)
-    assert (late.pace, late.leaves, late.may_urge) == ("written", town.at(6, 9), True)
-    assert (teacher.pace, teacher.leaves) == ("written", None)
+    assert (soon.category, soon.leaves, soon.may_urge) == ("reply", None, False)
+    assert (late.category, late.leaves, late.may_urge) == ("written", town.at(6, 9), True)
+    assert (teacher.category, teacher.leaves) == ("written", None)
 
 
 def test_only_a_named_person_with_a_reason_lets_a_text_out_at_night(town: Town) -> None:
@@ -267,12 +267,12 @@ def test_only_a_named_person_with_a_reason_lets_a_text_out_at_night(town: Town) 
     thread = writes(town, "Hola", at=LATER)
     assert refused(town, thread, draft(urgent_reason=" "), night) == {"missing"}
     row = send(town, thread, draft(urgent_reason="The school is closed tomorrow."), night)
-    assert (row.pace, row.urgent_reason) == ("urgent", "The school is closed tomorrow.")
+    assert (row.category, row.urgent_reason) == ("urgent", "The school is closed tomorrow.")
     assert row.urgent_by == town.actors["coordinator"].account_id
     said = talk(town, town.actors["Grace"], thread, night).said[-1]
     assert (said.urgent_by, said.urgent_reason) == ("coordinator", "The school is closed tomorrow.")
     by_pair = send(town, thread, draft(urgent_reason="Because", key="f" * 32), night, "Grace")
-    assert (by_pair.pace, by_pair.urgent_by) == ("written", None)
+    assert (by_pair.category, by_pair.urgent_by) == ("written", None)
 
 
 def test_ready_answers_are_in_the_familys_language_and_another_language_is_said_plainly(town: Town) -> None:
@@ -320,7 +320,7 @@ def test_the_plan_for_later_is_no_part_of_a_conversation(town: Town, phone: str)
 
 def entries(town: Town, phone: str) -> list[tuple[str, str, str | None]]:
     with town.session() as session:
-        rows = session.scalars(select(TextingEntry).where(TextingEntry.phone == phone).order_by(TextingEntry.id))
+        rows = session.scalars(select(OptOutEntry).where(OptOutEntry.phone == phone).order_by(OptOutEntry.id))
         return [(row.entry, row.reason, row.how) for row in rows]
 
 
@@ -332,8 +332,10 @@ def test_a_stop_told_to_a_person_holds_until_a_person_lifts_it(town: Town, phone
         with pytest.raises(RulesBroken):
             conversations.stop(session, grace, thread, "shouting", LATER)
         conversations.stop(session, grace, thread, "in_person", LATER)
-        assert session.scalars(select(TextingEntry.by_account)).all() == [grace.account_id]
-        waiting = select(OutboxText.id).where(OutboxText.phone == phone, OutboxText.state.in_(("held", "queued")))
+        assert session.scalars(select(OptOutEntry.by_account)).all() == [grace.account_id]
+        waiting = select(OutgoingMessage.id).where(
+            OutgoingMessage.phone == phone, OutgoingMessage.state.in_(("held", "queued"))
+        )
         assert session.scalars(waiting).all() == []
     writes(town, "START", at=LATER)
     with town.session() as session:
@@ -389,13 +391,13 @@ def test_a_number_that_is_right_after_all_is_texted_again_but_an_older_stop_hold
     decide(town, thread, "right")
     with town.session() as session:
         assert not opt_outs.may_text(session, smith)
-        assert session.scalars(select(TextingEntry.reason).order_by(TextingEntry.id.desc()).limit(1)).one() == "family"
+        assert session.scalars(select(OptOutEntry.reason).order_by(OptOutEntry.id.desc()).limit(1)).one() == "family"
 
 
 def test_a_thumb_on_our_question_is_a_yes_once_a_person_says_so(town: Town, phone: str) -> None:
     visit = arrange(town)
     with town.session() as session:
-        session.execute(update(OutboxText).values(state="delivered", sent_at=NOW))
+        session.execute(update(OutgoingMessage).values(state="delivered", sent_at=NOW))
     thread = writes(town, "Le gustó “¿Le queda bien?”", at=LATER)
     with town.session() as session:
         found = session.scalars(select(Row)).one()

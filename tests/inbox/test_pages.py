@@ -10,9 +10,9 @@ from sqlalchemy import func, select
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.draws.rules import Method
 from homevisits.inbox import processing
-from homevisits.inbox.processing import InboundText
+from homevisits.inbox.processing import ReceivedMessage
 from homevisits.invitations.models import ConsentEntry, FamilyRequest, Invitation
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Family
 from homevisits.visits import actions as visits
 from tests.inbox.test_receive import arranged, state
@@ -123,7 +123,7 @@ def test_today_shows_replies_and_calls_until_they_are_done(coordinator: FlaskCli
     draw_id = quarter.draw(Method.EVERYONE, None)
     post(coordinator, f"/asking/{draw_id}/ask", count=20)
     with quarter.database.transaction() as session:
-        processing.receive(session, InboundText("SM1", phone_of(2), "", "<b>Who</b> is this?"), POLICY, NOW)
+        processing.receive(session, ReceivedMessage("SM1", phone_of(2), "", "<b>Who</b> is this?"), POLICY, NOW)
     page = coordinator.get("/today").get_data(as_text=True)
     assert "&lt;b&gt;Who" in page
     assert "Family 03" in words(page)
@@ -148,7 +148,7 @@ def test_delivery_says_in_words_what_did_not_arrive(coordinator: FlaskClient, qu
     post(coordinator, f"/asking/{draw_id}/ask", count=3)
     with quarter.database.transaction() as session:
         for row, (state, error) in zip(
-            session.scalars(select(OutboxText).order_by(OutboxText.id)),
+            session.scalars(select(OutgoingMessage).order_by(OutgoingMessage.id)),
             [("rejected", "21211"), ("unknown", "no_answer"), ("rejected", "99999")],
             strict=False,
         ):
@@ -176,7 +176,7 @@ def test_a_coordinator_of_another_school_finds_nothing(quarter: Quarter) -> None
 def test_today_opens_the_visit_that_a_call_is_about(town: Town) -> None:
     visit_id = arranged(town)
     with town.session() as session:
-        processing.receive(session, InboundText("SM1", town.phones["Smith"], "", "9"), POLICY, NOW)
+        processing.receive(session, ReceivedMessage("SM1", town.phones["Smith"], "", "9"), POLICY, NOW)
         visits.cannot_come(session, town.actors["Luis"], visit_id, town.educators["Luis"], POLICY, NOW)
     client = browser_of(app_of(town.database), town.actors["coordinator"])
     page = client.get("/today").get_data(as_text=True)

@@ -9,7 +9,7 @@ from homevisits.core.problems import NotFound
 from homevisits.draws.rules import Method
 from homevisits.inbox import processing
 from homevisits.inbox.parsing.keywords import Meaning
-from homevisits.inbox.processing import InboundText
+from homevisits.inbox.processing import ReceivedMessage
 from homevisits.inbox.today import queries
 from homevisits.invitations import actions as invitations
 from homevisits.invitations import queue
@@ -17,8 +17,8 @@ from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
-from homevisits.messages.models import InboundText as Row
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import IncomingMessage as Row
+from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.providers.console import Console
 from homevisits.messages.recipients import opt_outs
 from homevisits.people.models import Caregiver, Family
@@ -32,12 +32,14 @@ from tests.world import POLICY, Town
 RULES = SendPolicy(Limits(per_day=1000, per_week=1000), "America/Denver")
 
 
-def text(quarter: Quarter | Town, body: str, number: int = 2, sid: str = "", now: datetime = NOW) -> Meaning:
+def text(
+    quarter: Quarter | Town, body: str, number: int = 2, provider_message_id: str = "", now: datetime = NOW
+) -> Meaning:
     """Family `number` (or a phone of the town) texts `body`."""
     with quarter.database.transaction() as session:
         count = session.scalar(select(func.count()).select_from(Row)) or 0
         phone = phone_of(number) if isinstance(quarter, Quarter) else quarter.phones["Smith"]
-        inbound = InboundText(sid or f"SM{count}", phone, "+15555550199", body)
+        inbound = ReceivedMessage(provider_message_id or f"SM{count}", phone, "+15555550199", body)
         return processing.receive(session, inbound, POLICY, now)
 
 
@@ -67,9 +69,9 @@ def got(quarter: Quarter, number: int = 2) -> list[str]:
     """The texts that family `number` got, or will get."""
     with quarter.database.reading() as session:
         rows = session.execute(
-            select(OutboxText.template, OutboxText.state)
-            .where(OutboxText.phone == phone_of(number))
-            .order_by(OutboxText.id)
+            select(OutgoingMessage.template, OutgoingMessage.state)
+            .where(OutgoingMessage.phone == phone_of(number))
+            .order_by(OutgoingMessage.id)
         )
         return [template for template, state in rows if state in ("queued", "accepted", "delivered")]
 
@@ -94,14 +96,14 @@ def test_the_answer_comes_in_the_familys_language(quarter: Quarter) -> None:
     ask_everyone(quarter)
     text(quarter, "1", number=1)
     with quarter.database.reading() as session:
-        reply = session.scalars(select(OutboxText).where(OutboxText.template == "invitation_yes")).one()
+        reply = session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == "invitation_yes")).one()
         assert reply.body.startswith("¡Gracias!")
 
 
 def test_the_same_text_delivered_twice_is_one_answer(quarter: Quarter) -> None:
     ask_everyone(quarter)
     for _ in range(3):
-        text(quarter, "1", sid="SMsame")
+        text(quarter, "1", provider_message_id="SMsame")
     assert len(ledger(quarter)) == 1
     assert got(quarter) == ["invitation", "invitation_yes"]
 
@@ -118,7 +120,7 @@ def test_a_stop_ends_texts_at_once_with_one_confirmation(quarter: Quarter) -> No
     with quarter.database.reading() as session:
         assert not any(opt_outs.may_text(session, phone_of(number)) for number in range(5, 13))
         assert opt_outs.may_text(session, phone_of(2))
-        sent = session.scalars(select(OutboxText.template).where(OutboxText.state == "delivered")).all()
+        sent = session.scalars(select(OutgoingMessage.template).where(OutgoingMessage.state == "delivered")).all()
         assert list(sent).count("stop_confirmed") == len(stops)
     assert ledger(quarter) == [("yes", "text", None)] * len(stops)
 
@@ -176,7 +178,7 @@ def test_an_answer_to_nothing_waits_for_a_person(quarter: Quarter) -> None:
 
 def test_a_number_nobody_knows_reaches_every_coordinator(quarter: Quarter) -> None:
     with quarter.database.transaction() as session:
-        processing.receive(session, InboundText("SMx", "+15555559999", "+15555550199", "Hello?"), POLICY, NOW)
+        processing.receive(session, ReceivedMessage("SMx", "+15555559999", "+15555550199", "Hello?"), POLICY, NOW)
         for who in (quarter.coordinator, quarter.stranger):
             assert [row.families for row in queries.to_read(session, who)] == [()]
 
@@ -234,7 +236,7 @@ def test_a_reply_to_a_visits_time_is_done_at_once(town: Town, body: str, becomes
         entry = session.scalars(select(ConsentEntry).order_by(ConsentEntry.id.desc())).first()
         assert entry is not None
         assert entry.visit_id == visit_id
-        assert reply in session.scalars(select(OutboxText.template)).all()
+        assert reply in session.scalars(select(OutgoingMessage.template)).all()
         closed = session.get_one(Invitation, entry.invitation_id).closed_at
         assert (closed is not None) is (body == "3")
 
@@ -246,7 +248,7 @@ def test_a_legal_stop_word_never_moves_a_visit_but_becomes_a_call(town: Town) ->
     with town.database.reading() as session:
         (waiting,) = queries.to_read(session, town.actors["coordinator"])
         assert waiting.stopped
-        queued = select(OutboxText.template).where(OutboxText.state == "queued")
+        queued = select(OutgoingMessage.template).where(OutgoingMessage.state == "queued")
         assert session.scalars(queued).all() == ["stop_confirmed"]
 
 
@@ -269,7 +271,7 @@ def test_a_no_after_the_visit_is_off_is_thanked_for_and_closes_the_asking(town: 
         assert entry is not None
         assert entry.answer == "not_now"
         assert session.get_one(Invitation, entry.invitation_id).closed_at is not None
-        sent = session.scalars(select(OutboxText.template).order_by(OutboxText.id)).all()
+        sent = session.scalars(select(OutgoingMessage.template).order_by(OutgoingMessage.id)).all()
         assert sent[-1] == "invitation_not_now"
         assert "unclear" not in sent
         assert queries.to_read(session, town.actors["coordinator"]) == []
@@ -299,8 +301,8 @@ def test_a_question_that_never_reached_the_family_becomes_a_call(quarter: Quarte
     ends = {"Family 02": "rejected", "Family 05": "expired", "Family 06": "suppressed", "Family 07": "unknown"}
     with quarter.database.transaction() as session:
         for family, ended in ends.items():
-            about = f"invitation:{asked[family]}"
-            session.scalars(select(OutboxText).where(OutboxText.about == about)).one().state = ended
+            subject = f"invitation:{asked[family]}"
+            session.scalars(select(OutgoingMessage).where(OutgoingMessage.subject == subject)).one().state = ended
     with quarter.database.reading() as session:
         calls = {row.family for row in queries.to_call(session, quarter.coordinator, NOW)}
         assert calls == {*ends, "Family 03", "Family 04"}
@@ -319,7 +321,7 @@ def test_a_visit_of_which_no_text_could_tell_is_told_by_a_person(town: Town) -> 
     coordinator = town.actors["coordinator"]
     with town.session() as session:
         assert queries.need_telling(session, coordinator, NOW) == []
-        for row in session.scalars(select(OutboxText).where(OutboxText.about == f"visit:{visit_id}")):
+        for row in session.scalars(select(OutgoingMessage).where(OutgoingMessage.subject == f"visit:{visit_id}")):
             row.state = "suppressed"
     with town.database.reading() as session:
         assert [row.visit_id for row in queries.need_telling(session, coordinator, NOW)] == [visit_id]
@@ -343,7 +345,7 @@ def test_a_family_that_does_not_hear_in_time_that_nobody_comes_is_told_by_a_pers
     visit_id = arranged(town)
     with town.session() as session:
         visits.cancel(session, town.actors["coordinator"], visit_id, POLICY, NOW)
-        row = session.scalars(select(OutboxText).where(OutboxText.template == "visit_cancelled")).one()
+        row = session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == "visit_cancelled")).one()
         row.state, row.next_at = state, NOW + timedelta(days=next_in)
         assert row.expires_at >= session.get_one(Visit, visit_id).starts_at
     with town.database.reading() as session:

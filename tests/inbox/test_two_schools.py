@@ -12,7 +12,7 @@ from homevisits.inbox.conversations import decisions
 from homevisits.inbox.conversations.queries import listing
 from homevisits.inbox.today import queries
 from homevisits.messages import outbox
-from homevisits.messages.models import InboundText as Row
+from homevisits.messages.models import IncomingMessage as Row
 from homevisits.messages.templates.rendering import PlannedText
 from homevisits.people.models import Caregiver, Family, School, Student
 from tests.inbox.test_conversations import talk, writes
@@ -54,14 +54,14 @@ def neighbour(town: Town) -> Neighbour:
     return Neighbour(number, account(town.database, "neighbour", Grant(Role.SITE_COORDINATOR, number)))
 
 
-def told(town: Town, about: str, school: int, body: str, phone: str | None = None) -> None:
+def told(town: Town, subject: str, school: int, body: str, phone: str | None = None) -> None:
     """Something the phone was told on behalf of a school."""
     text = PlannedText(
         "k", phone or town.phones["Rivera"], "en", "written", {}, NOW, NOW + timedelta(days=1), body=body,
         school_id=school,
     )  # fmt: skip
     with town.session() as session:
-        row = outbox.put(session, about, text, NOW)
+        row = outbox.put(session, subject, text, NOW)
         row.state, row.sent_at = "delivered", NOW
 
 
@@ -97,7 +97,8 @@ def test_a_busy_school_does_not_push_anothers_reply_off_its_page(town: Town, nei
         for number in range(250):
             session.add(
                 Row(
-                    sid=f"SMbusy{number}", phone=town.phones["Smith"], to="+15555550199", body="Hm", received_at=NOW,
+                    provider_message_id=f"SMbusy{number}", phone=town.phones["Smith"], to="+15555550199", body="Hm",
+                    received_at=NOW,
                     taken_at=NOW, intent="unclear", needs_person=True,
                 )
             )  # fmt: skip

@@ -11,7 +11,7 @@ from homevisits.draws.rules import Method
 from homevisits.invitations import actions, queries, queue
 from homevisits.invitations.actions import Invited
 from homevisits.invitations.models import Answer, ConsentEntry, FamilyRequest, Invitation
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Family
 from tests.quarter import NOW, Quarter, phone_of
 
@@ -63,12 +63,12 @@ def test_a_family_is_asked_in_its_language_or_called_never_in_another(quarter: Q
         "Family 04": "no_phone",
     }
     with quarter.database.reading() as session:
-        texts = {row.phone: row for row in session.scalars(select(OutboxText))}
+        texts = {row.phone: row for row in session.scalars(select(OutgoingMessage))}
         assert len(texts) == 18
         assert texts[phone_of(1)].language == "es"
         assert texts[phone_of(1)].body.startswith("¡Hola de Lincoln Elementary!")
         assert texts[phone_of(2)].body.startswith("Hello from Lincoln Elementary!")
-        assert texts[phone_of(1)].asks == f"invitation:{asked['Family 01'].invitation_id}"
+        assert texts[phone_of(1)].question == f"invitation:{asked['Family 01'].invitation_id}"
         waiting = [row for row in queue.asked(session, quarter.coordinator, NOW) if row.needs_call]
         assert sorted(row.family for row in waiting) == ["Family 03", "Family 04"]
 
@@ -154,8 +154,8 @@ def test_not_now_withdraws_a_text_that_has_not_left(quarter: Quarter) -> None:
     asked = ask(quarter, quarter.draw(Method.EVERYONE, None), 2)[0]
     say(quarter, asked.invitation_id, Answer.NOT_NOW)
     with quarter.database.reading() as session:
-        about = OutboxText.about == f"invitation:{asked.invitation_id}"
-        assert set(session.scalars(select(OutboxText.state).where(about))) <= {"cancelled"}
+        subject = OutgoingMessage.subject == f"invitation:{asked.invitation_id}"
+        assert set(session.scalars(select(OutgoingMessage.state).where(subject))) <= {"cancelled"}
 
 
 def test_a_family_may_ask_itself_without_any_draw(quarter: Quarter) -> None:

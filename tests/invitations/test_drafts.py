@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 from homevisits.draws.rules import Method
 from homevisits.inbox.today import queries
 from homevisits.invitations import actions
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Family
 from tests.quarter import NOW, Quarter, phone_of
 
@@ -20,7 +20,7 @@ def test_a_draft_is_never_sent_and_the_call_stands_on_today(quarter: Quarter, la
     with quarter.database.transaction() as session:
         asked = {each.family: each.call for each in actions.ask_next(session, quarter.coordinator, draw_id, 20, NOW)}
         assert asked["Family 02"] == "no_text"
-        assert session.scalars(select(OutboxText).where(OutboxText.phone == phone_of(2))).all() == []
+        assert session.scalars(select(OutgoingMessage).where(OutgoingMessage.phone == phone_of(2))).all() == []
     with quarter.database.reading() as session:
         calls = {row.family: row.why for row in queries.to_call(session, quarter.coordinator, NOW)}
         assert calls["Family 02"] == "no_text"

@@ -79,12 +79,12 @@ NEVER: Mapping[str, str] = MappingProxyType(
             GROUP BY family_id HAVING count(*) > 1""",
         # texts
         "a question or reminder waits about a visit that is not arranged": """
-            SELECT o.id FROM outbox o JOIN visit v ON o.about = 'visit:' || v.id
+            SELECT o.id FROM outgoing_message o JOIN visit v ON o.subject = 'visit:' || v.id
             WHERE o.state = 'queued' AND o.template IN ('visit_confirm', 'visit_moved', 'visit_reminder')
               AND v.state NOT IN ('scheduled', 'confirmed')""",
         "an arranged visit whose family hears nothing": """
             SELECT v.id FROM visit v WHERE v.state = 'scheduled' AND NOT EXISTS (
-              SELECT 1 FROM outbox o WHERE o.about = 'visit:' || v.id AND o.state <> 'cancelled'
+              SELECT 1 FROM outgoing_message o WHERE o.subject = 'visit:' || v.id AND o.state <> 'cancelled'
                 AND o.template IN ('visit_confirm', 'visit_moved'))""",
     }
 )

@@ -15,7 +15,7 @@ from homevisits.messages import outbox
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
-from homevisits.messages.models import OutboxText, Sender
+from homevisits.messages.models import OutgoingMessage, Sender
 from homevisits.messages.providers.base import Accepted, Provider, ProviderMessage
 from homevisits.messages.templates.rendering import PlannedText
 from tests.messages import fake_twilio
@@ -39,13 +39,13 @@ class Recorder:
         if self.fails:
             raise self.fails.pop(0)
         self.sent.append((to, body, token))
-        return Accepted(sid=f"R{token}", status="queued")
+        return Accepted(provider_message_id=f"R{token}", status="queued")
 
     def find(self, to: str) -> list[ProviderMessage]:
         """It cannot be asked."""
         return []
 
-    def status(self, sid: str) -> ProviderMessage | None:
+    def status(self, provider_message_id: str) -> ProviderMessage | None:
         """It cannot be asked."""
         return None
 
@@ -87,25 +87,25 @@ def planned(key: str = "one", **more: object) -> PlannedText:
     return PlannedText(key=key, **values)  # type: ignore[arg-type]
 
 
-def put(database: Database, *texts: PlannedText, about: str = "invitation:1") -> None:
+def put(database: Database, *texts: PlannedText, subject: str = "invitation:1") -> None:
     """Put texts into the outbox."""
     with database.transaction() as session:
         make_sender(session)
         make_sender(session, "twilio")
         for text in texts:
-            outbox.put(session, about, text, NOW)
+            outbox.put(session, subject, text, NOW)
 
 
 def states(database: Database) -> list[str]:
     """The state of every text, in order."""
     with database.reading() as session:
-        return list(session.scalars(select(OutboxText.state).order_by(OutboxText.id)))
+        return list(session.scalars(select(OutgoingMessage.state).order_by(OutgoingMessage.id)))
 
 
-def rows(database: Database) -> list[OutboxText]:
+def rows(database: Database) -> list[OutgoingMessage]:
     """Every text, in order."""
     with database.reading() as session:
-        found = list(session.scalars(select(OutboxText).order_by(OutboxText.id)))
+        found = list(session.scalars(select(OutgoingMessage).order_by(OutgoingMessage.id)))
         session.expunge_all()
         return found
 

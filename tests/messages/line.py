@@ -11,7 +11,7 @@ from homevisits.app import create_app
 from homevisits.core import clock
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.models import Attempt, CarrierEvent, OutboxText, TextAlert
+from homevisits.messages.models import DeliveryAttempt, MessageAlert, OutgoingMessage, ProviderEvent
 from homevisits.messages.providers import registry
 from homevisits.messages.reconciliation import unconfirmed
 from homevisits.messages.templates.rendering import PlannedText
@@ -60,9 +60,9 @@ class Line:
         """Twilio tells a status of a message (the last one): our answer."""
         return self.twilio.report(self.twilio.sent[number]["Sid"], status, code)
 
-    def tell(self, sid: str, status: str, code: int | None = None) -> int:
+    def tell(self, provider_message_id: str, status: str, code: int | None = None) -> int:
         """A callback as it was made then, whatever the message is by now."""
-        return self.twilio.callbacks.tell(self.twilio.messages[sid], status, code)
+        return self.twilio.callbacks.tell(self.twilio.messages[provider_message_id], status, code)
 
     @property
     def taken(self) -> int:
@@ -75,22 +75,22 @@ class Line:
         return states(self.database)
 
     @property
-    def text(self) -> OutboxText:
+    def text(self) -> OutgoingMessage:
         """The only text."""
         (row,) = rows(self.database)
         return row
 
-    def attempts(self) -> list[Attempt]:
+    def attempts(self) -> list[DeliveryAttempt]:
         """Every attempt, oldest first."""
-        return self._all(Attempt, Attempt.started_at, Attempt.n)
+        return self._all(DeliveryAttempt, DeliveryAttempt.started_at, DeliveryAttempt.n)
 
     def alerts(self) -> list[tuple[str, str]]:
         """Kind and key of every alert."""
-        return [(row.kind, row.key) for row in self._all(TextAlert, TextAlert.id)]
+        return [(row.kind, row.key) for row in self._all(MessageAlert, MessageAlert.id)]
 
-    def events(self) -> list[CarrierEvent]:
+    def events(self) -> list[ProviderEvent]:
         """Every callback kept."""
-        return self._all(CarrierEvent, CarrierEvent.id)
+        return self._all(ProviderEvent, ProviderEvent.id)
 
     def _all(self, table: type, *order: object) -> list:  # type: ignore[type-arg]
         with self.database.reading() as session:

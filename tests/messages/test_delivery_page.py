@@ -19,7 +19,7 @@ from homevisits.core import clock
 from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.db import Database
 from homevisits.core.problems import NotFound, RulesBroken
-from homevisits.messages.models import OutboxText, Phone, Sender, TextAlert
+from homevisits.messages.models import MessageAlert, OutgoingMessage, Phone, Sender
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.templates import catalog
 from homevisits.operations.delivery import failed
@@ -65,7 +65,7 @@ class Desk:
         number = next(_numbers)
         values: dict[str, object] = {
             "dedupe_key": f"k{number}",
-            "about": f"visit:{number}",
+            "subject": f"visit:{number}",
             "phone": PHONE,
             "school_id": self.town.school_id,
             "language": "en",
@@ -82,7 +82,7 @@ class Desk:
             if session.get(Phone, values["phone"]) is None:
                 session.add(Phone(e164=str(values["phone"]), state="ok"))
                 session.flush()
-            row = OutboxText(state=state, error=error, **values)
+            row = OutgoingMessage(state=state, error=error, **values)
             session.add(row)
             session.flush()
             return row.id
@@ -91,9 +91,9 @@ class Desk:
         sent = NOW - timedelta(hours=1)
         return self.text("delivered", sent_at=sent, final_at=sent + timedelta(seconds=seconds), **more)
 
-    def row(self, number: int) -> OutboxText:
+    def row(self, number: int) -> OutgoingMessage:
         with self.database.reading() as session:
-            found = session.scalars(select(OutboxText).where(OutboxText.id == number)).one()
+            found = session.scalars(select(OutgoingMessage).where(OutgoingMessage.id == number)).one()
             session.expunge_all()
             return found
 
@@ -232,7 +232,7 @@ def test_no_phone_and_no_family_is_on_the_page_but_among_the_lost(desk: Desk) ->
 
 
 def test_a_colleagues_lost_text_names_no_family_and_offers_no_call(quick: Desk) -> None:
-    quick.text("undelivered", "30005", pace="staff", template="staff_reminder")
+    quick.text("undelivered", "30005", category="staff", template="staff_reminder")
     said = page(quick.coordinator)
     assert "A colleague’s number ending in 0101" in said
     assert "Tell them another way." in said
@@ -241,17 +241,19 @@ def test_a_colleagues_lost_text_names_no_family_and_offers_no_call(quick: Desk) 
 
 
 def test_a_lost_text_is_sent_again_once_with_all_its_tries(desk: Desk) -> None:
-    number = desk.text("undelivered", "30003", attempts=6, token="t" * 32, sid="SM1", settled_at=None)
+    number = desk.text(
+        "undelivered", "30003", attempts=6, attempt_id="t" * 32, provider_message_id="SM1", resolved_at=None
+    )
     for _ in range(2):
         answer = desk.coordinator.post(f"/delivery/lost/{number}", data={"how": "retry", "back": "/delivery?days=30"})
         assert answer.status_code == 303
         assert answer.location.endswith("/delivery?days=30")
     row = desk.row(number)
     assert (row.state, row.attempts, row.next_at, row.error) == ("queued", 0, NOW, None)
-    assert (row.settled_how, row.settled_at) == ("retried", None)
+    assert (row.resolved_how, row.resolved_at) == ("retried", None)
     assert "nobody has seen to it" not in page(desk.coordinator)
     with desk.database.transaction() as session:
-        session.execute(update(OutboxText).values(state="undelivered", error="30003"))
+        session.execute(update(OutgoingMessage).values(state="undelivered", error="30003"))
     assert "was sent again once" in page(desk.coordinator)
 
 
@@ -281,8 +283,8 @@ def test_a_lost_text_is_settled_once_by_whoever_came_first(desk: Desk, how: str)
     desk.coordinator.post(f"/delivery/lost/{number}", data={"how": how, "note": " spoke to Ana "})
     desk.lead.post(f"/delivery/lost/{number}", data={"how": "called"})
     row = desk.row(number)
-    assert (row.settled_how, row.settled_at, row.settled_note) == (how, NOW, "spoke to Ana")
-    assert row.settled_by == desk.town.actors["coordinator"].account_id
+    assert (row.resolved_how, row.resolved_at, row.resolved_note) == (how, NOW, "spoke to Ana")
+    assert row.resolved_by == desk.town.actors["coordinator"].account_id
     assert "nobody has seen to it" not in page(desk.coordinator)
 
 
@@ -292,7 +294,7 @@ def test_another_schools_lost_text_is_not_found(quick: Desk) -> None:
     for how in ("retry", "called", "dismissed"):
         assert client.post(f"/delivery/lost/{number}", data={"how": how}).status_code == 404
     assert quick.coordinator.post(f"/delivery/lost/{number}", data={"how": "eaten"}).status_code == 404
-    assert quick.row(number).settled_at is None
+    assert quick.row(number).resolved_at is None
     assert "Rivera" not in page(client)
 
 
@@ -313,7 +315,7 @@ def test_too_long_a_note_is_refused(quick: Desk) -> None:
 def test_an_alert_is_shown_to_the_lead_until_seen(quick: Desk) -> None:
     with quick.database.transaction() as session:
         alerts.raise_alert(session, "code", "twilio:39999", NOW)
-        number = session.scalars(select(TextAlert.id)).one()
+        number = session.scalars(select(MessageAlert.id)).one()
     assert "39999" not in page(quick.coordinator)
     assert "39999" in page(quick.lead)
     assert quick.coordinator.post(f"/delivery/alerts/{number}").status_code == 403
@@ -436,11 +438,18 @@ def test_no_old_text_is_read_and_few_questions_are_asked(quick: Desk) -> None:
         assert client.get("/delivery.csv").status_code == 200
     assert len(asked) < 60
     with quick.database.reading() as session:
-        for sql in [each for each in asked if "FROM outbox" in each]:
+        for sql in [each for each in asked if "FROM outgoing_message" in each]:
             plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (None,) * sql.count("?"))
             used = [row[3] for row in plan if "outbox" in row[3] and "anon" not in row[3]]
             # One phone has few texts: whose a conversation is that no family has any more.
-            ranges = ("not_before>", "ix_outbox_due", "ix_outbox_lost", "state=?", "rowid=?", "phone=?")
+            ranges = (
+                "not_before>",
+                "ix_outgoing_message_due",
+                "ix_outgoing_message_lost",
+                "state=?",
+                "rowid=?",
+                "phone=?",
+            )
             assert used, sql
             assert all(any(each in row for each in ranges) for row in used), (used, sql)
 

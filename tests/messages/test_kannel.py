@@ -13,7 +13,7 @@ from homevisits.core.db import Database
 from homevisits.inbox.webhooks.kannel_web import number, words
 from homevisits.messages.callbacks.kannel_web import meaning
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.models import CarrierEvent, InboundText
+from homevisits.messages.models import IncomingMessage, ProviderEvent
 from homevisits.messages.providers import base, callback_token, registry
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.providers.error_codes import ErrorClass, error_class, known
@@ -162,13 +162,13 @@ def test_a_report_ends_the_text_and_only_kannel_can_make_one(
         make_sender(session, "kannel", "+15555550188")
     tick(sqlite_database, carrier(gateway.url))
     (text,) = rows(sqlite_database)
-    right = f"/kannel/status/{text.token}/{callback_token.mac(SECRET, str(text.token))}"
-    other = f"/kannel/status/{text.token}/{callback_token.mac(SECRET, TOKEN)}"
+    right = f"/kannel/status/{text.attempt_id}/{callback_token.mac(SECRET, str(text.attempt_id))}"
+    other = f"/kannel/status/{text.attempt_id}/{callback_token.mac(SECRET, TOKEN)}"
     for forged in (
         other,
         right[:-1],
         f"/kannel/status/x/{callback_token.mac(SECRET, 'x')}",
-        f"/kannel/status/{text.token}/ñ",
+        f"/kannel/status/{text.attempt_id}/ñ",
     ):
         assert client.get(forged + "?type=1").status_code == 403, forged
     assert states(sqlite_database) == ["accepted"]
@@ -177,7 +177,7 @@ def test_a_report_ends_the_text_and_only_kannel_can_make_one(
         assert (answer.status_code, answer.data) == (200, b"")
     assert states(sqlite_database) == ["delivered"]
     with sqlite_database.reading() as session:
-        assert list(session.scalars(select(CarrierEvent.status).order_by(CarrierEvent.id))) == ["sent", "delivered"]
+        assert list(session.scalars(select(ProviderEvent.status).order_by(ProviderEvent.id))) == ["sent", "delivered"]
 
 
 def test_a_families_text_is_heard_once_whatever_its_encoding(client: FlaskClient, sqlite_database: Database) -> None:
@@ -190,7 +190,7 @@ def test_a_families_text_is_heard_once_whatever_its_encoding(client: FlaskClient
     stop = client.post(f"{INBOUND}?id=mo-2&from=%2B15555550102&to=1", data=b"STOP", content_type="text/plain")
     assert stop.status_code == 200
     with sqlite_database.reading() as session:
-        kept = session.scalars(select(InboundText).order_by(InboundText.id)).all()
+        kept = session.scalars(select(IncomingMessage).order_by(IncomingMessage.id)).all()
         assert [(row.phone, row.body, row.carrier) for row in kept] == [
             ("+15555550101", "Sí, STOP", "kannel"), ("+15555550102", "STOP", "kannel"),
         ]  # fmt: skip
@@ -245,7 +245,10 @@ def test_a_real_kannel_brings_what_phones_send(sqlite_url: str, tmp_path: Path) 
 
         def heard() -> list[tuple[str, str]]:
             with database.reading() as session:
-                return [(row.phone, row.body) for row in session.scalars(select(InboundText).order_by(InboundText.id))]
+                return [
+                    (row.phone, row.body)
+                    for row in session.scalars(select(IncomingMessage).order_by(IncomingMessage.id))
+                ]
 
         until = time.monotonic() + 20
         while len(heard()) < 3 and time.monotonic() < until:

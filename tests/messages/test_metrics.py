@@ -14,7 +14,7 @@ from homevisits import worker
 from homevisits.app import create_app
 from homevisits.core import clock, leases, paths, settings
 from homevisits.core.db import Database
-from homevisits.messages.models import InboundText, Sender
+from homevisits.messages.models import IncomingMessage, Sender
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.recipients import opt_outs
 from tests import tools
@@ -113,8 +113,15 @@ def test_what_waits_for_people_and_what_stands_still_is_seen(database: Database)
         opt_outs.stop(session, PHONE, "family", NOW)
         opt_outs.stop(session, "+15555550102", "family", NOW)
         opt_outs.start(session, "+15555550102", NOW)
-        for sid, needs, taken in (("a", True, NOW), ("b", False, NOW), ("c", False, None)):
-            text = InboundText(sid=sid, phone=PHONE, to="x", body="hm", received_at=NOW, needs_person=needs)
+        for provider_message_id, needs, taken in (("a", True, NOW), ("b", False, NOW), ("c", False, None)):
+            text = IncomingMessage(
+                provider_message_id=provider_message_id,
+                phone=PHONE,
+                to="x",
+                body="hm",
+                received_at=NOW,
+                needs_person=needs,
+            )
             text.taken_at = taken
             session.add(text)
         for name, seconds in (("look", 5), ("days", 90_000)):
@@ -155,7 +162,7 @@ def test_figures_are_ranges_of_indexes_and_few_questions(database: Database) -> 
         return
     with database.reading() as session:
         for sql in tuple(asked):
-            if "FROM outbox" not in sql and "FROM attempt" not in sql:
+            if "FROM outgoing_message" not in sql and "FROM delivery_attempt" not in sql:
                 continue
             plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (None,) * sql.count("?"))
             scans = [row[3] for row in plan if re.match(r"SCAN (outbox|attempt)(?! USING)", row[3])]

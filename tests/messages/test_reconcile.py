@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from homevisits.core.db import Database
-from homevisits.messages.models import Attempt
+from homevisits.messages.models import DeliveryAttempt
 from homevisits.messages.providers.base import OutcomeUnknown, ProviderMessage, ProviderUnavailable
 from homevisits.messages.reconciliation import daily, unconfirmed
 from homevisits.messages.reconciliation.matching import TRIAL_PREFIX
@@ -36,10 +36,10 @@ class Oracle(Recorder):
         self._ask()
         return [seen for seen in reversed(self.has) if seen.to == to]
 
-    def status(self, sid: str) -> ProviderMessage | None:
+    def status(self, provider_message_id: str) -> ProviderMessage | None:
         """One of them."""
         self._ask()
-        return next((seen for seen in self.has if seen.sid == sid), None)
+        return next((seen for seen in self.has if seen.provider_message_id == provider_message_id), None)
 
     def on_day(self, day: date) -> Iterator[ProviderMessage]:
         """Those of a day."""
@@ -52,10 +52,10 @@ class Oracle(Recorder):
             raise self.silent.pop(0)
 
 
-def seen(body: str, sid: str = "SM1", at: datetime = NOW, **more: object) -> ProviderMessage:
+def seen(body: str, provider_message_id: str = "SM1", at: datetime = NOW, **more: object) -> ProviderMessage:
     """A text as the carrier has it."""
     values = {"status": "sent", "code": "", "to": PHONE, "created_at": at, **more}
-    return ProviderMessage(sid=sid, body=body, **values)  # type: ignore[arg-type]
+    return ProviderMessage(provider_message_id=provider_message_id, body=body, **values)  # type: ignore[arg-type]
 
 
 def unclear(database: Database) -> Oracle:
@@ -71,10 +71,10 @@ def look(database: Database, oracle: Recorder, after: timedelta) -> int:
     return unconfirmed.look(database, [oracle], lambda: NOW + after)
 
 
-def attempts(database: Database) -> list[Attempt]:
+def attempts(database: Database) -> list[DeliveryAttempt]:
     """Every attempt, oldest first."""
     with database.transaction() as session:
-        found = list(session.query(Attempt).order_by(Attempt.started_at, Attempt.n))
+        found = list(session.query(DeliveryAttempt).order_by(DeliveryAttempt.started_at, DeliveryAttempt.n))
         session.expunge_all()
         return found
 
@@ -102,7 +102,7 @@ def test_the_same_words_to_the_same_phone_sent_by_us_and_not_older_are_it(
     oracle.has = [seen("Other words", "SM0"), seen(body, **what)]  # type: ignore[arg-type]
     assert look(sqlite_database, oracle, timedelta(seconds=30)) == int(found)
     assert states(sqlite_database) == ["accepted" if found else "unknown"]
-    assert rows(sqlite_database)[0].sid == ("SM1" if found else None)
+    assert rows(sqlite_database)[0].provider_message_id == ("SM1" if found else None)
 
 
 def test_a_trial_account_writes_before_our_words(sqlite_database: Database) -> None:
@@ -116,7 +116,7 @@ def two_alike(database: Database, oracle: Oracle) -> None:
     """The same words to the same phone twice, both unclear: the second one is somebody's own, written by hand."""
     put(database, planned("a"))
     tick(database, oracle)
-    put(database, planned("b", template="written", pace="written", body=rows(database)[0].body, written_by=1))
+    put(database, planned("b", template="written", category="written", body=rows(database)[0].body, written_by=1))
     tick(database, oracle)
 
 
@@ -126,7 +126,7 @@ def test_of_two_alike_each_finds_one_and_never_the_others(database: Database) ->
     body = rows(database)[0].body
     oracle.has = [seen(body, "SM1", NOW), seen(body, "SM2", NOW + SECONDS)]
     assert look(database, oracle, timedelta(seconds=31)) == 2
-    assert sorted(row.sid or "" for row in attempts(database)) == ["SM1", "SM2"]
+    assert sorted(row.provider_message_id or "" for row in attempts(database)) == ["SM1", "SM2"]
     assert states(database) == ["accepted", "accepted"]
 
 
@@ -147,7 +147,7 @@ def test_looks_are_at_30_seconds_2_and_10_minutes_and_then_it_was_not_taken(data
         asked += [second] * (oracle.asked - before)
     assert asked == [30, 120, 600]
     assert states(database) == ["queued"]
-    assert (attempts(database)[0].outcome, attempts(database)[0].look_at) == ("not_found", None)
+    assert (attempts(database)[0].outcome, attempts(database)[0].next_check_at) == ("not_found", None)
 
 
 def test_a_worker_that_was_away_needs_no_three_looks(database: Database) -> None:
@@ -211,7 +211,7 @@ def test_a_bug_in_a_carrier_holds_up_no_other_text(sqlite_database: Database) ->
     oracle = unclear(sqlite_database)
     oracle.silent = [KeyError("a bug")]
     assert look(sqlite_database, oracle, timedelta(seconds=30)) == 0
-    assert attempts(sqlite_database)[0].look_at == NOW + timedelta(seconds=60)
+    assert attempts(sqlite_database)[0].next_check_at == NOW + timedelta(seconds=60)
     put(sqlite_database, planned("b", to="+15555550102"))
     tick(sqlite_database, oracle)
     oracle.silent = [KeyError("a bug")]
@@ -226,7 +226,7 @@ def test_one_question_unanswered_spares_the_carrier_the_others(database: Databas
     oracle.silent = [ProviderUnavailable("429", 7.0)]
     look(database, oracle, timedelta(seconds=30))
     assert oracle.asked == 1
-    assert [row.look_at for row in attempts(database)] == [NOW + timedelta(seconds=60)] * 3
+    assert [row.next_check_at for row in attempts(database)] == [NOW + timedelta(seconds=60)] * 3
 
 
 def test_a_callback_that_comes_while_the_carrier_is_asked_wins(line: Line) -> None:
@@ -284,8 +284,8 @@ def test_polls_go_on_less_and_less_often_for_three_days_and_then_a_person_is_tol
     put(database, planned())
     oracle = Oracle()
     tick(database, oracle)
-    body, sid = rows(database)[0].body, rows(database)[0].sid
-    oracle.has = [seen(body, str(sid))]
+    body, provider_message_id = rows(database)[0].body, rows(database)[0].provider_message_id
+    oracle.has = [seen(body, str(provider_message_id))]
     at = []
     for minute in range(0, 4 * 24 * 60, 5):
         before = oracle.asked
@@ -293,7 +293,7 @@ def test_polls_go_on_less_and_less_often_for_three_days_and_then_a_person_is_tol
         at += [minute] * (oracle.asked - before)
     assert (at[0], at[1], len(at) < 60) == (60, 65, True)
     assert 3 * 24 * 60 <= at[-1] < 4 * 24 * 60
-    assert attempts(database)[0].look_at is None
+    assert attempts(database)[0].next_check_at is None
     assert states(database) == ["accepted"]
 
 
@@ -301,7 +301,9 @@ def test_a_poll_asks_at_most_so_many_and_stops_when_the_carrier_is_silent(databa
     put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(6)))
     oracle = Oracle()
     tick(database, oracle)
-    oracle.has = [seen(row.body, str(row.sid), to=row.phone, status="delivered") for row in rows(database)]
+    oracle.has = [
+        seen(row.body, str(row.provider_message_id), to=row.phone, status="delivered") for row in rows(database)
+    ]
 
     def later(hours: float) -> datetime:
         return NOW + timedelta(hours=hours)
@@ -333,12 +335,12 @@ def test_a_day_is_compared_in_both_directions(line: Line) -> None:
     line.send()
     sids = [sent["Sid"] for sent in line.twilio.sent]
     assert len(sids) == 120
-    for sid in sids[:110]:
-        line.tell(sid, "delivered")
-    for sid in sids[:118]:
-        line.twilio.move(sid, "delivered")
+    for provider_message_id in sids[:110]:
+        line.tell(provider_message_id, "delivered")
+    for provider_message_id in sids[:118]:
+        line.twilio.move(provider_message_id, "delivered")
     foreign = line.twilio.book.take("AC" + "0" * 32, {"To": PHONE, "From": "+15555550199", "Body": "Hi"}, line.now())
-    line.twilio.move(foreign.sid, "delivered")
+    line.twilio.move(foreign.provider_message_id, "delivered")
     line.later(days=1)
     line.twilio.move(sids[118], "delivered")  # queued overnight: it stands in the next day's list
     del line.twilio.messages[sids[119]]

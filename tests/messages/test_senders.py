@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.db import Database
 from homevisits.messages import outbox
-from homevisits.messages.models import Attempt, OutboxText, Sender
+from homevisits.messages.models import DeliveryAttempt, OutgoingMessage, Sender
 from homevisits.messages.providers.error_codes import ErrorClass, error_class
 from homevisits.messages.senders import rate_limit, selection, sync
 from tests.messages.conftest import NOW, made_settings, planned
@@ -216,12 +216,12 @@ def test_the_carriers_day_begins_in_the_pacific_also_when_clocks_change(at: str,
 def attempts(database: Database, sender_id: int, at: datetime, *outcomes: str | None) -> None:
     with database.transaction() as session:
         outbox.put(session, "invitation:1", planned(f"{at}"), NOW)
-        text = session.scalars(select(OutboxText).order_by(OutboxText.id.desc())).first()
+        text = session.scalars(select(OutgoingMessage).order_by(OutgoingMessage.id.desc())).first()
         assert text is not None
         for number, outcome in enumerate(outcomes):
             session.add(
-                Attempt(
-                    token=f"{at.timestamp()}-{number}", outbox_id=text.id, n=number, sender_id=sender_id,
+                DeliveryAttempt(
+                    attempt_id=f"{at.timestamp()}-{number}", message_id=text.id, n=number, sender_id=sender_id,
                     carrier="twilio", phone=text.phone, body_sha256="", segments=2, started_at=at, outcome=outcome,
                 )
             )  # fmt: skip

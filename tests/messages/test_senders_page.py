@@ -14,7 +14,7 @@ from homevisits.core.db import Database
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.messages import labels
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.models import Guest, OutboxText, Phone, QuietDay, Sender
+from homevisits.messages.models import OutgoingMessage, Phone, QuietDay, Sender, TrialRecipient
 from homevisits.messages.senders import registration
 from homevisits.people.models import Caregiver, Person
 from tests.messages.test_delivery_page import Desk, page, words
@@ -169,7 +169,7 @@ def test_a_guest_is_a_name_and_a_number_and_twice_the_same_is_once(desk: Desk) -
     for name in ("Ana", "Ana María"):
         assert desk.lead.post("/senders/guests", data={"name": name, "phone": "(651) 555-0142"}).status_code == 303
     with desk.database.reading() as session:
-        assert [(row.phone, row.name) for row in session.scalars(select(Guest))] == [(MOBILE, "Ana María")]
+        assert [(row.phone, row.name) for row in session.scalars(select(TrialRecipient))] == [(MOBILE, "Ana María")]
     assert "Ana María (651) 555-0142" in page(desk.lead, "/senders/guests")
     for _ in range(2):
         assert desk.lead.post("/senders/guests/remove", data={"phone": MOBILE}).status_code == 303
@@ -288,7 +288,7 @@ def test_a_text_that_is_sent_again_is_taken_by_the_worker(desk: Desk) -> None:
     delivery.tick(desk.database, (carrier,), rules, lambda: NOW, 10)
     assert len(carrier.sent) == 1
     with desk.database.reading() as session:
-        assert session.scalars(select(OutboxText.state)).one() in ("accepted", "delivered")
+        assert session.scalars(select(OutgoingMessage.state)).one() in ("accepted", "delivered")
         assert session.scalars(select(Phone.state)).one() == "ok"
 
 

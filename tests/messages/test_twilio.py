@@ -81,7 +81,7 @@ def test_the_whole_way_ends_in_one_text(database: Database, twilio: FakeTwilio, 
     for seconds in (0, 1, 8, 20):
         tick(database, carrier, NOW + timedelta(seconds=seconds))
     assert (len(twilio.sent), twilio.requests, states(database)) == (1, 2, ["accepted"])
-    assert rows(database)[0].sid == twilio.sent[0]["Sid"]
+    assert rows(database)[0].provider_message_id == twilio.sent[0]["Sid"]
 
 
 def test_an_unclear_end_is_one_text_and_unknown(

@@ -112,7 +112,7 @@ def test_every_answer_to_a_text_is_sorted(
 ) -> None:
     scripted.answer = answer
     if code is None:  # odd beside a good id: the text was taken, and that is what counts
-        assert send(Twilio(at(f"http://127.0.0.1:{scripted.server_address[1]}"))).sid == "S"  # type: ignore[attr-defined]
+        assert send(Twilio(at(f"http://127.0.0.1:{scripted.server_address[1]}"))).provider_message_id == "S"  # type: ignore[attr-defined]
         return
     with pytest.raises(raised) as failed:
         send(Twilio(at(f"http://127.0.0.1:{scripted.server_address[1]}")))
@@ -159,7 +159,7 @@ def test_many_threads_share_one_and_each_gets_its_own_answer(twilio: FakeTwilio)
 
     def one(number: int) -> tuple[str, str]:
         phone = f"+1555{number:07d}"
-        return phone, carrier.send(phone, "Hello", f"{number:032x}", sender=FROM, valid_for=600).sid
+        return phone, carrier.send(phone, "Hello", f"{number:032x}", sender=FROM, valid_for=600).provider_message_id
 
     with ThreadPoolExecutor(16) as pool:
         got = dict(pool.map(one, range(320)))
@@ -182,11 +182,11 @@ def test_texts_to_a_phone_are_found_newest_first(twilio: FakeTwilio) -> None:
 
 def test_one_text_is_asked_about_and_none_is_known_by_another_id(twilio: FakeTwilio) -> None:
     carrier = Twilio(at(twilio.url))
-    sid = carrier.send(PHONE, "Hello", "t", sender=FROM, valid_for=600).sid
-    twilio.move(sid, "undelivered", 30005)
-    seen = carrier.status(sid)
+    provider_message_id = carrier.send(PHONE, "Hello", "t", sender=FROM, valid_for=600).provider_message_id
+    twilio.move(provider_message_id, "undelivered", 30005)
+    seen = carrier.status(provider_message_id)
     assert seen is not None
-    assert (seen.sid, seen.status, seen.code) == (sid, "undelivered", "30005")
+    assert (seen.provider_message_id, seen.status, seen.code) == (provider_message_id, "undelivered", "30005")
     assert carrier.status("SM" + "f" * 32) is None
 
 
@@ -194,10 +194,12 @@ def test_a_day_is_told_page_by_page(twilio: FakeTwilio) -> None:
     carrier = Twilio(at(twilio.url).model_copy(update={"provider_timeout_seconds": 20}))
     twilio.clock = lambda: datetime(2026, 10, 5, 12, tzinfo=UTC)
     for number in range(5):
-        sid = carrier.send(f"+1555555{number:04d}", "Hello", "t", sender=FROM, valid_for=600).sid
-        twilio.move(sid, "sent")
+        provider_message_id = carrier.send(
+            f"+1555555{number:04d}", "Hello", "t", sender=FROM, valid_for=600
+        ).provider_message_id
+        twilio.move(provider_message_id, "sent")
     twilio.clock = lambda: datetime(2026, 10, 6, 12, tzinfo=UTC)
-    twilio.move(carrier.send(PHONE, "Next day", "t", sender=FROM, valid_for=600).sid, "sent")
+    twilio.move(carrier.send(PHONE, "Next day", "t", sender=FROM, valid_for=600).provider_message_id, "sent")
     assert len(list(carrier.on_day(date(2026, 10, 5)))) == 5
 
 

@@ -13,7 +13,7 @@ from twilio.request_validator import RequestValidator
 from homevisits.app import create_app
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import claim, results
-from homevisits.messages.models import CarrierEvent, InboundText, OutboxText
+from homevisits.messages.models import IncomingMessage, OutgoingMessage, ProviderEvent
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.providers.base import Accepted, OutcomeUnknown
 from homevisits.messages.recipients import opt_outs
@@ -44,7 +44,7 @@ def test_a_signed_text_is_heard_once(client: FlaskClient, database: Database) ->
         answer = client.post("/twilio/inbound", data=INBOUND, headers=signed("/twilio/inbound", INBOUND))
         assert (answer.status_code, answer.data, answer.mimetype) == (200, b"<Response/>", "text/xml")
     with database.reading() as session:
-        assert len(session.scalars(select(InboundText)).all()) == 1
+        assert len(session.scalars(select(IncomingMessage)).all()) == 1
         assert not opt_outs.may_text(session, PHONE)
 
 
@@ -68,8 +68,8 @@ def test_what_is_not_twilios_is_refused_and_never_an_error(sqlite_database: Data
     for headers in FORGED + almost:
         assert client.post(path, data=INBOUND, headers=headers).status_code == 403, headers
     with sqlite_database.reading() as session:
-        assert session.scalars(select(InboundText)).all() == []
-        assert session.scalars(select(CarrierEvent)).all() == []
+        assert session.scalars(select(IncomingMessage)).all() == []
+        assert session.scalars(select(ProviderEvent)).all() == []
 
 
 def test_a_json_body_or_none_is_refused_and_never_an_error(sqlite_database: Database) -> None:
@@ -93,17 +93,19 @@ def test_an_unknown_parameter_and_an_empty_body_are_heard(client: FlaskClient, d
     assert client.post("/twilio/inbound", data=form, headers=signed("/twilio/inbound", form)).status_code == 200
 
 
-def sent(database: Database) -> OutboxText:
+def sent(database: Database) -> OutgoingMessage:
     """A text that has left."""
     put(database, planned())
     tick(database, Recorder())
     return rows(database)[0]
 
 
-def report(client: FlaskClient, text: OutboxText, status: str, code: str = "") -> int:
+def report(client: FlaskClient, text: OutgoingMessage, status: str, code: str = "") -> int:
     """Twilio tells what became of `text`."""
-    form = {"MessageSid": text.sid or "SMlate", "MessageStatus": status} | ({"ErrorCode": code} if code else {})
-    path = f"/twilio/status/{text.token}"
+    form = {"MessageSid": text.provider_message_id or "SMlate", "MessageStatus": status} | (
+        {"ErrorCode": code} if code else {}
+    )
+    path = f"/twilio/status/{text.attempt_id}"
     return client.post(path, data=form, headers=signed(path, form)).status_code
 
 
@@ -116,9 +118,9 @@ def test_reports_in_any_order_and_doubled_end_the_same(client: FlaskClient, data
             assert report(client, text, status) == 200
     assert set(states(database)) == {"delivered"}
     with database.reading() as session:
-        events = session.scalars(select(CarrierEvent)).all()
+        events = session.scalars(select(ProviderEvent)).all()
         assert len(events) == 3 * len(orders)
-        assert json.loads(events[0].raw)["MessageSid"] == events[0].sid
+        assert json.loads(events[0].raw)["MessageSid"] == events[0].provider_message_id
 
 
 def test_the_first_final_word_counts_and_unknown_words_change_nothing(client: FlaskClient, database: Database) -> None:
@@ -137,7 +139,7 @@ def test_a_late_report_settles_what_nobody_knew(client: FlaskClient, database: D
     assert states(database) == ["unknown"]
     assert report(client, rows(database)[0], "delivered") == 200
     row = rows(database)[0]
-    assert (row.state, row.sid, row.error) == ("delivered", "SMlate", None)
+    assert (row.state, row.provider_message_id, row.error) == ("delivered", "SMlate", None)
 
 
 def test_a_report_may_come_before_the_answer_to_the_send(client: FlaskClient, database: Database) -> None:
@@ -150,7 +152,7 @@ def test_a_report_may_come_before_the_answer_to_the_send(client: FlaskClient, da
         came = results.Result("accepted", receipt=Accepted("SMlate", "queued"))
         results.note(session, claimed, came, NOW)
     row = rows(database)[0]
-    assert (row.state, row.sid, row.carrier_status) == ("accepted", "SMlate", "sent")
+    assert (row.state, row.provider_message_id, row.carrier_status) == ("accepted", "SMlate", "sent")
 
 
 def test_a_stop_made_at_the_carrier_holds_here_too(client: FlaskClient, database: Database) -> None:
@@ -182,7 +184,7 @@ def test_a_report_on_something_else_is_kept_and_changes_nothing(client: FlaskCli
     path = "/twilio/status/whatever"
     assert client.post(path, data=form, headers=signed(path, form)).status_code == 200
     with database.reading() as session:
-        assert len(session.scalars(select(CarrierEvent)).all()) == 1
+        assert len(session.scalars(select(ProviderEvent)).all()) == 1
 
 
 def post(client: FlaskClient, path: str, **form: str) -> int:
@@ -197,8 +199,8 @@ def test_all_that_is_told_is_kept_and_without_an_id_there_is_nothing_to_keep(
     assert post(client, path, MessageStatus="sent") == 400
     assert post(client, path, MessageSid="SM9", MessageStatus="Sent", BrandNew="ñ", RawDlrDoneDate="2610051500") == 200
     with database.reading() as session:
-        (event,) = session.scalars(select(CarrierEvent)).all()
-        kept = (event.status, event.token, event.applied_at, json.loads(event.raw))
+        (event,) = session.scalars(select(ProviderEvent)).all()
+        kept = (event.status, event.attempt_id, event.applied_at, json.loads(event.raw))
     told = {"MessageSid": "SM9", "MessageStatus": "Sent", "BrandNew": "ñ", "RawDlrDoneDate": "2610051500"}
     assert kept == ("sent", "a" * 32, None, told)
 
@@ -213,15 +215,15 @@ def test_a_webhook_that_fails_is_told_again_and_a_person_hears_of_it(
 
     with monkeypatch.context() as patch:
         patch.setattr("homevisits.messages.callbacks.delivery_status._has_arrived", breaks)
-        form = {"MessageSid": text.sid or "", "MessageStatus": "delivered"}
-        path = f"/twilio/status/{text.token}"
+        form = {"MessageSid": text.provider_message_id or "", "MessageStatus": "delivered"}
+        path = f"/twilio/status/{text.attempt_id}"
         for _ in range(2):
             answer = client.post(path, data=form, headers=signed(path, form))
             assert (answer.status_code, answer.data) == (500, b"")
         patch.setattr("homevisits.inbox.processing.keep", breaks)
         assert client.post("/twilio/inbound", data=INBOUND, headers=signed("/twilio/inbound", INBOUND)).data == b""
     with database.reading() as session:
-        assert [row.applied_at for row in session.scalars(select(CarrierEvent))] == [None]
+        assert [row.applied_at for row in session.scalars(select(ProviderEvent))] == [None]
         raised = [(row.kind, row.key, row.times, row.detail) for row in alerts.open_(session)]
     assert sorted(raised) == [("webhook", "inbound", 1, "KeyError"), ("webhook", "status", 2, "KeyError")]
     assert states(database) == ["accepted"]
@@ -276,9 +278,9 @@ def test_a_second_id_for_one_attempt_is_a_contradiction_and_changes_nothing(
     client: FlaskClient, database: Database
 ) -> None:
     text = sent(database)
-    assert post(client, f"/twilio/status/{text.token}", MessageSid="SMother", MessageStatus="undelivered") == 200
+    assert post(client, f"/twilio/status/{text.attempt_id}", MessageSid="SMother", MessageStatus="undelivered") == 200
     row = rows(database)[0]
-    assert (row.state, row.sid) == ("accepted", text.sid)
+    assert (row.state, row.provider_message_id) == ("accepted", text.provider_message_id)
     with database.reading() as session:
         assert [one.kind for one in alerts.open_(session)] == ["contradiction"]
 
@@ -290,6 +292,6 @@ def test_a_status_of_another_attempts_id_is_that_attempts(client: FlaskClient, d
     tick(database, carrier)
     unclear, known = rows(database)
     assert (unclear.state, known.state) == ("unknown", "accepted")
-    path = f"/twilio/status/{unclear.token}"
-    assert post(client, path, MessageSid=known.sid or "", MessageStatus="delivered") == 200
+    path = f"/twilio/status/{unclear.attempt_id}"
+    assert post(client, path, MessageSid=known.provider_message_id or "", MessageStatus="delivered") == 200
     assert states(database) == ["unknown", "delivered"]

@@ -83,7 +83,7 @@ def _book(
     session.add(visit)
     session.flush()
     for role, person in zip(("lead", "partner"), people, strict=True):
-        taken = Commitment(person_id=person, starts_at=begins, ends_at=ends, about=f"visit:{visit.id}")
+        taken = Commitment(person_id=person, starts_at=begins, ends_at=ends, subject=f"visit:{visit.id}")
         session.add(taken)
         session.flush()
         session.add(

@@ -65,10 +65,10 @@ class Scene:
         """Replace every view that takes a form by one that notes the call."""
         for rule, method in routes(self.app):
             if method == "POST" and not rule.rule.startswith(("/twilio", "/kannel", "/kept-form")):
-                asks = pages.permissions_of(self.app.view_functions[rule.endpoint])
-                self.app.view_functions[rule.endpoint] = self._noting(rule.endpoint, asks)
+                question = pages.permissions_of(self.app.view_functions[rule.endpoint])
+                self.app.view_functions[rule.endpoint] = self._noting(rule.endpoint, question)
 
-    def _noting(self, endpoint: str, asks: Any) -> Any:
+    def _noting(self, endpoint: str, question: Any) -> Any:
         original = self.app.view_functions[endpoint]
 
         def view(**arguments: object) -> Any:
@@ -77,7 +77,7 @@ class Scene:
             self.sent.append(Sent(endpoint, list(request.form.items(multi=True))))
             return "noted"
 
-        return pages.allow(*asks)(view) if asks else pages.public(view)
+        return pages.allow(*question)(view) if question else pages.public(view)
 
     def forms(self) -> Iterator[tuple[Actor, FlaskClient, Form]]:
         """Every form that a page shows to someone, each kind of form once."""

@@ -165,9 +165,9 @@ def test_a_request_costs_one_query_and_writes_at_most_once_a_minute(
     for seconds in (0, 10, 59):
         clock.use(lambda seconds=seconds: begin + timedelta(seconds=seconds))
         assert is_open(client)
-    about = [each for each in statements if "sign_in_session" in each]
-    assert len(about) == 3
-    assert all(each.startswith("SELECT") for each in about)
+    subject = [each for each in statements if "sign_in_session" in each]
+    assert len(subject) == 3
+    assert all(each.startswith("SELECT") for each in subject)
     assert not [each for each in statements if "account_grant" in each and "sign_in_session" not in each]
     statements.clear()
     clock.use(lambda: begin + timedelta(seconds=61))

@@ -10,7 +10,7 @@ from homevisits.draws.models import DrawEntry
 from homevisits.draws.rules import Method
 from homevisits.invitations import actions
 from homevisits.invitations.models import Invitation
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from tests.quarter import NOW, Quarter, quarter
 
 __all__ = ["quarter"]
@@ -31,7 +31,7 @@ def test_families_are_asked_once_and_in_order_by_any_number_of_coordinators(quar
             select(DrawEntry.family_id).where(DrawEntry.draw_id == draw_id).order_by(DrawEntry.position).limit(15)
         ).all()
         assert asked == order
-        phones = session.scalars(select(OutboxText.phone)).all()
+        phones = session.scalars(select(OutgoingMessage.phone)).all()
         assert len(phones) == len(set(phones))
 
 

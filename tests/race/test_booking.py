@@ -132,7 +132,7 @@ def test_the_database_alone_lets_one_of_eight_take_a_persons_hour(town: Town, da
                         starts_at=start,
                         ends_at=end,
                         active=True,
-                        about=f"t:{turn}",
+                        subject=f"t:{turn}",
                     )
                     raw.commit()
                 except (*REFUSED, psycopg.errors.DeadlockDetected) as error:
@@ -146,7 +146,7 @@ def test_the_database_alone_lets_one_of_eight_take_a_persons_hour(town: Town, da
         results = at_once([insert(number) for number in range(CLIENTS)])
         assert sum(result == 1 for result in results) == 1, results
     with town.session() as session:
-        assert session.scalar(text("SELECT count(*) FROM commitment WHERE about LIKE 't:%'")) == ROUNDS
+        assert session.scalar(text("SELECT count(*) FROM commitment WHERE subject LIKE 't:%'")) == ROUNDS
 
 
 def test_a_reader_is_never_blocked_by_a_writer(town: Town) -> None:

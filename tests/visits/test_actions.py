@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from homevisits.availability.models import Commitment
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.invitations.models import ConsentEntry
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Certification, Educator, School, SchoolClass, Teaching
 from homevisits.practices.facts import Kind
 from homevisits.visits import actions
@@ -50,7 +50,9 @@ def codes(refused: pytest.ExceptionInfo[RulesBroken]) -> set[str]:
 def texts(town: Town, visit_id: int) -> list[tuple[str, str]]:
     """(template, state) of the visit's texts, in order."""
     with town.database.reading() as session:
-        found = select(OutboxText).where(OutboxText.about == f"visit:{visit_id}").order_by(OutboxText.id)
+        found = (
+            select(OutgoingMessage).where(OutgoingMessage.subject == f"visit:{visit_id}").order_by(OutgoingMessage.id)
+        )
         return [(row.template, row.state) for row in session.scalars(found)]
 
 

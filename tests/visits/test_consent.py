@@ -14,7 +14,7 @@ from homevisits.inbox.today.lapsed_consents import lapsed_consents
 from homevisits.invitations import actions as invitations
 from homevisits.invitations import queries
 from homevisits.invitations.models import ConsentEntry
-from homevisits.messages.models import InboundText
+from homevisits.messages.models import IncomingMessage
 from homevisits.people.models import Caregiver, FamilyMerge, Student
 from homevisits.visits import actions
 from homevisits.visits.models import VisitState
@@ -234,7 +234,7 @@ def test_reply_of_a_caregiver_who_moved_to_another_family_goes_to_a_person(town:
     text(town, body, now=town.now + timedelta(minutes=5))
     assert visit_of(town, visit_id).state == VisitState.SCHEDULED
     with town.database.reading() as session:
-        assert session.scalars(select(InboundText.needs_person)).all() == [True]
+        assert session.scalars(select(IncomingMessage.needs_person)).all() == [True]
         about_visit = select(ConsentEntry.id).where(ConsentEntry.visit_id == visit_id)
         assert session.scalars(about_visit).all() == []
 

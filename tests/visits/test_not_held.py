@@ -11,7 +11,7 @@ from homevisits.availability.models import Commitment
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.inbox.today import queries as inbox
 from homevisits.messages.dispatch import delivery
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.providers.base import Console
 from homevisits.people.models import Educator
 from homevisits.reports import counts
@@ -270,7 +270,7 @@ def test_a_notice_that_still_waits_at_the_start_expires_and_today_lists_the_visi
 ) -> None:
     visit_id, start = cancel_long_before(town, days)
     with town.session() as session:
-        notice = session.scalars(select(OutboxText).where(OutboxText.template == "visit_cancelled")).one()
+        notice = session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == "visit_cancelled")).one()
         assert notice.expires_at == start
         notice.next_at = start - timedelta(minutes=1)
         if hold is not None:
@@ -294,7 +294,7 @@ def test_a_notice_leaves_up_to_the_start_and_today_does_not_list_the_visit(town:
 def test_a_notice_planned_with_a_later_expiry_does_not_leave_after_the_start(town: Town) -> None:
     visit_id, start = cancel_long_before(town)
     with town.session() as session:  # as an older version planned it
-        notice = session.scalars(select(OutboxText).where(OutboxText.template == "visit_cancelled")).one()
+        notice = session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == "visit_cancelled")).one()
         notice.expires_at = start + timedelta(days=2)
     dispatch(town, start)
     assert off_notices(town, visit_id) == ["cancelled"]

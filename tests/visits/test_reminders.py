@@ -11,7 +11,7 @@ from homevisits.core.db import Database
 from homevisits.core.problems import RulesBroken
 from homevisits.inbox import processing as inbox
 from homevisits.inbox.today import queries as today
-from homevisits.messages.models import InboundText, OutboxText
+from homevisits.messages.models import IncomingMessage, OutgoingMessage
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.templates import catalog
 from homevisits.people.models import Caregiver, Educator
@@ -40,7 +40,9 @@ def phone_of(town: Town, who: str) -> str | None:
 
 def to_me(town: Town) -> list[tuple[str, str]]:
     with town.database.reading() as session:
-        rows = session.scalars(select(OutboxText).where(OutboxText.pace == "staff").order_by(OutboxText.id)).all()
+        rows = session.scalars(
+            select(OutgoingMessage).where(OutgoingMessage.category == "staff").order_by(OutgoingMessage.id)
+        ).all()
         return [(row.template, row.state) for row in rows]
 
 
@@ -119,21 +121,23 @@ def test_the_page_tells_in_spanish_what_the_texts_say_in_spanish(town: Town) -> 
     luis.post("/me/phone", data={"phone": TYPED})
     arrange(town)
     with town.database.reading() as session:
-        found = select(OutboxText.language, OutboxText.body).where(OutboxText.template == "staff_reminder")
+        found = select(OutgoingMessage.language, OutgoingMessage.body).where(
+            OutgoingMessage.template == "staff_reminder"
+        )
         language, body = session.execute(found).one()
     assert language == "es"
     assert body.startswith("Su visita con Grace")
 
 
-def texts_back(town: Town, body: str, sid: str = "in-1") -> None:
+def texts_back(town: Town, body: str, provider_message_id: str = "in-1") -> None:
     with town.session() as session:
-        inbox.receive(session, inbox.InboundText(sid, KEPT, "+15555550100", body), town.policy, NOW)
+        inbox.receive(session, inbox.IncomingMessage(provider_message_id, KEPT, "+15555550100", body), town.policy, NOW)
 
 
 def said_back(town: Town) -> list[str]:
     with town.database.reading() as session:
-        about = OutboxText.about.startswith("inbound:")
-        return list(session.scalars(select(OutboxText.template).where(about).order_by(OutboxText.id)))
+        subject = OutgoingMessage.subject.startswith("inbound:")
+        return list(session.scalars(select(OutgoingMessage.template).where(subject).order_by(OutgoingMessage.id)))
 
 
 @pytest.mark.parametrize("body", ["1", "2", "3", "9", "yes", "thank you!", "Can we go earlier?"])
@@ -141,14 +145,14 @@ def test_what_a_colleague_texts_back_answers_for_no_family_and_shows_nobody_the_
     visit_id = arrange(town)
     client_of(town, "Luis").post("/me/phone", data={"phone": TYPED})
     with town.session() as session:
-        for row in session.scalars(select(OutboxText)).all():
+        for row in session.scalars(select(OutgoingMessage)).all():
             row.state = "delivered"
     texts_back(town, body)
     assert visit_of(town, visit_id).state == "scheduled"
     assert said_back(town) == ["staff_reply"]
     with town.database.reading() as session:
         assert today.to_read(session, town.actors["coordinator"]) == []
-        assert session.scalars(select(InboundText.needs_person)).one() is False
+        assert session.scalars(select(IncomingMessage.needs_person)).one() is False
     assert "555-0142" not in client_of(town, "coordinator").get("/today").text
     texts_back(town, "and more", "in-2")
     assert said_back(town) == ["staff_reply"]  # once a day
@@ -172,7 +176,7 @@ def test_a_colleague_who_is_also_a_parent_answers_as_the_parent(town: Town) -> N
         session.scalars(select(Caregiver).where(Caregiver.source_id == "g-Smith")).one().phone = KEPT
     with town.session() as session:
         actions.tidy(session, town.policy, NOW)
-        for row in session.scalars(select(OutboxText).where(OutboxText.phone == KEPT)).all():
+        for row in session.scalars(select(OutgoingMessage).where(OutgoingMessage.phone == KEPT)).all():
             row.state, row.sent_at = "delivered", NOW
     client_of(town, "Luis").post("/me/phone", data={"phone": TYPED})
     texts_back(town, "1")

@@ -32,7 +32,7 @@ def test_an_arranged_visit_is_asked_about_and_reminded_of() -> None:
     texts = plan(VISIT, (24, 2), NOW)
     assert [text.template for text in texts] == ["visit_confirm", "visit_reminder", "visit_reminder"]
     assert [VISIT.starts_at - text.not_before for text in texts[1:]] == [timedelta(hours=24), timedelta(hours=2)]
-    assert {text.asks for text in texts} == {"visit:17"}
+    assert {text.question for text in texts} == {"visit:17"}
     assert {text.expires_at for text in texts} == {VISIT.starts_at}
     assert texts[0].params["people"] == "Grace Ochoa y Luis Ortega"
 
@@ -128,7 +128,7 @@ def test_both_of_the_pair_are_reminded_once_each_in_their_own_language() -> None
     assert to_staff(PAIR) == [("201", "en", "staff_reminder"), ("202", "es", "staff_reminder")]
     texts = plan(PAIR, (24, 2), NOW)
     assert {PAIR.starts_at - text.not_before for text in texts} == {timedelta(hours=24)}
-    assert {(text.pace, text.asks, text.zone, text.school_id) for text in texts} == {
+    assert {(text.category, text.question, text.zone, text.school_id) for text in texts} == {
         ("staff", None, "America/Denver", 4)
     }
     assert texts[1].params == {
@@ -190,7 +190,7 @@ def test_the_thank_you_comes_the_next_morning_where_the_family_lives_or_not_at_a
     evening = VISIT.starts_at + timedelta(hours=2)
     (thanks,) = plan(visit, (24, 2), evening, morning=time(9, 30))
     assert local_time.local(thanks.not_before, "America/Denver").isoformat() == "2026-10-09T09:30:00-06:00"
-    assert thanks.asks is None
+    assert thanks.question is None
     assert templates(visit, VISIT.starts_at + timedelta(days=4)) == []
 
 

@@ -13,7 +13,7 @@ from homevisits.invitations import actions as invitations
 from homevisits.invitations import send_checks as invited
 from homevisits.invitations.models import Answer
 from homevisits.messages import outbox
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.templates.rendering import PlannedText
 from homevisits.people.models import Caregiver, Educator, Family, School, Student
 from homevisits.visits import actions, send_checks
@@ -36,19 +36,23 @@ def give_phones(town: Town, *names: str) -> None:
         change(town, Educator, Educator.id == town.educators[name], phone=STAFF[name])
 
 
-def why(town: Town, about: str, at: datetime | None = None) -> dict[str, str | None]:
+def why(town: Town, subject: str, at: datetime | None = None) -> dict[str, str | None]:
     """What the claim is told of each text, by its name; of several of a name the last."""
     with town.database.reading() as session:
-        rows = session.scalars(select(OutboxText).where(OutboxText.about == about).order_by(OutboxText.id)).all()
-        check = send_checks.text_wanted if about.startswith("visit") else invited.text_wanted
+        rows = session.scalars(
+            select(OutgoingMessage).where(OutgoingMessage.subject == subject).order_by(OutgoingMessage.id)
+        ).all()
+        check = send_checks.text_wanted if subject.startswith("visit") else invited.text_wanted
         return {row.template: check(session, row, at or town.now) for row in rows}
 
 
 def waiting(town: Town, visit_id: int) -> list[tuple[str, str]]:
     """(phone's last digits, template) of what is still to leave about a visit."""
     with town.database.reading() as session:
-        found = select(OutboxText).where(OutboxText.about == f"visit:{visit_id}", OutboxText.state == "queued")
-        return [(row.phone[-3:], row.template) for row in session.scalars(found.order_by(OutboxText.id))]
+        found = select(OutgoingMessage).where(
+            OutgoingMessage.subject == f"visit:{visit_id}", OutgoingMessage.state == "queued"
+        )
+        return [(row.phone[-3:], row.template) for row in session.scalars(found.order_by(OutgoingMessage.id))]
 
 
 def tidy(town: Town, now: datetime | None = None) -> int:
@@ -143,7 +147,7 @@ def test_a_phone_that_two_of_a_family_share_stays_one_of_theirs(town: Town) -> N
 
 def test_an_invitation_is_not_sent_after_its_answer_or_its_end(town: Town) -> None:
     made = town.invitations["Quiet"]
-    about = f"invitation:{made}"
+    subject = f"invitation:{made}"
     text = PlannedText(
         key="ask",
         to=town.phones["Quiet"],
@@ -152,17 +156,17 @@ def test_an_invitation_is_not_sent_after_its_answer_or_its_end(town: Town) -> No
         params={"school": "Lincoln"},
         not_before=town.now,
         expires_at=town.now + timedelta(days=1),
-        asks=about,
+        question=subject,
     )
     with town.session() as session:
-        outbox.put(session, about, text, town.now)
-    assert why(town, about) == {"invitation": None}
+        outbox.put(session, subject, text, town.now)
+    assert why(town, subject) == {"invitation": None}
     with town.session() as session:
         invitations.record(session, town.actors["coordinator"], made, "yes", "phone", town.now)
-    assert why(town, about) == {"invitation": "answered"}
+    assert why(town, subject) == {"invitation": "answered"}
     with town.session() as session:
         invitations.note(session, made, Answer.NOT_NOW, "text", town.now)
-    assert why(town, about) == {"invitation": "closed"}
+    assert why(town, subject) == {"invitation": "closed"}
 
 
 def test_an_answer_to_the_family_s_own_word_always_goes(town: Town) -> None:
@@ -176,7 +180,7 @@ def test_an_invitation_carries_its_school_s_hours(town: Town) -> None:
     with town.session() as session:
         invitations.answer(session, town.invitations["Quiet"], Answer.YES, town.now, phone="+15555550104", evidence="i")
     with town.database.reading() as session:
-        row = session.scalars(select(OutboxText)).one()
+        row = session.scalars(select(OutgoingMessage)).one()
         assert (row.zone, row.school_id) == ("America/Denver", town.school_id)
 
 
@@ -225,7 +229,7 @@ def test_a_text_to_staff_says_no_family_no_child_and_no_address(town: Town) -> N
     give_phones(town, "Grace", "Luis")
     visit_id = arrange(town)
     with town.database.reading() as session:
-        bodies = session.scalars(select(OutboxText.body).where(OutboxText.pace == "staff")).all()
+        bodies = session.scalars(select(OutgoingMessage.body).where(OutgoingMessage.category == "staff")).all()
     assert bodies
     for body in bodies:
         assert f"/visits/{visit_id}" in body
@@ -313,9 +317,11 @@ def test_texts_of_a_caregiver_who_may_no_longer_be_texted_go_to_another(town: To
 
 
 def leave(session: Session, visit_id: int, template: str) -> None:
-    about = f"visit:{visit_id}"
+    subject = f"visit:{visit_id}"
     session.execute(
-        update(OutboxText).where(OutboxText.about == about, OutboxText.template == template).values(state="delivered")
+        update(OutgoingMessage)
+        .where(OutgoingMessage.subject == subject, OutgoingMessage.template == template)
+        .values(state="delivered")
     )
 
 
@@ -339,7 +345,7 @@ def test_a_school_elsewhere_tells_its_own_hours(town: Town) -> None:
     change(town, School, School.id == town.school_id, timezone="America/Chicago")
     visit_id = arrange(town, at=town.at(7, 16))
     with town.database.reading() as session:
-        found = session.scalars(select(OutboxText).where(OutboxText.about == f"visit:{visit_id}")).all()
+        found = session.scalars(select(OutgoingMessage).where(OutgoingMessage.subject == f"visit:{visit_id}")).all()
         assert {(row.zone, row.school_id) for row in found} == {("America/Chicago", town.school_id)}
         assert {row.params.count("5:00 pm") for row in found} == {1}
 
@@ -371,7 +377,7 @@ def test_what_was_said_of_an_older_time_tells_nothing_of_the_new_one(town: Town)
         actions.move(session, town.actors["Grace"], visit_id, town.at(8, 17), town.policy, town.now)
         actions.accept(session, town.actors["Luis"], visit_id, town.policy, town.now)
     assert to_tell(town) == []
-    change(town, OutboxText, OutboxText.template == "visit_moved", state="dead")
+    change(town, OutgoingMessage, OutgoingMessage.template == "visit_moved", state="dead")
     assert to_tell(town) == [visit_id]
 
 
@@ -380,13 +386,13 @@ def test_a_text_held_until_somebody_approves_its_words_is_a_call_meanwhile(
     town: Town, reason: str, calls: bool
 ) -> None:
     visit_id = arrange(town)
-    change(town, OutboxText, OutboxText.template == "visit_confirm", state="held", hold_reason=reason)
+    change(town, OutgoingMessage, OutgoingMessage.template == "visit_confirm", state="held", hold_reason=reason)
     assert (to_tell(town) == [visit_id]) is calls
 
 
 def test_a_reminder_does_not_follow_a_question_that_a_quiet_day_held_back(town: Town) -> None:
     visit_id = arrange(town)
-    about, later = f"visit:{visit_id}", town.now + timedelta(hours=20)
-    change(town, OutboxText, OutboxText.template == "visit_confirm", state="accepted", sent_at=later)
-    assert why(town, about, later + timedelta(minutes=2))["visit_reminder"] == "just_told"
-    assert why(town, about, later + timedelta(minutes=61))["visit_reminder"] is None
+    subject, later = f"visit:{visit_id}", town.now + timedelta(hours=20)
+    change(town, OutgoingMessage, OutgoingMessage.template == "visit_confirm", state="accepted", sent_at=later)
+    assert why(town, subject, later + timedelta(minutes=2))["visit_reminder"] == "just_told"
+    assert why(town, subject, later + timedelta(minutes=61))["visit_reminder"] is None

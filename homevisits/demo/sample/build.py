@@ -21,7 +21,7 @@ from homevisits.demo.sample import absences, files, first_days, history, names, 
 from homevisits.demo.sample import district as sample
 from homevisits.demo.sample.timeline import Past
 from homevisits.demo.settings import Folder, settings_of
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.senders import sync
 from homevisits.messages.templates import catalog
 from homevisits.people.importing.apply import Report, import_oneroster
@@ -100,7 +100,7 @@ def _fill(
     _live(past)
     with database.reading() as session:
         held = session.scalar(select(func.count()).where(Visit.state == "completed"))
-        texts = session.scalar(select(func.count()).select_from(OutboxText))
+        texts = session.scalar(select(func.count()).select_from(OutgoingMessage))
     progress.say(f"  their year so far: {held:,} visits held, {texts:,} texts")
     record = absences.make(district, days.begins, days.today)
     files.write_attendance(district, record, folder.sample / "attendance", days.begins)

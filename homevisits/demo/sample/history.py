@@ -22,7 +22,7 @@ from homevisits.invitations import actions as invitations
 from homevisits.invitations import queue
 from homevisits.invitations.models import Answer
 from homevisits.invitations.queries import contacts
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.templates import catalog
 from homevisits.people.models import Certification, Educator, SchoolClass, Teaching
 from homevisits.people.queries import opted_in
@@ -131,13 +131,15 @@ def _hear(past: Past, room: Room, invitation: int, family: int, digit: str, sess
         past.at(moment, partial(_book, past, room, family))
 
 
-def _text_back(past: Past, session: Session, about: str, digit: str, now: datetime) -> bool:
+def _text_back(past: Past, session: Session, subject: str, digit: str, now: datetime) -> bool:
     """Answer the newest question about something, from the phone that got it."""
-    sent = select(OutboxText.phone).where(OutboxText.asks == about, OutboxText.state.in_(("accepted", "delivered")))
-    phone = session.scalar(sent.order_by(OutboxText.id.desc()).limit(1))
+    sent = select(OutgoingMessage.phone).where(
+        OutgoingMessage.question == subject, OutgoingMessage.state.in_(("accepted", "delivered"))
+    )
+    phone = session.scalar(sent.order_by(OutgoingMessage.id.desc()).limit(1))
     if phone is None:
         return False
-    text = inbox.InboundText(f"demo-{past.chance.getrandbits(64):016x}", phone, "demo", digit)
+    text = inbox.ReceivedMessage(f"demo-{past.chance.getrandbits(64):016x}", phone, "demo", digit)
     inbox.receive(session, text, past.policy, now)
     return True
 

@@ -18,7 +18,7 @@ from homevisits.invitations.send_checks import text_wanted as invitation_wanted
 from homevisits.messages.dispatch import delivery
 from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.providers.base import Accepted
 from homevisits.messages.providers.console import Console
 from homevisits.policies.rules import Policy
@@ -30,7 +30,7 @@ TOGETHER = timedelta(minutes=20)
 """What happens within so long is one transaction: a commit for every tap would take a minute."""
 
 
-_NEXT_DUE = select(func.min(OutboxText.next_at)).where(OutboxText.state.in_(("held", "queued")))
+_NEXT_DUE = select(func.min(OutgoingMessage.next_at)).where(OutgoingMessage.state.in_(("held", "queued")))
 
 
 class _Quiet(Console):
@@ -39,7 +39,7 @@ class _Quiet(Console):
     def send(self, to: str, body: str, token: str, *, sender: str = "console", valid_for: int = 36_000) -> Accepted:
         """Take any text."""
         del to, body, sender, valid_for
-        return Accepted(sid=f"console-{token}", status="delivered")
+        return Accepted(provider_message_id=f"console-{token}", status="delivered")
 
 
 @dataclass

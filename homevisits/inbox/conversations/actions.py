@@ -13,11 +13,11 @@ from homevisits.inbox.conversations import compose, state
 from homevisits.inbox.conversations.queries import detail as pages
 from homevisits.inbox.conversations.queries import participants as whom
 from homevisits.inbox.conversations.queries.participants import Participants
-from homevisits.inbox.models import Thread
+from homevisits.inbox.models import Conversation
 from homevisits.inbox.processing import read_by
 from homevisits.messages import message_types, outbox
 from homevisits.messages.dispatch import quiet_hours
-from homevisits.messages.models import InboundText, OutboxText, Phone
+from homevisits.messages.models import IncomingMessage, OutgoingMessage, Phone
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.templates import catalog, files
 from homevisits.messages.templates.rendering import PlannedText
@@ -59,7 +59,7 @@ class Checked:
     reads: str
     travels: Segments
     leaves: datetime | None
-    pace: str
+    category: str
     other_language: bool
     seems_english: bool
     may_urge: bool
@@ -73,30 +73,30 @@ def canned(language: str) -> tuple[str, ...]:
 
 
 def check(
-    session: Session, actor: Actor, thread_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
+    session: Session, actor: Actor, conversation_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
 ) -> Checked:
     """Whether an answer may be sent, and how. Raises `NotFound`, or `RulesBroken` with everything that is wrong.
 
     ``zone``: the installation's, for a number that belongs to no family.
     """
-    who = whom.find(session, actor, thread_id, now)
+    who = whom.find(session, actor, conversation_id, now)
     body = compose.clean(draft.body)
     refuse_if_any([*_closed(who), *_problems(session, who, draft, body)])
     reads = catalog.render(draft.language, draft.canned, {"school": who.school}) if draft.canned else body
     reads = reads if draft.canned else compose.as_sent(body, _letters(draft.language))
     opens = quiet_hours.opens(now, who.zone or zone, quiet_hours.Limits.of(policy))
     heard = whom.last_heard(session, who.number)
-    pace = "reply" if heard is not None and now - heard <= REPLY_WITHIN else "written"
-    may_urge = pace == "written" and opens is not None and _may_urge(actor, who)
+    category = "reply" if heard is not None and now - heard <= REPLY_WITHIN else "written"
+    may_urge = category == "written" and opens is not None and _may_urge(actor, who)
     if may_urge and draft.urgent_reason is not None:
-        pace = "urgent"
+        category = "urgent"
         refuse_if_any(_reason_problems(draft.urgent_reason))
     return Checked(
         who=who,
         reads=reads,
         travels=segments(reads),
-        leaves=None if pace in message_types.EXEMPT else opens,
-        pace=pace,
+        leaves=None if category in message_types.EXEMPT else opens,
+        category=category,
         other_language=draft.language != who.language,
         seems_english=not draft.canned and draft.language != "en" and compose.seems_english(body),
         may_urge=may_urge,
@@ -104,17 +104,17 @@ def check(
 
 
 def send(
-    session: Session, actor: Actor, thread_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
-) -> OutboxText:
+    session: Session, actor: Actor, conversation_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
+) -> OutgoingMessage:
     """Put an answer into the outbox; the same form again is the same text. Nobody waits in the conversation then."""
     if not _KEY.fullmatch(draft.key):
         raise RulesBroken([Problem("changed_meanwhile")])
-    who, about = whom.find(session, actor, thread_id, now), f"thread:{thread_id}"
-    sent = session.scalar(select(OutboxText).where(OutboxText.dedupe_key == f"{about}:{draft.key}"))
+    who, subject = whom.find(session, actor, conversation_id, now), f"thread:{conversation_id}"
+    sent = session.scalar(select(OutgoingMessage).where(OutgoingMessage.dedupe_key == f"{subject}:{draft.key}"))
     if sent is not None and sent.phone == who.number:
         return sent
-    found = check(session, actor, thread_id, draft, policy, zone, now)
-    urgent = found.pace == "urgent"
+    found = check(session, actor, conversation_id, draft, policy, zone, now)
+    urgent = found.category == "urgent"
     text = PlannedText(
         key=draft.key,
         to=found.who.number,
@@ -125,13 +125,13 @@ def send(
         expires_at=(found.leaves or now) + OF_USE,
         zone=found.who.zone or zone,
         school_id=found.who.school_id,
-        pace=found.pace,
+        category=found.category,
         body=None if draft.canned else found.reads,
         urgent_by=actor.account_id if urgent else None,
         urgent_reason=compose.clean(draft.urgent_reason or "") if urgent else None,
         written_by=actor.account_id,
     )
-    row = outbox.put(session, about, text, now)
+    row = outbox.put(session, subject, text, now)
     _settle(session, actor, found.who.number, now)
     return row
 
@@ -176,39 +176,43 @@ def _reason_problems(reason: str) -> list[Problem]:
     return [Problem("too_long", "urgent_reason", {"most": REASON_MOST})] if len(words) > REASON_MOST else []
 
 
-def called(session: Session, actor: Actor, thread_id: int, now: datetime) -> None:
+def called(session: Session, actor: Actor, conversation_id: int, now: datetime) -> None:
     """The family was answered without a text: somebody called, or met them."""
-    _settle(session, actor, whom.find(session, actor, thread_id, now).number, now)
+    _settle(session, actor, whom.find(session, actor, conversation_id, now).number, now)
 
 
-def read(session: Session, actor: Actor, inbound_id: int, now: datetime) -> None:
+def read(session: Session, actor: Actor, incoming_message_id: int, now: datetime) -> None:
     """A person has read a family's text and done what it asked for; the conversation waits when others do."""
-    read_by(session, actor, inbound_id, now)
+    read_by(session, actor, incoming_message_id, now)
     session.flush()
-    rest(session, session.scalars(select(InboundText.phone).where(InboundText.id == inbound_id)).one(), now)
+    rest(
+        session,
+        session.scalars(select(IncomingMessage.phone).where(IncomingMessage.id == incoming_message_id)).one(),
+        now,
+    )
 
 
-def assign(session: Session, actor: Actor, thread_id: int, account_id: int | None, now: datetime) -> None:
+def assign(session: Session, actor: Actor, conversation_id: int, account_id: int | None, now: datetime) -> None:
     """Give the conversation to a colleague who reads it too, or to nobody."""
-    who = whom.find(session, actor, thread_id, now)
+    who = whom.find(session, actor, conversation_id, now)
     if account_id is not None and account_id not in {one.account_id for one in pages.colleagues(session, who, now)}:
         raise RulesBroken([Problem("not_a_choice", "account")])
     session.execute(
-        update(Thread)
-        .where(Thread.id == who.id)
+        update(Conversation)
+        .where(Conversation.id == who.id)
         .values(assigned_to=account_id, assigned_at=None if account_id is None else now)
     )
 
 
-def stop(session: Session, actor: Actor, thread_id: int, how: str, now: datetime) -> None:
+def stop(session: Session, actor: Actor, conversation_id: int, how: str, now: datetime) -> None:
     """A family told a person that it wants no more texts; anybody it tells may write that down."""
-    who = whom.find(session, actor, thread_id, now)
+    who = whom.find(session, actor, conversation_id, now)
     stop_phone(session, actor, who.number, how, now)
 
 
-def lift(session: Session, actor: Actor, thread_id: int, how: str, now: datetime) -> None:
+def lift(session: Session, actor: Actor, conversation_id: int, how: str, now: datetime) -> None:
     """A family told the school that it wants texts again."""
-    who = whom.find(session, actor, thread_id, now)
+    who = whom.find(session, actor, conversation_id, now)
     if not who.office:
         raise NotFound
     lift_phone(session, actor, who.number, how, now)
@@ -229,9 +233,9 @@ def lift_phone(session: Session, actor: Actor, phone: str, how: str, now: dateti
     reached(session, phone, "wrong_number")
 
 
-def reachable(session: Session, actor: Actor, thread_id: int, now: datetime) -> None:
+def reachable(session: Session, actor: Actor, conversation_id: int, now: datetime) -> None:
     """Texts reach the number after all: somebody found out, or the family wrote from it."""
-    who = whom.find(session, actor, thread_id, now)
+    who = whom.find(session, actor, conversation_id, now)
     if not who.office:
         raise NotFound
     reached(session, who.number, "landline", "bad", "wrong_number")
@@ -249,10 +253,10 @@ def _how_problems(how: str) -> list[Problem]:
 
 def _settle(session: Session, actor: Actor, phone: str, now: datetime) -> None:
     """A person answered: whatever waits of this phone is handled, but not what needs a decision."""
-    open_ = (InboundText.phone == phone, InboundText.needs_person.is_(True))
+    open_ = (IncomingMessage.phone == phone, IncomingMessage.needs_person.is_(True))
     session.execute(
-        update(InboundText)
-        .where(*open_, InboundText.intent.is_(None) | InboundText.intent.not_in(DECISIONS))
+        update(IncomingMessage)
+        .where(*open_, IncomingMessage.intent.is_(None) | IncomingMessage.intent.not_in(DECISIONS))
         .values(needs_person=False, handled_at=now, handled_by=actor.account_id)
     )
     rest(session, phone, now)
@@ -261,7 +265,9 @@ def _settle(session: Session, actor: Actor, phone: str, now: datetime) -> None:
 def rest(session: Session, phone: str, now: datetime) -> None:
     """Nothing of the phone waits any more, unless a text of it still needs a person."""
     if (
-        session.scalar(select(InboundText.id).where(InboundText.phone == phone, InboundText.needs_person).limit(1))
+        session.scalar(
+            select(IncomingMessage.id).where(IncomingMessage.phone == phone, IncomingMessage.needs_person).limit(1)
+        )
         is None
     ):
         state.answered(session, phone, now)

@@ -15,7 +15,7 @@ from homevisits.inbox.conversations.queries.participants import find
 from homevisits.inbox.processing import apply_answer, match_question
 from homevisits.inbox.processing.context import IncomingContext, language_of
 from homevisits.invitations.models import Answer
-from homevisits.messages.models import InboundText, TextingEntry
+from homevisits.messages.models import IncomingMessage, OptOutEntry
 from homevisits.messages.recipients import opt_outs
 from homevisits.policies.rules import Policy
 
@@ -30,14 +30,20 @@ CHOICES: Mapping[str, frozenset[str]] = MappingProxyType(
 
 
 def decide(
-    session: Session, actor: Actor, thread_id: int, inbound_id: int, said: str, policy: Policy, now: datetime
+    session: Session,
+    actor: Actor,
+    conversation_id: int,
+    incoming_message_id: int,
+    said: str,
+    policy: Policy,
+    now: datetime,
 ) -> None:
     """Settle what a family's text may have meant: `stop` or `keep` texting, the number is `right`, it is a `yes`.
 
     A polite stop that a person understood is the family's own: it may lift it by text, as any other of its own.
     """
-    who = find(session, actor, thread_id, now)
-    row = session.get(InboundText, inbound_id)
+    who = find(session, actor, conversation_id, now)
+    row = session.get(IncomingMessage, incoming_message_id)
     if row is None or row.phone != who.number or row.intent not in pages.TASKS or not row.needs_person:
         raise NotFound
     if not who.office and (row.received_at < (who.since or now) or said == "right"):
@@ -57,10 +63,10 @@ def decide(
     rest(session, row.phone, now)
 
 
-def _is_yes(session: Session, row: InboundText, policy: Policy, now: datetime) -> None:
+def _is_yes(session: Session, row: IncomingMessage, policy: Policy, now: datetime) -> None:
     """A tap on our question, which a person takes for a yes to it."""
     asked = match_question.asked(session, row.phone, row.received_at)
-    question = next((one for one in asked if one.asks == row.answers and not one.over), None)
+    question = next((one for one in asked if one.question == row.answers and not one.over), None)
     heard = IncomingContext(session, row, policy, now, language_of(session, row.phone))
     if question is None or not apply_answer.apply(heard, question, Answer.YES):
         raise RulesBroken([Problem("question_is_over")])
@@ -72,9 +78,9 @@ def _number_is_right(session: Session, actor: Actor, phone: str, evidence: str, 
     held = opt_outs.newest(session, phone)
     if held is not None and held.entry == "stop" and held.reason == "wrong_number":
         before = session.scalar(
-            select(TextingEntry)
-            .where(TextingEntry.phone == phone, TextingEntry.reason != "wrong_number")
-            .order_by(TextingEntry.id.desc())
+            select(OptOutEntry)
+            .where(OptOutEntry.phone == phone, OptOutEntry.reason != "wrong_number")
+            .order_by(OptOutEntry.id.desc())
             .limit(1)
         )
         opt_outs.lift(session, phone, now, actor.account_id, evidence=evidence)

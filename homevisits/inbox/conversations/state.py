@@ -7,20 +7,20 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from homevisits.core.db import is_sqlite
-from homevisits.inbox.models import Thread
+from homevisits.inbox.models import Conversation
 
 
 def heard(session: Session, phone: str, now: datetime, waits: bool) -> None:
     """A family wrote from `phone` (E.164). ``waits``: only a person can answer; the oldest such word counts."""
     insert = sqlite.insert if is_sqlite(session) else postgresql.insert
-    new = insert(Thread).values(phone=phone, last_at=now, waiting_since=now if waits else None)
+    new = insert(Conversation).values(phone=phone, last_at=now, waiting_since=now if waits else None)
     session.execute(
         # In one statement: two texts of a phone that come at once are one conversation.
         new.on_conflict_do_update(
             index_elements=["phone"],
             set_={
                 "last_at": new.excluded.last_at,
-                "waiting_since": func.coalesce(Thread.waiting_since, new.excluded.waiting_since),
+                "waiting_since": func.coalesce(Conversation.waiting_since, new.excluded.waiting_since),
             },
         ).execution_options(synchronize_session=False)
     )
@@ -29,8 +29,8 @@ def heard(session: Session, phone: str, now: datetime, waits: bool) -> None:
 def answered(session: Session, phone: str, now: datetime) -> None:
     """Somebody answered the family, by text or otherwise: nothing of `phone` waits. No conversation: nothing."""
     session.execute(
-        update(Thread)
-        .where(Thread.phone == phone)
+        update(Conversation)
+        .where(Conversation.phone == phone)
         .values(last_at=now, waiting_since=None)
         .execution_options(synchronize_session="fetch")
     )

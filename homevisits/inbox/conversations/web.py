@@ -80,99 +80,99 @@ def overview() -> str:
     )
 
 
-@bp.get("/conversations/<int:thread_id>")
+@bp.get("/conversations/<int:conversation_id>")
 @allow(Permission.CONVERSE)
-def conversation(thread_id: int) -> str:
+def conversation(conversation_id: int) -> str:
     """What was said, and what do I say?"""
-    return _page(thread_id, [])
+    return _page(conversation_id, [])
 
 
-@bp.post("/conversations/<int:thread_id>/write")
+@bp.post("/conversations/<int:conversation_id>/write")
 @allow(Permission.CONVERSE)
-def write(thread_id: int) -> str:
+def write(conversation_id: int) -> str:
     """Back to the words from looking at them: nothing typed is lost."""
-    return _page(thread_id, [])
+    return _page(conversation_id, [])
 
 
-@bp.post("/conversations/<int:thread_id>/look")
+@bp.post("/conversations/<int:conversation_id>/look")
 @allow(Permission.CONVERSE)
-def look(thread_id: int) -> ResponseReturnValue:
+def look(conversation_id: int) -> ResponseReturnValue:
     """How the answer reads and travels, and when it leaves, before it does."""
     draft = _draft(secrets.token_hex(16))
     try:
-        return _looked_at(thread_id, draft, [])
+        return _looked_at(conversation_id, draft, [])
     except RulesBroken as broken:
-        return _page(thread_id, list(broken.problems)), 422
+        return _page(conversation_id, list(broken.problems)), 422
 
 
-@bp.post("/conversations/<int:thread_id>/send")
+@bp.post("/conversations/<int:conversation_id>/send")
 @allow(Permission.CONVERSE)
-def send(thread_id: int) -> ResponseReturnValue:
+def send(conversation_id: int) -> ResponseReturnValue:
     """Send the answer that was looked at."""
     draft = _draft(request.form.get("key", ""))
     try:
         with transaction() as session:
-            row = actions.send(session, actor(), thread_id, draft, settings().policy, settings().timezone, now())
+            row = actions.send(session, actor(), conversation_id, draft, settings().policy, settings().timezone, now())
             later = formats.when(row.not_before, row.zone or settings().timezone) if row.not_before > now() else None
             if row.urgent_by is not None:
                 log.info("outbox:%s leaves outside the hours, by account:%s", row.id, row.urgent_by)
     except RulesBroken as broken:
         if {problem.field for problem in broken.problems} == {"urgent_reason"}:
-            return _looked_at(thread_id, draft, list(broken.problems)), 422
-        return _page(thread_id, list(broken.problems)), 422
+            return _looked_at(conversation_id, draft, list(broken.problems)), 422
+        return _page(conversation_id, list(broken.problems)), 422
     done(_("Your answer waits until %(when)s.", when=later) if later else _("Your answer is on its way."))
-    return redirect(url_for("conversations.conversation", thread_id=thread_id, _anchor="newest"), code=303)
+    return redirect(url_for("conversations.conversation", conversation_id=conversation_id, _anchor="newest"), code=303)
 
 
-@bp.post("/conversations/<int:thread_id>/called")
+@bp.post("/conversations/<int:conversation_id>/called")
 @allow(Permission.CONVERSE)
-def called(thread_id: int) -> ResponseReturnValue:
+def called(conversation_id: int) -> ResponseReturnValue:
     """The family was answered without a text."""
     with transaction() as session:
-        actions.called(session, actor(), thread_id, now())
+        actions.called(session, actor(), conversation_id, now())
     done(_("Marked as answered."))
     return redirect(url_for("conversations.overview"), code=303)
 
 
-@bp.post("/conversations/<int:thread_id>/assign")
+@bp.post("/conversations/<int:conversation_id>/assign")
 @allow(Permission.CONVERSE)
-def assign(thread_id: int) -> ResponseReturnValue:
+def assign(conversation_id: int) -> ResponseReturnValue:
     """Who sees to it?"""
     typed = request.form.get("account", "")
     try:
         if typed and not typed.isdecimal():
             raise RulesBroken([Problem("not_a_choice", "account")])
         with transaction() as session:
-            actions.assign(session, actor(), thread_id, int(typed) if typed else None, now())
+            actions.assign(session, actor(), conversation_id, int(typed) if typed else None, now())
     except RulesBroken as broken:
-        return _page(thread_id, list(broken.problems)), 422
+        return _page(conversation_id, list(broken.problems)), 422
     done(_("Done. The colleague finds it under “Mine”.") if typed else _("Nobody in particular sees to it now."))
-    return redirect(url_for("conversations.conversation", thread_id=thread_id), code=303)
+    return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
 
-@bp.post("/conversations/<int:thread_id>/texting")
+@bp.post("/conversations/<int:conversation_id>/texting")
 @allow(Permission.CONVERSE)
-def texting(thread_id: int) -> ResponseReturnValue:
+def texting(conversation_id: int) -> ResponseReturnValue:
     """A family told a person that it wants no more texts, or wants them again."""
     how, again = request.form.get("how", ""), request.form.get("do") == "lift"
     try:
         with transaction() as session:
             act = actions.lift if again else actions.stop
-            act(session, actor(), thread_id, how, now())
+            act(session, actor(), conversation_id, how, now())
     except RulesBroken as broken:
-        return _page(thread_id, list(broken.problems)), 422
+        return _page(conversation_id, list(broken.problems)), 422
     _said_about_texting(again=again)
-    return redirect(url_for("conversations.conversation", thread_id=thread_id), code=303)
+    return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
 
-@bp.post("/conversations/<int:thread_id>/reachable")
+@bp.post("/conversations/<int:conversation_id>/reachable")
 @allow(Permission.CONVERSE)
-def reachable(thread_id: int) -> ResponseReturnValue:
+def reachable(conversation_id: int) -> ResponseReturnValue:
     """Texts reach the number after all."""
     with transaction() as session:
-        actions.reachable(session, actor(), thread_id, now())
+        actions.reachable(session, actor(), conversation_id, now())
     done(_("Texts may go to this number again."))
-    return redirect(url_for("conversations.conversation", thread_id=thread_id), code=303)
+    return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
 
 @bp.post("/asking/<int:invitation_id>/texting")
@@ -195,15 +195,15 @@ def _said_about_texting(*, again: bool) -> None:
     done(_("Texts may go to this number again.") if again else _("No more texts go to this number."))
 
 
-@bp.post("/conversations/<int:thread_id>/decide/<int:inbound_id>")
+@bp.post("/conversations/<int:conversation_id>/decide/<int:incoming_message_id>")
 @allow(Permission.CONVERSE)
-def decide(thread_id: int, inbound_id: int) -> ResponseReturnValue:
+def decide(conversation_id: int, incoming_message_id: int) -> ResponseReturnValue:
     """What did the family mean? A person decides."""
     said = request.form.get("said", "")
     with transaction() as session:
-        decisions.decide(session, actor(), thread_id, inbound_id, said, settings().policy, now())
+        decisions.decide(session, actor(), conversation_id, incoming_message_id, said, settings().policy, now())
     done(_("Done. It does not wait any more."))
-    return redirect(url_for("conversations.conversation", thread_id=thread_id), code=303)
+    return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
 
 def _draft(key: str) -> Draft:
@@ -217,10 +217,10 @@ def _draft(key: str) -> Draft:
     )
 
 
-def _page(thread_id: int, problems: list[Problem]) -> str:
+def _page(conversation_id: int, problems: list[Problem]) -> str:
     everything = request.args.get("all") == "1"
     with reading() as session:
-        talk = talks.talk(session, actor(), thread_id, now(), everything=everything)
+        talk = talks.talk(session, actor(), conversation_id, now(), everything=everything)
     who = talk.with_
     language = request.form.get("language") or who.language
     return render_template(
@@ -240,11 +240,11 @@ def _page(thread_id: int, problems: list[Problem]) -> str:
     )
 
 
-def _looked_at(thread_id: int, draft: Draft, problems: list[Problem]) -> str:
+def _looked_at(conversation_id: int, draft: Draft, problems: list[Problem]) -> str:
     # What is wrong with the reason alone is shown here; without one the answer simply waits for the hours.
     plain = Draft(draft.body, draft.canned, draft.language, draft.key)
     with reading() as session:
-        found = actions.check(session, actor(), thread_id, plain, settings().policy, settings().timezone, now())
+        found = actions.check(session, actor(), conversation_id, plain, settings().policy, settings().timezone, now())
     return render_template(
         "inbox/look.html",
         found=found,

@@ -13,6 +13,6 @@ handled    a person has read a text and done what it asked for
 """
 
 from homevisits.inbox.processing.mark_handled import read_by
-from homevisits.inbox.processing.receive import InboundText, failed, keep, receive, sweep, take
+from homevisits.inbox.processing.receive import ReceivedMessage, failed, keep, receive, sweep, take
 
-__all__ = ["InboundText", "failed", "keep", "read_by", "receive", "sweep", "take"]
+__all__ = ["ReceivedMessage", "failed", "keep", "read_by", "receive", "sweep", "take"]

@@ -14,7 +14,7 @@ from homevisits.visits.models import Visit
 
 def apply(heard: IncomingContext, question: Question, said: Answer) -> bool:
     """Do what the family said to this question of ours."""
-    heard.row.answers = question.asks
+    heard.row.answers = question.question
     if _of_another_family(heard, question):
         return False  # a roster moved the phone's owner: only a person can know which family is meant
     try:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.inbox.processing import queries
 from homevisits.messages import outbox
-from homevisits.messages.models import InboundText, OutboxText
+from homevisits.messages.models import IncomingMessage, OutgoingMessage
 from homevisits.messages.templates import catalog
 from homevisits.messages.templates.rendering import PlannedText
 from homevisits.people.models import Caregiver, School, Student
@@ -25,7 +25,7 @@ class IncomingContext:
     """A text of a family in the hands of one transaction."""
 
     session: Session
-    row: InboundText
+    row: IncomingMessage
     policy: Policy
     now: datetime
     language: str
@@ -63,7 +63,7 @@ def reply(
         expires_at=now + OF_USE,
         zone=zone,
         school_id=school_id,
-        pace="reply",
+        category="reply",
     )
     outbox.put(session, heard.evidence, text, now)
     return True
@@ -71,16 +71,21 @@ def reply(
 
 def language_of(session: Session, phone: str) -> str:
     """The language this phone was last texted in, else its family's."""
-    last = select(OutboxText.language).where(OutboxText.phone == phone).order_by(OutboxText.id.desc()).limit(1)
+    last = (
+        select(OutgoingMessage.language)
+        .where(OutgoingMessage.phone == phone)
+        .order_by(OutgoingMessage.id.desc())
+        .limit(1)
+    )
     return session.scalar(last) or queries.language_of(session, phone) or "en"
 
 
 def _said_since(session: Session, phone: str, template: str, since: datetime) -> bool:
-    recently = select(OutboxText.id).where(
-        OutboxText.phone == phone,
-        OutboxText.template == template,
-        OutboxText.created_at > since,
-        OutboxText.state != "cancelled",
+    recently = select(OutgoingMessage.id).where(
+        OutgoingMessage.phone == phone,
+        OutgoingMessage.template == template,
+        OutgoingMessage.created_at > since,
+        OutgoingMessage.state != "cancelled",
     )
     return session.scalar(recently.limit(1)) is not None
 

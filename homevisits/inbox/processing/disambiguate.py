@@ -8,13 +8,13 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from homevisits.inbox.conversations import state
-from homevisits.inbox.models import Choice
+from homevisits.inbox.models import PendingChoice
 from homevisits.inbox.processing import apply_answer, match_question
 from homevisits.inbox.processing.context import IncomingContext, reply
 from homevisits.inbox.processing.match_question import Question
 from homevisits.invitations.models import Answer, Invitation
 from homevisits.messages.dispatch.eligibility import count
-from homevisits.messages.models import InboundText
+from homevisits.messages.models import IncomingMessage
 from homevisits.messages.templates import catalog
 from homevisits.people.models import Educator, Enrollment, School, Student, Teaching
 from homevisits.visits.models import Visit
@@ -35,11 +35,11 @@ def ask(heard: IncomingContext, questions: Sequence[Question], said: Answer) -> 
         return False
     _close(heard)
     heard.session.add(
-        Choice(
+        PendingChoice(
             phone=heard.row.phone,
-            inbound_id=heard.row.id,
+            incoming_message_id=heard.row.id,
             said=said.value,
-            options=json.dumps([one.asks for one in options]),
+            options=json.dumps([one.question for one in options]),
             asked_at=heard.now,
             expires_at=heard.now + OPEN_FOR,
         )
@@ -47,45 +47,49 @@ def ask(heard: IncomingContext, questions: Sequence[Question], said: Answer) -> 
     return reply(heard, "which", {"choices": words})
 
 
-def open_(heard: IncomingContext) -> Choice | None:
+def open_(heard: IncomingContext) -> PendingChoice | None:
     """What this phone was asked to choose between, and has not chosen yet."""
-    found = select(Choice).where(
-        Choice.phone == heard.row.phone, Choice.settled_at.is_(None), Choice.expires_at > heard.row.received_at
+    found = select(PendingChoice).where(
+        PendingChoice.phone == heard.row.phone,
+        PendingChoice.resolved_at.is_(None),
+        PendingChoice.expires_at > heard.row.received_at,
     )
-    return heard.session.scalar(found.order_by(Choice.id.desc()).limit(1))
+    return heard.session.scalar(found.order_by(PendingChoice.id.desc()).limit(1))
 
 
-def pick(heard: IncomingContext, choice: Choice, number: int) -> bool | None:
+def pick(heard: IncomingContext, choice: PendingChoice, number: int) -> bool | None:
     """The family says which one: the answer it gave is done to it. None: there is no such number."""
     options = json.loads(choice.options)
     if not 1 <= number <= len(options):
         return None
     chosen = options[number - 1]
-    first = heard.session.get_one(InboundText, choice.inbound_id)
-    choice.chosen, choice.settled_at = chosen, heard.now
+    first = heard.session.get_one(IncomingMessage, choice.incoming_message_id)
+    choice.chosen, choice.resolved_at = chosen, heard.now
     heard.row.intent = "choice"
     heard.row.answers = chosen
     # The answer belongs to what had been asked when it was given, not when it was explained.
-    then = {one.asks: one for one in match_question.asked(heard.session, heard.row.phone, first.received_at)}
+    then = {one.question: one for one in match_question.asked(heard.session, heard.row.phone, first.received_at)}
     kept = IncomingContext(heard.session, first, heard.policy, heard.now, heard.language)
     return chosen in then and apply_answer.apply(kept, then[chosen], Answer(choice.said))
 
 
 def any_lapsed(session: Session, now: datetime) -> bool:
     """Whether a choice was not made in time."""
-    found = select(Choice.id).where(Choice.settled_at.is_(None), Choice.expires_at <= now).limit(1)
+    found = (
+        select(PendingChoice.id).where(PendingChoice.resolved_at.is_(None), PendingChoice.expires_at <= now).limit(1)
+    )
     return session.scalar(found) is not None
 
 
 def lapse(session: Session, now: datetime) -> int:
     """Choices that nobody made in time: the answer that was kept goes to a person. Returns how many."""
     kept = session.scalars(
-        update(Choice)
-        .where(Choice.settled_at.is_(None), Choice.expires_at <= now)
-        .values(settled_at=now)
-        .returning(Choice.inbound_id)
+        update(PendingChoice)
+        .where(PendingChoice.resolved_at.is_(None), PendingChoice.expires_at <= now)
+        .values(resolved_at=now)
+        .returning(PendingChoice.incoming_message_id)
     ).all()
-    for row in session.scalars(select(InboundText).where(InboundText.id.in_(kept))):
+    for row in session.scalars(select(IncomingMessage).where(IncomingMessage.id.in_(kept))):
         row.needs_person = True
         state.heard(session, row.phone, row.received_at, True)
     return len(kept)
@@ -94,7 +98,9 @@ def lapse(session: Session, now: datetime) -> int:
 def _close(heard: IncomingContext) -> None:
     """A newer answer takes the place of the one that was kept: the family says now what it wants."""
     heard.session.execute(
-        update(Choice).where(Choice.phone == heard.row.phone, Choice.settled_at.is_(None)).values(settled_at=heard.now)
+        update(PendingChoice)
+        .where(PendingChoice.phone == heard.row.phone, PendingChoice.resolved_at.is_(None))
+        .values(resolved_at=heard.now)
     )
 
 

@@ -8,12 +8,14 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound
 from homevisits.inbox.conversations.queries import access
-from homevisits.messages.models import InboundText
+from homevisits.messages.models import IncomingMessage
 
 
-def read_by(session: Session, actor: Actor, inbound_id: int, now: datetime) -> None:
+def read_by(session: Session, actor: Actor, incoming_message_id: int, now: datetime) -> None:
     """A person has read a reply and done what it asked for. Raises `NotFound` for a phone the actor does not see."""
-    seen = select(InboundText).where(InboundText.id == inbound_id, access.seen_by_office(actor, InboundText.phone))
+    seen = select(IncomingMessage).where(
+        IncomingMessage.id == incoming_message_id, access.seen_by_office(actor, IncomingMessage.phone)
+    )
     row = session.scalar(seen)
     if row is None:
         raise NotFound

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from homevisits.inbox.parsing.keywords import Meaning
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.invitations.queue import A_YEAR
-from homevisits.messages.models import InboundText, OutboxText
+from homevisits.messages.models import IncomingMessage, OutgoingMessage
 from homevisits.visits.models import LIVE, Visit, VisitEvent
 
 OPEN_FOR = timedelta(hours=72)
@@ -24,13 +24,13 @@ _VERSION = re.compile(r"visit:\d+:v(\d+):")
 
 @dataclass(frozen=True)
 class Question:
-    """A question that was put to a phone. ``asks``: "visit:17"; ``invitation_id``: what all of it goes back to.
+    """A question that was put to a phone. ``question``: "visit:17"; ``invitation_id``: what all of it goes back to.
 
     ``over``: the visit is held or off, the invitation is of another year. ``said``: what this phone last answered to
     it, with nothing recorded since. ``version``: the visit's when it was asked.
     """
 
-    asks: str
+    question: str
     invitation_id: int
     asked_at: datetime
     sent_at: datetime
@@ -42,7 +42,7 @@ class Question:
     @property
     def visit_id(self) -> int | None:
         """The visit it is about; None: an invitation."""
-        kind, _, number = self.asks.partition(":")
+        kind, _, number = self.question.partition(":")
         return int(number) if kind == "visit" else None
 
 
@@ -59,21 +59,21 @@ def fitting(session: Session, phone: str, at: datetime) -> list[Question]:
 
 def asked(session: Session, phone: str, at: datetime) -> list[Question]:
     """The newest question about each invitation that had left for `phone` by `at`, newest first."""
-    left = func.coalesce(OutboxText.sent_at, OutboxText.created_at)
+    left = func.coalesce(OutgoingMessage.sent_at, OutgoingMessage.created_at)
     rows = session.scalars(
-        select(OutboxText)
+        select(OutgoingMessage)
         .where(
-            OutboxText.phone == phone,
-            or_(OutboxText.asks.like("visit:%"), OutboxText.asks.like("invitation:%")),
-            OutboxText.state.in_(REACHED),
+            OutgoingMessage.phone == phone,
+            or_(OutgoingMessage.question.like("visit:%"), OutgoingMessage.question.like("invitation:%")),
+            OutgoingMessage.state.in_(REACHED),
             # What left after the family wrote is not what it answers.
             left <= at,
         )
-        .order_by(OutboxText.id.desc())
+        .order_by(OutgoingMessage.id.desc())
         .limit(LOOK_BACK)
     ).all()
     visits, invitations = _subjects(session, rows)
-    newest: dict[int, OutboxText] = {}
+    newest: dict[int, OutgoingMessage] = {}
     for row in rows:
         kind, number = _parts(row)
         subject = visits[number].invitation_id if kind == "visit" and number in visits else number
@@ -82,7 +82,7 @@ def asked(session: Session, phone: str, at: datetime) -> list[Question]:
     recorded = _recorded(session, newest)
     said = _said(session, phone, newest.values())
     return [
-        _question(row, subject, visits, invitations, recorded.get(subject), said.get(str(row.asks)), at)
+        _question(row, subject, visits, invitations, recorded.get(subject), said.get(str(row.question)), at)
         for subject, row in newest.items()
     ]
 
@@ -102,12 +102,12 @@ def moved_since(session: Session, question: Question, visit: Visit) -> bool:
 
 
 def _question(
-    row: OutboxText,
+    row: OutgoingMessage,
     subject: int,
     visits: dict[int, Visit],
     invitations: dict[int, Invitation],
     recorded: datetime | None,
-    said: InboundText | None,
+    said: IncomingMessage | None,
     at: datetime,
 ) -> Question:
     kind, number = _parts(row)
@@ -123,7 +123,7 @@ def _question(
     since = said is not None and said.received_at > sent
     fresh = since and said is not None and (recorded is None or said.taken_at is None or recorded <= said.taken_at)
     return Question(
-        asks=str(row.asks),
+        question=str(row.question),
         invitation_id=subject,
         asked_at=row.created_at,
         sent_at=sent,
@@ -134,12 +134,12 @@ def _question(
     )
 
 
-def _parts(row: OutboxText) -> tuple[str, int]:
-    kind, _, number = str(row.asks).partition(":")
+def _parts(row: OutgoingMessage) -> tuple[str, int]:
+    kind, _, number = str(row.question).partition(":")
     return kind, int(number)
 
 
-def _subjects(session: Session, rows: Sequence[OutboxText]) -> tuple[dict[int, Visit], dict[int, Invitation]]:
+def _subjects(session: Session, rows: Sequence[OutgoingMessage]) -> tuple[dict[int, Visit], dict[int, Invitation]]:
     wanted: dict[str, set[int]] = {"visit": set(), "invitation": set()}
     for row in rows:
         kind, number = _parts(row)
@@ -162,12 +162,12 @@ def _recorded(session: Session, invitations: Iterable[int]) -> dict[int, datetim
     return {row[0]: row[1] for row in session.execute(found)}
 
 
-def _said(session: Session, phone: str, rows: Iterable[OutboxText]) -> dict[str, InboundText]:
+def _said(session: Session, phone: str, rows: Iterable[OutgoingMessage]) -> dict[str, IncomingMessage]:
     """The newest answer of this phone to each question."""
-    found = select(InboundText).where(
-        InboundText.phone == phone,
-        InboundText.answers.in_([row.asks for row in rows]),
-        InboundText.intent.in_(ANSWERS),
-        InboundText.taken_at.is_not(None),
+    found = select(IncomingMessage).where(
+        IncomingMessage.phone == phone,
+        IncomingMessage.answers.in_([row.question for row in rows]),
+        IncomingMessage.intent.in_(ANSWERS),
+        IncomingMessage.taken_at.is_not(None),
     )
-    return {str(row.answers): row for row in session.scalars(found.order_by(InboundText.id))}
+    return {str(row.answers): row for row in session.scalars(found.order_by(IncomingMessage.id))}

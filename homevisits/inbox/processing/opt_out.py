@@ -2,10 +2,10 @@
 
 from sqlalchemy import update
 
-from homevisits.inbox.models import Choice
+from homevisits.inbox.models import PendingChoice
 from homevisits.inbox.processing import queries
 from homevisits.inbox.processing.context import HELP_ONCE_IN, IncomingContext, reply, to_a_person
-from homevisits.messages.models import InboundText, Phone, TextingEntry
+from homevisits.messages.models import IncomingMessage, OptOutEntry, Phone
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.templates import catalog
 
@@ -49,7 +49,7 @@ def wrong_number(heard: IncomingContext) -> None:
     opt_outs.stop(session, row.phone, "wrong_number", now, evidence=heard.evidence, how="text")
     if newest is not None and newest.entry == "stop" and newest.reason in ("family", "carrier"):
         session.add(
-            TextingEntry(
+            OptOutEntry(
                 phone=row.phone, entry="stop", reason="wrong_number", at=now, evidence=heard.evidence, how="text"
             )
         )
@@ -71,10 +71,10 @@ def _drop_choices(heard: IncomingContext) -> bool:
     """Nobody is asked "which one" any more; the answer that was kept goes to a person. Whether there was one."""
     session = heard.session
     kept = session.scalars(
-        update(Choice)
-        .where(Choice.phone == heard.row.phone, Choice.settled_at.is_(None))
-        .values(settled_at=heard.now)
-        .returning(Choice.inbound_id)
+        update(PendingChoice)
+        .where(PendingChoice.phone == heard.row.phone, PendingChoice.resolved_at.is_(None))
+        .values(resolved_at=heard.now)
+        .returning(PendingChoice.incoming_message_id)
     ).all()
-    session.execute(update(InboundText).where(InboundText.id.in_(kept)).values(needs_person=True))
+    session.execute(update(IncomingMessage).where(IncomingMessage.id.in_(kept)).values(needs_person=True))
     return bool(kept)

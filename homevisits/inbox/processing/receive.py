@@ -27,8 +27,8 @@ from homevisits.inbox.processing import (
 )
 from homevisits.inbox.processing.context import IncomingContext
 from homevisits.invitations.models import Answer
-from homevisits.messages.models import InboundText as Row
-from homevisits.messages.models import OutboxText, Phone
+from homevisits.messages.models import IncomingMessage as Row
+from homevisits.messages.models import OutgoingMessage, Phone
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.recipients import opt_outs
 from homevisits.policies.rules import Policy
@@ -49,14 +49,14 @@ log = logging.getLogger("homevisits.inbox")
 
 
 @dataclass(frozen=True)
-class InboundText:
-    """A text that came in. ``sid`` is the carrier's own id for it: the same text twice is one text.
+class ReceivedMessage:
+    """A text that came in. ``provider_message_id`` is the carrier's own id for it: the same text twice is one text.
 
     ``media``: how many pictures came with it; ``opt_out_type``: the carrier's own reading (STOP, START, HELP); ``raw``:
     everything the carrier said.
     """
 
-    sid: str
+    provider_message_id: str
     from_: str
     to: str
     body: str
@@ -66,12 +66,12 @@ class InboundText:
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
-def keep(session: Session, text: InboundText, now: datetime) -> int | None:
+def keep(session: Session, text: ReceivedMessage, now: datetime) -> int | None:
     """Write the text down as it came: its row; None: it was brought before."""
-    if session.scalar(select(Row.id).where(Row.sid == text.sid)) is not None:
+    if session.scalar(select(Row.id).where(Row.provider_message_id == text.provider_message_id)) is not None:
         return None
     row = Row(
-        sid=text.sid,
+        provider_message_id=text.provider_message_id,
         carrier=text.carrier,
         phone=text.from_,
         to=text.to,
@@ -90,17 +90,17 @@ def keep(session: Session, text: InboundText, now: datetime) -> int | None:
     return row.id
 
 
-def receive(session: Session, text: InboundText, policy: Policy, now: datetime) -> Meaning:
+def receive(session: Session, text: ReceivedMessage, policy: Policy, now: datetime) -> Meaning:
     """Keep a text and take it in, in one transaction. Where a carrier brings it, the two are two: see twilio_web."""
     kept = keep(session, text, now)
     said = take(session, kept, policy, now) if kept is not None else None
     return said or meaning(text.body, context.language_of(session, text.from_))
 
 
-def take(session: Session, inbound_id: int, policy: Policy, now: datetime) -> Meaning | None:
+def take(session: Session, incoming_message_id: int, policy: Policy, now: datetime) -> Meaning | None:
     """Understand a text that was kept and do what it says. None: somebody else has it, or had it."""
     row = session.scalar(
-        select(Row).where(Row.id == inbound_id, Row.taken_at.is_(None)).with_for_update(skip_locked=True)
+        select(Row).where(Row.id == incoming_message_id, Row.taken_at.is_(None)).with_for_update(skip_locked=True)
     )
     if row is None:
         return None
@@ -124,13 +124,13 @@ def take(session: Session, inbound_id: int, policy: Policy, now: datetime) -> Me
     return said
 
 
-def failed(session: Session, inbound_id: int, now: datetime) -> None:
+def failed(session: Session, incoming_message_id: int, now: datetime) -> None:
     """Taking a text in went wrong. It is tried again; after the third time a person reads it."""
-    row = session.get(Row, inbound_id, with_for_update=True)
+    row = session.get(Row, incoming_message_id, with_for_update=True)
     if row is None or row.taken_at is not None:
         return
     row.tries += 1
-    alerts.raise_alert(session, "webhook", "inbound", now, detail=f"inbound:{inbound_id}")
+    alerts.raise_alert(session, "webhook", "inbound", now, detail=f"inbound:{incoming_message_id}")
     if row.tries >= MOST_TRIES:
         row.taken_at, row.intent, row.needs_person = now, Meaning.UNCLEAR.value, True
         state.heard(session, row.phone, row.received_at, True)
@@ -150,14 +150,14 @@ def sweep(database: Database, policy: Policy, now: datetime) -> int:
     if lapsed:  # looked for first: a worker that has nothing to write takes no lock
         with database.transaction() as session:
             done += disambiguate.lapse(session, now)
-    for inbound_id in waiting:
+    for incoming_message_id in waiting:
         try:
             with database.transaction() as session:
-                done += take(session, inbound_id, policy, now) is not None
+                done += take(session, incoming_message_id, policy, now) is not None
         except Exception:
-            log.exception("a text could not be taken in: inbound:%s", inbound_id)
+            log.exception("a text could not be taken in: inbound:%s", incoming_message_id)
             with database.transaction() as session:
-                failed(session, inbound_id, now)
+                failed(session, incoming_message_id, now)
     return done
 
 
@@ -191,8 +191,10 @@ def _understood(heard: IncomingContext) -> Meaning:
 
 def _sent(heard: IncomingContext) -> list[str]:
     """What this phone was last told."""
-    found = select(OutboxText.body).where(OutboxText.phone == heard.row.phone, OutboxText.sent_at.is_not(None))
-    return list(heard.session.scalars(found.order_by(OutboxText.id.desc()).limit(10)))
+    found = select(OutgoingMessage.body).where(
+        OutgoingMessage.phone == heard.row.phone, OutgoingMessage.sent_at.is_not(None)
+    )
+    return list(heard.session.scalars(found.order_by(OutgoingMessage.id.desc()).limit(10)))
 
 
 def _do(heard: IncomingContext, said: Meaning) -> None:
@@ -223,7 +225,7 @@ def _tapped(heard: IncomingContext) -> None:
     """A thumb on a question is no answer: it is shown beside the question, and the family is told of the digits."""
     open_ = match_question.fitting(heard.session, heard.row.phone, heard.row.received_at)
     if open_ and not open_[0].answered:
-        heard.row.answers = open_[0].asks
+        heard.row.answers = open_[0].question
         context.to_a_person(heard, "unclear")
     else:
         context.to_a_person(heard)

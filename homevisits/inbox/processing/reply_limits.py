@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from homevisits.inbox.models import Thread
+from homevisits.inbox.models import Conversation
 from homevisits.inbox.parsing.intent import simplified
 from homevisits.inbox.processing.context import IncomingContext
-from homevisits.messages.models import WAITING, InboundText, OutboxText
+from homevisits.messages.models import WAITING, IncomingMessage, OutgoingMessage
 from homevisits.messages.monitoring import alerts
 
 MOST = 4
@@ -20,7 +20,7 @@ ALWAYS = frozenset({"stop_confirmed", "wrong_number_confirmed"})
 
 def newest(session: Session, phone: str) -> int:
     """The newest text to `phone`: what comes after it is what this hearing says."""
-    return session.scalar(select(func.max(OutboxText.id)).where(OutboxText.phone == phone)) or 0
+    return session.scalar(select(func.max(OutgoingMessage.id)).where(OutgoingMessage.phone == phone)) or 0
 
 
 def hush(heard: IncomingContext, before: int) -> None:
@@ -28,12 +28,12 @@ def hush(heard: IncomingContext, before: int) -> None:
     session, phone = heard.session, heard.row.phone
     session.flush()
     said_now = session.scalars(
-        select(OutboxText)
+        select(OutgoingMessage)
         .where(
-            OutboxText.phone == phone,
-            OutboxText.id > before,
-            OutboxText.pace == "reply",
-            OutboxText.state.in_(WAITING),
+            OutgoingMessage.phone == phone,
+            OutgoingMessage.id > before,
+            OutgoingMessage.category == "reply",
+            OutgoingMessage.state.in_(WAITING),
         )
         .execution_options(populate_existing=True)
     ).all()
@@ -51,38 +51,42 @@ def hush(heard: IncomingContext, before: int) -> None:
         one.state, one.error = "cancelled", "loop"
 
 
-def _lately(session: Session, phone: str, before: int, since: datetime) -> Sequence[OutboxText]:
+def _lately(session: Session, phone: str, before: int, since: datetime) -> Sequence[OutgoingMessage]:
     """The replies of our own to `phone` since then, newest first. What a person wrote is none."""
     return session.scalars(
-        select(OutboxText)
+        select(OutgoingMessage)
         .where(
-            OutboxText.phone == phone,
-            OutboxText.id <= before,
-            OutboxText.created_at > since,
-            OutboxText.pace == "reply",
-            OutboxText.written_by.is_(None),
-            OutboxText.state != "cancelled",
+            OutgoingMessage.phone == phone,
+            OutgoingMessage.id <= before,
+            OutgoingMessage.created_at > since,
+            OutgoingMessage.category == "reply",
+            OutgoingMessage.written_by.is_(None),
+            OutgoingMessage.state != "cancelled",
         )
-        .order_by(OutboxText.id.desc())
+        .order_by(OutgoingMessage.id.desc())
     ).all()
 
 
 def _too_much(heard: IncomingContext) -> None:
     """Silence from here on, and somebody looks at it: the first time in a conversation tells whoever runs this."""
     heard.row.needs_person = True
-    thread = heard.session.scalar(select(Thread.id).where(Thread.phone == heard.row.phone))
+    thread = heard.session.scalar(select(Conversation.id).where(Conversation.phone == heard.row.phone))
     alerts.raise_alert(heard.session, "loop", f"thread:{thread}", heard.now)
 
 
-def _same_again(heard: IncomingContext, said: OutboxText, earlier: Sequence[OutboxText]) -> bool:
+def _same_again(heard: IncomingContext, said: OutgoingMessage, earlier: Sequence[OutgoingMessage]) -> bool:
     """Whether the phone wrote the same as just before, and would hear the same as just before."""
     if not earlier or (earlier[0].template, earlier[0].body) != (said.template, said.body):
         return False
     row = heard.row
     last = heard.session.scalar(
-        select(InboundText.body)
-        .where(InboundText.phone == row.phone, InboundText.id < row.id, InboundText.received_at > heard.now - SPAN)
-        .order_by(InboundText.id.desc())
+        select(IncomingMessage.body)
+        .where(
+            IncomingMessage.phone == row.phone,
+            IncomingMessage.id < row.id,
+            IncomingMessage.received_at > heard.now - SPAN,
+        )
+        .order_by(IncomingMessage.id.desc())
         .limit(1)
     )
     return last is not None and (last == row.body or simplified(last) == simplified(row.body) != "")

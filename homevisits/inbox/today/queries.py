@@ -11,10 +11,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from homevisits.core.access import Actor, Permission
 from homevisits.inbox.conversations.queries import access
 from homevisits.inbox.conversations.queries import listing as lists
-from homevisits.inbox.models import Thread
+from homevisits.inbox.models import Conversation
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.invitations.queue import A_YEAR
-from homevisits.messages.models import LOST, InboundText, OutboxText
+from homevisits.messages.models import LOST, IncomingMessage, OutgoingMessage
 from homevisits.people.models import Caregiver, Family, School
 from homevisits.visits.models import LIVE, Visit, VisitEvent, VisitMember
 
@@ -36,7 +36,7 @@ class ToRead:
     body: str
     received_at: datetime
     stopped: bool
-    thread_id: int | None = None
+    conversation_id: int | None = None
     decide: bool = False  # what it may mean is for a person to decide, in the conversation
 
 
@@ -75,14 +75,16 @@ def _at(actor: Actor, column: InstrumentedAttribute[int]) -> ColumnElement[bool]
 def to_read(session: Session, actor: Actor) -> list[ToRead]:
     """Replies that wait for a person, oldest first."""
     rows = session.scalars(
-        select(InboundText)
-        .where(InboundText.needs_person, access.seen_by_office(actor, InboundText.phone))
-        .order_by(InboundText.id)
+        select(IncomingMessage)
+        .where(IncomingMessage.needs_person, access.seen_by_office(actor, IncomingMessage.phone))
+        .order_by(IncomingMessage.id)
         .limit(MOST)
     ).all()
     seen = {row.phone for row in rows}
     names = lists.family_names(session, actor, seen, {})
-    threads = dict(session.execute(select(Thread.phone, Thread.id).where(Thread.phone.in_(seen))).all())
+    threads = dict(
+        session.execute(select(Conversation.phone, Conversation.id).where(Conversation.phone.in_(seen))).all()
+    )
     return [
         ToRead(
             row.id,
@@ -159,15 +161,15 @@ def _with_or_without(
 
 def _did_not_leave() -> ColumnElement[bool]:
     """The question itself never reached the family: it failed, came too late, or was held back."""
-    asked = OutboxText.about == literal("invitation:").concat(cast(Invitation.id, Text))
-    lost = OutboxText.state.in_(("undelivered", "rejected", "dead", "expired", "suppressed", "unknown"))
+    asked = OutgoingMessage.subject == literal("invitation:").concat(cast(Invitation.id, Text))
+    lost = OutgoingMessage.state.in_(("undelivered", "rejected", "dead", "expired", "suppressed", "unknown"))
     gone = or_(lost, _waits_for_words())
-    return select(OutboxText.id).where(asked, OutboxText.template == "invitation", gone).exists()
+    return select(OutgoingMessage.id).where(asked, OutgoingMessage.template == "invitation", gone).exists()
 
 
 def _waits_for_words() -> ColumnElement[bool]:
     """The text is held until somebody approves its words, or lets it go on: too long for a family that waits."""
-    return and_(OutboxText.state == "held", OutboxText.hold_reason.in_(("language", "template", "consent")))
+    return and_(OutgoingMessage.state == "held", OutgoingMessage.hold_reason.in_(("language", "template", "consent")))
 
 
 def _never_answered() -> ColumnElement[bool]:
@@ -227,15 +229,15 @@ def _about_visit() -> ColumnElement[str]:
 
 
 def _under_way() -> ColumnElement[bool]:
-    return and_(OutboxText.state.in_(("held", "queued", "sending", "accepted", "delivered")), ~_waits_for_words())
+    return and_(OutgoingMessage.state.in_(("held", "queued", "sending", "accepted", "delivered")), ~_waits_for_words())
 
 
 def _time_not_told(now: datetime) -> ColumnElement[bool]:
-    about = _about_visit()
-    key = OutboxText.dedupe_key.startswith(about.concat(":v").concat(cast(Visit.version, Text)).concat(":"))
-    told = and_(OutboxText.about == about, OutboxText.template.in_(TELLS_THE_TIME), key)
+    subject = _about_visit()
+    key = OutgoingMessage.dedupe_key.startswith(subject.concat(":v").concat(cast(Visit.version, Text)).concat(":"))
+    told = and_(OutgoingMessage.subject == subject, OutgoingMessage.template.in_(TELLS_THE_TIME), key)
     ahead = and_(Visit.state == "scheduled", Visit.starts_at > now)
-    return and_(ahead, ~select(OutboxText.id).where(told, _under_way()).exists())
+    return and_(ahead, ~select(OutgoingMessage.id).where(told, _under_way()).exists())
 
 
 def _off_not_told(now: datetime) -> ColumnElement[bool]:
@@ -244,10 +246,10 @@ def _off_not_told(now: datetime) -> ColumnElement[bool]:
     A text that still waited at the start has expired, so its visit is listed from then on, however early it closed.
     """
     known = exists().where(VisitEvent.visit_id == Visit.id, VisitEvent.what == "arranged")
-    can_leave = and_(OutboxText.next_at < Visit.starts_at, Visit.starts_at > now)
-    in_time = and_(_under_way(), or_(OutboxText.sent_at.is_not(None), can_leave))
-    notice = and_(OutboxText.about == _about_visit(), OutboxText.template.in_(TELLS_IT_IS_OFF))
-    told = and_(notice, or_(in_time, OutboxText.state.in_(LOST)))
+    can_leave = and_(OutgoingMessage.next_at < Visit.starts_at, Visit.starts_at > now)
+    in_time = and_(_under_way(), or_(OutgoingMessage.sent_at.is_not(None), can_leave))
+    notice = and_(OutgoingMessage.subject == _about_visit(), OutgoingMessage.template.in_(TELLS_IT_IS_OFF))
+    told = and_(notice, or_(in_time, OutgoingMessage.state.in_(LOST)))
     has_begun = and_(Visit.starts_at <= now, exists().where(notice))
     lately = and_(Visit.starts_at > now - LATELY, or_(Visit.closed_at > now - LATELY, has_begun))
     return and_(Visit.state == "cancelled_by_educator", lately, known, ~exists().where(told))

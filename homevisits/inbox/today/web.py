@@ -46,12 +46,12 @@ def today() -> str:
         )
 
 
-@bp.post("/today/read/<int:inbound_id>")
+@bp.post("/today/read/<int:incoming_message_id>")
 @allow(Permission.ASK)
-def read(inbound_id: int) -> ResponseReturnValue:
+def read(incoming_message_id: int) -> ResponseReturnValue:
     """A person has read a reply."""
     with transaction() as session:
-        actions.read(session, actor(), inbound_id, now())
+        actions.read(session, actor(), incoming_message_id, now())
     done(_("Done. It does not wait any more."))
     return redirect(url_for("inbox.today"), code=303)
 

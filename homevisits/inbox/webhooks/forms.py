@@ -3,26 +3,26 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from homevisits.inbox.processing import InboundText
+from homevisits.inbox.processing import ReceivedMessage
 
 MOST_MEDIA = 99
 OPT_OUT_TYPES = frozenset({"STOP", "START", "HELP"})
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
-def from_twilio(form: Mapping[str, Sequence[str]]) -> InboundText | None:
+def from_twilio(form: Mapping[str, Sequence[str]]) -> ReceivedMessage | None:
     """The text that Twilio's parameters say; None: it names no text or no phone that could be a family's.
 
     Everything it said is kept raw: Twilio adds parameters without notice.
     """
     said = {_clean(name): _clean(values[0]) if values else "" for name, values in form.items()}
-    sid, phone = said.get("MessageSid") or said.get("SmsSid", ""), said.get("From", "").strip()
+    provider_message_id, phone = said.get("MessageSid") or said.get("SmsSid", ""), said.get("From", "").strip()
     cut = any("\x00" in value for name in ("MessageSid", "SmsSid", "From") for value in form.get(name, ()))
-    if cut or not sid or len(sid) > 64 or not _PHONE.fullmatch(phone):
+    if cut or not provider_message_id or len(provider_message_id) > 64 or not _PHONE.fullmatch(phone):
         return None
     kind = said.get("OptOutType", "").strip().upper()
-    return InboundText(
-        sid=sid,
+    return ReceivedMessage(
+        provider_message_id=provider_message_id,
         from_=phone,
         to=said.get("To", ""),
         body=said.get("Body", ""),

@@ -26,11 +26,11 @@ def inbound(given: str) -> Response:
     """Kannel brings a text. The answer is empty: whatever stood in it would go out as a text."""
     if not callback_token.genuine(settings().kannel_secret, callback_token.INBOUND, given):
         abort(403)
-    sid, from_ = request.args.get("id", ""), number(request.args.get("from", ""))
-    if not 0 < len(sid) <= 64 or from_ is None:
+    provider_message_id, from_ = request.args.get("id", ""), number(request.args.get("from", ""))
+    if not 0 < len(provider_message_id) <= 64 or from_ is None:
         abort(400)
-    text = processing.InboundText(
-        sid=f"kannel-in-{sid}",
+    text = processing.ReceivedMessage(
+        provider_message_id=f"kannel-in-{provider_message_id}",
         from_=from_,
         to=number(request.args.get("to", "")) or "",
         body=words(request.get_data(), request.mimetype_params.get("charset", "")),

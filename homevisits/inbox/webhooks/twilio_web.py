@@ -34,15 +34,15 @@ def twilio_inbound() -> Response:
     return Response("<Response/>", mimetype="text/xml")
 
 
-def take_in(inbound_id: int) -> None:
+def take_in(incoming_message_id: int) -> None:
     """In a transaction of its own: what goes wrong here loses no text. The worker tries again."""
     try:
         with transaction() as session:
-            processing.take(session, inbound_id, settings().policy, now())
+            processing.take(session, incoming_message_id, settings().policy, now())
     except Exception:
-        log.exception("a text could not be taken in: inbound:%s", inbound_id)
+        log.exception("a text could not be taken in: inbound:%s", incoming_message_id)
         with suppress(Exception), transaction() as session:  # the worker finds it all the same
-            processing.failed(session, inbound_id, now())
+            processing.failed(session, incoming_message_id, now())
 
 
 @bp.record_once

@@ -24,16 +24,21 @@ _MEANINGS = (
 )
 
 
-@bp.get("/kannel/status/<token>/<given>")
+@bp.get("/kannel/status/<attempt_id>/<given>")
 @public
 @watched("kannel_status")
-def status(token: str, given: str) -> Response:
+def status(attempt_id: str, given: str) -> Response:
     """Kannel tells what became of a text. A type nobody knows is kept, and changes nothing."""
-    if not _TOKEN.fullmatch(token) or not callback_token.genuine(settings().kannel_secret, token, given):
+    if not _TOKEN.fullmatch(attempt_id) or not callback_token.genuine(settings().kannel_secret, attempt_id, given):
         abort(403)
     word, code = meaning(request.args.get("type", ""))
     told = delivery_status.Report(
-        carrier="kannel", sid=sid_of(token), status=word, code=code, token=token, raw=request.args.to_dict()
+        carrier="kannel",
+        provider_message_id=sid_of(attempt_id),
+        status=word,
+        code=code,
+        attempt_id=attempt_id,
+        raw=request.args.to_dict(),
     )
     keep_and_apply(told)
     return Response("", mimetype="text/plain")  # whatever stood here would go out as a text

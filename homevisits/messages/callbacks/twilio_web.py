@@ -15,22 +15,22 @@ bp = Blueprint("texts_status", __name__)
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
-@bp.post("/twilio/status/<token>")
+@bp.post("/twilio/status/<attempt_id>")
 @public
 @watched("status")
-def twilio_status(token: str) -> Response:
+def twilio_status(attempt_id: str) -> Response:
     """Twilio tells what became of a text. Whatever else it tells is kept with it."""
     if not twilio_signature.genuine(request, settings()):
         abort(403)
     told = delivery_status.Report(
         carrier="twilio",
-        sid=request.form.get("MessageSid") or request.form.get("SmsSid", ""),
+        provider_message_id=request.form.get("MessageSid") or request.form.get("SmsSid", ""),
         status=(request.form.get("MessageStatus") or request.form.get("SmsStatus", "")).lower(),
         code=request.form.get("ErrorCode", ""),
-        token=token if _TOKEN.fullmatch(token) else None,
+        attempt_id=attempt_id if _TOKEN.fullmatch(attempt_id) else None,
         raw=request.form.to_dict(),
     )
-    if not told.sid:
+    if not told.provider_message_id:
         abort(400)
     keep_and_apply(told)
     return heard()

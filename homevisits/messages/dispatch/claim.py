@@ -16,7 +16,7 @@ from homevisits.core.db import is_sqlite
 from homevisits.messages import message_types
 from homevisits.messages.dispatch.eligibility import Hold, Send, SendPolicy, digest, judge
 from homevisits.messages.dispatch.eligibility_data import gather
-from homevisits.messages.models import Attempt, OutboxText, Phone, Sender
+from homevisits.messages.models import DeliveryAttempt, OutgoingMessage, Phone, Sender
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.senders import circuit_breaker, selection
 
@@ -34,7 +34,7 @@ class Claimed:
     """
 
     id: int
-    token: str
+    attempt_id: str
     phone: str
     body: str
     n: int
@@ -64,9 +64,9 @@ class Stumbled(Exception):
 
 def stumble(session: Session, row_id: int, now: datetime) -> Step:
     """Let a text that could not be judged wait, and tell a person."""
-    row = session.get_one(OutboxText, row_id)
+    row = session.get_one(OutgoingMessage, row_id)
     _change(session, row, state="held", hold_reason="fault", next_at=now + AFTER_A_FAULT)
-    alerts.raise_alert(session, "fault", f"{row.template}:{row.about}", now)
+    alerts.raise_alert(session, "fault", f"{row.template}:{row.subject}", now)
     return Step(more=True)
 
 
@@ -96,8 +96,8 @@ def look(session: Session, rules: SendPolicy, now: datetime, carriers: Sequence[
 
 
 def _judged(
-    session: Session, rows: Sequence[OutboxText], rules: SendPolicy, now: datetime
-) -> list[tuple[OutboxText, Send]]:
+    session: Session, rows: Sequence[OutgoingMessage], rules: SendPolicy, now: datetime
+) -> list[tuple[OutgoingMessage, Send]]:
     """Those that may leave; those that may not are put aside; those that must wait for another stay where they are."""
     facts = gather(session, rows, now)
     ready, phones = [], set()
@@ -119,7 +119,7 @@ def _judged(
 
 
 def _begin_all(
-    session: Session, ready: Sequence[tuple[OutboxText, Send]], now: datetime, carriers: Sequence[str]
+    session: Session, ready: Sequence[tuple[OutgoingMessage, Send]], now: datetime, carriers: Sequence[str]
 ) -> tuple[list[Claimed], datetime | None]:
     """Begin as many as there are senders for; and when to ask again, if there are fewer."""
     if len(ready) > 1:
@@ -128,7 +128,7 @@ def _begin_all(
             return _begin(session, [(row, leave, pick.sender) for row, leave in ready], now), None
         if pick.sender is not None:  # one text may try whether the trouble is over
             return _begin(session, [(*ready[0], pick.sender)], now), None
-    taken: list[tuple[OutboxText, Send, Sender]] = []
+    taken: list[tuple[OutgoingMessage, Send, Sender]] = []
     until = None
     for row, leave in ready:
         pick = selection.pick(session, leave.segments, now, carriers)
@@ -142,54 +142,56 @@ def _begin_all(
     return _begin(session, taken, now), until
 
 
-def _due(session: Session, now: datetime, most: int) -> Sequence[OutboxText]:
+def _due(session: Session, now: datetime, most: int) -> Sequence[OutgoingMessage]:
     """The first due texts: by priority, each looked for by itself, so that what is not due is not walked through."""
     return session.scalars(_statement(most, not is_sqlite(session)), {"now": now}).all()
 
 
 @lru_cache(maxsize=PUT_ASIDE * 2)
 def _statement(most: int, locked: bool) -> Any:
-    busy = aliased(OutboxText)
+    busy = aliased(OutgoingMessage)
     first = []
     for priority in message_types.IN_ORDER:
         # Literals, for the indexes are partial: no parameter can be proven equal to what they say.
-        one = select(OutboxText.id).where(
-            text(f"outbox.state IN ('held', 'queued') AND outbox.priority = {priority:d}"),
-            OutboxText.next_at <= bindparam("now"),
-            ~exists().where(busy.phone == OutboxText.phone, busy.state == text("'sending'")),
+        one = select(OutgoingMessage.id).where(
+            text(f"outgoing_message.state IN ('held', 'queued') AND outgoing_message.priority = {priority:d}"),
+            OutgoingMessage.next_at <= bindparam("now"),
+            ~exists().where(busy.phone == OutgoingMessage.phone, busy.state == text("'sending'")),
         )
-        one = one.order_by(OutboxText.next_at, OutboxText.id).limit(literal_column(f"{most:d}"))
+        one = one.order_by(OutgoingMessage.next_at, OutgoingMessage.id).limit(literal_column(f"{most:d}"))
         if locked:
             # The phone too: who judges a text to it sees every other one that was claimed.
-            one = one.join(Phone, Phone.e164 == OutboxText.phone).with_for_update(
-                skip_locked=True, of=(OutboxText, Phone)
+            one = one.join(Phone, Phone.e164 == OutgoingMessage.phone).with_for_update(
+                skip_locked=True, of=(OutgoingMessage, Phone)
             )
         first.append(select(one.subquery().c.id))
     ids = union_all(*first).limit(literal_column(f"{most:d}"))
-    within = OutboxText.id == func.any(func.array(ids.scalar_subquery())) if locked else OutboxText.id.in_(ids)
-    found = select(OutboxText).where(within)
-    found = found.order_by(OutboxText.priority, OutboxText.next_at, OutboxText.id)
+    within = (
+        OutgoingMessage.id == func.any(func.array(ids.scalar_subquery())) if locked else OutgoingMessage.id.in_(ids)
+    )
+    found = select(OutgoingMessage).where(within)
+    found = found.order_by(OutgoingMessage.priority, OutgoingMessage.next_at, OutgoingMessage.id)
     return (found.with_for_update() if locked else found).execution_options(populate_existing=True)
 
 
-def _put_aside(session: Session, row: OutboxText, found: Hold, now: datetime) -> None:
+def _put_aside(session: Session, row: OutgoingMessage, found: Hold, now: datetime) -> None:
     if found.until is not None:
         _change(session, row, state=found.state, hold_reason=found.reason, next_at=found.until)
         return
     _change(session, row, state=found.state, hold_reason=None, error=found.reason)
     if found == Hold("dead", "repeated"):
-        alerts.raise_alert(session, "repeated", f"{row.template}:{row.about}", now)
+        alerts.raise_alert(session, "repeated", f"{row.template}:{row.subject}", now)
 
 
-def _begin(session: Session, taken: Sequence[tuple[OutboxText, Send, Sender]], now: datetime) -> list[Claimed]:
+def _begin(session: Session, taken: Sequence[tuple[OutgoingMessage, Send, Sender]], now: datetime) -> list[Claimed]:
     """Write down that these are about to leave, each under a fresh token."""
     claimed, rows = [], []
     for row, leave, sender in taken:
-        token = secrets.token_hex(16)
-        n = 1 + (session.scalar(_TRIES, {"row": row.id}) or 0) if row.token is not None else 1
+        attempt_id = secrets.token_hex(16)
+        n = 1 + (session.scalar(_TRIES, {"row": row.id}) or 0) if row.attempt_id is not None else 1
         rows.append(
             {
-                "outbox_id": row.id, "token": token, "n": n, "body": leave.body, "segments": leave.segments,
+                "message_id": row.id, "attempt_id": attempt_id, "n": n, "body": leave.body, "segments": leave.segments,
                 "sender_id": sender.id, "carrier": sender.carrier, "phone": row.phone, "hash": digest(leave.body),
             }
         )  # fmt: skip
@@ -203,7 +205,7 @@ def _begin(session: Session, taken: Sequence[tuple[OutboxText, Send, Sender]], n
             leave.valid_for,
             circuit_breaker.rate_of(sender, now),
         )
-        claimed.append(Claimed(row.id, token, *to))
+        claimed.append(Claimed(row.id, attempt_id, *to))
     if claimed:
         _SENDING.run(session, rows, lease=now + LEASE)
         _TRIED.run(session, rows, now=now, lease=now + LEASE)
@@ -212,27 +214,32 @@ def _begin(session: Session, taken: Sequence[tuple[OutboxText, Send, Sender]], n
 
 _SENDING = Batch(
     """
-    UPDATE outbox SET state = 'sending', hold_reason = NULL, sid = NULL, carrier_status = NULL, error = NULL,
-      token = given.token, lease_until = :lease, body = given.body, segments = given.segments,
-      attempts = outbox.attempts + 1, carrier = given.carrier
-    FROM {rows} WHERE outbox.id = given.outbox_id""",
-    {"outbox_id": int, "token": str, "body": str, "segments": int, "carrier": str},
+    UPDATE outgoing_message SET state = 'sending', hold_reason = NULL, provider_message_id = NULL,
+      carrier_status = NULL, error = NULL,
+      attempt_id = given.attempt_id, lease_until = :lease, body = given.body, segments = given.segments,
+      attempts = outgoing_message.attempts + 1, carrier = given.carrier
+    FROM {rows} WHERE outgoing_message.id = given.message_id""",
+    {"message_id": int, "attempt_id": str, "body": str, "segments": int, "carrier": str},
     ("lease",),
 )
 _TRIED = Batch(
     """
-    INSERT INTO attempt (token, outbox_id, n, sender_id, carrier, phone, body_sha256, segments, started_at, lease_until)
-    SELECT token, outbox_id, n, sender_id, carrier, phone, hash, segments, :now, :lease FROM {rows}""",
+    INSERT INTO delivery_attempt (attempt_id, message_id, n, sender_id, carrier, phone, body_sha256,
+      segments, started_at, lease_until)
+    SELECT attempt_id, message_id, n, sender_id, carrier, phone, hash, segments, :now, :lease FROM {rows}""",
     {
-        "token": str, "outbox_id": int, "n": int, "sender_id": int, "carrier": str, "phone": str, "hash": str,
+        "attempt_id": str, "message_id": int, "n": int, "sender_id": int, "carrier": str, "phone": str, "hash": str,
         "segments": int,
     },
     ("now", "lease"),
 )  # fmt: skip
-_TRIES = select(func.count()).where(Attempt.outbox_id == bindparam("row"))
+_TRIES = select(func.count()).where(DeliveryAttempt.message_id == bindparam("row"))
 
 
-def _change(session: Session, row: OutboxText, **values: object) -> None:
+def _change(session: Session, row: OutgoingMessage, **values: object) -> None:
     session.execute(
-        update(OutboxText).where(OutboxText.id == row.id).values(**values).execution_options(synchronize_session=False)
+        update(OutgoingMessage)
+        .where(OutgoingMessage.id == row.id)
+        .values(**values)
+        .execution_options(synchronize_session=False)
     )

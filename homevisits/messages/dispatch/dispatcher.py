@@ -230,7 +230,7 @@ def attempt(carriers: Sequence[Provider], claimed: Claimed) -> Result:
         return Result("down", "no_connection")
     try:
         receipt = carrier.send(
-            claimed.phone, claimed.body, claimed.token, sender=claimed.sender, valid_for=claimed.valid_for
+            claimed.phone, claimed.body, claimed.attempt_id, sender=claimed.sender, valid_for=claimed.valid_for
         )
     except ProviderUnavailable as down:
         return Result("down", down.code, retry_after=down.retry_after, http_status=down.http_status)

@@ -14,7 +14,7 @@ from homevisits.messages import message_types
 from homevisits.messages.dispatch import quiet_hours
 from homevisits.messages.dispatch.eligibility_data import DAY, WEEK, Facts
 from homevisits.messages.dispatch.quiet_hours import Limits
-from homevisits.messages.models import OutboxText
+from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.recipients.opt_outs import ANSWERS
 from homevisits.messages.templates import catalog
 from homevisits.messages.templates.segments import GSM7, segments
@@ -25,7 +25,7 @@ APART = timedelta(hours=1)
 """Texts with the same words about one thing that were planned so far apart were meant to be two."""
 ONE_PART = 160
 
-Check = Callable[[Session, OutboxText, datetime], str | None]
+Check = Callable[[Session, OutgoingMessage, datetime], str | None]
 """Why a text must not leave any more (a code), or None. Asked by what the text is about."""
 
 
@@ -33,7 +33,7 @@ Check = Callable[[Session, OutboxText, datetime], str | None]
 class SendPolicy:
     """What delivery goes by. ``zone`` is the installation's; ``trial``: only guests are texted; ``silent``: nobody is.
 
-    ``checks`` is keyed by the word before the colon in a text's ``about``; ``threads``: how many texts at a time.
+    ``checks`` is keyed by the word before the colon in a text's ``subject``; ``threads``: how many texts at a time.
     """
 
     limits: Limits
@@ -62,7 +62,7 @@ class Send:
     valid_for: int
 
 
-def judge(session: Session, row: OutboxText, facts: Facts, rules: SendPolicy, now: datetime) -> Send | Hold | None:
+def judge(session: Session, row: OutgoingMessage, facts: Facts, rules: SendPolicy, now: datetime) -> Send | Hold | None:
     """Whether this text may leave now. None: another text to this phone is on its way, so not yet.
 
     The row and its phone are held by this transaction, and `facts` were gathered in it.
@@ -75,7 +75,9 @@ def judge(session: Session, row: OutboxText, facts: Facts, rules: SendPolicy, no
         return aside
     body = words(row)
     end = None
-    if row.pace not in message_types.EXEMPT or (row.pace == "urgent" and not (row.urgent_by and row.urgent_reason)):
+    if row.category not in message_types.EXEMPT or (
+        row.category == "urgent" and not (row.urgent_by and row.urgent_reason)
+    ):
         held = _out_of_hours(row, facts, row.zone or rules.zone, rules.limits, now)
         if isinstance(held, Hold):
             return held
@@ -84,9 +86,9 @@ def judge(session: Session, row: OutboxText, facts: Facts, rules: SendPolicy, no
     return aside or Send(body, count(body), quiet_hours.valid_for(now, end, row.expires_at))
 
 
-def _must_not(session: Session, row: OutboxText, phone: Row[Any], rules: SendPolicy, now: datetime) -> Hold | None:
+def _must_not(session: Session, row: OutgoingMessage, phone: Row[Any], rules: SendPolicy, now: datetime) -> Hold | None:
     """What ends a text for good."""
-    if not row.wanted:
+    if row.cancel_requested:
         return Hold("cancelled", "withdrawn")
     if row.expires_at <= now:
         return Hold("expired", "expired")
@@ -96,7 +98,7 @@ def _must_not(session: Session, row: OutboxText, phone: Row[Any], rules: SendPol
         return Hold("suppressed", "wrong_number")
     if phone.state in ("bad", "landline"):
         return Hold("rejected", "landline" if phone.state == "landline" else "bad_number")
-    check = rules.checks.get(row.about.partition(":")[0])
+    check = rules.checks.get(row.subject.partition(":")[0])
     why = check(session, row, now) if check is not None else None
     if why is not None:
         return Hold("cancelled", why)
@@ -105,7 +107,7 @@ def _must_not(session: Session, row: OutboxText, phone: Row[Any], rules: SendPol
     return Hold("suppressed", "trial") if rules.trial and not phone.guest else None
 
 
-def _words_missing(row: OutboxText, facts: Facts, now: datetime) -> Hold | None:
+def _words_missing(row: OutgoingMessage, facts: Facts, now: datetime) -> Hold | None:
     if row.template == message_types.WRITTEN:
         return None
     if not catalog.has(row.language, row.template):
@@ -113,7 +115,7 @@ def _words_missing(row: OutboxText, facts: Facts, now: datetime) -> Hold | None:
     return Hold("held", "template", now + ASK_AGAIN["template"]) if row.template in facts.paused else None
 
 
-def words(row: OutboxText) -> str:
+def words(row: OutgoingMessage) -> str:
     """What the text says now: its template filled again, for words may have been approved anew since it was planned."""
     if row.template == message_types.WRITTEN:
         return row.body
@@ -133,9 +135,9 @@ def digest(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
 
-def _out_of_hours(row: OutboxText, facts: Facts, zone: str, limits: Limits, now: datetime) -> Hold | datetime:
+def _out_of_hours(row: OutgoingMessage, facts: Facts, zone: str, limits: Limits, now: datetime) -> Hold | datetime:
     """The end of the window the text may leave in, or when the next one begins."""
-    days = facts.quiet_days(row.school_id) if row.pace in message_types.KEEPS_QUIET_DAYS else frozenset()
+    days = facts.quiet_days(row.school_id) if row.category in message_types.KEEPS_QUIET_DAYS else frozenset()
     end = quiet_hours.closes(now, zone, limits, days)
     if end - now >= quiet_hours.MARGIN + timedelta(seconds=quiet_hours.SHORTEST):
         return end
@@ -145,25 +147,25 @@ def _out_of_hours(row: OutboxText, facts: Facts, zone: str, limits: Limits, now:
 
 
 def _too_often(
-    row: OutboxText, sent_to_phone: Sequence[Row[Any]], body: str, limits: Limits, now: datetime
+    row: OutgoingMessage, sent_to_phone: Sequence[Row[Any]], body: str, limits: Limits, now: datetime
 ) -> Hold | None:
-    if row.pace not in message_types.ONCE:
+    if row.category not in message_types.ONCE:
         return None
-    recent = [one for one in sent_to_phone if one.outbox_id != row.id]
+    recent = [one for one in sent_to_phone if one.message_id != row.id]
     same = _said_before(recent, row, digest(body), now)
     if same is not None:
         # Two reminders of one visit say the same on purpose; both at once, after an outage, say nothing new.
-        planned_apart = same.about == row.about and abs(same.not_before - row.not_before) >= APART
+        planned_apart = same.subject == row.subject and abs(same.not_before - row.not_before) >= APART
         if not planned_apart:
             return Hold("dead", "repeated")
         if now - same.started_at < APART:
             return Hold("cancelled", "repeated")
-    if row.pace not in message_types.CAPPED:
+    if row.category not in message_types.CAPPED:
         return None
     newest_first: dict[int, datetime] = {}
     for one in recent:
-        if one.pace in message_types.CAPPED:
-            newest_first.setdefault(one.outbox_id, one.started_at)
+        if one.category in message_types.CAPPED:
+            newest_first.setdefault(one.message_id, one.started_at)
     sent = list(newest_first.values())
     free = [
         sent[most - 1] + span
@@ -176,13 +178,13 @@ def _too_often(
     return Hold("dead", "cap") if max(free) >= row.expires_at else Hold("held", "cap", max(free))
 
 
-def _said_before(recent: Sequence[Any], row: OutboxText, mark: str, now: datetime) -> Any:
+def _said_before(recent: Sequence[Any], row: OutgoingMessage, mark: str, now: datetime) -> Any:
     """The text with the same words within a day, if nothing else was said about it since: away and back is news."""
     for one in recent:
         if one.started_at <= now - DAY:
             return None
         if one.body_sha256 == mark:
             return one
-        if one.about == row.about:
+        if one.subject == row.subject:
             return None
     return None

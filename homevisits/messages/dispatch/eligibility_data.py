@@ -8,7 +8,15 @@ from typing import Any
 from sqlalchemy import Row, bindparam, exists, or_, select, text
 from sqlalchemy.orm import Session
 
-from homevisits.messages.models import Attempt, Guest, OutboxText, Phone, QuietDay, TextAlert, TextingEntry
+from homevisits.messages.models import (
+    DeliveryAttempt,
+    MessageAlert,
+    OptOutEntry,
+    OutgoingMessage,
+    Phone,
+    QuietDay,
+    TrialRecipient,
+)
 
 DAY, WEEK = timedelta(hours=24), timedelta(days=7)
 
@@ -27,7 +35,7 @@ class Facts:
         return frozenset(day for school, day in self.quiet if school is None or school == school_id)
 
 
-def gather(session: Session, rows: Sequence[OutboxText], now: datetime) -> Facts:
+def gather(session: Session, rows: Sequence[OutgoingMessage], now: datetime) -> Facts:
     """The facts about these texts. On PostgreSQL the phones are held, so what others claimed for them is seen."""
     asked = {"phones": sorted({row.phone for row in rows}), "since": now - WEEK, "yesterday": now.date() - DAY}
     found = {one.e164: one for one in session.execute(_PHONES, asked)}
@@ -42,20 +50,20 @@ def gather(session: Session, rows: Sequence[OutboxText], now: datetime) -> Facts
 
 def _phones() -> Any:
     entry = (
-        select(TextingEntry.entry)
-        .where(TextingEntry.phone == Phone.e164)
-        .order_by(TextingEntry.id.desc())
+        select(OptOutEntry.entry)
+        .where(OptOutEntry.phone == Phone.e164)
+        .order_by(OptOutEntry.id.desc())
         .limit(1)
         .scalar_subquery()
     )
     # The literal is what the partial index says: no parameter can be proven equal to it.
-    busy = exists().where(OutboxText.phone == Phone.e164, text("outbox.state = 'sending'"))
-    sent = exists().where(Attempt.phone == Phone.e164, Attempt.started_at > bindparam("since"))
+    busy = exists().where(OutgoingMessage.phone == Phone.e164, text("outgoing_message.state = 'sending'"))
+    sent = exists().where(DeliveryAttempt.phone == Phone.e164, DeliveryAttempt.started_at > bindparam("since"))
     return select(
         Phone.e164,
         Phone.state,
         entry.label("entry"),
-        exists().where(Guest.phone == Phone.e164).label("guest"),
+        exists().where(TrialRecipient.phone == Phone.e164).label("guest"),
         busy.label("busy"),
         sent.label("sent"),
     ).where(Phone.e164.in_(bindparam("phones", expanding=True)))
@@ -64,22 +72,22 @@ def _phones() -> Any:
 _PHONES = _phones()
 _SENT = (
     select(
-        Attempt.phone,
-        Attempt.outbox_id,
-        Attempt.started_at,
-        Attempt.body_sha256,
-        OutboxText.pace,
-        OutboxText.about,
-        OutboxText.not_before,
+        DeliveryAttempt.phone,
+        DeliveryAttempt.message_id,
+        DeliveryAttempt.started_at,
+        DeliveryAttempt.body_sha256,
+        OutgoingMessage.category,
+        OutgoingMessage.subject,
+        OutgoingMessage.not_before,
     )
-    .join(OutboxText, OutboxText.id == Attempt.outbox_id)
+    .join(OutgoingMessage, OutgoingMessage.id == DeliveryAttempt.message_id)
     .where(
-        Attempt.phone.in_(bindparam("phones", expanding=True)),
-        Attempt.started_at > bindparam("since"),
+        DeliveryAttempt.phone.in_(bindparam("phones", expanding=True)),
+        DeliveryAttempt.started_at > bindparam("since"),
         # What may have left counts as if it had.
-        or_(Attempt.outcome.is_(None), Attempt.outcome.in_(("accepted", "unclear"))),
+        or_(DeliveryAttempt.outcome.is_(None), DeliveryAttempt.outcome.in_(("accepted", "unclear"))),
     )
-    .order_by(Attempt.started_at.desc())
+    .order_by(DeliveryAttempt.started_at.desc())
 )
-_PAUSED = select(TextAlert.key).where(TextAlert.kind == "template_paused", TextAlert.cleared_at.is_(None))
+_PAUSED = select(MessageAlert.key).where(MessageAlert.kind == "template_paused", MessageAlert.cleared_at.is_(None))
 _QUIET = select(QuietDay.school_id, QuietDay.day).where(QuietDay.day >= bindparam("yesterday"))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.bulk import Batch
 from homevisits.messages.dispatch import retry_policy, transitions
 from homevisits.messages.dispatch.claim import LEASE, Claimed
-from homevisits.messages.models import Attempt
+from homevisits.messages.models import DeliveryAttempt
 from homevisits.messages.providers import status
 from homevisits.messages.providers.base import Accepted
 from homevisits.messages.providers.error_codes import error_class
@@ -37,8 +37,9 @@ class NotSoPlain(Exception):
 
 def lapse(session: Session, now: datetime) -> int:
     """Attempts whose worker went away in the middle: nobody knows of them from here on. Returns how many."""
-    gone = select(Attempt).where(
-        Attempt.lease_until.is_not(None), or_(Attempt.lease_until < now, Attempt.lease_until > now + LEASE + JUMP)
+    gone = select(DeliveryAttempt).where(
+        DeliveryAttempt.lease_until.is_not(None),
+        or_(DeliveryAttempt.lease_until < now, DeliveryAttempt.lease_until > now + LEASE + JUMP),
     )
     lapsed = session.scalars(gone.with_for_update(skip_locked=True)).all()
     for one in lapsed:
@@ -73,11 +74,14 @@ def note_taken(session: Session, done: Sequence[tuple[Claimed, Result]], now: da
         arrived = int(receipt.status in status.ARRIVED)
         rows.append(
             {
-                "token": claimed.token, "outbox_id": claimed.id, "sid": receipt.sid, "status": receipt.status,
+                "attempt_id": claimed.attempt_id,
+                "message_id": claimed.id,
+                "provider_message_id": receipt.provider_message_id,
+                "status": receipt.status,
                 "arrived": arrived,
             }
         )  # fmt: skip
-    taken = _TAKEN.run(session, rows, now=now, look_at=now + retry_policy.POLL_INTERVAL)
+    taken = _TAKEN.run(session, rows, now=now, next_check_at=now + retry_policy.POLL_INTERVAL)
     if taken != len(rows) or _LEFT.run(session, rows, now=now) != len(rows):
         raise NotSoPlain
     for sender_id in {claimed.sender_id for claimed, _result in done}:
@@ -92,17 +96,21 @@ def plainly_taken(result: Result) -> bool:
 
 def _settled(session: Session, claimed: Claimed, result: Result, now: datetime) -> bool:
     mine = session.scalars(
-        update(Attempt)
-        .where(Attempt.token == claimed.token, Attempt.outcome.is_(None), Attempt.lease_until.is_not(None))
+        update(DeliveryAttempt)
+        .where(
+            DeliveryAttempt.attempt_id == claimed.attempt_id,
+            DeliveryAttempt.outcome.is_(None),
+            DeliveryAttempt.lease_until.is_not(None),
+        )
         .values(lease_until=None, finished_at=now, http_status=result.http_status)
-        .returning(Attempt)
+        .returning(DeliveryAttempt)
         .execution_options(populate_existing=True, synchronize_session=False)
     ).one_or_none()
     if mine is None and result.receipt is None:
         return False
-    row = mine or session.get_one(Attempt, claimed.token)
+    row = mine or session.get_one(DeliveryAttempt, claimed.attempt_id)
     if result.receipt is not None:
-        transitions.accepted(session, row, result.receipt.sid, result.receipt.status, now)
+        transitions.accepted(session, row, result.receipt.provider_message_id, result.receipt.status, now)
     elif result.outcome == "unclear":
         transitions.unclear(session, row, result.code, now)
     elif result.outcome == "down":
@@ -114,18 +122,23 @@ def _settled(session: Session, claimed: Claimed, result: Result, now: datetime) 
 
 _TAKEN = Batch(
     """
-    UPDATE attempt SET outcome = 'accepted', lease_until = NULL, finished_at = :now, status_at = :now,
-      sid = given.sid, status = given.status, look_at = CASE WHEN given.arrived = 1 THEN NULL ELSE :look_at END
-    FROM {rows} WHERE attempt.token = given.token AND attempt.outcome IS NULL AND attempt.sid IS NULL""",
-    {"token": str, "sid": str, "status": str, "arrived": int},
-    ("now", "look_at"),
+    UPDATE delivery_attempt SET outcome = 'accepted', lease_until = NULL, finished_at = :now, status_at = :now,
+      provider_message_id = given.provider_message_id, status = given.status,
+      next_check_at = CASE WHEN given.arrived = 1 THEN NULL ELSE :next_check_at END
+    FROM {rows} WHERE delivery_attempt.attempt_id = given.attempt_id AND delivery_attempt.outcome IS NULL
+      AND delivery_attempt.provider_message_id IS NULL""",
+    {"attempt_id": str, "provider_message_id": str, "status": str, "arrived": int},
+    ("now", "next_check_at"),
 )
 _LEFT = Batch(
     """
-    UPDATE outbox SET lease_until = NULL, sid = given.sid, carrier_status = given.status, sent_at = :now,
+    UPDATE outgoing_message SET lease_until = NULL,
+      provider_message_id = given.provider_message_id, carrier_status = given.status,
+      sent_at = :now,
       state = CASE WHEN given.arrived = 1 THEN 'delivered' ELSE 'accepted' END,
       final_at = CASE WHEN given.arrived = 1 THEN :now ELSE NULL END
-    FROM {rows} WHERE outbox.id = given.outbox_id AND outbox.token = given.token AND outbox.state = 'sending'""",
-    {"outbox_id": int, "token": str, "sid": str, "status": str, "arrived": int},
+    FROM {rows} WHERE outgoing_message.id = given.message_id AND outgoing_message.attempt_id = given.attempt_id
+      AND outgoing_message.state = 'sending'""",
+    {"message_id": int, "attempt_id": str, "provider_message_id": str, "status": str, "arrived": int},
     ("now",),
 )

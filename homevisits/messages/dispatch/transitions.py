@@ -20,7 +20,7 @@ from homevisits.messages.dispatch.retry_policy import (
     UNCOUNTED_ERRORS,
     backoff_seconds,
 )
-from homevisits.messages.models import Attempt, OutboxText, Phone, Sender
+from homevisits.messages.models import DeliveryAttempt, OutgoingMessage, Phone, Sender
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.providers import status as ranks
 from homevisits.messages.providers.error_codes import ErrorClass, error_class, known
@@ -34,24 +34,30 @@ SPAM_SHARE, SPAM_LEAST, SPAM_WITHIN = 0.03, 3, timedelta(hours=1)
 """So large a part of a template's texts taken for spam, and at least so many, pauses it."""
 
 
-def accepted(session: Session, attempt: Attempt, sid: str, status: str, now: datetime) -> None:
-    """The carrier has the text under `sid`: it left, whatever was thought before."""
+def accepted(session: Session, attempt: DeliveryAttempt, provider_message_id: str, status: str, now: datetime) -> None:
+    """The carrier has the text under `provider_message_id`: it left, whatever was thought before."""
     session.refresh(attempt, with_for_update=True)
-    if attempt.sid not in (None, sid):
-        alerts.raise_alert(session, "contradiction", attempt.token, now, f"two numbers: {attempt.sid}, {sid}")
+    if attempt.provider_message_id not in (None, provider_message_id):
+        alerts.raise_alert(
+            session,
+            "contradiction",
+            attempt.attempt_id,
+            now,
+            f"two numbers: {attempt.provider_message_id}, {provider_message_id}",
+        )
         return
     known_already = attempt.outcome == "accepted"
     row = _row_of(session, attempt)
-    attempt.sid, attempt.outcome, attempt.lease_until = sid, "accepted", None
+    attempt.provider_message_id, attempt.outcome, attempt.lease_until = provider_message_id, "accepted", None
     attempt.finished_at = attempt.finished_at or now
     # A failure is told with its code, by `final`; until then it is a text to ask about.
     _seen(attempt, status if not ranks.is_final(status) or status in ranks.ARRIVED else "accepted", now)
-    if row.token != attempt.token:
+    if row.attempt_id != attempt.attempt_id:
         if not known_already:  # taken for lost and tried again since: it went out twice
-            alerts.raise_alert(session, "contradiction", attempt.token, now, "left twice")
+            alerts.raise_alert(session, "contradiction", attempt.attempt_id, now, "left twice")
         session.flush()
         return
-    row.sid, row.carrier, row.carrier_status = sid, attempt.carrier, attempt.status
+    row.provider_message_id, row.carrier, row.carrier_status = provider_message_id, attempt.carrier, attempt.status
     if not known_already:
         row.state, row.error, row.hold_reason, row.lease_until = "accepted", None, None, None
         row.sent_at = row.sent_at or attempt.started_at
@@ -60,19 +66,19 @@ def accepted(session: Session, attempt: Attempt, sid: str, status: str, now: dat
     session.flush()
 
 
-def final(session: Session, attempt: Attempt, status: str, code: str, now: datetime) -> None:
+def final(session: Session, attempt: DeliveryAttempt, status: str, code: str, now: datetime) -> None:
     """The carrier's last word on an attempt it took. The first one counts; `read` follows `delivered`."""
     session.refresh(attempt, with_for_update=True)
     row = _row_of(session, attempt)
     if ranks.contradicts(attempt.status, status):
-        alerts.raise_alert(session, "contradiction", attempt.token, now, f"{attempt.status}, then {status}")
+        alerts.raise_alert(session, "contradiction", attempt.attempt_id, now, f"{attempt.status}, then {status}")
         return
     first = not ranks.is_final(attempt.status)
     _seen(attempt, status, now)
     attempt.outcome, attempt.lease_until = "accepted", None
     if code:
         attempt.code = code
-    if not first or row.token != attempt.token:
+    if not first or row.attempt_id != attempt.attempt_id:
         session.flush()
         return
     row.carrier_status, row.final_at = attempt.status, now
@@ -83,7 +89,7 @@ def final(session: Session, attempt: Attempt, status: str, code: str, now: datet
     session.flush()
 
 
-def not_found(session: Session, attempt: Attempt, now: datetime, *, asked: bool = True) -> None:
+def not_found(session: Session, attempt: DeliveryAttempt, now: datetime, *, asked: bool = True) -> None:
     """The carrier has no trace of an unclear attempt, looked for as often as there are looks: it did not leave.
 
     ``asked`` False: the carrier cannot be asked, and has told nothing. That proves nothing: a person sees to it.
@@ -92,12 +98,14 @@ def not_found(session: Session, attempt: Attempt, now: datetime, *, asked: bool 
     if attempt.outcome != "unclear":
         return
     row = _row_of(session, attempt)
-    attempt.outcome, attempt.look_at = "not_found", None
-    if row.state == "unknown" and row.token == attempt.token:
+    attempt.outcome, attempt.next_check_at = "not_found", None
+    if row.state == "unknown" and row.attempt_id == attempt.attempt_id:
         before = select(func.count()).where(
-            Attempt.outbox_id == row.id, Attempt.outcome == "not_found", Attempt.token != attempt.token
+            DeliveryAttempt.message_id == row.id,
+            DeliveryAttempt.outcome == "not_found",
+            DeliveryAttempt.attempt_id != attempt.attempt_id,
         )
-        if not row.wanted:
+        if row.cancel_requested:
             row.state, row.error = "cancelled", "withdrawn"
         elif not asked:
             row.state, row.error = "dead", "no_answer"
@@ -110,17 +118,19 @@ def not_found(session: Session, attempt: Attempt, now: datetime, *, asked: bool 
     session.flush()
 
 
-def unclear(session: Session, attempt: Attempt, code: str, now: datetime) -> None:
+def unclear(session: Session, attempt: DeliveryAttempt, code: str, now: datetime) -> None:
     """Nobody knows whether the text left: it is looked for, and never sent again before somebody knows."""
     attempt.outcome, attempt.code, attempt.lease_until = "unclear", code, None
-    attempt.look_at = now + LOOKUP_DELAYS[0]
+    attempt.next_check_at = now + LOOKUP_DELAYS[0]
     row = _row_of(session, attempt)
-    if row.state == "sending" and row.token == attempt.token:
+    if row.state == "sending" and row.attempt_id == attempt.attempt_id:
         row.state, row.error, row.lease_until = "unknown", code, None
     session.flush()
 
 
-def down(session: Session, attempt: Attempt, code: str, now: datetime, retry_after: float | None = None) -> None:
+def down(
+    session: Session, attempt: DeliveryAttempt, code: str, now: datetime, retry_after: float | None = None
+) -> None:
     """The carrier surely did not take it and may later: back into the queue, with a pause, while it is of use."""
     row = _row_of(session, attempt)
     attempt.outcome, attempt.code = "down", code
@@ -137,7 +147,7 @@ def down(session: Session, attempt: Attempt, code: str, now: datetime, retry_aft
     session.flush()
 
 
-def refused(session: Session, attempt: Attempt, code: str, now: datetime) -> None:
+def refused(session: Session, attempt: DeliveryAttempt, code: str, now: datetime) -> None:
     """The carrier will not take it."""
     row = _row_of(session, attempt)
     attempt.outcome, attempt.code = "refused", code
@@ -151,14 +161,14 @@ def refused(session: Session, attempt: Attempt, code: str, now: datetime) -> Non
     session.flush()
 
 
-def _not_delivered(session: Session, row: OutboxText, code: str, now: datetime) -> None:
+def _not_delivered(session: Session, row: OutgoingMessage, code: str, now: datetime) -> None:
     kind = error_class(code)
     row.lease_until, row.error = None, code
     again = now + RESEND_AFTER
-    tried = select(func.count()).where(Attempt.outbox_id == row.id, Attempt.outcome == "accepted")
+    tried = select(func.count()).where(DeliveryAttempt.message_id == row.id, DeliveryAttempt.outcome == "accepted")
     if (
         kind in {ErrorClass.TRANSIENT, *SENDER_ERRORS}
-        and row.wanted
+        and not row.cancel_requested
         and again < row.expires_at
         and (session.scalar(tried) or 0) <= 1
     ):
@@ -168,7 +178,7 @@ def _not_delivered(session: Session, row: OutboxText, code: str, now: datetime) 
     _consequences(session, row, kind, code, now)
 
 
-def _consequences(session: Session, row: OutboxText, kind: ErrorClass, code: str, now: datetime) -> None:
+def _consequences(session: Session, row: OutgoingMessage, kind: ErrorClass, code: str, now: datetime) -> None:
     """What a failure says beyond this one text: about the phone, the words, or our table of codes."""
     if kind is ErrorClass.SAID_NO:
         opt_outs.refused(session, row.phone, row.id, now)
@@ -184,16 +194,16 @@ def _consequences(session: Session, row: OutboxText, kind: ErrorClass, code: str
         alerts.raise_alert(session, "code", code, now, row.template)
 
 
-def _pause_if_spam(session: Session, row: OutboxText, code: str, now: datetime) -> None:
+def _pause_if_spam(session: Session, row: OutgoingMessage, code: str, now: datetime) -> None:
     if code != SPAM:
         return
     sent = (
-        select(func.count(), func.count().filter(Attempt.code == SPAM))
-        .join(OutboxText, OutboxText.id == Attempt.outbox_id)
+        select(func.count(), func.count().filter(DeliveryAttempt.code == SPAM))
+        .join(OutgoingMessage, OutgoingMessage.id == DeliveryAttempt.message_id)
         .where(
-            Attempt.sender_id.in_(select(Sender.id)),  # the index begins with it
-            Attempt.started_at > now - SPAM_WITHIN,
-            OutboxText.template == row.template,
+            DeliveryAttempt.sender_id.in_(select(Sender.id)),  # the index begins with it
+            DeliveryAttempt.started_at > now - SPAM_WITHIN,
+            OutgoingMessage.template == row.template,
         )
     )
     texts, spam = session.execute(sent).one()
@@ -201,10 +211,10 @@ def _pause_if_spam(session: Session, row: OutboxText, code: str, now: datetime) 
         alerts.raise_alert(session, "template_paused", row.template, now, f"{spam} of {texts}")
 
 
-def _again(row: OutboxText, code: str, at: datetime, now: datetime) -> None:
+def _again(row: OutgoingMessage, code: str, at: datetime, now: datetime) -> None:
     """Back into the queue, unless nobody wants it any more, it was tried often enough or comes too late."""
     row.lease_until, row.error = None, code
-    if not row.wanted:
+    if row.cancel_requested:
         row.state, row.error = "cancelled", "withdrawn"
     elif row.attempts >= MAX_ATTEMPTS or now >= row.expires_at:
         row.state = "dead"
@@ -212,13 +222,13 @@ def _again(row: OutboxText, code: str, at: datetime, now: datetime) -> None:
         row.state, row.next_at = "queued", at
 
 
-def _seen(attempt: Attempt, status: str, now: datetime) -> None:
+def _seen(attempt: DeliveryAttempt, status: str, now: datetime) -> None:
     """Keep the carrier's word if it is further along; ask again in an hour unless it is the last."""
     if attempt.status is None or ranks.upward(attempt.status, status):
         attempt.status, attempt.status_at = status, now
-    attempt.look_at = None if ranks.is_final(attempt.status) else attempt.look_at or now + POLL_INTERVAL
+    attempt.next_check_at = None if ranks.is_final(attempt.status) else attempt.next_check_at or now + POLL_INTERVAL
 
 
-def _row_of(session: Session, attempt: Attempt) -> OutboxText:
-    found = select(OutboxText).where(OutboxText.id == attempt.outbox_id).with_for_update()
+def _row_of(session: Session, attempt: DeliveryAttempt) -> OutgoingMessage:
+    found = select(OutgoingMessage).where(OutgoingMessage.id == attempt.message_id).with_for_update()
     return session.scalars(found.execution_options(populate_existing=True)).one()

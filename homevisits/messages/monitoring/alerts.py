@@ -9,35 +9,37 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor, Permission
 from homevisits.core.db import insert_new
 from homevisits.core.problems import NotFound
-from homevisits.messages.models import TextAlert
+from homevisits.messages.models import MessageAlert
 
 
 def raise_alert(session: Session, kind: str, key: str, now: datetime, detail: str = "") -> bool:
     """Note that something happened (again). True the first time, and the first time after a person cleared it."""
     values = {"kind": kind, "key": key, "first_at": now, "last_at": now, "times": 1, "detail": detail}
-    if insert_new(session, TextAlert, [values], "kind", "key"):
+    if insert_new(session, MessageAlert, [values], "kind", "key"):
         return True
-    same = (TextAlert.kind == kind, TextAlert.key == key)
-    again = update(TextAlert).execution_options(synchronize_session=False)
-    reopened = again.where(*same, TextAlert.cleared_at.is_not(None)).values(
+    same = (MessageAlert.kind == kind, MessageAlert.key == key)
+    again = update(MessageAlert).execution_options(synchronize_session=False)
+    reopened = again.where(*same, MessageAlert.cleared_at.is_not(None)).values(
         cleared_at=None, cleared_by=None, first_at=now, last_at=now, times=1, detail=detail
     )
-    if session.scalar(reopened.returning(TextAlert.id)) is not None:
+    if session.scalar(reopened.returning(MessageAlert.id)) is not None:
         return True
-    session.execute(again.where(*same).values(times=TextAlert.times + 1, last_at=now))
+    session.execute(again.where(*same).values(times=MessageAlert.times + 1, last_at=now))
     return False
 
 
 def clear(session: Session, actor: Actor, alert_id: int, now: datetime) -> None:
     """A person has seen to it. Raises NotFound for whoever may not see to senders, and for what is not open."""
-    row = session.get(TextAlert, alert_id, with_for_update=True)
+    row = session.get(MessageAlert, alert_id, with_for_update=True)
     if row is None or row.cleared_at is not None or not actor.may(Permission.SENDERS):
         raise NotFound
     row.cleared_at, row.cleared_by = now, actor.account_id
 
 
-def open_(session: Session) -> Sequence[TextAlert]:
+def open_(session: Session) -> Sequence[MessageAlert]:
     """What nobody has seen to yet, newest first."""
     return session.scalars(
-        select(TextAlert).where(TextAlert.cleared_at.is_(None)).order_by(TextAlert.last_at.desc(), TextAlert.id.desc())
+        select(MessageAlert)
+        .where(MessageAlert.cleared_at.is_(None))
+        .order_by(MessageAlert.last_at.desc(), MessageAlert.id.desc())
     ).all()

@@ -14,7 +14,15 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.db import is_sqlite
 from homevisits.core.leases import JobLease
-from homevisits.messages.models import Attempt, CarrierEvent, InboundText, OutboxText, Sender, TextAlert, TextingEntry
+from homevisits.messages.models import (
+    DeliveryAttempt,
+    IncomingMessage,
+    MessageAlert,
+    OptOutEntry,
+    OutgoingMessage,
+    ProviderEvent,
+    Sender,
+)
 from homevisits.messages.providers.error_codes import known
 from homevisits.messages.providers.status import ARRIVED, FINAL_WORDS
 
@@ -26,8 +34,10 @@ NOW_AT = ("held", "queued", "sending", "unknown")
 ENDED = ("accepted", "delivered", "undelivered", "rejected", "dead", "cancelled", "expired", "suppressed")
 QUANTILES = (50, 95)
 # Written out, not given apart: only so does SQLite see that its small indexes will do.
-_WAITING = text("outbox.state IN ('held', 'queued')")
-_TO_SEE_TO = text("outbox.state IN ('undelivered', 'rejected', 'dead') AND outbox.settled_at IS NULL")
+_WAITING = text("outgoing_message.state IN ('held', 'queued')")
+_TO_SEE_TO = text(
+    "outgoing_message.state IN ('undelivered', 'rejected', 'dead') AND outgoing_message.resolved_at IS NULL"
+)
 
 
 @dataclass(frozen=True)
@@ -47,31 +57,31 @@ class LastHour:
 
 def states(session: Session, now: datetime) -> dict[str, int]:
     """How many texts are in each state: all that wait or are under way; of those that ended, the last seven days'."""
-    of = select(OutboxText.state, func.count()).group_by(OutboxText.state)
-    now_at = session.execute(of.where(OutboxText.state.in_(NOW_AT))).all()
-    ended = session.execute(of.where(OutboxText.state.in_(ENDED), OutboxText.created_at >= now - WEEK)).all()
+    of = select(OutgoingMessage.state, func.count()).group_by(OutgoingMessage.state)
+    now_at = session.execute(of.where(OutgoingMessage.state.in_(NOW_AT))).all()
+    ended = session.execute(of.where(OutgoingMessage.state.in_(ENDED), OutgoingMessage.created_at >= now - WEEK)).all()
     return dict.fromkeys((*NOW_AT, *ENDED), 0) | dict(now_at) | dict(ended)
 
 
 def held(session: Session) -> dict[str, int]:
     """How many texts wait for each reason."""
-    rows = select(OutboxText.hold_reason, func.count()).where(_WAITING, OutboxText.state == "held")
-    return {reason or "none": number for reason, number in session.execute(rows.group_by(OutboxText.hold_reason))}
+    rows = select(OutgoingMessage.hold_reason, func.count()).where(_WAITING, OutgoingMessage.state == "held")
+    return {reason or "none": number for reason, number in session.execute(rows.group_by(OutgoingMessage.hold_reason))}
 
 
 def oldest_due(session: Session, now: datetime) -> float:
     """Seconds for which the oldest text that is due has waited; 0 when none is."""
     # One that a sender cannot take is held in its place: it is as due as before.
-    first = session.scalar(select(func.min(OutboxText.next_at)).where(_WAITING, OutboxText.next_at <= now))
+    first = session.scalar(select(func.min(OutgoingMessage.next_at)).where(_WAITING, OutgoingMessage.next_at <= now))
     return age(first, now)
 
 
 def oldest_unknown(session: Session, now: datetime) -> float:
     """Seconds since the oldest text of which nobody knows was handed over; 0 when there is none."""
     first = session.scalar(
-        select(func.min(Attempt.started_at))
-        .join(OutboxText, OutboxText.token == Attempt.token)
-        .where(OutboxText.state == "unknown")
+        select(func.min(DeliveryAttempt.started_at))
+        .join(OutgoingMessage, OutgoingMessage.attempt_id == DeliveryAttempt.attempt_id)
+        .where(OutgoingMessage.state == "unknown")
     )
     return age(first, now)
 
@@ -83,21 +93,21 @@ def age(since: datetime | None, now: datetime) -> float:
 
 def _begun(since: datetime) -> ColumnElement[bool]:
     # By sender, of which there are few: the index on (sender, time) answers; one on time alone would cost every send.
-    return and_(Attempt.sender_id.in_(select(Sender.id)), Attempt.started_at >= since)
+    return and_(DeliveryAttempt.sender_id.in_(select(Sender.id)), DeliveryAttempt.started_at >= since)
 
 
 def last_hour(session: Session, now: datetime) -> LastHour:
     """What became of the last hour's attempts."""
-    recent = Attempt.started_at >= now - HOUR
-    taken = Attempt.outcome == "accepted"
-    ripe = and_(taken, Attempt.started_at < now - TIME_TO_ARRIVE)
+    recent = DeliveryAttempt.started_at >= now - HOUR
+    taken = DeliveryAttempt.outcome == "accepted"
+    ripe = and_(taken, DeliveryAttempt.started_at < now - TIME_TO_ARRIVE)
     kinds: Sequence[ColumnElement[bool]] = (
         recent,
-        and_(recent, Attempt.outcome == "down", Attempt.code.in_(TOO_MANY)),
+        and_(recent, DeliveryAttempt.outcome == "down", DeliveryAttempt.code.in_(TOO_MANY)),
         and_(recent, taken),
-        and_(recent, taken, Attempt.status.in_(FINAL_WORDS), Attempt.status.not_in(ARRIVED)),
+        and_(recent, taken, DeliveryAttempt.status.in_(FINAL_WORDS), DeliveryAttempt.status.not_in(ARRIVED)),
         ripe,
-        and_(ripe, Attempt.status.in_(ARRIVED)),
+        and_(ripe, DeliveryAttempt.status.in_(ARRIVED)),
     )
     sums = [func.coalesce(func.sum(case((kind, 1), else_=0)), 0) for kind in kinds]
     return LastHour(*map(int, session.execute(select(*sums).where(_begun(now - HOUR - TIME_TO_ARRIVE))).one()))
@@ -106,10 +116,10 @@ def last_hour(session: Session, now: datetime) -> LastHour:
 def took(session: Session, since: datetime) -> dict[int, float]:
     """Seconds from the carrier's yes to the phone's, of the texts begun since: the quantiles of `QUANTILES`, if any."""
     if is_sqlite(session):
-        seconds: Any = (func.julianday(Attempt.status_at) - func.julianday(Attempt.finished_at)) * 86400
+        seconds: Any = (func.julianday(DeliveryAttempt.status_at) - func.julianday(DeliveryAttempt.finished_at)) * 86400
     else:
-        seconds = func.extract("epoch", Attempt.status_at - Attempt.finished_at)
-    arrived = and_(_begun(since), Attempt.status == "delivered", Attempt.finished_at.is_not(None))
+        seconds = func.extract("epoch", DeliveryAttempt.status_at - DeliveryAttempt.finished_at)
+    arrived = and_(_begun(since), DeliveryAttempt.status == "delivered", DeliveryAttempt.finished_at.is_not(None))
     place = func.row_number().over(order_by=seconds)
     ranked = select(seconds.label("took"), place.label("place"), func.count().over().label("all")).where(arrived)
     one = ranked.subquery()
@@ -124,9 +134,13 @@ def took(session: Session, since: datetime) -> dict[int, float]:
 def failures(session: Session, since: datetime) -> dict[tuple[str, str], int]:
     """Attempts begun since that failed, by carrier and code; codes without a rule are together "other"."""
     rows = (
-        select(Attempt.carrier, Attempt.code, func.count())
-        .where(_begun(since), Attempt.code.is_not(None), or_(Attempt.status.is_(None), Attempt.status.not_in(ARRIVED)))
-        .group_by(Attempt.carrier, Attempt.code)
+        select(DeliveryAttempt.carrier, DeliveryAttempt.code, func.count())
+        .where(
+            _begun(since),
+            DeliveryAttempt.code.is_not(None),
+            or_(DeliveryAttempt.status.is_(None), DeliveryAttempt.status.not_in(ARRIVED)),
+        )
+        .group_by(DeliveryAttempt.carrier, DeliveryAttempt.code)
     )
     found: dict[tuple[str, str], int] = {}
     for carrier, code, number in session.execute(rows):
@@ -144,52 +158,56 @@ def midnight(now: datetime, zone: str) -> datetime:
 def segments(session: Session, since: datetime) -> dict[str, int]:
     """Parts that each carrier took, or may have taken, in attempts begun since."""
     rows = (
-        select(Attempt.carrier, func.sum(Attempt.segments))
-        .where(_begun(since), Attempt.outcome.in_(("accepted", "unclear")))
-        .group_by(Attempt.carrier)
+        select(DeliveryAttempt.carrier, func.sum(DeliveryAttempt.segments))
+        .where(_begun(since), DeliveryAttempt.outcome.in_(("accepted", "unclear")))
+        .group_by(DeliveryAttempt.carrier)
     )
     return {carrier: int(number) for carrier, number in session.execute(rows)}
 
 
 def to_see_to(session: Session) -> int:
     """Lost texts that no person has seen to."""
-    return session.scalar(select(func.count()).select_from(OutboxText).where(_TO_SEE_TO)) or 0
+    return session.scalar(select(func.count()).select_from(OutgoingMessage).where(_TO_SEE_TO)) or 0
 
 
 def stopped(session: Session) -> int:
     """Phones that get no texts because somebody said stop."""
-    newest = select(func.max(TextingEntry.id)).group_by(TextingEntry.phone)
-    rows = select(func.count()).select_from(TextingEntry).where(TextingEntry.id.in_(newest))
-    return session.scalar(rows.where(TextingEntry.entry == "stop")) or 0
+    newest = select(func.max(OptOutEntry.id)).group_by(OptOutEntry.phone)
+    rows = select(func.count()).select_from(OptOutEntry).where(OptOutEntry.id.in_(newest))
+    return session.scalar(rows.where(OptOutEntry.entry == "stop")) or 0
 
 
 def replies(session: Session, now: datetime) -> tuple[int, float]:
     """Families' texts that only a person can answer and nobody has: how many, and how long the oldest has waited."""
-    rows = select(func.count(), func.min(InboundText.received_at)).where(InboundText.needs_person.is_(True))
+    rows = select(func.count(), func.min(IncomingMessage.received_at)).where(IncomingMessage.needs_person.is_(True))
     number, first = session.execute(rows).one()
     return number, age(first, now)
 
 
 def not_taken(session: Session) -> int:
     """Families' texts that arrived and have not been acted on yet."""
-    return session.scalar(select(func.count()).select_from(InboundText).where(InboundText.taken_at.is_(None))) or 0
+    return (
+        session.scalar(select(func.count()).select_from(IncomingMessage).where(IncomingMessage.taken_at.is_(None))) or 0
+    )
 
 
 def not_applied(session: Session) -> int:
     """Carriers' words on texts that are not known to be ours."""
-    return session.scalar(select(func.count()).select_from(CarrierEvent).where(CarrierEvent.applied_at.is_(None))) or 0
+    return (
+        session.scalar(select(func.count()).select_from(ProviderEvent).where(ProviderEvent.applied_at.is_(None))) or 0
+    )
 
 
 def alerts(session: Session) -> dict[str, tuple[int, int]]:
     """Of each kind of alert: how often it was raised since it was last cleared, and how many are open."""
-    times, open_ = func.sum(TextAlert.times), func.count().filter(TextAlert.cleared_at.is_(None))
-    rows = session.execute(select(TextAlert.kind, times, open_).group_by(TextAlert.kind))
+    times, open_ = func.sum(MessageAlert.times), func.count().filter(MessageAlert.cleared_at.is_(None))
+    rows = session.execute(select(MessageAlert.kind, times, open_).group_by(MessageAlert.kind))
     return {kind: (int(number), waiting) for kind, number, waiting in rows}
 
 
 def webhook_failures(session: Session) -> dict[str, int]:
     """How often each webhook failed since its alert was last cleared."""
-    rows = select(TextAlert.key, TextAlert.times).where(TextAlert.kind == "webhook")
+    rows = select(MessageAlert.key, MessageAlert.times).where(MessageAlert.kind == "webhook")
     return {name: times for name, times in session.execute(rows)}  # noqa: C416 - a row is not a pair to mypy
 
 

@@ -15,7 +15,7 @@ log = logging.getLogger("homevisits.texts")
 class Accepted:
     """A carrier took a text: its own id for it, the first status it gave, and how many segments it counted."""
 
-    sid: str
+    provider_message_id: str
     status: str
     segments: int | None = None
 
@@ -24,7 +24,7 @@ class Accepted:
 class ProviderMessage:
     """A text as the carrier has it. ``status`` is its word; ``created_at`` is when it took it (aware), if it says."""
 
-    sid: str
+    provider_message_id: str
     status: str
     code: str
     to: str
@@ -76,7 +76,7 @@ class Provider(Protocol):
     can_find: bool
     """Whether the carrier can be asked about a text whose id we never learnt."""
 
-    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Accepted:
+    def send(self, to: str, body: str, attempt_id: str, *, sender: str, valid_for: int) -> Accepted:
         """Hand over one text, once. `token` is this attempt's own and comes back with what the carrier reports.
 
         `sender` is a sender's address (+1..., MG...); after `valid_for` seconds (60 to 36,000) it need not arrive any
@@ -88,7 +88,7 @@ class Provider(Protocol):
         """The newest texts to `to`, newest first; empty where the carrier cannot tell (``can_find``)."""
         ...
 
-    def status(self, sid: str) -> ProviderMessage | None:
+    def status(self, provider_message_id: str) -> ProviderMessage | None:
         """One text as the carrier has it now; None when it knows none by that id."""
         ...
 
@@ -107,9 +107,9 @@ class WithoutLookup:
         del to
         return []
 
-    def status(self, sid: str) -> ProviderMessage | None:
+    def status(self, provider_message_id: str) -> ProviderMessage | None:
         """Nothing is known."""
-        del sid
+        del provider_message_id
         return None
 
     def on_day(self, day: date) -> Iterator[ProviderMessage]:

@@ -14,11 +14,13 @@ class Console(WithoutLookup):
     def __init__(self, *, private: bool = False) -> None:
         self.private = private
 
-    def send(self, to: str, body: str, token: str, *, sender: str = "console", valid_for: int = 36_000) -> Accepted:
+    def send(
+        self, to: str, body: str, attempt_id: str, *, sender: str = "console", valid_for: int = 36_000
+    ) -> Accepted:
         """Take any text."""
         del sender, valid_for
         if self.private:
             log.info("text to a number ending in %s, %d characters", to[-2:], len(body))
         else:
             log.info("text to %s: %s", to, body)
-        return Accepted(sid=f"console-{token}", status="delivered")
+        return Accepted(provider_message_id=f"console-{attempt_id}", status="delivered")

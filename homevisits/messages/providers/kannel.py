@@ -47,7 +47,7 @@ class Kannel(WithoutLookup):
         for scheme in ("https://", "http://"):
             self._http.mount(scheme, HTTPAdapter(max_retries=0, pool_maxsize=64))
 
-    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Accepted:
+    def send(self, to: str, body: str, attempt_id: str, *, sender: str, valid_for: int) -> Accepted:
         """Hand over one text, once."""
         headers = {
             **self._who,
@@ -57,7 +57,7 @@ class Kannel(WithoutLookup):
             "X-Kannel-Coding": GSM7 if is_gsm7(body) else UCS2,
             "X-Kannel-Validity": str(max(valid_for // 60, 1)),  # minutes
             "X-Kannel-DLR-Mask": EVERY_REPORT,
-            "X-Kannel-DLR-Url": f"{self._reports}{token}/{mac(self._secret, token)}?type=%d&id=%I&answer=%A",
+            "X-Kannel-DLR-Url": f"{self._reports}{attempt_id}/{mac(self._secret, attempt_id)}?type=%d&id=%I&answer=%A",
         }
         try:
             answer = self._http.post(
@@ -65,19 +65,19 @@ class Kannel(WithoutLookup):
             )
         except RequestException as error:
             raise no_answer(error) from error
-        return _receipt(answer, token)
+        return _receipt(answer, attempt_id)
 
 
-def sid_of(token: str) -> str:
+def sid_of(attempt_id: str) -> str:
     """The id that stands for a text Kannel took."""
-    return f"kannel-{token}"
+    return f"kannel-{attempt_id}"
 
 
-def _receipt(answer: Response, token: str) -> Accepted:
+def _receipt(answer: Response, attempt_id: str) -> Accepted:
     status, words = answer.status_code, answer.text.strip()
     if status == 202:
         # "3: Queued for later delivery": kept by Kannel until its network is back.
-        return Accepted(sid_of(token), "queued" if words.startswith("3") else "accepted")
+        return Accepted(sid_of(attempt_id), "queued" if words.startswith("3") else "accepted")
     if status == 429:
         raise ProviderUnavailable("429", seconds_to_wait(answer.headers.get("Retry-After", "")), status)
     if status == 503 and words.startswith("Temporal failure"):

@@ -94,12 +94,12 @@ class Twilio:
         self._sender = settings.twilio_messaging_service_sid or settings.twilio_from
         self._callback = settings.public_url.rstrip("/") + "/twilio/status/"
 
-    def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Accepted:
+    def send(self, to: str, body: str, attempt_id: str, *, sender: str, valid_for: int) -> Accepted:
         """Hand over one text, once."""
         sender = sender or self._sender
         from_ = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
         # What follows # tells Twilio to repeat the callback on any failure; it is not part of the address.
-        callback = f"{self._callback}{token}#rc=3&rp=all"
+        callback = f"{self._callback}{attempt_id}#rc=3&rp=all"
         with _sorting():
             message = self._messages.create(
                 to=to, body=body, status_callback=callback, validity_period=min(max(valid_for, 60), 36_000), **from_
@@ -117,11 +117,11 @@ class Twilio:
         long_ago = datetime.min.replace(tzinfo=UTC)
         return sorted(found, key=lambda seen: seen.created_at or long_ago, reverse=True)
 
-    def status(self, sid: str) -> ProviderMessage | None:
+    def status(self, provider_message_id: str) -> ProviderMessage | None:
         """One text as Twilio has it now."""
         try:
             with _sorting():
-                return _seen(self._messages(sid).fetch())
+                return _seen(self._messages(provider_message_id).fetch())
         except MessageRejected as refused:
             if refused.http_status == 404:
                 return None
@@ -142,7 +142,7 @@ class Twilio:
 def _seen(message: Any) -> ProviderMessage:
     created = message.date_created
     return ProviderMessage(
-        sid=str(message.sid or ""),
+        provider_message_id=str(message.sid or ""),
         status=str(message.status or "").lower(),
         code=str(message.error_code or ""),
         to=str(message.to or ""),

@@ -8,19 +8,19 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound, Problem, RulesBroken
-from homevisits.messages.models import Guest, Phone
+from homevisits.messages.models import Phone, TrialRecipient
 
 LONGEST_NAME = 80
 
 
-def everyone(session: Session) -> Sequence[Guest]:
+def everyone(session: Session) -> Sequence[TrialRecipient]:
     """The guests, by name."""
-    return session.scalars(select(Guest).order_by(Guest.name, Guest.phone)).all()
+    return session.scalars(select(TrialRecipient).order_by(TrialRecipient.name, TrialRecipient.phone)).all()
 
 
 def number(session: Session) -> int:
     """How many guests there are."""
-    return session.scalar(select(func.count()).select_from(Guest)) or 0
+    return session.scalar(select(func.count()).select_from(TrialRecipient)) or 0
 
 
 def add(
@@ -43,9 +43,9 @@ def add(
         wrong.append(Problem("guest_is_family", "phone"))
     if wrong or phone is None:
         raise RulesBroken(wrong)
-    row = session.get(Guest, phone)
+    row = session.get(TrialRecipient, phone)
     if row is None:
-        session.add(Guest(phone=phone, name=name, by_account=actor.account_id, at=now))
+        session.add(TrialRecipient(phone=phone, name=name, by_account=actor.account_id, at=now))
         if session.get(Phone, phone) is None:
             session.add(Phone(e164=phone, state="ok"))
     else:
@@ -56,7 +56,7 @@ def add(
 def remove(session: Session, actor: Actor, phone: str) -> bool:
     """The trial texts `phone` no more. False: it was none of the guests'."""
     refuse_unless_district(actor)
-    row = session.get(Guest, phone)
+    row = session.get(TrialRecipient, phone)
     if row is None:
         return False
     session.delete(row)

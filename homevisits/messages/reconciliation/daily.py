@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.db import Database
 from homevisits.messages.callbacks import delivery_status
-from homevisits.messages.models import Attempt, Sender
+from homevisits.messages.models import DeliveryAttempt, Sender
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.providers.base import Provider, ProviderMessage
 from homevisits.messages.reconciliation import matching
@@ -34,7 +34,7 @@ def by_day(database: Database, carriers: Collection[Provider], day: date, now: C
             continue
         listed: set[str] = set()
         for some in _by_hundreds(each for each in carrier.on_day(day) if each.outbound):
-            listed.update(each.sid for each in some)
+            listed.update(each.provider_message_id for each in some)
             with database.transaction() as session:
                 counts.update(_compared(session, carrier.name, some, day, now()))
         counts.update(_not_listed(database, carrier, day, listed, now))
@@ -53,24 +53,30 @@ def _compared(
     session: Session, carrier: str, some: Sequence[ProviderMessage], day: date, now: datetime
 ) -> Iterator[str]:
     """What each of `some` is. Most agree, and are asked about together."""
-    sids = [each.sid for each in some]
-    known = {sid: status for sid, status in session.execute(_STATUS.where(Attempt.sid.in_(sids)))}  # noqa: C416
+    sids = [each.provider_message_id for each in some]
+    known = dict(session.execute(_STATUS.where(DeliveryAttempt.provider_message_id.in_(sids))).tuples().all())
     for each in some:
-        yield "agreed" if known.get(each.sid) == each.status else _compare(session, carrier, each, day, now)
+        yield (
+            "agreed"
+            if known.get(each.provider_message_id) == each.status
+            else _compare(session, carrier, each, day, now)
+        )
 
 
-_STATUS = select(Attempt.sid, Attempt.status)
+_STATUS = select(DeliveryAttempt.provider_message_id, DeliveryAttempt.status)
 
 
 def _compare(session: Session, carrier: str, seen: ProviderMessage, day: date, now: datetime) -> str:
-    token = session.scalar(select(Attempt.token).where(Attempt.sid == seen.sid))
-    token = token or matching.unsure(session, carrier, seen)
-    attempt = delivery_status.locked(session, token) if token is not None else None
+    attempt_id = session.scalar(
+        select(DeliveryAttempt.attempt_id).where(DeliveryAttempt.provider_message_id == seen.provider_message_id)
+    )
+    attempt_id = attempt_id or matching.unsure(session, carrier, seen)
+    attempt = delivery_status.locked(session, attempt_id) if attempt_id is not None else None
     if attempt is None:
-        alerts.raise_alert(session, "foreign", f"{carrier} {day}", now, seen.sid)
+        alerts.raise_alert(session, "foreign", f"{carrier} {day}", now, seen.provider_message_id)
         return "foreign"
-    known = attempt.sid is not None
-    news = delivery_status.heard(session, attempt, seen.sid, seen.status, seen.code, now)
+    known = attempt.provider_message_id is not None
+    news = delivery_status.heard(session, attempt, seen.provider_message_id, seen.status, seen.code, now)
     return "found" if not known else "learnt" if news else "agreed"
 
 
@@ -78,26 +84,30 @@ def _not_listed(
     database: Database, carrier: Provider, day: date, listed: set[str], now: Callable[[], datetime]
 ) -> Iterator[str]:
     """Texts the carrier took on `day` and does not list. It may have sent one a day later: each is asked about."""
-    for sid in _taken(database, carrier.name, day):
-        if sid in listed:
+    for provider_message_id in _taken(database, carrier.name, day):
+        if provider_message_id in listed:
             continue
-        seen = carrier.status(sid)
+        seen = carrier.status(provider_message_id)
         with database.transaction() as session:
             if seen is not None:
                 yield _compare(session, carrier.name, seen, day, now())
             else:
-                alerts.raise_alert(session, "missing", f"{carrier.name} {day}", now(), sid)
+                alerts.raise_alert(session, "missing", f"{carrier.name} {day}", now(), provider_message_id)
                 yield "missing"
 
 
 def _taken(database: Database, carrier: str, day: date) -> list[str]:
     begins = datetime.combine(day, time(), UTC)
-    ours = select(Attempt.sid).where(
+    ours = select(DeliveryAttempt.provider_message_id).where(
         # By sender, of which there are few: the index on (sender, time) answers.
-        Attempt.sender_id.in_(select(Sender.id).where(Sender.carrier == carrier)),
-        Attempt.started_at >= begins,
-        Attempt.started_at < begins + timedelta(days=1),
-        Attempt.outcome == "accepted",
+        DeliveryAttempt.sender_id.in_(select(Sender.id).where(Sender.carrier == carrier)),
+        DeliveryAttempt.started_at >= begins,
+        DeliveryAttempt.started_at < begins + timedelta(days=1),
+        DeliveryAttempt.outcome == "accepted",
     )
     with database.reading() as session:
-        return [sid for sid in session.scalars(ours.order_by(Attempt.started_at)) if sid is not None]
+        return [
+            provider_message_id
+            for provider_message_id in session.scalars(ours.order_by(DeliveryAttempt.started_at))
+            if provider_message_id is not None
+        ]

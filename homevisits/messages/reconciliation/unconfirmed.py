@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.db import Database
 from homevisits.messages.callbacks import delivery_status
 from homevisits.messages.dispatch import retry_policy, transitions
-from homevisits.messages.models import Attempt
+from homevisits.messages.models import DeliveryAttempt
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.providers import status as ranks
 from homevisits.messages.providers.base import (
@@ -49,11 +49,11 @@ log = logging.getLogger("homevisits.reconcile")
 class Due:
     """An attempt as it was when the carrier was asked about it."""
 
-    token: str
+    attempt_id: str
     carrier: str
     phone: str
     body_sha256: str
-    sid: str | None
+    provider_message_id: str | None
     status: str | None
     looks: int
     started_at: datetime
@@ -61,7 +61,7 @@ class Due:
 
 
 def look(database: Database, carriers: Collection[Provider], now: Callable[[], datetime]) -> int:
-    """Look for unclear attempts that are due for it (`look_at`); how many were found or given up.
+    """Look for unclear attempts that are due for it (`next_check_at`); how many were found or given up.
 
     At the carrier with the same words, to the same phone, no older than the attempt and nobody else's: it was taken.
     Not there ten minutes after: it was not. A carrier that cannot tell gets as long for its callback, and then a person
@@ -101,18 +101,18 @@ def _ask(question: Callable[[], T]) -> T:
 def _due(database: Database, outcome: str, now: datetime, limit: int) -> list[Due]:
     with database.reading() as session:
         rows = session.scalars(
-            select(Attempt)
-            .where(Attempt.look_at <= now, Attempt.outcome == outcome)
-            .order_by(Attempt.look_at, Attempt.started_at)
+            select(DeliveryAttempt)
+            .where(DeliveryAttempt.next_check_at <= now, DeliveryAttempt.outcome == outcome)
+            .order_by(DeliveryAttempt.next_check_at, DeliveryAttempt.started_at)
             .limit(limit)
         )
         return [
             Due(
-                row.token,
+                row.attempt_id,
                 row.carrier,
                 row.phone,
                 row.body_sha256,
-                row.sid,
+                row.provider_message_id,
                 row.status,
                 row.looks,
                 row.started_at,
@@ -122,10 +122,15 @@ def _due(database: Database, outcome: str, now: datetime, limit: int) -> list[Du
         ]
 
 
-def _held(session: Session, due: Due) -> Attempt | None:
+def _held(session: Session, due: Due) -> DeliveryAttempt | None:
     """The attempt, held; None when somebody has learnt more or asked again meanwhile."""
-    attempt = delivery_status.locked(session, due.token)
-    if attempt is None or attempt.sid != due.sid or attempt.look_at is None or attempt.looks != due.looks:
+    attempt = delivery_status.locked(session, due.attempt_id)
+    if (
+        attempt is None
+        or attempt.provider_message_id != due.provider_message_id
+        or attempt.next_check_at is None
+        or attempt.looks != due.looks
+    ):
         return None
     return attempt
 
@@ -137,12 +142,12 @@ def _looked(database: Database, due: Due, seen: Sequence[ProviderMessage], now: 
             return 0
         found = matching.same(session, attempt, seen)
         if found is not None:
-            delivery_status.heard(session, attempt, found.sid, found.status, found.code, now)
+            delivery_status.heard(session, attempt, found.provider_message_id, found.status, found.code, now)
             return 1
         attempt.looks += 1
         coming = [due.since + after for after in LOOKS if due.since + after > now]
         if coming:
-            attempt.look_at = coming[0]
+            attempt.next_check_at = coming[0]
             return 0
         transitions.not_found(session, attempt, now, asked=asked)
         return 1
@@ -156,9 +161,9 @@ def _later(database: Database, due: Due, why: str, now: datetime) -> None:
             return
         been = now - due.since
         if been < PATIENCE:
-            attempt.look_at = now + min(max(been / 2, AGAIN_AT_FIRST), AGAIN_AT_MOST)
+            attempt.next_check_at = now + min(max(been / 2, AGAIN_AT_FIRST), AGAIN_AT_MOST)
             return
-        attempt.look_at = None
+        attempt.next_check_at = None
         alerts.raise_alert(session, "not_asked", due.carrier, now, why)
 
 
@@ -175,7 +180,11 @@ def poll(database: Database, carriers: Collection[Provider], now: Callable[[], d
         if due.carrier in silent:
             continue  # it stays due
         try:
-            seen = _ask(partial(carrier.status, due.sid)) if carrier is not None and due.sid is not None else None
+            seen = (
+                _ask(partial(carrier.status, due.provider_message_id))
+                if carrier is not None and due.provider_message_id is not None
+                else None
+            )
         except SILENT as failure:
             silent.add(due.carrier)
             log.warning("%s does not say what became of its texts: %s", due.carrier, failure)
@@ -195,10 +204,10 @@ def _polled(database: Database, due: Due, seen: ProviderMessage | None, can_tell
             return False
         attempt.looks += 1
         if ranks.is_final(seen.status):
-            attempt.look_at = None
-            return delivery_status.heard(session, attempt, seen.sid, seen.status, seen.code, now)
-        news = delivery_status.heard(session, attempt, seen.sid, seen.status, "", now)
-        attempt.look_at = _next_poll(session, due, now)
+            attempt.next_check_at = None
+            return delivery_status.heard(session, attempt, seen.provider_message_id, seen.status, seen.code, now)
+        news = delivery_status.heard(session, attempt, seen.provider_message_id, seen.status, "", now)
+        attempt.next_check_at = _next_poll(session, due, now)
         return news
 
 
@@ -208,10 +217,10 @@ def _asked_later(database: Database, due: Due, alert: str | None, now: datetime)
         attempt = _held(session, due)
         if attempt is not None:
             attempt.looks += 1
-            attempt.look_at = _next_poll(session, due, now)
+            attempt.next_check_at = _next_poll(session, due, now)
             if alert is not None:
-                attempt.look_at = None
-                alerts.raise_alert(session, alert, due.carrier, now, due.sid or "")
+                attempt.next_check_at = None
+                alerts.raise_alert(session, alert, due.carrier, now, due.provider_message_id or "")
     return False
 
 
@@ -220,5 +229,5 @@ def _next_poll(session: Session, due: Due, now: datetime) -> datetime | None:
     been = now - due.since
     if been < PATIENCE:
         return now + max(POLL_EVERY, been / 12)
-    alerts.raise_alert(session, "no_last_word", due.carrier, now, due.sid or "")
+    alerts.raise_alert(session, "no_last_word", due.carrier, now, due.provider_message_id or "")
     return None

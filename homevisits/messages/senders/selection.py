@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from homevisits.messages.models import Attempt, Sender
+from homevisits.messages.models import DeliveryAttempt, Sender
 from homevisits.messages.providers.error_codes import ACCOUNT_WIDE, ErrorClass
 from homevisits.messages.senders import circuit_breaker
 from homevisits.messages.senders.circuit_breaker import PROBE_EVERY, locked, rate_of
@@ -161,10 +161,10 @@ def _spent(session: Session, row: Sender, segments: int, now: datetime) -> int:
             kept.spent[row.id] = (spent + segments, at)
             return spent + segments
     counted = session.scalar(
-        select(func.coalesce(func.sum(Attempt.segments), 0)).where(
-            Attempt.sender_id == row.id,
-            Attempt.started_at >= midnight(now, 0),
-            or_(Attempt.outcome.is_(None), Attempt.outcome.in_(("accepted", "unclear"))),
+        select(func.coalesce(func.sum(DeliveryAttempt.segments), 0)).where(
+            DeliveryAttempt.sender_id == row.id,
+            DeliveryAttempt.started_at >= midnight(now, 0),
+            or_(DeliveryAttempt.outcome.is_(None), DeliveryAttempt.outcome.in_(("accepted", "unclear"))),
         )
     )
     with kept.lock:

@@ -40,9 +40,10 @@ _TYPOGRAPHY = {
 class PlannedText:
     """A text that should leave: to whom, in which words, from when, until when it is still of use.
 
-    ``key`` names it among the texts about one thing: planned twice, it is sent once. ``asks`` is what a reply to it
+    ``key`` names it among the texts about one thing: planned twice, it is sent once. ``question`` is what a reply to it
     answers ("visit:17"). ``zone`` and ``school_id`` say whose hours and quiet days count (None: the installation's);
-    ``pace`` is the template's own where it is None. A text a person typed has the template "written" and its ``body``;
+    ``category`` is the template's own where it is None. A text that a person typed has the
+    template "written" and its ``body``;
     ``urgent_by`` is the account that lets it leave outside the hours, with its reason.
     """
 
@@ -53,10 +54,10 @@ class PlannedText:
     params: Mapping[str, object]
     not_before: datetime
     expires_at: datetime
-    asks: str | None = None
+    question: str | None = None
     zone: str | None = None
     school_id: int | None = None
-    pace: str | None = None
+    category: str | None = None
     body: str | None = None
     urgent_by: int | None = None
     urgent_reason: str | None = None

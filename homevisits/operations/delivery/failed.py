@@ -9,14 +9,16 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound, Problem, RulesBroken
-from homevisits.messages.models import LOST, OutboxText, Phone
+from homevisits.messages.models import LOST, OutgoingMessage, Phone
 from homevisits.messages.providers.error_codes import ErrorClass, error_class
 
 SHOWN = 50
 LONGEST_NOTE = 200
 WAYS = ("called", "dismissed")
 # Written out: only so does SQLite see that its small index of lost texts will do.
-_TO_SEE_TO = text("outbox.state IN ('undelivered', 'rejected', 'dead') AND outbox.settled_at IS NULL")
+_TO_SEE_TO = text(
+    "outgoing_message.state IN ('undelivered', 'rejected', 'dead') AND outgoing_message.resolved_at IS NULL"
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Lost:
     id: int
     school_id: int | None
     phone: str
-    pace: str
+    category: str
     template: str
     language: str
     state: str
@@ -39,10 +41,10 @@ class Lost:
 def waiting(session: Session, schools: frozenset[int] | None, now: datetime) -> list[Lost]:
     """The newest texts nobody has seen to yet, of these schools (None: all)."""
     query = (
-        select(OutboxText, Phone.state)
-        .join(Phone, Phone.e164 == OutboxText.phone)
+        select(OutgoingMessage, Phone.state)
+        .join(Phone, Phone.e164 == OutgoingMessage.phone)
         .where(_TO_SEE_TO, *_at(schools))
-        .order_by(OutboxText.id.desc())
+        .order_by(OutgoingMessage.id.desc())
         .limit(SHOWN)
     )
     return [_lost(row, phone, now) for row, phone in session.execute(query)]
@@ -50,31 +52,31 @@ def waiting(session: Session, schools: frozenset[int] | None, now: datetime) -> 
 
 def number(session: Session, schools: frozenset[int] | None) -> int:
     """How many texts nobody has seen to yet."""
-    return session.scalar(select(func.count()).select_from(OutboxText).where(_TO_SEE_TO, *_at(schools))) or 0
+    return session.scalar(select(func.count()).select_from(OutgoingMessage).where(_TO_SEE_TO, *_at(schools))) or 0
 
 
 def _at(schools: frozenset[int] | None) -> list[ColumnElement[bool]]:
-    column: InstrumentedAttribute[int | None] = OutboxText.school_id
+    column: InstrumentedAttribute[int | None] = OutgoingMessage.school_id
     return [] if schools is None else [column.in_(schools)]
 
 
-def _lost(row: OutboxText, phone: str, now: datetime) -> Lost:
+def _lost(row: OutgoingMessage, phone: str, now: datetime) -> Lost:
     return Lost(
         row.id,
         row.school_id,
         row.phone,
-        row.pace,
+        row.category,
         row.template,
         row.language,
         row.state,
         row.error or "",
         row.final_at or row.sent_at or row.next_at,
-        row.settled_how == "retried",
+        row.resolved_how == "retried",
         _why_not_again(row, phone, now),
     )
 
 
-def _why_not_again(row: OutboxText, phone: str, now: datetime) -> str | None:
+def _why_not_again(row: OutgoingMessage, phone: str, now: datetime) -> str | None:
     if row.expires_at <= now:
         return "text_too_late"
     if phone != "ok":
@@ -85,14 +87,14 @@ def _why_not_again(row: OutboxText, phone: str, now: datetime) -> str | None:
     return "text_not_known" if error_class(row.error or "") is ErrorClass.UNKNOWN else None
 
 
-def retry(session: Session, actor: Actor, outbox_id: int, now: datetime) -> bool:
+def retry(session: Session, actor: Actor, message_id: int, now: datetime) -> bool:
     """Send it once more: queued again, with all its tries. False: it is no longer lost, nothing to do.
 
     What is asked at every claim is asked again then: a stop since, a visit that is off. Raises `RulesBroken` when it is
     of no use any more, its phone gets no texts, or it may have arrived. It stays unsettled: lost again, it is back.
     """
-    row = _mine(session, actor, outbox_id)
-    if row.state not in LOST or row.settled_at is not None:
+    row = _mine(session, actor, message_id)
+    if row.state not in LOST or row.resolved_at is not None:
         return False
     phone = session.scalars(select(Phone.state).where(Phone.e164 == row.phone)).one()
     reason = _why_not_again(row, phone, now)
@@ -100,38 +102,42 @@ def retry(session: Session, actor: Actor, outbox_id: int, now: datetime) -> bool
         raise RulesBroken([Problem(reason, None)])
     # Its token stays until the next attempt: a late word that the last one left after all still finds it.
     fresh = {"state": "queued", "hold_reason": None, "attempts": 0, "next_at": now, "error": None, "final_at": None}
-    return _once(session, row, {**fresh, "settled_how": "retried", "settled_by": actor.account_id})
+    return _once(session, row, {**fresh, "resolved_how": "retried", "resolved_by": actor.account_id})
 
 
-def settle(session: Session, actor: Actor, outbox_id: int, how: str, note: str, now: datetime) -> bool:
+def settle(session: Session, actor: Actor, message_id: int, how: str, note: str, now: datetime) -> bool:
     """A person has seen to it: "called" the family, or "dismissed" it, with a note. False: it was settled."""
     if how not in WAYS:
         raise NotFound
     note = note.strip()
     if len(note) > LONGEST_NOTE:
         raise RulesBroken([Problem("too_long", "note", {"most": LONGEST_NOTE})])
-    row = _mine(session, actor, outbox_id)
-    done = {"settled_at": now, "settled_by": actor.account_id, "settled_how": how, "settled_note": note or None}
+    row = _mine(session, actor, message_id)
+    done = {"resolved_at": now, "resolved_by": actor.account_id, "resolved_how": how, "resolved_note": note or None}
     return _once(session, row, done)
 
 
-def _mine(session: Session, actor: Actor, outbox_id: int) -> OutboxText:
-    row = session.get(OutboxText, outbox_id)
+def _mine(session: Session, actor: Actor, message_id: int) -> OutgoingMessage:
+    row = session.get(OutgoingMessage, message_id)
     held = actor.schools(Permission.DELIVERY)
     if row is None or (held is not None and row.school_id not in held):
         raise NotFound
     return row
 
 
-def _once(session: Session, row: OutboxText, values: dict[str, object]) -> bool:
+def _once(session: Session, row: OutgoingMessage, values: dict[str, object]) -> bool:
     """Change it if it is still lost: two people who press at once, or one who presses twice, do it once."""
     changed: Sequence[int] = session.scalars(
-        update(OutboxText)
+        update(OutgoingMessage)
         .where(
-            and_(OutboxText.id == row.id, OutboxText.settled_at.is_(None), or_(*(OutboxText.state == s for s in LOST)))
+            and_(
+                OutgoingMessage.id == row.id,
+                OutgoingMessage.resolved_at.is_(None),
+                or_(*(OutgoingMessage.state == s for s in LOST)),
+            )
         )
         .values(**values)
-        .returning(OutboxText.id)
+        .returning(OutgoingMessage.id)
         .execution_options(synchronize_session="fetch")
     ).all()
     return bool(changed)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor, Permission
 from homevisits.core.db import is_sqlite
 from homevisits.core.problems import NotFound
-from homevisits.messages.models import LOST, STATES, OutboxText, Sender
+from homevisits.messages.models import LOST, STATES, OutgoingMessage, Sender
 from homevisits.messages.senders.selection import ready
 
 STUCK_AFTER = timedelta(minutes=5)
@@ -154,24 +154,30 @@ def became(session: Session, asked: Asked) -> Became:
 def _by_day(asked: Asked) -> Any:
     ends = [midnight(day + timedelta(days=1), asked.zone) for day in asked.days]
     # The place of the day in the range, by its own midnights: right on the two days when clocks change, too.
-    day = case(*((OutboxText.not_before < end, n) for n, end in enumerate(ends)))
-    chosen = select(day.label("day"), OutboxText.state, OutboxText.error, OutboxText.school_id, OutboxText.template)
-    return chosen.add_columns(OutboxText.segments, OutboxText.sent_at).where(_in_range(asked)).subquery()
+    day = case(*((OutgoingMessage.not_before < end, n) for n, end in enumerate(ends)))
+    chosen = select(
+        day.label("day"),
+        OutgoingMessage.state,
+        OutgoingMessage.error,
+        OutgoingMessage.school_id,
+        OutgoingMessage.template,
+    )
+    return chosen.add_columns(OutgoingMessage.segments, OutgoingMessage.sent_at).where(_in_range(asked)).subquery()
 
 
 def _in_range(asked: Asked) -> ColumnElement[bool]:
     begin, end = midnight(asked.first, asked.zone), midnight(asked.last + timedelta(days=1), asked.zone)
-    return and_(OutboxText.not_before >= begin, OutboxText.not_before < end, *_filters(asked))
+    return and_(OutgoingMessage.not_before >= begin, OutgoingMessage.not_before < end, *_filters(asked))
 
 
 def _filters(asked: Asked) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if asked.schools is not None:
-        found.append(OutboxText.school_id.in_(asked.schools))
+        found.append(OutgoingMessage.school_id.in_(asked.schools))
     if asked.template is not None:
-        found.append(OutboxText.template == asked.template)
+        found.append(OutgoingMessage.template == asked.template)
     if asked.language is not None:
-        found.append(OutboxText.language == asked.language)
+        found.append(OutgoingMessage.language == asked.language)
     return found
 
 
@@ -180,18 +186,18 @@ def _how_long(session: Session, asked: Asked, number: int) -> tuple[float | None
     if not number:
         return None, None
     if is_sqlite(session):
-        took: Any = (func.julianday(OutboxText.final_at) - func.julianday(OutboxText.sent_at)) * 86400
+        took: Any = (func.julianday(OutgoingMessage.final_at) - func.julianday(OutgoingMessage.sent_at)) * 86400
     else:
-        took = func.extract("epoch", OutboxText.final_at - OutboxText.sent_at)
+        took = func.extract("epoch", OutgoingMessage.final_at - OutgoingMessage.sent_at)
     known = and_(
         _in_range(asked),
         # Not by its state: SQLite would read all that ever arrived, by the index that begins with it.
-        OutboxText.error.is_(None),
-        OutboxText.final_at.is_not(None),
-        OutboxText.sent_at.is_not(None),
-        OutboxText.settled_how.is_(None),  # sent again by a person: the first time it left says nothing
+        OutgoingMessage.error.is_(None),
+        OutgoingMessage.final_at.is_not(None),
+        OutgoingMessage.sent_at.is_not(None),
+        OutgoingMessage.resolved_how.is_(None),  # sent again by a person: the first time it left says nothing
     )
-    total = session.scalar(select(func.count()).select_from(OutboxText).where(known)) or 0
+    total = session.scalar(select(func.count()).select_from(OutgoingMessage).where(known)) or 0
     if not total:
         return None, None
     ordered: Select[Any] = select(took).where(known).order_by(took)
@@ -203,10 +209,10 @@ def _how_long(session: Session, asked: Asked, number: int) -> tuple[float | None
 
 def waiting(session: Session, asked: Asked, now: datetime) -> Waiting:
     """What is to leave, and what nobody knows of, at this moment."""
-    due = case((OutboxText.next_at <= now, 1), else_=0).label("due")
+    due = case((OutgoingMessage.next_at <= now, 1), else_=0).label("due")
     # Written out, not given apart: only so does SQLite see that its small index of waiting texts will do.
-    here = select(OutboxText.state, OutboxText.hold_reason, due, OutboxText.next_at).where(
-        text("outbox.state IN ('held', 'queued')"), *_filters(asked)
+    here = select(OutgoingMessage.state, OutgoingMessage.hold_reason, due, OutgoingMessage.next_at).where(
+        text("outgoing_message.state IN ('held', 'queued')"), *_filters(asked)
     )
     one = here.subquery()
     grouped = select(one.c.state, one.c.hold_reason, one.c.due, func.count(), func.min(one.c.next_at))
@@ -215,8 +221,8 @@ def waiting(session: Session, asked: Asked, now: datetime) -> Waiting:
     for state, reason, is_due, number, first in rows:
         if state == "held" and not is_due:
             held.setdefault(reason or "", []).append((number, first))
-    unknown = select(func.count(), func.min(OutboxText.created_at)).where(
-        OutboxText.state == "unknown", *_filters(asked)
+    unknown = select(func.count(), func.min(OutgoingMessage.created_at)).where(
+        OutgoingMessage.state == "unknown", *_filters(asked)
     )
     not_known, since = session.execute(unknown).one()
     late = [first for _, _, is_due, _, first in rows if is_due]
@@ -244,11 +250,13 @@ def costs(session: Session, asked: Asked, fewest: int) -> list[Cost]:
         months.insert(0, (months[0] - timedelta(days=1)).replace(day=1))
     begin, end = midnight(months[0], asked.zone), midnight(asked.last + timedelta(days=1), asked.zone)
     month = case(
-        *((OutboxText.not_before < midnight(each, asked.zone), n) for n, each in enumerate(months[1:])), else_=2
+        *((OutgoingMessage.not_before < midnight(each, asked.zone), n) for n, each in enumerate(months[1:])), else_=2
     )
     one = (
-        select(month.label("month"), OutboxText.language, OutboxText.segments)
-        .where(OutboxText.not_before >= begin, OutboxText.not_before < end, OutboxText.sent_at.is_not(None))
+        select(month.label("month"), OutgoingMessage.language, OutgoingMessage.segments)
+        .where(
+            OutgoingMessage.not_before >= begin, OutgoingMessage.not_before < end, OutgoingMessage.sent_at.is_not(None)
+        )
         .where(*_filters(asked))
         .subquery()
     )

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from homevisits.core.access import Actor, Permission
-from homevisits.messages.models import Phone, TextingEntry
+from homevisits.messages.models import OptOutEntry, Phone
 from homevisits.people.models import Caregiver, Family, Heartbeat, Person, Student
 
 Schools = frozenset[int] | None
@@ -62,9 +62,9 @@ def _bits() -> ColumnElement[int]:
 
 
 def _stopped() -> ColumnElement[bool]:
-    later = aliased(TextingEntry)
-    newer = select(later.id).where(later.phone == TextingEntry.phone, later.id > TextingEntry.id).exists()
-    stops = select(TextingEntry.phone).where(TextingEntry.entry == "stop", ~newer)
+    later = aliased(OptOutEntry)
+    newer = select(later.id).where(later.phone == OptOutEntry.phone, later.id > OptOutEntry.id).exists()
+    stops = select(OptOutEntry.phone).where(OptOutEntry.entry == "stop", ~newer)
     return Caregiver.phone.in_(stops)
 
 
@@ -81,13 +81,13 @@ def _enrolled(schools: Schools, today: date) -> list[ColumnElement[bool]]:
 
 def opt_outs(session: Session, schools: Schools, begin: datetime, end: datetime) -> int:
     """How many phones asked for no more texts from `begin` until `end`, of the families of these schools."""
-    query = select(func.count(TextingEntry.phone.distinct())).where(
-        TextingEntry.at >= begin, TextingEntry.at < end, TextingEntry.entry == "stop"
+    query = select(func.count(OptOutEntry.phone.distinct())).where(
+        OptOutEntry.at >= begin, OptOutEntry.at < end, OptOutEntry.entry == "stop"
     )
     if schools is not None:
         theirs = (
             exists()
-            .where(Caregiver.phone == TextingEntry.phone)
+            .where(Caregiver.phone == OptOutEntry.phone)
             .where(Student.family_id == Caregiver.family_id, Student.school_id.in_(schools))
         )
         query = query.where(theirs)

@@ -194,17 +194,17 @@ def file() -> Response:
     return Response(content, mimetype="text/csv", headers={"Content-Disposition": disposition})
 
 
-@bp.post("/delivery/lost/<int:outbox_id>")
+@bp.post("/delivery/lost/<int:message_id>")
 @allow(Permission.DELIVERY)
-def see_to(outbox_id: int) -> ResponseReturnValue:
+def see_to(message_id: int) -> ResponseReturnValue:
     """Somebody sends a lost text once more, has called, or puts it aside."""
     how = request.form.get("how", "")
     try:
         with transaction() as session:
             if how == "retry":
-                failed.retry(session, actor(), outbox_id, now())
+                failed.retry(session, actor(), message_id, now())
             else:
-                failed.settle(session, actor(), outbox_id, how, request.form.get("note", ""), now())
+                failed.settle(session, actor(), message_id, how, request.form.get("note", ""), now())
     except RulesBroken as broken:
         flash(" ".join(sentence(problem) for problem in broken.problems), "wait")
         return redirect(_back(), code=303)

@@ -121,14 +121,14 @@ def finish_try(session: Session, given: Try, password: str, now: datetime) -> st
     return sessions.begin(session, account.id, now)
 
 
-def problems_of_password(password: str, again: str, about: str) -> list[Problem]:
-    """What is wrong with a new password; `about` is the name and address it must not be."""
+def problems_of_password(password: str, again: str, subject: str) -> list[Problem]:
+    """What is wrong with a new password; `subject` is the name and address it must not be."""
     found = []
     if len(password) < PASSWORD_LEAST:
         found.append(Problem("password_short", "password", {"least": PASSWORD_LEAST}))
     if len(password) > PASSWORD_MOST:
         found.append(Problem("password_long", "password", {"most": PASSWORD_MOST}))
-    if password and password.lower() in about.lower().split("\n"):
+    if password and password.lower() in subject.lower().split("\n"):
         found.append(Problem("password_is_name", "password"))
     if password != again:
         found.append(Problem("passwords_differ", "again"))
@@ -156,8 +156,8 @@ def change_password(session: Session, actor: Actor, given: Try, typed: NewPasswo
             problems.append(Problem("password_wrong", "current"))
         elif typed.current == typed.password:
             problems.append(Problem("password_same", "password"))
-    about = f"{account.email}\n{account.name}"
-    refuse_if_any([*problems, *problems_of_password(typed.password, typed.again, about)])
+    subject = f"{account.email}\n{account.name}"
+    refuse_if_any([*problems, *problems_of_password(typed.password, typed.again, subject)])
     session.execute(update(SignInAttempt).where(SignInAttempt.id.in_(given.attempt_ids)).values(succeeded=True))
     account.password_hash = hash_password(typed.password)
     sessions.end_all(session, account.id, now)

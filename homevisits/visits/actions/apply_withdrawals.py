@@ -9,7 +9,7 @@ from sqlalchemy import Text, and_, cast, exists, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from homevisits.invitations.models import ConsentEntry
-from homevisits.messages.models import WAITING, OutboxText
+from homevisits.messages.models import WAITING, OutgoingMessage
 from homevisits.people.models import Caregiver, Certification, OptIn
 from homevisits.people.queries import has_left
 from homevisits.policies.rules import Policy
@@ -75,14 +75,14 @@ def _heard_elsewhere(session: Session, policy: Policy, now: datetime) -> int:
     """Texts that wait for a phone of the family that is no longer to be texted go to another caregiver, or nowhere."""
     hears = exists().where(
         Caregiver.family_id == Visit.family_id,
-        Caregiver.phone == OutboxText.phone,
+        Caregiver.phone == OutgoingMessage.phone,
         Caregiver.restricted.is_(False),
         or_(Caregiver.left_on.is_(None), Caregiver.left_on > now.date()),
     )
     astray = exists().where(
-        OutboxText.about == literal("visit:").concat(cast(Visit.id, Text)),
-        OutboxText.state.in_(WAITING),
-        OutboxText.pace != "staff",
+        OutgoingMessage.subject == literal("visit:").concat(cast(Visit.id, Text)),
+        OutgoingMessage.state.in_(WAITING),
+        OutgoingMessage.category != "staff",
         ~hears,
     )
     states = (*LIVE, VisitState.CANCELLED_BY_EDUCATOR)

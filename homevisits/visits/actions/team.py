@@ -21,7 +21,7 @@ def take(
         starts_at=visit.starts_at,
         ends_at=visit.ends_at + timedelta(minutes=policy.travel_minutes),
         active=True,
-        about=f"visit:{visit.id}",
+        subject=f"visit:{visit.id}",
     )
     session.add(commitment)
     session.flush()
@@ -67,6 +67,6 @@ def leave(session: Session, member: VisitMember, state: str, now: datetime) -> N
 def release_all(session: Session, visit: Visit) -> None:
     """Nobody's time is taken by the visit any more. The visit has ended before this is called."""
     session.flush()
-    for commitment in session.scalars(select(Commitment).where(Commitment.about == f"visit:{visit.id}")):
+    for commitment in session.scalars(select(Commitment).where(Commitment.subject == f"visit:{visit.id}")):
         commitment.active = False
     session.flush()

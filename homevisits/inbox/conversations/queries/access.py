@@ -6,8 +6,8 @@ from sqlalchemy import ColumnElement, Exists, and_, exists, false, func, or_, se
 from sqlalchemy.orm import InstrumentedAttribute
 
 from homevisits.core.access import Actor, Permission
-from homevisits.inbox.models import Thread
-from homevisits.messages.models import InboundText, OutboxText
+from homevisits.inbox.models import Conversation
+from homevisits.messages.models import IncomingMessage, OutgoingMessage
 from homevisits.people.models import Caregiver, Student
 from homevisits.visits.models import LIVE, Visit, VisitMember
 
@@ -22,7 +22,7 @@ def is_office(actor: Actor) -> bool:
 
 def of_office(actor: Actor) -> ColumnElement[bool]:
     """The conversations of a coordinator's schools, and of numbers nobody knows."""
-    return seen_by_office(actor, Thread.phone)
+    return seen_by_office(actor, Conversation.phone)
 
 
 def seen_by_office(actor: Actor, phone: InstrumentedAttribute[str]) -> ColumnElement[bool]:
@@ -37,10 +37,10 @@ def seen_by_office(actor: Actor, phone: InstrumentedAttribute[str]) -> ColumnEle
         return true()
     mine = select(Caregiver.id).join(Student, Student.family_id == Caregiver.family_id)
     mine = mine.where(Caregiver.phone == phone, Student.school_id.in_(held))
-    texted = exists().where(OutboxText.phone == phone, OutboxText.school_id.is_not(None))
+    texted = exists().where(OutgoingMessage.phone == phone, OutgoingMessage.school_id.is_not(None))
     nobody = and_(
         ~exists().where(Caregiver.phone == phone),
-        or_(~texted, exists().where(OutboxText.phone == phone, OutboxText.school_id.in_(held))),
+        or_(~texted, exists().where(OutgoingMessage.phone == phone, OutgoingMessage.school_id.in_(held))),
     )
     return or_(mine.exists(), nobody)
 
@@ -51,7 +51,7 @@ def of_pair(actor: Actor, now: datetime) -> ColumnElement[bool]:
         return false()
     found = select(Visit.id).join(VisitMember, VisitMember.visit_id == Visit.id)
     found = found.join(Caregiver, Caregiver.family_id == Visit.family_id)
-    return found.where(Caregiver.phone == Thread.phone, *_own(actor.educator_id, now), _written_since()).exists()
+    return found.where(Caregiver.phone == Conversation.phone, *_own(actor.educator_id, now), _written_since()).exists()
 
 
 def near(now: datetime) -> ColumnElement[bool]:
@@ -72,4 +72,4 @@ def _own(educator_id: int, now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def _written_since() -> Exists:
-    return exists().where(InboundText.phone == Caregiver.phone, InboundText.received_at >= Visit.booked_at)
+    return exists().where(IncomingMessage.phone == Caregiver.phone, IncomingMessage.received_at >= Visit.booked_at)

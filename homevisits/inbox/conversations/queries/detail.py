@@ -11,7 +11,7 @@ from homevisits.core.access import Actor, Permission, Role
 from homevisits.inbox.conversations.queries import access
 from homevisits.inbox.conversations.queries import listing as lists
 from homevisits.inbox.conversations.queries.participants import Participants, find
-from homevisits.messages.models import WAITING, InboundText, OutboxText
+from homevisits.messages.models import WAITING, IncomingMessage, OutgoingMessage
 from homevisits.people.models import Account, AccountGrant
 from homevisits.visits.models import Visit, VisitMember
 
@@ -64,10 +64,10 @@ class ConversationDetail:
 
 
 def talk(
-    session: Session, actor: Actor, thread_id: int, now: datetime, *, everything: bool = False
+    session: Session, actor: Actor, conversation_id: int, now: datetime, *, everything: bool = False
 ) -> ConversationDetail:
     """The page of a conversation, the newest texts last. Raises `NotFound` for whoever may not read it."""
-    who = find(session, actor, thread_id, now)
+    who = find(session, actor, conversation_id, now)
     limit = AT_MOST if everything else SHOWN
     share = None if who.office else lists.shares(session, actor, [who.number], now)[who.number]
     heard, sent = _heard(session, who, share, limit + 1), _sent(session, actor, who, share, limit + 1, now)
@@ -88,7 +88,7 @@ def talk(
 
 
 def _heard(session: Session, who: Participants, share: lists.Share | None, limit: int) -> list[Said]:
-    found = select(InboundText).where(InboundText.phone == who.number).order_by(InboundText.id.desc())
+    found = select(IncomingMessage).where(IncomingMessage.phone == who.number).order_by(IncomingMessage.id.desc())
     if share is not None:
         found = found.where(share.tells())
     return [
@@ -115,17 +115,19 @@ def _sent(
     visit of another school's. An educator reads what is about their own visits, no more.
     """
     phone = who.number
-    later = and_(OutboxText.state.in_(WAITING), OutboxText.not_before > now, OutboxText.written_by.is_(None))
-    called_off = and_(OutboxText.state == "cancelled", OutboxText.written_by.is_(None))
-    found = select(OutboxText).where(OutboxText.phone == phone, ~later, ~called_off)
-    talk_of_it = or_(OutboxText.about.like("thread:%"), OutboxText.about.like("inbound:%"))
+    later = and_(
+        OutgoingMessage.state.in_(WAITING), OutgoingMessage.not_before > now, OutgoingMessage.written_by.is_(None)
+    )
+    called_off = and_(OutgoingMessage.state == "cancelled", OutgoingMessage.written_by.is_(None))
+    found = select(OutgoingMessage).where(OutgoingMessage.phone == phone, ~later, ~called_off)
+    talk_of_it = or_(OutgoingMessage.subject.like("thread:%"), OutgoingMessage.subject.like("inbound:%"))
     held = actor.schools(Permission.ASK)
     if share is not None:
-        about = OutboxText.about.in_([f"visit:{visit}" for visit in share.visits])
-        found = found.where(OutboxText.created_at >= share.since, or_(about, talk_of_it))
+        subject = OutgoingMessage.subject.in_([f"visit:{visit}" for visit in share.visits])
+        found = found.where(OutgoingMessage.created_at >= share.since, or_(subject, talk_of_it))
     elif held is not None:
-        found = found.where(or_(OutboxText.school_id.is_(None), OutboxText.school_id.in_(held), talk_of_it))
-    rows = session.scalars(found.order_by(OutboxText.id.desc()).limit(limit)).all()
+        found = found.where(or_(OutgoingMessage.school_id.is_(None), OutgoingMessage.school_id.in_(held), talk_of_it))
+    rows = session.scalars(found.order_by(OutgoingMessage.id.desc()).limit(limit)).all()
     names = _names_of(session, rows)
     return [
         Said(
@@ -145,7 +147,7 @@ def _sent(
     ]
 
 
-def _names_of(session: Session, rows: Sequence[OutboxText]) -> dict[int, str]:
+def _names_of(session: Session, rows: Sequence[OutgoingMessage]) -> dict[int, str]:
     wanted = {number for row in rows for number in (row.written_by, row.urgent_by) if number is not None}
     return dict(session.execute(select(Account.id, Account.name).where(Account.id.in_(wanted))).all())
 

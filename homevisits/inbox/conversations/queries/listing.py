@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission
 from homevisits.inbox.conversations.queries.access import _own, in_pair, is_office, near, of_office, of_pair
-from homevisits.inbox.models import Thread
-from homevisits.messages.models import InboundText
+from homevisits.inbox.models import Conversation
+from homevisits.messages.models import IncomingMessage
 from homevisits.people.models import Account, Caregiver, Family, Student
 from homevisits.visits.models import Visit, VisitMember
 
@@ -68,8 +68,8 @@ class Share:
 
     def tells(self) -> ColumnElement[bool]:
         """Which of the family's texts it is: none from before, and no answer to what somebody else asked it."""
-        answers = InboundText.answers
-        return and_(InboundText.received_at >= self.since, or_(answers.is_(None), answers.in_(self.questions)))
+        answers = IncomingMessage.answers
+        return and_(IncomingMessage.received_at >= self.since, or_(answers.is_(None), answers.in_(self.questions)))
 
 
 def shares(session: Session, actor: Actor, phones: Collection[str], now: datetime) -> dict[str, Share]:
@@ -104,17 +104,22 @@ def listed(
     """Conversations, the longest wait first, then the newest. ``words`` is part of a family's or a person's name."""
     office = of_office(actor)
     found = (
-        select(Thread, office.label("office"), Account.name)
-        .outerjoin(Account, Account.id == Thread.assigned_to)
+        select(Conversation, office.label("office"), Account.name)
+        .outerjoin(Account, Account.id == Conversation.assigned_to)
         .where(or_(office, of_pair(actor, now)))
-        .order_by(Thread.waiting_since.is_(None), Thread.waiting_since, Thread.last_at.desc(), Thread.id)
+        .order_by(
+            Conversation.waiting_since.is_(None),
+            Conversation.waiting_since,
+            Conversation.last_at.desc(),
+            Conversation.id,
+        )
         .limit(PAGE + 1)
         .offset((page - 1) * PAGE)
     )
     if whose == "mine":
-        found = found.where(Thread.assigned_to == actor.account_id)
+        found = found.where(Conversation.assigned_to == actor.account_id)
     elif whose == "nobody":
-        found = found.where(Thread.assigned_to.is_(None))
+        found = found.where(Conversation.assigned_to.is_(None))
     if words.strip():
         found = found.where(_named(actor, words.strip(), now))
     rows = session.execute(found).all()
@@ -123,9 +128,9 @@ def listed(
 
 def waiting(session: Session, actor: Actor, now: datetime) -> Waiting:
     """How many families wait for this person's, or a colleague's, word."""
-    late = func.count().filter(Thread.waiting_since <= now - LATE)
+    late = func.count().filter(Conversation.waiting_since <= now - LATE)
     found = select(func.count(), late).where(
-        Thread.waiting_since.is_not(None), or_(of_office(actor), of_pair(actor, now))
+        Conversation.waiting_since.is_not(None), or_(of_office(actor), of_pair(actor, now))
     )
     return Waiting(*session.execute(found).one())
 
@@ -141,11 +146,11 @@ def _named(actor: Actor, words: str, now: datetime) -> ColumnElement[bool]:
         visited = visited.where(VisitMember.educator_id == actor.educator_id, in_pair(), near(now))
         here = select(Student.family_id).where(Student.school_id.in_(held))
         found = found.where(or_(Family.id.in_(here), Family.id.in_(visited)))
-    return Thread.phone.in_(found.where(named, Caregiver.phone.is_not(None)))
+    return Conversation.phone.in_(found.where(named, Caregiver.phone.is_not(None)))
 
 
 def _rows(
-    session: Session, actor: Actor, found: Collection[tuple[Thread, bool, str | None]], now: datetime
+    session: Session, actor: Actor, found: Collection[tuple[Conversation, bool, str | None]], now: datetime
 ) -> list[Row]:
     phones = [thread.phone for thread, _office, _name in found]
     mine = shares(session, actor, phones, now)
@@ -197,16 +202,22 @@ def family_names(
 
 def _worth_quoting() -> ColumnElement[int]:
     """Of a phone's texts the newest that waits for a person, or else the newest."""
-    return func.coalesce(func.max(InboundText.id).filter(InboundText.needs_person), func.max(InboundText.id))
+    return func.coalesce(
+        func.max(IncomingMessage.id).filter(IncomingMessage.needs_person), func.max(IncomingMessage.id)
+    )
 
 
 def _last_words(session: Session, phones: Collection[str]) -> dict[str, str]:
-    newest = select(_worth_quoting()).where(InboundText.phone.in_(phones)).group_by(InboundText.phone)
-    return dict(session.execute(select(InboundText.phone, InboundText.body).where(InboundText.id.in_(newest))).all())
+    newest = select(_worth_quoting()).where(IncomingMessage.phone.in_(phones)).group_by(IncomingMessage.phone)
+    return dict(
+        session.execute(select(IncomingMessage.phone, IncomingMessage.body).where(IncomingMessage.id.in_(newest))).all()
+    )
 
 
 def _last_words_of_pair(session: Session, mine: dict[str, Share]) -> dict[str, str]:
     """The last words of each phone that its educator may read."""
-    readable = or_(false(), *(and_(InboundText.phone == phone, share.tells()) for phone, share in mine.items()))
-    newest = select(_worth_quoting()).where(readable).group_by(InboundText.phone)
-    return dict(session.execute(select(InboundText.phone, InboundText.body).where(InboundText.id.in_(newest))).all())
+    readable = or_(false(), *(and_(IncomingMessage.phone == phone, share.tells()) for phone, share in mine.items()))
+    newest = select(_worth_quoting()).where(readable).group_by(IncomingMessage.phone)
+    return dict(
+        session.execute(select(IncomingMessage.phone, IncomingMessage.body).where(IncomingMessage.id.in_(newest))).all()
+    )

@@ -12,8 +12,8 @@ from homevisits.core.problems import NotFound
 from homevisits.inbox.conversations.compose import Kept, children
 from homevisits.inbox.conversations.queries import access
 from homevisits.inbox.conversations.queries import listing as lists
-from homevisits.inbox.models import Thread
-from homevisits.messages.models import InboundText, OutboxText, Phone
+from homevisits.inbox.models import Conversation
+from homevisits.messages.models import IncomingMessage, OutgoingMessage, Phone
 from homevisits.messages.recipients import opt_outs
 from homevisits.people.models import Caregiver, Family, Person, School, Student
 
@@ -58,11 +58,13 @@ class Participants:
         return self.stopped is None and self.phone_state == "ok" and self.may_write
 
 
-def find(session: Session, actor: Actor, thread_id: int, now: datetime) -> Participants:
+def find(session: Session, actor: Actor, conversation_id: int, now: datetime) -> Participants:
     """Who the conversation is with. Raises `NotFound` for whoever may not read it."""
     office = access.of_office(actor)
     found = session.execute(
-        select(Thread, office.label("office")).where(Thread.id == thread_id, or_(office, access.of_pair(actor, now)))
+        select(Conversation, office.label("office")).where(
+            Conversation.id == conversation_id, or_(office, access.of_pair(actor, now))
+        )
     ).first()
     if found is None:
         raise NotFound
@@ -144,7 +146,12 @@ def _families(session: Session, actor: Actor, phone: str, share: dict[str, lists
 
 
 def _last_language(session: Session, phone: str) -> str:
-    last = select(OutboxText.language).where(OutboxText.phone == phone).order_by(OutboxText.id.desc()).limit(1)
+    last = (
+        select(OutgoingMessage.language)
+        .where(OutgoingMessage.phone == phone)
+        .order_by(OutgoingMessage.id.desc())
+        .limit(1)
+    )
     return session.scalar(last) or "en"
 
 
@@ -164,5 +171,10 @@ def of_staff(session: Session, numbers: Sequence[str]) -> bool:
 
 def last_heard(session: Session, phone: str) -> datetime | None:
     """When the phone last texted us."""
-    found = select(InboundText.received_at).where(InboundText.phone == phone).order_by(InboundText.id.desc()).limit(1)
+    found = (
+        select(IncomingMessage.received_at)
+        .where(IncomingMessage.phone == phone)
+        .order_by(IncomingMessage.id.desc())
+        .limit(1)
+    )
     return session.scalar(found)
