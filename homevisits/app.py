@@ -28,7 +28,7 @@ from homevisits.messages.templates import catalog
 from homevisits.people import account_web
 from homevisits.people.models import Heartbeat
 from homevisits.people.sign_in import kept_forms_web
-from homevisits.web import formats, pages
+from homevisits.web import context, errors, formats, security, shell
 from homevisits.web.navigation import NAMES
 
 FEATURES = (
@@ -62,7 +62,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app = Flask("homevisits", template_folder=str(paths.templates()), static_folder=str(paths.static()))
     app.config.update(_config(settings))
     catalog.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
-    app.extensions["homevisits"] = pages.Services(settings, database or Database(settings.database_url))
+    app.extensions["homevisits"] = context.Services(settings, database or Database(settings.database_url))
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
@@ -70,7 +70,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app.jinja_env.globals["hat_names"] = NAMES
     app.jinja_env.globals["waiting_at"] = {}  # a place's address -> how much waits there for the reader
     Bootstrap5(app)
-    pages.install(app)
+    shell.install(app)
     CSRFProtect(app)
     _Translated(app, locale_selector=formats.language)
     _login(app)
@@ -154,26 +154,26 @@ def compiled(path: Path, language: str) -> Translations:
     return Translations(bytes_of_it)
 
 
-@pages.public
+@security.public
 def alive() -> Response:
     """Whether this process answers."""
     return jsonify(status="ok")
 
 
-@pages.public
+@security.public
 def ready() -> tuple[Response, int]:
     """Whether this installation can do its work: database, migrations, worker."""
     checks = {"database": "ok", "migrations": "ok", "worker": "ok"}
     try:
-        if not migrate.is_current(pages.house().database):
+        if not migrate.is_current(context.services().database):
             checks["migrations"] = "behind"
         else:
-            with pages.reading() as session:
+            with context.reading() as session:
                 seen = session.scalar(select(Heartbeat.at).where(Heartbeat.name == "worker"))
             if seen is None or clock.now() - seen > WORKER_LATE:
                 checks["worker"] = "silent"
     except Exception:  # noqa: BLE001 - whatever is wrong, the answer is: not ready
-        pages.log.exception("not ready")
+        errors.log.exception("not ready")
         checks = {"database": "unreachable", "migrations": "unknown", "worker": "unknown"}
     good = all(value == "ok" for value in checks.values())
     return jsonify(status="ok" if good else "not ready", **checks), 200 if good else 503

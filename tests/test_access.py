@@ -12,7 +12,7 @@ from homevisits.core.db import Database
 from homevisits.inbox import processing
 from homevisits.inbox.processing import ReceivedMessage
 from homevisits.people.models import School
-from homevisits.web import pages
+from homevisits.web import security
 from tests.pay.held import hold, with_rule
 from tests.shell.doors import account, app_of, browser_of
 from tests.world import NOW, POLICY, Town, build
@@ -77,13 +77,13 @@ def address(rule: Rule) -> str:
 
 def test_every_route_says_who_may_call_it(place: Place) -> None:
     views = place.app.view_functions
-    assert [rule.rule for rule, _ in routes(place.app) if views[rule.endpoint] not in pages._ASKS] == []
+    assert [rule.rule for rule, _ in routes(place.app) if views[rule.endpoint] not in security._PERMISSIONS] == []
 
 
 def test_nobody_gets_past_the_door_without_signing_in(place: Place) -> None:
     wrong = []
     for rule, method in routes(place.app):
-        if pages.permissions_of(place.app.view_functions[rule.endpoint]):
+        if security.permissions_of(place.app.view_functions[rule.endpoint]):
             answer = place.app.test_client().open(address(rule), method=method)
             if answer.status_code != 303 or not answer.location.startswith("/sign-in"):
                 wrong.append((method, rule.rule, answer.status_code))
@@ -95,7 +95,7 @@ def test_nobody_gets_past_the_door_without_signing_in(place: Place) -> None:
 def test_each_role_opens_what_the_table_says_and_nothing_else(place: Place, role: Role, where: str) -> None:
     who, wrong = place.actors[role, where], []
     for rule, method in routes(place.app):
-        question = pages.permissions_of(place.app.view_functions[rule.endpoint])
+        question = security.permissions_of(place.app.view_functions[rule.endpoint])
         if not question or rule.endpoint == "account.sign_out":
             continue
         answer = browser_of(place.app, who).open(address(rule), method=method)
@@ -114,7 +114,7 @@ def test_a_role_at_another_school_finds_nothing_of_this_one(place: Place, role: 
     who, wrong = place.actors[role, "elsewhere"], []
     secrets = ("Lincoln Elementary", "Grace Test", "Luis Test", "Rivera", "Nguyen")
     for rule, method in routes(place.app):
-        question = pages.permissions_of(place.app.view_functions[rule.endpoint])
+        question = security.permissions_of(place.app.view_functions[rule.endpoint])
         mine = {permission for permission in question if role in MAY[permission]}
         if not mine or mine <= OWN:
             continue
@@ -133,7 +133,7 @@ def test_the_navigation_shows_only_what_opens(place: Place) -> None:
     for (role, _where), who in place.actors.items():
         client = browser_of(place.app, who)
         with place.app.test_request_context():
-            places = navigation.places_of(who, role, pages.addresses())
+            places = navigation.places_of(who, role, security.page_permissions())
         assert places
         for each in places:
             assert client.get(each.path).status_code == 200, each.path

@@ -12,7 +12,7 @@ import pytest
 from homevisits.app import create_app
 from homevisits.core import paths
 from homevisits.core.settings import Settings, load
-from homevisits.web import pages, problem_wording
+from homevisits.web import problem_wording, security
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "homevisits"
@@ -87,7 +87,7 @@ def test_every_route_says_who_may_call_it(tmp_path: Path) -> None:
             if rule.endpoint == "static" or rule.endpoint.endswith(".static"):
                 continue
             try:
-                pages.permissions_of(app.view_functions[rule.endpoint])
+                security.permissions_of(app.view_functions[rule.endpoint])
             except KeyError:
                 silent.append(str(rule))
         assert not silent

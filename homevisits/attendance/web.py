@@ -11,7 +11,8 @@ from homevisits.attendance.plot import plot
 from homevisits.attendance.rules import MINIMUM_DAYS
 from homevisits.core.access import Permission
 from homevisits.demographics.rules import SMALLEST_CELL
-from homevisits.web.pages import allow, reading, settings
+from homevisits.web.context import reading, settings
+from homevisits.web.security import allow
 
 bp = Blueprint("attendance", __name__)
 

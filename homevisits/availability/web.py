@@ -7,7 +7,8 @@ from flask_babel import gettext as _
 from homevisits.availability import actions, forms, queries, rules
 from homevisits.core.access import Permission
 from homevisits.core.problems import Problem, Refused, RulesBroken
-from homevisits.web.pages import actor, allow, done, reading, settings, transaction
+from homevisits.web.context import reading, settings, show_notice, transaction
+from homevisits.web.security import allow, current_actor
 
 bp = Blueprint("availability", __name__)
 
@@ -16,7 +17,7 @@ bp = Blueprint("availability", __name__)
 @allow(Permission.OWN_VISITS)
 def my_hours() -> str:
     """The week as it stands."""
-    educator = actor().educator_id
+    educator = current_actor().educator_id
     if educator is None:
         raise Refused
     with reading() as session:
@@ -37,8 +38,8 @@ def set_hours() -> ResponseReturnValue:
         return _week(week, problems), 422
     try:
         with transaction() as session:
-            actions.set_hours(session, actor(), hours, settings().policy)
+            actions.set_hours(session, current_actor(), hours, settings().policy)
     except RulesBroken as broken:
         return _week(week, list(broken.problems)), 422
-    done(_("Your week is saved. Visits that are booked stay as they are."))
+    show_notice(_("Your week is saved. Visits that are booked stay as they are."))
     return redirect(url_for("availability.my_hours"), code=303)

@@ -6,7 +6,8 @@ from flask_babel import force_locale, gettext
 
 from homevisits.calendars import actions, feed, queries
 from homevisits.core.access import Permission
-from homevisits.web.pages import actor, allow, done, house, now, public, reading, settings, transaction
+from homevisits.web.context import now, reading, services, settings, show_notice, transaction
+from homevisits.web.security import allow, current_actor, public
 
 bp = Blueprint("calendars", __name__)
 
@@ -23,7 +24,7 @@ HEADERS = {
 @public
 def show_feed(token: str) -> ResponseReturnValue:
     """The feed of whoever holds the address. Unchanged ones are told from one small query, and not built."""
-    moment, given = now(), house()
+    moment, given = now(), services()
     with given.database.engine.connect() as connection:
         found = queries.feed_of(connection, actions.hashed(token), moment)
         if found is None:
@@ -65,7 +66,7 @@ def show() -> ResponseReturnValue:
 def make() -> ResponseReturnValue:
     """Make the address, or a new one in its place. It is shown on this page only: just its hash is kept."""
     with transaction() as session:
-        token = actions.make(session, actor(), now())
+        token = actions.make(session, current_actor(), now())
     return _page(f"{settings().public_url}/calendar/{token}.ics")
 
 
@@ -74,13 +75,13 @@ def make() -> ResponseReturnValue:
 def revoke() -> ResponseReturnValue:
     """Stop the address. Calendars that have it are emptied when they next ask."""
     with transaction() as session:
-        actions.revoke(session, actor(), now())
-    done(gettext("The address is stopped. Calendars that used it become empty when they next look."))
+        actions.revoke(session, current_actor(), now())
+    show_notice(gettext("The address is stopped. Calendars that used it become empty when they next look."))
     return Response(status=303, headers={"Location": "/me/calendar"})
 
 
 def _page(address: str | None = None) -> ResponseReturnValue:
-    who = actor()
+    who = current_actor()
     with reading() as session:
         known = queries.address_of(session, who.educator_id) if who.educator_id else None
     return render_template("calendars/mine.html", address=address, known=known, zone=settings().timezone)

@@ -18,17 +18,8 @@ from homevisits.people.account_web import use_session
 from homevisits.people.phones import readable
 from homevisits.people.sign_in import sessions
 from homevisits.web import formats
-from homevisits.web.pages import (
-    addresses,
-    house,
-    landing,
-    local_path,
-    public,
-    reading,
-    settings,
-    signed_in,
-    transaction,
-)
+from homevisits.web.context import reading, services, settings, transaction
+from homevisits.web.security import landing_page, local_path, page_permissions, public, signed_in_actor
 
 bp = Blueprint("demo", __name__, url_prefix="/demo")
 CHIPS = ("1", "2", "3", "9", "STOP")
@@ -42,7 +33,7 @@ def _begin_at_the_guide() -> ResponseReturnValue | None:
     """Only in the demo; and its front door is the guide."""
     if not settings().demo:
         abort(404)
-    if request.method == "GET" and request.path == "/" and signed_in() is None:
+    if request.method == "GET" and request.path == "/" and signed_in_actor() is None:
         return redirect(url_for("demo.front"), code=303)
     return None
 
@@ -72,7 +63,7 @@ def front() -> str:
         names = {part: member.name for part, member in accounts.members(db).items()}
         drawn = accounts.story_draw(db)
     marks = {"/asking": f"#draw-{drawn}"} if drawn else {}
-    shown = {"story": guide.STORY, "known": addresses(), "names": names, "marks": marks}
+    shown = {"story": guide.STORY, "known": page_permissions(), "names": names, "marks": marks}
     return _page("front", **shown, PHONE=guide.PHONE, CLOCK=guide.CLOCK)
 
 
@@ -94,7 +85,7 @@ def be() -> ResponseReturnValue:
         token = sessions.begin(db, member.account_id, clock.now())
     who = use_session(token)
     session["demo_family"] = family
-    return redirect(local_path(request.form.get("next"), landing(who)), code=303)
+    return redirect(local_path(request.form.get("next"), landing_page(who)), code=303)
 
 
 @bp.get("/phone")
@@ -161,5 +152,5 @@ def _morning(now: datetime) -> datetime:
 
 def _tick() -> None:
     """What the worker would do in a few seconds, at once: whoever clicked sees what came of it."""
-    for tick in worker.ticks(settings(), house().database):
+    for tick in worker.ticks(settings(), services().database):
         worker.once(tick)

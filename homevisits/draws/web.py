@@ -7,7 +7,8 @@ from flask_babel import gettext as _
 from homevisits.core.access import Permission
 from homevisits.core.problems import Problem, RulesBroken
 from homevisits.draws import actions, forms, queries
-from homevisits.web.pages import actor, allow, done, now, reading, transaction
+from homevisits.web.context import now, reading, show_notice, transaction
+from homevisits.web.security import allow, current_actor
 
 bp = Blueprint("draws", __name__)
 
@@ -17,7 +18,7 @@ bp = Blueprint("draws", __name__)
 def draws() -> str:
     """Every draw of one's schools, also those that were replaced."""
     with reading() as session:
-        rows = queries.draws(session, actor())
+        rows = queries.draws(session, current_actor())
     return render_template("draws/draws.html", draws=rows)
 
 
@@ -38,10 +39,10 @@ def make() -> ResponseReturnValue:
         return _form(given, problems), 422
     try:
         with transaction() as session:
-            made = actions.draw(session, actor(), wanted, now())
+            made = actions.draw(session, current_actor(), wanted, now())
     except RulesBroken as broken:
         return _form(given, list(broken.problems)), 422
-    done(_("The draw is made. Everyone can do it again and reach the same families."))
+    show_notice(_("The draw is made. Everyone can do it again and reach the same families."))
     return redirect(url_for("draws.record", draw_id=made.id), code=303)
 
 
@@ -50,7 +51,9 @@ def make() -> ResponseReturnValue:
 def record(draw_id: int) -> str:
     """The public record, to be read or printed."""
     with reading() as session:
-        return render_template("draws/record.html", record=queries.record(session, actor(), draw_id), check=None)
+        return render_template(
+            "draws/record.html", record=queries.record(session, current_actor(), draw_id), check=None
+        )
 
 
 @bp.post("/draws/<int:draw_id>/check")
@@ -58,16 +61,16 @@ def record(draw_id: int) -> str:
 def check(draw_id: int) -> str:
     """Do the draw again from its record and show what comes out."""
     with reading() as session:
-        found = queries.record(session, actor(), draw_id)
+        found = queries.record(session, current_actor(), draw_id)
         return render_template("draws/record.html", record=found, check=actions.rerun(session, draw_id))
 
 
 def _form(given: forms.Typed, problems: list[Problem]) -> str:
     with reading() as session:
-        schools = queries.schools(session, actor())
+        schools = queries.schools(session, current_actor())
         known = {str(number) for number, _name in schools}
         chosen = given.school if given.school in known else str(schools[0][0]) if schools else ""
-        scopes = queries.scopes(session, actor(), int(chosen)) if chosen else []
+        scopes = queries.scopes(session, current_actor(), int(chosen)) if chosen else []
         # Only asked for when there is something to replace, and not before it is known for whom to draw.
         scope, _colon, value = given.scope.partition(":")
         standing = queries.standing(session, int(chosen), scope, value) if chosen else None

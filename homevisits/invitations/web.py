@@ -14,7 +14,8 @@ from homevisits.draws.queries import DrawRow
 from homevisits.invitations import actions, queries, queue
 from homevisits.invitations.queries import Contact
 from homevisits.invitations.queue import Next, Progress
-from homevisits.web.pages import actor, allow, done, now, reading, transaction
+from homevisits.web.context import now, reading, show_notice, transaction
+from homevisits.web.security import allow, current_actor
 
 bp = Blueprint("invitations", __name__)
 MOST_AT_ONCE = 50
@@ -46,15 +47,15 @@ def ask(draw_id: int) -> ResponseReturnValue:
     family, count = request.form.get("family", ""), request.form.get("count", "")
     try:
         with transaction() as session:
-            draws.row(session, actor(), draw_id)  # of another school: not found, whatever was typed
+            draws.row(session, current_actor(), draw_id)  # of another school: not found, whatever was typed
             if family.isascii() and family.isdigit() and len(family) < 18:
-                invited = [actions.ask_one(session, actor(), draw_id, int(family), now())]
+                invited = [actions.ask_one(session, current_actor(), draw_id, int(family), now())]
             else:
                 # Nobody is asked on a number that cannot be read: a text cannot be taken back.
                 number = int(count) if count.isascii() and count.isdigit() and len(count) < 4 else 0
                 in_reach = 1 <= number <= MOST_AT_ONCE
                 refuse_if_any([] if in_reach else [Problem("ask_how_many", f"count-{draw_id}", {"most": MOST_AT_ONCE})])
-                invited = actions.ask_next(session, actor(), draw_id, number, now())
+                invited = actions.ask_next(session, current_actor(), draw_id, number, now())
     except RulesBroken as broken:
         return _asking(list(broken.problems)), 422
     calls = sum(each.call is not None for each in invited)
@@ -62,7 +63,7 @@ def ask(draw_id: int) -> ResponseReturnValue:
     said = [ngettext("One family is asked by text.", "%(num)d families are asked by text.", texts)] if texts else []
     if calls:
         said.append(ngettext("One family waits for your call.", "%(num)d families wait for your call.", calls))
-    done(" ".join(said))
+    show_notice(" ".join(said))
     return redirect(url_for("invitations.asking"), code=303)
 
 
@@ -84,16 +85,16 @@ def record_request() -> ResponseReturnValue:
         return _request_page([Problem("not_a_choice", "family"), *told]), 422
     try:
         with transaction() as session:
-            actions.request(session, actor(), int(family), int(school), how, now())
+            actions.request(session, current_actor(), int(family), int(school), how, now())
     except RulesBroken as broken:
         return _request_page(list(broken.problems)), 422
-    done(_("Recorded: this family asked for a visit. Its teachers see it in My families."))
+    show_notice(_("Recorded: this family asked for a visit. Its teachers see it in My families."))
     return redirect(url_for("invitations.asking"), code=303)
 
 
 def _asking(problems: list[Problem]) -> str:
     with reading() as session:
-        rows = draws.in_use(session, actor(), now() - queue.A_YEAR)
+        rows = draws.in_use(session, current_actor(), now() - queue.A_YEAR)
         progress = queue.progress(session, [row.id for row in rows])
         cards = []
         for row in rows:
@@ -103,14 +104,14 @@ def _asking(problems: list[Problem]) -> str:
                 continue
             contact, text, call = actions.preview(session, row.school_id, waiting[0].family_id)
             cards.append(ToAsk(row, progress[row.id], waiting[0], contact, text, call))
-        asked = queue.asked(session, actor(), now())
+        asked = queue.asked(session, current_actor(), now())
     return render_template("invitations/asking.html", cards=cards, asked=asked, problems=problems)
 
 
 def _request_page(problems: list[Problem]) -> str:
     words = request.values.get("q", "").strip()
     with reading() as session:
-        found = queries.find_families(session, actor(), words)
+        found = queries.find_families(session, current_actor(), words)
     return render_template(
         "invitations/request.html",
         words=words,

@@ -13,7 +13,8 @@ from homevisits.core.access import Permission
 from homevisits.core.problems import Problem, RulesBroken
 from homevisits.messages.recipients import quiet_days
 from homevisits.reports import counts
-from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
+from homevisits.web.context import now, reading, settings, show_notice, transaction
+from homevisits.web.security import allow, current_actor
 
 bp = Blueprint("quiet", __name__)
 DISTRICT = "district"
@@ -50,11 +51,11 @@ def add() -> ResponseReturnValue:
         return _page(given, problems), 422
     try:
         with transaction() as session:
-            number = quiet_days.add(session, actor(), wanted, _today(), now())
+            number = quiet_days.add(session, current_actor(), wanted, _today(), now())
     except RulesBroken as broken:
         return _page(given, list(broken.problems)), 422
     said = ngettext("One more quiet day.", "%(num)d more quiet days.", number)
-    done(said if number else _("These days are quiet already."))
+    show_notice(said if number else _("These days are quiet already."))
     return redirect(url_for("quiet.page"), code=303)
 
 
@@ -82,8 +83,8 @@ def _read(given: Typed) -> tuple[quiet_days.Stretch | None, list[Problem]]:
 def remove(quiet_id: int) -> ResponseReturnValue:
     """Take a quiet day back."""
     with transaction() as session:
-        gone = quiet_days.remove(session, actor(), quiet_id, _today())
-    done(_("Texts leave on that day again.") if gone else _("That day is over; it stays as it was."))
+        gone = quiet_days.remove(session, current_actor(), quiet_id, _today())
+    show_notice(_("Texts leave on that day again.") if gone else _("That day is over; it stays as it was."))
     return redirect(url_for("quiet.page"), code=303)
 
 
@@ -95,9 +96,9 @@ def _hours() -> list[time]:
 
 
 def _page(given: Typed, problems: list[Problem]) -> str:
-    held = actor().schools(Permission.DELIVERY)
+    held = current_actor().schools(Permission.DELIVERY)
     with reading() as session:
-        days = quiet_days.ahead(session, actor(), _today())
+        days = quiet_days.ahead(session, current_actor(), _today())
         return render_template(
             "messages/quiet.html",
             typed=given,

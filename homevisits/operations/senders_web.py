@@ -11,13 +11,14 @@ from homevisits.messages.recipients import trial_allowlist
 from homevisits.messages.senders import registration
 from homevisits.operations.delivery import reachability
 from homevisits.people import phones
-from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
+from homevisits.web.context import now, reading, settings, show_notice, transaction
+from homevisits.web.security import allow, current_actor
 
 bp = Blueprint("senders", __name__)
 
 
 def _may_change() -> bool:
-    return actor().schools(Permission.SENDERS) is None
+    return current_actor().schools(Permission.SENDERS) is None
 
 
 @bp.get("/senders")
@@ -41,7 +42,7 @@ def page() -> str:
 @allow(Permission.SENDERS)
 def one(sender_id: int) -> str:
     """What we know of one sender."""
-    trial_allowlist.refuse_unless_district(actor())
+    trial_allowlist.refuse_unless_district(current_actor())
     with reading() as session:
         given = registration.as_typed(registration.one(session, sender_id))
     return _form(sender_id, given, [])
@@ -54,10 +55,10 @@ def change(sender_id: int) -> ResponseReturnValue:
     given = registration.typed(request.form)
     try:
         with transaction() as session:
-            registration.change(session, actor(), sender_id, given, now())
+            registration.change(session, current_actor(), sender_id, given, now())
     except RulesBroken as broken:
         return _form(sender_id, given, list(broken.problems)), 422
-    done(_("Kept."))
+    show_notice(_("Kept."))
     return redirect(url_for("senders.page"), code=303)
 
 
@@ -91,10 +92,10 @@ def add_guest() -> ResponseReturnValue:
         with transaction() as session:
             number = phones.normalised(phone)
             theirs = number is not None and reachability.of_family(session, number)
-            trial_allowlist.add(session, actor(), name, number, now(), of_family=theirs)
+            trial_allowlist.add(session, current_actor(), name, number, now(), of_family=theirs)
     except RulesBroken as broken:
         return _guests(name, phone, list(broken.problems)), 422
-    done(_("%(name)s may be texted in the trial.", name=name))
+    show_notice(_("%(name)s may be texted in the trial.", name=name))
     return redirect(url_for("senders.guest_list"), code=303)
 
 
@@ -103,8 +104,8 @@ def add_guest() -> ResponseReturnValue:
 def remove_guest() -> ResponseReturnValue:
     """One phone fewer."""
     with transaction() as session:
-        trial_allowlist.remove(session, actor(), request.form.get("phone", ""))
-    done(_("Taken off the list."))
+        trial_allowlist.remove(session, current_actor(), request.form.get("phone", ""))
+    show_notice(_("Taken off the list."))
     return redirect(url_for("senders.guest_list"), code=303)
 
 

@@ -15,7 +15,8 @@ from homevisits.messages import labels
 from homevisits.messages.templates import catalog, files, lint
 from homevisits.messages.templates.segments import Segments, segments
 from homevisits.web import formats
-from homevisits.web.pages import allow, settings
+from homevisits.web.context import settings
+from homevisits.web.security import allow
 
 bp = Blueprint("texts", __name__)
 

@@ -14,7 +14,8 @@ from homevisits.core.access import Permission, Role
 from homevisits.core.problems import NotFound, Problem, Refused, RulesBroken, refuse_if_any
 from homevisits.pay import actions, export_payroll, forms, labels, queries, rules
 from homevisits.web import formats
-from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
+from homevisits.web.context import now, reading, settings, show_notice, transaction
+from homevisits.web.security import allow, current_actor
 
 bp = Blueprint("pay", __name__)
 UNDO_AT_MOST = 40
@@ -34,7 +35,7 @@ def _counts(state: BlueprintSetupState) -> None:
 def _waiting_count() -> int:
     """How many claims wait for this person: the number beside the place in the navigation."""
     with reading() as db:
-        return queries.waiting_count(db, actor(), _step())
+        return queries.waiting_count(db, current_actor(), _step())
 
 
 def today() -> date:
@@ -59,7 +60,7 @@ def mine() -> str:
         else school_year(today())[0].year
     )
     with reading() as db:
-        lines = queries.own_lines(db, actor(), date(year, 8, 1), date(year + 1, 7, 31))
+        lines = queries.own_lines(db, current_actor(), date(year, 8, 1), date(year + 1, 7, 31))
     put_right = {line.visit_id for line in lines if line.pay_type == rules.PayType.CORRECTION}
     lines = [line for line in lines if line.cents is not None or line.visit_id not in put_right]
     sums = {"earned": 0, "pending": 0, "paid": 0}
@@ -71,7 +72,7 @@ def mine() -> str:
 
 def _step() -> str:
     """The step this person decides on: their only one, or the one asked for, or that of the role they work in."""
-    may = [step for step, permission in queries.PERMISSION.items() if actor().may(permission)]
+    may = [step for step, permission in queries.PERMISSION.items() if current_actor().may(permission)]
     asked = request.values.get("step") or ("union" if session.get("hat") == Role.UNION_COORDINATOR else "site")
     if not may:
         raise Refused
@@ -89,11 +90,11 @@ def _approvals(problems: tuple[Problem, ...], comment_on: int | None = None) -> 
     step = _step()
     with reading() as db:
         values = {
-            "waiting": queries.waiting(db, actor(), step),
-            "attention": queries.needing_attention(db, actor(), step),
-            "decided": queries.decided(db, actor(), step),
+            "waiting": queries.waiting(db, current_actor(), step),
+            "attention": queries.needing_attention(db, current_actor(), step),
+            "decided": queries.decided(db, current_actor(), step),
         }
-    both = all(actor().may(permission) for permission in queries.PERMISSION.values())
+    both = all(current_actor().may(permission) for permission in queries.PERMISSION.values())
     return render_template(
         "pay/approvals.html",
         step=step,
@@ -112,13 +113,13 @@ def approve() -> ResponseReturnValue:
     chosen = forms.chosen(request.form)
     try:
         with transaction() as db:
-            cents = actions.approve(db, actor(), _step(), chosen, now())
+            cents = actions.approve(db, current_actor(), _step(), chosen, now())
     except RulesBroken as broken:
         return _approvals(broken.problems), 422
     amount = formats.money(cents)
     # The way back rides in the session's cookie, which has room for so many.
     undo = url_for("pay.take_back", step=_step(), line=chosen) if len(chosen) <= UNDO_AT_MOST else None
-    done(ngettext("One claim approved: %(a)s.", "%(num)d claims approved: %(a)s.", len(chosen), a=amount), undo)
+    show_notice(ngettext("One claim approved: %(a)s.", "%(num)d claims approved: %(a)s.", len(chosen), a=amount), undo)
     return redirect(url_for("pay.approvals", step=_step()), code=303)
 
 
@@ -129,10 +130,10 @@ def take_back() -> ResponseReturnValue:
     try:
         with transaction() as db:
             for line_id in forms.chosen(request.args):
-                actions.send_back(db, actor(), _step(), line_id, _("Taken back."), now())
+                actions.send_back(db, current_actor(), _step(), line_id, _("Taken back."), now())
     except RulesBroken as broken:
         return _approvals(broken.problems), 422
-    done(_("Taken back. The claims wait at the school again."))
+    show_notice(_("Taken back. The claims wait at the school again."))
     return redirect(url_for("pay.approvals", step=_step()), code=303)
 
 
@@ -142,16 +143,16 @@ def send_back(line_id: int) -> ResponseReturnValue:
     """Return a claim with what there is to check."""
     try:
         with transaction() as db:
-            actions.send_back(db, actor(), _step(), line_id, request.form.get("comment", ""), now())
+            actions.send_back(db, current_actor(), _step(), line_id, request.form.get("comment", ""), now())
     except RulesBroken as broken:
         return _approvals(broken.problems, comment_on=line_id), 422
-    done(_("Returned. It waits at the school's coordinator with your comment."))
+    show_notice(_("Returned. It waits at the school's coordinator with your comment."))
     return redirect(url_for("pay.approvals", step=_step()), code=303)
 
 
 def _for_the_whole_district() -> None:
     # One contract and one payroll for all schools: a role at one school opens neither.
-    if actor().schools(Permission.PAYROLL) is not None:
+    if current_actor().schools(Permission.PAYROLL) is not None:
         raise NotFound
 
 
@@ -159,7 +160,7 @@ def _for_the_whole_district() -> None:
 @allow(Permission.PAYROLL)
 def contract() -> str:
     """What the contract pays, and since when."""
-    everywhere = actor().schools(Permission.PAYROLL) is None
+    everywhere = current_actor().schools(Permission.PAYROLL) is None
     with reading() as db:
         known = queries.rules(db)
     return render_template(
@@ -188,8 +189,8 @@ def add_rule() -> ResponseReturnValue:
     try:
         if typed.get("confirmed") == "yes":
             with transaction() as db:
-                actions.add_rule(db, actor(), new, today(), now())
-            done(_("The rule is in the contract."))
+                actions.add_rule(db, current_actor(), new, today(), now())
+            show_notice(_("The rule is in the contract."))
             return redirect(url_for("pay.contract"), code=303)
         if typed.get("confirmed") == "change":
             return _rule_page(typed)
@@ -249,10 +250,10 @@ def make_payroll() -> ResponseReturnValue:
     try:
         first, last = _period()
         with transaction() as db:
-            export_id = export_payroll.export_payroll(db, actor(), first, last, now()).id
+            export_id = export_payroll.export_payroll(db, current_actor(), first, last, now()).id
     except RulesBroken as broken:
         return _payroll(request.form.to_dict(), broken.problems), 422
-    done(_("The payroll file is ready. Its lines are locked now."))
+    show_notice(_("The payroll file is ready. Its lines are locked now."))
     return redirect(url_for("pay.payroll") + f"#file-{export_id}", code=303)
 
 

@@ -11,20 +11,8 @@ from homevisits.core.problems import Problem, RulesBroken
 from homevisits.people.sign_in import attempts, sessions
 from homevisits.people.sign_in.session_limits import limits_of
 from homevisits.web import formats, navigation
-from homevisits.web.pages import (
-    SignedIn,
-    actor,
-    allow,
-    done,
-    landing,
-    local_path,
-    now,
-    public,
-    reading,
-    settings,
-    signed_in,
-    transaction,
-)
+from homevisits.web.context import now, reading, settings, show_notice, transaction
+from homevisits.web.security import SignedIn, allow, current_actor, landing_page, local_path, public, signed_in_actor
 
 bp = Blueprint("account", __name__)
 
@@ -33,17 +21,17 @@ bp = Blueprint("account", __name__)
 @public
 def front() -> ResponseReturnValue:
     """The door: everyone's own first page."""
-    who = signed_in()
-    return redirect(landing(who) if who else url_for("account.sign_in"), code=303)
+    who = signed_in_actor()
+    return redirect(landing_page(who) if who else url_for("account.sign_in"), code=303)
 
 
 @bp.get("/sign-in")
 @public
 def sign_in() -> ResponseReturnValue:
     """Ask for name and password."""
-    who = signed_in()
+    who = signed_in_actor()
     if who is not None:
-        return redirect(local_path(request.args.get("next"), landing(who)), code=303)
+        return redirect(local_path(request.args.get("next"), landing_page(who)), code=303)
     return render_template("account/sign_in.html", next=request.args.get("next", ""), email="", problems=())
 
 
@@ -59,7 +47,7 @@ def sign_in_now() -> ResponseReturnValue:
         values = {"next": request.form.get("next", ""), "email": email, "problems": broken.problems}
         return render_template("account/sign_in.html", **values), status
     who = use_session(token)
-    return redirect(local_path(request.form.get("next"), landing(who)), code=303)
+    return redirect(local_path(request.form.get("next"), landing_page(who)), code=303)
 
 
 def _checked(email: str, password: str) -> str:
@@ -121,7 +109,7 @@ def choose_language() -> ResponseReturnValue:
     chosen = request.form.get("language", "")
     response = redirect(local_path(request.form.get("next"), "/"), code=303)
     if chosen in formats.offered():
-        who = signed_in()
+        who = signed_in_actor()
         if who is not None:
             with transaction() as db:
                 attempts.choose_language(db, who, chosen)
@@ -134,9 +122,9 @@ def choose_language() -> ResponseReturnValue:
 @allow(Permission.OWN_ACCOUNT)
 def choose_hat() -> ResponseReturnValue:
     """Work as another of one's own roles."""
-    if request.form.get("hat") in navigation.hats_of(actor()):
+    if request.form.get("hat") in navigation.hats_of(current_actor()):
         session["hat"] = request.form["hat"]
-    return redirect(landing(actor()), code=303)
+    return redirect(landing_page(current_actor()), code=303)
 
 
 @bp.get("/account")
@@ -153,12 +141,14 @@ def change_password() -> ResponseReturnValue:
     typed = attempts.NewPassword(*(request.form.get(name, "") for name in ("current", "password", "again")))
     try:
         with transaction() as db:
-            given = attempts.begin_try(db, attempts.email_of(db, actor()), request.remote_addr or "unknown", now())
+            given = attempts.begin_try(
+                db, attempts.email_of(db, current_actor()), request.remote_addr or "unknown", now()
+            )
         with transaction() as db:
-            token = attempts.change_password(db, actor(), given, typed, now())
+            token = attempts.change_password(db, current_actor(), given, typed, now())
     except RulesBroken as broken:
         status = 429 if isinstance(broken, attempts.TooManyTries) else 422
         return render_template("account/home.html", problems=broken.problems), status
     use_session(token)
-    done(_("Your password is changed. Every other phone and computer is signed out."))
+    show_notice(_("Your password is changed. Every other phone and computer is signed out."))
     return redirect(url_for("account.home"), code=303)

@@ -16,8 +16,9 @@ from homevisits.core.problems import Problem, Refused, RulesBroken
 from homevisits.people import actions, forms, phones, queries
 from homevisits.people.importing import apply
 from homevisits.people.importing.csv_reader import Finding
-from homevisits.web.pages import actor, addresses, allow, done, house, now, reading, settings, transaction
+from homevisits.web.context import now, reading, services, settings, show_notice, transaction
 from homevisits.web.problem_wording import sentence
+from homevisits.web.security import allow, current_actor, page_permissions
 
 bp = Blueprint("people", __name__)
 bp.add_app_template_filter(phones.readable, "phone")
@@ -34,8 +35,8 @@ def _today() -> date:
 def people() -> str:
     """Who may visit, until when, and who is willing."""
     with reading() as session:
-        educators = queries.educators_of(session, actor(), _today())
-        trainings = queries.trainings(session, actor())
+        educators = queries.educators_of(session, current_actor(), _today())
+        trainings = queries.trainings(session, current_actor())
     schools: dict[str, list[queries.EducatorRow]] = {}
     for educator in educators:
         schools.setdefault(educator.school, []).append(educator)
@@ -59,17 +60,17 @@ def record_training() -> ResponseReturnValue:
         return _training_page(given, problems), 422
     try:
         with transaction() as session:
-            actions.record_training(session, actor(), wanted, settings().policy, now())
+            actions.record_training(session, current_actor(), wanted, settings().policy, now())
     except RulesBroken as broken:
         return _training_page(given, list(broken.problems)), 422
     number = len(set(wanted.participants))
-    done(ngettext("One person is certified now.", "%(num)d people are certified now.", number))
+    show_notice(ngettext("One person is certified now.", "%(num)d people are certified now.", number))
     return redirect(url_for("people.people"), code=303)
 
 
 def _training_page(given: forms.Typed, problems: list[Problem]) -> str:
     with reading() as session:
-        educators = queries.educators_of(session, actor(), _today())
+        educators = queries.educators_of(session, current_actor(), _today())
         trainers = queries.educator_trainers(session, _today())
         parents = queries.parent_trainers(session)
     return render_template(
@@ -99,10 +100,10 @@ def import_roster() -> ResponseReturnValue:
         path = Path(folder) / "roster.zip"
         if given is not None:
             given.save(path)
-        report = apply.import_oneroster(house().database, path, now(), timezone=settings().timezone)
+        report = apply.import_oneroster(services().database, path, now(), timezone=settings().timezone)
     if report.errors:
         return _roster_page(report), 422
-    done(_("The roster is in: %(number)s students.", number=report.counts["students"]))
+    show_notice(_("The roster is in: %(number)s students.", number=report.counts["students"]))
     return (_roster_page(report), 200) if report.warnings else redirect(url_for("people.roster"), code=303)
 
 
@@ -126,12 +127,12 @@ def me() -> str:
 
 def me_page(typed: str | None = None, problems: Sequence[Problem] = ()) -> str:
     """The page Me; `typed` is a number that could not be kept, with its problems."""
-    educator = actor().educator_id
+    educator = current_actor().educator_id
     if educator is None:
         raise Refused
     with reading() as session:
         part = queries.my_part(session, educator, _today())
-    return render_template("people/me.html", part=part, me_links=addresses(), typed=typed, problems=problems)
+    return render_template("people/me.html", part=part, me_links=page_permissions(), typed=typed, problems=problems)
 
 
 @bp.post("/me/opt-in")
@@ -139,6 +140,6 @@ def me_page(typed: str | None = None, problems: Sequence[Problem] = ()) -> str:
 def opt_in() -> ResponseReturnValue:
     """Take part."""
     with transaction() as session:
-        actions.opt_in(session, actor(), now())
-    done(_("You take part in home visits. You can leave at any time, here, without a reason."))
+        actions.opt_in(session, current_actor(), now())
+    show_notice(_("You take part in home visits. You can leave at any time, here, without a reason."))
     return redirect(url_for("people.me"), code=303)

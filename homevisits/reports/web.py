@@ -7,7 +7,8 @@ from flask import Blueprint, Response, render_template, request
 from homevisits.core import local_time
 from homevisits.core.access import Permission
 from homevisits.reports import counts, table
-from homevisits.web.pages import actor, allow, now, reading, settings
+from homevisits.web.context import now, reading, settings
+from homevisits.web.security import allow, current_actor
 
 bp = Blueprint("reports", __name__)
 
@@ -51,7 +52,7 @@ def _days() -> tuple[date, date, date | None]:
 def tally() -> str:
     """What happened and what is owed."""
     year_first, year_last = _year()
-    schools = actor().schools(Permission.TALLY)
+    schools = current_actor().schools(Permission.TALLY)
     first, last, month = _days()
     with reading() as db:
         of_year = counts.tallies(db, schools, year_first, year_last)
@@ -82,7 +83,7 @@ def tally() -> str:
 def tally_file() -> Response:
     """The same, for a spreadsheet: by school and month."""
     first, last, _month_asked = _days()
-    schools = actor().schools(Permission.TALLY)
+    schools = current_actor().schools(Permission.TALLY)
     with reading() as db:
         content = table.document(counts.tallies(db, schools, first, last), counts.names(db, schools))
     disposition = f'attachment; filename="tally-{first}-{last}.csv"'
@@ -94,7 +95,7 @@ def tally_file() -> Response:
 def overview() -> str:
     """How far the programme has come, and what needs somebody."""
     first, last = _year()
-    schools = actor().schools(Permission.OVERVIEW)
+    schools = current_actor().schools(Permission.OVERVIEW)
     with reading() as db:
         reached = counts.reach(db, schools, first, last, _today())
         found = counts.tallies(db, schools, first, last)

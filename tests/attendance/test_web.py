@@ -17,7 +17,7 @@ from homevisits.core.access import Role
 from homevisits.core.db import Database
 from homevisits.people import account_web
 from homevisits.people.models import Account, AccountGrant
-from homevisits.web import pages
+from homevisits.web import security
 from tests.attendance.district import AFTER
 from tests.attendance.groups import group
 
@@ -39,7 +39,7 @@ def app(sqlite_database: Database) -> Flask:
         account_web.begin_session(account, 0)
         return "in"
 
-    made.add_url_rule("/enter/<int:account>", view_func=pages.public(enter))
+    made.add_url_rule("/enter/<int:account>", view_func=security.public(enter))
     return made
 
 

@@ -21,7 +21,7 @@ from homevisits.messages.models import Sender
 from homevisits.pay.models import PayLine
 from homevisits.people.models import Account
 from homevisits.visits.models import Visit
-from homevisits.web.pages import permissions_of
+from homevisits.web.security import permissions_of
 from tests.browser.conftest import Opened
 from tests.browser.house import House, running
 from tests.browser.looks import glance, look, misfits

@@ -23,7 +23,7 @@ from homevisits.visits.actions.cancel import cancel
 from homevisits.visits.actions.move import move
 from homevisits.visits.actions.partner_response import accept, decline
 from homevisits.visits.models import Visit
-from homevisits.web import pages
+from homevisits.web import security
 from tests.world import Town
 
 
@@ -40,7 +40,7 @@ def app(town: Town) -> Flask:
         account_web.begin_session(account, 0)
         return "in"
 
-    made.add_url_rule("/enter/<int:account>", view_func=pages.public(enter))
+    made.add_url_rule("/enter/<int:account>", view_func=security.public(enter))
     return made
 
 

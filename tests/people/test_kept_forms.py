@@ -23,7 +23,7 @@ from homevisits.people.models import Account, KeptForm
 from homevisits.people.sign_in import attempts, kept_forms
 from homevisits.people.sign_in.kept_forms_web import OWN_FIELDS, SECRET_FIELDS
 from homevisits.visits import actions as visits
-from homevisits.web import pages
+from homevisits.web import security
 from tests.people.page_forms import Form, forms_of
 from tests.shell.doors import browser_of
 from tests.test_access import Place, address, routes
@@ -65,7 +65,7 @@ class Scene:
         """Replace every view that takes a form by one that notes the call."""
         for rule, method in routes(self.app):
             if method == "POST" and not rule.rule.startswith(("/twilio", "/kannel", "/kept-form")):
-                question = pages.permissions_of(self.app.view_functions[rule.endpoint])
+                question = security.permissions_of(self.app.view_functions[rule.endpoint])
                 self.app.view_functions[rule.endpoint] = self._noting(rule.endpoint, question)
 
     def _noting(self, endpoint: str, question: Any) -> Any:
@@ -77,7 +77,7 @@ class Scene:
             self.sent.append(Sent(endpoint, list(request.form.items(multi=True))))
             return "noted"
 
-        return pages.allow(*question)(view) if question else pages.public(view)
+        return security.allow(*question)(view) if question else security.public(view)
 
     def forms(self) -> Iterator[tuple[Actor, FlaskClient, Form]]:
         """Every form that a page shows to someone, each kind of form once."""

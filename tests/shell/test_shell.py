@@ -16,7 +16,7 @@ from homevisits.core.access import Grant, Role
 from homevisits.core.db import Database
 from homevisits.people.models import Heartbeat
 from homevisits.people.sign_in import attempts
-from homevisits.web.pages import local_path
+from homevisits.web.security import local_path
 from tests.shell.doors import account, app_of, browser_of, grants_everywhere
 from tests.world import NOW
 
@@ -36,9 +36,9 @@ def _bug() -> str:
 
 @pytest.fixture(autouse=True)
 def _bug_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
-    from homevisits.web import pages
+    from homevisits.web import security
 
-    monkeypatch.setitem(pages._ASKS, _bug, frozenset())
+    monkeypatch.setitem(security._ASKS, _bug, frozenset())
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,8 @@ from homevisits.invitations import queue
 from homevisits.messages import labels
 from homevisits.messages.templates import catalog, lint
 from homevisits.web import formats
-from homevisits.web.pages import actor, allow, done, now, reading, settings, signed_in, transaction
+from homevisits.web.context import now, reading, settings, show_notice, transaction
+from homevisits.web.security import allow, current_actor, signed_in_actor
 
 bp = Blueprint("conversations", __name__)
 log = logging.getLogger("homevisits.inbox")
@@ -41,7 +42,7 @@ def _counts(state: BlueprintSetupState) -> None:
 
 def waiting() -> lists.Waiting:
     """How many families wait for this person, counted once a request."""
-    who = signed_in()
+    who = signed_in_actor()
     if who is None or not who.may(Permission.CONVERSE):
         return lists.Waiting(0, 0)
     if "conversations_waiting" not in g:
@@ -65,17 +66,17 @@ def overview() -> str:
     page = given.get("page", "1")
     number = int(page) if page.isdecimal() and 1 <= int(page[:9]) <= MOST_PAGES else 1
     with reading() as session:
-        found = lists.listed(session, actor(), now(), whose=whose, words=typed, page=number)
+        found = lists.listed(session, current_actor(), now(), whose=whose, words=typed, page=number)
         if number > 1 and not found.rows:  # the list has become shorter since
-            found = lists.listed(session, actor(), now(), whose=whose, words=typed)
+            found = lists.listed(session, current_actor(), now(), whose=whose, words=typed)
     return render_template(
         "inbox/conversations.html",
         found=found,
         whose=whose,
         q=typed,
         count=waiting(),
-        me_id=actor().account_id,
-        office=access.is_office(actor()),
+        me_id=current_actor().account_id,
+        office=access.is_office(current_actor()),
         school_zone=settings().timezone,
     )
 
@@ -112,7 +113,9 @@ def send(conversation_id: int) -> ResponseReturnValue:
     draft = _draft(request.form.get("key", ""))
     try:
         with transaction() as session:
-            row = actions.send(session, actor(), conversation_id, draft, settings().policy, settings().timezone, now())
+            row = actions.send(
+                session, current_actor(), conversation_id, draft, settings().policy, settings().timezone, now()
+            )
             later = formats.when(row.not_before, row.zone or settings().timezone) if row.not_before > now() else None
             if row.urgent_by is not None:
                 log.info("outbox:%s leaves outside the hours, by account:%s", row.id, row.urgent_by)
@@ -120,7 +123,7 @@ def send(conversation_id: int) -> ResponseReturnValue:
         if {problem.field for problem in broken.problems} == {"urgent_reason"}:
             return _looked_at(conversation_id, draft, list(broken.problems)), 422
         return _page(conversation_id, list(broken.problems)), 422
-    done(_("Your answer waits until %(when)s.", when=later) if later else _("Your answer is on its way."))
+    show_notice(_("Your answer waits until %(when)s.", when=later) if later else _("Your answer is on its way."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id, _anchor="newest"), code=303)
 
 
@@ -129,8 +132,8 @@ def send(conversation_id: int) -> ResponseReturnValue:
 def called(conversation_id: int) -> ResponseReturnValue:
     """The family was answered without a text."""
     with transaction() as session:
-        actions.called(session, actor(), conversation_id, now())
-    done(_("Marked as answered."))
+        actions.called(session, current_actor(), conversation_id, now())
+    show_notice(_("Marked as answered."))
     return redirect(url_for("conversations.overview"), code=303)
 
 
@@ -143,10 +146,10 @@ def assign(conversation_id: int) -> ResponseReturnValue:
         if typed and not typed.isdecimal():
             raise RulesBroken([Problem("not_a_choice", "account")])
         with transaction() as session:
-            actions.assign(session, actor(), conversation_id, int(typed) if typed else None, now())
+            actions.assign(session, current_actor(), conversation_id, int(typed) if typed else None, now())
     except RulesBroken as broken:
         return _page(conversation_id, list(broken.problems)), 422
-    done(_("Done. The colleague finds it under “Mine”.") if typed else _("Nobody in particular sees to it now."))
+    show_notice(_("Done. The colleague finds it under “Mine”.") if typed else _("Nobody in particular sees to it now."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
 
@@ -158,7 +161,7 @@ def texting(conversation_id: int) -> ResponseReturnValue:
     try:
         with transaction() as session:
             act = actions.lift if again else actions.stop
-            act(session, actor(), conversation_id, how, now())
+            act(session, current_actor(), conversation_id, how, now())
     except RulesBroken as broken:
         return _page(conversation_id, list(broken.problems)), 422
     _said_about_texting(again=again)
@@ -170,8 +173,8 @@ def texting(conversation_id: int) -> ResponseReturnValue:
 def reachable(conversation_id: int) -> ResponseReturnValue:
     """Texts reach the number after all."""
     with transaction() as session:
-        actions.reachable(session, actor(), conversation_id, now())
-    done(_("Texts may go to this number again."))
+        actions.reachable(session, current_actor(), conversation_id, now())
+    show_notice(_("Texts may go to this number again."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
 
@@ -181,18 +184,18 @@ def texting_of_asked(invitation_id: int) -> ResponseReturnValue:
     """The same, told while a family's answer is recorded."""
     how, again = request.form.get("how", ""), request.form.get("do") == "lift"
     with transaction() as session:
-        row = queue.one_asked(session, actor(), invitation_id, now())
+        row = queue.one_asked(session, current_actor(), invitation_id, now())
         contact = families.contacts(session, [row.family_id])[row.family_id]
         if contact.phone is None:
             raise NotFound
         act = actions.lift_phone if again else actions.stop_phone
-        act(session, actor(), contact.phone, how, now())
+        act(session, current_actor(), contact.phone, how, now())
     _said_about_texting(again=again)
     return redirect(url_for("inbox.answer", invitation_id=invitation_id), code=303)
 
 
 def _said_about_texting(*, again: bool) -> None:
-    done(_("Texts may go to this number again.") if again else _("No more texts go to this number."))
+    show_notice(_("Texts may go to this number again.") if again else _("No more texts go to this number."))
 
 
 @bp.post("/conversations/<int:conversation_id>/decide/<int:incoming_message_id>")
@@ -201,8 +204,8 @@ def decide(conversation_id: int, incoming_message_id: int) -> ResponseReturnValu
     """What did the family mean? A person decides."""
     said = request.form.get("said", "")
     with transaction() as session:
-        decisions.decide(session, actor(), conversation_id, incoming_message_id, said, settings().policy, now())
-    done(_("Done. It does not wait any more."))
+        decisions.decide(session, current_actor(), conversation_id, incoming_message_id, said, settings().policy, now())
+    show_notice(_("Done. It does not wait any more."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
 
@@ -220,7 +223,7 @@ def _draft(key: str) -> Draft:
 def _page(conversation_id: int, problems: list[Problem]) -> str:
     everything = request.args.get("all") == "1"
     with reading() as session:
-        talk = talks.talk(session, actor(), conversation_id, now(), everything=everything)
+        talk = talks.talk(session, current_actor(), conversation_id, now(), everything=everything)
     who = talk.with_
     language = request.form.get("language") or who.language
     return render_template(
@@ -235,7 +238,7 @@ def _page(conversation_id: int, problems: list[Problem]) -> str:
         canned=_canned(who),
         parts_at_most=lint.MAX_SEGMENTS,
         can_lift=who.office and who.stopped is not None and who.stopped.reason != "carrier",
-        me_id=actor().account_id,
+        me_id=current_actor().account_id,
         **_shared(),
     )
 
@@ -244,7 +247,9 @@ def _looked_at(conversation_id: int, draft: Draft, problems: list[Problem]) -> s
     # What is wrong with the reason alone is shown here; without one the answer simply waits for the hours.
     plain = Draft(draft.body, draft.canned, draft.language, draft.key)
     with reading() as session:
-        found = actions.check(session, actor(), conversation_id, plain, settings().policy, settings().timezone, now())
+        found = actions.check(
+            session, current_actor(), conversation_id, plain, settings().policy, settings().timezone, now()
+        )
     return render_template(
         "inbox/look.html",
         found=found,

@@ -15,7 +15,8 @@ from homevisits.invitations import actions as invitations
 from homevisits.invitations import queries as families
 from homevisits.invitations import queue
 from homevisits.visits import actions as visits
-from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
+from homevisits.web.context import now, reading, settings, show_notice, transaction
+from homevisits.web.security import allow, current_actor
 
 bp = Blueprint("inbox", __name__)
 
@@ -25,7 +26,7 @@ bp = Blueprint("inbox", __name__)
 def today() -> str:
     """What waits for me?"""
     with reading() as session:
-        who = actor()
+        who = current_actor()
         to_call = queries.to_call(session, who, now())
         called = {row.invitation_id for row in to_call}
         return render_template(
@@ -51,8 +52,8 @@ def today() -> str:
 def read(incoming_message_id: int) -> ResponseReturnValue:
     """A person has read a reply."""
     with transaction() as session:
-        actions.read(session, actor(), incoming_message_id, now())
-    done(_("Done. It does not wait any more."))
+        actions.read(session, current_actor(), incoming_message_id, now())
+    show_notice(_("Done. It does not wait any more."))
     return redirect(url_for("inbox.today"), code=303)
 
 
@@ -70,20 +71,20 @@ def record_answer(invitation_id: int) -> ResponseReturnValue:
     said, how = request.form.get("answer", ""), request.form.get("how", "")
     try:
         with transaction() as session:
-            invitations.record(session, actor(), invitation_id, said, how, now())
+            invitations.record(session, current_actor(), invitation_id, said, how, now())
             if said in families.SAID_NO:
                 visits.tidy(session, settings().policy, now())
             else:
                 visits.plan_after_new_yes(session, invitation_id, settings().policy, now())
     except RulesBroken as broken:
         return _answer_page(invitation_id, said, how, list(broken.problems)), 422
-    done(_("The family's answer is recorded."))
+    show_notice(_("The family's answer is recorded."))
     return redirect(url_for("invitations.asking"), code=303)
 
 
 def _answer_page(invitation_id: int, said: str, how: str, problems: list[Problem]) -> str:
     with reading() as session:
-        row = queue.one_asked(session, actor(), invitation_id, now())
+        row = queue.one_asked(session, current_actor(), invitation_id, now())
         contact = families.contacts(session, [row.family_id])[row.family_id]
         stopped = participants.stop_of(session, contact.phone) if contact.phone else None
     return render_template(

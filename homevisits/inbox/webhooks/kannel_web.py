@@ -13,7 +13,8 @@ from homevisits.inbox import processing
 from homevisits.inbox.webhooks.twilio_web import take_in
 from homevisits.messages.callbacks.errors_web import watched
 from homevisits.messages.providers import callback_token
-from homevisits.web.pages import now, public, settings, transaction
+from homevisits.web.context import now, settings, transaction
+from homevisits.web.security import public
 
 bp = Blueprint("kannel_inbound", __name__)
 _PHONE = re.compile(r"[1-9][0-9]{6,14}")

@@ -10,14 +10,15 @@ from homevisits.inbox import processing
 from homevisits.inbox.webhooks import forms
 from homevisits.messages.callbacks.errors_web import watched
 from homevisits.messages.providers import twilio_signature
-from homevisits.web.pages import now, public, settings, takes_anything, transaction
+from homevisits.web.context import now, settings, transaction
+from homevisits.web.security import accepts_any_characters, public
 
 bp = Blueprint("inbound", __name__)
 log = logging.getLogger("homevisits.inbox")
 
 
 @bp.post("/twilio/inbound")
-@takes_anything
+@accepts_any_characters
 @public
 @watched("inbound")
 def twilio_inbound() -> Response:

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from homevisits.messages.callbacks import delivery_status
 from homevisits.messages.monitoring import alerts
-from homevisits.web.pages import now, transaction
+from homevisits.web.context import now, transaction
 
 log = logging.getLogger("homevisits.webhooks")
 

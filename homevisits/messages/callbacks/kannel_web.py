@@ -8,7 +8,8 @@ from homevisits.messages.callbacks import delivery_status
 from homevisits.messages.callbacks.errors_web import keep_and_apply, watched
 from homevisits.messages.providers import callback_token
 from homevisits.messages.providers.kannel import sid_of
-from homevisits.web.pages import public, settings
+from homevisits.web.context import settings
+from homevisits.web.security import public
 
 bp = Blueprint("kannel", __name__)
 

@@ -8,7 +8,8 @@ from flask.blueprints import BlueprintSetupState
 from homevisits.messages.callbacks import delivery_status
 from homevisits.messages.callbacks.errors_web import heard, keep_and_apply, watched
 from homevisits.messages.providers import twilio_signature
-from homevisits.web.pages import public, settings
+from homevisits.web.context import settings
+from homevisits.web.security import public
 
 bp = Blueprint("texts_status", __name__)
 

@@ -5,7 +5,8 @@ import hmac
 from flask import Blueprint, Response, abort, request
 
 from homevisits.messages.monitoring import prometheus
-from homevisits.web.pages import now, public, reading, settings
+from homevisits.web.context import now, reading, settings
+from homevisits.web.security import public
 
 bp = Blueprint("metrics", __name__)
 

@@ -23,8 +23,9 @@ from homevisits.operations.delivery import export, failed, health, queries, reac
 from homevisits.operations.delivery.chart import plot
 from homevisits.reports import counts
 from homevisits.web import formats
-from homevisits.web.pages import actor, allow, done, local_path, now, reading, settings, transaction
+from homevisits.web.context import now, reading, settings, show_notice, transaction
 from homevisits.web.problem_wording import sentence
+from homevisits.web.security import allow, current_actor, local_path
 
 bp = Blueprint("delivery", __name__)
 
@@ -50,7 +51,7 @@ def text_notice() -> dict[str, Any] | None:
 @bp.app_template_global()
 def lost_texts() -> int:
     """How many lost texts wait for the reader, for the page they begin on."""
-    who = actor()
+    who = current_actor()
     if not who.may(Permission.DELIVERY):
         return 0
     with reading() as session:
@@ -67,7 +68,7 @@ def _asked() -> queries.Asked:
     school = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 18 else None
     days = 30 if request.args.get("days") == "30" else RANGES[0]
     return queries.Asked(
-        schools=queries.scope(actor(), school),
+        schools=queries.scope(current_actor(), school),
         school=school,
         template=_one_of("text", _templates()),
         language=_one_of("language", catalog.languages()),
@@ -125,7 +126,7 @@ def page() -> str:
 
 
 def _of_people(session: Session, asked: queries.Asked) -> dict[str, Any]:
-    who = actor()
+    who = current_actor()
     begin, end = (queries.midnight(day, asked.zone) for day in (asked.first, asked.last + timedelta(days=1)))
     return {
         "costs": queries.costs(session, asked, SMALLEST_CELL),
@@ -142,7 +143,7 @@ def _losses(session: Session, asked: queries.Asked) -> dict[str, Any]:
     return {
         "losses": rows,
         "lost_number": failed.number(session, asked.schools),
-        "families": reachability.whose(session, actor(), {row.phone for row in rows}),
+        "families": reachability.whose(session, current_actor(), {row.phone for row in rows}),
     }
 
 
@@ -160,8 +161,8 @@ def _words() -> dict[str, Any]:
         "took": took,
         "cents": lambda segments: round(segments * settings().segment_price * 100),
         "back": request.full_path.rstrip("?"),
-        "may_senders": actor().may(Permission.SENDERS),
-        "may_ask": actor().may(Permission.ASK),
+        "may_senders": current_actor().may(Permission.SENDERS),
+        "may_ask": current_actor().may(Permission.ASK),
     }
 
 
@@ -188,7 +189,7 @@ def file() -> Response:
     asked = _asked()
     with reading() as session:
         rows = queries.table(session, asked)
-        names = counts.names(session, actor().schools(Permission.DELIVERY))
+        names = counts.names(session, current_actor().schools(Permission.DELIVERY))
     content = export.document(rows, names, settings().segment_price)
     disposition = f'attachment; filename="texts-{asked.first}-{asked.last}.csv"'
     return Response(content, mimetype="text/csv", headers={"Content-Disposition": disposition})
@@ -202,14 +203,14 @@ def see_to(message_id: int) -> ResponseReturnValue:
     try:
         with transaction() as session:
             if how == "retry":
-                failed.retry(session, actor(), message_id, now())
+                failed.retry(session, current_actor(), message_id, now())
             else:
-                failed.settle(session, actor(), message_id, how, request.form.get("note", ""), now())
+                failed.settle(session, current_actor(), message_id, how, request.form.get("note", ""), now())
     except RulesBroken as broken:
         flash(" ".join(sentence(problem) for problem in broken.problems), "wait")
         return redirect(_back(), code=303)
     said = {"retry": _("It is sent again."), "called": _("Noted: the family was called."), "dismissed": _("Put aside.")}
-    done(said[how])
+    show_notice(said[how])
     return redirect(_back(), code=303)
 
 
@@ -217,10 +218,10 @@ def see_to(message_id: int) -> ResponseReturnValue:
 @allow(Permission.SENDERS)
 def seen(alert_id: int) -> ResponseReturnValue:
     """Somebody has seen to what was told once."""
-    trial_allowlist.refuse_unless_district(actor())
+    trial_allowlist.refuse_unless_district(current_actor())
     with transaction() as session:
-        alerts.clear(session, actor(), alert_id, now())
-    done(_("Done. You are told again if it happens again."))
+        alerts.clear(session, current_actor(), alert_id, now())
+    show_notice(_("Done. You are told again if it happens again."))
     return redirect(_back(), code=303)
 
 

@@ -21,19 +21,16 @@ from homevisits.core.access import Permission
 from homevisits.people.sign_in import kept_forms
 from homevisits.people.sign_in.form_filling import Page
 from homevisits.people.sign_in.kept_forms import TypedForm
-from homevisits.web.pages import (
+from homevisits.web.context import now, settings, show_notice, transaction
+from homevisits.web.errors import error_page
+from homevisits.web.security import (
     SignInRequired,
-    actor,
     allow,
-    done,
-    error_page,
-    landing,
+    current_actor,
+    landing_page,
     local_path,
-    now,
     permissions_of,
-    settings,
-    signed_in,
-    transaction,
+    signed_in_actor,
 )
 
 bp = Blueprint("kept_forms", __name__, url_prefix="/kept-form")
@@ -66,7 +63,7 @@ def form_origin() -> str:
         # A page that answers a POST cannot be opened by its address; the page before it can.
         page = (_posted_origin() or (0, request.path))[1]
     if page not in known:
-        who = signed_in()
+        who = signed_in_actor()
         known[page] = _signer().sign(f"{who.account_id if who else 0} {page}").decode()
     return known[page]
 
@@ -109,7 +106,7 @@ def _typed(page: str) -> TypedForm:
 
 def _keep() -> str | None:
     """Keep the form of this request for its account. Returns the address to see it at, None when it is not kept."""
-    origin, who = _posted_origin(), signed_in()
+    origin, who = _posted_origin(), signed_in_actor()
     if origin is None or not origin[0] or not _is_same_origin() or (who and who.account_id != origin[0]):
         return None
     with transaction() as db:
@@ -126,7 +123,7 @@ def _sign_in_required(_error: SignInRequired) -> ResponseReturnValue:
 
 def _token_refused(_error: CSRFError) -> ResponseReturnValue:
     """Answer a form whose token is not of this session: the cookie is gone, or someone signed in again meanwhile."""
-    who, origin = signed_in(), _posted_origin()
+    who, origin = signed_in_actor(), _posted_origin()
     if request.endpoint == ("account.sign_in_now" if who else "account.sign_out"):
         return redirect(url_for("account.sign_in", next=request.form.get("next")), code=303)
     if origin and _is_same_origin():
@@ -143,10 +140,10 @@ def _token_refused(_error: CSRFError) -> ResponseReturnValue:
 def show(token: str) -> ResponseReturnValue:
     """Show the form again with what was typed."""
     with transaction() as db:
-        typed = kept_forms.find(db, actor().account_id, token, now())
+        typed = kept_forms.find(db, current_actor().account_id, token, now())
     if typed is None:
-        done(_("What was typed is no longer kept."))
-        return redirect(landing(actor()), code=303)
+        show_notice(_("What was typed is no longer kept."))
+        return redirect(landing_page(current_actor()), code=303)
     return _page_with(typed, token)
 
 
@@ -155,9 +152,9 @@ def show(token: str) -> ResponseReturnValue:
 def discard(token: str) -> ResponseReturnValue:
     """Delete what was typed, and go on at the page it was typed on."""
     with transaction() as db:
-        typed = kept_forms.find(db, actor().account_id, token, now())
-        kept_forms.discard(db, actor().account_id, token)
-    return redirect(local_path(typed.page if typed else None, landing(actor())), code=303)
+        typed = kept_forms.find(db, current_actor().account_id, token, now())
+        kept_forms.discard(db, current_actor().account_id, token)
+    return redirect(local_path(typed.page if typed else None, landing_page(current_actor())), code=303)
 
 
 def _page_with(typed: TypedForm, token: str | None) -> str:
@@ -201,7 +198,7 @@ def _opened(address: str) -> str:
 def _discard_when_sent(response: Response) -> Response:
     # A form that was too large cannot be read here either, so the status is asked first.
     if request.method == "POST" and response.status_code < 400:
-        token, who = request.form.get("kept_form"), signed_in()
+        token, who = request.form.get("kept_form"), signed_in_actor()
         if token and who:
             with transaction() as db:
                 kept_forms.discard(db, who.account_id, token)

@@ -11,7 +11,8 @@ from homevisits.visits import actions, forms, states
 from homevisits.visits.queries import detail
 from homevisits.visits.queries.detail import VisitPage
 from homevisits.visits.web.blueprint import bp
-from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
+from homevisits.web.context import now, reading, settings, show_notice, transaction
+from homevisits.web.security import allow, current_actor
 
 
 @bp.get("/visits/<int:visit_id>/met")
@@ -26,11 +27,11 @@ def how_it_went(visit_id: int) -> ResponseReturnValue:
 
 def _page(visit_id: int) -> VisitPage:
     with reading() as session:
-        return detail.visit_page(session, actor(), visit_id, settings().policy, now())
+        return detail.visit_page(session, current_actor(), visit_id, settings().policy, now())
 
 
 def _met(page: VisitPage, given: forms.Telling, problems: list[Problem]) -> str:
-    me = actor().educator_id or 0
+    me = current_actor().educator_id or 0
     return render_template(
         "visits/met.html",
         page=page,
@@ -59,7 +60,7 @@ def we_met(visit_id: int) -> ResponseReturnValue:
         return _met(page, given, problems), 422
     try:
         with transaction() as session:
-            actions.attest(session, actor(), visit_id, said, settings().policy, now())
+            actions.attest(session, current_actor(), visit_id, said, settings().policy, now())
     except RulesBroken as broken:
         return _met(page, given, list(broken.problems)), 422
     return _after(visit_id)
@@ -73,7 +74,7 @@ def agree(visit_id: int) -> ResponseReturnValue:
     try:
         with transaction() as session:
             account = int(typed[:18]) if typed.isdecimal() else 0
-            actions.agree(session, actor(), visit_id, account, settings().policy, now())
+            actions.agree(session, current_actor(), visit_id, account, settings().policy, now())
     except RulesBroken as broken:
         page = _page(visit_id)
         return _met(page, forms.Telling(place_type=page.card.place_type), list(broken.problems)), 422
@@ -84,9 +85,9 @@ def _after(visit_id: int) -> ResponseReturnValue:
     """Where to go next: once both agree there is room to reflect."""
     page = _page(visit_id)
     if page.card.state == "completed":
-        done(_("You both say that you met. Your pay for this visit follows by itself."))
+        show_notice(_("You both say that you met. Your pay for this visit follows by itself."))
         return redirect(url_for("visits.room_to_reflect", visit_id=visit_id), code=303)
-    done(_("Saved. Your partner is asked to agree with one tap."))
+    show_notice(_("Saved. Your partner is asked to agree with one tap."))
     return redirect(url_for("visits.visit_page", visit_id=visit_id), code=303)
 
 
@@ -113,8 +114,8 @@ def reflect(visit_id: int) -> ResponseReturnValue:
     given = forms.reflecting(request.form)
     try:
         with transaction() as session:
-            actions.reflect(session, actor(), visit_id, given.learned, given.strengths, given.will_do, now())
+            actions.reflect(session, current_actor(), visit_id, given.learned, given.strengths, given.will_do, now())
     except RulesBroken as broken:
         return _reflect(_page(visit_id), given, list(broken.problems)), 422
-    done(_("Thank you. It is kept with the visit."))
+    show_notice(_("Thank you. It is kept with the visit."))
     return redirect(url_for("visits.my_day"), code=303)

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.problems import Problem, RulesBroken
 from homevisits.visits import actions, forms, states
-from homevisits.web.pages import actor, done, now, reading, settings, transaction
+from homevisits.web.context import now, reading, settings, show_notice, transaction
+from homevisits.web.security import current_actor
 
 ANSWERS = ("confirmed", "other_time", "not_now", "call_me")
 BY = ("phone", "in_person", "paper")
@@ -37,7 +38,7 @@ class Side:
                 act(session)
         except RulesBroken as broken:
             return self.shown(visit_id, list(broken.problems)), 422
-        done(message)
+        show_notice(message)
         return self.back(visit_id)
 
     def too_late_for(self, verb: str, visit_id: int) -> ResponseReturnValue | None:
@@ -51,7 +52,7 @@ def cancel(side: Side, visit_id: int) -> ResponseReturnValue:
     """Call it off; no reason asked."""
     return side.do(
         visit_id,
-        lambda session: actions.cancel(session, actor(), visit_id, settings().policy, now()),
+        lambda session: actions.cancel(session, current_actor(), visit_id, settings().policy, now()),
         _("Called off. Everyone who knew of it is told."),
     )
 
@@ -60,7 +61,7 @@ def mark_not_held(side: Side, visit_id: int) -> ResponseReturnValue:
     """Close a visit that did not take place; no text is sent."""
     return side.do(
         visit_id,
-        lambda session: actions.mark_not_held(session, actor(), visit_id, settings().policy, now()),
+        lambda session: actions.mark_not_held(session, current_actor(), visit_id, settings().policy, now()),
         _("Closed. The family can be booked again."),
     )
 
@@ -70,7 +71,7 @@ def cannot_come(side: Side, visit_id: int, otherwise: int = 0) -> ResponseReturn
     who = _number(request.form.get("who", "")) or otherwise
     return side.do(
         visit_id,
-        lambda session: actions.cannot_come(session, actor(), visit_id, who, settings().policy, now()),
+        lambda session: actions.cannot_come(session, current_actor(), visit_id, who, settings().policy, now()),
         _("Noted. The visit waits for someone to stand in: nobody goes alone."),
     )
 
@@ -86,7 +87,7 @@ def _record_family(session: Session, visit_id: int) -> None:
     problems += [Problem("not_a_choice", "how")] if how not in BY else []
     if problems:
         raise RulesBroken(problems)
-    actions.family_answers(session, actor(), visit_id, answer, settings().policy, now(), how=how)
+    actions.family_answers(session, current_actor(), visit_id, answer, settings().policy, now(), how=how)
 
 
 def stand_ins(side: Side, visit_id: int) -> ResponseReturnValue:
@@ -97,7 +98,7 @@ def stand_ins(side: Side, visit_id: int) -> ResponseReturnValue:
 def _stand_ins(side: Side, visit_id: int, problems: list[Problem]) -> str:
     with reading() as session:
         page = side.read(session, visit_id)
-        people = actions.stand_ins(session, actor(), visit_id, settings().policy, now())
+        people = actions.stand_ins(session, current_actor(), visit_id, settings().policy, now())
     return render_template("visits/partner.html", card=page.card, people=people, problems=problems, office=side.office)
 
 
@@ -106,10 +107,10 @@ def replace_partner(side: Side, visit_id: int) -> ResponseReturnValue:
     stand_in = _number(request.form.get("partner", ""))
     try:
         with transaction() as session:
-            actions.replace_partner(session, actor(), visit_id, stand_in, settings().policy, now())
+            actions.replace_partner(session, current_actor(), visit_id, stand_in, settings().policy, now())
     except RulesBroken as broken:
         return _stand_ins(side, visit_id, list(broken.problems)), 422
-    done(_("Asked. Once they come, the family is asked to confirm."))
+    show_notice(_("Asked. Once they come, the family is asked to confirm."))
     return side.back(visit_id)
 
 
@@ -122,7 +123,7 @@ def _other_times(side: Side, visit_id: int, problems: list[Problem]) -> str:
     after = forms.day(request.args.get("after", ""))
     with reading() as session:
         page = side.read(session, visit_id)
-        offer = actions.look_again(session, actor(), visit_id, settings().policy, now(), after=after)
+        offer = actions.look_again(session, current_actor(), visit_id, settings().policy, now(), after=after)
     return render_template("visits/move.html", card=page.card, offer=offer, problems=problems, office=side.office)
 
 
@@ -133,10 +134,10 @@ def move(side: Side, visit_id: int, message: str) -> ResponseReturnValue:
         return _other_times(side, visit_id, [Problem("not_a_time", "start")]), 422
     try:
         with transaction() as session:
-            actions.move(session, actor(), visit_id, starts_at, settings().policy, now())
+            actions.move(session, current_actor(), visit_id, starts_at, settings().policy, now())
     except RulesBroken as broken:
         return _other_times(side, visit_id, list(broken.problems)), 422
-    done(message)
+    show_notice(message)
     return side.back(visit_id)
 
 

@@ -12,7 +12,8 @@ from homevisits.visits.queries import families, summaries
 from homevisits.visits.queries.summaries import Card
 from homevisits.visits.rules import address_window
 from homevisits.visits.web.blueprint import bp
-from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
+from homevisits.web.context import now, reading, settings, show_notice, transaction
+from homevisits.web.security import allow, current_actor
 
 
 @bp.get("/my-day")
@@ -24,7 +25,7 @@ def my_day() -> str:
         live = summaries.live_cards(session, me, now())
         told = summaries.who_told(session, [card.id for card in live if card.accounts])
         due = summaries.to_reflect(session, me, now())
-        rows = families.my_families(session, actor(), now())
+        rows = families.my_families(session, current_actor(), now())
     # What somebody has told of already is no longer ahead, even before its hour is over.
     going = [card for card in live if card.state != "proposed" and card.ends_at > now() and card.id not in told]
     return render_template(
@@ -61,7 +62,7 @@ def _minutes(card: Card) -> int:
 
 def _me() -> int:
     """The educator behind the account; an account without one has no visits of its own."""
-    found = actor().educator_id
+    found = current_actor().educator_id
     if found is None:
         raise Refused
     return found
@@ -73,7 +74,7 @@ def my_families() -> str:
     """Whom do I visit next? Families by state; a family that said "not now" is in no list."""
     _me()
     with reading() as session:
-        rows = families.my_families(session, actor(), now())
+        rows = families.my_families(session, current_actor(), now())
     return render_template("visits/families.html", rows=rows)
 
 
@@ -89,7 +90,9 @@ def _times(family_id: int, problems: list[Problem]) -> str:
     partner = int(chosen[:18]) if chosen.isdecimal() else None
     after = forms.day(request.args.get("after", ""))
     with reading() as session:
-        offer = actions.look(session, actor(), family_id, settings().policy, now(), partner_id=partner, after=after)
+        offer = actions.look(
+            session, current_actor(), family_id, settings().policy, now(), partner_id=partner, after=after
+        )
     return render_template("visits/time.html", offer=offer, chosen=partner, problems=problems)
 
 
@@ -110,10 +113,10 @@ def book(family_id: int) -> ResponseReturnValue:
         return _times(family_id, problems), 422
     try:
         with transaction() as session:
-            visit_id = actions.book(session, actor(), wanted, settings().policy, now()).id
+            visit_id = actions.book(session, current_actor(), wanted, settings().policy, now()).id
     except RulesBroken as broken:
         return _check(family_id, given, list(broken.problems)), 422
-    done(_("Booked. Your partner is asked now."))
+    show_notice(_("Booked. Your partner is asked now."))
     return redirect(url_for("visits.visit_page", visit_id=visit_id), code=303)
 
 
@@ -123,12 +126,12 @@ def _check(family_id: int, given: forms.Booking, problems: list[Problem]) -> str
         return _times(family_id, unread)
     policy = settings().policy
     with reading() as session:
-        offer = actions.look(session, actor(), family_id, policy, now(), partner_id=wanted.partner_id)
+        offer = actions.look(session, current_actor(), family_id, policy, now(), partner_id=wanted.partner_id)
         partner = next((each for each in offer.partners if each.educator_id == wanted.partner_id), None)
         if partner is None:
             return _times(family_id, problems or [Problem("never_alone", "partner")])
         against = problems or actions.check(
-            session, actor(), family_id, wanted.partner_id, wanted.starts_at, policy, now()
+            session, current_actor(), family_id, wanted.partner_id, wanted.starts_at, policy, now()
         )
     return render_template(
         "visits/book.html",

@@ -13,7 +13,8 @@ from homevisits.visits import states as life
 from homevisits.visits.queries import detail, summaries
 from homevisits.visits.web import change
 from homevisits.visits.web.blueprint import bp
-from homevisits.web.pages import actor, allow, now, reading, settings
+from homevisits.web.context import now, reading, settings
+from homevisits.web.security import allow, current_actor
 
 VIEWS = ("ahead", "past")
 
@@ -29,7 +30,7 @@ def all_visits() -> str:
             first, last, states = now() - summaries.REACH, now() + timedelta(days=400), tuple(sorted(life.LIVE))
         else:
             first, last, states = now() - timedelta(days=60), now(), tuple(sorted(life.ENDED))
-        rows = summaries.of_schools(session, actor(), first, last, states)
+        rows = summaries.of_schools(session, current_actor(), first, last, states)
     if view == "past":
         rows.reverse()
     return render_template("visits/office_list.html", rows=rows, view=view, now=now())
@@ -44,7 +45,7 @@ def office_page(visit_id: int) -> str:
 
 def _shown(visit_id: int, problems: list[Problem]) -> str:
     with reading() as session:
-        page = detail.office_page(session, actor(), visit_id, settings().policy, now())
+        page = detail.office_page(session, current_actor(), visit_id, settings().policy, now())
     return render_template(
         "visits/office.html", page=page, card=page.card, marks=labels.marks(page), problems=problems, now=now()
     )
@@ -53,7 +54,7 @@ def _shown(visit_id: int, problems: list[Problem]) -> str:
 SIDE = change.Side(
     office=True,
     endpoint="visits.office_page",
-    read=lambda session, visit_id: detail.office_page(session, actor(), visit_id, settings().policy, now()),
+    read=lambda session, visit_id: detail.office_page(session, current_actor(), visit_id, settings().policy, now()),
     shown=_shown,
 )
 

@@ -8,7 +8,8 @@ from homevisits.core.access import Permission
 from homevisits.people import actions as people
 from homevisits.visits import actions
 from homevisits.visits.web.blueprint import bp
-from homevisits.web.pages import actor, allow, done, now, settings, transaction
+from homevisits.web.context import now, settings, show_notice, transaction
+from homevisits.web.security import allow, current_actor
 
 
 @bp.post("/me/opt-out")
@@ -16,7 +17,7 @@ from homevisits.web.pages import actor, allow, done, now, settings, transaction
 def opt_out() -> ResponseReturnValue:
     """Leave, without a reason: the ledger gets its row, and every planned visit lets the educator go."""
     with transaction() as session:
-        people.opt_out(session, actor(), now())
+        people.opt_out(session, current_actor(), now())
         actions.tidy(session, settings().policy, now())
-    done(_("You have left home visits. Come back whenever you like, here."))
+    show_notice(_("You have left home visits. Come back whenever you like, here."))
     return redirect(url_for("people.me"), code=303)

@@ -9,7 +9,8 @@ from homevisits.core.problems import RulesBroken
 from homevisits.people import web as people
 from homevisits.visits import actions
 from homevisits.visits.web.blueprint import bp
-from homevisits.web.pages import actor, allow, done, now, settings, transaction
+from homevisits.web.context import now, settings, show_notice, transaction
+from homevisits.web.security import allow, current_actor
 
 
 @bp.post("/me/phone")
@@ -19,10 +20,10 @@ def give_phone() -> ResponseReturnValue:
     typed = request.form.get("phone", "")[:40]
     try:
         with transaction() as session:
-            kept = actions.give_phone(session, actor(), typed, settings().policy, now())
+            kept = actions.give_phone(session, current_actor(), typed, settings().policy, now())
     except RulesBroken as broken:
         return people.me_page(typed, broken.problems), 422
-    done(
+    show_notice(
         _("We text you about your visits. To end it, remove the number here or text STOP.")
         if kept
         else _("Your number is removed. You get no more texts about your visits.")

@@ -10,7 +10,8 @@ from homevisits.visits import actions, labels
 from homevisits.visits.queries import detail
 from homevisits.visits.web import change
 from homevisits.visits.web.blueprint import bp
-from homevisits.web.pages import actor, allow, done, now, reading, settings, transaction
+from homevisits.web.context import now, reading, settings, show_notice, transaction
+from homevisits.web.security import allow, current_actor
 
 
 @bp.get("/visits/<int:visit_id>")
@@ -20,7 +21,7 @@ def visit_page(visit_id: int) -> ResponseReturnValue:
     try:
         return shown(visit_id, [])
     except NotFound:
-        if not actor().may(Permission.SEE_VISITS):
+        if not current_actor().may(Permission.SEE_VISITS):
             raise
         return redirect(url_for("visits.office_page", visit_id=visit_id), code=303)
 
@@ -28,14 +29,14 @@ def visit_page(visit_id: int) -> ResponseReturnValue:
 def shown(visit_id: int, problems: list[Problem]) -> str:
     """The visit's page, with what stood against the last tap."""
     with reading() as session:
-        page = detail.visit_page(session, actor(), visit_id, settings().policy, now())
-    me = page.card.me(actor().educator_id)
+        page = detail.visit_page(session, current_actor(), visit_id, settings().policy, now())
+    me = page.card.me(current_actor().educator_id)
     return render_template(
         "visits/visit.html",
         page=page,
         card=page.card,
         mine=me,
-        other=page.card.other(actor().educator_id),
+        other=page.card.other(current_actor().educator_id),
         my_account=page.account_of(me.id),
         other_account=page.account_of(page.card.other(me.id).id),
         marks=labels.marks(page),
@@ -47,7 +48,7 @@ def shown(visit_id: int, problems: list[Problem]) -> str:
 SIDE = change.Side(
     office=False,
     endpoint="visits.visit_page",
-    read=lambda session, visit_id: detail.visit_page(session, actor(), visit_id, settings().policy, now()),
+    read=lambda session, visit_id: detail.visit_page(session, current_actor(), visit_id, settings().policy, now()),
     shown=shown,
 )
 
@@ -58,7 +59,7 @@ def accept(visit_id: int) -> ResponseReturnValue:
     """I'll come."""
     return SIDE.do(
         visit_id,
-        lambda session: actions.accept(session, actor(), visit_id, settings().policy, now()),
+        lambda session: actions.accept(session, current_actor(), visit_id, settings().policy, now()),
         _("Good. The family is asked to confirm the time."),
     )
 
@@ -69,10 +70,10 @@ def decline(visit_id: int) -> ResponseReturnValue:
     """Not this time."""
     try:
         with transaction() as session:
-            actions.decline(session, actor(), visit_id, settings().policy, now())
+            actions.decline(session, current_actor(), visit_id, settings().policy, now())
     except RulesBroken as broken:
         return shown(visit_id, list(broken.problems)), 422
-    done(_("All right. Your hour is your own again."))
+    show_notice(_("All right. Your hour is your own again."))
     return redirect(url_for("visits.my_day"), code=303)
 
 
@@ -82,7 +83,7 @@ def on_the_way(visit_id: int) -> ResponseReturnValue:
     """We are on our way: the partner sees it; nobody's location is kept."""
     return SIDE.do(
         visit_id,
-        lambda session: actions.on_the_way(session, actor(), visit_id, now()),
+        lambda session: actions.on_the_way(session, current_actor(), visit_id, now()),
         _("Your partner sees that you are on your way."),
     )
 
@@ -105,7 +106,7 @@ def mark_not_held(visit_id: int) -> ResponseReturnValue:
 @allow(Permission.OWN_VISITS)
 def cannot_come(visit_id: int) -> ResponseReturnValue:
     """One of us cannot come: `who` is me or my partner."""
-    return change.cannot_come(SIDE, visit_id, actor().educator_id or 0)
+    return change.cannot_come(SIDE, visit_id, current_actor().educator_id or 0)
 
 
 @bp.get("/visits/<int:visit_id>/partner")
