@@ -38,7 +38,7 @@ def _bug() -> str:
 def _bug_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
     from homevisits.web import security
 
-    monkeypatch.setitem(security._ASKS, _bug, frozenset())
+    monkeypatch.setitem(security._PERMISSIONS, _bug, frozenset())
 
 
 @pytest.fixture(scope="module")
