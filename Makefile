@@ -13,7 +13,7 @@ PIP     = $(if $(wildcard $(BIN)/pip),$(BIN)/python -m pip,$(PYTHON) -m pip --py
 QUICKLY := --quiet --disable-pip-version-check --no-deps --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check format bench mutants lock wheel pictures clean
+.PHONY: help demo test soak check format bench mutants lock wheel map pictures clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -49,6 +49,9 @@ lock: .venv/.development  ## write the pins anew from what is installed
 
 wheel: .venv/.development  ## build/dist/homevisits-*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir build/dist .
+
+map: .venv/.development  ## write the list of modules in homevisits/README.md anew
+	$(BIN)/python -m tests.architecture.package_map
 
 pictures: .venv/.development  ## take the README's pictures anew (needs Chromium)
 	$(BIN)/python .ci/pictures.py
