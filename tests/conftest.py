@@ -1,4 +1,4 @@
-"""What every test may ask for: an empty database on either engine, the shared data, a browser; and no network."""
+"""Fixtures for all tests: an empty database on each engine, example data and a browser. Network access is blocked."""
 
 import ipaddress
 import os
@@ -17,41 +17,41 @@ from homevisits import migrate
 from homevisits.core import clock
 from homevisits.core.db import Database
 from tests import servers
-from tests.world import town  # noqa: F401 - a fixture for all
+from tests.factories.school import school_fixture  # noqa: F401 - a fixture for all
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 IN_CI = bool(os.environ.get("CI"))
 
 hypothesis_settings.register_profile(
-    "house", deadline=None, derandomize=IN_CI, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "homevisits", deadline=None, derandomize=IN_CI, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
-hypothesis_settings.load_profile("house")
+hypothesis_settings.load_profile("homevisits")
 
 
 @pytest.fixture(scope="session")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for the whole run: with xdist, the same for every worker."""
+    """Temporary folder of the whole test run; xdist workers share it."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
 
 
 @pytest.fixture(scope="session")
 def postgres(scratch: Path) -> Iterator[servers.Postgres]:
-    """The run's one PostgreSQL server, with a migrated template database."""
-    with servers.postgres(scratch) as server:
+    """The PostgreSQL server of the test run, with a migrated template database."""
+    with servers.run_postgres(scratch) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated, empty SQLite file to copy."""
+    """Path of a migrated, empty SQLite file to copy."""
     path = tmp_path_factory.mktemp("sqlite") / "template.sqlite"
-    made = Database(f"sqlite:///{path}")
-    migrate.upgrade(made)
-    made.dispose()
+    template = Database(f"sqlite:///{path}")
+    migrate.upgrade(template)
+    template.dispose()
     with sqlite3.connect(path) as connection:
-        # One file to copy, no log beside it.
+        # Without a write-ahead log there is only one file to copy.
         connection.execute("PRAGMA journal_mode=DELETE")
     connection.close()
     return path
@@ -59,7 +59,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """The address of a migrated, empty SQLite database of this test's own."""
+    """URL of a migrated, empty SQLite database for one test."""
     path = tmp_path / "homevisits.sqlite"
     shutil.copyfile(sqlite_template, path)
     return f"sqlite:///{path}"
@@ -67,84 +67,84 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgresql_url(postgres: servers.Postgres) -> Iterator[str]:
-    """The address of a migrated, empty PostgreSQL database of this test's own, dropped afterwards."""
-    name = postgres.create()
+    """URL of a migrated, empty PostgreSQL database for one test, dropped afterwards."""
+    name = postgres.create_database()
     yield postgres.url(name)
-    postgres.drop(name)
+    postgres.drop_database(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """The address of a migrated, empty database, on each engine in turn."""
-    found: str = request.getfixturevalue(f"{request.param}_url")
-    return found
+    """URL of a migrated, empty database, on each engine in turn."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """A migrated, empty database, on each engine in turn."""
-    made = servers.quick(Database(database_url))
-    yield made
-    made.dispose()
+    opened = servers.disable_sync(Database(database_url))
+    yield opened
+    opened.dispose()
 
 
 @pytest.fixture
 def sqlite_database(sqlite_url: str) -> Iterator[Database]:
-    """A migrated, empty SQLite database: for tests whose subject is above the engines."""
-    made = servers.quick(Database(sqlite_url))
-    yield made
-    made.dispose()
+    """A migrated, empty SQLite database, for tests that do not depend on the engine."""
+    opened = servers.disable_sync(Database(sqlite_url))
+    yield opened
+    opened.dispose()
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of public example data that lies beside the project."""
+    """Folder of public example data next to the project; without it the test is skipped."""
     if not SHARED.is_dir():
-        pytest.skip("the shared example data does not lie beside the project")
+        pytest.skip("there is no shared example data next to the project")
     return SHARED
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """A headless Chromium, through playwright."""
-    path = servers.chromium()
+    """Headless Chromium, controlled by Playwright."""
+    path = servers.find_chromium()
     if path is None:
         reason = "no Chromium on this machine (Debian: apt-get install chromium)"
         if IN_CI:
             pytest.fail(reason)
         pytest.skip(reason)
-    with servers.browser(path) as running:
+    with servers.run_browser(path) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
-def _time_is_the_systems() -> Iterator[None]:
-    """A test that moved the clock does not move the next one's."""
+def _reset_clock() -> Iterator[None]:
+    """Return to the system clock after each test that changed it."""
     yield
     clock.use(None)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _no_network() -> Iterator[None]:
-    """Only loopback and local sockets can be reached from a test."""
-    real = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+def _block_network() -> Iterator[None]:
+    """Let tests connect to loopback addresses and local sockets only."""
+    original = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
 
-    def checked(address: Any) -> None:
+    def refuse_remote(address: Any) -> None:
         if isinstance(address, tuple) and not _is_loopback(str(address[0])):
             raise RuntimeError(f"a test tried to reach {address[0]!r}: only loopback is open to tests")
 
     def connect(self: socket.socket, address: Any) -> Any:
-        checked(address)
-        return real[0](self, address)
+        refuse_remote(address)
+        return original[0](self, address)
 
     def connect_ex(self: socket.socket, address: Any) -> Any:
-        checked(address)
-        return real[1](self, address)
+        refuse_remote(address)
+        return original[1](self, address)
 
     def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
         if host is not None:
-            checked((host.decode() if isinstance(host, bytes) else host,))
-        return real[2](host, *args, **kwargs)
+            refuse_remote((host.decode() if isinstance(host, bytes) else host,))
+        return original[2](host, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect)

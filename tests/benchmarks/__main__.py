@@ -155,8 +155,8 @@ def of_pages(only: str) -> Iterator[Line]:
             if engine == "sqlite":
                 urls = [f"sqlite:///{folder}/{visits}.sqlite" for visits in (FEW, MANY)]
             else:
-                server = stack.enter_context(servers.postgres(Path(folder)))
-                urls = [server.url(server.create("template0")) for _ in (FEW, MANY)]
+                server = stack.enter_context(servers.run_postgres(Path(folder)))
+                urls = [server.url(server.create_database("template0")) for _ in (FEW, MANY)]
             sides = [side(url, visits) for url, visits in zip(urls, (FEW, MANY), strict=True)]
             for contest in contests(engine, *sides):
                 if contest.name.startswith(only):

@@ -21,7 +21,7 @@ from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import Sender
 from homevisits.messages.templates.rendering import PlannedText
-from tests import servers, tools
+from tests import external_programs, servers
 from tests.benchmarks import district
 
 SENDER = "+15555550199"
@@ -96,7 +96,7 @@ class Stage:
     def postgres(self) -> servers.Postgres:
         """A PostgreSQL that waits for its disk: what tests switch off is on, as where it counts."""
         if self._postgres is None:
-            self._postgres = self.stack.enter_context(servers.postgres(self.folder))
+            self._postgres = self.stack.enter_context(servers.run_postgres(self.folder))
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 self._postgres._connection().execute(f"ALTER SYSTEM RESET {setting}")
             self._postgres._connection().execute("SELECT pg_reload_conf()")
@@ -104,19 +104,19 @@ class Stage:
 
     def nginx(self) -> str:
         """The address of an nginx that takes every text at once."""
-        port, folder = tools.free_port(), Path(tempfile.mkdtemp(prefix="nginx-", dir=self.folder))
+        port, folder = external_programs.find_free_port(), Path(tempfile.mkdtemp(prefix="nginx-", dir=self.folder))
         config = folder / "nginx.conf"
         config.write_text(NGINX.format(port=port, zeros="0" * 32), encoding="utf-8")
-        command = [tools.program("nginx", "nginx-light"), "-p", str(folder), "-c", str(config)]
-        self.stack.enter_context(tools.started(command, port, folder / "log"))
+        command = [external_programs.find_program("nginx", "nginx-light"), "-p", str(folder), "-c", str(config)]
+        self.stack.enter_context(external_programs.run_server(command, port, folder / "log"))
         return f"http://127.0.0.1:{port}"
 
     def slow_twilio(self, milliseconds: int) -> str:
         """The address of our fake, in a process of its own, that takes its time over each text."""
-        port = tools.free_port()
+        port = external_programs.find_free_port()
         command = [sys.executable, "-m", "tests.messages.fake_twilio", "--port", str(port)]
         command += ["--latency-ms", str(milliseconds)]
-        self.stack.enter_context(tools.started(command, port, self.folder / "fake.log", cwd=ROOT))
+        self.stack.enter_context(external_programs.run_server(command, port, self.folder / "fake.log", cwd=ROOT))
         return f"http://127.0.0.1:{port}"
 
     def phones(self, wanted: int) -> list[str]:

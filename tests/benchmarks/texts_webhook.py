@@ -23,7 +23,7 @@ from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import DeliveryAttempt, Sender
 from homevisits.messages.providers.base import Accepted
 from homevisits.messages.recipients import opt_outs
-from tests import tools
+from tests import external_programs
 from tests.benchmarks import texts_served
 from tests.benchmarks.measure import Line, Run, heats, part, rated, within
 from tests.benchmarks.texts_stage import ROOT, SENDER, Stage, rules, settings_for
@@ -71,9 +71,9 @@ def webhook(stage: Stage) -> Iterator[Line]:
 
 def served(stage: Stage, side: str, database: str) -> int:
     """The port of a web process."""
-    port = tools.free_port()
+    port = external_programs.find_free_port()
     command = [sys.executable, "-m", "tests.benchmarks.texts_served", side, str(port), database]
-    stage.stack.enter_context(tools.started(command, port, stage.folder / "served.log", cwd=ROOT))
+    stage.stack.enter_context(external_programs.run_server(command, port, stage.folder / "served.log", cwd=ROOT))
     return port
 
 
@@ -175,7 +175,7 @@ def worker(stage: Stage, twilio: str, database: str) -> Any:
     names += ("twilio_account_sid", "twilio_auth_token", "twilio_from", "twilio_base_url")
     settings = {f"HOMEVISITS_{name.upper()}": str(getattr(given, name)) for name in names}
     command = [sys.executable, "-c", "from homevisits.cli.main import main; main()", "worker"]
-    return tools.process(command, stage.folder / "worker.log", cwd=ROOT, env={**os.environ, **settings})
+    return external_programs.run_process(command, stage.folder / "worker.log", cwd=ROOT, env={**os.environ, **settings})
 
 
 def wait_for_call(stage: Stage, database: Database, arrived: dict[str, float]) -> float:

@@ -7,9 +7,9 @@ import pytest
 
 from homevisits.core import clock
 from homevisits.core.db import Database
-from tests import world
 from tests.browser.house import House, running
 from tests.browser.visitor import DESKTOP, PHONE, Visitor, watch
+from tests.factories import school
 
 Opened = Callable[..., Visitor]
 
@@ -17,7 +17,7 @@ Opened = Callable[..., Visitor]
 @pytest.fixture
 def house(database: Database) -> Iterator[House]:
     """An empty house on each engine, Monday morning 5 October 2026 in Denver."""
-    with running(database, world.NOW) as made:
+    with running(database, school.NOW) as made:
         yield made
 
 

@@ -8,11 +8,11 @@ from playwright.sync_api import Page
 
 from homevisits.core.db import Database
 from homevisits.visits import actions
-from tests import world
 from tests.browser.conftest import Opened
 from tests.browser.house import House, running
 from tests.browser.visits import visit_of
-from tests.world import Town
+from tests.factories import school
+from tests.factories.school import SchoolFixture
 
 pytestmark = pytest.mark.browser
 FOCUSED = """() => {
@@ -26,10 +26,10 @@ FAR = 120
 
 
 @pytest.fixture
-def house_of(sqlite_database: Database) -> Iterator[tuple[House, Town]]:
-    """The small crowded town, open."""
-    with running(sqlite_database, world.NOW) as house:
-        yield house, world.build(sqlite_database)
+def house_of(sqlite_database: Database) -> Iterator[tuple[House, SchoolFixture]]:
+    """The test school, open."""
+    with running(sqlite_database, school.NOW) as house:
+        yield house, school.build_school(sqlite_database)
 
 
 def _tab_to(page: Page, words: str) -> None:
@@ -49,7 +49,7 @@ def _enter(page: Page, words: str) -> None:
         page.keyboard.press("Enter")
 
 
-def test_the_first_stop_leads_past_the_navigation(house_of: tuple[House, Town], visitor: Opened) -> None:
+def test_the_first_stop_leads_past_the_navigation(house_of: tuple[House, SchoolFixture], visitor: Opened) -> None:
     house, _town = house_of
     grace = visitor(house, "grace@example.org", signed_in=True).go("/my-day")
     _tab_to(grace.page, "Skip to the page")
@@ -57,7 +57,7 @@ def test_the_first_stop_leads_past_the_navigation(house_of: tuple[House, Town], 
     assert grace.page.evaluate("document.activeElement.id") == "main"
 
 
-def test_a_visit_is_booked_by_keyboard(house_of: tuple[House, Town], visitor: Opened) -> None:
+def test_a_visit_is_booked_by_keyboard(house_of: tuple[House, SchoolFixture], visitor: Opened) -> None:
     house, _town = house_of
     grace = visitor(house, "grace@example.org", signed_in=True).go("/families")
     page = grace.page
@@ -70,13 +70,15 @@ def test_a_visit_is_booked_by_keyboard(house_of: tuple[House, Town], visitor: Op
     grace.reads("Booked. Your partner is asked now", "Somewhere they choose")
 
 
-def test_how_it_went_is_told_by_keyboard(house_of: tuple[House, Town], visitor: Opened) -> None:
-    house, town = house_of
+def test_how_it_went_is_told_by_keyboard(house_of: tuple[House, SchoolFixture], visitor: Opened) -> None:
+    house, school_fixture = house_of
     policy = house.settings.policy
-    with town.session() as session:
-        wanted = actions.Wanted(town.families["Smith"], town.educators["Luis"], town.at(8, 16, 30))
-        visit_id = actions.book(session, town.actors["Grace"], wanted, policy, house.now).id
-        actions.accept(session, town.actors["Luis"], visit_id, policy, house.now)
+    with school_fixture.session() as session:
+        wanted = actions.Wanted(
+            school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(8, 16, 30)
+        )
+        visit_id = actions.book(session, school_fixture.actors["Grace"], wanted, policy, house.now).id
+        actions.accept(session, school_fixture.actors["Luis"], visit_id, policy, house.now)
     house.move_to(visit_of(house, visit_id).ends_at + timedelta(minutes=5))
     grace, luis = (visitor(house, f"{name}@example.org", signed_in=True) for name in ("grace", "luis"))
     _enter(grace.go("/my-day").page, "We met")
@@ -93,7 +95,9 @@ def test_how_it_went_is_told_by_keyboard(house_of: tuple[House, Town], visitor: 
     luis.reads("Thank you. It is kept with the visit")
 
 
-def test_an_error_takes_the_focus_and_leads_to_its_field(house_of: tuple[House, Town], visitor: Opened) -> None:
+def test_an_error_takes_the_focus_and_leads_to_its_field(
+    house_of: tuple[House, SchoolFixture], visitor: Opened
+) -> None:
     house, _town = house_of
     coordinator = visitor(house, "coordinator@example.org", signed_in=True).go("/people/training")
     coordinator.press("Certify them").reads("things to change")

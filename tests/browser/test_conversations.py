@@ -9,20 +9,20 @@ from sqlalchemy import update
 from homevisits.inbox import processing
 from homevisits.inbox.processing import ReceivedMessage
 from homevisits.messages.models import OutgoingMessage
-from tests import world
 from tests.browser.conftest import Opened
 from tests.browser.house import OURS, House
 from tests.browser.looks import look
+from tests.factories import school
+from tests.factories.school import NOW, POLICY, SchoolFixture
 from tests.visits.test_actions import arrange
-from tests.world import NOW, POLICY, Town
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
 
 @pytest.fixture
-def town(house: House) -> Town:
+def school_fixture(house: House) -> SchoolFixture:
     """A visit that both families' phones heard of, and what four of them wrote back."""
-    made = world.build(house.database)
+    made = school.build_school(house.database)
     arrange(made)
     said = (
         ("Rivera", "¿Puede venir también mi abuela?", 1),
@@ -39,7 +39,9 @@ def town(house: House) -> Town:
     return made
 
 
-def test_every_page_of_a_conversation_is_for_everyone(house: House, town: Town, visitor: Opened) -> None:
+def test_every_page_of_a_conversation_is_for_everyone(
+    house: House, school_fixture: SchoolFixture, visitor: Opened
+) -> None:
     who = visitor(house, "coordinator@example.org", phone=True, signed_in=True)
     complaints = []
     for path in ("/conversations", *(f"/conversations/{number}" for number in (1, 2, 3, 4)), "/today"):
@@ -54,17 +56,23 @@ def test_every_page_of_a_conversation_is_for_everyone(house: House, town: Town, 
 
 
 @pytest.mark.parametrize("email", ["coordinator@example.org", "grace@example.org"])
-def test_a_family_is_answered_without_script(house: House, town: Town, visitor: Opened, email: str) -> None:
+def test_a_family_is_answered_without_script(
+    house: House, school_fixture: SchoolFixture, visitor: Opened, email: str
+) -> None:
     who = visitor(house, email, phone=True, javascript=False, signed_in=True)
     who.go("/conversations").reads("Waits for more than a day").press("Rivera")
     who.reads("¿Puede venir también mi abuela?").open("Ready answers").press(re.compile("nothing to prepare"))
     who.reads("No hace falta preparar nada", "It leaves on Wed 7 Oct, 9:00 am").press("Send")
     who.reads("Nothing waits", "No hace falta preparar nada")
-    house.move_to(town.at(7, 9, 1))
-    assert any(text.startswith("No hace falta preparar nada") for text in house.texts_to(town.phones["Rivera"]))
+    house.move_to(school_fixture.time_at(7, 9, 1))
+    assert any(
+        text.startswith("No hace falta preparar nada") for text in house.texts_to(school_fixture.phones["Rivera"])
+    )
 
 
-def test_an_answer_is_written_and_sent_by_keyboard_alone(house: House, town: Town, visitor: Opened) -> None:
+def test_an_answer_is_written_and_sent_by_keyboard_alone(
+    house: House, school_fixture: SchoolFixture, visitor: Opened
+) -> None:
     page = visitor(house, "coordinator@example.org", signed_in=True).go("/conversations/1").page
     page.get_by_label("Your words").focus()
     page.keyboard.type("Con gusto.")
@@ -77,11 +85,11 @@ def test_an_answer_is_written_and_sent_by_keyboard_alone(house: House, town: Tow
     said = page.locator("main").inner_text()
     assert "Con gusto." in said
     assert "Held until" in said
-    house.move_to(town.at(7, 9, 1))
-    assert house.texts_to(town.phones["Rivera"])[-1] == "Con gusto."
+    house.move_to(school_fixture.time_at(7, 9, 1))
+    assert house.texts_to(school_fixture.phones["Rivera"])[-1] == "Con gusto."
 
 
-def test_an_arabic_answer_runs_from_right_to_left(house: House, town: Town, visitor: Opened) -> None:
+def test_an_arabic_answer_runs_from_right_to_left(house: House, school_fixture: SchoolFixture, visitor: Opened) -> None:
     who = visitor(house, "coordinator@example.org", phone=True, signed_in=True).go("/conversations/1")
     who.pick("The language you write in", "Arabic").write("Your words", "أهلاً وسهلاً").press("Look at it first")
     bubble = who.page.locator(".text.in")

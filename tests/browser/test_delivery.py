@@ -12,26 +12,26 @@ from homevisits.messages.monitoring import alerts
 from tests.browser.conftest import Opened
 from tests.browser.house import House
 from tests.browser.looks import look
+from tests.factories.school import NOW, SchoolFixture, build_school
 from tests.shell.doors import account
-from tests.world import NOW, Town, build
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
 
 @pytest.fixture
-def town(house: House) -> Town:
-    """The town, with a month of texts behind it, some lost, some waiting."""
-    made = build(house.database)
+def school_fixture(house: House) -> SchoolFixture:
+    """The test school, with a month of texts behind it, some lost, some waiting."""
+    made = build_school(house.database)
     account(house.database, "lead", Grant(Role.DISTRICT_LEAD, None))
     fill(house.database, made)
     return made
 
 
-def fill(database: Database, town: Town) -> None:
+def fill(database: Database, school_fixture: SchoolFixture) -> None:
     """A month of texts: mostly delivered, three lost, two unknown, some held."""
     numbers = count(1)
     with database.transaction() as session:
-        for phone in town.phones.values():
+        for phone in school_fixture.phones.values():
             session.add(Phone(e164=phone, state="ok"))
         session.flush()
 
@@ -39,8 +39,9 @@ def fill(database: Database, town: Town) -> None:
             n, at = next(numbers), NOW - ago
             sent = at if state not in ("held", "queued", "dead") else None
             values = {
-                "dedupe_key": f"k{n}", "subject": f"visit:{n}", "phone": town.phones["Rivera"],
-                "school_id": town.school_id, "language": ("en", "es", "es")[n % 3], "template": "visit_reminder",
+                "dedupe_key": f"k{n}", "subject": f"visit:{n}", "phone": school_fixture.phones["Rivera"],
+                "school_id": school_fixture.school_id,
+                "language": ("en", "es", "es")[n % 3], "template": "visit_reminder",
                 "body": "Hello", "segments": 1 + n % 2, "not_before": at, "next_at": at, "created_at": at,
                 "expires_at": at + timedelta(hours=30), "sent_at": sent,
                 "final_at": at + timedelta(seconds=n % 17) if sent and state != "accepted" else None, **more,
@@ -53,7 +54,7 @@ def fill(database: Database, town: Town) -> None:
                 session.add(text("undelivered", timedelta(days=day), error="30005", resolved_at=NOW))
         session.add_all(text("accepted", timedelta(minutes=each)) for each in (5, 9, 12))
         session.add(text("undelivered", timedelta(hours=2), error="30003"))
-        session.add(text("rejected", timedelta(hours=5), error="21211", phone=town.phones["Smith"]))
+        session.add(text("rejected", timedelta(hours=5), error="21211", phone=school_fixture.phones["Smith"]))
         session.add(text("dead", timedelta(days=3), error="repeated"))
         session.add_all(text("unknown", timedelta(minutes=each), error="no_answer") for each in (3, 4))
         later = {"next_at": NOW + timedelta(hours=3)}
@@ -68,11 +69,13 @@ def fill(database: Database, town: Town) -> None:
             )
         )  # fmt: skip
         session.add(QuietDay(school_id=None, day=date(2026, 10, 12), name="Indigenous Peoples’ Day", at=NOW))
-        session.add(QuietDay(school_id=town.school_id, day=date(2026, 10, 2), name="Exams", at=NOW))
+        session.add(QuietDay(school_id=school_fixture.school_id, day=date(2026, 10, 2), name="Exams", at=NOW))
         alerts.raise_alert(session, "code", "39999", NOW, "visit_reminder")
 
 
-def test_a_coordinator_sees_to_a_lost_text_in_a_few_taps(house: House, town: Town, visitor: Opened) -> None:
+def test_a_coordinator_sees_to_a_lost_text_in_a_few_taps(
+    house: House, school_fixture: SchoolFixture, visitor: Opened
+) -> None:
     window = visitor(house, "coordinator@example.org", phone=True, signed_in=True)
     window.go("/asking").press("Are texts arriving?").reads("Lost, and nobody has seen to it 3", "Rivera")
     window.press("Send again").reads("It is sent again.", "Lost, and nobody has seen to it 2")
@@ -80,7 +83,7 @@ def test_a_coordinator_sees_to_a_lost_text_in_a_few_taps(house: House, town: Tow
     window.reads("Put aside.", "Lost, and nobody has seen to it 1")
 
 
-def test_the_numbers_narrow_without_a_script(house: House, town: Town, visitor: Opened) -> None:
+def test_the_numbers_narrow_without_a_script(house: House, school_fixture: SchoolFixture, visitor: Opened) -> None:
     window = visitor(house, "lead@example.org", javascript=False, signed_in=True)
     window.go("/overview").press("Are texts arriving?")
     window.pick("Language", "Spanish").pick("Days", "30").press("Show these").reads("the last 30 days · Spanish")
@@ -88,7 +91,7 @@ def test_the_numbers_narrow_without_a_script(house: House, town: Town, visitor: 
 
 
 @pytest.mark.parametrize("who", ["lead", "coordinator"])
-def test_the_pages_are_for_everyone(house: House, town: Town, visitor: Opened, who: str) -> None:
+def test_the_pages_are_for_everyone(house: House, school_fixture: SchoolFixture, visitor: Opened, who: str) -> None:
     page = visitor(house, f"{who}@example.org", signed_in=True).page
     complaints = []
     addresses = ["/delivery", "/delivery?days=30", "/quiet-days"]
@@ -102,7 +105,9 @@ def test_the_pages_are_for_everyone(house: House, town: Town, visitor: Opened, w
     assert not complaints, "\n".join(complaints)
 
 
-def test_what_cannot_be_said_of_a_sender_is_said_at_its_field(house: House, town: Town, visitor: Opened) -> None:
+def test_what_cannot_be_said_of_a_sender_is_said_at_its_field(
+    house: House, school_fixture: SchoolFixture, visitor: Opened
+) -> None:
     window = visitor(house, "lead@example.org", phone=True, signed_in=True)
     window.go("/senders").press("Change").choose("Needs no registration").press("Keep this")
     window.reads("One thing to change", "Say why it is not needed.")

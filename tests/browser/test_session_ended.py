@@ -10,46 +10,55 @@ from homevisits.people.models import Account
 from homevisits.people.sign_in import attempts
 from homevisits.visits import actions
 from homevisits.visits.models import Reflection
-from tests import world
 from tests.browser.conftest import Opened
 from tests.browser.house import House
 from tests.browser.looks import glance, look
 from tests.browser.visitor import PASSWORD
-from tests.world import Town
+from tests.factories import school
+from tests.factories.school import SchoolFixture
 
 pytestmark = pytest.mark.browser
 LEARNED = ("They read every night, in two languages: “cuentos” & stories. " * 7)[:400]
 WILL_DO = "Books in both languages <every> Friday."
 
 
-def held(house: House, town: Town) -> int:
+def held(house: House, school_fixture: SchoolFixture) -> int:
     """A visit of Grace and Luis that took place, and that neither has written about."""
-    visit_id = booked(house, town)
-    grace, luis = town.actors["Grace"], town.actors["Luis"]
-    with town.session() as session:
+    visit_id = booked(house, school_fixture)
+    grace, luis = school_fixture.actors["Grace"], school_fixture.actors["Luis"]
+    with school_fixture.session() as session:
         actions.accept(session, luis, visit_id, house.settings.policy, house.now)
-    house.move_to(town.at(8, 18))
-    with town.session() as session:
-        said = actions.Said("met", True, town.at(8, 16, 30), town.at(8, 17, 15), "home", ("caregiver", "child"))
+    house.move_to(school_fixture.time_at(8, 18))
+    with school_fixture.session() as session:
+        said = actions.Said(
+            "met",
+            True,
+            school_fixture.time_at(8, 16, 30),
+            school_fixture.time_at(8, 17, 15),
+            "home",
+            ("caregiver", "child"),
+        )
         for who in (grace, luis):
             actions.attest(session, who, visit_id, said, house.settings.policy, house.now)
     return visit_id
 
 
-def booked(house: House, town: Town) -> int:
+def booked(house: House, school_fixture: SchoolFixture) -> int:
     """A visit that Luis was asked to join."""
-    with town.session() as session:
-        wanted = actions.Wanted(town.families["Smith"], town.educators["Luis"], town.at(8, 16, 30))
-        return actions.book(session, town.actors["Grace"], wanted, house.settings.policy, house.now).id
+    with school_fixture.session() as session:
+        wanted = actions.Wanted(
+            school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(8, 16, 30)
+        )
+        return actions.book(session, school_fixture.actors["Grace"], wanted, house.settings.policy, house.now).id
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_a_long_reflection_outlives_the_session(house: House, visitor: Opened, language: str) -> None:
-    town = world.build(house.database)
-    visit_id = held(house, town)
+    school_fixture = school.build_school(house.database)
+    visit_id = held(house, school_fixture)
     with house.database.transaction() as session:
         attempts.set_password(session, "grace@example.org", PASSWORD, house.now)
-        session.get_one(Account, town.actors["Grace"].account_id).language = language
+        session.get_one(Account, school_fixture.actors["Grace"].account_id).language = language
     grace = visitor(house, "grace@example.org", phone=True, signed_in=True, javascript=True, locale=language)
     page = grace.page
     page.goto(f"{house.url}/visits/{visit_id}/reflect")
@@ -79,10 +88,10 @@ def test_a_long_reflection_outlives_the_session(house: House, visitor: Opened, l
 
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_a_button_is_named_on_a_page_of_its_own(house: House, visitor: Opened, language: str) -> None:
-    town = world.build(house.database)
-    visit_id = booked(house, town)
+    school_fixture = school.build_school(house.database)
+    visit_id = booked(house, school_fixture)
     with house.database.transaction() as session:
-        session.get_one(Account, town.actors["Luis"].account_id).language = language
+        session.get_one(Account, school_fixture.actors["Luis"].account_id).language = language
     luis = visitor(house, "luis@example.org", phone=True, signed_in=True, locale=language)
     page = luis.page
     page.goto(f"{house.url}/my-day")

@@ -8,23 +8,23 @@ import pytest
 
 from homevisits.core.db import Database
 from homevisits.visits import actions
-from tests import world
 from tests.browser.conftest import Opened
 from tests.browser.house import House, running
 from tests.browser.visitor import Visitor
 from tests.browser.visits import visit_of
-from tests.world import Town
+from tests.factories import school
+from tests.factories.school import SchoolFixture
 
 pytestmark = pytest.mark.browser
 FAMILY = "Smith"
 
 
 class Scene:
-    """The small crowded town with its doors open, and one visit of Grace and Luis to a family that said yes."""
+    """The test school with its doors open, and one visit of Grace and Luis to a family that said yes."""
 
-    def __init__(self, house: House, town: Town, opened: Opened) -> None:
-        self.house, self.town, self.opened = house, town, opened
-        self.phone = town.phones[FAMILY]
+    def __init__(self, house: House, school_fixture: SchoolFixture, opened: Opened) -> None:
+        self.house, self.school_fixture, self.opened = house, school_fixture, opened
+        self.phone = school_fixture.phones[FAMILY]
 
     def window(self, name: str, **how: bool) -> Visitor:
         """Somebody's browser, signed in."""
@@ -32,12 +32,14 @@ class Scene:
 
     def booked(self, *, arranged: bool = True) -> int:
         """A visit that Luis was asked to come along to, or (arranged) that the family is asked to confirm."""
-        policy, town = self.house.settings.policy, self.town
-        with town.session() as session:
-            wanted = actions.Wanted(town.families[FAMILY], town.educators["Luis"], town.at(8, 16, 30))
-            visit_id = actions.book(session, town.actors["Grace"], wanted, policy, self.house.now).id
+        policy, school_fixture = self.house.settings.policy, self.school_fixture
+        with school_fixture.session() as session:
+            wanted = actions.Wanted(
+                school_fixture.families[FAMILY], school_fixture.educators["Luis"], school_fixture.time_at(8, 16, 30)
+            )
+            visit_id = actions.book(session, school_fixture.actors["Grace"], wanted, policy, self.house.now).id
             if arranged:
-                actions.accept(session, town.actors["Luis"], visit_id, policy, self.house.now)
+                actions.accept(session, school_fixture.actors["Luis"], visit_id, policy, self.house.now)
         self.house.work()
         return visit_id
 
@@ -53,8 +55,8 @@ class Scene:
 @pytest.fixture
 def scene(sqlite_database: Database, visitor: Opened) -> Iterator[Scene]:
     """The scene, on Monday morning."""
-    with running(sqlite_database, world.NOW) as house:
-        yield Scene(house, world.build(sqlite_database), visitor)
+    with running(sqlite_database, school.NOW) as house:
+        yield Scene(house, school.build_school(sqlite_database), visitor)
 
 
 def test_a_teacher_moves_a_visit_and_everyone_is_asked_once_more(scene: Scene) -> None:
@@ -132,7 +134,10 @@ def test_a_partner_who_falls_ill_is_replaced_and_nobody_goes_alone(scene: Scene)
     scene.house.text(scene.phone, "1")
     visit = visit_of(scene.house, visit_id)
     assert visit.state == "confirmed"
-    assert {visit.lead_id, visit.partner_id} == {scene.town.educators["Grace"], scene.town.educators["Amina"]}
+    assert {visit.lead_id, visit.partner_id} == {
+        scene.school_fixture.educators["Grace"],
+        scene.school_fixture.educators["Amina"],
+    }
 
 
 def test_a_coordinator_does_it_on_their_behalf(scene: Scene) -> None:

@@ -8,26 +8,26 @@ import pytest
 from homevisits.core import local_time
 from homevisits.core.db import Database
 from homevisits.pay.models import PayRule
-from tests import world
 from tests.browser.conftest import Opened
 from tests.browser.house import running
 from tests.browser.visitor import Visitor
 from tests.browser.visits import visit_of
+from tests.factories import school
 
 pytestmark = pytest.mark.browser
 FAMILY = "Smith"
 
 
 def test_a_visit_is_asked_for_booked_held_and_approved(sqlite_database: Database, visitor: Opened) -> None:
-    with running(sqlite_database, world.NOW) as house:
-        town = world.build(sqlite_database)
+    with running(sqlite_database, school.NOW) as house:
+        school_fixture = school.build_school(sqlite_database)
 
         def window(name: str) -> Visitor:
             return visitor(house, f"{name}@example.org", phone=True, javascript=False, signed_in=True)
 
-        with town.session() as session:
+        with school_fixture.session() as session:
             rule = {"pay_type": "visit", "unit": "flat_visit", "rate_cents": 6000, "pay_code": "HV", "clause": "12.4"}
-            session.add(PayRule(**rule, effective_from=date(2026, 8, 1), entered_at=town.now))
+            session.add(PayRule(**rule, effective_from=date(2026, 8, 1), entered_at=school_fixture.now))
         coordinator, grace, luis = (window(name) for name in ("coordinator", "grace", "luis"))
         coordinator.go("/draws/new").choose(re.compile("^At random")).write("How many families", "2")
         coordinator.press(re.compile("^Draw$")).reads("Why draw again?")
@@ -42,7 +42,7 @@ def test_a_visit_is_asked_for_booked_held_and_approved(sqlite_database: Database
         visit_id = int(grace.page.url.rsplit("/", 1)[-1])
         luis.go("/my-day").press("I'll come")
         house.work()
-        house.text(town.phones[FAMILY], "1")
+        house.text(school_fixture.phones[FAMILY], "1")
 
         visit = visit_of(house, visit_id)
         house.move_to(visit.ends_at + timedelta(minutes=5))

@@ -24,16 +24,16 @@ from homevisits.visits.actions.move import move
 from homevisits.visits.actions.partner_response import accept, decline
 from homevisits.visits.models import Visit
 from homevisits.web import security
-from tests.world import Town
+from tests.factories.school import SchoolFixture
 
 
 @pytest.fixture
-def app(town: Town) -> Flask:
+def app(school_fixture: SchoolFixture) -> Flask:
     given = settings.load(
         {}, mode="development", secret_key="k" * 40, public_url="https://visits.example.org",
-        database_url=town.database.url,
+        database_url=school_fixture.database.url,
     )  # fmt: skip
-    made = create_app(given, town.database)
+    made = create_app(given, school_fixture.database)
     made.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
 
     def enter(account: int) -> str:
@@ -50,21 +50,23 @@ def client(app: Flask) -> Iterator[FlaskClient]:
         yield found
 
 
-def travel(town: Town, moment: datetime) -> None:
-    town.now = moment
+def travel(school_fixture: SchoolFixture, moment: datetime) -> None:
+    school_fixture.now = moment
     clock.use(lambda: moment)
 
 
-def address(town: Town, name: str) -> str:
-    with town.session() as session:
-        return f"/calendar/{actions.make(session, town.actors[name], town.now)}.ics"
+def address(school_fixture: SchoolFixture, name: str) -> str:
+    with school_fixture.session() as session:
+        return f"/calendar/{actions.make(session, school_fixture.actors[name], school_fixture.now)}.ics"
 
 
-def booked(town: Town, family: str = "Rivera", partner: str = "Luis", day: int = 8) -> int:
-    travel(town, town.now)
-    with town.session() as session:
-        wanted = Wanted(town.families[family], town.educators[partner], town.at(day, 16, 30))
-        return book(session, town.actors["Grace"], wanted, town.policy, town.now).id
+def booked(school_fixture: SchoolFixture, family: str = "Rivera", partner: str = "Luis", day: int = 8) -> int:
+    travel(school_fixture, school_fixture.now)
+    with school_fixture.session() as session:
+        wanted = Wanted(
+            school_fixture.families[family], school_fixture.educators[partner], school_fixture.time_at(day, 16, 30)
+        )
+        return book(session, school_fixture.actors["Grace"], wanted, school_fixture.policy, school_fixture.now).id
 
 
 def events(content: bytes) -> list[Any]:
@@ -73,28 +75,28 @@ def events(content: bytes) -> list[Any]:
     return list(read.walk("VEVENT"))
 
 
-def test_both_visitors_see_the_visit_with_their_colleague(town: Town, client: FlaskClient) -> None:
-    visit = booked(town)
+def test_both_visitors_see_the_visit_with_their_colleague(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+    visit = booked(school_fixture)
     for mine, other in (("Grace", "Luis Test"), ("Luis", "Grace Test")):
-        answer = client.get(address(town, mine))
+        answer = client.get(address(school_fixture, mine))
         assert answer.status_code == 200
         assert answer.content_type == "text/calendar; charset=utf-8"
         (event,) = events(answer.data)
         assert event["SUMMARY"] == f"Home visit with {other}"
         assert event["STATUS"] == "TENTATIVE"
-        assert event.start == town.at(8, 16, 30)
+        assert event.start == school_fixture.time_at(8, 16, 30)
         assert event["URL"] == f"https://visits.example.org/visits/{visit}"
 
 
-def test_nothing_of_the_family_is_in_a_feed(town: Town, client: FlaskClient) -> None:
-    booked(town)
-    text = client.get(address(town, "Grace")).text
-    for secret in ("Rivera", "Ana", "Kid", "Main Street", town.phones["Rivera"], "Lincoln", "es"):
+def test_nothing_of_the_family_is_in_a_feed(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+    booked(school_fixture)
+    text = client.get(address(school_fixture, "Grace")).text
+    for secret in ("Rivera", "Ana", "Kid", "Main Street", school_fixture.phones["Rivera"], "Lincoln", "es"):
         assert not re.search(rf"\b{re.escape(secret)}\b", text)
 
 
-def test_a_feed_is_private_and_leaves_no_trace_elsewhere(town: Town, client: FlaskClient) -> None:
-    answer = client.get(address(town, "Grace"))
+def test_a_feed_is_private_and_leaves_no_trace_elsewhere(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+    answer = client.get(address(school_fixture, "Grace"))
     assert answer.headers["Cache-Control"] == "private, no-cache"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert "noindex" in answer.headers["X-Robots-Tag"]
@@ -103,9 +105,9 @@ def test_a_feed_is_private_and_leaves_no_trace_elsewhere(town: Town, client: Fla
     assert "Set-Cookie" not in answer.headers
 
 
-def test_an_unchanged_feed_is_not_sent_again(town: Town, client: FlaskClient) -> None:
-    booked(town)
-    path = address(town, "Grace")
+def test_an_unchanged_feed_is_not_sent_again(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+    booked(school_fixture)
+    path = address(school_fixture, "Grace")
     tag = client.get(path).headers["ETag"]
     assert not tag.startswith("W/")
     again = client.get(path, headers={"If-None-Match": tag})
@@ -116,109 +118,135 @@ def test_an_unchanged_feed_is_not_sent_again(town: Town, client: FlaskClient) ->
 
 
 @pytest.mark.parametrize("what", ["accepted", "moved", "cancelled", "declined", "renamed", "another", "left"])
-def test_every_change_that_shows_changes_the_etag(town: Town, client: FlaskClient, what: str) -> None:
-    visit = booked(town)
-    path = address(town, "Grace")
+def test_every_change_that_shows_changes_the_etag(
+    school_fixture: SchoolFixture, client: FlaskClient, what: str
+) -> None:
+    visit = booked(school_fixture)
+    path = address(school_fixture, "Grace")
     before = client.get(path)
-    travel(town, town.now + timedelta(minutes=11 if what == "renamed" else 1))
-    with town.session() as session:
+    travel(school_fixture, school_fixture.now + timedelta(minutes=11 if what == "renamed" else 1))
+    with school_fixture.session() as session:
         if what == "accepted":
-            accept(session, town.actors["Luis"], visit, town.policy, town.now)
+            accept(session, school_fixture.actors["Luis"], visit, school_fixture.policy, school_fixture.now)
         elif what == "moved":
-            move(session, town.actors["Grace"], visit, town.at(9, 17), town.policy, town.now)
+            move(
+                session,
+                school_fixture.actors["Grace"],
+                visit,
+                school_fixture.time_at(9, 17),
+                school_fixture.policy,
+                school_fixture.now,
+            )
         elif what == "cancelled":
-            cancel(session, town.actors["Grace"], visit, town.policy, town.now)
+            cancel(session, school_fixture.actors["Grace"], visit, school_fixture.policy, school_fixture.now)
         elif what == "declined":
-            decline(session, town.actors["Luis"], visit, town.policy, town.now)
+            decline(session, school_fixture.actors["Luis"], visit, school_fixture.policy, school_fixture.now)
         elif what == "renamed":
-            session.execute(update(Person).where(Person.id == town.educators["Luis"]).values(given_name="Lou"))
+            session.execute(
+                update(Person).where(Person.id == school_fixture.educators["Luis"]).values(given_name="Lou")
+            )
         elif what == "left":
-            grace = town.educators["Grace"]
-            session.execute(update(Educator).where(Educator.id == grace).values(left_on=town.now.date()))
+            grace = school_fixture.educators["Grace"]
+            session.execute(update(Educator).where(Educator.id == grace).values(left_on=school_fixture.now.date()))
     if what == "another":
-        booked(town, "Smith", "Amina", day=9)
+        booked(school_fixture, "Smith", "Amina", day=9)
     after = client.get(path, headers={"If-None-Match": before.headers["ETag"]})
     assert after.status_code == 200
     assert after.headers["ETag"] != before.headers["ETag"]
     assert after.data != before.data or what == "accepted"
 
 
-def test_an_etag_names_the_same_bytes_each_time(town: Town, client: FlaskClient) -> None:
-    booked(town)
-    path = address(town, "Grace")
+def test_an_etag_names_the_same_bytes_each_time(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+    booked(school_fixture)
+    path = address(school_fixture, "Grace")
     first, second = client.get(path), client.get(path)
     assert (first.headers["ETag"], first.data) == (second.headers["ETag"], second.data)
 
 
-def test_a_moved_visit_keeps_its_uid_and_raises_its_sequence(town: Town, client: FlaskClient) -> None:
-    visit = booked(town)
-    path = address(town, "Grace")
+def test_a_moved_visit_keeps_its_uid_and_raises_its_sequence(
+    school_fixture: SchoolFixture, client: FlaskClient
+) -> None:
+    visit = booked(school_fixture)
+    path = address(school_fixture, "Grace")
     (before,) = events(client.get(path).data)
-    with town.session() as session:
-        move(session, town.actors["Grace"], visit, town.at(9, 17), town.policy, town.now)
+    with school_fixture.session() as session:
+        move(
+            session,
+            school_fixture.actors["Grace"],
+            visit,
+            school_fixture.time_at(9, 17),
+            school_fixture.policy,
+            school_fixture.now,
+        )
     (after,) = events(client.get(path).data)
     assert after["UID"] == before["UID"]
     assert int(after["SEQUENCE"]) > int(before["SEQUENCE"])
-    assert after.start == town.at(9, 17)
+    assert after.start == school_fixture.time_at(9, 17)
 
 
-def test_a_cancelled_visit_stays_for_two_weeks_and_then_goes(town: Town, client: FlaskClient) -> None:
-    visit = booked(town)
-    path = address(town, "Grace")
-    with town.session() as session:
-        cancel(session, town.actors["Grace"], visit, town.policy, town.now)
-    cancelled = town.now
+def test_a_cancelled_visit_stays_for_two_weeks_and_then_goes(
+    school_fixture: SchoolFixture, client: FlaskClient
+) -> None:
+    visit = booked(school_fixture)
+    path = address(school_fixture, "Grace")
+    with school_fixture.session() as session:
+        cancel(session, school_fixture.actors["Grace"], visit, school_fixture.policy, school_fixture.now)
+    cancelled = school_fixture.now
     (event,) = events(client.get(path).data)
     assert event["STATUS"] == "CANCELLED"
     assert event["SUMMARY"].startswith("Cancelled: Home visit")
-    travel(town, cancelled + timedelta(days=13, hours=23))
+    travel(school_fixture, cancelled + timedelta(days=13, hours=23))
     assert len(events(client.get(path).data)) == 1
-    travel(town, cancelled + timedelta(days=14, hours=1))
+    travel(school_fixture, cancelled + timedelta(days=14, hours=1))
     assert events(client.get(path).data) == []
 
 
-def test_visits_of_long_ago_are_not_carried_along(town: Town, client: FlaskClient) -> None:
-    booked(town)
-    path = address(town, "Grace")
-    travel(town, town.at(8, 17) + timedelta(days=80))
+def test_visits_of_long_ago_are_not_carried_along(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+    booked(school_fixture)
+    path = address(school_fixture, "Grace")
+    travel(school_fixture, school_fixture.time_at(8, 17) + timedelta(days=80))
     assert len(events(client.get(path).data)) == 1
-    travel(town, town.at(8, 17) + timedelta(days=91))
+    travel(school_fixture, school_fixture.time_at(8, 17) + timedelta(days=91))
     assert events(client.get(path).data) == []
 
 
-def test_who_declined_sees_the_visit_as_cancelled_without_a_colleague(town: Town, client: FlaskClient) -> None:
-    visit = booked(town)
-    with town.session() as session:
-        decline(session, town.actors["Luis"], visit, town.policy, town.now)
-    (event,) = events(client.get(address(town, "Luis")).data)
+def test_who_declined_sees_the_visit_as_cancelled_without_a_colleague(
+    school_fixture: SchoolFixture, client: FlaskClient
+) -> None:
+    visit = booked(school_fixture)
+    with school_fixture.session() as session:
+        decline(session, school_fixture.actors["Luis"], visit, school_fixture.policy, school_fixture.now)
+    (event,) = events(client.get(address(school_fixture, "Luis")).data)
     assert event["STATUS"] == "CANCELLED"
     assert event["SUMMARY"] == "Cancelled: Home visit"
 
 
-def test_a_revoked_address_answers_an_empty_calendar(town: Town, client: FlaskClient) -> None:
-    booked(town)
-    path = address(town, "Grace")
+def test_a_revoked_address_answers_an_empty_calendar(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+    booked(school_fixture)
+    path = address(school_fixture, "Grace")
     tag = client.get(path).headers["ETag"]
-    with town.session() as session:
-        actions.revoke(session, town.actors["Grace"], town.now)
+    with school_fixture.session() as session:
+        actions.revoke(session, school_fixture.actors["Grace"], school_fixture.now)
     answer = client.get(path, headers={"If-None-Match": tag})
     assert answer.status_code == 200
     assert events(answer.data) == []
 
 
-def test_a_new_address_ends_the_old_one(town: Town, client: FlaskClient) -> None:
-    booked(town)
-    old, new = address(town, "Grace"), address(town, "Grace")
+def test_a_new_address_ends_the_old_one(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+    booked(school_fixture)
+    old, new = address(school_fixture, "Grace"), address(school_fixture, "Grace")
     assert events(client.get(old).data) == []
     assert len(events(client.get(new).data)) == 1
 
 
-def test_whoever_leaves_or_is_shut_out_has_an_empty_calendar(town: Town, client: FlaskClient) -> None:
-    booked(town)
-    paths = {name: address(town, name) for name in ("Grace", "Luis")}
-    with town.session() as session:
-        grace, luis = town.educators["Grace"], town.educators["Luis"]
-        session.execute(update(Educator).where(Educator.id == grace).values(left_on=town.now.date()))
+def test_whoever_leaves_or_is_shut_out_has_an_empty_calendar(
+    school_fixture: SchoolFixture, client: FlaskClient
+) -> None:
+    booked(school_fixture)
+    paths = {name: address(school_fixture, name) for name in ("Grace", "Luis")}
+    with school_fixture.session() as session:
+        grace, luis = school_fixture.educators["Grace"], school_fixture.educators["Luis"]
+        session.execute(update(Educator).where(Educator.id == grace).values(left_on=school_fixture.now.date()))
         session.execute(update(Account).where(Account.educator_id == luis).values(active=False))
     for path in paths.values():
         answer = client.get(path)
@@ -226,43 +254,54 @@ def test_whoever_leaves_or_is_shut_out_has_an_empty_calendar(town: Town, client:
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 43, "..%2f..", "%00", "x" * 5000])
-def test_an_unknown_address_is_not_found_and_says_little(town: Town, client: FlaskClient, token: str) -> None:
+def test_an_unknown_address_is_not_found_and_says_little(
+    school_fixture: SchoolFixture, client: FlaskClient, token: str
+) -> None:
     answer = client.get(f"/calendar/{token}.ics")
     assert answer.status_code == 404
     assert token not in answer.text
 
 
-def test_the_secret_is_not_kept(town: Town) -> None:
-    path = address(town, "Grace")
+def test_the_secret_is_not_kept(school_fixture: SchoolFixture) -> None:
+    path = address(school_fixture, "Grace")
     token = path.removeprefix("/calendar/").removesuffix(".ics")
     assert len(token) >= 43
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         row = session.execute(select(*FeedToken.__table__.columns)).one()
     assert token not in repr(row)
     assert actions.hashed(token) in row
 
 
-def test_the_last_fetch_is_noted_at_most_once_an_hour(town: Town, client: FlaskClient) -> None:
-    path = address(town, "Grace")
+def test_the_last_fetch_is_noted_at_most_once_an_hour(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+    path = address(school_fixture, "Grace")
     seen = []
     for minutes in (0, 30, 61, 62):
-        travel(town, town.at(5, 9) + timedelta(minutes=minutes))
+        travel(school_fixture, school_fixture.time_at(5, 9) + timedelta(minutes=minutes))
         client.get(path)
-        with town.database.reading() as session:
+        with school_fixture.database.reading() as session:
             seen.append(session.scalar(select(FeedToken.last_fetched_at)))
-    assert seen == [town.at(5, 9), town.at(5, 9), town.at(5, 10, 1), town.at(5, 10, 1)]
+    assert seen == [
+        school_fixture.time_at(5, 9),
+        school_fixture.time_at(5, 9),
+        school_fixture.time_at(5, 10, 1),
+        school_fixture.time_at(5, 10, 1),
+    ]
 
 
-def test_a_feed_speaks_its_readers_language(town: Town, client: FlaskClient) -> None:
-    path = address(town, "Grace")
+def test_a_feed_speaks_its_readers_language(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+    path = address(school_fixture, "Grace")
     before = client.get(path).headers["ETag"]
-    with town.session() as session:
-        session.execute(update(Account).where(Account.educator_id == town.educators["Grace"]).values(language="es"))
+    with school_fixture.session() as session:
+        session.execute(
+            update(Account).where(Account.educator_id == school_fixture.educators["Grace"]).values(language="es")
+        )
     assert client.get(path).headers["ETag"] != before
 
 
-def test_asking_for_a_feed_logs_no_address(town: Town, client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
-    path = address(town, "Grace")
+def test_asking_for_a_feed_logs_no_address(
+    school_fixture: SchoolFixture, client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = address(school_fixture, "Grace")
     with caplog.at_level(logging.DEBUG):
         client.get(path)
         client.get("/calendar/not-one-of-ours.ics")
@@ -270,13 +309,15 @@ def test_asking_for_a_feed_logs_no_address(town: Town, client: FlaskClient, capl
     assert "not-one-of-ours" not in caplog.text
 
 
-def sign_in(client: FlaskClient, town: Town, name: str) -> None:
-    assert client.get(f"/enter/{town.actors[name].account_id}").status_code == 200
+def sign_in(client: FlaskClient, school_fixture: SchoolFixture, name: str) -> None:
+    assert client.get(f"/enter/{school_fixture.actors[name].account_id}").status_code == 200
 
 
-def test_the_address_is_made_shown_once_replaced_and_stopped(town: Town, client: FlaskClient) -> None:
-    booked(town)
-    sign_in(client, town, "Grace")
+def test_the_address_is_made_shown_once_replaced_and_stopped(
+    school_fixture: SchoolFixture, client: FlaskClient
+) -> None:
+    booked(school_fixture)
+    sign_in(client, school_fixture, "Grace")
     assert "Make my calendar address" in client.get("/me/calendar").text
     made = client.post("/me/calendar")
     (found,) = re.findall(r"https://visits\.example\.org(/calendar/[\w-]{43}\.ics)", made.text)[:1]
@@ -291,16 +332,16 @@ def test_the_address_is_made_shown_once_replaced_and_stopped(town: Town, client:
     assert "Make my calendar address" in client.get("/me/calendar").text
 
 
-def test_who_does_not_visit_has_no_calendar_page(town: Town, client: FlaskClient) -> None:
+def test_who_does_not_visit_has_no_calendar_page(school_fixture: SchoolFixture, client: FlaskClient) -> None:
     assert client.get("/me/calendar").status_code == 303
-    sign_in(client, town, "coordinator")
+    sign_in(client, school_fixture, "coordinator")
     assert client.get("/me/calendar").status_code == 403
     assert client.post("/me/calendar").status_code == 403
 
 
-def test_a_visits_uid_says_nothing(town: Town) -> None:
-    visit = booked(town)
-    with town.database.reading() as session:
+def test_a_visits_uid_says_nothing(school_fixture: SchoolFixture) -> None:
+    visit = booked(school_fixture)
+    with school_fixture.database.reading() as session:
         uid = session.scalar(select(Visit.uid).where(Visit.id == visit))
     assert uid is not None
     assert len(uid) >= 16

@@ -8,7 +8,7 @@ import pytest
 from twilio.rest import Client
 
 from homevisits.messages.providers.twilio import Http, Twilio
-from tests import tools
+from tests import external_programs
 from tests.messages import fake_twilio
 from tests.messages.conftest import made_settings
 
@@ -26,9 +26,18 @@ def description(shared: Path) -> Path:
 @pytest.fixture(scope="session")
 def prism(description: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Prism that plays Twilio from its description and refuses what that does not allow."""
-    port, log = tools.free_port(), tmp_path_factory.mktemp("prism") / "mock.log"
-    command = [*tools.node_tool("prism"), "mock", "-h", "127.0.0.1", "-p", str(port), "--errors", str(description)]
-    with tools.started(command, port, log):
+    port, log = external_programs.find_free_port(), tmp_path_factory.mktemp("prism") / "mock.log"
+    command = [
+        *external_programs.node_command("prism"),
+        "mock",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "--errors",
+        str(description),
+    ]
+    with external_programs.run_server(command, port, log):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -37,10 +46,10 @@ def watched(
     description: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, fake_twilio.FakeTwilio]]:
     """A Prism before our fake: every request and every answer must be as described, or it answers 500 itself."""
-    port, log = tools.free_port(), tmp_path_factory.mktemp("prism") / "proxy.log"
+    port, log = external_programs.find_free_port(), tmp_path_factory.mktemp("prism") / "proxy.log"
     with fake_twilio.running() as fake:
-        command = [*tools.node_tool("prism"), "proxy", "-h", "127.0.0.1", "-p", str(port), "--errors"]
-        with tools.started([*command, str(description), fake.url], port, log):
+        command = [*external_programs.node_command("prism"), "proxy", "-h", "127.0.0.1", "-p", str(port), "--errors"]
+        with external_programs.run_server([*command, str(description), fake.url], port, log):
             yield f"http://127.0.0.1:{port}", fake
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests import tools
+from tests import external_programs
 
 Answer = dict[str, Any]
 WITHOUT_LENGTH = """
@@ -20,7 +20,7 @@ class Mountebank:
     """A running mountebank, and one imposter at a time."""
 
     def __init__(self, admin: int) -> None:
-        self._admin, self.port = f"http://127.0.0.1:{admin}", tools.free_port()
+        self._admin, self.port = f"http://127.0.0.1:{admin}", external_programs.find_free_port()
 
     @property
     def url(self) -> str:
@@ -68,8 +68,16 @@ def passing(behind: str, change: str = "", wait: int = 0) -> Answer:
 @contextmanager
 def running(folder: Path) -> Iterator[Mountebank]:
     """A mountebank of this test's own."""
-    admin = tools.free_port()
+    admin = external_programs.find_free_port()
     flags = ["--host", "127.0.0.1", "--localOnly", "--allowInjection", "--nologfile", "--loglevel", "warn"]
-    command = [*tools.node_tool("mb"), "start", "--port", str(admin), "--pidfile", str(folder / "mb.pid"), *flags]
-    with tools.started(command, admin, folder / "mb.log", cwd=folder):
+    command = [
+        *external_programs.node_command("mb"),
+        "start",
+        "--port",
+        str(admin),
+        "--pidfile",
+        str(folder / "mb.pid"),
+        *flags,
+    ]
+    with external_programs.run_server(command, admin, folder / "mb.log", cwd=folder):
         yield Mountebank(admin)

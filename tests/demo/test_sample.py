@@ -16,7 +16,7 @@ from homevisits.people.importing import oneroster
 from homevisits.people.importing import package as packages
 from homevisits.people.importing.apply import import_oneroster
 from homevisits.people.importing.supplement import import_supplement
-from tests.world import NOW
+from tests.factories.school import NOW
 
 BEGINS, TODAY = date(2026, 8, 24), date(2026, 10, 5)
 

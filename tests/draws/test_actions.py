@@ -9,7 +9,7 @@ from homevisits.draws.actions import Wanted
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.draws.rules import Method
 from homevisits.people.models import Student
-from tests.quarter import NOW, Quarter
+from tests.factories.large_school import NOW, LargeSchool
 
 
 def codes(refused: pytest.ExceptionInfo[RulesBroken]) -> list[str]:
@@ -20,10 +20,10 @@ def codes(refused: pytest.ExceptionInfo[RulesBroken]) -> list[str]:
     ("method", "wanted", "drawn"), [("everyone", None, 20), ("random", 7, 7), ("stratified", 7, 7)]
 )
 def test_a_draw_keeps_its_list_order_and_hashes_and_comes_out_the_same_again(
-    quarter: Quarter, method: str, wanted: int | None, drawn: int
+    large_school: LargeSchool, method: str, wanted: int | None, drawn: int
 ) -> None:
-    number = quarter.draw(Method(method), wanted)
-    with quarter.database.reading() as session:
+    number = large_school.create_draw(Method(method), wanted)
+    with large_school.database.reading() as session:
         entries = session.scalars(select(DrawEntry).where(DrawEntry.draw_id == number)).all()
         assert len(entries) == 20
         assert sorted(entry.position for entry in entries if entry.position) == list(range(1, drawn + 1))
@@ -32,18 +32,18 @@ def test_a_draw_keeps_its_list_order_and_hashes_and_comes_out_the_same_again(
         assert check.selected_sha256 == session.get_one(Draw, number).selected_sha256
 
 
-def test_the_roster_of_later_days_does_not_change_what_comes_out_again(quarter: Quarter) -> None:
-    number = quarter.draw()
-    with quarter.database.transaction() as session:
+def test_the_roster_of_later_days_does_not_change_what_comes_out_again(large_school: LargeSchool) -> None:
+    number = large_school.create_draw()
+    with large_school.database.transaction() as session:
         session.execute(update(Student).values(grade="12"))
-    with quarter.database.reading() as session:
+    with large_school.database.reading() as session:
         assert actions.rerun(session, number).same
 
 
-def test_strata_are_school_and_grade_of_the_children_drawn_for(quarter: Quarter) -> None:
-    number = quarter.draw(wanted=6)
-    with quarter.database.reading() as session:
-        record = queries.record(session, quarter.coordinator, number)
+def test_strata_are_school_and_grade_of_the_children_drawn_for(large_school: LargeSchool) -> None:
+    number = large_school.create_draw(wanted=6)
+    with large_school.database.reading() as session:
+        record = queries.record(session, large_school.coordinator, number)
         assert [(each.name, each.households, each.drawn) for each in record.strata] == [
             ("org_1|03", 10, 3),
             ("org_1|04", 10, 3),
@@ -52,46 +52,53 @@ def test_strata_are_school_and_grade_of_the_children_drawn_for(quarter: Quarter)
 
 @pytest.mark.parametrize(("scope", "value", "families"), [("grade", "04", 10), ("class", None, 10), ("school", "", 20)])
 def test_a_draw_is_for_a_school_a_grade_or_a_class(
-    quarter: Quarter, scope: str, value: str | None, families: int
+    large_school: LargeSchool, scope: str, value: str | None, families: int
 ) -> None:
-    number = quarter.draw(Method.EVERYONE, None, scope=scope, scope_value=value or str(quarter.class_id))
+    number = large_school.create_draw(
+        Method.EVERYONE, None, scope=scope, scope_value=value or str(large_school.class_id)
+    )
     if value is None:
         assert scope == "class"
-    with quarter.database.reading() as session:
+    with large_school.database.reading() as session:
         assert session.scalar(select(func.count()).where(DrawEntry.draw_id == number)) == (
             20 if scope == "school" else families
         )
 
 
-def test_drawing_again_needs_a_reason_and_keeps_the_first(quarter: Quarter) -> None:
-    first = quarter.draw()
+def test_drawing_again_needs_a_reason_and_keeps_the_first(large_school: LargeSchool) -> None:
+    first = large_school.create_draw()
     with pytest.raises(RulesBroken) as refused:
-        quarter.draw(seed="another")
+        large_school.create_draw(seed="another")
     assert codes(refused) == ["redraw_needs_reason"]
-    second = quarter.draw(seed="another", reason="The roster was of last year.")
-    with quarter.database.reading() as session:
-        rows = {row.id: row for row in queries.draws(session, quarter.coordinator)}
+    second = large_school.create_draw(seed="another", reason="The roster was of last year.")
+    with large_school.database.reading() as session:
+        rows = {row.id: row for row in queries.draws(session, large_school.coordinator)}
         assert (rows[first].replaced_by, rows[second].replaces_id) == (second, first)
         assert actions.rerun(session, first).same
 
 
-def test_a_draw_says_everything_that_is_wrong_at_once(quarter: Quarter) -> None:
+def test_a_draw_says_everything_that_is_wrong_at_once(large_school: LargeSchool) -> None:
     with pytest.raises(RulesBroken) as refused:
-        quarter.draw(Method.RANDOM, 0, scope="class", scope_value="99999", seed="x" * 200)
+        large_school.create_draw(Method.RANDOM, 0, scope="class", scope_value="99999", seed="x" * 200)
     assert set(codes(refused)) == {"nobody_to_draw_from", "draw_how_many", "too_long"}
 
 
-def test_a_stranger_neither_draws_nor_reads(quarter: Quarter) -> None:
-    number = quarter.draw()
-    with quarter.database.transaction() as session:
+def test_a_stranger_neither_draws_nor_reads(large_school: LargeSchool) -> None:
+    number = large_school.create_draw()
+    with large_school.database.transaction() as session:
         with pytest.raises(NotFound):
-            actions.draw(session, quarter.stranger, Wanted(quarter.school_id, "school", "", Method.EVERYONE), NOW)
+            actions.draw(
+                session,
+                large_school.other_coordinator,
+                Wanted(large_school.school_id, "school", "", Method.EVERYONE),
+                NOW,
+            )
         with pytest.raises(NotFound):
-            queries.record(session, quarter.stranger, number)
-        assert queries.draws(session, quarter.stranger) == []
+            queries.record(session, large_school.other_coordinator, number)
+        assert queries.draws(session, large_school.other_coordinator) == []
 
 
-def test_a_seed_is_made_when_none_is_given(quarter: Quarter) -> None:
-    with quarter.database.transaction() as session:
-        wanted = Wanted(quarter.school_id, "school", "", Method.EVERYONE)
+def test_a_seed_is_made_when_none_is_given(large_school: LargeSchool) -> None:
+    with large_school.database.transaction() as session:
+        wanted = Wanted(large_school.school_id, "school", "", Method.EVERYONE)
         assert len(actions.draw(session, None, wanted, NOW).seed) == 16

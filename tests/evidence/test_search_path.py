@@ -68,7 +68,7 @@ def test_every_function_has_a_fixed_search_path(database: Database) -> None:
 
 
 def test_search_path_names_the_schema_that_the_migrations_ran_in(postgres: servers.Postgres) -> None:
-    name = postgres.create("template0")
+    name = postgres.create_database("template0")
     admin = Database(postgres.url(name))
     quoted = '"' + OTHER_SCHEMA.replace('"', '""') + '"'
     with admin.engine.begin() as connection:
@@ -83,7 +83,7 @@ def test_search_path_names_the_schema_that_the_migrations_ran_in(postgres: serve
         assert {name: settings for name, settings in found.items() if settings != expected} == {}
     finally:
         database.dispose()
-        postgres.drop(name)
+        postgres.drop_database(name)
 
 
 def _with_search_path(url: str, schemas: str) -> str:

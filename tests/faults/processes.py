@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import tools
+from tests import external_programs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVE = (sys.executable, "-c", "from homevisits.cli.main import main; main()", "serve")
@@ -31,7 +31,7 @@ def program(*places: str) -> str:
     """Where a program is; `tools.missing` says what becomes of a test without it."""
     where = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
     found = next((path for place in places if (path := shutil.which(place, path=where))), None)
-    return found or tools.missing(f"{places[0]} is not on this machine")
+    return found or external_programs.skip_or_fail(f"{places[0]} is not on this machine")
 
 
 @contextmanager

@@ -24,21 +24,23 @@ from homevisits.messages.recipients import opt_outs
 from homevisits.visits import actions as visits
 from homevisits.visits.actions import Wanted
 from homevisits.visits.models import Visit
+from tests.factories.school import NOW, POLICY, SchoolFixture
 from tests.messages.conftest import Recorder, made_settings, make_sender, planned, rules, tick
 from tests.messages.test_webhooks import signed
-from tests.world import NOW, POLICY, Town
 
 OURS = "+15555550199"
 PATH = "/twilio/inbound"
 
 
 @pytest.fixture
-def client(town: Town) -> FlaskClient:
-    """Twilio's caller, at the town's time."""
+def client(school_fixture: SchoolFixture) -> FlaskClient:
+    """Twilio's caller, at the test school's time."""
     clock.use(lambda: NOW)
-    with town.session() as session:
+    with school_fixture.session() as session:
         make_sender(session)
-    return create_app(made_settings("http://127.0.0.1:9", town.database.url), town.database).test_client()
+    return create_app(
+        made_settings("http://127.0.0.1:9", school_fixture.database.url), school_fixture.database
+    ).test_client()
 
 
 def bring(client: FlaskClient, phone: str, body: str, provider_message_id: str = "SM1", **more: str) -> int:
@@ -58,11 +60,11 @@ def waiting(database: Database, phone: str) -> list[tuple[str, str]]:
         return [(row[0], row[1]) for row in session.execute(found)]
 
 
-def put(town: Town, count: int, phone: str = "") -> None:
+def put(school_fixture: SchoolFixture, count: int, phone: str = "") -> None:
     """So many texts that may leave now."""
-    with town.session() as session:
+    with school_fixture.session() as session:
         for number in range(count):
-            outbox.put(session, "invitation:1", planned(str(number), to=phone or town.phones["Smith"]), NOW)
+            outbox.put(session, "invitation:1", planned(str(number), to=phone or school_fixture.phones["Smith"]), NOW)
 
 
 def newest(database: Database) -> IncomingMessage:
@@ -72,29 +74,33 @@ def newest(database: Database) -> IncomingMessage:
         return found
 
 
-def arranged(town: Town) -> int:
+def arranged(school_fixture: SchoolFixture) -> int:
     """A visit to the Smiths of which they were told."""
-    wanted = Wanted(town.families["Smith"], town.educators["Luis"], town.at(8, 16, 30))
-    with town.session() as session:
-        visit_id = visits.book(session, town.actors["Grace"], wanted, POLICY, NOW).id
-        visits.accept(session, town.actors["Luis"], visit_id, POLICY, NOW)
-    tick(town.database, Recorder(), NOW)
+    wanted = Wanted(
+        school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(8, 16, 30)
+    )
+    with school_fixture.session() as session:
+        visit_id = visits.book(session, school_fixture.actors["Grace"], wanted, POLICY, NOW).id
+        visits.accept(session, school_fixture.actors["Luis"], visit_id, POLICY, NOW)
+    tick(school_fixture.database, Recorder(), NOW)
     return visit_id
 
 
-def test_f13_a_stop_holds_within_a_second_and_the_next_claim_is_refused(client: FlaskClient, town: Town) -> None:
-    phone = town.phones["Smith"]
-    put(town, 50)
+def test_f13_a_stop_holds_within_a_second_and_the_next_claim_is_refused(
+    client: FlaskClient, school_fixture: SchoolFixture
+) -> None:
+    phone = school_fixture.phones["Smith"]
+    put(school_fixture, 50)
     began = time.perf_counter()
     assert bring(client, phone, "STOP") == 200
     took = time.perf_counter() - began
     assert took <= 1.0, f"{took:.3f} s"
-    states = waiting(town.database, phone)
+    states = waiting(school_fixture.database, phone)
     assert [state for template, state in states if template != "stop_confirmed"] == ["suppressed"] * 50
-    with town.session() as session:  # one that slips in afterwards
+    with school_fixture.session() as session:  # one that slips in afterwards
         outbox.put(session, "invitation:2", planned("late", to=phone), NOW)
     carrier = Recorder()
-    tick(town.database, carrier, NOW)
+    tick(school_fixture.database, carrier, NOW)
     assert len(carrier.sent) == 1
     assert "no more texts" in carrier.sent[0][1]
 
@@ -113,127 +119,137 @@ class Meanwhile(Recorder):
         return super().send(to, body, token, sender=sender, valid_for=valid_for)
 
 
-def test_f13_a_stop_between_claim_and_send_lets_nothing_but_that_one_leave(client: FlaskClient, town: Town) -> None:
-    phone = town.phones["Smith"]
-    put(town, 5)
+def test_f13_a_stop_between_claim_and_send_lets_nothing_but_that_one_leave(
+    client: FlaskClient, school_fixture: SchoolFixture
+) -> None:
+    phone = school_fixture.phones["Smith"]
+    put(school_fixture, 5)
     carrier = Meanwhile(client, phone)
-    tick(town.database, carrier, NOW)
+    tick(school_fixture.database, carrier, NOW)
     assert len(carrier.sent) == 2  # the one that was under way, and the confirmation
-    assert dict(waiting(town.database, phone))["stop_confirmed"] == "accepted"
-    with town.database.transaction() as session:
+    assert dict(waiting(school_fixture.database, phone))["stop_confirmed"] == "accepted"
+    with school_fixture.database.transaction() as session:
         assert claim(session, rules(), NOW, ("recorder",)) is None
 
 
-def test_f13_trap_7_the_confirmation_goes_out_once_whatever_is_said_how_often(client: FlaskClient, town: Town) -> None:
-    phone = town.phones["Smith"]
+def test_f13_trap_7_the_confirmation_goes_out_once_whatever_is_said_how_often(
+    client: FlaskClient, school_fixture: SchoolFixture
+) -> None:
+    phone = school_fixture.phones["Smith"]
     for turn, body in enumerate(("STOP", "stop", "Unsubscribe", "ALTO", "please stop texting me", "END")):
         assert bring(client, phone, body, f"SM{turn}") == 200
     for _again in range(3):
         assert bring(client, phone, "STOP", "SM0") == 200
     carrier = Recorder()
-    tick(town.database, carrier, NOW)
+    tick(school_fixture.database, carrier, NOW)
     assert len(carrier.sent) == 1
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         assert [row.reason for row in session.scalars(select(OptOutEntry))] == ["family"]
 
 
 def test_f13_trap_7_a_stop_told_by_the_carrier_is_recorded_and_its_own_confirmation_is_the_only_one(
-    client: FlaskClient, town: Town
+    client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
-    put(town, 1)
-    tick(town.database, Recorder(MessageRejected("21610")), NOW)
-    phone = town.phones["Smith"]
-    with town.database.reading() as session:
+    put(school_fixture, 1)
+    tick(school_fixture.database, Recorder(MessageRejected("21610")), NOW)
+    phone = school_fixture.phones["Smith"]
+    with school_fixture.database.reading() as session:
         assert not opt_outs.may_text(session, phone)
-    other = town.phones["Nguyen"]
+    other = school_fixture.phones["Nguyen"]
     assert bring(client, other, "No más mensajes por ahora gracias", "SM9", OptOutType="STOP") == 200
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         assert not opt_outs.may_text(session, other)
-    assert "stop_confirmed" not in dict(waiting(town.database, other))
+    assert "stop_confirmed" not in dict(waiting(school_fixture.database, other))
     assert bring(client, other, "start", "SM10", OptOutType="START") == 200
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         assert opt_outs.may_text(session, other)
     assert bring(client, other, "?", "SM11", OptOutType="HELP") == 200
-    assert newest(town.database).intent == "help"
-    assert waiting(town.database, other) == []
+    assert newest(school_fixture.database).intent == "help"
+    assert waiting(school_fixture.database, other) == []
 
 
-def test_trap_7_a_yes_that_the_carrier_takes_for_a_start_is_still_an_answer(client: FlaskClient, town: Town) -> None:
-    visit_id = arranged(town)
-    assert bring(client, town.phones["Smith"], "Yes", OptOutType="START") == 200
-    with town.database.reading() as session:
+def test_trap_7_a_yes_that_the_carrier_takes_for_a_start_is_still_an_answer(
+    client: FlaskClient, school_fixture: SchoolFixture
+) -> None:
+    visit_id = arranged(school_fixture)
+    assert bring(client, school_fixture.phones["Smith"], "Yes", OptOutType="START") == 200
+    with school_fixture.database.reading() as session:
         assert session.get_one(Visit, visit_id).state == "confirmed"
 
 
 def test_trap_7_a_start_lifts_what_the_family_or_its_carrier_stopped_and_nothing_else(
-    client: FlaskClient, town: Town
+    client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     lifted = {}
     for turn, reason in enumerate(("family", "carrier", "staff", "wrong_number")):
         phone = f"+1555555019{turn}"
-        with town.session() as session:
+        with school_fixture.session() as session:
             opt_outs.stop(session, phone, reason, NOW)
         assert bring(client, phone, "START", f"SM{turn}") == 200
-        with town.database.reading() as session:
+        with school_fixture.database.reading() as session:
             lifted[reason] = opt_outs.may_text(session, phone)
     assert lifted == {"family": True, "carrier": True, "staff": False, "wrong_number": False}
 
 
 @pytest.mark.parametrize("word", ["CANCEL", "End", "QUIT", "cancelar", "unsubscribe", "Revoke", "opt out", "STOP"])
-def test_f14_a_word_the_law_reserves_never_acts_on_a_visit(client: FlaskClient, town: Town, word: str) -> None:
-    visit_id = arranged(town)
-    assert bring(client, town.phones["Smith"], word) == 200
-    with town.database.reading() as session:
+def test_f14_a_word_the_law_reserves_never_acts_on_a_visit(
+    client: FlaskClient, school_fixture: SchoolFixture, word: str
+) -> None:
+    visit_id = arranged(school_fixture)
+    assert bring(client, school_fixture.phones["Smith"], word) == 200
+    with school_fixture.database.reading() as session:
         assert session.get_one(Visit, visit_id).state == "scheduled"
-        assert not opt_outs.may_text(session, town.phones["Smith"])
-    assert newest(town.database).needs_person  # a visit is ahead, and no text can speak of it: somebody calls
+        assert not opt_outs.may_text(session, school_fixture.phones["Smith"])
+    assert newest(school_fixture.database).needs_person  # a visit is ahead, and no text can speak of it: somebody calls
 
 
 @pytest.mark.parametrize(
     "body", ["We have to cancel the visit", "don't stop by before 5", "Liked “STOP”", "cancel?? no, come!"]
 )
 def test_f14_a_reserved_word_within_a_sentence_is_neither_a_stop_nor_a_cancelled_visit(
-    client: FlaskClient, town: Town, body: str
+    client: FlaskClient, school_fixture: SchoolFixture, body: str
 ) -> None:
-    visit_id = arranged(town)
-    assert bring(client, town.phones["Smith"], body) == 200
-    with town.database.reading() as session:
+    visit_id = arranged(school_fixture)
+    assert bring(client, school_fixture.phones["Smith"], body) == 200
+    with school_fixture.database.reading() as session:
         assert session.get_one(Visit, visit_id).state == "scheduled"
-        assert opt_outs.may_text(session, town.phones["Smith"])
-    assert newest(town.database).needs_person
+        assert opt_outs.may_text(session, school_fixture.phones["Smith"])
+    assert newest(school_fixture.database).needs_person
 
 
 @pytest.mark.parametrize(
     ("body", "language"), [("haa", "so"), ("yog", "hmn"), ("vâng", "vi"), ("نعم", "ar"), ("sí", "es")]
 )
 def test_f21_a_yes_in_every_language_we_send_confirms(
-    client: FlaskClient, town: Town, body: str, language: str
+    client: FlaskClient, school_fixture: SchoolFixture, body: str, language: str
 ) -> None:
-    visit_id = arranged(town)
-    assert bring(client, town.phones["Smith"], body) == 200
-    with town.database.reading() as session:
+    visit_id = arranged(school_fixture)
+    assert bring(client, school_fixture.phones["Smith"], body) == 200
+    with school_fixture.database.reading() as session:
         assert session.get_one(Visit, visit_id).state == "confirmed"
 
 
-def test_f21_a_long_text_in_base64_is_kept_raw_and_shown_as_words(client: FlaskClient, town: Town) -> None:
+def test_f21_a_long_text_in_base64_is_kept_raw_and_shown_as_words(
+    client: FlaskClient, school_fixture: SchoolFixture
+) -> None:
     long = "Hola maestra, somos la familia Rivera, ese día trabajamos hasta tarde. ¿Puede ser el sábado? Gracias."
     packed = base64.b64encode(long.encode()).decode()
-    assert bring(client, town.phones["Rivera"], packed) == 200
-    row = newest(town.database)
+    assert bring(client, school_fixture.phones["Rivera"], packed) == 200
+    row = newest(school_fixture.database)
     assert row.body == long
     assert json.loads(row.raw)["Body"] == packed
     assert row.needs_person
 
 
-def test_f21_ten_pictures_and_no_words_are_for_a_person(client: FlaskClient, town: Town) -> None:
-    arranged(town)
+def test_f21_ten_pictures_and_no_words_are_for_a_person(client: FlaskClient, school_fixture: SchoolFixture) -> None:
+    arranged(school_fixture)
     media = {f"MediaUrl{n}": f"https://api.twilio.com/{n}" for n in range(10)}
-    assert bring(client, town.phones["Smith"], "", NumMedia="10", **media) == 200
-    row = newest(town.database)
+    assert bring(client, school_fixture.phones["Smith"], "", NumMedia="10", **media) == 200
+    row = newest(school_fixture.database)
     assert (row.media, row.intent, row.needs_person) == (10, "picture", True)
     assert len([name for name in json.loads(row.raw) if name.startswith("MediaUrl")]) == 10
-    assert bring(client, town.phones["Smith"], "1", "SM2", NumMedia="1") == 200  # words count all the same
-    assert newest(town.database).intent == "yes"
+    assert bring(client, school_fixture.phones["Smith"], "1", "SM2", NumMedia="1") == 200  # words count all the same
+    assert newest(school_fixture.database).intent == "yes"
 
 
 @pytest.mark.parametrize(
@@ -251,40 +267,44 @@ def test_f21_ten_pictures_and_no_words_are_for_a_person(client: FlaskClient, tow
     ],
 )
 def test_a_text_from_nowhere_is_a_bad_request_and_never_an_error(
-    client: FlaskClient, town: Town, odd: dict[str, str]
+    client: FlaskClient, school_fixture: SchoolFixture, odd: dict[str, str]
 ) -> None:
-    form = {"MessageSid": "SM1", "From": town.phones["Smith"], "To": OURS, "Body": "1", **odd}
+    form = {"MessageSid": "SM1", "From": school_fixture.phones["Smith"], "To": OURS, "Body": "1", **odd}
     assert client.post(PATH, data=form, headers=signed(PATH, form)).status_code == 400
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(IncomingMessage)) == 0
 
 
 @pytest.mark.parametrize("media", ["", "-1", "ten", "99999999999999999999", "²"])
 def test_odd_counts_and_unprintable_bodies_are_kept_as_well_as_they_can_be(
-    client: FlaskClient, town: Town, media: str
+    client: FlaskClient, school_fixture: SchoolFixture, media: str
 ) -> None:
     body = "Hello\x07 \U0001f468\u200d\U0001f469 \ufffd \u202e" + "x" * 5000
-    assert bring(client, town.phones["Smith"], body, NumMedia=media, OptOutType="MAYBE") == 200
-    row = newest(town.database)
+    assert bring(client, school_fixture.phones["Smith"], body, NumMedia=media, OptOutType="MAYBE") == 200
+    row = newest(school_fixture.database)
     assert row.body.startswith("Hello")
     assert (row.media, row.opt_out_type, row.needs_person) == (0, None, True)
 
 
-def test_a_stop_with_a_letter_that_no_database_keeps_is_a_stop(client: FlaskClient, town: Town) -> None:
-    assert bring(client, town.phones["Smith"], "ST\x00OP", Odd="a\x00b") == 200
-    with town.database.reading() as session:
-        assert not opt_outs.may_text(session, town.phones["Smith"])
+def test_a_stop_with_a_letter_that_no_database_keeps_is_a_stop(
+    client: FlaskClient, school_fixture: SchoolFixture
+) -> None:
+    assert bring(client, school_fixture.phones["Smith"], "ST\x00OP", Odd="a\x00b") == 200
+    with school_fixture.database.reading() as session:
+        assert not opt_outs.may_text(session, school_fixture.phones["Smith"])
 
 
-def test_trap_9_the_same_webhook_at_the_same_moment_is_one_text(client: FlaskClient, town: Town) -> None:
-    arranged(town)
+def test_trap_9_the_same_webhook_at_the_same_moment_is_one_text(
+    client: FlaskClient, school_fixture: SchoolFixture
+) -> None:
+    arranged(school_fixture)
     said: list[int] = []
     form_of = client.application.test_client
     start = threading.Barrier(6)
 
     def one() -> None:
         start.wait()
-        said.append(bring(form_of(), town.phones["Smith"], "1", "SMsame"))
+        said.append(bring(form_of(), school_fixture.phones["Smith"], "1", "SMsame"))
 
     threads = [threading.Thread(target=one) for _ in range(6)]
     for thread in threads:
@@ -292,16 +312,18 @@ def test_trap_9_the_same_webhook_at_the_same_moment_is_one_text(client: FlaskCli
     for thread in threads:
         thread.join()
     assert said == [200] * 6
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(IncomingMessage)) == 1
-    assert [name for name, _ in waiting(town.database, town.phones["Smith"])].count("visit_confirmed") == 1
+    assert [name for name, _ in waiting(school_fixture.database, school_fixture.phones["Smith"])].count(
+        "visit_confirmed"
+    ) == 1
 
 
 def test_texts_of_one_phone_at_the_same_moment_end_in_a_stop_with_one_confirmation(
-    client: FlaskClient, town: Town
+    client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
-    arranged(town)
-    phone = town.phones["Smith"]
+    arranged(school_fixture)
+    phone = school_fixture.phones["Smith"]
     form_of = client.application.test_client
     words = ("1", "STOP", "9", "STOP", "what?", "END")
     threads = [
@@ -311,55 +333,55 @@ def test_texts_of_one_phone_at_the_same_moment_end_in_a_stop_with_one_confirmati
         thread.start()
     for thread in threads:
         thread.join()
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         assert not opt_outs.may_text(session, phone)
         assert session.scalar(select(func.count()).where(IncomingMessage.taken_at.is_(None))) == 0
-    assert [name for name, _ in waiting(town.database, phone)].count("stop_confirmed") == 1
+    assert [name for name, _ in waiting(school_fixture.database, phone)].count("stop_confirmed") == 1
 
 
 def test_what_breaks_while_a_text_is_taken_in_loses_nothing_and_is_done_by_the_worker(
-    client: FlaskClient, town: Town, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, school_fixture: SchoolFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    visit_id = arranged(town)
+    visit_id = arranged(school_fixture)
 
     def broken(*_args: object) -> None:
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
         patch.setattr(receive, "_do", broken)
-        assert bring(client, town.phones["Smith"], "1") == 200
-    row = newest(town.database)
+        assert bring(client, school_fixture.phones["Smith"], "1") == 200
+    row = newest(school_fixture.database)
     assert (row.taken_at, row.tries, row.body) == (None, 1, "1")
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         assert [alert.kind for alert in session.scalars(select(MessageAlert))] == ["webhook"]
     # Its own request may still be at it.
-    assert processing.sweep(town.database, POLICY, NOW + timedelta(seconds=2)) == 0
-    assert processing.sweep(town.database, POLICY, NOW + timedelta(seconds=10)) == 1
-    assert processing.sweep(town.database, POLICY, NOW + timedelta(seconds=20)) == 0
-    with town.database.reading() as session:
+    assert processing.sweep(school_fixture.database, POLICY, NOW + timedelta(seconds=2)) == 0
+    assert processing.sweep(school_fixture.database, POLICY, NOW + timedelta(seconds=10)) == 1
+    assert processing.sweep(school_fixture.database, POLICY, NOW + timedelta(seconds=20)) == 0
+    with school_fixture.database.reading() as session:
         assert session.get_one(Visit, visit_id).state == "confirmed"
 
 
 def test_a_text_that_breaks_every_time_is_read_by_a_person_after_the_third(
-    client: FlaskClient, town: Town, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, school_fixture: SchoolFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_args: object) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(receive, "_do", broken)
-    phone = town.phones["Smith"]
+    phone = school_fixture.phones["Smith"]
     assert bring(client, phone, "hello") == 200
     for seconds in (10, 20, 30, 40):
-        processing.sweep(town.database, POLICY, NOW + timedelta(seconds=seconds))
-    row = newest(town.database)
+        processing.sweep(school_fixture.database, POLICY, NOW + timedelta(seconds=seconds))
+    row = newest(school_fixture.database)
     assert (row.tries, row.needs_person, row.taken_at is not None) == (3, True, True)
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         assert session.scalars(select(Conversation.waiting_since).where(Conversation.phone == phone)).one() is not None
 
 
-def test_two_workers_that_sweep_at_once_take_each_text_in_once(town: Town) -> None:
-    arranged(town)
-    with town.session() as session:
+def test_two_workers_that_sweep_at_once_take_each_text_in_once(school_fixture: SchoolFixture) -> None:
+    arranged(school_fixture)
+    with school_fixture.session() as session:
         for turn in range(12):
             processing.keep(
                 session, processing.IncomingMessage(f"SM{turn}", f"+1555555{1000 + turn}", OURS, "Who?"), NOW
@@ -367,18 +389,19 @@ def test_two_workers_that_sweep_at_once_take_each_text_in_once(town: Town) -> No
     later = NOW + timedelta(minutes=1)
     done: list[int] = []
     threads = [
-        threading.Thread(target=lambda: done.append(processing.sweep(town.database, POLICY, later))) for _ in range(3)
+        threading.Thread(target=lambda: done.append(processing.sweep(school_fixture.database, POLICY, later)))
+        for _ in range(3)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sum(done) == 12
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         assert session.scalar(select(func.count()).where(OutgoingMessage.template == "unclear")) == 12
 
 
-def test_when_a_phone_last_wrote_is_kept(client: FlaskClient, town: Town) -> None:
+def test_when_a_phone_last_wrote_is_kept(client: FlaskClient, school_fixture: SchoolFixture) -> None:
     assert bring(client, "+15555550777", "Hola") == 200
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         assert session.get_one(Phone, "+15555550777").last_inbound_at == NOW

@@ -99,7 +99,7 @@ def test_f1_workers_killed_at_any_instant_double_nothing_and_lose_nothing(
 
 
 def settle_all(database: Database, twilio: str) -> None:
-    """What the next worker does in the quarter of an hour after the last one was killed."""
+    """What the next worker does in the 15 minutes after the last one was killed."""
     carriers = configured_providers(made_settings(twilio, database.url))
     for minutes in (0, 2, 3, 5, 8, 14, 20, 26):
         moment = real_now() + timedelta(minutes=minutes)

@@ -6,59 +6,63 @@ from sqlalchemy import select, update
 from homevisits.messages.models import OutgoingMessage
 from homevisits.visits import actions
 from homevisits.visits.send_checks import text_wanted
+from tests.factories.school import SchoolFixture
 from tests.visits.test_actions import arrange, held
-from tests.world import Town
 
 
-def under_way(town: Town, visit_id: int, state: str) -> None:
+def under_way(school_fixture: SchoolFixture, visit_id: int, state: str) -> None:
     """The question about the visit's time is in `state`."""
-    with town.session() as session:
+    with school_fixture.session() as session:
         question = OutgoingMessage.subject == f"visit:{visit_id}", OutgoingMessage.template == "visit_confirm"
         session.execute(update(OutgoingMessage).where(*question).values(state=state))
 
 
-def question(town: Town, visit_id: int) -> tuple[str, bool, str | None]:
+def question(school_fixture: SchoolFixture, visit_id: int) -> tuple[str, bool, str | None]:
     """What has become of it: its state, whether it is still wanted, and what the claim would be told."""
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         found = select(OutgoingMessage).where(
             OutgoingMessage.subject == f"visit:{visit_id}", OutgoingMessage.template == "visit_confirm"
         )
         row = session.scalars(found).one()
-        return row.state, row.cancel_requested, text_wanted(session, row, town.now)
+        return row.state, row.cancel_requested, text_wanted(session, row, school_fixture.now)
 
 
 CHANGES = ("moved", "called_off", "family_said_no", "partner_ill", "held")
 
 
-def happens(town: Town, visit_id: int, change: str) -> None:
+def happens(school_fixture: SchoolFixture, visit_id: int, change: str) -> None:
     if change == "held":
-        held(town, visit_id)
+        held(school_fixture, visit_id)
         return
-    with town.session() as session:
-        grace, policy, now = town.actors["Grace"], town.policy, town.now
+    with school_fixture.session() as session:
+        grace, policy, now = school_fixture.actors["Grace"], school_fixture.policy, school_fixture.now
         if change == "moved":
-            actions.move(session, grace, visit_id, town.at(8, 17), policy, now)
+            actions.move(session, grace, visit_id, school_fixture.time_at(8, 17), policy, now)
         elif change == "called_off":
             actions.cancel(session, grace, visit_id, policy, now)
         elif change == "family_said_no":
             actions.family_answers(session, None, visit_id, "not_now", policy, now)
         else:
-            actions.cannot_come(session, grace, visit_id, town.educators["Luis"], policy, now)
+            actions.cannot_come(session, grace, visit_id, school_fixture.educators["Luis"], policy, now)
 
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("state", ["queued", "held"])
-def test_f16_a_text_that_waits_is_withdrawn_with_what_it_says(town: Town, change: str, state: str) -> None:
-    visit_id = arrange(town)
-    under_way(town, visit_id, state)
-    happens(town, visit_id, change)
-    assert question(town, visit_id) == ("cancelled", False, "visit_changed")
+def test_f16_a_text_that_waits_is_withdrawn_with_what_it_says(
+    school_fixture: SchoolFixture, change: str, state: str
+) -> None:
+    visit_id = arrange(school_fixture)
+    under_way(school_fixture, visit_id, state)
+    happens(school_fixture, visit_id, change)
+    assert question(school_fixture, visit_id) == ("cancelled", False, "visit_changed")
 
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("state", ["sending", "unknown"])
-def test_f16_a_text_on_its_way_or_in_doubt_is_never_sent_again(town: Town, change: str, state: str) -> None:
-    visit_id = arrange(town)
-    under_way(town, visit_id, state)
-    happens(town, visit_id, change)
-    assert question(town, visit_id) == (state, True, "visit_changed")
+def test_f16_a_text_on_its_way_or_in_doubt_is_never_sent_again(
+    school_fixture: SchoolFixture, change: str, state: str
+) -> None:
+    visit_id = arrange(school_fixture)
+    under_way(school_fixture, visit_id, state)
+    happens(school_fixture, visit_id, change)
+    assert question(school_fixture, visit_id) == (state, True, "visit_changed")

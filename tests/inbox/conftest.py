@@ -1,5 +1,5 @@
-"""The quarter, for every test here."""
+"""The large school, for every test here."""
 
-from tests.quarter import quarter
+from tests.factories.large_school import large_school
 
-__all__ = ["quarter"]
+__all__ = ["large_school"]

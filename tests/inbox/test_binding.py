@@ -27,8 +27,8 @@ from homevisits.visits import actions as visits
 from homevisits.visits.actions import Wanted
 from homevisits.visits.models import Visit
 from homevisits.visits.send_checks import text_wanted
+from tests.factories.school import NOW, POLICY, SchoolFixture
 from tests.messages.conftest import make_sender, planned, rules
-from tests.world import NOW, POLICY, Town
 
 TEXTS: Mapping[str, object] = MappingProxyType({"visit": text_wanted})
 
@@ -37,33 +37,33 @@ TEXTS: Mapping[str, object] = MappingProxyType({"visit": text_wanted})
 class Phone:
     """The Smiths' phone, held by whoever; the clock goes on by a minute with each text."""
 
-    town: Town
+    school_fixture: SchoolFixture
     now: datetime = NOW
     heard: list[int] = field(default_factory=list)
 
     @property
     def number(self) -> str:
-        return self.town.phones["Smith"]
+        return self.school_fixture.phones["Smith"]
 
     def texts(self, body: str, *, after: timedelta = timedelta(minutes=1)) -> Meaning:
         """It texts `body`; what we say back leaves."""
         self.now += after
         text = ReceivedMessage(f"SM{len(self.heard)}", self.number, "+15555550199", body)
         self.heard.append(1)
-        with self.town.session() as session:
+        with self.school_fixture.session() as session:
             said = processing.receive(session, text, POLICY, self.now)
         self.leave()
         return said
 
     def leave(self) -> None:
         """What is due leaves, judged as a worker judges it."""
-        with self.town.session() as session:
+        with self.school_fixture.session() as session:
             make_sender(session, "console", "console")
-        delivery.tick(self.town.database, (Console(),), rules(checks=TEXTS), lambda: self.now)
+        delivery.tick(self.school_fixture.database, (Console(),), rules(checks=TEXTS), lambda: self.now)
 
     def got(self) -> list[str]:
         """What arrived at it, in order."""
-        with self.town.database.reading() as session:
+        with self.school_fixture.database.reading() as session:
             found = select(OutgoingMessage.template).where(
                 OutgoingMessage.phone == self.number, OutgoingMessage.sent_at.is_not(None)
             )
@@ -71,7 +71,7 @@ class Phone:
 
     def newest(self) -> str:
         """The words of the last text that arrived."""
-        with self.town.database.reading() as session:
+        with self.school_fixture.database.reading() as session:
             found = select(OutgoingMessage.body).where(
                 OutgoingMessage.phone == self.number, OutgoingMessage.sent_at.is_not(None)
             )
@@ -81,41 +81,43 @@ class Phone:
 
     def row(self) -> Row:
         """Its newest text, as we hold it."""
-        with self.town.database.reading() as session:
+        with self.school_fixture.database.reading() as session:
             found = session.scalars(select(Row).order_by(Row.id.desc()).limit(1)).one()
             session.expunge(found)
             return found
 
     def visit(self, visit_id: int) -> str:
         """The state of a visit."""
-        with self.town.database.reading() as session:
+        with self.school_fixture.database.reading() as session:
             return session.get_one(Visit, visit_id).state
 
 
 def arranged(phone: Phone, family: str, partner: str, day: int, lead: str = "Grace") -> int:
     """A visit of which the family has been told, on this phone."""
-    town = phone.town
-    wanted = Wanted(town.families[family], town.educators[partner], town.at(day, 16, 30))
-    with town.session() as session:
-        visit_id = visits.book(session, town.actors[lead], wanted, POLICY, phone.now).id
-        visits.accept(session, town.actors[partner], visit_id, POLICY, phone.now)
+    school_fixture = phone.school_fixture
+    wanted = Wanted(
+        school_fixture.families[family], school_fixture.educators[partner], school_fixture.time_at(day, 16, 30)
+    )
+    with school_fixture.session() as session:
+        visit_id = visits.book(session, school_fixture.actors[lead], wanted, POLICY, phone.now).id
+        visits.accept(session, school_fixture.actors[partner], visit_id, POLICY, phone.now)
     phone.leave()
     return visit_id
 
 
 @pytest.fixture
-def phone(town: Town) -> Phone:
-    return Phone(town)
+def phone(school_fixture: SchoolFixture) -> Phone:
+    return Phone(school_fixture)
 
 
 @pytest.fixture
-def shared(town: Town) -> Phone:
+def shared(school_fixture: SchoolFixture) -> Phone:
     """One phone for two families: the Riveras' number is the Smiths'."""
-    with town.session() as session:
-        same = update(Caregiver).where(Caregiver.id == town.caregivers["Rivera"])
-        session.execute(same.values(phone=town.phones["Smith"]))
+    with school_fixture.session() as session:
+        same = update(Caregiver).where(Caregiver.id == school_fixture.caregivers["Rivera"])
+        session.execute(same.values(phone=school_fixture.phones["Smith"]))
         session.execute(update(Family).values(language="en"))
-    return Phone(town)
+    return Phone(school_fixture)
 
 
 def test_trap_8_one_phone_with_two_open_questions_is_asked_by_digit_and_the_answer_is_kept(shared: Phone) -> None:
@@ -136,7 +138,7 @@ def test_trap_8_one_phone_with_two_open_questions_is_asked_by_digit_and_the_answ
     shared.texts("3")
     assert shared.visit(second) == "cancelled_by_family"
     assert shared.visit(first) == "confirmed"
-    with shared.town.database.reading() as session:
+    with shared.school_fixture.database.reading() as session:
         (choice,) = session.scalars(select(PendingChoice))
         assert (choice.said, choice.chosen, json.loads(choice.options)) == (
             "yes",
@@ -181,10 +183,10 @@ def test_a_choice_that_nobody_makes_in_a_day_reaches_a_person(shared: Phone) -> 
     arranged(shared, "Rivera", "Amina", 12)
     shared.texts("1")
     later = shared.now + timedelta(hours=25)
-    assert processing.sweep(shared.town.database, POLICY, shared.now + timedelta(hours=23)) == 0
-    assert processing.sweep(shared.town.database, POLICY, later) == 1
-    assert processing.sweep(shared.town.database, POLICY, later) == 0
-    with shared.town.database.reading() as session:
+    assert processing.sweep(shared.school_fixture.database, POLICY, shared.now + timedelta(hours=23)) == 0
+    assert processing.sweep(shared.school_fixture.database, POLICY, later) == 1
+    assert processing.sweep(shared.school_fixture.database, POLICY, later) == 0
+    with shared.school_fixture.database.reading() as session:
         assert session.scalars(select(Row.needs_person)).all() == [True]
         assert session.scalars(select(Conversation.waiting_since)).one() is not None
     assert shared.visit(first) == "scheduled"
@@ -197,7 +199,7 @@ def test_trap_7_a_stop_during_a_choice_stops_and_leaves_the_kept_answer_to_a_per
     shared.texts("STOP")
     assert shared.got().count("stop_confirmed") == 1
     assert shared.visit(first) == "scheduled"
-    with shared.town.database.reading() as session:
+    with shared.school_fixture.database.reading() as session:
         first_said = session.scalars(select(Row).order_by(Row.id)).first()
         assert first_said is not None
         assert first_said.needs_person
@@ -205,17 +207,19 @@ def test_trap_7_a_stop_during_a_choice_stops_and_leaves_the_kept_answer_to_a_per
 
 
 def test_a_late_one_to_a_moved_visit_hears_the_new_time_and_confirms_nothing(phone: Phone) -> None:
-    town = phone.town
+    school_fixture = phone.school_fixture
     visit_id = arranged(phone, "Smith", "Luis", 8)
     phone.now += timedelta(hours=1)
-    with town.session() as session:
-        visits.move(session, town.actors["Grace"], visit_id, town.at(12, 17), POLICY, phone.now)
+    with school_fixture.session() as session:
+        visits.move(
+            session, school_fixture.actors["Grace"], visit_id, school_fixture.time_at(12, 17), POLICY, phone.now
+        )
     # The partner has not said yes to the new time: there is none to tell yet.
     phone.texts("1")
     assert phone.got()[-1] == "visit_new_time_soon"
     assert phone.visit(visit_id) == "proposed"
-    with town.session() as session:
-        visits.accept(session, town.actors["Luis"], visit_id, POLICY, phone.now)
+    with school_fixture.session() as session:
+        visits.accept(session, school_fixture.actors["Luis"], visit_id, POLICY, phone.now)
     # The question about the new time waits still, so "1" can only mean the old one.
     phone.texts("1")
     assert phone.visit(visit_id) == "scheduled"
@@ -223,7 +227,7 @@ def test_a_late_one_to_a_moved_visit_hears_the_new_time_and_confirms_nothing(pho
     assert "Mon 12 Oct" in phone.newest()
     assert "5:00 pm" in phone.newest()
     assert phone.got().count("visit_moved") == 0  # the answer asked in its place
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         assert "confirmed" not in session.scalars(select(ConsentEntry.answer)).all()
     phone.texts("1")
     assert phone.visit(visit_id) == "confirmed"
@@ -231,12 +235,14 @@ def test_a_late_one_to_a_moved_visit_hears_the_new_time_and_confirms_nothing(pho
 
 
 def test_a_late_two_hears_the_new_time_and_a_late_three_is_a_no_all_the_same(phone: Phone) -> None:
-    town = phone.town
+    school_fixture = phone.school_fixture
     visit_id = arranged(phone, "Smith", "Luis", 8)
     phone.now += timedelta(hours=1)
-    with town.session() as session:
-        visits.move(session, town.actors["Grace"], visit_id, town.at(12, 17), POLICY, phone.now)
-        visits.accept(session, town.actors["Luis"], visit_id, POLICY, phone.now)
+    with school_fixture.session() as session:
+        visits.move(
+            session, school_fixture.actors["Grace"], visit_id, school_fixture.time_at(12, 17), POLICY, phone.now
+        )
+        visits.accept(session, school_fixture.actors["Luis"], visit_id, POLICY, phone.now)
     phone.texts("2")
     assert phone.visit(visit_id) == "scheduled"
     assert phone.got()[-1] == "visit_now_at"
@@ -245,12 +251,14 @@ def test_a_late_two_hears_the_new_time_and_a_late_three_is_a_no_all_the_same(pho
 
 
 def test_a_one_to_the_question_about_the_new_time_confirms_it(phone: Phone) -> None:
-    town = phone.town
+    school_fixture = phone.school_fixture
     visit_id = arranged(phone, "Smith", "Luis", 8)
     phone.now += timedelta(hours=1)
-    with town.session() as session:
-        visits.move(session, town.actors["Grace"], visit_id, town.at(12, 17), POLICY, phone.now)
-        visits.accept(session, town.actors["Luis"], visit_id, POLICY, phone.now)
+    with school_fixture.session() as session:
+        visits.move(
+            session, school_fixture.actors["Grace"], visit_id, school_fixture.time_at(12, 17), POLICY, phone.now
+        )
+        visits.accept(session, school_fixture.actors["Luis"], visit_id, POLICY, phone.now)
     phone.leave()
     assert phone.got()[-1] == "visit_moved"
     phone.texts("1")
@@ -258,12 +266,16 @@ def test_a_one_to_the_question_about_the_new_time_confirms_it(phone: Phone) -> N
 
 
 def test_a_stand_in_does_not_make_a_yes_to_the_same_time_late(phone: Phone) -> None:
-    town = phone.town
+    school_fixture = phone.school_fixture
     visit_id = arranged(phone, "Smith", "Luis", 8)
-    with town.session() as session:
-        visits.cannot_come(session, town.actors["Luis"], visit_id, town.educators["Luis"], POLICY, phone.now)
-        visits.replace_partner(session, town.actors["Grace"], visit_id, town.educators["Amina"], POLICY, phone.now)
-        visits.accept(session, town.actors["Amina"], visit_id, POLICY, phone.now)
+    with school_fixture.session() as session:
+        visits.cannot_come(
+            session, school_fixture.actors["Luis"], visit_id, school_fixture.educators["Luis"], POLICY, phone.now
+        )
+        visits.replace_partner(
+            session, school_fixture.actors["Grace"], visit_id, school_fixture.educators["Amina"], POLICY, phone.now
+        )
+        visits.accept(session, school_fixture.actors["Amina"], visit_id, POLICY, phone.now)
     phone.texts("1")
     assert phone.visit(visit_id) == "confirmed"
     assert "visit_now_at" not in phone.got()
@@ -274,7 +286,7 @@ def test_the_same_word_again_adds_nothing_and_a_change_of_mind_counts(phone: Pho
     for _ in range(3):
         phone.texts("1")
     assert phone.got().count("visit_confirmed") == 1
-    with phone.town.database.reading() as session:
+    with phone.school_fixture.database.reading() as session:
         said = session.scalars(select(ConsentEntry.answer).where(ConsentEntry.visit_id == visit_id)).all()
         assert said == ["confirmed"]
     phone.texts("3", after=timedelta(days=1))  # "reply 3 at any time"
@@ -288,13 +300,13 @@ def test_an_answer_after_days_still_finds_the_only_question(phone: Phone) -> Non
 
 
 def test_a_text_that_came_before_the_question_left_does_not_answer_it(phone: Phone) -> None:
-    town = phone.town
-    with town.session() as session:
+    school_fixture = phone.school_fixture
+    with school_fixture.session() as session:
         kept = processing.keep(session, ReceivedMessage("SMearly", phone.number, "", "1"), phone.now)
     phone.now += timedelta(minutes=5)
     visit_id = arranged(phone, "Smith", "Luis", 8)
     assert kept is not None
-    assert processing.sweep(town.database, POLICY, phone.now) == 1
+    assert processing.sweep(school_fixture.database, POLICY, phone.now) == 1
     assert phone.visit(visit_id) == "scheduled"
     assert phone.row().needs_person
 
@@ -305,8 +317,8 @@ def test_f21_a_thumb_on_our_question_is_shown_to_people_and_confirms_nothing(pho
     row = phone.row()
     assert (row.intent, row.needs_person, row.answers) == ("probable_yes", True, f"visit:{visit_id}")
     assert phone.visit(visit_id) == "scheduled"
-    with phone.town.database.reading() as session:
-        assert len(queries.to_read(session, phone.town.actors["coordinator"])) == 1
+    with phone.school_fixture.database.reading() as session:
+        assert len(queries.to_read(session, phone.school_fixture.actors["coordinator"])) == 1
     phone.texts("1")  # and the digit still counts: a thumb was no answer
     assert phone.visit(visit_id) == "confirmed"
 
@@ -324,31 +336,31 @@ def test_f21_a_tap_in_a_language_nobody_listed_is_known_by_our_own_words(phone: 
 
 
 def test_two_invitations_that_words_cannot_tell_apart_are_for_a_person(shared: Phone) -> None:
-    asked(shared, shared.town.invitations["Smith"], "Lincoln")
-    asked(shared, shared.town.invitations["Rivera"], "Lincoln Elementary")
+    asked(shared, shared.school_fixture.invitations["Smith"], "Lincoln")
+    asked(shared, shared.school_fixture.invitations["Rivera"], "Lincoln Elementary")
     shared.texts("3")
     assert shared.row().needs_person
     assert "which" not in shared.got()
-    with shared.town.database.reading() as session:
+    with shared.school_fixture.database.reading() as session:
         assert session.scalars(select(PendingChoice)).all() == []
 
 
 def test_trap_8_two_children_in_two_schools_are_told_apart_by_school_and_teacher(phone: Phone) -> None:
     elsewhere = at_another_school(phone)
-    asked(phone, phone.town.invitations["Smith"], "Lincoln Elementary")
+    asked(phone, phone.school_fixture.invitations["Smith"], "Lincoln Elementary")
     asked(phone, elsewhere, "Sunset High")
     phone.texts("3")
     assert "1. Sunset High; 2. Grace Test, Lincoln Elementary." in phone.newest()
     phone.texts("1")
     assert phone.got()[-1] == "invitation_not_now"
-    with phone.town.database.reading() as session:
+    with phone.school_fixture.database.reading() as session:
         assert session.get_one(Invitation, elsewhere).closed_at is not None
-        assert session.get_one(Invitation, phone.town.invitations["Smith"]).closed_at is None
+        assert session.get_one(Invitation, phone.school_fixture.invitations["Smith"]).closed_at is None
 
 
 def at_another_school(phone: Phone) -> int:
     """The same phone is another family's, with a child at another school: that family's invitation."""
-    with phone.town.session() as session:
+    with phone.school_fixture.session() as session:
         school = School(source_id="s2", name="Sunset High", timezone="America/Denver")
         family = Family(key="f-other", name="Otero", language="en")
         session.add_all([school, family])
@@ -374,7 +386,7 @@ def at_another_school(phone: Phone) -> int:
             ]
         )
         session.flush()
-        mine = phone.town.actors["coordinator"]
+        mine = phone.school_fixture.actors["coordinator"]
         there = replace(mine, grants=frozenset({Grant(Role.SITE_COORDINATOR, school.id)}))
         return invitations.request(session, there, family.id, school.id, "phone", phone.now).id
 
@@ -382,7 +394,7 @@ def at_another_school(phone: Phone) -> int:
 def asked(phone: Phone, number: int, school: str) -> None:
     """An invitation leaves for the phone, a minute later."""
     phone.now += timedelta(minutes=1)
-    with phone.town.session() as session:
+    with phone.school_fixture.session() as session:
         text = planned(
             "ask", to=phone.number, template="invitation", params={"school": school}, question=f"invitation:{number}"
         )
@@ -414,7 +426,7 @@ def test_trap_10_a_robot_at_the_other_end_gets_no_endless_answers(phone: Phone) 
     for _ in range(30):
         phone.texts("Auto-reply: I am out of the office.", after=timedelta(seconds=20))
     assert phone.got() == ["visit_confirm"]
-    with phone.town.database.reading() as session:
+    with phone.school_fixture.database.reading() as session:
         assert list(session.scalars(select(Row.needs_person).order_by(Row.id))).count(True) == 1
 
 
@@ -426,7 +438,7 @@ def test_f16_trap_10_whatever_a_machine_says_it_hears_four_answers_an_hour_and_p
     assert len(replies) <= 4 + 1  # and the one confirmation of a stop
     assert replies.count("stop_confirmed") == 1
     assert phone.row().needs_person
-    with phone.town.database.reading() as session:
+    with phone.school_fixture.database.reading() as session:
         assert [alert.kind for alert in session.scalars(select(MessageAlert))] == ["loop"]
         assert session.scalars(select(Conversation.waiting_since)).one() is not None
 

@@ -11,31 +11,31 @@ from homevisits.core import clock
 from homevisits.inbox.models import Conversation
 from homevisits.messages.models import OptOutEntry, OutgoingMessage, Phone
 from homevisits.messages.recipients import opt_outs
+from tests.factories.school import NOW, SchoolFixture
 from tests.inbox.test_conversations import writes
 from tests.inbox.test_pages import post, read, words
 from tests.shell.doors import app_of, browser_of
 from tests.visits.test_actions import arrange
-from tests.world import NOW, Town
 
 AT = NOW + timedelta(days=2)
 """The hour of the pages: Wednesday, 9 am in Denver."""
 
 
 @pytest.fixture
-def town(town: Town) -> Town:
-    """The town with a visit of Grace and Luis to the Riveras."""
-    arrange(town)
-    return town
+def school_fixture(school_fixture: SchoolFixture) -> SchoolFixture:
+    """The test school with a visit of Grace and Luis to the Riveras."""
+    arrange(school_fixture)
+    return school_fixture
 
 
 @pytest.fixture
-def coordinator(town: Town) -> FlaskClient:
-    return browser_of(app_of(town.database), town.actors["coordinator"])
+def coordinator(school_fixture: SchoolFixture) -> FlaskClient:
+    return browser_of(app_of(school_fixture.database), school_fixture.actors["coordinator"])
 
 
 @pytest.fixture
-def grace(town: Town) -> FlaskClient:
-    return browser_of(app_of(town.database), town.actors["Grace"])
+def grace(school_fixture: SchoolFixture) -> FlaskClient:
+    return browser_of(app_of(school_fixture.database), school_fixture.actors["Grace"])
 
 
 def looked_at(client: FlaskClient, thread: int, **form: str) -> tuple[str, str]:
@@ -48,14 +48,14 @@ def looked_at(client: FlaskClient, thread: int, **form: str) -> tuple[str, str]:
     return words(html), found[1]
 
 
-def written(town: Town) -> list[str]:
-    with town.session() as session:
+def written(school_fixture: SchoolFixture) -> list[str]:
+    with school_fixture.session() as session:
         found = select(OutgoingMessage.body).where(OutgoingMessage.written_by.is_not(None)).order_by(OutgoingMessage.id)
         return list(session.scalars(found))
 
 
-def test_an_answer_is_looked_at_changed_and_sent_once(coordinator: FlaskClient, town: Town) -> None:
-    thread = writes(town, "¿Puede venir mi abuela?", at=AT - timedelta(hours=30))
+def test_an_answer_is_looked_at_changed_and_sent_once(coordinator: FlaskClient, school_fixture: SchoolFixture) -> None:
+    thread = writes(school_fixture, "¿Puede venir mi abuela?", at=AT - timedelta(hours=30))
     listed = read(coordinator, "/conversations")
     assert "Waits for more than a day" in listed
     assert "¿Puede venir mi abuela?" in listed
@@ -70,16 +70,18 @@ def test_an_answer_is_looked_at_changed_and_sent_once(coordinator: FlaskClient, 
     form = {"body": "Claro que sí. ¡Con gusto!", "language": "es", "key": key}
     changed = coordinator.post(f"/conversations/{thread}/write", data=form).get_data(as_text=True)
     assert "Claro que sí. ¡Con gusto!</textarea>" in changed
-    assert written(town) == []
+    assert written(school_fixture) == []
     for _twice in range(2):
         assert post(coordinator, f"/conversations/{thread}/send", **form).endswith(f"/conversations/{thread}#newest")
-    assert written(town) == ["Claro que si. ¡Con gusto!"]
+    assert written(school_fixture) == ["Claro que si. ¡Con gusto!"]
     assert "Nothing waits" in read(coordinator, f"/conversations/{thread}")
     assert "Nobody waits for an answer" in read(coordinator, "/conversations")
 
 
-def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_is_lost(coordinator: FlaskClient, town: Town) -> None:
-    thread = writes(town, "Hola", at=AT)
+def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_is_lost(
+    coordinator: FlaskClient, school_fixture: SchoolFixture
+) -> None:
+    thread = writes(school_fixture, "Hola", at=AT)
     form = {"body": "Kid Rivera, 1 Main Street", "language": "es"}
     answer = coordinator.post(f"/conversations/{thread}/look", data=form)
     assert answer.status_code == 422
@@ -90,11 +92,13 @@ def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_is_lost(coordinato
     again = coordinator.post(f"/conversations/{thread}/send", data={**form, "key": "0" * 32})
     assert again.status_code == 422
     assert post(coordinator, f"/conversations/{thread}/send", 422, body="Hola", language="es", key="no key")
-    assert written(town) == []
+    assert written(school_fixture) == []
 
 
-def test_another_language_and_silent_english_are_said_plainly(coordinator: FlaskClient, town: Town) -> None:
-    thread = writes(town, "Hola", at=AT)
+def test_another_language_and_silent_english_are_said_plainly(
+    coordinator: FlaskClient, school_fixture: SchoolFixture
+) -> None:
+    thread = writes(school_fixture, "Hola", at=AT)
     said, _key = looked_at(coordinator, thread, body="We will be there.", language="es")
     assert "This looks like English. This family reads Spanish." in said
     said, _key = looked_at(coordinator, thread, body="See you.", language="en")
@@ -104,14 +108,14 @@ def test_another_language_and_silent_english_are_said_plainly(coordinator: Flask
     said, key = looked_at(coordinator, thread, canned="canned_thanks", language="es")
     assert "Gracias por avisarnos" in said
     post(coordinator, f"/conversations/{thread}/send", canned="canned_thanks", language="es", key=key, body="")
-    assert written(town) == ["Gracias por avisarnos. Nos alegra saber de usted. Lincoln Elementary"]
+    assert written(school_fixture) == ["Gracias por avisarnos. Nos alegra saber de usted. Lincoln Elementary"]
 
 
-def test_outside_the_hours_it_waits_or_leaves_with_a_reason_that_is_kept(town: Town) -> None:
-    thread = writes(town, "Hola", at=AT)
-    app = app_of(town.database)
-    clock.use(lambda: town.at(7, 21, 30))
-    coordinator, grace = (browser_of(app, town.actors[name]) for name in ("coordinator", "Grace"))
+def test_outside_the_hours_it_waits_or_leaves_with_a_reason_that_is_kept(school_fixture: SchoolFixture) -> None:
+    thread = writes(school_fixture, "Hola", at=AT)
+    app = app_of(school_fixture.database)
+    clock.use(lambda: school_fixture.time_at(7, 21, 30))
+    coordinator, grace = (browser_of(app, school_fixture.actors[name]) for name in ("coordinator", "Grace"))
     said, key = looked_at(coordinator, thread, body="Nos vemos.", language="es")
     assert "It leaves on Thu 8 Oct, 9:00 am" in said
     assert "It cannot wait" in said
@@ -124,17 +128,20 @@ def test_outside_the_hours_it_waits_or_leaves_with_a_reason_that_is_kept(town: T
     assert "It cannot wait" not in said
     form = {"body": "Hasta luego.", "language": "es", "key": key, "urgent": "1", "urgent_reason": "I want to"}
     post(grace, f"/conversations/{thread}/send", **form)
-    with town.session() as session:
+    with school_fixture.session() as session:
         paces = session.execute(
             select(OutgoingMessage.category, OutgoingMessage.urgent_by)
             .where(OutgoingMessage.written_by.is_not(None))
             .order_by(OutgoingMessage.id)
         ).all()
-    assert [tuple(row) for row in paces] == [("urgent", town.actors["coordinator"].account_id), ("written", None)]
+    assert [tuple(row) for row in paces] == [
+        ("urgent", school_fixture.actors["coordinator"].account_id),
+        ("written", None),
+    ]
 
 
-def test_no_page_of_an_educator_shows_a_number(grace: FlaskClient, town: Town) -> None:
-    thread = writes(town, "¿Puede venir mi abuela?", at=AT)
+def test_no_page_of_an_educator_shows_a_number(grace: FlaskClient, school_fixture: SchoolFixture) -> None:
+    thread = writes(school_fixture, "¿Puede venir mi abuela?", at=AT)
     assert "1 family of your visits has written" in read(grace, "/my-day")
     for path in ("/conversations", f"/conversations/{thread}", f"/conversations/{thread}?all=1"):
         page = grace.get(path).get_data(as_text=True)
@@ -148,9 +155,11 @@ def test_no_page_of_an_educator_shows_a_number(grace: FlaskClient, town: Town) -
     assert grace.post(f"/conversations/{thread}/texting", data={"how": "phone", "do": "lift"}).status_code == 404
 
 
-def test_a_family_is_found_by_name_and_its_name_is_in_no_address(coordinator: FlaskClient, town: Town) -> None:
+def test_a_family_is_found_by_name_and_its_name_is_in_no_address(
+    coordinator: FlaskClient, school_fixture: SchoolFixture
+) -> None:
     for family in ("Rivera", "Smith"):
-        writes(town, f"Hello from {family}", family, AT)
+        writes(school_fixture, f"Hello from {family}", family, AT)
     found = coordinator.post("/conversations", data={"q": "smi"})
     assert "Hello from Smith" in found.get_data(as_text=True)
     assert "Hello from Rivera" not in found.get_data(as_text=True)
@@ -161,8 +170,10 @@ def test_a_family_is_found_by_name_and_its_name_is_in_no_address(coordinator: Fl
     assert "No family has texted" not in read(coordinator, "/conversations?page=7&whose=everything")
 
 
-def test_a_long_list_has_pages_and_a_long_conversation_older_texts(coordinator: FlaskClient, town: Town) -> None:
-    with town.session() as session:
+def test_a_long_list_has_pages_and_a_long_conversation_older_texts(
+    coordinator: FlaskClient, school_fixture: SchoolFixture
+) -> None:
+    with school_fixture.session() as session:
         session.add_all(
             [Conversation(phone=f"+1555555{number:04}", last_at=AT - timedelta(hours=number)) for number in range(50)]
         )
@@ -174,9 +185,11 @@ def test_a_long_list_has_pages_and_a_long_conversation_older_texts(coordinator: 
     assert "(555) 555-0000" not in third
 
 
-def test_a_conversation_is_given_taken_and_marked_as_answered(coordinator: FlaskClient, town: Town) -> None:
-    thread = writes(town, "¿Puede venir mi abuela?", at=AT)
-    grace = town.actors["Grace"]
+def test_a_conversation_is_given_taken_and_marked_as_answered(
+    coordinator: FlaskClient, school_fixture: SchoolFixture
+) -> None:
+    thread = writes(school_fixture, "¿Puede venir mi abuela?", at=AT)
+    grace = school_fixture.actors["Grace"]
     post(coordinator, f"/conversations/{thread}/assign", account=grace.account_id)
     assert "Grace sees to it" in read(coordinator, "/conversations")
     assert "None of these" in read(coordinator, "/conversations?whose=nobody")
@@ -186,23 +199,27 @@ def test_a_conversation_is_given_taken_and_marked_as_answered(coordinator: Flask
     assert "Nobody waits" in read(coordinator, "/conversations")
 
 
-def test_an_end_of_texts_told_by_phone_is_recorded_where_the_answer_is(coordinator: FlaskClient, town: Town) -> None:
-    phone, where = town.phones["Smith"], f"/asking/{town.invitations['Smith']}"
+def test_an_end_of_texts_told_by_phone_is_recorded_where_the_answer_is(
+    coordinator: FlaskClient, school_fixture: SchoolFixture
+) -> None:
+    phone, where = school_fixture.phones["Smith"], f"/asking/{school_fixture.invitations['Smith']}"
     assert "They want no more texts" in read(coordinator, f"{where}/answer")
     assert "Say how they told you" in post(coordinator, f"{where}/texting", 422, do="stop")
     post(coordinator, f"{where}/texting", do="stop", how="letter")
     assert "The family told the school so (By letter)." in read(coordinator, f"{where}/answer")
-    with town.session() as session:
+    with school_fixture.session() as session:
         assert not opt_outs.may_text(session, phone)
         row = session.scalars(select(OptOutEntry)).one()
-        assert (row.how, row.by_account) == ("letter", town.actors["coordinator"].account_id)
+        assert (row.how, row.by_account) == ("letter", school_fixture.actors["coordinator"].account_id)
     post(coordinator, f"{where}/texting", do="lift", how="web")
-    with town.session() as session:
+    with school_fixture.session() as session:
         assert opt_outs.may_text(session, phone)
 
 
-def test_what_a_family_may_have_meant_is_decided_with_one_press(coordinator: FlaskClient, town: Town) -> None:
-    thread = writes(town, "Please could you text me less often", "Smith", AT)
+def test_what_a_family_may_have_meant_is_decided_with_one_press(
+    coordinator: FlaskClient, school_fixture: SchoolFixture
+) -> None:
+    thread = writes(school_fixture, "Please could you text me less often", "Smith", AT)
     assert "Your decision" in read(coordinator, "/today")
     page = coordinator.get(f"/conversations/{thread}").get_data(as_text=True)
     assert "Keep texting" in page
@@ -214,16 +231,18 @@ def test_what_a_family_may_have_meant_is_decided_with_one_press(coordinator: Fla
     assert "Keep texting" not in read(coordinator, f"/conversations/{thread}")
 
 
-def test_families_that_no_text_reaches_stand_on_today_with_the_reason(coordinator: FlaskClient, town: Town) -> None:
-    with town.session() as session:
-        known = session.get(Phone, town.phones["Rivera"])
+def test_families_that_no_text_reaches_stand_on_today_with_the_reason(
+    coordinator: FlaskClient, school_fixture: SchoolFixture
+) -> None:
+    with school_fixture.session() as session:
+        known = session.get(Phone, school_fixture.phones["Rivera"])
         if known is None:
-            session.add(Phone(e164=town.phones["Rivera"], state="landline"))
-        session.execute(update(Phone).where(Phone.e164 == town.phones["Rivera"]).values(state="landline"))
+            session.add(Phone(e164=school_fixture.phones["Rivera"], state="landline"))
+        session.execute(update(Phone).where(Phone.e164 == school_fixture.phones["Rivera"]).values(state="landline"))
     page = read(coordinator, "/today")
     assert "Families that no text reaches" in page
     assert "The number is a landline" in page
-    writes(town, "Hola", at=AT)
+    writes(school_fixture, "Hola", at=AT)
     thread = read(coordinator, "/conversations/1")
     assert "No text reaches this number" in thread
     assert "Your words" not in thread

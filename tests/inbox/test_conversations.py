@@ -23,31 +23,33 @@ from homevisits.messages.templates.rendering import PlannedText
 from homevisits.people.models import Caregiver, Educator, School
 from homevisits.visits import actions as visits
 from homevisits.visits.models import Visit
+from tests.factories.school import NOW, POLICY, ZONE, SchoolFixture
 from tests.shell.doors import account
 from tests.visits.test_actions import arrange
-from tests.world import NOW, POLICY, ZONE, Town
 
 LATER = NOW + timedelta(minutes=5)
 KEY = "0123456789abcdef" * 2
 
 
 @pytest.fixture
-def phone(town: Town) -> str:
-    return town.phones["Rivera"]
+def phone(school_fixture: SchoolFixture) -> str:
+    return school_fixture.phones["Rivera"]
 
 
-def thread_of(town: Town, phone: str) -> Conversation:
-    with town.session() as session:
+def thread_of(school_fixture: SchoolFixture, phone: str) -> Conversation:
+    with school_fixture.session() as session:
         return session.scalars(select(Conversation).where(Conversation.phone == phone)).one()
 
 
-def writes(town: Town, body: str, family: str = "Rivera", at: datetime = NOW, phone: str | None = None) -> int:
+def writes(
+    school_fixture: SchoolFixture, body: str, family: str = "Rivera", at: datetime = NOW, phone: str | None = None
+) -> int:
     """A family texts; the number of its conversation."""
-    who = phone or town.phones[family]
-    with town.session() as session:
+    who = phone or school_fixture.phones[family]
+    with school_fixture.session() as session:
         provider_message_id = f"SM{session.scalar(select(func.count()).select_from(Row))}"
         processing.receive(session, ReceivedMessage(provider_message_id, who, "+15555550199", body), POLICY, at)
-    return thread_of(town, who).id
+    return thread_of(school_fixture, who).id
 
 
 def draft(body: str = "Nos vemos el martes.", language: str = "es", **more: object) -> Draft:
@@ -55,117 +57,132 @@ def draft(body: str = "Nos vemos el martes.", language: str = "es", **more: obje
     return Draft(**values)  # type: ignore[arg-type]
 
 
-def send(town: Town, thread: int, given: Draft, at: datetime = NOW, who: str = "coordinator") -> OutgoingMessage:
-    with town.session() as session:
-        return conversations.send(session, town.actors[who], thread, given, POLICY, ZONE, at)
+def send(
+    school_fixture: SchoolFixture, thread: int, given: Draft, at: datetime = NOW, who: str = "coordinator"
+) -> OutgoingMessage:
+    with school_fixture.session() as session:
+        return conversations.send(session, school_fixture.actors[who], thread, given, POLICY, ZONE, at)
 
 
-def refused(town: Town, thread: int, given: Draft, at: datetime = NOW, who: str = "coordinator") -> set[str]:
+def refused(
+    school_fixture: SchoolFixture, thread: int, given: Draft, at: datetime = NOW, who: str = "coordinator"
+) -> set[str]:
     """The codes of everything that is wrong with an answer."""
     with pytest.raises(RulesBroken) as found:
-        send(town, thread, given, at, who)
+        send(school_fixture, thread, given, at, who)
     return {problem.code for problem in found.value.problems}
 
 
-def sees(town: Town, who: Actor, at: datetime = NOW) -> list[int]:
-    with town.session() as session:
+def sees(school_fixture: SchoolFixture, who: Actor, at: datetime = NOW) -> list[int]:
+    with school_fixture.session() as session:
         return [row.id for row in listing.listed(session, who, at).rows]
 
 
-def talk(town: Town, who: Actor, thread: int, at: datetime = NOW) -> detail.ConversationDetail:
-    with town.session() as session:
+def talk(school_fixture: SchoolFixture, who: Actor, thread: int, at: datetime = NOW) -> detail.ConversationDetail:
+    with school_fixture.session() as session:
         return detail.talk(session, who, thread, at)
 
 
-def test_the_oldest_word_that_waits_counts_until_somebody_answers(town: Town, phone: str) -> None:
-    with town.session() as session:
+def test_the_oldest_word_that_waits_counts_until_somebody_answers(school_fixture: SchoolFixture, phone: str) -> None:
+    with school_fixture.session() as session:
         threads.heard(session, phone, NOW, waits=False)
-    assert thread_of(town, phone).waiting_since is None
-    with town.session() as session:
+    assert thread_of(school_fixture, phone).waiting_since is None
+    with school_fixture.session() as session:
         threads.heard(session, phone, LATER, waits=True)
         threads.heard(session, phone, LATER + timedelta(hours=1), waits=True)
         threads.heard(session, phone, LATER + timedelta(hours=2), waits=False)
-    found = thread_of(town, phone)
+    found = thread_of(school_fixture, phone)
     assert (found.waiting_since, found.last_at) == (LATER, LATER + timedelta(hours=2))
-    with town.session() as session:
+    with school_fixture.session() as session:
         threads.answered(session, phone, LATER + timedelta(hours=3))
         threads.answered(session, "+15555550199", LATER)
-    found = thread_of(town, phone)
+    found = thread_of(school_fixture, phone)
     assert (found.waiting_since, found.last_at) == (None, LATER + timedelta(hours=3))
 
 
-def test_a_coordinator_reads_the_families_of_their_schools_and_numbers_nobody_knows(town: Town) -> None:
-    known, unknown = writes(town, "¿Puede venir mi abuela?"), writes(town, "Who is this?", phone="+15555550177")
-    assert set(sees(town, town.actors["coordinator"])) == {known, unknown}
-    with town.session() as session:
+def test_a_coordinator_reads_the_families_of_their_schools_and_numbers_nobody_knows(
+    school_fixture: SchoolFixture,
+) -> None:
+    known, unknown = (
+        writes(school_fixture, "¿Puede venir mi abuela?"),
+        writes(school_fixture, "Who is this?", phone="+15555550177"),
+    )
+    assert set(sees(school_fixture, school_fixture.actors["coordinator"])) == {known, unknown}
+    with school_fixture.session() as session:
         other = School(source_id="s2", name="Elsewhere", timezone=ZONE)
         session.add(other)
         session.flush()
         number = other.id
-    stranger = account(town.database, "stranger", Grant(Role.SITE_COORDINATOR, number))
-    assert sees(town, stranger) == [unknown]
+    stranger = account(school_fixture.database, "stranger", Grant(Role.SITE_COORDINATOR, number))
+    assert sees(school_fixture, stranger) == [unknown]
     with pytest.raises(NotFound):
-        talk(town, stranger, known)
-    everywhere = account(town.database, "everywhere", Grant(Role.SITE_COORDINATOR, None))
-    assert set(sees(town, everywhere)) == {known, unknown}
-    assert talk(town, town.actors["coordinator"], known).with_.phone == town.phones["Rivera"]
+        talk(school_fixture, stranger, known)
+    everywhere = account(school_fixture.database, "everywhere", Grant(Role.SITE_COORDINATOR, None))
+    assert set(sees(school_fixture, everywhere)) == {known, unknown}
+    assert (
+        talk(school_fixture, school_fixture.actors["coordinator"], known).with_.phone == school_fixture.phones["Rivera"]
+    )
 
 
-def test_the_pair_reads_what_was_texted_since_the_booking_and_never_a_number(town: Town, phone: str) -> None:
-    thread = writes(town, "Antes de todo", at=NOW - timedelta(days=1))
+def test_the_pair_reads_what_was_texted_since_the_booking_and_never_a_number(
+    school_fixture: SchoolFixture, phone: str
+) -> None:
+    thread = writes(school_fixture, "Antes de todo", at=NOW - timedelta(days=1))
     for name in ("Grace", "Luis", "Amina"):
-        assert sees(town, town.actors[name]) == []
-    arrange(town)
-    assert sees(town, town.actors["Grace"]) == []
-    writes(town, "¿Puede venir mi abuela?", at=LATER)
+        assert sees(school_fixture, school_fixture.actors[name]) == []
+    arrange(school_fixture)
+    assert sees(school_fixture, school_fixture.actors["Grace"]) == []
+    writes(school_fixture, "¿Puede venir mi abuela?", at=LATER)
     for name in ("Grace", "Luis"):
-        assert sees(town, town.actors[name], LATER) == [thread]
-        page = talk(town, town.actors[name], thread, LATER)
+        assert sees(school_fixture, school_fixture.actors[name], LATER) == [thread]
+        page = talk(school_fixture, school_fixture.actors[name], thread, LATER)
         assert page.with_.phone is None
         assert page.waiting_since is not None
         assert page.waiting_since >= NOW
         said = [one.body for one in page.said if not one.ours]
         assert said == ["¿Puede venir mi abuela?"]
-    assert sees(town, town.actors["Amina"], LATER) == []
+    assert sees(school_fixture, school_fixture.actors["Amina"], LATER) == []
     with pytest.raises(NotFound):
-        talk(town, town.actors["Amina"], thread, LATER)
+        talk(school_fixture, school_fixture.actors["Amina"], thread, LATER)
 
 
-def test_who_was_asked_and_has_not_answered_or_cannot_come_reads_nothing(town: Town) -> None:
-    visit = arrange(town)
-    thread = writes(town, "¿Puede venir mi abuela?", at=LATER)
-    with town.session() as session:
-        visits.cannot_come(session, town.actors["Luis"], visit, town.educators["Luis"], POLICY, LATER)
-    assert sees(town, town.actors["Luis"], LATER) == []
-    assert sees(town, town.actors["Grace"], LATER) == [thread]
+def test_who_was_asked_and_has_not_answered_or_cannot_come_reads_nothing(school_fixture: SchoolFixture) -> None:
+    visit = arrange(school_fixture)
+    thread = writes(school_fixture, "¿Puede venir mi abuela?", at=LATER)
+    with school_fixture.session() as session:
+        visits.cannot_come(
+            session, school_fixture.actors["Luis"], visit, school_fixture.educators["Luis"], POLICY, LATER
+        )
+    assert sees(school_fixture, school_fixture.actors["Luis"], LATER) == []
+    assert sees(school_fixture, school_fixture.actors["Grace"], LATER) == [thread]
 
 
-def test_two_weeks_after_the_visit_the_pair_reads_no_more(town: Town) -> None:
-    visit = arrange(town)
-    thread = writes(town, "Gracias", at=LATER)
-    with town.session() as session:
+def test_two_weeks_after_the_visit_the_pair_reads_no_more(school_fixture: SchoolFixture) -> None:
+    visit = arrange(school_fixture)
+    thread = writes(school_fixture, "Gracias", at=LATER)
+    with school_fixture.session() as session:
         closed = NOW + timedelta(days=3)
         session.execute(update(Visit).where(Visit.id == visit).values(state="cancelled_by_educator", closed_at=closed))
-    assert sees(town, town.actors["Grace"], closed + timedelta(days=13)) == [thread]
-    assert sees(town, town.actors["Grace"], closed + timedelta(days=15)) == []
+    assert sees(school_fixture, school_fixture.actors["Grace"], closed + timedelta(days=13)) == [thread]
+    assert sees(school_fixture, school_fixture.actors["Grace"], closed + timedelta(days=15)) == []
 
 
-def test_a_restricted_caregivers_phone_is_for_the_office_alone_and_gets_no_text(town: Town) -> None:
-    arrange(town)
-    thread = writes(town, "Hola", at=LATER)
-    with town.session() as session:
+def test_a_restricted_caregivers_phone_is_for_the_office_alone_and_gets_no_text(school_fixture: SchoolFixture) -> None:
+    arrange(school_fixture)
+    thread = writes(school_fixture, "Hola", at=LATER)
+    with school_fixture.session() as session:
         session.execute(update(Caregiver).values(restricted=True))
-    assert sees(town, town.actors["Grace"], LATER) == []
-    assert refused(town, thread, draft(), LATER) == {"not_to_be_texted"}
+    assert sees(school_fixture, school_fixture.actors["Grace"], LATER) == []
+    assert refused(school_fixture, thread, draft(), LATER) == {"not_to_be_texted"}
 
 
-def test_the_longest_wait_comes_first_and_more_than_a_day_is_late(town: Town) -> None:
-    new = writes(town, "a question", "Smith", NOW - timedelta(hours=2))
-    old = writes(town, "una pregunta", "Rivera", NOW - timedelta(hours=24))
-    done = writes(town, "STOP", "Nguyen", NOW - timedelta(hours=1))
-    coordinator = town.actors["coordinator"]
-    assert sees(town, coordinator) == [old, new, done]
-    with town.session() as session:
+def test_the_longest_wait_comes_first_and_more_than_a_day_is_late(school_fixture: SchoolFixture) -> None:
+    new = writes(school_fixture, "a question", "Smith", NOW - timedelta(hours=2))
+    old = writes(school_fixture, "una pregunta", "Rivera", NOW - timedelta(hours=24))
+    done = writes(school_fixture, "STOP", "Nguyen", NOW - timedelta(hours=1))
+    coordinator = school_fixture.actors["coordinator"]
+    assert sees(school_fixture, coordinator) == [old, new, done]
+    with school_fixture.session() as session:
         rows = listing.listed(session, coordinator, NOW).rows
         assert [row.late for row in rows] == [True, False, False]
         assert listing.waiting(session, coordinator, NOW) == listing.Waiting(2, 1)
@@ -174,25 +191,31 @@ def test_the_longest_wait_comes_first_and_more_than_a_day_is_late(town: Town) ->
         assert listing.listed(session, coordinator, NOW, words="%").rows == ()
 
 
-def test_the_list_quotes_what_waits_and_not_the_digit_that_came_after_it(town: Town, phone: str) -> None:
-    writes(town, "¿Puede venir mi abuela?")
-    writes(town, "1", at=NOW + timedelta(minutes=1))
-    with town.session() as session:
+def test_the_list_quotes_what_waits_and_not_the_digit_that_came_after_it(
+    school_fixture: SchoolFixture, phone: str
+) -> None:
+    writes(school_fixture, "¿Puede venir mi abuela?")
+    writes(school_fixture, "1", at=NOW + timedelta(minutes=1))
+    with school_fixture.session() as session:
         session.execute(update(Row).where(Row.body == "1").values(needs_person=False))
-        (row,) = listing.listed(session, town.actors["coordinator"], LATER).rows
+        (row,) = listing.listed(session, school_fixture.actors["coordinator"], LATER).rows
         assert row.said == "¿Puede venir mi abuela?"
         session.execute(update(Row).values(needs_person=False))
-    with town.session() as session:
-        (row,) = listing.listed(session, town.actors["coordinator"], LATER).rows
+    with school_fixture.session() as session:
+        (row,) = listing.listed(session, school_fixture.actors["coordinator"], LATER).rows
     assert row.said == "1"
 
 
-def test_a_conversation_is_given_to_a_colleague_who_reads_it_too(town: Town) -> None:
-    arrange(town)
-    thread = writes(town, "¿Puede venir mi abuela?", at=LATER)
-    coordinator, grace, amina = (town.actors[name] for name in ("coordinator", "Grace", "Amina"))
-    assert {one.name for one in talk(town, coordinator, thread, LATER).colleagues} == {"coordinator", "Grace", "Luis"}
-    with town.session() as session:
+def test_a_conversation_is_given_to_a_colleague_who_reads_it_too(school_fixture: SchoolFixture) -> None:
+    arrange(school_fixture)
+    thread = writes(school_fixture, "¿Puede venir mi abuela?", at=LATER)
+    coordinator, grace, amina = (school_fixture.actors[name] for name in ("coordinator", "Grace", "Amina"))
+    assert {one.name for one in talk(school_fixture, coordinator, thread, LATER).colleagues} == {
+        "coordinator",
+        "Grace",
+        "Luis",
+    }
+    with school_fixture.session() as session:
         conversations.assign(session, coordinator, thread, grace.account_id, LATER)
         with pytest.raises(RulesBroken):
             conversations.assign(session, coordinator, thread, amina.account_id, LATER)
@@ -202,18 +225,18 @@ def test_a_conversation_is_given_to_a_colleague_who_reads_it_too(town: Town) -> 
         assert [r.assigned for r in listing.listed(session, coordinator, LATER).rows] == [None]
 
 
-def test_an_answer_is_written_once_and_nobody_waits_any_more(town: Town) -> None:
-    thread = writes(town, "¿Puede venir mi abuela?", at=NOW - timedelta(hours=3))
-    first, again = send(town, thread, draft()), send(town, thread, draft(), LATER)
+def test_an_answer_is_written_once_and_nobody_waits_any_more(school_fixture: SchoolFixture) -> None:
+    thread = writes(school_fixture, "¿Puede venir mi abuela?", at=NOW - timedelta(hours=3))
+    first, again = send(school_fixture, thread, draft()), send(school_fixture, thread, draft(), LATER)
     assert first.id == again.id
     assert (first.template, first.category, first.body, first.language) == ("written", "written", draft().body, "es")
-    assert first.written_by == town.actors["coordinator"].account_id
+    assert first.written_by == school_fixture.actors["coordinator"].account_id
     assert first.subject == f"thread:{thread}"
-    assert first.school_id == town.school_id
-    assert thread_of(town, town.phones["Rivera"]).waiting_since is None
-    with town.session() as session:
+    assert first.school_id == school_fixture.school_id
+    assert thread_of(school_fixture, school_fixture.phones["Rivera"]).waiting_since is None
+    with school_fixture.session() as session:
         assert not session.scalar(select(Row.id).where(Row.needs_person))
-    said = talk(town, town.actors["coordinator"], thread).said
+    said = talk(school_fixture, school_fixture.actors["coordinator"], thread).said
     assert [(one.ours, one.by) for one in said if one.by] == [(True, "coordinator")]
 
 
@@ -232,103 +255,113 @@ def test_an_answer_is_written_once_and_nobody_waits_any_more(town: Town) -> None
         ("Mi número es (303) 555-0188", "written_staff_number"),
     ],
 )
-def test_what_a_text_must_not_say_is_refused_with_the_reason(town: Town, body: str, code: str) -> None:
-    thread = writes(town, "Hola")
-    with town.session() as session:
-        session.get_one(Educator, town.educators["Grace"]).phone = "+13035550188"
-    assert code in refused(town, thread, draft(body))
-    with town.session() as session:
+def test_what_a_text_must_not_say_is_refused_with_the_reason(
+    school_fixture: SchoolFixture, body: str, code: str
+) -> None:
+    thread = writes(school_fixture, "Hola")
+    with school_fixture.session() as session:
+        session.get_one(Educator, school_fixture.educators["Grace"]).phone = "+13035550188"
+    assert code in refused(school_fixture, thread, draft(body))
+    with school_fixture.session() as session:
         assert not session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == "written")).all()
 
 
-def test_a_first_name_two_hours_and_many_letters_may_be_said(town: Town) -> None:
-    thread = writes(town, "Hola")
-    row = send(town, thread, draft("¿Le queda bien a Kid el martes a las 2 o 3? Así está. " + "x" * 240))
+def test_a_first_name_two_hours_and_many_letters_may_be_said(school_fixture: SchoolFixture) -> None:
+    thread = writes(school_fixture, "Hola")
+    row = send(school_fixture, thread, draft("¿Le queda bien a Kid el martes a las 2 o 3? Así está. " + "x" * 240))
     assert row.segments == 2
     assert "Asi esta" in row.body
 
 
-def test_an_answer_within_the_hour_leaves_at_once_a_later_one_waits_for_the_hours(town: Town) -> None:
-    at = town.at(5, 22)
-    thread = writes(town, "¿A qué hora?", at=at)
-    with town.session() as session:
-        actor = town.actors["coordinator"]
+def test_an_answer_within_the_hour_leaves_at_once_a_later_one_waits_for_the_hours(
+    school_fixture: SchoolFixture,
+) -> None:
+    at = school_fixture.time_at(5, 22)
+    thread = writes(school_fixture, "¿A qué hora?", at=at)
+    with school_fixture.session() as session:
+        actor = school_fixture.actors["coordinator"]
         soon = conversations.check(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(minutes=59))
         late = conversations.check(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(minutes=61))
         teacher = conversations.check(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(hours=12))
     assert (soon.category, soon.leaves, soon.may_urge) == ("reply", None, False)
-    assert (late.category, late.leaves, late.may_urge) == ("written", town.at(6, 9), True)
+    assert (late.category, late.leaves, late.may_urge) == ("written", school_fixture.time_at(6, 9), True)
     assert (teacher.category, teacher.leaves) == ("written", None)
 
 
-def test_only_a_named_person_with_a_reason_lets_a_text_out_at_night(town: Town) -> None:
-    arrange(town)
-    night = town.at(6, 22)
-    thread = writes(town, "Hola", at=LATER)
-    assert refused(town, thread, draft(urgent_reason=" "), night) == {"missing"}
-    row = send(town, thread, draft(urgent_reason="The school is closed tomorrow."), night)
+def test_only_a_named_person_with_a_reason_lets_a_text_out_at_night(school_fixture: SchoolFixture) -> None:
+    arrange(school_fixture)
+    night = school_fixture.time_at(6, 22)
+    thread = writes(school_fixture, "Hola", at=LATER)
+    assert refused(school_fixture, thread, draft(urgent_reason=" "), night) == {"missing"}
+    row = send(school_fixture, thread, draft(urgent_reason="The school is closed tomorrow."), night)
     assert (row.category, row.urgent_reason) == ("urgent", "The school is closed tomorrow.")
-    assert row.urgent_by == town.actors["coordinator"].account_id
-    said = talk(town, town.actors["Grace"], thread, night).said[-1]
+    assert row.urgent_by == school_fixture.actors["coordinator"].account_id
+    said = talk(school_fixture, school_fixture.actors["Grace"], thread, night).said[-1]
     assert (said.urgent_by, said.urgent_reason) == ("coordinator", "The school is closed tomorrow.")
-    by_pair = send(town, thread, draft(urgent_reason="Because", key="f" * 32), night, "Grace")
+    by_pair = send(school_fixture, thread, draft(urgent_reason="Because", key="f" * 32), night, "Grace")
     assert (by_pair.category, by_pair.urgent_by) == ("written", None)
 
 
-def test_ready_answers_are_in_the_familys_language_and_another_language_is_said_plainly(town: Town) -> None:
-    thread = writes(town, "Hola")
-    row = send(town, thread, draft("", canned="canned_thanks"))
+def test_ready_answers_are_in_the_familys_language_and_another_language_is_said_plainly(
+    school_fixture: SchoolFixture,
+) -> None:
+    thread = writes(school_fixture, "Hola")
+    row = send(school_fixture, thread, draft("", canned="canned_thanks"))
     assert row.template == "canned_thanks"
     assert row.body.startswith("Gracias por avisarnos")
     assert "Lincoln Elementary" in row.body
-    assert refused(town, thread, draft("", canned="visit_cancelled", key="a" * 32)) == {"not_a_choice"}
-    assert refused(town, thread, draft("", "so", canned="canned_thanks", key="a" * 32)) == {"not_a_choice"}
-    with town.session() as session:
-        actor = town.actors["coordinator"]
+    assert refused(school_fixture, thread, draft("", canned="visit_cancelled", key="a" * 32)) == {"not_a_choice"}
+    assert refused(school_fixture, thread, draft("", "so", canned="canned_thanks", key="a" * 32)) == {"not_a_choice"}
+    with school_fixture.session() as session:
+        actor = school_fixture.actors["coordinator"]
         other = conversations.check(session, actor, thread, draft("See you then", "en"), POLICY, ZONE, NOW)
         silent = conversations.check(session, actor, thread, draft("We will see you at the school"), POLICY, ZONE, NOW)
         fine = conversations.check(session, actor, thread, draft("Nos vemos en la escuela"), POLICY, ZONE, NOW)
     assert (other.other_language, silent.seems_english, fine.seems_english) == (True, True, False)
 
 
-def test_a_family_that_ended_texting_or_cannot_be_texted_gets_no_answer_by_text(town: Town, phone: str) -> None:
-    thread = writes(town, "STOP")
-    assert refused(town, thread, draft()) == {"texting_ended"}
-    with town.session() as session:
+def test_a_family_that_ended_texting_or_cannot_be_texted_gets_no_answer_by_text(
+    school_fixture: SchoolFixture, phone: str
+) -> None:
+    thread = writes(school_fixture, "STOP")
+    assert refused(school_fixture, thread, draft()) == {"texting_ended"}
+    with school_fixture.session() as session:
         opt_outs.start(session, phone, NOW)
         session.execute(update(Phone).where(Phone.e164 == phone).values(state="landline"))
-    assert refused(town, thread, draft()) == {"phone_gets_no_texts"}
+    assert refused(school_fixture, thread, draft()) == {"phone_gets_no_texts"}
 
 
-def test_answered_without_a_text_is_marked(town: Town) -> None:
-    thread = writes(town, "¿Puede llamarme?")
-    with town.session() as session:
-        conversations.called(session, town.actors["coordinator"], thread, LATER)
-    assert thread_of(town, town.phones["Rivera"]).waiting_since is None
-    with town.session() as session:
+def test_answered_without_a_text_is_marked(school_fixture: SchoolFixture) -> None:
+    thread = writes(school_fixture, "¿Puede llamarme?")
+    with school_fixture.session() as session:
+        conversations.called(session, school_fixture.actors["coordinator"], thread, LATER)
+    assert thread_of(school_fixture, school_fixture.phones["Rivera"]).waiting_since is None
+    with school_fixture.session() as session:
         row = session.scalars(select(Row)).one()
-        assert (row.needs_person, row.handled_by) == (False, town.actors["coordinator"].account_id)
+        assert (row.needs_person, row.handled_by) == (False, school_fixture.actors["coordinator"].account_id)
 
 
-def test_the_plan_for_later_is_no_part_of_a_conversation(town: Town, phone: str) -> None:
-    thread = writes(town, "Hola")
-    with town.session() as session:
+def test_the_plan_for_later_is_no_part_of_a_conversation(school_fixture: SchoolFixture, phone: str) -> None:
+    thread = writes(school_fixture, "Hola")
+    with school_fixture.session() as session:
         text = PlannedText("later", phone, "es", "help", {}, NOW + timedelta(days=2), NOW + timedelta(days=3))
         outbox.put(session, "visit:1", text, NOW)
-    assert all(one.at <= LATER for one in talk(town, town.actors["coordinator"], thread, LATER).said)
+    assert all(
+        one.at <= LATER for one in talk(school_fixture, school_fixture.actors["coordinator"], thread, LATER).said
+    )
 
 
-def entries(town: Town, phone: str) -> list[tuple[str, str, str | None]]:
-    with town.session() as session:
+def entries(school_fixture: SchoolFixture, phone: str) -> list[tuple[str, str, str | None]]:
+    with school_fixture.session() as session:
         rows = session.scalars(select(OptOutEntry).where(OptOutEntry.phone == phone).order_by(OptOutEntry.id))
         return [(row.entry, row.reason, row.how) for row in rows]
 
 
-def test_a_stop_told_to_a_person_holds_until_a_person_lifts_it(town: Town, phone: str) -> None:
-    arrange(town)
-    thread = writes(town, "Hola", at=LATER)
-    grace, coordinator = town.actors["Grace"], town.actors["coordinator"]
-    with town.session() as session:
+def test_a_stop_told_to_a_person_holds_until_a_person_lifts_it(school_fixture: SchoolFixture, phone: str) -> None:
+    arrange(school_fixture)
+    thread = writes(school_fixture, "Hola", at=LATER)
+    grace, coordinator = school_fixture.actors["Grace"], school_fixture.actors["coordinator"]
+    with school_fixture.session() as session:
         with pytest.raises(RulesBroken):
             conversations.stop(session, grace, thread, "shouting", LATER)
         conversations.stop(session, grace, thread, "in_person", LATER)
@@ -337,77 +370,79 @@ def test_a_stop_told_to_a_person_holds_until_a_person_lifts_it(town: Town, phone
             OutgoingMessage.phone == phone, OutgoingMessage.state.in_(("held", "queued"))
         )
         assert session.scalars(waiting).all() == []
-    writes(town, "START", at=LATER)
-    with town.session() as session:
+    writes(school_fixture, "START", at=LATER)
+    with school_fixture.session() as session:
         assert not opt_outs.may_text(session, phone)
         with pytest.raises(NotFound):
             conversations.lift(session, grace, thread, "phone", LATER)
         conversations.lift(session, coordinator, thread, "phone", LATER)
         assert opt_outs.may_text(session, phone)
-    assert entries(town, phone) == [("stop", "staff", "in_person"), ("start", "staff", "phone")]
+    assert entries(school_fixture, phone) == [("stop", "staff", "in_person"), ("start", "staff", "phone")]
 
 
-def test_a_stop_that_the_carrier_holds_is_lifted_by_the_family_alone(town: Town, phone: str) -> None:
-    thread = writes(town, "Hola")
-    with town.session() as session:
+def test_a_stop_that_the_carrier_holds_is_lifted_by_the_family_alone(school_fixture: SchoolFixture, phone: str) -> None:
+    thread = writes(school_fixture, "Hola")
+    with school_fixture.session() as session:
         opt_outs.stop(session, phone, "carrier", NOW)
-    with town.session() as session, pytest.raises(RulesBroken) as found:
-        conversations.lift(session, town.actors["coordinator"], thread, "phone", NOW)
+    with school_fixture.session() as session, pytest.raises(RulesBroken) as found:
+        conversations.lift(session, school_fixture.actors["coordinator"], thread, "phone", NOW)
     assert [problem.code for problem in found.value.problems] == ["carrier_holds_the_stop"]
 
 
-def decide(town: Town, thread: int, said: str, who: str = "coordinator") -> None:
-    with town.session() as session:
+def decide(school_fixture: SchoolFixture, thread: int, said: str, who: str = "coordinator") -> None:
+    with school_fixture.session() as session:
         row = session.scalars(select(Row).where(Row.needs_person).order_by(Row.id).limit(1)).one()
-        decisions.decide(session, town.actors[who], thread, row.id, said, POLICY, LATER)
+        decisions.decide(session, school_fixture.actors[who], thread, row.id, said, POLICY, LATER)
 
 
-def test_a_polite_stop_waits_for_a_decision_even_after_an_answer(town: Town, phone: str) -> None:
-    thread = writes(town, "Please could you text me less often", "Smith")
-    smith = town.phones["Smith"]
-    with town.session() as session:
+def test_a_polite_stop_waits_for_a_decision_even_after_an_answer(school_fixture: SchoolFixture, phone: str) -> None:
+    thread = writes(school_fixture, "Please could you text me less often", "Smith")
+    smith = school_fixture.phones["Smith"]
+    with school_fixture.session() as session:
         assert session.scalars(select(Row.intent)).all() == ["polite_stop"]
-    assert talk(town, town.actors["coordinator"], thread).said[0].task == "polite_stop"
-    send(town, thread, draft("Of course.", "en"))
-    assert thread_of(town, smith).waiting_since is not None
+    assert talk(school_fixture, school_fixture.actors["coordinator"], thread).said[0].task == "polite_stop"
+    send(school_fixture, thread, draft("Of course.", "en"))
+    assert thread_of(school_fixture, smith).waiting_since is not None
     with pytest.raises(RulesBroken):
-        decide(town, thread, "right")
-    decide(town, thread, "stop")
-    assert thread_of(town, smith).waiting_since is None
-    assert entries(town, smith) == [("stop", "family", "text")]
-    with pytest.raises(NotFound), town.session() as session:
-        decisions.decide(session, town.actors["coordinator"], thread, 1, "keep", POLICY, LATER)
+        decide(school_fixture, thread, "right")
+    decide(school_fixture, thread, "stop")
+    assert thread_of(school_fixture, smith).waiting_since is None
+    assert entries(school_fixture, smith) == [("stop", "family", "text")]
+    with pytest.raises(NotFound), school_fixture.session() as session:
+        decisions.decide(session, school_fixture.actors["coordinator"], thread, 1, "keep", POLICY, LATER)
 
 
-def test_a_number_that_is_right_after_all_is_texted_again_but_an_older_stop_holds(town: Town) -> None:
-    smith = town.phones["Smith"]
-    thread = writes(town, "Wrong number", "Smith")
-    decide(town, thread, "right")
-    with town.session() as session:
+def test_a_number_that_is_right_after_all_is_texted_again_but_an_older_stop_holds(
+    school_fixture: SchoolFixture,
+) -> None:
+    smith = school_fixture.phones["Smith"]
+    thread = writes(school_fixture, "Wrong number", "Smith")
+    decide(school_fixture, thread, "right")
+    with school_fixture.session() as session:
         assert opt_outs.may_text(session, smith)
         assert session.get_one(Phone, smith).state == "ok"
-    writes(town, "STOP", "Smith")
-    writes(town, "Wrong number", "Smith")
-    decide(town, thread, "right")
-    with town.session() as session:
+    writes(school_fixture, "STOP", "Smith")
+    writes(school_fixture, "Wrong number", "Smith")
+    decide(school_fixture, thread, "right")
+    with school_fixture.session() as session:
         assert not opt_outs.may_text(session, smith)
         assert session.scalars(select(OptOutEntry.reason).order_by(OptOutEntry.id.desc()).limit(1)).one() == "family"
 
 
-def test_a_thumb_on_our_question_is_a_yes_once_a_person_says_so(town: Town, phone: str) -> None:
-    visit = arrange(town)
-    with town.session() as session:
+def test_a_thumb_on_our_question_is_a_yes_once_a_person_says_so(school_fixture: SchoolFixture, phone: str) -> None:
+    visit = arrange(school_fixture)
+    with school_fixture.session() as session:
         session.execute(update(OutgoingMessage).values(state="delivered", sent_at=NOW))
-    thread = writes(town, "Le gustó “¿Le queda bien?”", at=LATER)
-    with town.session() as session:
+    thread = writes(school_fixture, "Le gustó “¿Le queda bien?”", at=LATER)
+    with school_fixture.session() as session:
         found = session.scalars(select(Row)).one()
         intent, answers = found.intent, found.answers
         state = session.get_one(Visit, visit).state
     assert intent == "probable_yes"
     assert answers == f"visit:{visit}"
     assert state == "scheduled"
-    decide(town, thread, "yes", "Grace")
-    with town.session() as session:
+    decide(school_fixture, thread, "yes", "Grace")
+    with school_fixture.session() as session:
         assert session.get_one(Visit, visit).state == "confirmed"
         assert session.scalars(select(Row.intent)).all() == ["yes"]
 

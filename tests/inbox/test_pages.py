@@ -15,15 +15,15 @@ from homevisits.invitations.models import ConsentEntry, FamilyRequest, Invitatio
 from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Family
 from homevisits.visits import actions as visits
+from tests.factories.large_school import NOW, LargeSchool, family_phone
+from tests.factories.school import POLICY, SchoolFixture
 from tests.inbox.test_receive import arranged, state
-from tests.quarter import NOW, Quarter, phone_of
 from tests.shell.doors import app_of, browser_of
-from tests.world import POLICY, Town
 
 
 @pytest.fixture
-def coordinator(quarter: Quarter) -> FlaskClient:
-    return browser_of(app_of(quarter.database), quarter.coordinator)
+def coordinator(large_school: LargeSchool) -> FlaskClient:
+    return browser_of(app_of(large_school.database), large_school.coordinator)
 
 
 def read(client: FlaskClient, path: str, status: int = 200) -> str:
@@ -44,17 +44,23 @@ def post(client: FlaskClient, path: str, status: int = 303, **form: object) -> s
     return words(answer.get_data(as_text=True)) if status != 303 else str(answer.location)
 
 
-def test_a_draw_is_made_shown_and_done_again_on_pages(coordinator: FlaskClient, quarter: Quarter) -> None:
+def test_a_draw_is_made_shown_and_done_again_on_pages(coordinator: FlaskClient, large_school: LargeSchool) -> None:
     assert "No draw yet" in read(coordinator, "/draws")
     assert "The whole school · 20 families" in read(coordinator, "/draws/new")
-    form = {"school": quarter.school_id, "scope": "school:", "method": "stratified", "wanted": "6", "seed": "dice 4 2"}
+    form = {
+        "school": large_school.school_id,
+        "scope": "school:",
+        "method": "stratified",
+        "wanted": "6",
+        "seed": "dice 4 2",
+    }
     where = post(coordinator, "/draws/new", **form)
     page = read(coordinator, where)
     assert "dice 4 2" in page
     assert "Family 0" not in page
     again = post(coordinator, f"{where}/check", 200)
     assert "The same" in again
-    with quarter.database.reading() as session:
+    with large_school.database.reading() as session:
         assert again.count(session.scalars(select(Draw.selected_sha256)).one()) == 3
     refused = post(coordinator, "/draws/new", 422, **form)
     assert "Say why you draw again" in refused
@@ -64,9 +70,15 @@ def test_a_draw_is_made_shown_and_done_again_on_pages(coordinator: FlaskClient, 
 
 
 def test_a_draw_that_cannot_be_made_says_why_and_keeps_what_was_typed(
-    coordinator: FlaskClient, quarter: Quarter
+    coordinator: FlaskClient, large_school: LargeSchool
 ) -> None:
-    form = {"school": quarter.school_id, "scope": "grade:99", "method": "random", "wanted": "many", "seed": "my seed"}
+    form = {
+        "school": large_school.school_id,
+        "scope": "grade:99",
+        "method": "random",
+        "wanted": "many",
+        "seed": "my seed",
+    }
     answer = coordinator.post("/draws/new", data=form)
     assert answer.status_code == 422
     page = answer.get_data(as_text=True)
@@ -76,12 +88,12 @@ def test_a_draw_that_cannot_be_made_says_why_and_keeps_what_was_typed(
 
 
 def test_the_next_family_is_shown_with_its_reason_and_text_and_only_it_can_be_asked(
-    coordinator: FlaskClient, quarter: Quarter
+    coordinator: FlaskClient, large_school: LargeSchool
 ) -> None:
-    draw_id = quarter.draw(Method.EVERYONE, None)
+    draw_id = large_school.create_draw(Method.EVERYONE, None)
     page = read(coordinator, "/asking")
     assert "it holds place 1 of 20 in the draw" in page
-    with quarter.database.reading() as session:
+    with large_school.database.reading() as session:
         first, second = session.scalars(
             select(DrawEntry.family_id).where(DrawEntry.draw_id == draw_id).order_by(DrawEntry.position).limit(2)
         )
@@ -92,12 +104,12 @@ def test_the_next_family_is_shown_with_its_reason_and_text_and_only_it_can_be_as
     for nonsense in ("", "-3", "0", "51", "many"):
         assert "from 1 to 50" in post(coordinator, f"/asking/{draw_id}/ask", 422, count=nonsense)
     post(coordinator, f"/asking/{draw_id}/ask", count=5)
-    with quarter.database.reading() as session:
+    with large_school.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Invitation)) == 6
 
 
-def test_nothing_sorts_or_filters_the_asking_page(coordinator: FlaskClient, quarter: Quarter) -> None:
-    quarter.draw(Method.EVERYONE, None)
+def test_nothing_sorts_or_filters_the_asking_page(coordinator: FlaskClient, large_school: LargeSchool) -> None:
+    large_school.create_draw(Method.EVERYONE, None)
     plain = read(coordinator, "/asking")
     for query in ("sort=name", "order=language", "filter=grade", "grade=03", "language=es", "q=absent", "page=2"):
         assert read(coordinator, f"/asking?{query}") == plain
@@ -106,24 +118,24 @@ def test_nothing_sorts_or_filters_the_asking_page(coordinator: FlaskClient, quar
     assert 'method="get"' not in page
 
 
-def test_an_answer_by_phone_is_recorded_and_shown(coordinator: FlaskClient, quarter: Quarter) -> None:
-    draw_id = quarter.draw(Method.EVERYONE, None)
+def test_an_answer_by_phone_is_recorded_and_shown(coordinator: FlaskClient, large_school: LargeSchool) -> None:
+    draw_id = large_school.create_draw(Method.EVERYONE, None)
     post(coordinator, f"/asking/{draw_id}/ask", count=1)
     assert "What did" in read(coordinator, "/asking/1/answer")
     refused = post(coordinator, "/asking/1/answer", 422, answer="maybe", how="text")
     assert "2 things to change" in refused
     post(coordinator, "/asking/1/answer", answer="yes", how="phone")
     assert "1 asked, 1 said yes" in read(coordinator, "/asking")
-    with quarter.database.reading() as session:
+    with large_school.database.reading() as session:
         assert session.scalars(select(ConsentEntry.answer)).all() == ["yes"]
 
 
-def test_today_shows_replies_and_calls_until_they_are_done(coordinator: FlaskClient, quarter: Quarter) -> None:
+def test_today_shows_replies_and_calls_until_they_are_done(coordinator: FlaskClient, large_school: LargeSchool) -> None:
     assert "Nothing waits for you" in read(coordinator, "/today")
-    draw_id = quarter.draw(Method.EVERYONE, None)
+    draw_id = large_school.create_draw(Method.EVERYONE, None)
     post(coordinator, f"/asking/{draw_id}/ask", count=20)
-    with quarter.database.transaction() as session:
-        processing.receive(session, ReceivedMessage("SM1", phone_of(2), "", "<b>Who</b> is this?"), POLICY, NOW)
+    with large_school.database.transaction() as session:
+        processing.receive(session, ReceivedMessage("SM1", family_phone(2), "", "<b>Who</b> is this?"), POLICY, NOW)
     page = coordinator.get("/today").get_data(as_text=True)
     assert "&lt;b&gt;Who" in page
     assert "Family 03" in words(page)
@@ -131,22 +143,26 @@ def test_today_shows_replies_and_calls_until_they_are_done(coordinator: FlaskCli
     assert "Who" not in read(coordinator, "/today")
 
 
-def test_a_family_that_asked_itself_is_found_by_name_and_recorded(coordinator: FlaskClient, quarter: Quarter) -> None:
+def test_a_family_that_asked_itself_is_found_by_name_and_recorded(
+    coordinator: FlaskClient, large_school: LargeSchool
+) -> None:
     assert "No family of that name" in read(coordinator, "/asking/request?q=Nobody")
     assert "Family 07" in read(coordinator, "/asking/request?q=family+07")
-    with quarter.database.reading() as session:
+    with large_school.database.reading() as session:
         family = session.scalars(select(Family.id).where(Family.key == "F07")).one()
-    refused = post(coordinator, "/asking/request", 422, family=f"{family}:{quarter.school_id}", how="", q="family 07")
+    refused = post(
+        coordinator, "/asking/request", 422, family=f"{family}:{large_school.school_id}", how="", q="family 07"
+    )
     assert "Family 07" in refused
-    post(coordinator, "/asking/request", family=f"{family}:{quarter.school_id}", how="in_person")
-    with quarter.database.reading() as session:
+    post(coordinator, "/asking/request", family=f"{family}:{large_school.school_id}", how="in_person")
+    with large_school.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(FamilyRequest)) == 1
 
 
-def test_delivery_says_in_words_what_did_not_arrive(coordinator: FlaskClient, quarter: Quarter) -> None:
-    draw_id = quarter.draw(Method.EVERYONE, None)
+def test_delivery_says_in_words_what_did_not_arrive(coordinator: FlaskClient, large_school: LargeSchool) -> None:
+    draw_id = large_school.create_draw(Method.EVERYONE, None)
     post(coordinator, f"/asking/{draw_id}/ask", count=3)
-    with quarter.database.transaction() as session:
+    with large_school.database.transaction() as session:
         for row, (state, error) in zip(
             session.scalars(select(OutgoingMessage).order_by(OutgoingMessage.id)),
             [("rejected", "21211"), ("unknown", "no_answer"), ("rejected", "99999")],
@@ -159,10 +175,10 @@ def test_delivery_says_in_words_what_did_not_arrive(coordinator: FlaskClient, qu
     assert phone not in page
 
 
-def test_a_coordinator_of_another_school_finds_nothing(quarter: Quarter) -> None:
-    app = app_of(quarter.database)
-    draw_id = quarter.draw(Method.EVERYONE, None)
-    here, there = browser_of(app, quarter.coordinator), browser_of(app, quarter.stranger)
+def test_a_coordinator_of_another_school_finds_nothing(large_school: LargeSchool) -> None:
+    app = app_of(large_school.database)
+    draw_id = large_school.create_draw(Method.EVERYONE, None)
+    here, there = browser_of(app, large_school.coordinator), browser_of(app, large_school.other_coordinator)
     post(here, f"/asking/{draw_id}/ask", count=1)
     for path in ("/draws/1", "/asking/1/answer"):
         assert here.get(path).status_code == 200
@@ -173,19 +189,21 @@ def test_a_coordinator_of_another_school_finds_nothing(quarter: Quarter) -> None
     assert "Lincoln" not in read(there, "/asking") + read(there, "/draws")
 
 
-def test_today_opens_the_visit_that_a_call_is_about(town: Town) -> None:
-    visit_id = arranged(town)
-    with town.session() as session:
-        processing.receive(session, ReceivedMessage("SM1", town.phones["Smith"], "", "9"), POLICY, NOW)
-        visits.cannot_come(session, town.actors["Luis"], visit_id, town.educators["Luis"], POLICY, NOW)
-    client = browser_of(app_of(town.database), town.actors["coordinator"])
+def test_today_opens_the_visit_that_a_call_is_about(school_fixture: SchoolFixture) -> None:
+    visit_id = arranged(school_fixture)
+    with school_fixture.session() as session:
+        processing.receive(session, ReceivedMessage("SM1", school_fixture.phones["Smith"], "", "9"), POLICY, NOW)
+        visits.cannot_come(
+            session, school_fixture.actors["Luis"], visit_id, school_fixture.educators["Luis"], POLICY, NOW
+        )
+    client = browser_of(app_of(school_fixture.database), school_fixture.actors["coordinator"])
     page = client.get("/today").get_data(as_text=True)
     assert page.count(f"/visits/{visit_id}/office") == 2
     assert client.get(f"/visits/{visit_id}/office").status_code == 200
 
 
-def test_a_withdrawal_on_a_page_ends_the_visit(town: Town) -> None:
-    visit_id = arranged(town)
-    client = browser_of(app_of(town.database), town.actors["coordinator"])
-    post(client, f"/asking/{town.invitations['Smith']}/answer", answer="withdrawn", how="in_person")
-    assert state(town, visit_id) == "cancelled_by_family"
+def test_a_withdrawal_on_a_page_ends_the_visit(school_fixture: SchoolFixture) -> None:
+    visit_id = arranged(school_fixture)
+    client = browser_of(app_of(school_fixture.database), school_fixture.actors["coordinator"])
+    post(client, f"/asking/{school_fixture.invitations['Smith']}/answer", answer="withdrawn", how="in_person")
+    assert state(school_fixture, visit_id) == "cancelled_by_family"

@@ -15,10 +15,10 @@ from homevisits.messages import outbox
 from homevisits.messages.models import IncomingMessage as Row
 from homevisits.messages.templates.rendering import PlannedText
 from homevisits.people.models import Caregiver, Family, School, Student
+from tests.factories.school import NOW, POLICY, ZONE, SchoolFixture
 from tests.inbox.test_conversations import talk, writes
 from tests.shell.doors import account
 from tests.visits.test_actions import arrange
-from tests.world import NOW, POLICY, ZONE, Town
 
 LATER = NOW + timedelta(minutes=5)
 
@@ -32,8 +32,8 @@ class Neighbour:
 
 
 @pytest.fixture
-def neighbour(town: Town) -> Neighbour:
-    with town.session() as session:
+def neighbour(school_fixture: SchoolFixture) -> Neighbour:
+    with school_fixture.session() as session:
         school = School(source_id="s2", name="Elsewhere", timezone=ZONE)
         family = Family(key="f-Other", name="Otherly", language="es")
         session.add_all([school, family])
@@ -41,7 +41,7 @@ def neighbour(town: Town) -> Neighbour:
         session.add(
             Caregiver(
                 source_id="g-Other", family_id=family.id, given_name="Ana", family_name="Otherly",
-                relation="mother", phone=town.phones["Rivera"],
+                relation="mother", phone=school_fixture.phones["Rivera"],
             )
         )  # fmt: skip
         session.add(
@@ -51,37 +51,41 @@ def neighbour(town: Town) -> Neighbour:
             )
         )  # fmt: skip
         number = school.id
-    return Neighbour(number, account(town.database, "neighbour", Grant(Role.SITE_COORDINATOR, number)))
+    return Neighbour(number, account(school_fixture.database, "neighbour", Grant(Role.SITE_COORDINATOR, number)))
 
 
-def told(town: Town, subject: str, school: int, body: str, phone: str | None = None) -> None:
+def told(school_fixture: SchoolFixture, subject: str, school: int, body: str, phone: str | None = None) -> None:
     """Something the phone was told on behalf of a school."""
     text = PlannedText(
-        "k", phone or town.phones["Rivera"], "en", "written", {}, NOW, NOW + timedelta(days=1), body=body,
+        "k", phone or school_fixture.phones["Rivera"], "en", "written", {}, NOW, NOW + timedelta(days=1), body=body,
         school_id=school,
     )  # fmt: skip
-    with town.session() as session:
+    with school_fixture.session() as session:
         row = outbox.put(session, subject, text, NOW)
         row.state, row.sent_at = "delivered", NOW
 
 
-def ours(town: Town, who: Actor, thread: int) -> list[str]:
-    return [one.body for one in talk(town, who, thread, LATER).said if one.ours]
+def ours(school_fixture: SchoolFixture, who: Actor, thread: int) -> list[str]:
+    return [one.body for one in talk(school_fixture, who, thread, LATER).said if one.ours]
 
 
-def test_what_waits_for_a_person_names_the_families_of_ones_own_school_only(town: Town, neighbour: Neighbour) -> None:
-    writes(town, "¿Puede venir mi abuela?")
-    with town.session() as session:
-        (mine,) = queries.to_read(session, town.actors["coordinator"])
+def test_what_waits_for_a_person_names_the_families_of_ones_own_school_only(
+    school_fixture: SchoolFixture, neighbour: Neighbour
+) -> None:
+    writes(school_fixture, "¿Puede venir mi abuela?")
+    with school_fixture.session() as session:
+        (mine,) = queries.to_read(session, school_fixture.actors["coordinator"])
         (theirs,) = queries.to_read(session, neighbour.coordinator)
     assert (mine.families, theirs.families) == (("Rivera",), ("Otherly",))
 
 
-def test_nobody_finds_a_conversation_by_the_name_of_another_schools_family(town: Town, neighbour: Neighbour) -> None:
-    arrange(town)
-    thread = writes(town, "¿Puede venir mi abuela?", at=LATER)
-    mine = (town.actors["coordinator"], town.actors["Grace"])
-    with town.session() as session:
+def test_nobody_finds_a_conversation_by_the_name_of_another_schools_family(
+    school_fixture: SchoolFixture, neighbour: Neighbour
+) -> None:
+    arrange(school_fixture)
+    thread = writes(school_fixture, "¿Puede venir mi abuela?", at=LATER)
+    mine = (school_fixture.actors["coordinator"], school_fixture.actors["Grace"])
+    with school_fixture.session() as session:
         for who, name, found in (
             *((each, "rivera", [thread]) for each in mine),
             *((each, "otherly", []) for each in mine),
@@ -92,74 +96,81 @@ def test_nobody_finds_a_conversation_by_the_name_of_another_schools_family(town:
             assert [row.id for row in rows] == found, (who.name, name)
 
 
-def test_a_busy_school_does_not_push_anothers_reply_off_its_page(town: Town, neighbour: Neighbour) -> None:
-    with town.session() as session:
+def test_a_busy_school_does_not_push_anothers_reply_off_its_page(
+    school_fixture: SchoolFixture, neighbour: Neighbour
+) -> None:
+    with school_fixture.session() as session:
         for number in range(250):
             session.add(
                 Row(
-                    provider_message_id=f"SMbusy{number}", phone=town.phones["Smith"], to="+15555550199", body="Hm",
+                    provider_message_id=f"SMbusy{number}", phone=school_fixture.phones["Smith"],
+                    to="+15555550199", body="Hm",
                     received_at=NOW,
                     taken_at=NOW, intent="unclear", needs_person=True,
                 )
             )  # fmt: skip
-    writes(town, "¿Puede venir mi abuela?")
-    with town.session() as session:
+    writes(school_fixture, "¿Puede venir mi abuela?")
+    with school_fixture.session() as session:
         assert [row.body for row in queries.to_read(session, neighbour.coordinator)] == ["¿Puede venir mi abuela?"]
 
 
-def test_a_coordinator_reads_no_visit_of_another_school(town: Town, neighbour: Neighbour) -> None:
-    told(town, "visit:901", town.school_id, "Grace comes on Tuesday")
-    told(town, "visit:902", neighbour.school, "Ada comes on Friday")
-    told(town, "thread:1", neighbour.school, "See you")
-    thread = writes(town, "Hola", at=LATER)
-    assert "Ada comes on Friday" not in ours(town, town.actors["coordinator"], thread)
-    assert "Grace comes on Tuesday" not in ours(town, neighbour.coordinator, thread)
-    for who in (town.actors["coordinator"], neighbour.coordinator):
-        assert "See you" in ours(town, who, thread)
-    everywhere = account(town.database, "everywhere", Grant(Role.SITE_COORDINATOR, None))
-    assert {"Ada comes on Friday", "Grace comes on Tuesday"} <= set(ours(town, everywhere, thread))
+def test_a_coordinator_reads_no_visit_of_another_school(school_fixture: SchoolFixture, neighbour: Neighbour) -> None:
+    told(school_fixture, "visit:901", school_fixture.school_id, "Grace comes on Tuesday")
+    told(school_fixture, "visit:902", neighbour.school, "Ada comes on Friday")
+    told(school_fixture, "thread:1", neighbour.school, "See you")
+    thread = writes(school_fixture, "Hola", at=LATER)
+    assert "Ada comes on Friday" not in ours(school_fixture, school_fixture.actors["coordinator"], thread)
+    assert "Grace comes on Tuesday" not in ours(school_fixture, neighbour.coordinator, thread)
+    for who in (school_fixture.actors["coordinator"], neighbour.coordinator):
+        assert "See you" in ours(school_fixture, who, thread)
+    everywhere = account(school_fixture.database, "everywhere", Grant(Role.SITE_COORDINATOR, None))
+    assert {"Ada comes on Friday", "Grace comes on Tuesday"} <= set(ours(school_fixture, everywhere, thread))
 
 
-def test_the_pair_reads_no_answer_to_another_schools_question(town: Town, neighbour: Neighbour) -> None:
-    arrange(town)
-    thread = writes(town, "¿Puede venir mi abuela?", at=LATER)
-    writes(town, "No puedo el viernes", at=LATER)
-    with town.session() as session:
+def test_the_pair_reads_no_answer_to_another_schools_question(
+    school_fixture: SchoolFixture, neighbour: Neighbour
+) -> None:
+    arrange(school_fixture)
+    thread = writes(school_fixture, "¿Puede venir mi abuela?", at=LATER)
+    writes(school_fixture, "No puedo el viernes", at=LATER)
+    with school_fixture.session() as session:
         newest = session.query(Row).order_by(Row.id.desc()).first()
         assert newest is not None
         newest.answers = "invitation:999"
-    grace = town.actors["Grace"]
-    said = [one.body for one in talk(town, grace, thread, LATER).said if not one.ours]
+    grace = school_fixture.actors["Grace"]
+    said = [one.body for one in talk(school_fixture, grace, thread, LATER).said if not one.ours]
     assert said == ["¿Puede venir mi abuela?"]
-    with town.session() as session:
+    with school_fixture.session() as session:
         (row,) = listing.listed(session, grace, LATER).rows
-        (all_,) = listing.listed(session, town.actors["coordinator"], LATER).rows
+        (all_,) = listing.listed(session, school_fixture.actors["coordinator"], LATER).rows
     assert (row.said, all_.said) == ("¿Puede venir mi abuela?", "No puedo el viernes")
 
 
 def test_a_number_that_no_family_has_any_more_stays_with_the_school_that_texted_it(
-    town: Town, neighbour: Neighbour
+    school_fixture: SchoolFixture, neighbour: Neighbour
 ) -> None:
-    told(town, "visit:901", town.school_id, "Grace comes on Tuesday", "+15555550177")
-    thread = writes(town, "Hello?", phone="+15555550177")
-    with town.session() as session:
+    told(school_fixture, "visit:901", school_fixture.school_id, "Grace comes on Tuesday", "+15555550177")
+    thread = writes(school_fixture, "Hello?", phone="+15555550177")
+    with school_fixture.session() as session:
         assert [row.id for row in listing.listed(session, neighbour.coordinator, NOW).rows] == []
         assert queries.to_read(session, neighbour.coordinator) == []
-        waiting = queries.to_read(session, town.actors["coordinator"])
+        waiting = queries.to_read(session, school_fixture.actors["coordinator"])
         with pytest.raises(NotFound):
             processing.read_by(session, neighbour.coordinator, waiting[0].id, NOW)
-    assert ours(town, town.actors["coordinator"], thread)[0] == "Grace comes on Tuesday"
+    assert ours(school_fixture, school_fixture.actors["coordinator"], thread)[0] == "Grace comes on Tuesday"
 
 
-def test_an_educator_decides_nothing_they_cannot_read_and_not_whose_number_it_is(town: Town) -> None:
-    before = writes(town, "Please stop texting so much", at=NOW - timedelta(days=1))
-    arrange(town)
-    thread = writes(town, "wrong number", at=LATER)
+def test_an_educator_decides_nothing_they_cannot_read_and_not_whose_number_it_is(school_fixture: SchoolFixture) -> None:
+    before = writes(school_fixture, "Please stop texting so much", at=NOW - timedelta(days=1))
+    arrange(school_fixture)
+    thread = writes(school_fixture, "wrong number", at=LATER)
     assert before == thread
-    grace = town.actors["Grace"]
-    with town.session() as session:
+    grace = school_fixture.actors["Grace"]
+    with school_fixture.session() as session:
         rows = {row.intent: row.id for row in session.query(Row)}
         for intent, said in (("polite_stop", "stop"), ("wrong_number", "right")):
             with pytest.raises(NotFound):
                 decisions.decide(session, grace, thread, rows[intent], said, POLICY, LATER)
-        decisions.decide(session, town.actors["coordinator"], thread, rows["wrong_number"], "right", POLICY, LATER)
+        decisions.decide(
+            session, school_fixture.actors["coordinator"], thread, rows["wrong_number"], "right", POLICY, LATER
+        )

@@ -13,21 +13,21 @@ from homevisits.invitations.actions import Invited
 from homevisits.invitations.models import Answer, ConsentEntry, FamilyRequest, Invitation
 from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Family
-from tests.quarter import NOW, Quarter, phone_of
+from tests.factories.large_school import NOW, LargeSchool, family_phone
 
 
-def ask(quarter: Quarter, draw_id: int, count: int = 1) -> list[Invited]:
-    with quarter.database.transaction() as session:
-        return actions.ask_next(session, quarter.coordinator, draw_id, count, NOW)
+def ask(large_school: LargeSchool, draw_id: int, count: int = 1) -> list[Invited]:
+    with large_school.database.transaction() as session:
+        return actions.ask_next(session, large_school.coordinator, draw_id, count, NOW)
 
 
-def say(quarter: Quarter, invitation_id: int, answer: Answer) -> None:
-    with quarter.database.transaction() as session:
-        actions.record(session, quarter.coordinator, invitation_id, answer, "phone", NOW)
+def say(large_school: LargeSchool, invitation_id: int, answer: Answer) -> None:
+    with large_school.database.transaction() as session:
+        actions.record(session, large_school.coordinator, invitation_id, answer, "phone", NOW)
 
 
-def in_order(quarter: Quarter, draw_id: int) -> list[int]:
-    with quarter.database.reading() as session:
+def in_order(large_school: LargeSchool, draw_id: int) -> list[int]:
+    with large_school.database.reading() as session:
         return list(
             session.scalars(
                 select(DrawEntry.family_id)
@@ -37,50 +37,50 @@ def in_order(quarter: Quarter, draw_id: int) -> list[int]:
         )
 
 
-def test_families_are_asked_in_the_order_drawn(quarter: Quarter) -> None:
-    draw_id = quarter.draw(Method.EVERYONE, None)
-    asked = [each.family_id for _ in range(4) for each in ask(quarter, draw_id, 5)]
-    assert asked == in_order(quarter, draw_id)
+def test_families_are_asked_in_the_order_drawn(large_school: LargeSchool) -> None:
+    draw_id = large_school.create_draw(Method.EVERYONE, None)
+    asked = [each.family_id for _ in range(4) for each in ask(large_school, draw_id, 5)]
+    assert asked == in_order(large_school, draw_id)
     with pytest.raises(RulesBroken) as refused:
-        ask(quarter, draw_id)
+        ask(large_school, draw_id)
     assert [problem.code for problem in refused.value.problems] == ["nobody_left_to_ask"]
 
 
-def test_only_the_next_family_can_be_asked(quarter: Quarter) -> None:
-    draw_id = quarter.draw(Method.EVERYONE, None)
-    first, second, *_ = in_order(quarter, draw_id)
-    with pytest.raises(RulesBroken), quarter.database.transaction() as session:
-        actions.ask_one(session, quarter.coordinator, draw_id, second, NOW)
-    with quarter.database.transaction() as session:
-        assert actions.ask_one(session, quarter.coordinator, draw_id, first, NOW).family_id == first
+def test_only_the_next_family_can_be_asked(large_school: LargeSchool) -> None:
+    draw_id = large_school.create_draw(Method.EVERYONE, None)
+    first, second, *_ = in_order(large_school, draw_id)
+    with pytest.raises(RulesBroken), large_school.database.transaction() as session:
+        actions.ask_one(session, large_school.coordinator, draw_id, second, NOW)
+    with large_school.database.transaction() as session:
+        assert actions.ask_one(session, large_school.coordinator, draw_id, first, NOW).family_id == first
 
 
-def test_a_family_is_asked_in_its_language_or_called_never_in_another(quarter: Quarter) -> None:
-    draw_id = quarter.draw(Method.EVERYONE, None)
-    asked = {each.family: each for each in ask(quarter, draw_id, 20)}
+def test_a_family_is_asked_in_its_language_or_called_never_in_another(large_school: LargeSchool) -> None:
+    draw_id = large_school.create_draw(Method.EVERYONE, None)
+    asked = {each.family: each for each in ask(large_school, draw_id, 20)}
     assert {name: each.call for name, each in asked.items() if each.call} == {
         "Family 03": "no_text",
         "Family 04": "no_phone",
     }
-    with quarter.database.reading() as session:
+    with large_school.database.reading() as session:
         texts = {row.phone: row for row in session.scalars(select(OutgoingMessage))}
         assert len(texts) == 18
-        assert texts[phone_of(1)].language == "es"
-        assert texts[phone_of(1)].body.startswith("¡Hola de Lincoln Elementary!")
-        assert texts[phone_of(2)].body.startswith("Hello from Lincoln Elementary!")
-        assert texts[phone_of(1)].question == f"invitation:{asked['Family 01'].invitation_id}"
-        waiting = [row for row in queue.asked(session, quarter.coordinator, NOW) if row.needs_call]
+        assert texts[family_phone(1)].language == "es"
+        assert texts[family_phone(1)].body.startswith("¡Hola de Lincoln Elementary!")
+        assert texts[family_phone(2)].body.startswith("Hello from Lincoln Elementary!")
+        assert texts[family_phone(1)].question == f"invitation:{asked['Family 01'].invitation_id}"
+        waiting = [row for row in queue.asked(session, large_school.coordinator, NOW) if row.needs_call]
         assert sorted(row.family for row in waiting) == ["Family 03", "Family 04"]
 
 
-def test_a_family_that_says_not_now_is_followed_by_the_next_of_its_stratum(quarter: Quarter) -> None:
-    draw_id = quarter.draw(wanted=6)
-    asked = ask(quarter, draw_id, 6)
+def test_a_family_that_says_not_now_is_followed_by_the_next_of_its_stratum(large_school: LargeSchool) -> None:
+    draw_id = large_school.create_draw(wanted=6)
+    asked = ask(large_school, draw_id, 6)
     refused = asked[0]
-    with quarter.database.reading() as session:
+    with large_school.database.reading() as session:
         assert queue.next_families(session, draw_id, 5, NOW) == []
-    say(quarter, refused.invitation_id, Answer.NOT_NOW)
-    with quarter.database.reading() as session:
+    say(large_school, refused.invitation_id, Answer.NOT_NOW)
+    with large_school.database.reading() as session:
         stratum, behind = session.execute(
             select(DrawEntry.stratum, DrawEntry.family_id).where(
                 DrawEntry.draw_id == draw_id, DrawEntry.family_id == refused.family_id
@@ -94,18 +94,18 @@ def test_a_family_that_says_not_now_is_followed_by_the_next_of_its_stratum(quart
         (following,) = queue.next_families(session, draw_id, 5, NOW)
         assert behind == refused.family_id
         assert (following.family_id, following.replaces_id) == (expected, refused.invitation_id)
-    assert [each.family_id for each in ask(quarter, draw_id, 5)] == [expected]
-    with quarter.database.reading() as session:
+    assert [each.family_id for each in ask(large_school, draw_id, 5)] == [expected]
+    with large_school.database.reading() as session:
         assert queue.next_families(session, draw_id, 5, NOW) == []
 
 
-def test_a_family_that_said_not_now_is_in_no_list_and_is_not_asked_by_another_draw(quarter: Quarter) -> None:
-    draw_id = quarter.draw(Method.EVERYONE, None)
-    refused = ask(quarter, draw_id)[0]
-    say(quarter, refused.invitation_id, Answer.NOT_NOW)
-    again = quarter.draw(Method.EVERYONE, None, seed="more", reason="New children came.")
-    with quarter.database.reading() as session:
-        assert queue.asked(session, quarter.coordinator, NOW) == []
+def test_a_family_that_said_not_now_is_in_no_list_and_is_not_asked_by_another_draw(large_school: LargeSchool) -> None:
+    draw_id = large_school.create_draw(Method.EVERYONE, None)
+    refused = ask(large_school, draw_id)[0]
+    say(large_school, refused.invitation_id, Answer.NOT_NOW)
+    again = large_school.create_draw(Method.EVERYONE, None, seed="more", reason="New children came.")
+    with large_school.database.reading() as session:
+        assert queue.asked(session, large_school.coordinator, NOW) == []
         families = {each.family_id for each in queue.next_families(session, again, 50, NOW)}
         assert refused.family_id not in families
         assert len(families) == 19
@@ -114,72 +114,74 @@ def test_a_family_that_said_not_now_is_in_no_list_and_is_not_asked_by_another_dr
         assert queue.progress(session, [draw_id])[draw_id].not_now == 1
 
 
-def test_a_replaced_draw_asks_nobody(quarter: Quarter) -> None:
-    draw_id = quarter.draw(Method.EVERYONE, None)
-    quarter.draw(Method.EVERYONE, None, seed="more", reason="New children came.")
+def test_a_replaced_draw_asks_nobody(large_school: LargeSchool) -> None:
+    draw_id = large_school.create_draw(Method.EVERYONE, None)
+    large_school.create_draw(Method.EVERYONE, None, seed="more", reason="New children came.")
     with pytest.raises(RulesBroken) as refused:
-        ask(quarter, draw_id)
+        ask(large_school, draw_id)
     assert [problem.code for problem in refused.value.problems] == ["draw_was_replaced"]
 
 
-def test_an_answer_by_phone_is_kept_with_how_and_by_whom(quarter: Quarter) -> None:
-    asked = ask(quarter, quarter.draw(Method.EVERYONE, None))[0]
-    say(quarter, asked.invitation_id, Answer.YES)
-    with quarter.database.reading() as session:
+def test_an_answer_by_phone_is_kept_with_how_and_by_whom(large_school: LargeSchool) -> None:
+    asked = ask(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
+    say(large_school, asked.invitation_id, Answer.YES)
+    with large_school.database.reading() as session:
         entry = session.scalars(select(ConsentEntry)).one()
-        assert (entry.answer, entry.how, entry.recorded_by) == ("yes", "phone", quarter.coordinator.account_id)
+        assert (entry.answer, entry.how, entry.recorded_by) == ("yes", "phone", large_school.coordinator.account_id)
         standing = queries.standing(session, [asked.family_id], NOW.date())[asked.family_id]
         assert standing.yes_id == entry.id
 
 
-def test_an_answer_needs_how_and_an_answer_and_says_both_at_once(quarter: Quarter) -> None:
-    asked = ask(quarter, quarter.draw(Method.EVERYONE, None))[0]
-    with pytest.raises(RulesBroken) as refused, quarter.database.transaction() as session:
-        actions.record(session, quarter.coordinator, asked.invitation_id, "maybe", "text", NOW)
+def test_an_answer_needs_how_and_an_answer_and_says_both_at_once(large_school: LargeSchool) -> None:
+    asked = ask(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
+    with pytest.raises(RulesBroken) as refused, large_school.database.transaction() as session:
+        actions.record(session, large_school.coordinator, asked.invitation_id, "maybe", "text", NOW)
     assert {problem.code for problem in refused.value.problems} == {"not_a_choice", "say_how"}
 
 
-def test_a_yes_can_be_taken_back_at_any_time_and_given_again(quarter: Quarter) -> None:
-    asked = ask(quarter, quarter.draw(Method.EVERYONE, None))[0]
+def test_a_yes_can_be_taken_back_at_any_time_and_given_again(large_school: LargeSchool) -> None:
+    asked = ask(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
     for answer, stands in ((Answer.YES, True), (Answer.WITHDRAWN, False), (Answer.YES, True)):
-        say(quarter, asked.invitation_id, answer)
-        with quarter.database.reading() as session:
+        say(large_school, asked.invitation_id, answer)
+        with large_school.database.reading() as session:
             assert (
                 queries.standing(session, [asked.family_id], NOW.date())[asked.family_id].yes_id is not None
             ) is stands
             assert (session.get_one(Invitation, asked.invitation_id).closed_at is None) is stands
 
 
-def test_not_now_withdraws_a_text_that_has_not_left(quarter: Quarter) -> None:
-    asked = ask(quarter, quarter.draw(Method.EVERYONE, None), 2)[0]
-    say(quarter, asked.invitation_id, Answer.NOT_NOW)
-    with quarter.database.reading() as session:
+def test_not_now_withdraws_a_text_that_has_not_left(large_school: LargeSchool) -> None:
+    asked = ask(large_school, large_school.create_draw(Method.EVERYONE, None), 2)[0]
+    say(large_school, asked.invitation_id, Answer.NOT_NOW)
+    with large_school.database.reading() as session:
         subject = OutgoingMessage.subject == f"invitation:{asked.invitation_id}"
         assert set(session.scalars(select(OutgoingMessage.state).where(subject))) <= {"cancelled"}
 
 
-def test_a_family_may_ask_itself_without_any_draw(quarter: Quarter) -> None:
-    with quarter.database.transaction() as session:
+def test_a_family_may_ask_itself_without_any_draw(large_school: LargeSchool) -> None:
+    with large_school.database.transaction() as session:
         family = session.scalars(select(Family).where(Family.key == "F07")).one()
-        made = actions.request(session, quarter.coordinator, family.id, quarter.school_id, "in_person", NOW)
+        made = actions.request(session, large_school.coordinator, family.id, large_school.school_id, "in_person", NOW)
         assert made.draw_id is None
         assert session.get_one(FamilyRequest, made.family_request_id).how == "in_person"
         assert queries.standing(session, [family.id], NOW.date())[family.id].yes_id is not None
 
 
-def test_a_stranger_can_neither_ask_nor_record_nor_see(quarter: Quarter) -> None:
-    draw_id = quarter.draw(Method.EVERYONE, None)
-    asked = ask(quarter, draw_id)[0]
-    with quarter.database.transaction() as session:
+def test_a_stranger_can_neither_ask_nor_record_nor_see(large_school: LargeSchool) -> None:
+    draw_id = large_school.create_draw(Method.EVERYONE, None)
+    asked = ask(large_school, draw_id)[0]
+    with large_school.database.transaction() as session:
         with pytest.raises(NotFound):
-            actions.ask_next(session, quarter.stranger, draw_id, 1, NOW)
+            actions.ask_next(session, large_school.other_coordinator, draw_id, 1, NOW)
         with pytest.raises(NotFound):
-            actions.record(session, quarter.stranger, asked.invitation_id, Answer.YES, "phone", NOW)
+            actions.record(session, large_school.other_coordinator, asked.invitation_id, Answer.YES, "phone", NOW)
         with pytest.raises(NotFound):
-            actions.request(session, quarter.stranger, asked.family_id, quarter.school_id, "phone", NOW)
+            actions.request(
+                session, large_school.other_coordinator, asked.family_id, large_school.school_id, "phone", NOW
+            )
         with pytest.raises(NotFound):
-            queue.one_asked(session, quarter.stranger, asked.invitation_id, NOW)
-        assert queue.asked(session, quarter.stranger, NOW) == []
-        assert {row.school_id for row in queries.find_families(session, quarter.stranger, "family")} == {
-            quarter.school_id + 1
+            queue.one_asked(session, large_school.other_coordinator, asked.invitation_id, NOW)
+        assert queue.asked(session, large_school.other_coordinator, NOW) == []
+        assert {row.school_id for row in queries.find_families(session, large_school.other_coordinator, "family")} == {
+            large_school.school_id + 1
         }

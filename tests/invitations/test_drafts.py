@@ -8,19 +8,21 @@ from homevisits.inbox.today import queries
 from homevisits.invitations import actions
 from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Family
-from tests.quarter import NOW, Quarter, phone_of
+from tests.factories.large_school import NOW, LargeSchool, family_phone
 
 
 @pytest.mark.parametrize("language", ["ar", "hmn", "so", "vi"])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_draft_is_never_sent_and_the_call_stands_on_today(quarter: Quarter, language: str) -> None:
-    with quarter.database.transaction() as session:
+def test_a_draft_is_never_sent_and_the_call_stands_on_today(large_school: LargeSchool, language: str) -> None:
+    with large_school.database.transaction() as session:
         session.execute(update(Family).where(Family.name == "Family 02").values(language=language))
-    draw_id = quarter.draw(Method.EVERYONE, None)
-    with quarter.database.transaction() as session:
-        asked = {each.family: each.call for each in actions.ask_next(session, quarter.coordinator, draw_id, 20, NOW)}
+    draw_id = large_school.create_draw(Method.EVERYONE, None)
+    with large_school.database.transaction() as session:
+        asked = {
+            each.family: each.call for each in actions.ask_next(session, large_school.coordinator, draw_id, 20, NOW)
+        }
         assert asked["Family 02"] == "no_text"
-        assert session.scalars(select(OutgoingMessage).where(OutgoingMessage.phone == phone_of(2))).all() == []
-    with quarter.database.reading() as session:
-        calls = {row.family: row.why for row in queries.to_call(session, quarter.coordinator, NOW)}
+        assert session.scalars(select(OutgoingMessage).where(OutgoingMessage.phone == family_phone(2))).all() == []
+    with large_school.database.reading() as session:
+        calls = {row.family: row.why for row in queries.to_call(session, large_school.coordinator, NOW)}
         assert calls["Family 02"] == "no_text"

@@ -1,4 +1,4 @@
-"""Anything people may do, in any order, in a small crowded town: after each step all five practices hold."""
+"""Anything people may do, in any order, in a test school: after each step all five practices hold."""
 
 import shutil
 import tempfile
@@ -33,9 +33,9 @@ from homevisits.visits import actions
 from homevisits.visits.actions import Said, Wanted
 from homevisits.visits.models import Attestation, Visit, VisitMember
 from tests import servers
+from tests.factories.school import SchoolFixture, build_school
 from tests.life.invariants import broken
 from tests.pay.held import with_rule
-from tests.world import Town, build
 
 LEADS = ("Grace", "Luis")
 PEOPLE = ("Luis", "Amina", "Hoa", "Grace", "Soon")
@@ -44,21 +44,21 @@ STARTS = ((16, 0), (16, 45), (17, 15), (18, 0))
 
 
 class Life(RuleBasedStateMachine):
-    """The town's people and families, each doing what they may, when they like."""
+    """The test school's people and families, each doing what they may, when they like."""
 
     open_database: Callable[[], tuple[Database, Callable[[], None]]]
     did: Counter[str]
 
     @initialize()
     def begin(self) -> None:
-        """A fresh town; two of its teachers teach everyone."""
+        """Build a school in which two teachers teach every student."""
         self.database, self.drop = type(self).open_database()
-        self.town: Town = build(self.database)
-        with_rule(self.town)
-        self.now = self.town.now
-        with self.town.session() as session:
+        self.school_fixture: SchoolFixture = build_school(self.database)
+        with_rule(self.school_fixture)
+        self.now = self.school_fixture.now
+        with self.school_fixture.session() as session:
             taught = session.scalars(select(Teaching.class_id)).one()
-            session.add(Teaching(class_id=taught, educator_id=self.town.educators["Luis"]))
+            session.add(Teaching(class_id=taught, educator_id=self.school_fixture.educators["Luis"]))
 
     def teardown(self) -> None:
         """Leave nothing behind."""
@@ -67,12 +67,12 @@ class Life(RuleBasedStateMachine):
 
     def act(self, name: str, what: Callable[[Session], Any]) -> None:
         """Try something; a refusal is an answer too, but must leave nothing behind."""
-        with suppress(RulesBroken, NotFound), self.town.session() as session:
+        with suppress(RulesBroken, NotFound), self.school_fixture.session() as session:
             what(session)
             self.did[name] += 1
 
     def actor(self, name: str) -> Actor:
-        return self.town.actors[name]
+        return self.school_fixture.actors[name]
 
     def some_visit(self, data: st.DataObject, *states: str) -> tuple[Visit, list[str]] | None:
         """One of the visits in `states`, and the names of its pair."""
@@ -82,7 +82,7 @@ class Life(RuleBasedStateMachine):
         if not found:
             return None
         visit = data.draw(st.sampled_from(found), label="visit")
-        names = {each: name for name, each in self.town.educators.items()}
+        names = {each: name for name, each in self.school_fixture.educators.items()}
         return visit, [names[visit.lead_id], names[visit.partner_id]]
 
     def arranged(self, data: st.DataObject) -> tuple[Visit, list[str]] | None:
@@ -97,17 +97,17 @@ class Life(RuleBasedStateMachine):
         return self.some_visit(data, "scheduled", "confirmed")
 
     def books_and_accepts(self, data: st.DataObject, lead: str, partner: str, family: str, *, at_once: bool) -> None:
-        wanted = Wanted(self.town.families[family], self.town.educators[partner], self.a_time(data))
-        policy, booked = self.town.policy, list[int]()
+        wanted = Wanted(self.school_fixture.families[family], self.school_fixture.educators[partner], self.a_time(data))
+        policy, booked = self.school_fixture.policy, list[int]()
         self.act("booked", lambda s: booked.append(actions.book(s, self.actor(lead), wanted, policy, self.now).id))
         if booked and at_once:
             self.act("accepted", lambda s: actions.accept(s, self.actor(partner), booked[0], policy, self.now))
 
     def a_family_tells(self, family: str, said: str) -> None:
         def tell(session: Session) -> None:
-            invitation = self.town.invitations[family]
+            invitation = self.school_fixture.invitations[family]
             invitations.record(session, self.actor("coordinator"), invitation, said, "phone", self.now)
-            actions.tidy(session, self.town.policy, self.now)
+            actions.tidy(session, self.school_fixture.policy, self.now)
 
         self.act(f"family said {said}", tell)
 
@@ -115,12 +115,12 @@ class Life(RuleBasedStateMachine):
         day = self.now + timedelta(days=data.draw(st.integers(1, 3), label="in days"))
         hour, minute = data.draw(st.sampled_from(STARTS), label="at")
         local = day.astimezone(self.now.tzinfo)
-        return self.town.at(local.day, hour, minute, month=local.month)
+        return self.school_fixture.time_at(local.day, hour, minute, month=local.month)
 
     @rule(data=st.data())
     def time_goes_on(self, data: st.DataObject) -> None:
         self.now += timedelta(hours=data.draw(st.sampled_from((1, 5, 20)), label="hours"))
-        self.act("tidied", lambda session: actions.tidy(session, self.town.policy, self.now))
+        self.act("tidied", lambda session: actions.tidy(session, self.school_fixture.policy, self.now))
 
     @rule(family=st.sampled_from(FAMILIES), said=st.sampled_from(("yes", "yes", "yes", "not_now", "call_me")))
     def a_family_answers_its_invitation(self, family: str, said: str) -> None:
@@ -142,12 +142,16 @@ class Life(RuleBasedStateMachine):
             if comes:
                 self.act(
                     "accepted",
-                    lambda s, name=name: actions.accept(s, self.actor(name), found[0].id, self.town.policy, self.now),  # type: ignore[misc]
+                    lambda s, name=name: actions.accept(
+                        s, self.actor(name), found[0].id, self.school_fixture.policy, self.now
+                    ),  # type: ignore[misc]
                 )
             else:
                 self.act(
                     "declined",
-                    lambda s, name=name: actions.decline(s, self.actor(name), found[0].id, self.town.policy, self.now),  # type: ignore[misc]
+                    lambda s, name=name: actions.decline(
+                        s, self.actor(name), found[0].id, self.school_fixture.policy, self.now
+                    ),  # type: ignore[misc]
                 )
 
     @rule(data=st.data(), said=st.sampled_from(("yes", "yes", "other_time", "not_now", "call_me")))
@@ -157,7 +161,7 @@ class Life(RuleBasedStateMachine):
             visit = found[0].id
             self.act(
                 f"visit: {said}",
-                lambda s: actions.family_answers(s, None, visit, said, self.town.policy, self.now),
+                lambda s: actions.family_answers(s, None, visit, said, self.school_fixture.policy, self.now),
             )
 
     @rule(data=st.data(), by=st.sampled_from((0, 1, "coordinator")))
@@ -165,14 +169,14 @@ class Life(RuleBasedStateMachine):
         found = self.some_visit(data, "proposed", "scheduled", "confirmed") or self.arranged(data)
         if found is not None:
             who, at = self.actor(by if by == "coordinator" else found[1][by]), self.a_time(data)
-            self.act("moved", lambda s: actions.move(s, who, found[0].id, at, self.town.policy, self.now))
+            self.act("moved", lambda s: actions.move(s, who, found[0].id, at, self.school_fixture.policy, self.now))
 
     @rule(data=st.data(), by=st.sampled_from((0, 1, "coordinator")))
     def someone_calls_it_off(self, data: st.DataObject, by: Any) -> None:
         found = self.some_visit(data, "proposed", "scheduled", "confirmed")
         if found is not None:
             who = self.actor(by if by == "coordinator" else found[1][by])
-            self.act("cancelled", lambda s: actions.cancel(s, who, found[0].id, self.town.policy, self.now))
+            self.act("cancelled", lambda s: actions.cancel(s, who, found[0].id, self.school_fixture.policy, self.now))
 
     @rule(data=st.data(), by=st.sampled_from((0, 1, "coordinator")))
     def someone_closes_it_as_not_held(self, data: st.DataObject, by: Any) -> None:
@@ -181,7 +185,9 @@ class Life(RuleBasedStateMachine):
             who = self.actor(by if by == "coordinator" else found[1][by])
             if data.draw(st.sampled_from((True, False)), label="wait for it"):
                 self.now = max(self.now, found[0].starts_at)
-            self.act("not held", lambda s: actions.mark_not_held(s, who, found[0].id, self.town.policy, self.now))
+            self.act(
+                "not held", lambda s: actions.mark_not_held(s, who, found[0].id, self.school_fixture.policy, self.now)
+            )
 
     @rule(data=st.data(), ill=st.sampled_from((0, 1)), stand_in=st.sampled_from(PEOPLE))
     def one_falls_ill_and_someone_stands_in(self, data: st.DataObject, ill: int, stand_in: str) -> None:
@@ -189,10 +195,15 @@ class Life(RuleBasedStateMachine):
         if found is None:
             return
         visit, pair = found[0].id, found[1]
-        who = self.town.educators[pair[ill]]
-        self.act("ill", lambda s: actions.cannot_come(s, self.actor(pair[ill]), visit, who, self.town.policy, self.now))
-        other, new = self.actor(pair[1 - ill]), self.town.educators[stand_in]
-        self.act("stood in", lambda s: actions.replace_partner(s, other, visit, new, self.town.policy, self.now))
+        who = self.school_fixture.educators[pair[ill]]
+        self.act(
+            "ill",
+            lambda s: actions.cannot_come(s, self.actor(pair[ill]), visit, who, self.school_fixture.policy, self.now),
+        )
+        other, new = self.actor(pair[1 - ill]), self.school_fixture.educators[stand_in]
+        self.act(
+            "stood in", lambda s: actions.replace_partner(s, other, visit, new, self.school_fixture.policy, self.now)
+        )
 
     @rule(data=st.data(), first=st.sampled_from((0, 1)), met=st.sampled_from(("met", "met", "met", "family_away")))
     def the_pair_says_how_it_went(self, data: st.DataObject, first: int, met: str) -> None:
@@ -203,14 +214,14 @@ class Life(RuleBasedStateMachine):
         if data.draw(st.sampled_from((True, True, True, False)), label="wait for it"):
             self.now = max(self.now, visit.ends_at)
         said = Said(met, True, visit.starts_at, visit.ends_at, "home")
-        policy = self.town.policy
+        policy = self.school_fixture.policy
         self.act("told", lambda s: actions.attest(s, self.actor(pair[first]), visit.id, said, policy, self.now))
         self.act("agreed", lambda s: self.agree(s, visit.id, pair[1 - first]))
 
     def agree(self, session: Session, visit_id: int, name: str) -> None:
         found = select(Attestation.id).where(Attestation.visit_id == visit_id).order_by(Attestation.id.desc())
         account = session.scalars(found).first() or 0
-        actions.agree(session, self.actor(name), visit_id, account, self.town.policy, self.now)
+        actions.agree(session, self.actor(name), visit_id, account, self.school_fixture.policy, self.now)
 
     @rule(data=st.data(), who=st.sampled_from((0, 1)))
     def someone_reflects(self, data: st.DataObject, who: int) -> None:
@@ -223,14 +234,14 @@ class Life(RuleBasedStateMachine):
     def an_educator_leaves_or_comes_back(self, who: str, back: bool) -> None:
         def choose(session: Session) -> None:
             (people.opt_in if back else people.opt_out)(session, self.actor(who), self.now)
-            actions.tidy(session, self.town.policy, self.now)
+            actions.tidy(session, self.school_fixture.policy, self.now)
 
         self.act("opted", choose)
 
-    @precondition(lambda self: hasattr(self, "town"))
+    @precondition(lambda self: hasattr(self, "school_fixture"))
     @invariant()
     def all_five_practices_hold(self) -> None:
-        with self.town.session() as session:
+        with self.school_fixture.session() as session:
             pay.settle(session, self.now)
         with self.database.reading() as session:
             assert broken(session, self.now) == {}
@@ -271,12 +282,12 @@ def test_all_five_practices_hold_whatever_people_do_on_sqlite(sqlite_template: P
 
 def test_all_five_practices_hold_whatever_people_do_on_postgresql(postgres: servers.Postgres) -> None:
     def opener() -> tuple[Database, Callable[[], None]]:
-        name = postgres.create()
+        name = postgres.create_database()
         database = Database(postgres.url(name))
 
         def drop() -> None:
             database.dispose()
-            postgres.drop(name)
+            postgres.drop_database(name)
 
         return database, drop
 

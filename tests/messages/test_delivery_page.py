@@ -24,11 +24,11 @@ from homevisits.messages.monitoring import alerts
 from homevisits.messages.templates import catalog
 from homevisits.operations.delivery import failed
 from homevisits.people.models import Heartbeat, School
+from tests.factories.school import NOW, SchoolFixture, build_school
 from tests.shell.doors import account, app_of, browser_of
-from tests.world import NOW, Town, build
 
 PHONE = "+15555550101"
-"""The Riveras', in the town."""
+"""The Riveras', in the test school."""
 _numbers = count(1)
 
 
@@ -37,10 +37,10 @@ def words(html: str) -> str:
 
 
 class Desk:
-    """The town, a coordinator of it, a lead of the district, and texts in whatever state."""
+    """The test school, a coordinator of it, a lead of the district, and texts in whatever state."""
 
     def __init__(self, database: Database, **changed: object) -> None:
-        self.town: Town = build(database)
+        self.school_fixture: SchoolFixture = build_school(database)
         self.database = database
         with database.transaction() as session:
             other = School(source_id="s2", name="=Elsewhere", timezone="America/Denver")
@@ -54,7 +54,7 @@ class Desk:
 
     @property
     def coordinator(self) -> FlaskClient:
-        return browser_of(self.app, self.town.actors["coordinator"])
+        return browser_of(self.app, self.school_fixture.actors["coordinator"])
 
     @property
     def lead(self) -> FlaskClient:
@@ -67,7 +67,7 @@ class Desk:
             "dedupe_key": f"k{number}",
             "subject": f"visit:{number}",
             "phone": PHONE,
-            "school_id": self.town.school_id,
+            "school_id": self.school_fixture.school_id,
             "language": "en",
             "template": "visit_reminder",
             "body": "Hello",
@@ -284,7 +284,7 @@ def test_a_lost_text_is_settled_once_by_whoever_came_first(desk: Desk, how: str)
     desk.lead.post(f"/delivery/lost/{number}", data={"how": "called"})
     row = desk.row(number)
     assert (row.resolved_how, row.resolved_at, row.resolved_note) == (how, NOW, "spoke to Ana")
-    assert row.resolved_by == desk.town.actors["coordinator"].account_id
+    assert row.resolved_by == desk.school_fixture.actors["coordinator"].account_id
     assert "nobody has seen to it" not in page(desk.coordinator)
 
 
@@ -397,7 +397,7 @@ def test_the_banner_says_who_gets_texts(quick: Desk) -> None:
         (browser_of(trial, quick.lead_actor), "/delivery"),
         (browser_of(trial, quick.lead_actor), "/senders"),
         (browser_of(trial, quick.lead_actor), "/senders/guests"),
-        (browser_of(trial, quick.town.actors["coordinator"]), "/asking"),
+        (browser_of(trial, quick.school_fixture.actors["coordinator"]), "/asking"),
     ):
         assert "Trial: only 0 guests get texts; families get none." in page(client, address)
     assert "No carrier is set up" in page(browser_of(nobody, quick.lead_actor))
@@ -422,11 +422,11 @@ def test_the_banner_is_there_when_the_worker_texts_no_family(
 
 
 def test_nobody_but_those_who_may_sees_it(quick: Desk) -> None:
-    assert browser_of(quick.app, quick.town.actors["Grace"]).get("/delivery").status_code == 403
+    assert browser_of(quick.app, quick.school_fixture.actors["Grace"]).get("/delivery").status_code == 403
     union = account(quick.database, "union", Grant(Role.UNION_COORDINATOR, None))
     assert browser_of(quick.app, union).get("/delivery").status_code == 403
     with quick.database.transaction() as session, pytest.raises(NotFound):
-        failed.retry(session, quick.town.actors["coordinator"], 999, NOW)
+        failed.retry(session, quick.school_fixture.actors["coordinator"], 999, NOW)
 
 
 def test_no_old_text_is_read_and_few_questions_are_asked(quick: Desk) -> None:

@@ -17,7 +17,7 @@ from homevisits.core.db import Database
 from homevisits.messages.models import IncomingMessage, Sender
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.recipients import opt_outs
-from tests import tools
+from tests import external_programs
 from tests.messages import fake_twilio
 from tests.messages.conftest import NOW, PHONE, planned
 from tests.messages.line import Line
@@ -217,7 +217,7 @@ FIRING = (
 
 
 def test_prometheus_itself_takes_the_rules_and_they_fire_when_they_should(tmp_path: Path) -> None:
-    promtool = tools.program("promtool", "prometheus")
+    promtool = external_programs.find_program("promtool", "prometheus")
     subprocess.run([promtool, "check", "rules", str(RULES)], check=True, capture_output=True)
     expected = "\n".join(f"          - {{labels: '{{alertname=\"{name}\"}}', value: 1}}" for name in FIRING)
     given = tmp_path / "given.yml"

@@ -10,7 +10,7 @@ import pytest
 
 from homevisits.messages.templates import catalog, graphemes, lint, rendering
 from homevisits.messages.templates.segments import GSM7, GSM7_EXTENDED, Segments, segments
-from tests import tools
+from tests import external_programs
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 HAND = [
@@ -113,15 +113,17 @@ def vectors() -> list[str]:
 @pytest.fixture(scope="module")
 def calculator(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """How to ask Twilio's own calculator."""
-    if not shutil.which("node") or not (tools.node_folder() / "sms-segments-calculator").exists():
-        tools.missing("Twilio's calculator is not on this machine (.ci/node.sh installs it into build/node, with npm)")
+    if not shutil.which("node") or not (external_programs.node_folder() / "sms-segments-calculator").exists():
+        external_programs.skip_or_fail(
+            "Twilio's calculator is not on this machine (.ci/node.sh installs it into build/node, with npm)"
+        )
     script = tmp_path_factory.mktemp("calculator") / "ask.js"
     script.write_text(CALCULATOR, encoding="utf-8")
     return ["node", str(script)]
 
 
 def test_f22_twilios_own_calculator_says_the_same(calculator: list[str]) -> None:
-    asked, where = vectors(), {**os.environ, "NODE_PATH": str(tools.node_folder())}
+    asked, where = vectors(), {**os.environ, "NODE_PATH": str(external_programs.node_folder())}
     said = subprocess.run(calculator, env=where, input=json.dumps(asked), capture_output=True, text=True, check=True)
     theirs = [Segments(*each) for each in json.loads(said.stdout)]
     ours = [segments(text) for text in asked]

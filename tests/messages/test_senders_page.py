@@ -17,9 +17,9 @@ from homevisits.messages.dispatch import delivery
 from homevisits.messages.models import OutgoingMessage, Phone, QuietDay, Sender, TrialRecipient
 from homevisits.messages.senders import registration
 from homevisits.people.models import Caregiver, Person
+from tests.factories.school import NOW
 from tests.messages.test_delivery_page import Desk, page, words
 from tests.shell.doors import account, browser_of
-from tests.world import NOW
 
 MOBILE = "+16515550142"
 
@@ -152,7 +152,7 @@ def test_not_needed_takes_a_reason_and_a_toll_free_number_no_brand(desk: Desk) -
 
 def test_only_a_lead_of_the_whole_district_changes_anything(desk: Desk) -> None:
     number = sender(desk)
-    of_one = account(desk.database, "of-one", Grant(Role.DISTRICT_LEAD, desk.town.school_id))
+    of_one = account(desk.database, "of-one", Grant(Role.DISTRICT_LEAD, desk.school_fixture.school_id))
     client = browser_of(desk.app, of_one)
     assert client.get("/senders").status_code == 200
     assert client.get(f"/senders/{number}").status_code == 404
@@ -178,14 +178,14 @@ def test_a_guest_is_a_name_and_a_number_and_twice_the_same_is_once(desk: Desk) -
 
 def test_a_family_is_no_guest_of_a_trial_but_a_colleague_who_is_a_parent_is(desk: Desk) -> None:
     with desk.database.transaction() as session:
-        session.get_one(Caregiver, desk.town.caregivers["Rivera"]).phone = MOBILE
+        session.get_one(Caregiver, desk.school_fixture.caregivers["Rivera"]).phone = MOBILE
     given = {"name": "Ana", "phone": MOBILE}
     answer = desk.lead.post("/senders/guests", data=given)
     assert answer.status_code == 422
     assert "A trial texts staff only." in answer.get_data(as_text=True)
     assert 'value="Ana"' in answer.get_data(as_text=True)
     with desk.database.transaction() as session:
-        session.get_one(Person, desk.town.educators["Grace"]).phone = MOBILE
+        session.get_one(Person, desk.school_fixture.educators["Grace"]).phone = MOBILE
     assert desk.lead.post("/senders/guests", data=given).status_code == 303
 
 
@@ -203,7 +203,7 @@ def days(desk: Desk) -> list[tuple[int | None, date]]:
 
 
 def test_a_coordinator_makes_days_quiet_at_their_school_once(desk: Desk) -> None:
-    here = desk.town.school_id
+    here = desk.school_fixture.school_id
     for _ in range(2):
         add_days(desk.coordinator, school=here, last="2026-10-13")
     assert days(desk) == [(here, date(2026, 10, 12)), (here, date(2026, 10, 13))]
@@ -284,7 +284,7 @@ def test_a_text_that_is_sent_again_is_taken_by_the_worker(desk: Desk) -> None:
     sender(desk, carrier="recorder", registration="not_needed")
     assert desk.coordinator.post(f"/delivery/lost/{number}", data={"how": "retry"}).status_code == 303
     carrier = Recorder()
-    rules = SendPolicy(limits=Limits.of(desk.town.policy), zone="America/Denver")
+    rules = SendPolicy(limits=Limits.of(desk.school_fixture.policy), zone="America/Denver")
     delivery.tick(desk.database, (carrier,), rules, lambda: NOW, 10)
     assert len(carrier.sent) == 1
     with desk.database.reading() as session:
@@ -307,6 +307,6 @@ def test_a_quiet_stretch_of_another_school_is_not_found(desk: Desk) -> None:
     wanted = quiet_days.Stretch(desk.other, date(2026, 10, 12), date(2026, 10, 12), "x")
     with desk.database.transaction() as session:
         with pytest.raises(NotFound):
-            quiet_days.add(session, desk.town.actors["coordinator"], wanted, NOW.date(), NOW)
+            quiet_days.add(session, desk.school_fixture.actors["coordinator"], wanted, NOW.date(), NOW)
         with pytest.raises(RulesBroken):
             quiet_days.add(session, desk.lead_actor, wanted, date(2026, 10, 13), NOW)

@@ -10,7 +10,7 @@ import pytest
 from homevisits.messages.templates import catalog, files, lint, rendering
 from homevisits.messages.templates.segments import segments
 from homevisits.policies.rules import MAY_BE_OFF
-from tests.world import POLICY
+from tests.factories.school import POLICY
 
 SAMPLE = {
     "school": "Frida Kahlo Middle School",

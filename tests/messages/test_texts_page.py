@@ -15,8 +15,8 @@ from homevisits.core.db import Database
 from homevisits.core.settings import SettingsWrong, load
 from homevisits.messages.templates import catalog, files
 from homevisits.operations import templates_web
+from tests.factories.school import NOW
 from tests.shell.doors import account, app_of, browser_of
-from tests.world import NOW
 
 
 @pytest.fixture(scope="module")

@@ -41,11 +41,11 @@ def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
         made.dispose()
     else:
         server: servers.Postgres = request.getfixturevalue("postgres")
-        name = server.create("template0")
+        name = server.create_database("template0")
         made = Database(server.url(name))
         yield made
         made.dispose()
-        server.drop(name)
+        server.drop_database(name)
 
 
 def schema(database: Database) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Completed visits for the tests of pay and reports, written straight on the tables of a `town`."""
+"""Completed visits for the tests of pay and reports, written straight on the tables of the school fixture."""
 
 from datetime import date, datetime, timedelta
 from itertools import count
@@ -14,7 +14,7 @@ from homevisits.pay.models import PayRule
 from homevisits.pay.rules import NewRule
 from homevisits.people.models import Certification, OptIn
 from homevisits.visits.models import Attestation, Visit, VisitMember
-from tests.world import NOW, ZONE, Town
+from tests.factories.school import NOW, ZONE, SchoolFixture
 
 NUMBER = count(1)
 FLAT = NewRule("flat_visit", "60.00", "0", "1", "HV-1", "Article 12.3: sixty dollars for each visit", date(2026, 8, 1))
@@ -23,14 +23,14 @@ HOURLY = NewRule(
 )
 
 
-def with_rule(town: Town, new: NewRule = FLAT) -> PayRule:
+def with_rule(school_fixture: SchoolFixture, new: NewRule = FLAT) -> PayRule:
     """Put a rule into the contract; it reaches back, for it is the first."""
-    with town.session() as session:
+    with school_fixture.session() as session:
         return actions.add_rule(session, None, new, NOW.date(), NOW)
 
 
 def hold(
-    town: Town,
+    school_fixture: SchoolFixture,
     day: date,
     *,
     minutes: int = 45,
@@ -43,10 +43,18 @@ def hold(
     begins = local_time.moment(day, datetime(2026, 1, 1, at, 0).time(), ZONE)
     assert begins is not None
     ends = begins + timedelta(minutes=minutes)
-    with town.session() as session:
-        visit = _book(session, town, day, begins, ends, [town.educators[lead], town.educators[partner]], family)
-        said = _attested(session, visit, town.educators[lead], begins, ends, None)
-        _attested(session, visit, town.educators[partner], begins, ends, said)
+    with school_fixture.session() as session:
+        visit = _book(
+            session,
+            school_fixture,
+            day,
+            begins,
+            ends,
+            [school_fixture.educators[lead], school_fixture.educators[partner]],
+            family,
+        )
+        said = _attested(session, visit, school_fixture.educators[lead], begins, ends, None)
+        _attested(session, visit, school_fixture.educators[partner], begins, ends, said)
         visit.state = "scheduled"
         session.flush()
         visit.attestation_id, visit.state, visit.closed_at = said, "completed", ends
@@ -54,18 +62,24 @@ def hold(
 
 
 def _book(
-    session: Session, town: Town, day: date, begins: datetime, ends: datetime, people: list[int], family: str
+    session: Session,
+    school_fixture: SchoolFixture,
+    day: date,
+    begins: datetime,
+    ends: datetime,
+    people: list[int],
+    family: str,
 ) -> Visit:
     consent = select(ConsentEntry.id).where(
-        ConsentEntry.family_id == town.families[family], ConsentEntry.answer == "yes"
+        ConsentEntry.family_id == school_fixture.families[family], ConsentEntry.answer == "yes"
     )
     visit = Visit(
         uid=f"uid-{next(NUMBER)}",
-        family_id=town.families[family],
-        school_id=town.school_id,
+        family_id=school_fixture.families[family],
+        school_id=school_fixture.school_id,
         kind="first",
         state="proposed",
-        invitation_id=town.invitations[family],
+        invitation_id=school_fixture.invitations[family],
         consent_id=session.scalars(consent).first(),
         lead_id=people[0],
         partner_id=people[1],

@@ -8,34 +8,34 @@ from flask import Flask
 from homevisits.core.access import Grant, Role
 from homevisits.core.db import Database
 from homevisits.pay import actions
+from tests.factories.school import NOW, SchoolFixture, build_school
 from tests.pay.held import hold, with_rule
 from tests.shell.doors import account, app_of, browser_of
-from tests.world import NOW, Town, build
 
 DAY = date(2026, 10, 6)
 
 
 @pytest.fixture
-def lived(sqlite_database: Database) -> Town:
-    """A town in which one visit was held and settled."""
-    town = build(sqlite_database)
-    with_rule(town)
-    hold(town, DAY)
-    with town.session() as session:
+def lived(sqlite_database: Database) -> SchoolFixture:
+    """A test school in which one visit was held and settled."""
+    school_fixture = build_school(sqlite_database)
+    with_rule(school_fixture)
+    hold(school_fixture, DAY)
+    with school_fixture.session() as session:
         actions.settle(session, NOW + timedelta(days=2))
-    return town
+    return school_fixture
 
 
 @pytest.fixture
-def app(lived: Town) -> Flask:
+def app(lived: SchoolFixture) -> Flask:
     return app_of(lived.database)
 
 
-def union_of(town: Town) -> object:
-    return account(town.database, "union", Grant(Role.UNION_COORDINATOR, None))
+def union_of(school_fixture: SchoolFixture) -> object:
+    return account(school_fixture.database, "union", Grant(Role.UNION_COORDINATOR, None))
 
 
-def test_from_the_line_to_the_payroll_file(app: Flask, lived: Town) -> None:
+def test_from_the_line_to_the_payroll_file(app: Flask, lived: SchoolFixture) -> None:
     site, union = browser_of(app, lived.actors["coordinator"]), browser_of(app, union_of(lived))
     assert "2 claims, $120.00" in site.get("/approvals").text
     assert site.post("/approvals", data={"line": ["1", "2"]}).status_code == 303
@@ -56,7 +56,7 @@ def test_from_the_line_to_the_payroll_file(app: Flask, lived: Town) -> None:
     assert "Article 12.3" in mine
 
 
-def test_an_approval_can_be_taken_back(app: Flask, lived: Town) -> None:
+def test_an_approval_can_be_taken_back(app: Flask, lived: SchoolFixture) -> None:
     site = browser_of(app, lived.actors["coordinator"])
     site.post("/approvals", data={"line": ["1", "2"]})
     page = site.get("/approvals").text
@@ -68,7 +68,7 @@ def test_an_approval_can_be_taken_back(app: Flask, lived: Town) -> None:
     assert site.post("/approvals/take-back?step=site&line=1").status_code == 422
 
 
-def test_the_navigation_counts_what_waits(app: Flask, lived: Town) -> None:
+def test_the_navigation_counts_what_waits(app: Flask, lived: SchoolFixture) -> None:
     site, union = browser_of(app, lived.actors["coordinator"]), browser_of(app, union_of(lived))
     assert "</span> 2</span>" in site.get("/account").text
     assert 'class="count"' not in union.get("/account").text
@@ -76,7 +76,7 @@ def test_the_navigation_counts_what_waits(app: Flask, lived: Town) -> None:
     assert "</span> 1</span>" in union.get("/account").text
 
 
-def test_my_pay_shows_nobody_elses(app: Flask, lived: Town) -> None:
+def test_my_pay_shows_nobody_elses(app: Flask, lived: SchoolFixture) -> None:
     hold(lived, DAY + timedelta(days=1), lead="Amina", partner="Hoa", family="Smith")
     with lived.session() as session:
         actions.settle(session, NOW + timedelta(days=3))
@@ -84,7 +84,7 @@ def test_my_pay_shows_nobody_elses(app: Flask, lived: Town) -> None:
     assert "Nothing here yet" in browser_of(app, lived.actors["Out"]).get("/pay").text
 
 
-def test_a_claim_is_returned_only_with_a_comment(app: Flask, lived: Town) -> None:
+def test_a_claim_is_returned_only_with_a_comment(app: Flask, lived: SchoolFixture) -> None:
     site = browser_of(app, lived.actors["coordinator"])
     answer = site.post("/approvals/1/return", data={"comment": ""})
     assert answer.status_code == 422
@@ -100,7 +100,7 @@ def test_a_claim_is_returned_only_with_a_comment(app: Flask, lived: Town) -> Non
     )
 
 
-def test_a_claim_decided_meanwhile_is_said(app: Flask, lived: Town) -> None:
+def test_a_claim_decided_meanwhile_is_said(app: Flask, lived: SchoolFixture) -> None:
     site = browser_of(app, lived.actors["coordinator"])
     site.post("/approvals", data={"line": ["1"]})
     answer = site.post("/approvals", data={"line": ["1", "2"]})
@@ -116,7 +116,7 @@ NEW = {
 }  # fmt: skip
 
 
-def test_a_rule_is_read_once_more_before_it_is_added(app: Flask, lived: Town) -> None:
+def test_a_rule_is_read_once_more_before_it_is_added(app: Flask, lived: SchoolFixture) -> None:
     union = browser_of(app, union_of(lived))
     preview = union.post("/contract/new", data=NEW)
     assert "$35.00 an hour, at least 1 h, rounded up to the next 15 minutes" in preview.text
@@ -128,7 +128,7 @@ def test_a_rule_is_read_once_more_before_it_is_added(app: Flask, lived: Town) ->
     assert "coming" in page
 
 
-def test_what_was_typed_is_kept_when_it_cannot_be(app: Flask, lived: Town) -> None:
+def test_what_was_typed_is_kept_when_it_cannot_be(app: Flask, lived: SchoolFixture) -> None:
     union = browser_of(app, union_of(lived))
     answer = union.post("/contract/new", data={**NEW, "rate": "lots", "effective_from": "2026-10-01"})
     assert answer.status_code == 422
@@ -137,7 +137,7 @@ def test_what_was_typed_is_kept_when_it_cannot_be(app: Flask, lived: Town) -> No
     assert 'value="Article 12.4"' in answer.text
 
 
-def test_a_role_at_one_school_changes_no_contract(app: Flask, lived: Town) -> None:
+def test_a_role_at_one_school_changes_no_contract(app: Flask, lived: SchoolFixture) -> None:
     local = account(lived.database, "local", Grant(Role.UNION_COORDINATOR, lived.school_id))
     client = browser_of(app, local)
     assert client.get("/contract").status_code == 200
@@ -146,7 +146,7 @@ def test_a_role_at_one_school_changes_no_contract(app: Flask, lived: Town) -> No
     assert client.get("/payroll").status_code == 404
 
 
-def test_a_wrong_period_is_said(app: Flask, lived: Town) -> None:
+def test_a_wrong_period_is_said(app: Flask, lived: SchoolFixture) -> None:
     union = browser_of(app, union_of(lived))
     assert union.post("/payroll", data={"first": "x", "last": ""}).text.count("Write a day here") == 4
     assert "comes before the first" in union.post("/payroll", data={"first": "2026-10-31", "last": "2026-10-01"}).text

@@ -10,38 +10,38 @@ from homevisits.core.problems import RulesBroken
 from homevisits.people import actions, queries
 from homevisits.people.actions import NewParent, Training
 from homevisits.people.models import Certification, OptIn, Person, School, TrainingSession
-from tests.world import NOW, POLICY, Town, town
+from tests.factories.school import NOW, POLICY, SchoolFixture, school_fixture
 
-__all__ = ["town"]
+__all__ = ["school_fixture"]
 
 
-def held(town: Town, **changed: object) -> Training:
+def held(school_fixture: SchoolFixture, **changed: object) -> Training:
     values: dict[str, object] = {
         "title": "Second training",
         "held_on": date(2026, 10, 1),
         "minutes": 240,
-        "educator_trainer_id": town.educators["Grace"],
+        "educator_trainer_id": school_fixture.educators["Grace"],
         "parent_trainer": NewParent("Rosa", "Tapia"),
-        "participants": (town.educators["Soon"], town.educators["Out"]),
+        "participants": (school_fixture.educators["Soon"], school_fixture.educators["Out"]),
     }
     return Training(**{**values, **changed})  # type: ignore[arg-type]
 
 
-def test_a_training_certifies_whoever_took_part(town: Town) -> None:
-    with town.session() as session:
-        made = actions.record_training(session, town.actors["coordinator"], held(town), POLICY, NOW)
+def test_a_training_certifies_whoever_took_part(school_fixture: SchoolFixture) -> None:
+    with school_fixture.session() as session:
+        made = actions.record_training(session, school_fixture.actors["coordinator"], held(school_fixture), POLICY, NOW)
         found = session.scalars(select(Certification).where(Certification.training_session_id == made.id)).all()
-        assert {row.educator_id for row in found} == {town.educators["Soon"], town.educators["Out"]}
+        assert {row.educator_id for row in found} == {school_fixture.educators["Soon"], school_fixture.educators["Out"]}
         assert {(row.valid_from, row.valid_until) for row in found} == {(date(2026, 10, 1), date(2029, 9, 30))}
         parent = session.get_one(Person, made.parent_trainer_id)
         assert (parent.kind, parent.given_name) == ("person", "Rosa")
-        assert made.recorded_by == town.actors["coordinator"].account_id
+        assert made.recorded_by == school_fixture.actors["coordinator"].account_id
 
 
-def test_the_same_parent_leads_again_and_is_one_person(town: Town) -> None:
-    with town.session() as session:
-        first = actions.record_training(session, None, held(town), POLICY, NOW)
-        again = held(town, parent_trainer=first.parent_trainer_id, title="Third")
+def test_the_same_parent_leads_again_and_is_one_person(school_fixture: SchoolFixture) -> None:
+    with school_fixture.session() as session:
+        first = actions.record_training(session, None, held(school_fixture), POLICY, NOW)
+        again = held(school_fixture, parent_trainer=first.parent_trainer_id, title="Third")
         second = actions.record_training(session, None, again, POLICY, NOW)
         assert first.parent_trainer_id == second.parent_trainer_id
         assert first.parent_trainer_id in {choice.id for choice in queries.parent_trainers(session)}
@@ -61,82 +61,89 @@ def test_the_same_parent_leads_again_and_is_one_person(town: Town) -> None:
     ],
 )
 def test_a_training_without_what_it_needs_is_refused_and_nothing_is_recorded(
-    town: Town, changed: dict[str, object], code: str
+    school_fixture: SchoolFixture, changed: dict[str, object], code: str
 ) -> None:
-    with town.session() as session:
+    with school_fixture.session() as session:
         before = session.scalar(select(func.count()).select_from(TrainingSession))
         with pytest.raises(RulesBroken) as refusal:
-            actions.record_training(session, town.actors["coordinator"], held(town, **changed), POLICY, NOW)
+            actions.record_training(
+                session, school_fixture.actors["coordinator"], held(school_fixture, **changed), POLICY, NOW
+            )
         assert code in {problem.code for problem in refusal.value.problems}
         assert session.scalar(select(func.count()).select_from(TrainingSession)) == before
 
 
-def test_an_educator_cannot_stand_in_for_the_parent(town: Town) -> None:
-    grace, luis = town.educators["Grace"], town.educators["Luis"]
+def test_an_educator_cannot_stand_in_for_the_parent(school_fixture: SchoolFixture) -> None:
+    grace, luis = school_fixture.educators["Grace"], school_fixture.educators["Luis"]
     for parent, code in ((grace, "trainers_same"), (luis, "trainer_parent_missing")):
-        with town.session() as session, pytest.raises(RulesBroken) as refusal:
-            actions.record_training(session, None, held(town, parent_trainer=parent), POLICY, NOW)
+        with school_fixture.session() as session, pytest.raises(RulesBroken) as refusal:
+            actions.record_training(session, None, held(school_fixture, parent_trainer=parent), POLICY, NOW)
         assert [problem.code for problem in refusal.value.problems] == [code]
 
 
-def test_every_reason_is_said_at_once(town: Town) -> None:
-    wrong = held(town, educator_trainer_id=None, parent_trainer=None, participants=(), minutes=1)
-    with town.session() as session, pytest.raises(RulesBroken) as refusal:
+def test_every_reason_is_said_at_once(school_fixture: SchoolFixture) -> None:
+    wrong = held(school_fixture, educator_trainer_id=None, parent_trainer=None, participants=(), minutes=1)
+    with school_fixture.session() as session, pytest.raises(RulesBroken) as refusal:
         actions.record_training(session, None, wrong, POLICY, NOW)
     assert len(refusal.value.problems) == 4
 
 
-def test_a_coordinator_certifies_at_the_own_schools_only(town: Town) -> None:
-    with town.session() as session:
+def test_a_coordinator_certifies_at_the_own_schools_only(school_fixture: SchoolFixture) -> None:
+    with school_fixture.session() as session:
         other = School(source_id="s2", name="Other", timezone="America/Denver")
         session.add(other)
         session.flush()
         stranger = Actor(1, None, "Stranger", "en", frozenset({Grant(Role.SITE_COORDINATOR, other.id)}))
         with pytest.raises(RulesBroken) as refusal:
-            actions.record_training(session, stranger, held(town), POLICY, NOW)
+            actions.record_training(session, stranger, held(school_fixture), POLICY, NOW)
         assert [problem.code for problem in refusal.value.problems] == ["not_of_your_schools"]
         assert queries.educators_of(session, stranger, NOW.date()) == []
         assert queries.trainings(session, stranger) == []
 
 
-def test_leaving_and_coming_back_are_rows_and_saying_it_twice_is_not(town: Town) -> None:
-    grace = town.actors["Grace"]
-    with town.session() as session:
+def test_leaving_and_coming_back_are_rows_and_saying_it_twice_is_not(school_fixture: SchoolFixture) -> None:
+    grace = school_fixture.actors["Grace"]
+    with school_fixture.session() as session:
         for act in (actions.opt_in, actions.opt_out, actions.opt_out, actions.opt_in):
             act(session, grace, NOW)
         answers = session.scalars(
             select(OptIn.answer).where(OptIn.educator_id == grace.educator_id).order_by(OptIn.id)
         ).all()
         assert answers == ["in", "out", "in"]
-        assert queries.opted_in(session, [town.educators["Grace"], town.educators["Out"]]).keys() == {grace.educator_id}
+        assert queries.opted_in(
+            session, [school_fixture.educators["Grace"], school_fixture.educators["Out"]]
+        ).keys() == {grace.educator_id}
 
 
-def test_only_an_educator_takes_part(town: Town) -> None:
-    with town.session() as session, pytest.raises(RulesBroken):
-        actions.opt_in(session, town.actors["coordinator"], NOW)
+def test_only_an_educator_takes_part(school_fixture: SchoolFixture) -> None:
+    with school_fixture.session() as session, pytest.raises(RulesBroken):
+        actions.opt_in(session, school_fixture.actors["coordinator"], NOW)
 
 
-def test_the_people_page_knows_who_is_certified_today_and_who_is_willing(town: Town) -> None:
-    with town.database.reading() as session:
-        rows = {row.name: row for row in queries.educators_of(session, town.actors["coordinator"], date(2026, 10, 9))}
+def test_the_people_page_knows_who_is_certified_today_and_who_is_willing(school_fixture: SchoolFixture) -> None:
+    with school_fixture.database.reading() as session:
+        rows = {
+            row.name: row
+            for row in queries.educators_of(session, school_fixture.actors["coordinator"], date(2026, 10, 9))
+        }
         assert rows["Soon Test"].certified
         assert not rows["Out Test"].willing
         assert rows["Grace Test"].willing
-        later = queries.educators_of(session, town.actors["coordinator"], date(2026, 10, 10))
+        later = queries.educators_of(session, school_fixture.actors["coordinator"], date(2026, 10, 10))
         assert not {row.name: row for row in later}["Soon Test"].certified
-        mine = queries.my_part(session, town.educators["Soon"], date(2026, 10, 10))
+        mine = queries.my_part(session, school_fixture.educators["Soon"], date(2026, 10, 10))
         assert (mine.willing, mine.certified, mine.trained) == (True, False, True)
 
 
-def test_the_first_training_of_a_programme_may_be_led_by_any_educator(town: Town) -> None:
-    with town.database.reading() as session:
+def test_the_first_training_of_a_programme_may_be_led_by_any_educator(school_fixture: SchoolFixture) -> None:
+    with school_fixture.database.reading() as session:
         assert len(queries.educator_trainers(session, date(2026, 10, 5))) == 6
         # Long after every certificate has ended, nobody is certified: the programme begins anew.
         assert len(queries.educator_trainers(session, date(2036, 1, 1))) == 6
         assert len(queries.educator_trainers(session, date(2026, 10, 10))) == 5
 
 
-def test_the_roster_page_counts_families_without_a_phone(town: Town) -> None:
-    with town.database.reading() as session:
+def test_the_roster_page_counts_families_without_a_phone(school_fixture: SchoolFixture) -> None:
+    with school_fixture.database.reading() as session:
         (school,) = queries.roster(session, (NOW + timedelta(days=1)).date())
         assert (school.students, school.families, school.unreachable, school.educators) == (4, 4, 0, 6)

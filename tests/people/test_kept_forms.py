@@ -24,10 +24,10 @@ from homevisits.people.sign_in import attempts, kept_forms
 from homevisits.people.sign_in.kept_forms_web import OWN_FIELDS, SECRET_FIELDS
 from homevisits.visits import actions as visits
 from homevisits.web import security
+from tests.factories.school import POLICY
 from tests.people.page_forms import Form, forms_of
 from tests.shell.doors import browser_of
 from tests.test_access import Place, address, routes
-from tests.world import POLICY
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"}
 WITHOUT_ACCOUNT = {"/sign-in", "/sign-out", "/language"}
@@ -42,20 +42,23 @@ class Sent:
 
 
 class Scene:
-    """The town with its pages; every view that takes a form only notes that it was called."""
+    """The test school with its pages; every view that takes a form only notes that it was called."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.place = Place(database)
         self.app: Flask = self.place.app
         self.app.config.update(WTF_CSRF_ENABLED=True)
-        town = self.place.town
-        with town.session() as session:
-            wanted = visits.Wanted(town.families["Smith"], town.educators["Luis"], town.at(14, 16, 30))
-            visits.book(session, town.actors["Grace"], wanted, POLICY, clock.now())
+        school_fixture = self.place.school_fixture
+        with school_fixture.session() as session:
+            wanted = visits.Wanted(
+                school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(14, 16, 30)
+            )
+            visits.book(session, school_fixture.actors["Grace"], wanted, POLICY, clock.now())
             pay.settle(session, clock.now())
         self.people = [
-            town.actors["Grace"], town.actors["Luis"], *(self.place.actors[role, "here"] for role in Role
+            school_fixture.actors["Grace"], school_fixture.actors["Luis"],
+            *(self.place.actors[role, "here"] for role in Role
             if role is not Role.EDUCATOR), self.place.actors[Role.DISTRICT_LEAD, "everywhere"],
         ]  # fmt: skip
         self.begin = clock.now()

@@ -12,43 +12,43 @@ from homevisits.core.db import Database
 from homevisits.people.models import Certification, OptIn, Student
 from homevisits.visits import actions as visits
 from homevisits.visits.models import Visit, VisitMember
+from tests.factories.school import SchoolFixture, build_school
 from tests.people import rosters
 from tests.shell import doors
-from tests.world import Town, build
 
 
 @pytest.fixture
-def town(sqlite_database: Database) -> Town:
-    return build(sqlite_database)
+def school_fixture(sqlite_database: Database) -> SchoolFixture:
+    return build_school(sqlite_database)
 
 
-def client_of(town: Town, who: str) -> FlaskClient:
-    return doors.browser_of(doors.app_of(town.database), town.actors[who])
+def client_of(school_fixture: SchoolFixture, who: str) -> FlaskClient:
+    return doors.browser_of(doors.app_of(school_fixture.database), school_fixture.actors[who])
 
 
-def test_a_coordinator_records_a_training_and_sees_it(town: Town) -> None:
-    client = client_of(town, "coordinator")
+def test_a_coordinator_records_a_training_and_sees_it(school_fixture: SchoolFixture) -> None:
+    client = client_of(school_fixture, "coordinator")
     form = {
         "title": "Autumn training",
         "held_on": "2026-10-06",
         "hours": "3.5",
-        "educator_trainer": str(town.educators["Grace"]),
+        "educator_trainer": str(school_fixture.educators["Grace"]),
         "parent_trainer": "",
         "parent_given": "Rosa",
         "parent_family": "Tapia",
-        "participants": [str(town.educators["Out"])],
+        "participants": [str(school_fixture.educators["Out"])],
     }
     answer = client.post("/people/training", data=form)
     assert answer.status_code == 303
     page = client.get("/people").text
     assert "Autumn training" in page
     assert "Rosa Tapia" in page
-    with town.database.reading() as session:
-        assert session.scalar(select(func.max(Certification.educator_id))) == town.educators["Out"]
+    with school_fixture.database.reading() as session:
+        assert session.scalar(select(func.max(Certification.educator_id))) == school_fixture.educators["Out"]
 
 
-def test_a_refused_training_keeps_what_was_typed_and_says_everything(town: Town) -> None:
-    client = client_of(town, "coordinator")
+def test_a_refused_training_keeps_what_was_typed_and_says_everything(school_fixture: SchoolFixture) -> None:
+    client = client_of(school_fixture, "coordinator")
     answer = client.post("/people/training", data={"title": "Autumn <b>", "held_on": "soon", "hours": "many"})
     assert answer.status_code == 422
     assert "Autumn &lt;b&gt;" in answer.text
@@ -64,15 +64,15 @@ def test_a_refused_training_keeps_what_was_typed_and_says_everything(town: Town)
         assert f'id="{field}"' in answer.text
 
 
-def test_an_educator_takes_part_from_the_own_page(town: Town) -> None:
-    client = client_of(town, "Out")
+def test_an_educator_takes_part_from_the_own_page(school_fixture: SchoolFixture) -> None:
+    client = client_of(school_fixture, "Out")
     assert "/me/opt-in" in client.get("/me").text
     assert client.post("/me/opt-in").status_code == 303
     assert "/me/opt-out" in client.get("/me").text
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         newest = session.scalars(select(OptIn).order_by(OptIn.id.desc())).first()
         assert newest is not None
-        assert (newest.educator_id, newest.answer) == (town.educators["Out"], "in")
+        assert (newest.educator_id, newest.answer) == (school_fixture.educators["Out"], "in")
 
 
 def test_a_district_lead_brings_a_roster_in_and_reads_what_is_wrong(sqlite_database: Database, tmp_path: Path) -> None:
@@ -92,15 +92,19 @@ def test_a_district_lead_brings_a_roster_in_and_reads_what_is_wrong(sqlite_datab
         assert session.scalar(select(func.count()).select_from(Student)) == 3
 
 
-def test_an_educator_leaves_and_is_taken_out_of_what_was_planned(town: Town) -> None:
-    with town.session() as session:
-        wanted = visits.Wanted(town.families["Rivera"], town.educators["Luis"], town.at(8, 16))
-        planned = visits.book(session, town.actors["Grace"], wanted, town.policy, town.now).id
-        visits.accept(session, town.actors["Luis"], planned, town.policy, town.now)
-    client = client_of(town, "Luis")
+def test_an_educator_leaves_and_is_taken_out_of_what_was_planned(school_fixture: SchoolFixture) -> None:
+    with school_fixture.session() as session:
+        wanted = visits.Wanted(
+            school_fixture.families["Rivera"], school_fixture.educators["Luis"], school_fixture.time_at(8, 16)
+        )
+        planned = visits.book(
+            session, school_fixture.actors["Grace"], wanted, school_fixture.policy, school_fixture.now
+        ).id
+        visits.accept(session, school_fixture.actors["Luis"], planned, school_fixture.policy, school_fixture.now)
+    client = client_of(school_fixture, "Luis")
     assert client.post("/me/opt-out").status_code == 303
     assert "/me/opt-in" in client.get("/me").text
-    with town.database.reading() as session:
+    with school_fixture.database.reading() as session:
         assert session.scalar(select(Visit.state)) == "proposed"
-        member = session.get_one(VisitMember, (planned, town.educators["Luis"]))
+        member = session.get_one(VisitMember, (planned, school_fixture.educators["Luis"]))
         assert member.state == "withdrawn"

@@ -15,8 +15,8 @@ from homevisits.core.db import Database
 from homevisits.people import accounts
 from homevisits.people.models import SignInSession
 from homevisits.people.sign_in import attempts, sessions
+from tests.factories.school import NOW
 from tests.shell.doors import account, app_of, browser_of
-from tests.world import NOW
 
 PASSWORD = "a short sentence here"
 LIMITS = sessions.Limits(timedelta(hours=12), timedelta(minutes=60))

@@ -12,8 +12,8 @@ from homevisits.core.db import Database
 from homevisits.core.problems import RulesBroken
 from homevisits.people.models import SignInAttempt, SignInSession
 from homevisits.people.sign_in import attempts
+from tests.factories.school import NOW
 from tests.shell.doors import account
-from tests.world import NOW
 
 
 def tried(database: Database, email: str = "a@example.org", address: str = "192.0.2.1", minutes: float = 0) -> bool:

@@ -11,21 +11,21 @@ from homevisits.draws.rules import Method
 from homevisits.invitations import actions
 from homevisits.invitations.models import Invitation
 from homevisits.messages.models import OutgoingMessage
-from tests.quarter import NOW, Quarter, quarter
+from tests.factories.large_school import NOW, LargeSchool, large_school
 
-__all__ = ["quarter"]
+__all__ = ["large_school"]
 
 
-def test_families_are_asked_once_and_in_order_by_any_number_of_coordinators(quarter: Quarter) -> None:
-    draw_id = quarter.draw(Method.EVERYONE, None)
+def test_families_are_asked_once_and_in_order_by_any_number_of_coordinators(large_school: LargeSchool) -> None:
+    draw_id = large_school.create_draw(Method.EVERYONE, None)
 
     def ask(_number: int) -> None:
-        with quarter.database.transaction() as session:
-            actions.ask_next(session, quarter.coordinator, draw_id, 3, NOW)
+        with large_school.database.transaction() as session:
+            actions.ask_next(session, large_school.coordinator, draw_id, 3, NOW)
 
     with ThreadPoolExecutor(5) as pool:
         list(pool.map(ask, range(5)))
-    with quarter.database.reading() as session:
+    with large_school.database.reading() as session:
         asked = session.scalars(select(Invitation.family_id).order_by(Invitation.id)).all()
         order = session.scalars(
             select(DrawEntry.family_id).where(DrawEntry.draw_id == draw_id).order_by(DrawEntry.position).limit(15)
@@ -35,10 +35,10 @@ def test_families_are_asked_once_and_in_order_by_any_number_of_coordinators(quar
         assert len(phones) == len(set(phones))
 
 
-def test_of_two_first_draws_at_once_one_is_told_to_give_a_reason(quarter: Quarter) -> None:
+def test_of_two_first_draws_at_once_one_is_told_to_give_a_reason(large_school: LargeSchool) -> None:
     def draw(number: int) -> str:
         try:
-            quarter.draw(seed=f"seed {number}")
+            large_school.create_draw(seed=f"seed {number}")
         except RulesBroken as refused:
             return refused.problems[0].code
         return "drawn"
@@ -48,16 +48,16 @@ def test_of_two_first_draws_at_once_one_is_told_to_give_a_reason(quarter: Quarte
     assert came == ["drawn", "redraw_needs_reason", "redraw_needs_reason", "redraw_needs_reason"]
 
 
-def test_a_family_in_two_draws_is_asked_by_one_of_them(quarter: Quarter) -> None:
-    whole = quarter.draw(Method.EVERYONE, None)
-    grade = quarter.draw(Method.EVERYONE, None, scope="grade", scope_value="03")
+def test_a_family_in_two_draws_is_asked_by_one_of_them(large_school: LargeSchool) -> None:
+    whole = large_school.create_draw(Method.EVERYONE, None)
+    grade = large_school.create_draw(Method.EVERYONE, None, scope="grade", scope_value="03")
 
     def ask(draw_id: int) -> None:
-        with suppress(RulesBroken), quarter.database.transaction() as session:
-            actions.ask_next(session, quarter.coordinator, draw_id, 50, NOW)
+        with suppress(RulesBroken), large_school.database.transaction() as session:
+            actions.ask_next(session, large_school.coordinator, draw_id, 50, NOW)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(ask, (whole, grade) * 2))
-    with quarter.database.reading() as session:
+    with large_school.database.reading() as session:
         asked = session.scalars(select(Invitation.family_id)).all()
     assert len(asked) == len(set(asked)) == 20

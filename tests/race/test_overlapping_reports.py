@@ -14,18 +14,18 @@ from homevisits.core.problems import RulesBroken
 from homevisits.visits import actions
 from homevisits.visits.actions import Said
 from homevisits.visits.models import Attestation, Visit
+from tests.factories.school import POLICY, SchoolFixture
 from tests.race.test_booking import at_once
 from tests.visits.test_actions import arrange
-from tests.world import POLICY, Town
 
 OVERLAPS = {"overlaps_visit", "overlaps_visit_with_family"}
 
 
-def visits(town: Town, day: int) -> tuple[int, int]:
+def visits(school_fixture: SchoolFixture, day: int) -> tuple[int, int]:
     """Grace has two visits on one day, with Luis and with Amina."""
     return (
-        arrange(town, family="Rivera", partner="Luis", at=town.at(day, 16, 0)),
-        arrange(town, family="Smith", partner="Amina", at=town.at(day, 17, 30)),
+        arrange(school_fixture, family="Rivera", partner="Luis", at=school_fixture.time_at(day, 16, 0)),
+        arrange(school_fixture, family="Smith", partner="Amina", at=school_fixture.time_at(day, 17, 30)),
     )
 
 
@@ -59,44 +59,44 @@ def agree(database: Database, actor: Actor, visit_id: int) -> str:
     return "recorded"
 
 
-def test_of_two_overlapping_reports_at_once_one_is_recorded(town: Town) -> None:
+def test_of_two_overlapping_reports_at_once_one_is_recorded(school_fixture: SchoolFixture) -> None:
     for day in (7, 8, 9):
-        first, second = visits(town, day)
+        first, second = visits(school_fixture, day)
         attempts: list[Callable[[], object]] = [
-            lambda first=first: attest(town.database, town.actors["Grace"], first),  # type: ignore[misc]
-            lambda second=second: attest(town.database, town.actors["Grace"], second),  # type: ignore[misc]
+            lambda first=first: attest(school_fixture.database, school_fixture.actors["Grace"], first),  # type: ignore[misc]
+            lambda second=second: attest(school_fixture.database, school_fixture.actors["Grace"], second),  # type: ignore[misc]
         ]
         results = at_once(attempts)
         assert sorted(map(str, results)) == ["recorded", "refused"], results
         recorded = first if results[0] == "recorded" else second
-        with town.session() as session:
+        with school_fixture.session() as session:
             found = session.execute(select(Attestation.visit_id).where(Attestation.visit_id.in_((first, second))))
             assert [row.visit_id for row in found] == [recorded]
-        close(town, first, second)
+        close(school_fixture, first, second)
 
 
-def test_of_two_overlapping_agreements_at_once_one_is_recorded(town: Town) -> None:
+def test_of_two_overlapping_agreements_at_once_one_is_recorded(school_fixture: SchoolFixture) -> None:
     """Luis and Amina reported, each of their own visit: the overlap is Grace's, who agrees to both at once."""
     for day in (7, 8, 9):
-        first, second = visits(town, day)
-        assert attest(town.database, town.actors["Luis"], first) == "recorded"
-        assert attest(town.database, town.actors["Amina"], second) == "recorded"
+        first, second = visits(school_fixture, day)
+        assert attest(school_fixture.database, school_fixture.actors["Luis"], first) == "recorded"
+        assert attest(school_fixture.database, school_fixture.actors["Amina"], second) == "recorded"
         results = at_once(
             [
-                lambda first=first: agree(town.database, town.actors["Grace"], first),  # type: ignore[misc]
-                lambda second=second: agree(town.database, town.actors["Grace"], second),  # type: ignore[misc]
+                lambda first=first: agree(school_fixture.database, school_fixture.actors["Grace"], first),  # type: ignore[misc]
+                lambda second=second: agree(school_fixture.database, school_fixture.actors["Grace"], second),  # type: ignore[misc]
             ]
         )
         assert sorted(map(str, results)) == ["recorded", "refused"], results
-        with town.session() as session:
+        with school_fixture.session() as session:
             held = select(func.count()).where(Visit.id.in_((first, second)), Visit.state == "completed")
             assert session.scalar(held) == 1
-        close(town, first, second)
+        close(school_fixture, first, second)
 
 
-def close(town: Town, *visit_ids: int) -> None:
+def close(school_fixture: SchoolFixture, *visit_ids: int) -> None:
     """Put the visits out of the way of the next round."""
-    with town.session() as session:
+    with school_fixture.session() as session:
         for visit in session.scalars(select(Visit).where(Visit.id.in_(visit_ids), Visit.state == "scheduled")):
             visit.state = "cancelled_by_educator"
 
@@ -111,12 +111,14 @@ def _in_a_process(url: str, actor: Actor, visit_id: int) -> str:
 
 @pytest.mark.parametrize("_turn", range(2))
 def test_of_two_processes_that_report_overlapping_times_one_records_them(
-    town: Town, database_url: str, _turn: int
+    school_fixture: SchoolFixture, database_url: str, _turn: int
 ) -> None:
-    first, second = visits(town, 7)
+    first, second = visits(school_fixture, 7)
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        asked = [pool.submit(_in_a_process, database_url, town.actors["Grace"], each) for each in (first, second)]
+        asked = [
+            pool.submit(_in_a_process, database_url, school_fixture.actors["Grace"], each) for each in (first, second)
+        ]
         results = [done.result(120) for done in asked]
     assert sorted(results) == ["recorded", "refused"]
-    with town.session() as session:
+    with school_fixture.session() as session:
         assert session.scalar(select(func.count()).select_from(Attestation)) == 1

@@ -5,19 +5,23 @@ import pytest
 from homevisits.visits import actions
 from homevisits.visits.models import Visit
 from homevisits.visits.queries import booking_facts
-from tests.world import Town
+from tests.factories.school import SchoolFixture
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_visit_that_somebody_is_at_work_on_is_tidied_the_next_time(town: Town) -> None:
-    wanted = actions.Wanted(town.families["Rivera"], town.educators["Luis"], town.at(7, 16, 30))
-    with town.session() as session:
-        visit_id = actions.book(session, town.actors["Grace"], wanted, town.policy, town.now).id
-    its_hour = town.at(7, 16, 30)
-    with town.session() as other:
+def test_a_visit_that_somebody_is_at_work_on_is_tidied_the_next_time(school_fixture: SchoolFixture) -> None:
+    wanted = actions.Wanted(
+        school_fixture.families["Rivera"], school_fixture.educators["Luis"], school_fixture.time_at(7, 16, 30)
+    )
+    with school_fixture.session() as session:
+        visit_id = actions.book(
+            session, school_fixture.actors["Grace"], wanted, school_fixture.policy, school_fixture.now
+        ).id
+    its_hour = school_fixture.time_at(7, 16, 30)
+    with school_fixture.session() as other:
         booking_facts.hold(other, other.get_one(Visit, visit_id))
-        with town.session() as session:
-            assert actions.tidy(session, town.policy, its_hour) == 0
-    with town.session() as session:
-        assert actions.tidy(session, town.policy, its_hour) == 1
-        assert actions.tidy(session, town.policy, its_hour) == 0
+        with school_fixture.session() as session:
+            assert actions.tidy(session, school_fixture.policy, its_hour) == 0
+    with school_fixture.session() as session:
+        assert actions.tidy(session, school_fixture.policy, its_hour) == 1
+        assert actions.tidy(session, school_fixture.policy, its_hour) == 0

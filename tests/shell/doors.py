@@ -11,11 +11,11 @@ from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.db import Database
 from homevisits.people.models import Account, AccountGrant
 from homevisits.people.sign_in import sessions
-from tests.world import NOW
+from tests.factories.school import NOW
 
 
 def app_of(database: Database, **changed: object) -> Flask:
-    """The whole application on a test's database, at the town's time, without form tokens."""
+    """The whole application on a test's database, at the test school's time, without form tokens."""
     values = {
         "secret_key": "a secret of the tests, long enough",
         "public_url": "http://localhost",

@@ -17,8 +17,8 @@ from homevisits.core.db import Database
 from homevisits.people.models import Heartbeat
 from homevisits.people.sign_in import attempts
 from homevisits.web.security import local_path
+from tests.factories.school import NOW
 from tests.shell.doors import account, app_of, browser_of, grants_everywhere
-from tests.world import NOW
 
 PASSWORD = "a short sentence here"
 

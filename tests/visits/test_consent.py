@@ -19,48 +19,58 @@ from homevisits.people.models import Caregiver, FamilyMerge, Student
 from homevisits.visits import actions
 from homevisits.visits.models import VisitState
 from homevisits.visits.queries import families
+from tests.factories.school import SchoolFixture
 from tests.inbox.test_receive import leave, text
 from tests.shell.doors import app_of, browser_of
 from tests.visits.test_actions import arrange, book, codes, held, visit_of
 from tests.visits.test_wanted import change, give_phones, second_caregiver, tidy, why
-from tests.world import Town
 
 
-def caregiver_moves(town: Town, family: str = "Rivera") -> None:
-    change(town, Caregiver, Caregiver.id == town.caregivers[family], family_id=town.families["Nguyen"])
+def caregiver_moves(school_fixture: SchoolFixture, family: str = "Rivera") -> None:
+    change(
+        school_fixture,
+        Caregiver,
+        Caregiver.id == school_fixture.caregivers[family],
+        family_id=school_fixture.families["Nguyen"],
+    )
 
 
-def caregiver_is_restricted(town: Town) -> None:
-    change(town, Caregiver, Caregiver.id == town.caregivers["Rivera"], restricted=True)
+def caregiver_is_restricted(school_fixture: SchoolFixture) -> None:
+    change(school_fixture, Caregiver, Caregiver.id == school_fixture.caregivers["Rivera"], restricted=True)
 
 
-def caregiver_leaves(town: Town) -> None:
-    change(town, Caregiver, Caregiver.id == town.caregivers["Rivera"], left_on=town.now.date())
+def caregiver_leaves(school_fixture: SchoolFixture) -> None:
+    change(
+        school_fixture,
+        Caregiver,
+        Caregiver.id == school_fixture.caregivers["Rivera"],
+        left_on=school_fixture.now.date(),
+    )
 
 
-def yes_without_giver(town: Town) -> None:
-    with town.session() as session:
+def yes_without_giver(school_fixture: SchoolFixture) -> None:
+    with school_fixture.session() as session:
         session.add(
             ConsentEntry(
-                family_id=town.families["Rivera"],
-                invitation_id=town.invitations["Rivera"],
+                family_id=school_fixture.families["Rivera"],
+                invitation_id=school_fixture.invitations["Rivera"],
                 answer="yes",
                 how="text",
                 language="en",
-                at=town.now,
+                at=school_fixture.now,
             )
         )
 
 
-def merge_with_withdrawal(town: Town) -> None:
+def merge_with_withdrawal(school_fixture: SchoolFixture) -> None:
     """Smith, whose newest answer is a withdrawal, becomes part of Rivera."""
-    with town.session() as session:
-        town.say(session, "Smith", "withdrawn")
-    smith, rivera = town.families["Smith"], town.families["Rivera"]
-    change(town, Student, Student.family_id == smith, family_id=rivera)
-    change(town, Caregiver, Caregiver.family_id == smith, family_id=rivera)
-    with town.session() as session:
-        session.add(FamilyMerge(family_id=rivera, merged_id=smith, at=town.now - timedelta(minutes=1)))
+    with school_fixture.session() as session:
+        school_fixture.record_consent(session, "Smith", "withdrawn")
+    smith, rivera = school_fixture.families["Smith"], school_fixture.families["Rivera"]
+    change(school_fixture, Student, Student.family_id == smith, family_id=rivera)
+    change(school_fixture, Caregiver, Caregiver.family_id == smith, family_id=rivera)
+    with school_fixture.session() as session:
+        session.add(FamilyMerge(family_id=rivera, merged_id=smith, at=school_fixture.now - timedelta(minutes=1)))
 
 
 LAPSES = pytest.mark.parametrize(
@@ -70,170 +80,210 @@ LAPSES = pytest.mark.parametrize(
 )
 
 
-def record(town: Town, answer: str, family: str = "Rivera") -> None:
-    with town.session() as session:
-        invitations.record(session, town.actors["coordinator"], town.invitations[family], answer, "phone", town.now)
+def record(school_fixture: SchoolFixture, answer: str, family: str = "Rivera") -> None:
+    with school_fixture.session() as session:
+        invitations.record(
+            session,
+            school_fixture.actors["coordinator"],
+            school_fixture.invitations[family],
+            answer,
+            "phone",
+            school_fixture.now,
+        )
 
 
-def counts(town: Town, family: str = "Rivera") -> bool:
-    with town.database.reading() as session:
-        found = queries.standing(session, [town.families[family]], town.now.date())
-        return found[town.families[family]].counts
+def counts(school_fixture: SchoolFixture, family: str = "Rivera") -> bool:
+    with school_fixture.database.reading() as session:
+        found = queries.standing(session, [school_fixture.families[family]], school_fixture.now.date())
+        return found[school_fixture.families[family]].counts
 
 
-def state(town: Town, family: str = "Rivera") -> str | None:
-    with town.database.reading() as session:
-        rows = families.my_families(session, town.actors["Grace"], town.now)
+def state(school_fixture: SchoolFixture, family: str = "Rivera") -> str | None:
+    with school_fixture.database.reading() as session:
+        rows = families.my_families(session, school_fixture.actors["Grace"], school_fixture.now)
         return {row.name: row.state for row in rows}.get(family)
 
 
-def listed(town: Town) -> list[tuple[str, int | None, str]]:
+def listed(school_fixture: SchoolFixture) -> list[tuple[str, int | None, str]]:
     """What Today lists: (family, booked visit, reason)."""
-    with town.database.reading() as session:
-        rows = lapsed_consents(session, town.actors["coordinator"], town.now)
+    with school_fixture.database.reading() as session:
+        rows = lapsed_consents(session, school_fixture.actors["coordinator"], school_fixture.now)
         return [(row.family, row.visit_id, row.why) for row in rows]
 
 
 @LAPSES
-def test_booking_is_refused_when_the_yes_no_longer_counts(town: Town, lapse: Callable[[Town], None]) -> None:
-    assert counts(town)
-    lapse(town)
-    assert not counts(town)
-    assert state(town) == "yes_lapsed"
+def test_booking_is_refused_when_the_yes_no_longer_counts(
+    school_fixture: SchoolFixture, lapse: Callable[[SchoolFixture], None]
+) -> None:
+    assert counts(school_fixture)
+    lapse(school_fixture)
+    assert not counts(school_fixture)
+    assert state(school_fixture) == "yes_lapsed"
     with pytest.raises(RulesBroken) as refused:
-        book(town)
+        book(school_fixture)
     assert codes(refused) == {"family_yes_lapsed"}
 
 
-def test_yes_without_giver_counts_for_a_family_without_caregivers(town: Town) -> None:
-    caregiver_leaves(town)
-    yes_without_giver(town)
-    assert counts(town)
-    assert listed(town) == []
-    assert book(town)
+def test_yes_without_giver_counts_for_a_family_without_caregivers(school_fixture: SchoolFixture) -> None:
+    caregiver_leaves(school_fixture)
+    yes_without_giver(school_fixture)
+    assert counts(school_fixture)
+    assert listed(school_fixture) == []
+    assert book(school_fixture)
 
 
-def test_yes_without_giver_does_not_count_when_every_caregiver_is_restricted(town: Town) -> None:
-    yes_without_giver(town)
-    caregiver_is_restricted(town)
-    assert not counts(town)
+def test_yes_without_giver_does_not_count_when_every_caregiver_is_restricted(school_fixture: SchoolFixture) -> None:
+    yes_without_giver(school_fixture)
+    caregiver_is_restricted(school_fixture)
+    assert not counts(school_fixture)
     with pytest.raises(RulesBroken) as refused:
-        record(town, "yes")
+        record(school_fixture, "yes")
     assert codes(refused) == {"no_caregiver_may_consent"}
-    with pytest.raises(RulesBroken) as refused, town.session() as session:
-        family = town.families["Rivera"]
-        invitations.request(session, town.actors["coordinator"], family, town.school_id, "phone", town.now)
+    with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+        family = school_fixture.families["Rivera"]
+        invitations.request(
+            session, school_fixture.actors["coordinator"], family, school_fixture.school_id, "phone", school_fixture.now
+        )
     assert codes(refused) == {"no_caregiver_may_consent"}
 
 
-def test_yes_counts_again_when_its_giver_returns(town: Town) -> None:
-    caregiver_leaves(town)
-    assert [row[0] for row in listed(town)] == ["Rivera"]
-    change(town, Caregiver, Caregiver.id == town.caregivers["Rivera"], left_on=None)
-    assert counts(town)
-    assert listed(town) == []
+def test_yes_counts_again_when_its_giver_returns(school_fixture: SchoolFixture) -> None:
+    caregiver_leaves(school_fixture)
+    assert [row[0] for row in listed(school_fixture)] == ["Rivera"]
+    change(school_fixture, Caregiver, Caregiver.id == school_fixture.caregivers["Rivera"], left_on=None)
+    assert counts(school_fixture)
+    assert listed(school_fixture) == []
 
 
-def test_request_stores_its_giver(town: Town) -> None:
-    with town.session() as session:
-        family = town.families["Quiet"]
-        made = invitations.request(session, town.actors["coordinator"], family, town.school_id, "phone", town.now)
+def test_request_stores_its_giver(school_fixture: SchoolFixture) -> None:
+    with school_fixture.session() as session:
+        family = school_fixture.families["Quiet"]
+        made = invitations.request(
+            session, school_fixture.actors["coordinator"], family, school_fixture.school_id, "phone", school_fixture.now
+        )
         entry = session.scalars(select(ConsentEntry).where(ConsentEntry.invitation_id == made.id)).one()
-        assert entry.caregiver_id == town.caregivers["Quiet"]
-    assert counts(town, "Quiet")
+        assert entry.caregiver_id == school_fixture.caregivers["Quiet"]
+    assert counts(school_fixture, "Quiet")
 
 
-def test_after_a_merge_only_a_person_lifts_the_withdrawal(town: Town) -> None:
-    merge_with_withdrawal(town)
-    with town.session() as session:
-        town.say(session, "Rivera", "yes")  # by text, to a question from before the merge
-    assert not counts(town)
-    assert listed(town) == [("Rivera", None, "merged")]
-    record(town, "yes")
-    assert counts(town)
-    assert listed(town) == []
+def test_after_a_merge_only_a_person_lifts_the_withdrawal(school_fixture: SchoolFixture) -> None:
+    merge_with_withdrawal(school_fixture)
+    with school_fixture.session() as session:
+        school_fixture.record_consent(session, "Rivera", "yes")  # by text, to a question from before the merge
+    assert not counts(school_fixture)
+    assert listed(school_fixture) == [("Rivera", None, "merged")]
+    record(school_fixture, "yes")
+    assert counts(school_fixture)
+    assert listed(school_fixture) == []
 
 
 @LAPSES
-def test_messages_wait_and_are_planned_again_after_a_new_yes(town: Town, lapse: Callable[[Town], None]) -> None:
-    give_phones(town, "Grace", "Luis")
-    second_caregiver(town, "Rivera")
-    visit_id = arrange(town)
-    lapse(town)
-    refused = why(town, f"visit:{visit_id}")
+def test_messages_wait_and_are_planned_again_after_a_new_yes(
+    school_fixture: SchoolFixture, lapse: Callable[[SchoolFixture], None]
+) -> None:
+    give_phones(school_fixture, "Grace", "Luis")
+    second_caregiver(school_fixture, "Rivera")
+    visit_id = arrange(school_fixture)
+    lapse(school_fixture)
+    refused = why(school_fixture, f"visit:{visit_id}")
     family_texts = {refused["visit_confirm"], refused["visit_reminder"], refused["staff_reminder"]}
     assert family_texts == {"consent_lapsed"}
-    record(town, "yes")
-    with town.session() as session:
-        actions.plan_after_new_yes(session, town.invitations["Rivera"], town.policy, town.now)
-    again = why(town, f"visit:{visit_id}")
+    record(school_fixture, "yes")
+    with school_fixture.session() as session:
+        actions.plan_after_new_yes(
+            session, school_fixture.invitations["Rivera"], school_fixture.policy, school_fixture.now
+        )
+    again = why(school_fixture, f"visit:{visit_id}")
     assert (again["visit_confirm"], again["visit_reminder"], again["staff_reminder"]) == (None, None, None)
 
 
 @LAPSES
-def test_booked_visit_waits_for_the_coordinator(town: Town, lapse: Callable[[Town], None]) -> None:
-    visit_id = arrange(town)
-    lapse(town)
-    tidy(town)
-    assert visit_of(town, visit_id).state == VisitState.SCHEDULED
-    with town.session() as session:
-        heard = actions.family_answers(session, None, visit_id, "yes", town.policy, town.now)
+def test_booked_visit_waits_for_the_coordinator(
+    school_fixture: SchoolFixture, lapse: Callable[[SchoolFixture], None]
+) -> None:
+    visit_id = arrange(school_fixture)
+    lapse(school_fixture)
+    tidy(school_fixture)
+    assert visit_of(school_fixture, visit_id).state == VisitState.SCHEDULED
+    with school_fixture.session() as session:
+        heard = actions.family_answers(session, None, visit_id, "yes", school_fixture.policy, school_fixture.now)
     assert heard == actions.Heard.NOT_WAITING
-    with pytest.raises(RulesBroken) as refused, town.session() as session:
-        actions.family_answers(session, town.actors["coordinator"], visit_id, "yes", town.policy, town.now, how="phone")
+    with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+        actions.family_answers(
+            session,
+            school_fixture.actors["coordinator"],
+            visit_id,
+            "yes",
+            school_fixture.policy,
+            school_fixture.now,
+            how="phone",
+        )
     assert codes(refused) == {"family_yes_lapsed"}
-    with pytest.raises(RulesBroken) as refused, town.session() as session:
-        actions.move(session, town.actors["Grace"], visit_id, town.at(8, 17), town.policy, town.now)
+    with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+        actions.move(
+            session,
+            school_fixture.actors["Grace"],
+            visit_id,
+            school_fixture.time_at(8, 17),
+            school_fixture.policy,
+            school_fixture.now,
+        )
     assert codes(refused) == {"family_yes_lapsed"}
-    assert (visit_of(town, visit_id).state, state(town)) == ("scheduled", "yes_lapsed")
-    assert [(name, visit) for name, visit, _why in listed(town)] == [("Rivera", visit_id)]
-    with town.session() as session:
-        actions.cancel(session, town.actors["coordinator"], visit_id, town.policy, town.now)
-    assert [visit for _name, visit, _why in listed(town)] == [None]
+    assert (visit_of(school_fixture, visit_id).state, state(school_fixture)) == ("scheduled", "yes_lapsed")
+    assert [(name, visit) for name, visit, _why in listed(school_fixture)] == [("Rivera", visit_id)]
+    with school_fixture.session() as session:
+        actions.cancel(
+            session, school_fixture.actors["coordinator"], visit_id, school_fixture.policy, school_fixture.now
+        )
+    assert [visit for _name, visit, _why in listed(school_fixture)] == [None]
 
 
-def test_partner_cannot_accept_while_the_yes_does_not_count(town: Town) -> None:
-    visit_id = book(town)
-    caregiver_moves(town)
-    with pytest.raises(RulesBroken) as refused, town.session() as session:
-        actions.accept(session, town.actors["Luis"], visit_id, town.policy, town.now)
+def test_partner_cannot_accept_while_the_yes_does_not_count(school_fixture: SchoolFixture) -> None:
+    visit_id = book(school_fixture)
+    caregiver_moves(school_fixture)
+    with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+        actions.accept(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, school_fixture.now)
     assert codes(refused) == {"family_yes_lapsed"}
 
 
-def test_visit_of_a_merged_family_is_listed_until_it_is_called_off(town: Town) -> None:
-    visit_id = arrange(town)
-    smith, rivera = town.families["Smith"], town.families["Rivera"]
-    change(town, Student, Student.family_id == rivera, family_id=smith)
-    change(town, Caregiver, Caregiver.family_id == rivera, family_id=smith)
-    with town.session() as session:
-        session.add(FamilyMerge(family_id=smith, merged_id=rivera, at=town.now))
-    tidy(town)
-    assert visit_of(town, visit_id).state == VisitState.SCHEDULED
-    assert listed(town) == [("Rivera", visit_id, "merged")]
-    with town.session() as session:
-        actions.cancel(session, town.actors["coordinator"], visit_id, town.policy, town.now)
-    assert listed(town) == []
+def test_visit_of_a_merged_family_is_listed_until_it_is_called_off(school_fixture: SchoolFixture) -> None:
+    visit_id = arrange(school_fixture)
+    smith, rivera = school_fixture.families["Smith"], school_fixture.families["Rivera"]
+    change(school_fixture, Student, Student.family_id == rivera, family_id=smith)
+    change(school_fixture, Caregiver, Caregiver.family_id == rivera, family_id=smith)
+    with school_fixture.session() as session:
+        session.add(FamilyMerge(family_id=smith, merged_id=rivera, at=school_fixture.now))
+    tidy(school_fixture)
+    assert visit_of(school_fixture, visit_id).state == VisitState.SCHEDULED
+    assert listed(school_fixture) == [("Rivera", visit_id, "merged")]
+    with school_fixture.session() as session:
+        actions.cancel(
+            session, school_fixture.actors["coordinator"], visit_id, school_fixture.policy, school_fixture.now
+        )
+    assert listed(school_fixture) == []
 
 
-def test_completed_visit_is_unchanged_when_the_giver_leaves(town: Town) -> None:
-    visit_id = arrange(town)
-    town.now = town.at(7, 17)
-    held(town, visit_id)
-    before = visit_of(town, visit_id)
-    caregiver_moves(town)
-    tidy(town)
-    after = visit_of(town, visit_id)
+def test_completed_visit_is_unchanged_when_the_giver_leaves(school_fixture: SchoolFixture) -> None:
+    visit_id = arrange(school_fixture)
+    school_fixture.now = school_fixture.time_at(7, 17)
+    held(school_fixture, visit_id)
+    before = visit_of(school_fixture, visit_id)
+    caregiver_moves(school_fixture)
+    tidy(school_fixture)
+    after = visit_of(school_fixture, visit_id)
     assert (after.state, after.consent_id) == ("completed", before.consent_id)
 
 
 @pytest.mark.parametrize("body", ["1", "2", "3"])
-def test_reply_of_a_caregiver_who_moved_to_another_family_goes_to_a_person(town: Town, body: str) -> None:
-    visit_id = arrange(town, family="Smith")
-    leave(town)
-    caregiver_moves(town, "Smith")
-    text(town, body, now=town.now + timedelta(minutes=5))
-    assert visit_of(town, visit_id).state == VisitState.SCHEDULED
-    with town.database.reading() as session:
+def test_reply_of_a_caregiver_who_moved_to_another_family_goes_to_a_person(
+    school_fixture: SchoolFixture, body: str
+) -> None:
+    visit_id = arrange(school_fixture, family="Smith")
+    leave(school_fixture)
+    caregiver_moves(school_fixture, "Smith")
+    text(school_fixture, body, now=school_fixture.now + timedelta(minutes=5))
+    assert visit_of(school_fixture, visit_id).state == VisitState.SCHEDULED
+    with school_fixture.database.reading() as session:
         assert session.scalars(select(IncomingMessage.needs_person)).all() == [True]
         about_visit = select(ConsentEntry.id).where(ConsentEntry.visit_id == visit_id)
         assert session.scalars(about_visit).all() == []
@@ -245,18 +295,21 @@ def page(client: FlaskClient, path: str) -> str:
     return answer.text
 
 
-def test_pages_show_a_lapsed_yes_until_an_answer_is_recorded(town: Town) -> None:
-    second_caregiver(town, "Rivera")
-    visit_id = arrange(town)
-    app = app_of(town.database)
-    clock.use(lambda: town.at(7, 9))  # the day of the visit: the address would show
-    coordinator, grace = browser_of(app, town.actors["coordinator"]), browser_of(app, town.actors["Grace"])
+def test_pages_show_a_lapsed_yes_until_an_answer_is_recorded(school_fixture: SchoolFixture) -> None:
+    second_caregiver(school_fixture, "Rivera")
+    visit_id = arrange(school_fixture)
+    app = app_of(school_fixture.database)
+    clock.use(lambda: school_fixture.time_at(7, 9))  # the day of the visit: the address would show
+    coordinator, grace = (
+        browser_of(app, school_fixture.actors["coordinator"]),
+        browser_of(app, school_fixture.actors["Grace"]),
+    )
     assert "1 Main Street" in page(grace, f"/visits/{visit_id}")
     assert "Families to ask again" not in page(coordinator, "/today")
-    caregiver_is_restricted(town)
+    caregiver_is_restricted(school_fixture)
     today = page(coordinator, "/today")
     assert "Families to ask again" in today
-    assert f"/asking/{town.invitations['Rivera']}/answer" in today
+    assert f"/asking/{school_fixture.invitations['Rivera']}/answer" in today
     assert f"/visits/{visit_id}/office" in today
     assert "Ana Rivera" not in today  # a restricted caregiver is not mentioned
     assert "The family must be asked again" in page(coordinator, f"/visits/{visit_id}/office")
@@ -267,21 +320,21 @@ def test_pages_show_a_lapsed_yes_until_an_answer_is_recorded(town: Town) -> None
     assert "Must be asked again" in page(grace, "/families")
     assert "Please wait: the family must be asked again" in page(grace, "/my-day")
     form = {"answer": "yes", "how": "phone"}
-    assert coordinator.post(f"/asking/{town.invitations['Rivera']}/answer", data=form).status_code == 303
+    assert coordinator.post(f"/asking/{school_fixture.invitations['Rivera']}/answer", data=form).status_code == 303
     assert "Families to ask again" not in page(coordinator, "/today")
     assert "1 Main Street" in page(grace, f"/visits/{visit_id}")
 
 
-def test_today_lists_only_families_of_the_coordinators_schools(town: Town) -> None:
-    caregiver_moves(town)
-    stranger = Actor(0, None, "x", "en", frozenset({Grant(Role.SITE_COORDINATOR, town.school_id + 1)}))
-    with town.database.reading() as session:
-        assert lapsed_consents(session, stranger, town.now) == []
-    assert [name for name, _visit, _why in listed(town)] == ["Rivera"]
+def test_today_lists_only_families_of_the_coordinators_schools(school_fixture: SchoolFixture) -> None:
+    caregiver_moves(school_fixture)
+    stranger = Actor(0, None, "x", "en", frozenset({Grant(Role.SITE_COORDINATOR, school_fixture.school_id + 1)}))
+    with school_fixture.database.reading() as session:
+        assert lapsed_consents(session, stranger, school_fixture.now) == []
+    assert [name for name, _visit, _why in listed(school_fixture)] == ["Rivera"]
 
 
-def test_family_that_left_the_school_is_not_listed(town: Town) -> None:
-    caregiver_leaves(town)
+def test_family_that_left_the_school_is_not_listed(school_fixture: SchoolFixture) -> None:
+    caregiver_leaves(school_fixture)
     gone = date(2026, 10, 1)
-    change(town, Student, Student.family_id == town.families["Rivera"], enrolled_to=gone)
-    assert listed(town) == []
+    change(school_fixture, Student, Student.family_id == school_fixture.families["Rivera"], enrolled_to=gone)
+    assert listed(school_fixture) == []

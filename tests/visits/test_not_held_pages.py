@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy import update
 
 from homevisits.people.models import Account
+from tests.factories.school import SchoolFixture
 from tests.visits.test_actions import arrange, book, visit_of
 from tests.visits.test_overlapping_reports import AFTERNOON, attest
 from tests.visits.test_pages import Walk, walk
-from tests.world import Town
 
 __all__ = ["walk"]
 
@@ -19,9 +19,9 @@ STARTED = {"en": "This visit has begun", "es": "Esta visita ya empezó"}
 REPORTED = {"en": "has already said how this visit went", "es": "ya dijo cómo fue esta visita"}
 
 
-def read_in(town: Town, language: str) -> None:
+def read_in(school_fixture: SchoolFixture, language: str) -> None:
     """Everyone reads the pages in `language`."""
-    with town.session() as session:
+    with school_fixture.session() as session:
         session.execute(update(Account).values(language=language))
 
 
@@ -36,15 +36,15 @@ def pages_of(visit: str) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_from_the_start_on_both_pages_offer_not_held_in_place_of_cancel(walk: Walk, language: str) -> None:
-    read_in(walk.town, language)
-    visit_id = arrange(walk.town)
+    read_in(walk.school_fixture, language)
+    visit_id = arrange(walk.school_fixture)
     visit = f"/visits/{visit_id}"
     for who, path, form in pages_of(visit):
         page = walk.get(who, path)
         assert CANCEL[language] in page
         assert form not in page
         walk.post(who, form, 422)
-    walk.at(visit_of(walk.town, visit_id).starts_at)
+    walk.at(visit_of(walk.school_fixture, visit_id).starts_at)
     for who, path, form in pages_of(visit):
         page = walk.get(who, path)
         assert CANCEL[language] not in page
@@ -61,16 +61,16 @@ def test_from_the_start_on_both_pages_offer_not_held_in_place_of_cancel(walk: Wa
         assert NOT_HELD[language] in page  # the line of history
         assert "/not-held" not in page
         assert "/cancel" not in page
-    walk.at(walk.town.at(7, 18))
+    walk.at(walk.school_fixture.time_at(7, 18))
     assert CLOSED[language] in walk.get("coordinator", "/visits?view=past")
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_after_a_report_neither_page_offers_not_held_nor_cancel(walk: Walk, language: str) -> None:
-    read_in(walk.town, language)
-    visit_id = arrange(walk.town)
+    read_in(walk.school_fixture, language)
+    visit_id = arrange(walk.school_fixture)
     visit = f"/visits/{visit_id}"
-    walk.at(visit_of(walk.town, visit_id).ends_at)
+    walk.at(visit_of(walk.school_fixture, visit_id).ends_at)
     walk.post("Grace", f"{visit}/met", outcome="met", both_went="yes", times="planned", place_type="home", who="child")
     for who, path, form in pages_of(visit):
         page = walk.get(who, path)
@@ -82,26 +82,26 @@ def test_after_a_report_neither_page_offers_not_held_nor_cancel(walk: Walk, lang
 
 
 def test_one_of_the_pair_closes_a_visit_from_its_page_and_finds_the_family_again(walk: Walk) -> None:
-    visit_id = arrange(walk.town)
+    visit_id = arrange(walk.school_fixture)
     visit = f"/visits/{visit_id}"
-    walk.at(visit_of(walk.town, visit_id).starts_at)
+    walk.at(visit_of(walk.school_fixture, visit_id).starts_at)
     assert walk.post("Luis", f"{visit}/not-held") == visit
-    assert visit_of(walk.town, visit_id).state == "not_held"
-    assert f"/families/{walk.town.families['Rivera']}/time" in walk.get("Grace", "/families")
+    assert visit_of(walk.school_fixture, visit_id).state == "not_held"
+    assert f"/families/{walk.school_fixture.families['Rivera']}/time" in walk.get("Grace", "/families")
 
 
 def test_strangers_get_404_for_the_form_that_closes_a_visit(walk: Walk) -> None:
-    visit_id = arrange(walk.town)
-    walk.at(visit_of(walk.town, visit_id).starts_at)
+    visit_id = arrange(walk.school_fixture)
+    walk.at(visit_of(walk.school_fixture, visit_id).starts_at)
     walk.post("Hoa", f"/visits/{visit_id}/not-held", 404)
     walk.post("Grace", f"/visits/{visit_id}/office/not-held", 403)
-    assert visit_of(walk.town, visit_id).state == "scheduled"
+    assert visit_of(walk.school_fixture, visit_id).state == "scheduled"
 
 
 def test_a_proposal_whose_time_came_offers_neither_answers_nor_stand_ins(walk: Walk) -> None:
-    visit = f"/visits/{book(walk.town)}"
+    visit = f"/visits/{book(walk.school_fixture)}"
     assert f'action="{visit}/decline"' in walk.get("Luis", visit)
-    walk.at(walk.town.at(7, 16, 30))
+    walk.at(walk.school_fixture.time_at(7, 16, 30))
     for who, path, form in pages_of(visit):
         page = walk.get(who, path)
         assert f"{visit}/decline" not in page
@@ -130,12 +130,12 @@ def test_a_proposal_whose_time_came_offers_neither_answers_nor_stand_ins(walk: W
 def test_an_overlap_is_explained_and_names_the_family_only_to_those_on_that_visit(
     walk: Walk, language: str, named: str, unnamed: str
 ) -> None:
-    town = walk.town
-    first = arrange(town, family="Rivera", partner="Luis", at=town.at(7, 16, 0))
-    second = arrange(town, family="Smith", partner="Amina", at=town.at(7, 17, 30))
-    attest(town, first, "Grace", AFTERNOON)
-    read_in(town, language)
-    walk.at(town.at(7, 21))
+    school_fixture = walk.school_fixture
+    first = arrange(school_fixture, family="Rivera", partner="Luis", at=school_fixture.time_at(7, 16, 0))
+    second = arrange(school_fixture, family="Smith", partner="Amina", at=school_fixture.time_at(7, 17, 30))
+    attest(school_fixture, first, "Grace", AFTERNOON)
+    read_in(school_fixture, language)
+    walk.at(school_fixture.time_at(7, 21))
     form = {"outcome": "met", "both_went": "yes", "times": "planned", "place_type": "home", "who": "child"}
     for who, sentence in (("Grace", named), ("Amina", unnamed)):
         page = walk.post(who, f"/visits/{second}/met", 422, **form).replace("\u00a0", " ").replace("\u202f", " ")

@@ -9,26 +9,26 @@ import pytest
 from flask.testing import FlaskClient
 
 from homevisits.core import clock
+from tests.factories.school import SchoolFixture
 from tests.shell.doors import app_of, browser_of
 from tests.visits.test_actions import arrange, book, held, visit_of
-from tests.world import Town
 
 FORBIDDEN_ON_A_FIRST_VISIT = ("grade", "attendance:", "absen", "discipline", "suspension", "behavio", "score")
 
 
 class Walk:
-    """The town's people with their browsers, at a time that the test sets."""
+    """The test school's people with their browsers, at a time that the test sets."""
 
-    def __init__(self, town: Town) -> None:
-        self.town = town
-        self.app = app_of(town.database)
-        self.at(town.now)
+    def __init__(self, school_fixture: SchoolFixture) -> None:
+        self.school_fixture = school_fixture
+        self.app = app_of(school_fixture.database)
+        self.at(school_fixture.now)
 
     def at(self, moment: datetime) -> None:
         clock.use(lambda: moment)
 
     def browser(self, name: str) -> FlaskClient:
-        return browser_of(self.app, self.town.actors[name])
+        return browser_of(self.app, self.school_fixture.actors[name])
 
     def get(self, name: str, path: str, status: int = 200) -> str:
         answer = self.browser(name).get(path)
@@ -42,8 +42,8 @@ class Walk:
 
 
 @pytest.fixture
-def walk(town: Town) -> Walk:
-    return Walk(town)
+def walk(school_fixture: SchoolFixture) -> Walk:
+    return Walk(school_fixture)
 
 
 def links(page: str, part: str) -> list[str]:
@@ -52,7 +52,7 @@ def links(page: str, part: str) -> list[str]:
 
 
 def test_the_whole_story_is_walked_in_the_browser(walk: Walk) -> None:
-    rivera = walk.town.families["Rivera"]
+    rivera = walk.school_fixture.families["Rivera"]
     assert "Rivera" in walk.get("Grace", "/my-day")
     families = walk.get("Grace", "/families")
     assert "Rivera" in families
@@ -72,7 +72,7 @@ def test_the_whole_story_is_walked_in_the_browser(walk: Walk) -> None:
     assert "Family is asked to confirm" in walk.get("Grace", visit)
     walk.post("coordinator", f"{visit}/office/family", answer="confirmed", how="phone")
     assert "Family confirmed" in walk.get("Luis", visit)
-    stored = visit_of(walk.town, int(visit.rsplit("/", 1)[1]))
+    stored = visit_of(walk.school_fixture, int(visit.rsplit("/", 1)[1]))
     walk.at(stored.starts_at)
     walk.post("Grace", f"{visit}/reflect", 422, learned="a", strengths="", will_do="b")
     walk.at(stored.ends_at)
@@ -91,13 +91,13 @@ def test_the_whole_story_is_walked_in_the_browser(walk: Walk) -> None:
 
 
 def test_what_one_told_waits_for_the_other_even_before_the_hour_is_over(walk: Walk) -> None:
-    rivera = walk.town.families["Rivera"]
+    rivera = walk.school_fixture.families["Rivera"]
     page = walk.get("Grace", links(walk.get("Grace", f"/families/{rivera}/time"), "/book?")[0])
     fields = dict(re.findall(r'<input type="hidden" name="(partner|start|key)" value="([^"]*)"', page))
     visit = walk.post("Grace", f"/families/{rivera}/book", place_type="home", **fields)
     walk.post("Luis", f"{visit}/accept")
     walk.post("coordinator", f"{visit}/office/family", answer="confirmed", how="phone")
-    walk.at(visit_of(walk.town, int(visit.rsplit("/", 1)[1])).starts_at + timedelta(minutes=20))
+    walk.at(visit_of(walk.school_fixture, int(visit.rsplit("/", 1)[1])).starts_at + timedelta(minutes=20))
     assert "Waiting for you" not in walk.get("Luis", "/my-day")  # the visit itself is the day's first card
     told = {"both_went": "yes", "times": "planned", "place_type": "home", "who": "child"}
     walk.post("Grace", f"{visit}/met", outcome="met", **told)
@@ -111,9 +111,9 @@ def test_what_one_told_waits_for_the_other_even_before_the_hour_is_over(walk: Wa
 
 
 def test_a_refused_booking_says_every_reason_and_keeps_what_was_typed(walk: Walk) -> None:
-    rivera, luis = walk.town.families["Rivera"], walk.town.educators["Luis"]
-    book(walk.town, family="Smith", at=walk.town.at(7, 16, 30))
-    form = {"partner": str(luis), "start": walk.town.at(7, 16, 30).isoformat(), "place_type": "neutral"}
+    rivera, luis = walk.school_fixture.families["Rivera"], walk.school_fixture.educators["Luis"]
+    book(walk.school_fixture, family="Smith", at=walk.school_fixture.time_at(7, 16, 30))
+    form = {"partner": str(luis), "start": walk.school_fixture.time_at(7, 16, 30).isoformat(), "place_type": "neutral"}
     page = walk.post("Grace", f"/families/{rivera}/book", 422, **form)
     assert 'id="problems"' in page
     assert "Luis Test has something else at that hour" in page
@@ -122,8 +122,8 @@ def test_a_refused_booking_says_every_reason_and_keeps_what_was_typed(walk: Walk
 
 
 def test_a_form_of_nonsense_is_refused_without_a_crash(walk: Walk) -> None:
-    rivera = walk.town.families["Rivera"]
-    visit = f"/visits/{arrange(walk.town)}"
+    rivera = walk.school_fixture.families["Rivera"]
+    visit = f"/visits/{arrange(walk.school_fixture)}"
     nonsense = ("", "x", "9" * 40, "-1", "2026-13-45T99:99", "' OR 1=1")
     for value in nonsense:
         walk.post("Grace", f"/families/{rivera}/book", 422, partner=value, start=value, place_type=value)
@@ -136,29 +136,29 @@ def test_a_form_of_nonsense_is_refused_without_a_crash(walk: Walk) -> None:
 
 
 def test_the_address_shows_to_the_pair_only_and_just_in_time(walk: Walk) -> None:
-    town = walk.town
-    visit_id = arrange(town, at=town.at(9, 16, 30))
+    school_fixture = walk.school_fixture
+    visit_id = arrange(school_fixture, at=school_fixture.time_at(9, 16, 30))
     path = f"/visits/{visit_id}"
     assert "1 Main Street" not in walk.get("Grace", path)
-    walk.at(town.at(8, 16, 30))
+    walk.at(school_fixture.time_at(8, 16, 30))
     for who in ("Grace", "Luis"):
         assert "1 Main Street" in walk.get(who, path)
     assert "1 Main Street" not in walk.get("coordinator", f"{path}/office")
     assert walk.browser("coordinator").get(path).location == f"{path}/office"
     walk.get("Hoa", path, 404)
     walk.get("Hoa", f"{path}/met", 404)
-    walk.at(town.at(9, 20, 16))
+    walk.at(school_fixture.time_at(9, 20, 16))
     assert "1 Main Street" not in walk.get("Grace", path)
 
 
 def test_first_visit_pages_speak_of_no_grades_attendance_or_discipline(walk: Walk) -> None:
-    town = walk.town
-    rivera = town.families["Rivera"]
+    school_fixture = walk.school_fixture
+    rivera = school_fixture.families["Rivera"]
     pages = [walk.get("Grace", "/my-day"), walk.get("Grace", "/families")]
     pages.append(walk.get("Grace", f"/families/{rivera}/time"))
-    visit_id = arrange(town)
+    visit_id = arrange(school_fixture)
     pages += [walk.get("Grace", f"/visits/{visit_id}{rest}") for rest in ("", "/move", "/met")]
-    walk.at(town.at(7, 18))
+    walk.at(school_fixture.time_at(7, 18))
     pages.append(walk.get("Grace", f"/visits/{visit_id}/met"))
     for page in pages:
         text = re.sub(r"<[^>]+>", " ", page.split('id="main"', 1)[1]).replace("no grades, no attendance", "").lower()
@@ -166,26 +166,29 @@ def test_first_visit_pages_speak_of_no_grades_attendance_or_discipline(walk: Wal
 
 
 def test_a_closed_day_says_why_in_the_words_of_the_refusal(walk: Walk) -> None:
-    page = walk.get("Grace", f"/families/{walk.town.families['Rivera']}/time?partner={walk.town.educators['Soon']}")
+    page = walk.get(
+        "Grace",
+        f"/families/{walk.school_fixture.families['Rivera']}/time?partner={walk.school_fixture.educators['Soon']}",
+    )
     assert "Soon Test is not certified on" in page
     assert "Families get at least 24 hours of notice" in page
 
 
 def test_moving_declining_falling_ill_and_calling_off_work_from_the_pages(walk: Walk) -> None:
-    town = walk.town
-    visit = f"/visits/{book(town)}"
+    school_fixture = walk.school_fixture
+    visit = f"/visits/{book(school_fixture)}"
     walk.post("Luis", f"{visit}/decline")
     assert "Find a stand-in" in walk.get("Grace", "/my-day")
     page = walk.get("Grace", f"{visit}/partner")
     assert "Amina" in page
-    walk.post("Grace", f"{visit}/partner", partner=str(town.educators["Amina"]))
+    walk.post("Grace", f"{visit}/partner", partner=str(school_fixture.educators["Amina"]))
     walk.post("Amina", f"{visit}/accept")
     move = walk.get("Grace", f"{visit}/move")
     start = re.findall(r'name="start" value="([^"]+)"', move)[0]
     walk.post("Grace", f"{visit}/move", start=start)
     walk.post("Amina", f"{visit}/accept")
-    walk.post("Amina", f"{visit}/cannot-come", who=str(town.educators["Amina"]))
-    walk.post("coordinator", f"{visit}/office/partner", partner=str(town.educators["Hoa"]))
+    walk.post("Amina", f"{visit}/cannot-come", who=str(school_fixture.educators["Amina"]))
+    walk.post("coordinator", f"{visit}/office/partner", partner=str(school_fixture.educators["Hoa"]))
     walk.post("Hoa", f"{visit}/accept")
     walk.post("Grace", f"{visit}/cancel")
     walk.post("Grace", f"{visit}/cancel", 422)
@@ -193,17 +196,17 @@ def test_moving_declining_falling_ill_and_calling_off_work_from_the_pages(walk: 
 
 
 def test_no_page_says_what_is_not_so_to_those_who_cannot_come(walk: Walk) -> None:
-    visit = f"/visits/{arrange(walk.town)}"
-    start = visit_of(walk.town, int(visit.rsplit("/", 1)[1])).starts_at
+    visit = f"/visits/{arrange(walk.school_fixture)}"
+    start = visit_of(walk.school_fixture, int(visit.rsplit("/", 1)[1])).starts_at
     offered = walk.get("Grace", f"{visit}/move")
     assert "Move here" in offered
     assert f'value="{start.isoformat()}"' not in offered  # to stay is not to move
-    walk.post("Luis", f"{visit}/cannot-come", who=str(walk.town.educators["Luis"]))
+    walk.post("Luis", f"{visit}/cannot-come", who=str(walk.school_fixture.educators["Luis"]))
     mine = walk.get("Luis", visit)
     assert "Grace looks for someone to stand in" in mine
     assert "the family gets a text" not in mine
     walk.post("Grace", "/me/opt-out")
-    assert "Take part again" in walk.get("Grace", f"/families/{walk.town.families['Nguyen']}/time")
+    assert "Take part again" in walk.get("Grace", f"/families/{walk.school_fixture.families['Nguyen']}/time")
 
 
 def test_a_week_is_edited_and_typed_values_stay_on_error(walk: Walk) -> None:
@@ -222,24 +225,24 @@ def test_a_week_is_edited_and_typed_values_stay_on_error(walk: Walk) -> None:
     assert "overlap" in walk.post("Grace", "/hours", 422, **overlap)
     saturday: dict[str, Any] = {"day5-from1": "09:00", "day5-until1": "12:00"}
     walk.post("Grace", "/hours", **saturday)
-    page = walk.get("Grace", f"/families/{walk.town.families['Rivera']}/time")
+    page = walk.get("Grace", f"/families/{walk.school_fixture.families['Rivera']}/time")
     assert "Grace Test has no hours for visits that day" in page
 
 
 def test_pages_of_strangers_do_not_exist(walk: Walk) -> None:
-    visit_id = arrange(walk.town)
-    rivera = walk.town.families["Rivera"]
+    visit_id = arrange(walk.school_fixture)
+    rivera = walk.school_fixture.families["Rivera"]
     for path in (f"/families/{rivera}/time", f"/visits/{visit_id}", f"/visits/{visit_id}/move", "/visits/999"):
         walk.get("Hoa", path, 404)
     walk.get("Luis", f"/families/{rivera}/time")  # of the pair: one of his families too
     walk.get("Grace", f"/visits/{visit_id}/office", 403)
-    held(walk.town, visit_id)
+    held(walk.school_fixture, visit_id)
     walk.get("Hoa", f"/visits/{visit_id}/reflect", 404)
 
 
 def test_whoever_was_asked_along_and_does_not_come_is_told_nothing_of_the_family(walk: Walk) -> None:
-    town, visit = walk.town, book(walk.town)
-    family = town.families["Rivera"]
+    school_fixture, visit = walk.school_fixture, book(walk.school_fixture)
+    family = school_fixture.families["Rivera"]
     walk.get("Luis", f"/families/{family}/time", 404)
     walk.get("Luis", f"/visits/{visit}/reflect", 303)
     walk.post("Luis", f"/visits/{visit}/decline")
@@ -249,6 +252,6 @@ def test_whoever_was_asked_along_and_does_not_come_is_told_nothing_of_the_family
 
 
 def test_where_a_family_lives_is_not_shown_when_they_meet_elsewhere(walk: Walk) -> None:
-    visit = arrange(walk.town, place_type="neutral")
-    walk.at(walk.town.at(7, 16))
+    visit = arrange(walk.school_fixture, place_type="neutral")
+    walk.at(walk.school_fixture.time_at(7, 16))
     assert "Main Street" not in walk.get("Grace", f"/visits/{visit}")

@@ -12,7 +12,7 @@ from homevisits.visits.labels import _fair
 from homevisits.visits.models import VisitState
 from homevisits.visits.queries.detail import Evidence
 from homevisits.visits.rules import Suits
-from tests.world import POLICY
+from tests.factories.school import POLICY
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
 START = datetime(2026, 10, 7, 22, 30, tzinfo=UTC)  # 4:30 pm in Denver

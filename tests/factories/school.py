@@ -1,7 +1,8 @@
-"""`town`: a small, crowded world built straight on the tables. Few people, few hours, mostly legal moves.
+"""`school_fixture`: one small school with few people and few free hours, so that bookings often conflict.
 
-One school in Denver; four educators who are certified and take part (Grace teaches everyone's class), one whose
-certificate ends soon, one who does not take part; four drawn families, of which three said yes; a coordinator.
+The school is in Denver. Four educators are certified and have opted in (Grace teaches the only class), the certificate
+of "Soon" expires soon, and "Out" has not opted in. Four families have been drawn and invited, three of them have
+answered yes. There is one coordinator.
 """
 
 from collections.abc import Iterator
@@ -38,8 +39,7 @@ from homevisits.people.models import (
 from homevisits.policies.rules import Policy
 
 ZONE = "America/Denver"
-NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
-"""Monday 5 October 2026, 9 am in Denver."""
+NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)  # Monday, 9 a.m. in Denver
 POLICY = Policy(
     name="test",
     minimum_notice_hours=24,
@@ -68,8 +68,8 @@ FAMILIES = ("Rivera", "Smith", "Nguyen", "Quiet")
 
 
 @dataclass
-class Town:
-    """The world's ids by name, and the people who act in it."""
+class SchoolFixture:
+    """Ids of the school's rows by name, and the signed-in users (actors) by name."""
 
     database: Database
     school_id: int
@@ -86,18 +86,18 @@ class Town:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A session that may write."""
+        """Open a writing session that commits at the end of the block."""
         with self.database.transaction() as session:
             yield session
 
-    def at(self, day: int, hour: int, minute: int = 0, month: int = 10) -> datetime:
-        """A moment by the town's clocks, in 2026."""
-        found = local_time.moment(date(2026, month, day), datetime(2026, 1, 1, hour, minute).time(), ZONE)
-        assert found is not None
-        return found
+    def time_at(self, day: int, hour: int, minute: int = 0, month: int = 10) -> datetime:
+        """Return a local time of 2026 in the school's time zone as UTC."""
+        instant = local_time.moment(date(2026, month, day), datetime(2026, 1, 1, hour, minute).time(), ZONE)
+        assert instant is not None
+        return instant
 
-    def say(self, session: Session, family: str, answer: str, how: str = "text") -> ConsentEntry:
-        """A family's word in the ledger."""
+    def record_consent(self, session: Session, family: str, answer: str, how: str = "text") -> ConsentEntry:
+        """Add a family's answer to the consent ledger."""
         entry = ConsentEntry(
             family_id=self.families[family],
             invitation_id=self.invitations[family],
@@ -112,8 +112,8 @@ class Town:
         session.flush()
         return entry
 
-    def opt(self, session: Session, educator: str, answer: str) -> OptIn:
-        """An educator's word in the ledger."""
+    def record_opt_in(self, session: Session, educator: str, answer: str) -> OptIn:
+        """Add an educator's answer to the opt-in ledger."""
         entry = OptIn(educator_id=self.educators[educator], answer=answer, at=self.now)
         session.add(entry)
         session.flush()
@@ -121,35 +121,46 @@ class Town:
 
 
 @pytest.fixture
-def town(database: Database) -> Town:
-    """The small crowded world, on each engine in turn."""
-    return build(database)
+def school_fixture(database: Database) -> SchoolFixture:
+    """A small school, on each database engine in turn."""
+    return build_school(database)
 
 
-def build(database: Database) -> Town:
-    """Fill an empty database with the town."""
+def build_school(database: Database) -> SchoolFixture:
+    """Fill an empty database with the small school."""
     with database.transaction() as session:
         session.add(District(source_id="d", name="Test District", timezone=ZONE))
         school = School(source_id="s1", name="Lincoln Elementary", timezone=ZONE)
         session.add(school)
         session.flush()
-        educators = {name: _educator(session, name, school.id) for name in EDUCATORS}
-        training_id = _certify(session, educators)
-        for name, each in educators.items():
-            _hours(session, each)
+        educators = {name: _add_educator(session, name, school.id) for name in EDUCATORS}
+        training_id = _add_certifications(session, educators)
+        for name, educator_id in educators.items():
+            _add_weekly_hours(session, educator_id)
             if name != "Out":
-                session.add(OptIn(educator_id=each, answer="in", at=NOW - timedelta(days=30)))
-        actors = {name: _account(session, name, each, school.id) for name, each in educators.items()}
-        actors["coordinator"] = _account(session, "coordinator", None, school.id, Role.SITE_COORDINATOR)
-        draw, families, phones, caregivers, invitations = _families(session, school.id, educators["Grace"])
-    made = Town(database, school.id, educators, families, phones, invitations, caregivers, draw, training_id, actors)
-    with made.session() as session:
+                session.add(OptIn(educator_id=educator_id, answer="in", at=NOW - timedelta(days=30)))
+        actors = {name: _add_account(session, name, educator_id, school.id) for name, educator_id in educators.items()}
+        actors["coordinator"] = _add_account(session, "coordinator", None, school.id, Role.SITE_COORDINATOR)
+        draw_id, families, phones, caregivers, invitations = _add_families(session, school.id, educators["Grace"])
+    built = SchoolFixture(
+        database=database,
+        school_id=school.id,
+        educators=educators,
+        families=families,
+        phones=phones,
+        invitations=invitations,
+        caregivers=caregivers,
+        draw_id=draw_id,
+        training_id=training_id,
+        actors=actors,
+    )
+    with built.session() as session:
         for family in ("Rivera", "Smith", "Nguyen"):
-            made.say(session, family, "yes")
-    return made
+            built.record_consent(session, family, "yes")
+    return built
 
 
-def _educator(session: Session, name: str, school_id: int) -> int:
+def _add_educator(session: Session, name: str, school_id: int) -> int:
     row = Educator(
         given_name=name,
         family_name="Test",
@@ -165,7 +176,7 @@ def _educator(session: Session, name: str, school_id: int) -> int:
     return row.id
 
 
-def _certify(session: Session, educators: dict[str, int]) -> int:
+def _add_certifications(session: Session, educators: dict[str, int]) -> int:
     parent = Person(given_name="Pat", family_name="Parent")
     session.add(parent)
     session.flush()
@@ -179,23 +190,25 @@ def _certify(session: Session, educators: dict[str, int]) -> int:
     )
     session.add(training)
     session.flush()
-    for name, each in educators.items():
+    for name, educator_id in educators.items():
         until = date(2026, 10, 9) if name == "Soon" else date(2027, 8, 1)
         session.add(
             Certification(
-                educator_id=each, training_session_id=training.id, valid_from=date(2026, 8, 1), valid_until=until
+                educator_id=educator_id, training_session_id=training.id, valid_from=date(2026, 8, 1), valid_until=until
             )
         )
     session.flush()
     return training.id
 
 
-def _hours(session: Session, educator_id: int) -> None:
+def _add_weekly_hours(session: Session, educator_id: int) -> None:
     for weekday in range(5):
         session.add(WeeklyHours(educator_id=educator_id, weekday=weekday, starts="16:00", ends="19:00"))
 
 
-def _account(session: Session, name: str, educator_id: int | None, school_id: int, role: Role = Role.EDUCATOR) -> Actor:
+def _add_account(
+    session: Session, name: str, educator_id: int | None, school_id: int, role: Role = Role.EDUCATOR
+) -> Actor:
     row = Account(email=f"{name.lower()}@example.org", name=name, educator_id=educator_id)
     session.add(row)
     session.flush()
@@ -204,10 +217,10 @@ def _account(session: Session, name: str, educator_id: int | None, school_id: in
     return Actor(row.id, educator_id, name, "en", frozenset({Grant(role, school_id)}))
 
 
-def _families(
-    session: Session, school_id: int, teacher: int
+def _add_families(
+    session: Session, school_id: int, teacher_id: int
 ) -> tuple[int, dict[str, int], dict[str, str], dict[str, int], dict[str, int]]:
-    room = SchoolClass(source_id="c1", school_id=school_id, title="3A")
+    school_class = SchoolClass(source_id="c1", school_id=school_id, title="3A")
     draw = Draw(
         school_id=school_id,
         scope="school",
@@ -220,9 +233,9 @@ def _families(
         allocation="{}",
         drawn_at=NOW - timedelta(days=3),
     )
-    session.add_all([room, draw])
+    session.add_all([school_class, draw])
     session.flush()
-    session.add(Teaching(class_id=room.id, educator_id=teacher))
+    session.add(Teaching(class_id=school_class.id, educator_id=teacher_id))
     families, phones, caregivers, invitations = {}, {}, {}, {}
     for number, name in enumerate(FAMILIES, start=1):
         family = Family(
@@ -252,7 +265,7 @@ def _families(
         )
         session.add_all([caregiver, student])
         session.flush()
-        session.add(Enrollment(class_id=room.id, student_id=student.id))
+        session.add(Enrollment(class_id=school_class.id, student_id=student.id))
         session.add(
             DrawEntry(
                 draw_id=draw.id,

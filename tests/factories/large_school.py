@@ -1,4 +1,4 @@
-"""A quarter to ask in: one school, twenty families in two grades, some with siblings, and two coordinators."""
+"""`large_school`: a school with twenty families in two grades, for draws, invitations and replies."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,17 +27,17 @@ ZONE = "America/Denver"
 
 
 @dataclass(frozen=True)
-class Quarter:
-    """The quarter's ids, and who may ask there (and a coordinator of another school, who may not)."""
+class LargeSchool:
+    """Ids of the school's rows, its coordinator, and a coordinator of another school who has no access to it."""
 
     database: Database
     school_id: int
     class_id: int
     coordinator: Actor
-    stranger: Actor
+    other_coordinator: Actor
 
-    def draw(self, method: Method = Method.STRATIFIED, wanted: int | None = 6, **more: str) -> int:
-        """A draw for the whole school; its id."""
+    def create_draw(self, method: Method = Method.STRATIFIED, wanted: int | None = 6, **more: str) -> int:
+        """Draw families of the whole school, or of `scope`, and return the draw's id."""
         command = draws.Wanted(
             school_id=self.school_id,
             scope=more.pop("scope", "school"),
@@ -51,31 +51,35 @@ class Quarter:
             return draws.draw(session, self.coordinator, command, NOW).id
 
 
-def phone_of(number: int) -> str:
-    """The phone of family `number`."""
+def family_phone(number: int) -> str:
+    """Return the phone number of family `number`."""
     return f"+155555501{number:02}"
 
 
 @pytest.fixture
-def quarter(database: Database) -> Quarter:
-    """The quarter, on each engine in turn."""
+def large_school(database: Database) -> LargeSchool:
+    """A school with twenty families, on each database engine in turn."""
     with database.transaction() as session:
         session.add(District(source_id="d", name="District", timezone=ZONE))
-        here = School(source_id="org_1", name="Lincoln Elementary", timezone=ZONE)
-        there = School(source_id="org_2", name="Sunset High", timezone=ZONE)
-        session.add_all([here, there])
+        school = School(source_id="org_1", name="Lincoln Elementary", timezone=ZONE)
+        other_school = School(source_id="org_2", name="Sunset High", timezone=ZONE)
+        session.add_all([school, other_school])
         session.flush()
-        room = SchoolClass(source_id="c1", school_id=here.id, title="3A")
-        session.add(room)
+        school_class = SchoolClass(source_id="c1", school_id=school.id, title="3A")
+        session.add(school_class)
         session.flush()
         for number in range(20):
-            _family(session, number, here.id, there.id, room.id)
-        return Quarter(
-            database, here.id, room.id, _coordinator(session, "here", here.id), _coordinator(session, "there", there.id)
+            _add_family(session, number, school.id, other_school.id, school_class.id)
+        return LargeSchool(
+            database,
+            school.id,
+            school_class.id,
+            _add_coordinator(session, "here", school.id),
+            _add_coordinator(session, "there", other_school.id),
         )
 
 
-def _coordinator(session: Session, name: str, school_id: int) -> Actor:
+def _add_coordinator(session: Session, name: str, school_id: int) -> Actor:
     row = Account(email=f"{name}@example.org", name=name)
     session.add(row)
     session.flush()
@@ -83,10 +87,11 @@ def _coordinator(session: Session, name: str, school_id: int) -> Actor:
     return Actor(row.id, None, name, "en", frozenset({Grant(Role.SITE_COORDINATOR, school_id)}))
 
 
-def _family(session: Session, number: int, here: int, there: int, room: int) -> None:
-    """Families 0–9 have a child in grade 03 (and in the class), 10–19 in 04; every fifth has another elsewhere.
+def _add_family(session: Session, number: int, school_id: int, other_school_id: int, class_id: int) -> None:
+    """Add family `number` with a child in grade 03 and the class (0-9) or in grade 04 (10-19).
 
-    Family 3 reads Haitian Creole, in which there is no text; family 4 has no phone; the rest read English or Spanish.
+    Every fifth family has a second child at the other school. Family 3 reads Haitian Creole, a language without message
+    texts; family 4 has no phone; the others read English or Spanish.
     """
     language = "ht" if number == 3 else "es" if number % 2 else "en"
     family = Family(key=f"F{number:02}", name=f"Family {number:02}", language=language)
@@ -99,14 +104,14 @@ def _family(session: Session, number: int, here: int, there: int, room: int) -> 
             given_name="Ana",
             family_name=f"Family {number:02}",
             relation="mother",
-            phone=None if number == 4 else phone_of(number),
+            phone=None if number == 4 else family_phone(number),
         )
     )
     child = Student(
         source_id=f"s{number}",
         identifier=f"10{number:02}",
         family_id=family.id,
-        school_id=here,
+        school_id=school_id,
         given_name="Kid",
         family_name=f"Family {number:02}",
         grade="03" if number < 10 else "04",
@@ -114,14 +119,14 @@ def _family(session: Session, number: int, here: int, there: int, room: int) -> 
     session.add(child)
     session.flush()
     if number < 10:
-        session.add(Enrollment(class_id=room, student_id=child.id))
+        session.add(Enrollment(class_id=class_id, student_id=child.id))
     if number % 5 == 0:
         session.add(
             Student(
                 source_id=f"s{number}b",
                 identifier=f"11{number:02}",
                 family_id=family.id,
-                school_id=there,
+                school_id=other_school_id,
                 given_name="Sib",
                 family_name=f"Family {number:02}",
                 grade="09",
