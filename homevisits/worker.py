@@ -109,7 +109,7 @@ def ticks(settings: Settings, database: Database, stop: threading.Event | None =
         leased("senders", 60, lambda: _senders(database, settings)),
         leased("visits", 5, lambda: tidy(database, policy)),
         Tick("texts", 1, lambda: delivery.tick(database, out, rules, clock.now, MOST, stop=stop).total()),
-        leased("inbound", 5, lambda: inbox.sweep(database, policy, clock.now())),
+        leased("inbound", 5, lambda: inbox.process_waiting(database, policy, clock.now())),
         leased("lapse", 30, lambda: _lapse(database)),
         leased("look", 10, lambda: unconfirmed.look(database, out, clock.now)),
         leased("poll", 300, lambda: unconfirmed.poll(database, out, clock.now)),

@@ -35,7 +35,7 @@ class Place:
             text = ReceivedMessage(
                 "SM1", self.school_fixture.phones["Rivera"], "+15555550199", "¿Puede venir mi abuela?"
             )
-            processing.receive(session, text, POLICY, NOW + timedelta(hours=1))
+            processing.receive_message(session, text, POLICY, NOW + timedelta(hours=1))
             other = School(source_id="s2", name="Elsewhere Elementary", timezone="America/Denver")
             session.add(other)
             session.flush()

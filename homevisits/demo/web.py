@@ -123,7 +123,7 @@ def reply(family_id: int) -> ResponseReturnValue:
     if body and found.number:
         text = inbox.ReceivedMessage(f"demo-{secrets.token_hex(8)}", found.number, "demo", body)
         with transaction() as db:
-            inbox.receive(db, text, settings().policy, clock.now())
+            inbox.receive_message(db, text, settings().policy, clock.now())
         _tick()
     return redirect(url_for("demo.phone", family_id=family_id) + "#newest", code=303)
 

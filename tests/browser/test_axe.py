@@ -14,7 +14,7 @@ from homevisits.core.db import Database
 from homevisits.demo import accounts
 from homevisits.demo.settings import Folder
 from homevisits.draws.models import Draw
-from homevisits.inbox.conversations.queries.access import of_office, of_pair
+from homevisits.inbox.conversations.queries.access import office_conversations, pair_conversations
 from homevisits.inbox.models import Conversation
 from homevisits.invitations.models import Invitation
 from homevisits.messages.models import Sender
@@ -92,7 +92,7 @@ def _samples(house: House, name: str, who: Actor | None) -> list[int]:
             "line_id": select(PayLine.id),
             "sender_id": select(Sender.id),
             "conversation_id": select(Conversation.id).where(
-                or_(of_office(who), of_pair(who, MADE)) if who else false()
+                or_(office_conversations(who), pair_conversations(who, MADE)) if who else false()
             ),
         }
         return list(session.scalars(newest[name].limit(1)))

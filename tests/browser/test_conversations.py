@@ -34,7 +34,7 @@ def school_fixture(house: House) -> SchoolFixture:
         session.execute(update(OutgoingMessage).values(state="delivered", sent_at=NOW))
         for number, (family, body, hours) in enumerate(said):
             text = ReceivedMessage(f"SM{number}", made.phones[family], OURS, body)
-            processing.receive(session, text, POLICY, NOW + timedelta(hours=hours))
+            processing.receive_message(session, text, POLICY, NOW + timedelta(hours=hours))
     house.now = NOW + timedelta(hours=36)  # Tuesday, 9 pm in Denver
     return made
 

@@ -15,7 +15,7 @@ from homevisits.core import clock
 from homevisits.core.db import Database
 from homevisits.inbox import processing
 from homevisits.inbox.models import Conversation
-from homevisits.inbox.processing import receive
+from homevisits.inbox.processing import receive_message
 from homevisits.messages import outbox
 from homevisits.messages.dispatch.claim import claim
 from homevisits.messages.models import IncomingMessage, MessageAlert, OptOutEntry, OutgoingMessage, Phone
@@ -348,16 +348,16 @@ def test_what_breaks_while_a_text_is_taken_in_loses_nothing_and_is_done_by_the_w
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(receive, "_do", broken)
+        patch.setattr(receive_message, "_do", broken)
         assert bring(client, school_fixture.phones["Smith"], "1") == 200
     row = newest(school_fixture.database)
     assert (row.taken_at, row.tries, row.body) == (None, 1, "1")
     with school_fixture.database.reading() as session:
         assert [alert.kind for alert in session.scalars(select(MessageAlert))] == ["webhook"]
     # Its own request may still be at it.
-    assert processing.sweep(school_fixture.database, POLICY, NOW + timedelta(seconds=2)) == 0
-    assert processing.sweep(school_fixture.database, POLICY, NOW + timedelta(seconds=10)) == 1
-    assert processing.sweep(school_fixture.database, POLICY, NOW + timedelta(seconds=20)) == 0
+    assert processing.process_waiting(school_fixture.database, POLICY, NOW + timedelta(seconds=2)) == 0
+    assert processing.process_waiting(school_fixture.database, POLICY, NOW + timedelta(seconds=10)) == 1
+    assert processing.process_waiting(school_fixture.database, POLICY, NOW + timedelta(seconds=20)) == 0
     with school_fixture.database.reading() as session:
         assert session.get_one(Visit, visit_id).state == "confirmed"
 
@@ -368,11 +368,11 @@ def test_a_text_that_breaks_every_time_is_read_by_a_person_after_the_third(
     def broken(*_args: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(receive, "_do", broken)
+    monkeypatch.setattr(receive_message, "_do", broken)
     phone = school_fixture.phones["Smith"]
     assert bring(client, phone, "hello") == 200
     for seconds in (10, 20, 30, 40):
-        processing.sweep(school_fixture.database, POLICY, NOW + timedelta(seconds=seconds))
+        processing.process_waiting(school_fixture.database, POLICY, NOW + timedelta(seconds=seconds))
     row = newest(school_fixture.database)
     assert (row.tries, row.needs_person, row.taken_at is not None) == (3, True, True)
     with school_fixture.database.reading() as session:
@@ -383,13 +383,13 @@ def test_two_workers_that_sweep_at_once_take_each_text_in_once(school_fixture: S
     arranged(school_fixture)
     with school_fixture.session() as session:
         for turn in range(12):
-            processing.keep(
+            processing.store_message(
                 session, processing.IncomingMessage(f"SM{turn}", f"+1555555{1000 + turn}", OURS, "Who?"), NOW
             )
     later = NOW + timedelta(minutes=1)
     done: list[int] = []
     threads = [
-        threading.Thread(target=lambda: done.append(processing.sweep(school_fixture.database, POLICY, later)))
+        threading.Thread(target=lambda: done.append(processing.process_waiting(school_fixture.database, POLICY, later)))
         for _ in range(3)
     ]
     for thread in threads:

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from homevisits.core.access import Grant, Role
 from homevisits.inbox import processing
 from homevisits.inbox.models import Conversation, PendingChoice
-from homevisits.inbox.parsing.keywords import Meaning
+from homevisits.inbox.parsing.keywords import Intent
 from homevisits.inbox.processing import ReceivedMessage
 from homevisits.inbox.today import queries
 from homevisits.invitations import actions as invitations
@@ -45,13 +45,13 @@ class Phone:
     def number(self) -> str:
         return self.school_fixture.phones["Smith"]
 
-    def texts(self, body: str, *, after: timedelta = timedelta(minutes=1)) -> Meaning:
+    def texts(self, body: str, *, after: timedelta = timedelta(minutes=1)) -> Intent:
         """It texts `body`; what we say back leaves."""
         self.now += after
         text = ReceivedMessage(f"SM{len(self.heard)}", self.number, "+15555550199", body)
         self.heard.append(1)
         with self.school_fixture.session() as session:
-            said = processing.receive(session, text, POLICY, self.now)
+            said = processing.receive_message(session, text, POLICY, self.now)
         self.leave()
         return said
 
@@ -183,9 +183,9 @@ def test_a_choice_that_nobody_makes_in_a_day_reaches_a_person(shared: Phone) -> 
     arranged(shared, "Rivera", "Amina", 12)
     shared.texts("1")
     later = shared.now + timedelta(hours=25)
-    assert processing.sweep(shared.school_fixture.database, POLICY, shared.now + timedelta(hours=23)) == 0
-    assert processing.sweep(shared.school_fixture.database, POLICY, later) == 1
-    assert processing.sweep(shared.school_fixture.database, POLICY, later) == 0
+    assert processing.process_waiting(shared.school_fixture.database, POLICY, shared.now + timedelta(hours=23)) == 0
+    assert processing.process_waiting(shared.school_fixture.database, POLICY, later) == 1
+    assert processing.process_waiting(shared.school_fixture.database, POLICY, later) == 0
     with shared.school_fixture.database.reading() as session:
         assert session.scalars(select(Row.needs_person)).all() == [True]
         assert session.scalars(select(Conversation.waiting_since)).one() is not None
@@ -302,11 +302,11 @@ def test_an_answer_after_days_still_finds_the_only_question(phone: Phone) -> Non
 def test_a_text_that_came_before_the_question_left_does_not_answer_it(phone: Phone) -> None:
     school_fixture = phone.school_fixture
     with school_fixture.session() as session:
-        kept = processing.keep(session, ReceivedMessage("SMearly", phone.number, "", "1"), phone.now)
+        kept = processing.store_message(session, ReceivedMessage("SMearly", phone.number, "", "1"), phone.now)
     phone.now += timedelta(minutes=5)
     visit_id = arranged(phone, "Smith", "Luis", 8)
     assert kept is not None
-    assert processing.sweep(school_fixture.database, POLICY, phone.now) == 1
+    assert processing.process_waiting(school_fixture.database, POLICY, phone.now) == 1
     assert phone.visit(visit_id) == "scheduled"
     assert phone.row().needs_person
 
@@ -318,7 +318,7 @@ def test_f21_a_thumb_on_our_question_is_shown_to_people_and_confirms_nothing(pho
     assert (row.intent, row.needs_person, row.answers) == ("probable_yes", True, f"visit:{visit_id}")
     assert phone.visit(visit_id) == "scheduled"
     with phone.school_fixture.database.reading() as session:
-        assert len(queries.to_read(session, phone.school_fixture.actors["coordinator"])) == 1
+        assert len(queries.messages_to_read(session, phone.school_fixture.actors["coordinator"])) == 1
     phone.texts("1")  # and the digit still counts: a thumb was no answer
     assert phone.visit(visit_id) == "confirmed"
 

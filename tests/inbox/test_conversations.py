@@ -48,7 +48,7 @@ def writes(
     who = phone or school_fixture.phones[family]
     with school_fixture.session() as session:
         provider_message_id = f"SM{session.scalar(select(func.count()).select_from(Row))}"
-        processing.receive(session, ReceivedMessage(provider_message_id, who, "+15555550199", body), POLICY, at)
+        processing.receive_message(session, ReceivedMessage(provider_message_id, who, "+15555550199", body), POLICY, at)
     return thread_of(school_fixture, who).id
 
 
@@ -61,7 +61,7 @@ def send(
     school_fixture: SchoolFixture, thread: int, given: Draft, at: datetime = NOW, who: str = "coordinator"
 ) -> OutgoingMessage:
     with school_fixture.session() as session:
-        return conversations.send(session, school_fixture.actors[who], thread, given, POLICY, ZONE, at)
+        return conversations.send_answer(session, school_fixture.actors[who], thread, given, POLICY, ZONE, at)
 
 
 def refused(
@@ -75,27 +75,27 @@ def refused(
 
 def sees(school_fixture: SchoolFixture, who: Actor, at: datetime = NOW) -> list[int]:
     with school_fixture.session() as session:
-        return [row.id for row in listing.listed(session, who, at).rows]
+        return [row.id for row in listing.list_conversations(session, who, at).rows]
 
 
 def talk(school_fixture: SchoolFixture, who: Actor, thread: int, at: datetime = NOW) -> detail.ConversationDetail:
     with school_fixture.session() as session:
-        return detail.talk(session, who, thread, at)
+        return detail.conversation_detail(session, who, thread, at)
 
 
 def test_the_oldest_word_that_waits_counts_until_somebody_answers(school_fixture: SchoolFixture, phone: str) -> None:
     with school_fixture.session() as session:
-        threads.heard(session, phone, NOW, waits=False)
+        threads.record_incoming(session, phone, NOW, waits=False)
     assert thread_of(school_fixture, phone).waiting_since is None
     with school_fixture.session() as session:
-        threads.heard(session, phone, LATER, waits=True)
-        threads.heard(session, phone, LATER + timedelta(hours=1), waits=True)
-        threads.heard(session, phone, LATER + timedelta(hours=2), waits=False)
+        threads.record_incoming(session, phone, LATER, waits=True)
+        threads.record_incoming(session, phone, LATER + timedelta(hours=1), waits=True)
+        threads.record_incoming(session, phone, LATER + timedelta(hours=2), waits=False)
     found = thread_of(school_fixture, phone)
     assert (found.waiting_since, found.last_at) == (LATER, LATER + timedelta(hours=2))
     with school_fixture.session() as session:
-        threads.answered(session, phone, LATER + timedelta(hours=3))
-        threads.answered(session, "+15555550199", LATER)
+        threads.record_answer(session, phone, LATER + timedelta(hours=3))
+        threads.record_answer(session, "+15555550199", LATER)
     found = thread_of(school_fixture, phone)
     assert (found.waiting_since, found.last_at) == (None, LATER + timedelta(hours=3))
 
@@ -183,12 +183,12 @@ def test_the_longest_wait_comes_first_and_more_than_a_day_is_late(school_fixture
     coordinator = school_fixture.actors["coordinator"]
     assert sees(school_fixture, coordinator) == [old, new, done]
     with school_fixture.session() as session:
-        rows = listing.listed(session, coordinator, NOW).rows
+        rows = listing.list_conversations(session, coordinator, NOW).rows
         assert [row.late for row in rows] == [True, False, False]
-        assert listing.waiting(session, coordinator, NOW) == listing.Waiting(2, 1)
+        assert listing.count_waiting(session, coordinator, NOW) == listing.WaitingCounts(2, 1)
         assert rows[0].families == ("Rivera",)
-        assert [row.id for row in listing.listed(session, coordinator, NOW, words="smi").rows] == [new]
-        assert listing.listed(session, coordinator, NOW, words="%").rows == ()
+        assert [row.id for row in listing.list_conversations(session, coordinator, NOW, words="smi").rows] == [new]
+        assert listing.list_conversations(session, coordinator, NOW, words="%").rows == ()
 
 
 def test_the_list_quotes_what_waits_and_not_the_digit_that_came_after_it(
@@ -198,11 +198,11 @@ def test_the_list_quotes_what_waits_and_not_the_digit_that_came_after_it(
     writes(school_fixture, "1", at=NOW + timedelta(minutes=1))
     with school_fixture.session() as session:
         session.execute(update(Row).where(Row.body == "1").values(needs_person=False))
-        (row,) = listing.listed(session, school_fixture.actors["coordinator"], LATER).rows
+        (row,) = listing.list_conversations(session, school_fixture.actors["coordinator"], LATER).rows
         assert row.said == "¿Puede venir mi abuela?"
         session.execute(update(Row).values(needs_person=False))
     with school_fixture.session() as session:
-        (row,) = listing.listed(session, school_fixture.actors["coordinator"], LATER).rows
+        (row,) = listing.list_conversations(session, school_fixture.actors["coordinator"], LATER).rows
     assert row.said == "1"
 
 
@@ -219,10 +219,10 @@ def test_a_conversation_is_given_to_a_colleague_who_reads_it_too(school_fixture:
         conversations.assign(session, coordinator, thread, grace.account_id, LATER)
         with pytest.raises(RulesBroken):
             conversations.assign(session, coordinator, thread, amina.account_id, LATER)
-        assert [r.id for r in listing.listed(session, grace, LATER, whose="mine").rows] == [thread]
-        assert listing.listed(session, coordinator, LATER, whose="nobody").rows == ()
+        assert [r.id for r in listing.list_conversations(session, grace, LATER, whose="mine").rows] == [thread]
+        assert listing.list_conversations(session, coordinator, LATER, whose="nobody").rows == ()
         conversations.assign(session, grace, thread, None, LATER)
-        assert [r.assigned for r in listing.listed(session, coordinator, LATER).rows] == [None]
+        assert [r.assigned for r in listing.list_conversations(session, coordinator, LATER).rows] == [None]
 
 
 def test_an_answer_is_written_once_and_nobody_waits_any_more(school_fixture: SchoolFixture) -> None:
@@ -280,9 +280,9 @@ def test_an_answer_within_the_hour_leaves_at_once_a_later_one_waits_for_the_hour
     thread = writes(school_fixture, "¿A qué hora?", at=at)
     with school_fixture.session() as session:
         actor = school_fixture.actors["coordinator"]
-        soon = conversations.check(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(minutes=59))
-        late = conversations.check(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(minutes=61))
-        teacher = conversations.check(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(hours=12))
+        soon = conversations.check_draft(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(minutes=59))
+        late = conversations.check_draft(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(minutes=61))
+        teacher = conversations.check_draft(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(hours=12))
     assert (soon.category, soon.leaves, soon.may_urge) == ("reply", None, False)
     assert (late.category, late.leaves, late.may_urge) == ("written", school_fixture.time_at(6, 9), True)
     assert (teacher.category, teacher.leaves) == ("written", None)
@@ -314,9 +314,11 @@ def test_ready_answers_are_in_the_familys_language_and_another_language_is_said_
     assert refused(school_fixture, thread, draft("", "so", canned="canned_thanks", key="a" * 32)) == {"not_a_choice"}
     with school_fixture.session() as session:
         actor = school_fixture.actors["coordinator"]
-        other = conversations.check(session, actor, thread, draft("See you then", "en"), POLICY, ZONE, NOW)
-        silent = conversations.check(session, actor, thread, draft("We will see you at the school"), POLICY, ZONE, NOW)
-        fine = conversations.check(session, actor, thread, draft("Nos vemos en la escuela"), POLICY, ZONE, NOW)
+        other = conversations.check_draft(session, actor, thread, draft("See you then", "en"), POLICY, ZONE, NOW)
+        silent = conversations.check_draft(
+            session, actor, thread, draft("We will see you at the school"), POLICY, ZONE, NOW
+        )
+        fine = conversations.check_draft(session, actor, thread, draft("Nos vemos en la escuela"), POLICY, ZONE, NOW)
     assert (other.other_language, silent.seems_english, fine.seems_english) == (True, True, False)
 
 
@@ -334,7 +336,7 @@ def test_a_family_that_ended_texting_or_cannot_be_texted_gets_no_answer_by_text(
 def test_answered_without_a_text_is_marked(school_fixture: SchoolFixture) -> None:
     thread = writes(school_fixture, "¿Puede llamarme?")
     with school_fixture.session() as session:
-        conversations.called(session, school_fixture.actors["coordinator"], thread, LATER)
+        conversations.mark_answered_elsewhere(session, school_fixture.actors["coordinator"], thread, LATER)
     assert thread_of(school_fixture, school_fixture.phones["Rivera"]).waiting_since is None
     with school_fixture.session() as session:
         row = session.scalars(select(Row)).one()
@@ -363,8 +365,8 @@ def test_a_stop_told_to_a_person_holds_until_a_person_lifts_it(school_fixture: S
     grace, coordinator = school_fixture.actors["Grace"], school_fixture.actors["coordinator"]
     with school_fixture.session() as session:
         with pytest.raises(RulesBroken):
-            conversations.stop(session, grace, thread, "shouting", LATER)
-        conversations.stop(session, grace, thread, "in_person", LATER)
+            conversations.stop_texts(session, grace, thread, "shouting", LATER)
+        conversations.stop_texts(session, grace, thread, "in_person", LATER)
         assert session.scalars(select(OptOutEntry.by_account)).all() == [grace.account_id]
         waiting = select(OutgoingMessage.id).where(
             OutgoingMessage.phone == phone, OutgoingMessage.state.in_(("held", "queued"))
@@ -374,8 +376,8 @@ def test_a_stop_told_to_a_person_holds_until_a_person_lifts_it(school_fixture: S
     with school_fixture.session() as session:
         assert not opt_outs.may_text(session, phone)
         with pytest.raises(NotFound):
-            conversations.lift(session, grace, thread, "phone", LATER)
-        conversations.lift(session, coordinator, thread, "phone", LATER)
+            conversations.resume_texts(session, grace, thread, "phone", LATER)
+        conversations.resume_texts(session, coordinator, thread, "phone", LATER)
         assert opt_outs.may_text(session, phone)
     assert entries(school_fixture, phone) == [("stop", "staff", "in_person"), ("start", "staff", "phone")]
 
@@ -385,14 +387,14 @@ def test_a_stop_that_the_carrier_holds_is_lifted_by_the_family_alone(school_fixt
     with school_fixture.session() as session:
         opt_outs.stop(session, phone, "carrier", NOW)
     with school_fixture.session() as session, pytest.raises(RulesBroken) as found:
-        conversations.lift(session, school_fixture.actors["coordinator"], thread, "phone", NOW)
+        conversations.resume_texts(session, school_fixture.actors["coordinator"], thread, "phone", NOW)
     assert [problem.code for problem in found.value.problems] == ["carrier_holds_the_stop"]
 
 
 def decide(school_fixture: SchoolFixture, thread: int, said: str, who: str = "coordinator") -> None:
     with school_fixture.session() as session:
         row = session.scalars(select(Row).where(Row.needs_person).order_by(Row.id).limit(1)).one()
-        decisions.decide(session, school_fixture.actors[who], thread, row.id, said, POLICY, LATER)
+        decisions.settle_meaning(session, school_fixture.actors[who], thread, row.id, said, POLICY, LATER)
 
 
 def test_a_polite_stop_waits_for_a_decision_even_after_an_answer(school_fixture: SchoolFixture, phone: str) -> None:
@@ -409,7 +411,7 @@ def test_a_polite_stop_waits_for_a_decision_even_after_an_answer(school_fixture:
     assert thread_of(school_fixture, smith).waiting_since is None
     assert entries(school_fixture, smith) == [("stop", "family", "text")]
     with pytest.raises(NotFound), school_fixture.session() as session:
-        decisions.decide(session, school_fixture.actors["coordinator"], thread, 1, "keep", POLICY, LATER)
+        decisions.settle_meaning(session, school_fixture.actors["coordinator"], thread, 1, "keep", POLICY, LATER)
 
 
 def test_a_number_that_is_right_after_all_is_texted_again_but_an_older_stop_holds(
@@ -448,6 +450,6 @@ def test_a_thumb_on_our_question_is_a_yes_once_a_person_says_so(school_fixture: 
 
 
 def test_a_ready_answer_is_offered_once_whatever_wordings_it_has() -> None:
-    offered = conversations.canned("en")
+    offered = conversations.ready_answers("en")
     assert "canned_your_place" in offered
     assert not [name for name in offered if name.endswith(".discreet")]

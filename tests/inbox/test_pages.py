@@ -135,7 +135,9 @@ def test_today_shows_replies_and_calls_until_they_are_done(coordinator: FlaskCli
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     post(coordinator, f"/asking/{draw_id}/ask", count=20)
     with large_school.database.transaction() as session:
-        processing.receive(session, ReceivedMessage("SM1", family_phone(2), "", "<b>Who</b> is this?"), POLICY, NOW)
+        processing.receive_message(
+            session, ReceivedMessage("SM1", family_phone(2), "", "<b>Who</b> is this?"), POLICY, NOW
+        )
     page = coordinator.get("/today").get_data(as_text=True)
     assert "&lt;b&gt;Who" in page
     assert "Family 03" in words(page)
@@ -192,7 +194,9 @@ def test_a_coordinator_of_another_school_finds_nothing(large_school: LargeSchool
 def test_today_opens_the_visit_that_a_call_is_about(school_fixture: SchoolFixture) -> None:
     visit_id = arranged(school_fixture)
     with school_fixture.session() as session:
-        processing.receive(session, ReceivedMessage("SM1", school_fixture.phones["Smith"], "", "9"), POLICY, NOW)
+        processing.receive_message(
+            session, ReceivedMessage("SM1", school_fixture.phones["Smith"], "", "9"), POLICY, NOW
+        )
         visits.cannot_come(
             session, school_fixture.actors["Luis"], visit_id, school_fixture.educators["Luis"], POLICY, NOW
         )

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from homevisits.core.problems import NotFound
 from homevisits.draws.rules import Method
 from homevisits.inbox import processing
-from homevisits.inbox.parsing.keywords import Meaning
+from homevisits.inbox.parsing.keywords import Intent
 from homevisits.inbox.processing import ReceivedMessage
 from homevisits.inbox.today import queries
 from homevisits.invitations import actions as invitations
@@ -38,13 +38,13 @@ def text(
     number: int = 2,
     provider_message_id: str = "",
     now: datetime = NOW,
-) -> Meaning:
+) -> Intent:
     """Family `number` (or a phone of the test school) texts `body`."""
     with large_school.database.transaction() as session:
         count = session.scalar(select(func.count()).select_from(Row)) or 0
         phone = family_phone(number) if isinstance(large_school, LargeSchool) else large_school.phones["Smith"]
         inbound = ReceivedMessage(provider_message_id or f"SM{count}", phone, "+15555550199", body)
-        return processing.receive(session, inbound, POLICY, now)
+        return processing.receive_message(session, inbound, POLICY, now)
 
 
 def ask_everyone(large_school: LargeSchool) -> dict[str, int]:
@@ -152,7 +152,7 @@ def test_help_in_a_language_without_approved_texts_reaches_a_person(large_school
         session.execute(update(Family).values(language="so"))
     text(large_school, "HELP")
     with large_school.database.reading() as session:
-        assert [row.body for row in queries.to_read(session, large_school.coordinator)] == ["HELP"]
+        assert [row.body for row in queries.messages_to_read(session, large_school.coordinator)] == ["HELP"]
     assert got(large_school) == []
 
 
@@ -162,29 +162,31 @@ def test_what_is_unclear_waits_for_a_person_and_a_machine_gets_no_endless_answer
         text(large_school, "Who is this?")
     assert got(large_school) == ["invitation", "unclear"]
     with large_school.database.transaction() as session:
-        waiting = queries.to_read(session, large_school.coordinator)
+        waiting = queries.messages_to_read(session, large_school.coordinator)
         assert [row.body for row in waiting] == ["Who is this?"] * 5
         assert waiting[0].families == ("Family 02",)
-        assert queries.to_read(session, large_school.other_coordinator) == []
+        assert queries.messages_to_read(session, large_school.other_coordinator) == []
         with pytest.raises(NotFound):
-            processing.read_by(session, large_school.other_coordinator, waiting[0].id, NOW)
-        processing.read_by(session, large_school.coordinator, waiting[0].id, NOW)
+            processing.mark_handled(session, large_school.other_coordinator, waiting[0].id, NOW)
+        processing.mark_handled(session, large_school.coordinator, waiting[0].id, NOW)
         session.flush()
-        assert len(queries.to_read(session, large_school.coordinator)) == 4
+        assert len(queries.messages_to_read(session, large_school.coordinator)) == 4
 
 
 def test_an_answer_to_nothing_waits_for_a_person(large_school: LargeSchool) -> None:
     text(large_school, "1")
     assert ledger(large_school) == []
     with large_school.database.reading() as session:
-        assert len(queries.to_read(session, large_school.coordinator)) == 1
+        assert len(queries.messages_to_read(session, large_school.coordinator)) == 1
 
 
 def test_a_number_nobody_knows_reaches_every_coordinator(large_school: LargeSchool) -> None:
     with large_school.database.transaction() as session:
-        processing.receive(session, ReceivedMessage("SMx", "+15555559999", "+15555550199", "Hello?"), POLICY, NOW)
+        processing.receive_message(
+            session, ReceivedMessage("SMx", "+15555559999", "+15555550199", "Hello?"), POLICY, NOW
+        )
         for who in (large_school.coordinator, large_school.other_coordinator):
-            assert [row.families for row in queries.to_read(session, who)] == [()]
+            assert [row.families for row in queries.messages_to_read(session, who)] == [()]
 
 
 def test_nine_and_two_and_a_language_without_text_are_calls_for_a_person_until_heard(large_school: LargeSchool) -> None:
@@ -193,18 +195,18 @@ def test_nine_and_two_and_a_language_without_text_are_calls_for_a_person_until_h
     text(large_school, "2", number=5)
     text(large_school, "1", number=6)
     with large_school.database.transaction() as session:
-        calls = {row.family: row.why for row in queries.to_call(session, large_school.coordinator, NOW)}
+        calls = {row.family: row.why for row in queries.families_to_call(session, large_school.coordinator, NOW)}
         assert calls == {
             "Family 02": "call_me",
             "Family 05": "other_time",
             "Family 03": "no_text",
             "Family 04": "no_text",
         }
-        assert queries.to_call(session, large_school.other_coordinator, NOW) == []
+        assert queries.families_to_call(session, large_school.other_coordinator, NOW) == []
         invitations.record(session, large_school.coordinator, asked["Family 02"], "yes", "phone", NOW)
         invitations.record(session, large_school.coordinator, asked["Family 03"], "not_now", "phone", NOW)
         session.flush()
-        left = {row.family for row in queries.to_call(session, large_school.coordinator, NOW)}
+        left = {row.family for row in queries.families_to_call(session, large_school.coordinator, NOW)}
         assert left == {"Family 04", "Family 05"}
 
 
@@ -254,7 +256,7 @@ def test_a_legal_stop_word_never_moves_a_visit_but_becomes_a_call(school_fixture
     text(school_fixture, "CANCEL")
     assert state(school_fixture, visit_id) == "scheduled"
     with school_fixture.database.reading() as session:
-        (waiting,) = queries.to_read(session, school_fixture.actors["coordinator"])
+        (waiting,) = queries.messages_to_read(session, school_fixture.actors["coordinator"])
         assert waiting.stopped
         queued = select(OutgoingMessage.template).where(OutgoingMessage.state == "queued")
         assert session.scalars(queued).all() == ["stop_confirmed"]
@@ -267,7 +269,7 @@ def test_a_late_yes_to_a_visit_that_is_off_waits_for_a_person(school_fixture: Sc
     text(school_fixture, "1", now=NOW + timedelta(minutes=1))
     assert state(school_fixture, visit_id) == "cancelled_by_educator"
     with school_fixture.database.reading() as session:
-        assert len(queries.to_read(session, school_fixture.actors["coordinator"])) == 1
+        assert len(queries.messages_to_read(session, school_fixture.actors["coordinator"])) == 1
 
 
 def test_a_no_after_the_visit_is_off_is_thanked_for_and_closes_the_asking(school_fixture: SchoolFixture) -> None:
@@ -282,7 +284,7 @@ def test_a_no_after_the_visit_is_off_is_thanked_for_and_closes_the_asking(school
         sent = session.scalars(select(OutgoingMessage.template).order_by(OutgoingMessage.id)).all()
         assert sent[-1] == "invitation_not_now"
         assert "unclear" not in sent
-        assert queries.to_read(session, school_fixture.actors["coordinator"]) == []
+        assert queries.messages_to_read(session, school_fixture.actors["coordinator"]) == []
 
 
 def test_a_no_told_to_a_person_ends_the_visit_at_once(school_fixture: SchoolFixture) -> None:
@@ -298,14 +300,14 @@ def test_a_no_told_to_a_person_ends_the_visit_at_once(school_fixture: SchoolFixt
 def test_a_visit_that_lost_one_of_its_two_waits_on_today(school_fixture: SchoolFixture) -> None:
     visit_id = arranged(school_fixture)
     with school_fixture.session() as session:
-        assert queries.need_partner(session, school_fixture.actors["coordinator"]) == []
+        assert queries.visits_without_partner(session, school_fixture.actors["coordinator"]) == []
         visits.cannot_come(
             session, school_fixture.actors["Luis"], visit_id, school_fixture.educators["Luis"], POLICY, NOW
         )
     with school_fixture.database.reading() as session:
-        assert [row.visit_id for row in queries.need_partner(session, school_fixture.actors["coordinator"])] == [
-            visit_id
-        ]
+        assert [
+            row.visit_id for row in queries.visits_without_partner(session, school_fixture.actors["coordinator"])
+        ] == [visit_id]
 
 
 def test_a_question_that_never_reached_the_family_becomes_a_call(large_school: LargeSchool) -> None:
@@ -316,7 +318,7 @@ def test_a_question_that_never_reached_the_family_becomes_a_call(large_school: L
             subject = f"invitation:{asked[family]}"
             session.scalars(select(OutgoingMessage).where(OutgoingMessage.subject == subject)).one().state = ended
     with large_school.database.reading() as session:
-        calls = {row.family for row in queries.to_call(session, large_school.coordinator, NOW)}
+        calls = {row.family for row in queries.families_to_call(session, large_school.coordinator, NOW)}
         assert calls == {*ends, "Family 03", "Family 04"}
 
 
@@ -324,7 +326,7 @@ def test_a_call_about_a_visit_ahead_names_the_visit(school_fixture: SchoolFixtur
     visit_id = arranged(school_fixture)
     text(school_fixture, "9")
     with school_fixture.database.reading() as session:
-        (call,) = queries.to_call(session, school_fixture.actors["coordinator"], NOW)
+        (call,) = queries.families_to_call(session, school_fixture.actors["coordinator"], NOW)
         assert (call.visit_id, call.why, call.phone) == (visit_id, "call_me", school_fixture.phones["Smith"])
 
 
@@ -332,12 +334,12 @@ def test_a_visit_of_which_no_text_could_tell_is_told_by_a_person(school_fixture:
     visit_id = arranged(school_fixture)
     coordinator = school_fixture.actors["coordinator"]
     with school_fixture.session() as session:
-        assert queries.need_telling(session, coordinator, NOW) == []
+        assert queries.visits_not_communicated(session, coordinator, NOW) == []
         for row in session.scalars(select(OutgoingMessage).where(OutgoingMessage.subject == f"visit:{visit_id}")):
             row.state = "suppressed"
     with school_fixture.database.reading() as session:
-        assert [row.visit_id for row in queries.need_telling(session, coordinator, NOW)] == [visit_id]
-        assert queries.need_telling(session, coordinator, NOW + timedelta(days=30)) == []
+        assert [row.visit_id for row in queries.visits_not_communicated(session, coordinator, NOW)] == [visit_id]
+        assert queries.visits_not_communicated(session, coordinator, NOW + timedelta(days=30)) == []
 
 
 @pytest.mark.parametrize(
@@ -361,9 +363,12 @@ def test_a_family_that_does_not_hear_in_time_that_nobody_comes_is_told_by_a_pers
         row.state, row.next_at = state, NOW + timedelta(days=next_in)
         assert row.expires_at >= session.get_one(Visit, visit_id).starts_at
     with school_fixture.database.reading() as session:
-        found = queries.need_telling(session, school_fixture.actors["coordinator"], NOW)
+        found = queries.visits_not_communicated(session, school_fixture.actors["coordinator"], NOW)
         assert [(row.visit_id, row.off) for row in found] == ([] if told else [(visit_id, True)])
-        assert queries.need_telling(session, school_fixture.actors["coordinator"], NOW + timedelta(days=30)) == []
+        assert (
+            queries.visits_not_communicated(session, school_fixture.actors["coordinator"], NOW + timedelta(days=30))
+            == []
+        )
 
 
 @pytest.mark.parametrize("gone", [{"restricted": True}, {"left_on": NOW.date()}])

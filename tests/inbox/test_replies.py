@@ -7,72 +7,72 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homevisits.inbox.parsing.intent import meaning, number, readable, simplified
-from homevisits.inbox.parsing.keywords import MEANINGS, WORDS, Meaning
+from homevisits.inbox.parsing.intent import decode_body, normalize, parse_intent, parse_number
+from homevisits.inbox.parsing.keywords import INTENTS_BY_LANGUAGE, WORDS, Intent
 
 
 @pytest.mark.parametrize(
     ("body", "means"),
     [
-        ("1", Meaning.YES),
-        (" 1. ", Meaning.YES),
-        ("1\ufe0f\u20e3", Meaning.YES),
-        ("\uff11", Meaning.YES),
-        ("Sí", Meaning.YES),
-        ("si\u0301", Meaning.YES),
-        ("SI!!", Meaning.YES),
-        ("Ok", Meaning.YES),
-        ("👍", Meaning.YES),
-        ("👍🏽", Meaning.YES),
-        ("2", Meaning.OTHER_TIME),
-        ("Otro día", Meaning.OTHER_TIME),
-        ("3", Meaning.NOT_NOW),
-        ("No", Meaning.NOT_NOW),
-        ("Ahora no.", Meaning.NOT_NOW),
-        ("9", Meaning.CALL_ME),
-        ("Llámeme", Meaning.CALL_ME),
-        ("STOP", Meaning.STOP),
-        ("Stop.", Meaning.STOP),
-        ("stop all", Meaning.STOP),
-        ("ALTO", Meaning.STOP),
-        ("¡Basta!", Meaning.STOP),
-        ("no más", Meaning.STOP),
-        ("No mas", Meaning.STOP),
-        ("CANCEL", Meaning.STOP),
-        ("cancelar", Meaning.STOP),
-        ("END", Meaning.STOP),
-        ("START", Meaning.START),
-        ("unstop", Meaning.START),
-        ("help", Meaning.HELP),
-        ("AYUDA", Meaning.HELP),
-        ("12", Meaning.UNCLEAR),
-        ("1 2", Meaning.UNCLEAR),
-        ("4", Meaning.UNCLEAR),
-        ("", Meaning.UNCLEAR),
-        ("please don't stop", Meaning.UNCLEAR),
-        ("We have to cancel the visit, sorry", Meaning.UNCLEAR),
-        ("yes but only after 6", Meaning.UNCLEAR),
+        ("1", Intent.YES),
+        (" 1. ", Intent.YES),
+        ("1\ufe0f\u20e3", Intent.YES),
+        ("\uff11", Intent.YES),
+        ("Sí", Intent.YES),
+        ("si\u0301", Intent.YES),
+        ("SI!!", Intent.YES),
+        ("Ok", Intent.YES),
+        ("👍", Intent.YES),
+        ("👍🏽", Intent.YES),
+        ("2", Intent.OTHER_TIME),
+        ("Otro día", Intent.OTHER_TIME),
+        ("3", Intent.NOT_NOW),
+        ("No", Intent.NOT_NOW),
+        ("Ahora no.", Intent.NOT_NOW),
+        ("9", Intent.CALL_ME),
+        ("Llámeme", Intent.CALL_ME),
+        ("STOP", Intent.STOP),
+        ("Stop.", Intent.STOP),
+        ("stop all", Intent.STOP),
+        ("ALTO", Intent.STOP),
+        ("¡Basta!", Intent.STOP),
+        ("no más", Intent.STOP),
+        ("No mas", Intent.STOP),
+        ("CANCEL", Intent.STOP),
+        ("cancelar", Intent.STOP),
+        ("END", Intent.STOP),
+        ("START", Intent.START),
+        ("unstop", Intent.START),
+        ("help", Intent.HELP),
+        ("AYUDA", Intent.HELP),
+        ("12", Intent.UNCLEAR),
+        ("1 2", Intent.UNCLEAR),
+        ("4", Intent.UNCLEAR),
+        ("", Intent.UNCLEAR),
+        ("please don't stop", Intent.UNCLEAR),
+        ("We have to cancel the visit, sorry", Intent.UNCLEAR),
+        ("yes but only after 6", Intent.UNCLEAR),
     ],
 )
-def test_a_reply_means(body: str, means: Meaning) -> None:
-    assert meaning(body) is means
+def test_a_reply_means(body: str, means: Intent) -> None:
+    assert parse_intent(body) is means
 
 
 def test_every_legal_opt_out_word_is_one_and_means_nothing_else() -> None:
     for word in ("stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe", "stopall", "optout", "no mas"):
-        assert meaning(word.upper()) is Meaning.STOP
-    assert sum(len(words) for words in WORDS.values()) == len(MEANINGS)
+        assert parse_intent(word.upper()) is Intent.STOP
+    assert sum(len(words) for words in WORDS.values()) == len(INTENTS_BY_LANGUAGE)
 
 
-@given(st.sampled_from(sorted(MEANINGS)), st.sampled_from(["", ".", "!", " ", "…", "\n"]))
+@given(st.sampled_from(sorted(INTENTS_BY_LANGUAGE)), st.sampled_from(["", ".", "!", " ", "…", "\n"]))
 def test_case_and_punctuation_do_not_change_a_meaning(word: str, mark: str) -> None:
-    assert meaning(f"{mark}{word.upper()}{mark}") is MEANINGS[word]
+    assert parse_intent(f"{mark}{word.upper()}{mark}") is INTENTS_BY_LANGUAGE[word]
 
 
 @given(st.text())
 def test_any_text_at_all_has_a_meaning(body: str) -> None:
-    assert meaning(body) in Meaning
-    assert simplified(simplified(body)) == simplified(body)
+    assert parse_intent(body) in Intent
+    assert normalize(normalize(body)) == normalize(body)
 
 
 CERTAIN = [
@@ -202,29 +202,29 @@ NOT_AT_ALL = [
 
 @pytest.mark.parametrize("body", CERTAIN)
 def test_what_says_stop_for_certain_is_a_stop_in_every_language_we_send(body: str) -> None:
-    assert meaning(body) is Meaning.STOP
+    assert parse_intent(body) is Intent.STOP
     for language in ("en", "es", "so", "hmn", "ar", "vi"):
-        assert meaning(body.upper(), language) is Meaning.STOP
+        assert parse_intent(body.upper(), language) is Intent.STOP
 
 
 @pytest.mark.parametrize("body", ODD)
 def test_a_stop_is_known_in_the_odd_forms_people_write_it_in(body: str) -> None:
-    assert meaning(body) is Meaning.STOP
+    assert parse_intent(body) is Intent.STOP
 
 
-@pytest.mark.parametrize(("body", "means"), [("1\nSent from my iPhone", Meaning.YES), ("No\nTuesday", Meaning.UNCLEAR)])
-def test_what_a_phone_signs_with_is_no_part_of_an_answer(body: str, means: Meaning) -> None:
-    assert meaning(body) is means
+@pytest.mark.parametrize(("body", "means"), [("1\nSent from my iPhone", Intent.YES), ("No\nTuesday", Intent.UNCLEAR)])
+def test_what_a_phone_signs_with_is_no_part_of_an_answer(body: str, means: Intent) -> None:
+    assert parse_intent(body) is means
 
 
 @pytest.mark.parametrize("body", POLITE)
 def test_what_asks_politely_for_another_way_is_for_a_person(body: str) -> None:
-    assert meaning(body) is Meaning.POLITE_STOP
+    assert parse_intent(body) is Intent.POLITE_STOP
 
 
 @pytest.mark.parametrize("body", NOT_AT_ALL)
 def test_a_stop_word_within_other_words_stops_nothing(body: str) -> None:
-    assert meaning(body) is Meaning.UNCLEAR
+    assert parse_intent(body) is Intent.UNCLEAR
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_stop_word_within_other_words_stops_nothing(body: str) -> None:
     ],
 )
 def test_a_wrong_number_says_so(body: str) -> None:
-    assert meaning(body) is Meaning.WRONG_NUMBER
+    assert parse_intent(body) is Intent.WRONG_NUMBER
 
 
 @pytest.mark.parametrize(
@@ -263,47 +263,47 @@ def test_a_wrong_number_says_so(body: str) -> None:
     ],
 )
 def test_a_machine_is_known_by_how_it_begins(body: str) -> None:
-    assert meaning(body) is Meaning.ROBOT
+    assert parse_intent(body) is Intent.ROBOT
 
 
 @pytest.mark.parametrize(
     ("body", "language", "means"),
     [
-        ("haa", "so", Meaning.YES),
-        ("Haa, mahadsanid", "so", Meaning.YES),
-        ("maya", "so", Meaning.NOT_NOW),
-        ("Maya", "en", Meaning.UNCLEAR),
-        ("i soo wac", "so", Meaning.CALL_ME),
-        ("yog", "hmn", Meaning.YES),
-        ("lwm lub sij hawm", "hmn", Meaning.OTHER_TIME),
-        ("hu rau kuv", "en", Meaning.CALL_ME),
-        ("Vâng", "vi", Meaning.YES),
-        ("đồng ý", "vi", Meaning.YES),
-        ("đúng", "vi", Meaning.YES),
-        ("Có", "vi", Meaning.YES),
-        ("co", "en", Meaning.UNCLEAR),
-        ("Không", "vi", Meaning.NOT_NOW),
-        ("نعم", "ar", Meaning.YES),
-        ("naam", "ar", Meaning.YES),
-        ("لا", "ar", Meaning.NOT_NOW),
-        ("وقت آخر", "ar", Meaning.OTHER_TIME),
-        ("١", "ar", Meaning.YES),
-        ("۹", "ar", Meaning.CALL_ME),
-        ("ابدأ", "ar", Meaning.START),
-        ("bilow", "so", Meaning.START),
-        ("trợ giúp", "vi", Meaning.HELP),
-        ("Claro que sí", "en", Meaning.YES),
+        ("haa", "so", Intent.YES),
+        ("Haa, mahadsanid", "so", Intent.YES),
+        ("maya", "so", Intent.NOT_NOW),
+        ("Maya", "en", Intent.UNCLEAR),
+        ("i soo wac", "so", Intent.CALL_ME),
+        ("yog", "hmn", Intent.YES),
+        ("lwm lub sij hawm", "hmn", Intent.OTHER_TIME),
+        ("hu rau kuv", "en", Intent.CALL_ME),
+        ("Vâng", "vi", Intent.YES),
+        ("đồng ý", "vi", Intent.YES),
+        ("đúng", "vi", Intent.YES),
+        ("Có", "vi", Intent.YES),
+        ("co", "en", Intent.UNCLEAR),
+        ("Không", "vi", Intent.NOT_NOW),
+        ("نعم", "ar", Intent.YES),
+        ("naam", "ar", Intent.YES),
+        ("لا", "ar", Intent.NOT_NOW),
+        ("وقت آخر", "ar", Intent.OTHER_TIME),
+        ("١", "ar", Intent.YES),
+        ("۹", "ar", Intent.CALL_ME),
+        ("ابدأ", "ar", Intent.START),
+        ("bilow", "so", Intent.START),
+        ("trợ giúp", "vi", Intent.HELP),
+        ("Claro que sí", "en", Intent.YES),
     ],
 )
-def test_words_of_every_language_we_send_are_understood(body: str, language: str, means: Meaning) -> None:
-    assert meaning(body, language) is means
+def test_words_of_every_language_we_send_are_understood(body: str, language: str, means: Intent) -> None:
+    assert parse_intent(body, language) is means
 
 
 def test_a_long_text_packed_in_base64_is_unpacked_and_nothing_else_is() -> None:
     long = "Hola, somos la familia Pérez; ese día no podemos. ¿Puede ser el jueves por la tarde? Gracias."
     packed = base64.b64encode(long.encode()).decode()
-    assert readable(packed) == long
-    assert readable(packed[:76] + "\r\n" + packed[76:]) == long
+    assert decode_body(packed) == long
+    assert decode_body(packed[:76] + "\r\n" + packed[76:]) == long
     for plain in (
         "1",
         "STOP",
@@ -312,7 +312,7 @@ def test_a_long_text_packed_in_base64_is_unpacked_and_nothing_else_is() -> None:
         "Nopodemosesediaperosieljuevesporlatardesiustedespueden1234567890",
         long,
     ):
-        assert readable(plain) == plain
+        assert decode_body(plain) == plain
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_a_long_text_packed_in_base64_is_unpacked_and_nothing_else_is() -> None:
     [("1", 1), (" 2. ", 2), ("2\ufe0f\u20e3", 2), ("٢", 2), ("dos", 2), ("12", None), ("", None), ("two of us", None)],
 )
 def test_a_number_is_one_digit_of_any_script_or_its_word(body: str, found: int | None) -> None:
-    assert number(body) == found
+    assert parse_number(body) == found
 
 
 MARKS = st.sampled_from(["", ".", "!", " ", "…", "\n", "!!!", " 🛑", "🙏 ", "\u200b", "¡", "\ufe0f"])
@@ -329,18 +329,18 @@ UNRELATED = "bus car school tomorrow five teacher mother sister house kitchen bl
 UNRELATED += "martes escuela cocina hermana porque azul cuando maestra buses guri dugsi xyuas nhà trường مدرسة بيت"
 
 
-@given(st.sampled_from(sorted(WORDS[Meaning.STOP]) + CERTAIN), MARKS, MARKS, st.randoms(use_true_random=False))
+@given(st.sampled_from(sorted(WORDS[Intent.STOP]) + CERTAIN), MARKS, MARKS, st.randoms(use_true_random=False))
 def test_every_stop_phrase_stops_in_any_case_with_any_marks_and_accents(
     word: str, before: str, after: str, chance: Random
 ) -> None:
     odd = "".join(chance.choice([c.lower(), c.upper()]) for c in word)
     if word.isascii():
         odd = "".join(ACCENTS.get(c, c) if chance.random() < 0.3 else c for c in odd)
-    assert meaning(f"{before}{odd}{after}") is Meaning.STOP
+    assert parse_intent(f"{before}{odd}{after}") is Intent.STOP
 
 
 @given(
-    st.sampled_from(sorted(WORDS[Meaning.STOP])),
+    st.sampled_from(sorted(WORDS[Intent.STOP])),
     st.lists(st.sampled_from(UNRELATED.split()), min_size=1, max_size=6),
     st.lists(st.sampled_from(UNRELATED.split()), min_size=1, max_size=6),
     st.sampled_from(["", ",", ".", "-", "'"]),
@@ -349,5 +349,5 @@ def test_no_stop_word_within_a_longer_unrelated_message_stops(
     word: str, before: list[str], after: list[str], mark: str
 ) -> None:
     whole = f"{' '.join(before)} {word}{mark} {' '.join(after)}"
-    assert meaning(whole) is not Meaning.STOP
-    assert meaning(f"{' '.join(before)}{word}{' '.join(after)}") is not Meaning.STOP
+    assert parse_intent(whole) is not Intent.STOP
+    assert parse_intent(f"{' '.join(before)}{word}{' '.join(after)}") is not Intent.STOP

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homevisits.inbox.parsing.intent import meaning
-from homevisits.inbox.parsing.keywords import WORDS, Meaning
-from homevisits.inbox.parsing.reactions import Tap, tap
+from homevisits.inbox.parsing.intent import parse_intent
+from homevisits.inbox.parsing.keywords import WORDS, Intent
+from homevisits.inbox.parsing.reactions import Reaction, parse_reaction
 
 LIKED = [
     "Liked “{}”",
@@ -61,21 +61,21 @@ QUOTED = (
 @pytest.mark.parametrize("quoted", QUOTED)
 @pytest.mark.parametrize("sentence", LIKED)
 def test_f21_a_liking_is_a_probable_yes_and_never_an_answer(sentence: str, quoted: str) -> None:
-    assert tap(sentence.format(quoted)) is Tap.LIKED
-    assert meaning(sentence.format(quoted)) is Meaning.PROBABLE_YES
+    assert parse_reaction(sentence.format(quoted)) is Reaction.LIKED
+    assert parse_intent(sentence.format(quoted)) is Intent.PROBABLE_YES
 
 
 @pytest.mark.parametrize("quoted", QUOTED)
 @pytest.mark.parametrize("sentence", OTHER)
 def test_f21_any_other_tap_says_nothing_whatever_it_quotes(sentence: str, quoted: str) -> None:
-    assert tap(sentence.format(quoted)) is Tap.OTHER
-    assert meaning(sentence.format(quoted)) is Meaning.TAPBACK
+    assert parse_reaction(sentence.format(quoted)) is Reaction.OTHER
+    assert parse_intent(sentence.format(quoted)) is Intent.TAPBACK
 
 
-@given(st.sampled_from(LIKED + OTHER), st.sampled_from(sorted(WORDS[Meaning.STOP])), st.text(max_size=40))
+@given(st.sampled_from(LIKED + OTHER), st.sampled_from(sorted(WORDS[Intent.STOP])), st.text(max_size=40))
 def test_f21_no_tap_that_quotes_a_stop_is_one(sentence: str, word: str, more: str) -> None:
-    assert meaning(sentence.format(word.upper())) in (Meaning.PROBABLE_YES, Meaning.TAPBACK)
-    assert meaning(sentence.format(f"{more} {word}")) in (Meaning.PROBABLE_YES, Meaning.TAPBACK)
+    assert parse_intent(sentence.format(word.upper())) in (Intent.PROBABLE_YES, Intent.TAPBACK)
+    assert parse_intent(sentence.format(f"{more} {word}")) in (Intent.PROBABLE_YES, Intent.TAPBACK)
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_f21_no_tap_that_quotes_a_stop_is_one(sentence: str, word: str, more: st
     ["I liked it", "Loved meeting you", "STOP", "“STOP”", "Disliked", "Removed", "to “you”", "1 to confirm", "👍", ""],
 )
 def test_what_a_person_wrote_is_no_tap(body: str) -> None:
-    assert tap(body) is None
+    assert parse_reaction(body) is None

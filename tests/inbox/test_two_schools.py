@@ -74,8 +74,8 @@ def test_what_waits_for_a_person_names_the_families_of_ones_own_school_only(
 ) -> None:
     writes(school_fixture, "¿Puede venir mi abuela?")
     with school_fixture.session() as session:
-        (mine,) = queries.to_read(session, school_fixture.actors["coordinator"])
-        (theirs,) = queries.to_read(session, neighbour.coordinator)
+        (mine,) = queries.messages_to_read(session, school_fixture.actors["coordinator"])
+        (theirs,) = queries.messages_to_read(session, neighbour.coordinator)
     assert (mine.families, theirs.families) == (("Rivera",), ("Otherly",))
 
 
@@ -92,7 +92,7 @@ def test_nobody_finds_a_conversation_by_the_name_of_another_schools_family(
             (neighbour.coordinator, "otherly", [thread]),
             (neighbour.coordinator, "rivera", []),
         ):
-            rows = listing.listed(session, who, LATER, words=name).rows
+            rows = listing.list_conversations(session, who, LATER, words=name).rows
             assert [row.id for row in rows] == found, (who.name, name)
 
 
@@ -111,7 +111,9 @@ def test_a_busy_school_does_not_push_anothers_reply_off_its_page(
             )  # fmt: skip
     writes(school_fixture, "¿Puede venir mi abuela?")
     with school_fixture.session() as session:
-        assert [row.body for row in queries.to_read(session, neighbour.coordinator)] == ["¿Puede venir mi abuela?"]
+        assert [row.body for row in queries.messages_to_read(session, neighbour.coordinator)] == [
+            "¿Puede venir mi abuela?"
+        ]
 
 
 def test_a_coordinator_reads_no_visit_of_another_school(school_fixture: SchoolFixture, neighbour: Neighbour) -> None:
@@ -141,8 +143,8 @@ def test_the_pair_reads_no_answer_to_another_schools_question(
     said = [one.body for one in talk(school_fixture, grace, thread, LATER).said if not one.ours]
     assert said == ["¿Puede venir mi abuela?"]
     with school_fixture.session() as session:
-        (row,) = listing.listed(session, grace, LATER).rows
-        (all_,) = listing.listed(session, school_fixture.actors["coordinator"], LATER).rows
+        (row,) = listing.list_conversations(session, grace, LATER).rows
+        (all_,) = listing.list_conversations(session, school_fixture.actors["coordinator"], LATER).rows
     assert (row.said, all_.said) == ("¿Puede venir mi abuela?", "No puedo el viernes")
 
 
@@ -152,11 +154,11 @@ def test_a_number_that_no_family_has_any_more_stays_with_the_school_that_texted_
     told(school_fixture, "visit:901", school_fixture.school_id, "Grace comes on Tuesday", "+15555550177")
     thread = writes(school_fixture, "Hello?", phone="+15555550177")
     with school_fixture.session() as session:
-        assert [row.id for row in listing.listed(session, neighbour.coordinator, NOW).rows] == []
-        assert queries.to_read(session, neighbour.coordinator) == []
-        waiting = queries.to_read(session, school_fixture.actors["coordinator"])
+        assert [row.id for row in listing.list_conversations(session, neighbour.coordinator, NOW).rows] == []
+        assert queries.messages_to_read(session, neighbour.coordinator) == []
+        waiting = queries.messages_to_read(session, school_fixture.actors["coordinator"])
         with pytest.raises(NotFound):
-            processing.read_by(session, neighbour.coordinator, waiting[0].id, NOW)
+            processing.mark_handled(session, neighbour.coordinator, waiting[0].id, NOW)
     assert ours(school_fixture, school_fixture.actors["coordinator"], thread)[0] == "Grace comes on Tuesday"
 
 
@@ -170,7 +172,7 @@ def test_an_educator_decides_nothing_they_cannot_read_and_not_whose_number_it_is
         rows = {row.intent: row.id for row in session.query(Row)}
         for intent, said in (("polite_stop", "stop"), ("wrong_number", "right")):
             with pytest.raises(NotFound):
-                decisions.decide(session, grace, thread, rows[intent], said, POLICY, LATER)
-        decisions.decide(
+                decisions.settle_meaning(session, grace, thread, rows[intent], said, POLICY, LATER)
+        decisions.settle_meaning(
             session, school_fixture.actors["coordinator"], thread, rows["wrong_number"], "right", POLICY, LATER
         )

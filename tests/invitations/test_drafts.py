@@ -24,5 +24,5 @@ def test_a_draft_is_never_sent_and_the_call_stands_on_today(large_school: LargeS
         assert asked["Family 02"] == "no_text"
         assert session.scalars(select(OutgoingMessage).where(OutgoingMessage.phone == family_phone(2))).all() == []
     with large_school.database.reading() as session:
-        calls = {row.family: row.why for row in queries.to_call(session, large_school.coordinator, NOW)}
+        calls = {row.family: row.why for row in queries.families_to_call(session, large_school.coordinator, NOW)}
         assert calls["Family 02"] == "no_text"

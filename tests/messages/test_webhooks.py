@@ -220,7 +220,7 @@ def test_a_webhook_that_fails_is_told_again_and_a_person_hears_of_it(
         for _ in range(2):
             answer = client.post(path, data=form, headers=signed(path, form))
             assert (answer.status_code, answer.data) == (500, b"")
-        patch.setattr("homevisits.inbox.processing.keep", breaks)
+        patch.setattr("homevisits.inbox.processing.store_message", breaks)
         assert client.post("/twilio/inbound", data=INBOUND, headers=signed("/twilio/inbound", INBOUND)).data == b""
     with database.reading() as session:
         assert [row.applied_at for row in session.scalars(select(ProviderEvent))] == [None]

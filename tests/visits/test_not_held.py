@@ -59,7 +59,7 @@ def off_notices(school_fixture: SchoolFixture, visit_id: int) -> list[str]:
 
 def to_tell(school_fixture: SchoolFixture, now: datetime) -> list[tuple[int, bool]]:
     with school_fixture.database.reading() as session:
-        rows = inbox.need_telling(session, school_fixture.actors["coordinator"], now)
+        rows = inbox.visits_not_communicated(session, school_fixture.actors["coordinator"], now)
         return [(row.visit_id, row.off) for row in rows]
 
 

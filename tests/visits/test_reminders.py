@@ -131,7 +131,7 @@ def test_the_page_tells_in_spanish_what_the_texts_say_in_spanish(school_fixture:
 
 def texts_back(school_fixture: SchoolFixture, body: str, provider_message_id: str = "in-1") -> None:
     with school_fixture.session() as session:
-        inbox.receive(
+        inbox.receive_message(
             session, inbox.IncomingMessage(provider_message_id, KEPT, "+15555550100", body), school_fixture.policy, NOW
         )
 
@@ -155,7 +155,7 @@ def test_what_a_colleague_texts_back_answers_for_no_family_and_shows_nobody_the_
     assert visit_of(school_fixture, visit_id).state == "scheduled"
     assert said_back(school_fixture) == ["staff_reply"]
     with school_fixture.database.reading() as session:
-        assert today.to_read(session, school_fixture.actors["coordinator"]) == []
+        assert today.messages_to_read(session, school_fixture.actors["coordinator"]) == []
         assert session.scalars(select(IncomingMessage.needs_person)).one() is False
     assert "555-0142" not in client_of(school_fixture, "coordinator").get("/today").text
     texts_back(school_fixture, "and more", "in-2")

@@ -403,7 +403,7 @@ def to_tell(school_fixture: SchoolFixture) -> list[int]:
     with school_fixture.database.reading() as session:
         return [
             row.visit_id
-            for row in inbox.need_telling(session, school_fixture.actors["coordinator"], school_fixture.now)
+            for row in inbox.visits_not_communicated(session, school_fixture.actors["coordinator"], school_fixture.now)
         ]
 
 

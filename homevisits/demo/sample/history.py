@@ -140,7 +140,7 @@ def _text_back(past: Past, session: Session, subject: str, digit: str, now: date
     if phone is None:
         return False
     text = inbox.ReceivedMessage(f"demo-{past.chance.getrandbits(64):016x}", phone, "demo", digit)
-    inbox.receive(session, text, past.policy, now)
+    inbox.receive_message(session, text, past.policy, now)
     return True
 
 

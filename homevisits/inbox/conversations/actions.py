@@ -14,7 +14,7 @@ from homevisits.inbox.conversations.queries import detail as pages
 from homevisits.inbox.conversations.queries import participants as whom
 from homevisits.inbox.conversations.queries.participants import Participants
 from homevisits.inbox.models import Conversation
-from homevisits.inbox.processing import read_by
+from homevisits.inbox.processing import mark_handled
 from homevisits.messages import message_types, outbox
 from homevisits.messages.dispatch import quiet_hours
 from homevisits.messages.models import IncomingMessage, OutgoingMessage, Phone
@@ -25,15 +25,15 @@ from homevisits.messages.templates.segments import Segments, segments
 from homevisits.people import phones
 from homevisits.policies.rules import Policy
 
-REPLY_WITHIN = timedelta(hours=1)
+MAX_REPLY_DELAY = timedelta(hours=1)
 """An answer to what the family wrote so recently is a reply: the family is awake, and waits for it."""
-OF_USE = timedelta(hours=24)
+ANSWER_USEFUL_FOR = timedelta(hours=24)
 """An answer that could not leave for so long after its hour is of no use any more."""
-HOWS = ("phone", "in_person", "letter", "web")
+CHANNELS = ("phone", "in_person", "letter", "web")
 """How a family told a person that it wants no more texts, or wants them again."""
 DECISIONS = ("polite_stop", "wrong_number")
 """What only a person's decision settles: an answer does not."""
-REASON_MOST = 200
+MAX_REASON_LENGTH = 200
 _KEY = re.compile(r"[0-9a-f]{32}")
 
 
@@ -52,7 +52,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedDraft:
     """A draft that keeps the rules: how it reads and travels, and from when on it may leave (None: at once)."""
 
     who: Participants
@@ -65,55 +65,55 @@ class Checked:
     may_urge: bool
 
 
-def canned(language: str) -> tuple[str, ...]:
+def ready_answers(language: str) -> tuple[str, ...]:
     """The names of the ready answers that may be sent in a language."""
     # A discreet wording goes out under the name of its text: it is no answer of its own.
     known = (name for name in catalog.templates(files.BASE) if name.startswith("canned_") and "." not in name)
     return tuple(name for name in known if catalog.has(language, name))
 
 
-def check(
+def check_draft(
     session: Session, actor: Actor, conversation_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
-) -> Checked:
+) -> CheckedDraft:
     """Whether an answer may be sent, and how. Raises `NotFound`, or `RulesBroken` with everything that is wrong.
 
     ``zone``: the installation's, for a number that belongs to no family.
     """
-    who = whom.find(session, actor, conversation_id, now)
-    body = compose.clean(draft.body)
-    refuse_if_any([*_closed(who), *_problems(session, who, draft, body)])
+    who = whom.find_participants(session, actor, conversation_id, now)
+    body = compose.normalize(draft.body)
+    refuse_if_any([*_is_closed(who), *_problems(session, who, draft, body)])
     reads = catalog.render(draft.language, draft.canned, {"school": who.school}) if draft.canned else body
-    reads = reads if draft.canned else compose.as_sent(body, _letters(draft.language))
+    reads = reads if draft.canned else compose.in_sendable_letters(body, _letters(draft.language))
     opens = quiet_hours.opens(now, who.zone or zone, quiet_hours.Limits.of(policy))
-    heard = whom.last_heard(session, who.number)
-    category = "reply" if heard is not None and now - heard <= REPLY_WITHIN else "written"
+    heard = whom.last_incoming_at(session, who.number)
+    category = "reply" if heard is not None and now - heard <= MAX_REPLY_DELAY else "written"
     may_urge = category == "written" and opens is not None and _may_urge(actor, who)
     if may_urge and draft.urgent_reason is not None:
         category = "urgent"
         refuse_if_any(_reason_problems(draft.urgent_reason))
-    return Checked(
+    return CheckedDraft(
         who=who,
         reads=reads,
         travels=segments(reads),
         leaves=None if category in message_types.EXEMPT else opens,
         category=category,
         other_language=draft.language != who.language,
-        seems_english=not draft.canned and draft.language != "en" and compose.seems_english(body),
+        seems_english=not draft.canned and draft.language != "en" and compose.looks_english(body),
         may_urge=may_urge,
     )
 
 
-def send(
+def send_answer(
     session: Session, actor: Actor, conversation_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
 ) -> OutgoingMessage:
     """Put an answer into the outbox; the same form again is the same text. Nobody waits in the conversation then."""
     if not _KEY.fullmatch(draft.key):
         raise RulesBroken([Problem("changed_meanwhile")])
-    who, subject = whom.find(session, actor, conversation_id, now), f"thread:{conversation_id}"
+    who, subject = whom.find_participants(session, actor, conversation_id, now), f"thread:{conversation_id}"
     sent = session.scalar(select(OutgoingMessage).where(OutgoingMessage.dedupe_key == f"{subject}:{draft.key}"))
     if sent is not None and sent.phone == who.number:
         return sent
-    found = check(session, actor, conversation_id, draft, policy, zone, now)
+    found = check_draft(session, actor, conversation_id, draft, policy, zone, now)
     urgent = found.category == "urgent"
     text = PlannedText(
         key=draft.key,
@@ -122,21 +122,21 @@ def send(
         template=draft.canned or message_types.WRITTEN,
         params={"school": found.who.school} if draft.canned else {},
         not_before=found.leaves or now,
-        expires_at=(found.leaves or now) + OF_USE,
+        expires_at=(found.leaves or now) + ANSWER_USEFUL_FOR,
         zone=found.who.zone or zone,
         school_id=found.who.school_id,
         category=found.category,
         body=None if draft.canned else found.reads,
         urgent_by=actor.account_id if urgent else None,
-        urgent_reason=compose.clean(draft.urgent_reason or "") if urgent else None,
+        urgent_reason=compose.normalize(draft.urgent_reason or "") if urgent else None,
         written_by=actor.account_id,
     )
     row = outbox.put(session, subject, text, now)
-    _settle(session, actor, found.who.number, now)
+    _mark_all_handled(session, actor, found.who.number, now)
     return row
 
 
-def _closed(who: Participants) -> list[Problem]:
+def _is_closed(who: Participants) -> list[Problem]:
     if who.stopped is not None:
         return [Problem("texting_ended")]
     if not who.may_write:
@@ -146,15 +146,15 @@ def _closed(who: Participants) -> list[Problem]:
 
 def _problems(session: Session, who: Participants, draft: Draft, body: str) -> list[Problem]:
     if draft.canned:
-        held = draft.canned in canned(draft.language) and bool(who.school)
+        held = draft.canned in ready_answers(draft.language) and bool(who.school)
         return [] if held else [Problem("not_a_choice", "canned")]
     if draft.language not in {*catalog.languages(), who.language}:
         return [Problem("not_a_choice", "language")]
-    if len(body) > compose.MOST:
-        return [Problem("too_long", "body", {"most": compose.MOST})]
-    found = compose.problems(body, draft.language, _letters(draft.language), whom.kept_from_texts(session, who))
-    numbers = [number for number in map(phones.normalised, compose.numbers(body)) if number]
-    if numbers and whom.of_staff(session, numbers):
+    if len(body) > compose.MAX_SEGMENTS:
+        return [Problem("too_long", "body", {"most": compose.MAX_SEGMENTS})]
+    found = compose.problems(body, draft.language, _letters(draft.language), whom.protected_names(session, who))
+    numbers = [number for number in map(phones.normalised, compose.find_phone_numbers(body)) if number]
+    if numbers and whom.includes_staff_number(session, numbers):
         found.append(Problem("written_staff_number", "body"))
     return found
 
@@ -170,22 +170,22 @@ def _may_urge(actor: Actor, who: Participants) -> bool:
 
 
 def _reason_problems(reason: str) -> list[Problem]:
-    words = compose.clean(reason)
+    words = compose.normalize(reason)
     if not words:
         return [Problem("missing", "urgent_reason")]
-    return [Problem("too_long", "urgent_reason", {"most": REASON_MOST})] if len(words) > REASON_MOST else []
+    return [Problem("too_long", "urgent_reason", {"most": MAX_REASON_LENGTH})] if len(words) > MAX_REASON_LENGTH else []
 
 
-def called(session: Session, actor: Actor, conversation_id: int, now: datetime) -> None:
+def mark_answered_elsewhere(session: Session, actor: Actor, conversation_id: int, now: datetime) -> None:
     """The family was answered without a text: somebody called, or met them."""
-    _settle(session, actor, whom.find(session, actor, conversation_id, now).number, now)
+    _mark_all_handled(session, actor, whom.find_participants(session, actor, conversation_id, now).number, now)
 
 
-def read(session: Session, actor: Actor, incoming_message_id: int, now: datetime) -> None:
+def mark_read(session: Session, actor: Actor, incoming_message_id: int, now: datetime) -> None:
     """A person has read a family's text and done what it asked for; the conversation waits when others do."""
-    read_by(session, actor, incoming_message_id, now)
+    mark_handled(session, actor, incoming_message_id, now)
     session.flush()
-    rest(
+    close_if_nothing_waits(
         session,
         session.scalars(select(IncomingMessage.phone).where(IncomingMessage.id == incoming_message_id)).one(),
         now,
@@ -194,8 +194,10 @@ def read(session: Session, actor: Actor, incoming_message_id: int, now: datetime
 
 def assign(session: Session, actor: Actor, conversation_id: int, account_id: int | None, now: datetime) -> None:
     """Give the conversation to a colleague who reads it too, or to nobody."""
-    who = whom.find(session, actor, conversation_id, now)
-    if account_id is not None and account_id not in {one.account_id for one in pages.colleagues(session, who, now)}:
+    who = whom.find_participants(session, actor, conversation_id, now)
+    if account_id is not None and account_id not in {
+        one.account_id for one in pages.possible_assignees(session, who, now)
+    }:
         raise RulesBroken([Problem("not_a_choice", "account")])
     session.execute(
         update(Conversation)
@@ -204,54 +206,54 @@ def assign(session: Session, actor: Actor, conversation_id: int, account_id: int
     )
 
 
-def stop(session: Session, actor: Actor, conversation_id: int, how: str, now: datetime) -> None:
+def stop_texts(session: Session, actor: Actor, conversation_id: int, how: str, now: datetime) -> None:
     """A family told a person that it wants no more texts; anybody it tells may write that down."""
-    who = whom.find(session, actor, conversation_id, now)
-    stop_phone(session, actor, who.number, how, now)
+    who = whom.find_participants(session, actor, conversation_id, now)
+    record_stop(session, actor, who.number, how, now)
 
 
-def lift(session: Session, actor: Actor, conversation_id: int, how: str, now: datetime) -> None:
+def resume_texts(session: Session, actor: Actor, conversation_id: int, how: str, now: datetime) -> None:
     """A family told the school that it wants texts again."""
-    who = whom.find(session, actor, conversation_id, now)
+    who = whom.find_participants(session, actor, conversation_id, now)
     if not who.office:
         raise NotFound
-    lift_phone(session, actor, who.number, how, now)
+    record_resume(session, actor, who.number, how, now)
 
 
-def stop_phone(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:
+def record_stop(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:
     """Write down that texting to `phone` ended as a person was told; `how` is one of `HOWS`."""
-    refuse_if_any(_how_problems(how))
+    refuse_if_any(_channel_problems(how))
     opt_outs.stop(session, phone, "staff", now, how=how, by_account=actor.account_id)
 
 
-def lift_phone(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:
+def record_resume(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:
     """Write down that `phone` may be texted again as a person was told. A stop the carrier holds stays."""
-    refuse_if_any(_how_problems(how))
+    refuse_if_any(_channel_problems(how))
     lifted = opt_outs.lift(session, phone, now, actor.account_id, how=how)
     if lifted is None and not opt_outs.may_text(session, phone):
         raise RulesBroken([Problem("carrier_holds_the_stop")])
-    reached(session, phone, "wrong_number")
+    clear_phone_state(session, phone, "wrong_number")
 
 
-def reachable(session: Session, actor: Actor, conversation_id: int, now: datetime) -> None:
+def mark_reachable(session: Session, actor: Actor, conversation_id: int, now: datetime) -> None:
     """Texts reach the number after all: somebody found out, or the family wrote from it."""
-    who = whom.find(session, actor, conversation_id, now)
+    who = whom.find_participants(session, actor, conversation_id, now)
     if not who.office:
         raise NotFound
-    reached(session, who.number, "landline", "bad", "wrong_number")
+    clear_phone_state(session, who.number, "landline", "bad", "wrong_number")
 
 
-def reached(session: Session, phone: str, *states: str) -> None:
+def clear_phone_state(session: Session, phone: str, *states: str) -> None:
     """The phone is as good as any again, where it was marked as one of `states`."""
     marked = update(Phone).where(Phone.e164 == phone, Phone.state.in_(states))
     session.execute(marked.values(state="ok", code=None, since=None))
 
 
-def _how_problems(how: str) -> list[Problem]:
-    return [] if how in HOWS else [Problem("say_how_told", "how")]
+def _channel_problems(how: str) -> list[Problem]:
+    return [] if how in CHANNELS else [Problem("say_how_told", "how")]
 
 
-def _settle(session: Session, actor: Actor, phone: str, now: datetime) -> None:
+def _mark_all_handled(session: Session, actor: Actor, phone: str, now: datetime) -> None:
     """A person answered: whatever waits of this phone is handled, but not what needs a decision."""
     open_ = (IncomingMessage.phone == phone, IncomingMessage.needs_person.is_(True))
     session.execute(
@@ -259,10 +261,10 @@ def _settle(session: Session, actor: Actor, phone: str, now: datetime) -> None:
         .where(*open_, IncomingMessage.intent.is_(None) | IncomingMessage.intent.not_in(DECISIONS))
         .values(needs_person=False, handled_at=now, handled_by=actor.account_id)
     )
-    rest(session, phone, now)
+    close_if_nothing_waits(session, phone, now)
 
 
-def rest(session: Session, phone: str, now: datetime) -> None:
+def close_if_nothing_waits(session: Session, phone: str, now: datetime) -> None:
     """Nothing of the phone waits any more, unless a text of it still needs a person."""
     if (
         session.scalar(
@@ -270,4 +272,4 @@ def rest(session: Session, phone: str, now: datetime) -> None:
         )
         is None
     ):
-        state.answered(session, phone, now)
+        state.record_answer(session, phone, now)

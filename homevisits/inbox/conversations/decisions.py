@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem, RulesBroken
-from homevisits.inbox.conversations.actions import reached, rest
+from homevisits.inbox.conversations.actions import clear_phone_state, close_if_nothing_waits
 from homevisits.inbox.conversations.queries import detail as pages
-from homevisits.inbox.conversations.queries.participants import find
+from homevisits.inbox.conversations.queries.participants import find_participants
 from homevisits.inbox.processing import apply_answer, match_question
-from homevisits.inbox.processing.context import IncomingContext, language_of
+from homevisits.inbox.processing.context import IncomingContext, phone_language
 from homevisits.invitations.models import Answer
 from homevisits.messages.models import IncomingMessage, OptOutEntry
 from homevisits.messages.recipients import opt_outs
@@ -29,7 +29,7 @@ CHOICES: Mapping[str, frozenset[str]] = MappingProxyType(
 """What a person may decide about a text that is no plain answer."""
 
 
-def decide(
+def settle_meaning(
     session: Session,
     actor: Actor,
     conversation_id: int,
@@ -42,7 +42,7 @@ def decide(
 
     A polite stop that a person understood is the family's own: it may lift it by text, as any other of its own.
     """
-    who = find(session, actor, conversation_id, now)
+    who = find_participants(session, actor, conversation_id, now)
     row = session.get(IncomingMessage, incoming_message_id)
     if row is None or row.phone != who.number or row.intent not in pages.TASKS or not row.needs_person:
         raise NotFound
@@ -55,25 +55,25 @@ def decide(
         reason = "wrong_number" if row.intent == "wrong_number" else "family"
         opt_outs.stop(session, row.phone, reason, now, evidence, how="text", by_account=actor.account_id)
     elif said == "right":
-        _number_is_right(session, actor, row.phone, evidence, now)
+        _confirm_number(session, actor, row.phone, evidence, now)
     elif said == "yes":
-        _is_yes(session, row, policy, now)
+        _accept_as_yes(session, row, policy, now)
     row.needs_person, row.handled_at, row.handled_by = False, now, actor.account_id
     session.flush()
-    rest(session, row.phone, now)
+    close_if_nothing_waits(session, row.phone, now)
 
 
-def _is_yes(session: Session, row: IncomingMessage, policy: Policy, now: datetime) -> None:
+def _accept_as_yes(session: Session, row: IncomingMessage, policy: Policy, now: datetime) -> None:
     """A tap on our question, which a person takes for a yes to it."""
-    asked = match_question.asked(session, row.phone, row.received_at)
+    asked = match_question.asked_invitations(session, row.phone, row.received_at)
     question = next((one for one in asked if one.question == row.answers and not one.over), None)
-    heard = IncomingContext(session, row, policy, now, language_of(session, row.phone))
-    if question is None or not apply_answer.apply(heard, question, Answer.YES):
+    heard = IncomingContext(session, row, policy, now, phone_language(session, row.phone))
+    if question is None or not apply_answer.apply_answer(heard, question, Answer.YES):
         raise RulesBroken([Problem("question_is_over")])
     row.intent = Answer.YES.value
 
 
-def _number_is_right(session: Session, actor: Actor, phone: str, evidence: str, now: datetime) -> None:
+def _confirm_number(session: Session, actor: Actor, phone: str, evidence: str, now: datetime) -> None:
     """The number is the family's after all. A stop from before somebody called it wrong holds again."""
     held = opt_outs.newest(session, phone)
     if held is not None and held.entry == "stop" and held.reason == "wrong_number":
@@ -86,4 +86,4 @@ def _number_is_right(session: Session, actor: Actor, phone: str, evidence: str, 
         opt_outs.lift(session, phone, now, actor.account_id, evidence=evidence)
         if before is not None and before.entry == "stop":
             opt_outs.stop(session, phone, before.reason, now, evidence, how=before.how, by_account=actor.account_id)
-    reached(session, phone, "wrong_number")
+    clear_phone_state(session, phone, "wrong_number")

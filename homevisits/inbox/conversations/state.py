@@ -10,7 +10,7 @@ from homevisits.core.db import is_sqlite
 from homevisits.inbox.models import Conversation
 
 
-def heard(session: Session, phone: str, now: datetime, waits: bool) -> None:
+def record_incoming(session: Session, phone: str, now: datetime, waits: bool) -> None:
     """A family wrote from `phone` (E.164). ``waits``: only a person can answer; the oldest such word counts."""
     insert = sqlite.insert if is_sqlite(session) else postgresql.insert
     new = insert(Conversation).values(phone=phone, last_at=now, waiting_since=now if waits else None)
@@ -26,7 +26,7 @@ def heard(session: Session, phone: str, now: datetime, waits: bool) -> None:
     )
 
 
-def answered(session: Session, phone: str, now: datetime) -> None:
+def record_answer(session: Session, phone: str, now: datetime) -> None:
     """Somebody answered the family, by text or otherwise: nothing of `phone` waits. No conversation: nothing."""
     session.execute(
         update(Conversation)

@@ -29,7 +29,7 @@ from homevisits.web.security import allow, current_actor, signed_in_actor
 
 bp = Blueprint("conversations", __name__)
 log = logging.getLogger("homevisits.inbox")
-MOST_PAGES = 10_000
+MAX_PAGES = 10_000
 
 
 @bp.record_once
@@ -40,15 +40,15 @@ def _counts(state: BlueprintSetupState) -> None:
     names["conversations_waiting"] = waiting
 
 
-def waiting() -> lists.Waiting:
+def waiting() -> lists.WaitingCounts:
     """How many families wait for this person, counted once a request."""
     who = signed_in_actor()
     if who is None or not who.may(Permission.CONVERSE):
-        return lists.Waiting(0, 0)
+        return lists.WaitingCounts(0, 0)
     if "conversations_waiting" not in g:
         with reading() as session:
-            g.conversations_waiting = lists.waiting(session, who, now())
-    found: lists.Waiting = g.conversations_waiting
+            g.conversations_waiting = lists.count_waiting(session, who, now())
+    found: lists.WaitingCounts = g.conversations_waiting
     return found
 
 
@@ -64,11 +64,11 @@ def overview() -> str:
     whose = given.get("whose", "all") if given.get("whose") in lists.FILTERS else "all"
     typed = request.form.get("q", "").strip()[:80]
     page = given.get("page", "1")
-    number = int(page) if page.isdecimal() and 1 <= int(page[:9]) <= MOST_PAGES else 1
+    number = int(page) if page.isdecimal() and 1 <= int(page[:9]) <= MAX_PAGES else 1
     with reading() as session:
-        found = lists.listed(session, current_actor(), now(), whose=whose, words=typed, page=number)
+        found = lists.list_conversations(session, current_actor(), now(), whose=whose, words=typed, page=number)
         if number > 1 and not found.rows:  # the list has become shorter since
-            found = lists.listed(session, current_actor(), now(), whose=whose, words=typed)
+            found = lists.list_conversations(session, current_actor(), now(), whose=whose, words=typed)
     return render_template(
         "inbox/conversations.html",
         found=found,
@@ -113,7 +113,7 @@ def send(conversation_id: int) -> ResponseReturnValue:
     draft = _draft(request.form.get("key", ""))
     try:
         with transaction() as session:
-            row = actions.send(
+            row = actions.send_answer(
                 session, current_actor(), conversation_id, draft, settings().policy, settings().timezone, now()
             )
             later = formats.when(row.not_before, row.zone or settings().timezone) if row.not_before > now() else None
@@ -132,7 +132,7 @@ def send(conversation_id: int) -> ResponseReturnValue:
 def called(conversation_id: int) -> ResponseReturnValue:
     """The family was answered without a text."""
     with transaction() as session:
-        actions.called(session, current_actor(), conversation_id, now())
+        actions.mark_answered_elsewhere(session, current_actor(), conversation_id, now())
     show_notice(_("Marked as answered."))
     return redirect(url_for("conversations.overview"), code=303)
 
@@ -160,7 +160,7 @@ def texting(conversation_id: int) -> ResponseReturnValue:
     how, again = request.form.get("how", ""), request.form.get("do") == "lift"
     try:
         with transaction() as session:
-            act = actions.lift if again else actions.stop
+            act = actions.resume_texts if again else actions.stop_texts
             act(session, current_actor(), conversation_id, how, now())
     except RulesBroken as broken:
         return _page(conversation_id, list(broken.problems)), 422
@@ -173,7 +173,7 @@ def texting(conversation_id: int) -> ResponseReturnValue:
 def reachable(conversation_id: int) -> ResponseReturnValue:
     """Texts reach the number after all."""
     with transaction() as session:
-        actions.reachable(session, current_actor(), conversation_id, now())
+        actions.mark_reachable(session, current_actor(), conversation_id, now())
     show_notice(_("Texts may go to this number again."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
@@ -188,7 +188,7 @@ def texting_of_asked(invitation_id: int) -> ResponseReturnValue:
         contact = families.contacts(session, [row.family_id])[row.family_id]
         if contact.phone is None:
             raise NotFound
-        act = actions.lift_phone if again else actions.stop_phone
+        act = actions.record_resume if again else actions.record_stop
         act(session, current_actor(), contact.phone, how, now())
     _said_about_texting(again=again)
     return redirect(url_for("inbox.answer", invitation_id=invitation_id), code=303)
@@ -204,7 +204,9 @@ def decide(conversation_id: int, incoming_message_id: int) -> ResponseReturnValu
     """What did the family mean? A person decides."""
     said = request.form.get("said", "")
     with transaction() as session:
-        decisions.decide(session, current_actor(), conversation_id, incoming_message_id, said, settings().policy, now())
+        decisions.settle_meaning(
+            session, current_actor(), conversation_id, incoming_message_id, said, settings().policy, now()
+        )
     show_notice(_("Done. It does not wait any more."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
@@ -223,7 +225,7 @@ def _draft(key: str) -> Draft:
 def _page(conversation_id: int, problems: list[Problem]) -> str:
     everything = request.args.get("all") == "1"
     with reading() as session:
-        talk = talks.talk(session, current_actor(), conversation_id, now(), everything=everything)
+        talk = talks.conversation_detail(session, current_actor(), conversation_id, now(), everything=everything)
     who = talk.with_
     language = request.form.get("language") or who.language
     return render_template(
@@ -247,7 +249,7 @@ def _looked_at(conversation_id: int, draft: Draft, problems: list[Problem]) -> s
     # What is wrong with the reason alone is shown here; without one the answer simply waits for the hours.
     plain = Draft(draft.body, draft.canned, draft.language, draft.key)
     with reading() as session:
-        found = actions.check(
+        found = actions.check_draft(
             session, current_actor(), conversation_id, plain, settings().policy, settings().timezone, now()
         )
     return render_template(
@@ -271,7 +273,7 @@ def _canned(who: Participants) -> list[tuple[str, str, str]]:
     if not who.school:
         return []
     known = list(words.CANNED)
-    names = sorted(actions.canned(who.language), key=lambda name: (name not in known, name))
+    names = sorted(actions.ready_answers(who.language), key=lambda name: (name not in known, name))
     names.sort(key=lambda name: known.index(name) if name in known else len(known))
     return [
         (name, str(words.CANNED.get(name, name)), catalog.render(who.language, name, {"school": who.school}))

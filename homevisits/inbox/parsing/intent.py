@@ -6,11 +6,11 @@ import re
 import unicodedata
 
 from homevisits.inbox.parsing import phrases
-from homevisits.inbox.parsing.keywords import EITHER, EXACT, MEANINGS, NUMBERS, ONLY_IN, WORDS, Meaning
-from homevisits.inbox.parsing.reactions import Tap, tap
+from homevisits.inbox.parsing.keywords import AMBIGUOUS, EXACT, INTENTS_BY_LANGUAGE, NUMBERS, ONLY_IN, WORDS, Intent
+from homevisits.inbox.parsing.reactions import Reaction, parse_reaction
 
 PURE = True
-LONGEST_SENTENCE = 200
+MAX_PARSED_LENGTH = 200
 """A longer text is a letter: a person reads it, no pattern does."""
 _KEYCAP = re.compile("[\ufe0e\ufe0f\u20e3\u200d]")
 _TATWEEL = "\u0640"
@@ -27,7 +27,7 @@ _ONLY_A_STOP = frozenset({"stop", "stopall", "stop all", "unsubscribe", "opt out
 """Words that mean nothing else, also with a name behind them; "cancel" and a day is about a visit."""
 
 
-def simplified(body: str) -> str:
+def normalize(body: str) -> str:
     """`body` as words: compatible forms unified, case, accents and punctuation gone, one space between."""
     text = "".join(c for c in unicodedata.normalize("NFD", _spelled(body)) if not unicodedata.combining(c))
     return " ".join(unicodedata.normalize("NFC", text).translate(_LETTERS).split())
@@ -49,7 +49,7 @@ def _letter(c: str) -> str:
     return " " if unicodedata.category(c)[0] in "PZSC" and unicodedata.category(c) != "Cf" else ""
 
 
-def readable(body: str) -> str:
+def decode_body(body: str) -> str:
     """`body`, taken out of base64 where a carrier packed a long text so (known of Twilio's MMS).
 
     Only what is long, has no space in it and comes out as words: anything else is what the family wrote.
@@ -65,45 +65,45 @@ def readable(body: str) -> str:
     return text if words * 2 > len(text) and " " in text.strip() else body
 
 
-def is_tapback(body: str) -> bool:
+def is_reaction(body: str) -> bool:
     """Whether `body` is a phone's own sentence about a tap on a text of ours."""
-    return tap(body) is not None
+    return parse_reaction(body) is not None
 
 
-def number(body: str) -> int | None:
+def parse_number(body: str) -> int | None:
     """The one number `body` consists of, in digits of any script or as a word; None: it says something else."""
-    words = simplified(_SENT_FROM.sub("", body))
+    words = normalize(_SENT_FROM.sub("", body))
     return int(words) if words.isdecimal() and len(words) == 1 else NUMBERS.get(words)
 
 
-def meaning(body: str, language: str | None = None) -> Meaning:
+def parse_intent(body: str, language: str | None = None) -> Intent:
     """What `body` says. ``language``: the family's, where some words answer only in their own language."""
-    tapped = tap(body)
+    tapped = parse_reaction(body)
     if tapped is not None:
-        return Meaning.PROBABLE_YES if tapped is Tap.LIKED else Meaning.TAPBACK
+        return Intent.PROBABLE_YES if tapped is Reaction.LIKED else Intent.TAPBACK
     body = _SENT_FROM.sub("", body)
-    spelled, words = _spelled(body), simplified(body)
+    spelled, words = _spelled(body), normalize(body)
     if not words:
         if body.strip().startswith(_STOP_SIGN):
-            return Meaning.STOP
-        return Meaning.YES if body.strip().startswith(_THUMBS) else Meaning.UNCLEAR
-    if _LETTER_BY_LETTER.fullmatch(words) and words.replace(" ", "") in WORDS[Meaning.STOP]:
-        return Meaning.STOP
-    found = EXACT.get(spelled) or (None if words in EITHER else MEANINGS.get(words))
+            return Intent.STOP
+        return Intent.YES if body.strip().startswith(_THUMBS) else Intent.UNCLEAR
+    if _LETTER_BY_LETTER.fullmatch(words) and words.replace(" ", "") in WORDS[Intent.STOP]:
+        return Intent.STOP
+    found = EXACT.get(spelled) or (None if words in AMBIGUOUS else INTENTS_BY_LANGUAGE.get(words))
     if found is not None:
-        return found if language is None or ONLY_IN.get(words, language) == language else Meaning.UNCLEAR
-    if simplified(_SIGNED.sub("", body)) in _ONLY_A_STOP:
-        return Meaning.STOP
+        return found if language is None or ONLY_IN.get(words, language) == language else Intent.UNCLEAR
+    if normalize(_SIGNED.sub("", body)) in _ONLY_A_STOP:
+        return Intent.STOP
     return _sentence(words)
 
 
-def _sentence(words: str) -> Meaning:
-    if len(words) > LONGEST_SENTENCE:
-        return Meaning.ROBOT if phrases.by_a_machine(words) else Meaning.UNCLEAR
+def _sentence(words: str) -> Intent:
+    if len(words) > MAX_PARSED_LENGTH:
+        return Intent.ROBOT if phrases.is_automatic_reply(words) else Intent.UNCLEAR
     asked = (
-        (Meaning.ROBOT, phrases.by_a_machine),
-        (Meaning.STOP, phrases.ends_texting),
-        (Meaning.WRONG_NUMBER, phrases.wrong_number),
-        (Meaning.POLITE_STOP, phrases.would_rather_not),
+        (Intent.ROBOT, phrases.is_automatic_reply),
+        (Intent.STOP, phrases.is_opt_out),
+        (Intent.WRONG_NUMBER, phrases.is_wrong_number),
+        (Intent.POLITE_STOP, phrases.is_possible_opt_out),
     )
-    return next((found for found, said in asked if said(words)), Meaning.UNCLEAR)
+    return next((found for found, said in asked if said(words)), Intent.UNCLEAR)

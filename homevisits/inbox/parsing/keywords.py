@@ -11,7 +11,7 @@ from types import MappingProxyType
 PURE = True
 
 
-class Meaning(StrEnum):
+class Intent(StrEnum):
     """What a reply says. The four digits are asked for; words are understood too."""
 
     YES = "yes"
@@ -34,8 +34,8 @@ def _words(lines: str) -> frozenset[str]:
     return frozenset(word.strip() for word in lines.replace("\n", ",").split(",") if word.strip())
 
 
-_BY_LANGUAGE: Mapping[Meaning, Mapping[str, str]] = {
-    Meaning.STOP: {
+_BY_LANGUAGE: Mapping[Intent, Mapping[str, str]] = {
+    Intent.STOP: {
         "en": """stop, stopall, stop all, unsubscribe, unsub, cancel, end, quit, revoke, optout, opt out, stop it,
             stop this, stop them, stop stop, stop stop stop, remove me, remove, unsubscribe me, leave me alone,
             stopp, stoop, stop me, stop now, unsuscribe, unsubcribe, unsubscribed, cancel all, end all, reply stop,
@@ -63,7 +63,7 @@ _BY_LANGUAGE: Mapping[Meaning, Mapping[str, str]] = {
             لا ترسل رسايل, لا ترسلوا رسايل, لا ترسلوا لي رسايل, لا ترسل لي رسايل, لا مزيد من الرسايل, لا اريد رسايل,
             لا اريد الرسايل, لا اريد المزيد من الرسايل, توقفوا عن ارسال الرسايل, توقف عن ارسال الرسايل""",
     },
-    Meaning.START: {
+    Intent.START: {
         "en": "start, unstop, start again, resume, subscribe",
         "es": "comenzar, empezar, iniciar, reanudar",
         "so": "bilow, bilaw",
@@ -71,7 +71,7 @@ _BY_LANGUAGE: Mapping[Meaning, Mapping[str, str]] = {
         "vi": "bat dau, bat dau lai",
         "ar": "استيناف",
     },
-    Meaning.HELP: {
+    Intent.HELP: {
         "en": "help, info, help me",
         "es": "ayuda, informacion, ayudeme",
         "so": "caawi, caawimo, caawimaad, i caawi",
@@ -79,7 +79,7 @@ _BY_LANGUAGE: Mapping[Meaning, Mapping[str, str]] = {
         "vi": "tro giup, giup, giup do, giup toi",
         "ar": "مساعده, ساعدوني, ساعدني",
     },
-    Meaning.YES: {
+    Intent.YES: {
         "en": """1, one, yes, y, yeah, yep, ok, okay, sure, yes please, yes thank you, yes thanks, confirm, confirmed,
             sounds good, that works, works for me, see you then""",
         "es": """uno, si, si por favor, si gracias, claro, claro que si, de acuerdo, esta bien, vale, confirmo,
@@ -89,7 +89,7 @@ _BY_LANGUAGE: Mapping[Meaning, Mapping[str, str]] = {
         "vi": "vang, da vang, dong y, co, da, duoc, duoc roi, toi dong y",
         "ar": "نعم, ايوه, اي نعم, تمام, موافق, موافقه, حسنا, طيب, اكيد, naam, na3am, aywa",
     },
-    Meaning.OTHER_TIME: {
+    Intent.OTHER_TIME: {
         "en": "2, two, another time, other time, reschedule, different time, another day",
         "es": "dos, otro dia, otra hora, otro momento, cambiar, otra fecha",
         "so": "waqti kale, maalin kale, wakhti kale",
@@ -97,7 +97,7 @@ _BY_LANGUAGE: Mapping[Meaning, Mapping[str, str]] = {
         "vi": "luc khac, gio khac, ngay khac, doi gio, doi ngay",
         "ar": "وقت اخر, موعد اخر, يوم اخر",
     },
-    Meaning.NOT_NOW: {
+    Intent.NOT_NOW: {
         "en": "3, three, no, nope, not now, no thanks, no thank you, not right now, not at this time",
         "es": "tres, ahora no, ahorita no, no gracias, por ahora no, no por ahora",
         "so": "maya, hadda maya, maya mahadsanid",
@@ -105,7 +105,7 @@ _BY_LANGUAGE: Mapping[Meaning, Mapping[str, str]] = {
         "vi": "khong, khong cam on, chua phai bay gio, khong phai bay gio, de sau",
         "ar": "لا, لا شكرا, ليس الان, مش الان",
     },
-    Meaning.CALL_ME: {
+    Intent.CALL_ME: {
         "en": "9, nine, call, call me, please call me, please call, call me please",
         "es": """nueve, llameme, llamame, llamenme, por favor llameme, por favor llamenme, llameme por favor,
             llamenme por favor""",
@@ -114,7 +114,7 @@ _BY_LANGUAGE: Mapping[Meaning, Mapping[str, str]] = {
         "vi": "goi cho toi, xin goi cho toi, hay goi cho toi, goi toi",
         "ar": "اتصل بي, اتصلوا بي, من فضلك اتصل بي, الرجاء الاتصال بي, كلموني",
     },
-    Meaning.WRONG_NUMBER: {
+    Intent.WRONG_NUMBER: {
         "en": "wrong number, wrong person, you have the wrong number, you have the wrong person",
         "es": """numero equivocado, numero incorrecto, equivocado, equivocada, persona equivocada, se equivoco,
             se equivoco de numero, se equivocaron de numero, tiene el numero equivocado""",
@@ -126,16 +126,18 @@ _BY_LANGUAGE: Mapping[Meaning, Mapping[str, str]] = {
 }
 """As `simplified` leaves them: Arabic without marks on letters (ئ as ي), ى as ي, ة as ه; Latin letters bare."""
 
-WORDS: Mapping[Meaning, frozenset[str]] = MappingProxyType(
+WORDS: Mapping[Intent, frozenset[str]] = MappingProxyType(
     {found: frozenset().union(*map(_words, per.values())) for found, per in _BY_LANGUAGE.items()}
 )
-MEANINGS: Mapping[str, Meaning] = MappingProxyType({word: found for found, words in WORDS.items() for word in words})
+INTENTS_BY_LANGUAGE: Mapping[str, Intent] = MappingProxyType(
+    {word: found for found, words in WORDS.items() for word in words}
+)
 
-EXACT: Mapping[str, Meaning] = MappingProxyType(
-    {"dừng": Meaning.STOP, "đừng": Meaning.STOP, "đúng": Meaning.YES, "ابدأ": Meaning.START, "ابدأوا": Meaning.START}
+EXACT: Mapping[str, Intent] = MappingProxyType(
+    {"dừng": Intent.STOP, "đừng": Intent.STOP, "đúng": Intent.YES, "ابدأ": Intent.START, "ابدأوا": Intent.START}
 )
 """Words whose accents make the meaning: Vietnamese "stop", "don't" and "right"; Arabic "begin", beside "never"."""
-EITHER = frozenset({"dung", "ابدا"})
+AMBIGUOUS = frozenset({"dung", "ابدا"})
 """The same without accents: they may mean the one or the other, so a person reads them."""
 ONLY_IN = MappingProxyType({"maya": "so", "co": "vi", "da": "vi", "tau": "hmn", "pib": "hmn"})
 """Words that are names or other words elsewhere: they answer only from a phone of that language."""

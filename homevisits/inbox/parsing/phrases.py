@@ -138,21 +138,21 @@ _ROBOT = re.compile(
 )
 
 
-def ends_texting(words: str) -> bool:
+def is_opt_out(words: str) -> bool:
     """Whether `words` (a whole message, simplified) says for certain that no more texts are wanted."""
     return any(pattern.fullmatch(words) for pattern in _STOPS)
 
 
-def wrong_number(words: str) -> bool:
+def is_wrong_number(words: str) -> bool:
     """Whether `words` says that its sender is not whom we mean."""
     return any(pattern.fullmatch(words) for pattern in _WRONG)
 
 
-def would_rather_not(words: str) -> bool:
+def is_possible_opt_out(words: str) -> bool:
     """Whether `words` seems to ask for fewer texts or for another way. A person decides: nothing stops by itself."""
     return not _KEEPS_ON.search(words) and any(pattern.match(words) for pattern in _POLITE)
 
 
-def by_a_machine(words: str) -> bool:
+def is_automatic_reply(words: str) -> bool:
     """Whether `words` begins as the sentences of machines do: an automatic reply, a phone that drives."""
     return _ROBOT.match(words) is not None

@@ -8,7 +8,7 @@ from enum import StrEnum
 PURE = True
 
 
-class Tap(StrEnum):
+class Reaction(StrEnum):
     """What a tap says: a liking may be a yes, which a person asks about; the rest says nothing."""
 
     LIKED = "liked"
@@ -57,21 +57,21 @@ _LIKES = _sentence(f"{_LIKED}|{_HEART}|{_REACTED.format(_THUMB)}")
 _ANY = _sentence(f"{_OTHERS}|{_REACTED.format(_EMOJI)}|a ajouté [\\w '’]{{1,24}} à|added an? [\\w ]{{1,24}} to")
 
 
-def tap(body: str) -> Tap | None:
+def parse_reaction(body: str) -> Reaction | None:
     """What tap on a text of ours `body` reports; None: somebody wrote it."""
     text = " ".join(unicodedata.normalize("NFC", body).split())
     text = re.sub(r"[\u200a-\u200f\u2060\ufeff]", "", text).strip()
     if _REMOVES.match(text):
-        return Tap.OTHER
+        return Reaction.OTHER
     if _LIKES.match(text):
-        return Tap.LIKED
-    return Tap.OTHER if _ANY.match(text) else None
+        return Reaction.LIKED
+    return Reaction.OTHER if _ANY.match(text) else None
 
 
 _QUOTING = re.compile(r"[^\"“”«»„]{1,60}[\"“«„](?P<quoted>.{12,}?)(?:…|\.\.\.)?[\"”»“]?$", re.DOTALL)
 
 
-def quotes(body: str, sent: Iterable[str]) -> bool:
+def quotes_message(body: str, sent: Iterable[str]) -> bool:
     """Whether `body` is a few words and one of our own texts (`sent`) in quotation marks: a tap, in any language."""
     found = _QUOTING.match(unicodedata.normalize("NFC", body).strip())
     if found is None:

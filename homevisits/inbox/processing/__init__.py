@@ -12,7 +12,22 @@ handled    a person has read a text and done what it asked for
 =========  ==================================================================================
 """
 
-from homevisits.inbox.processing.mark_handled import read_by
-from homevisits.inbox.processing.receive import ReceivedMessage, failed, keep, receive, sweep, take
+from homevisits.inbox.processing.mark_handled import mark_handled
+from homevisits.inbox.processing.receive import (
+    ReceivedMessage,
+    process_message,
+    process_waiting,
+    receive_message,
+    record_failure,
+    store_message,
+)
 
-__all__ = ["ReceivedMessage", "failed", "keep", "read_by", "receive", "sweep", "take"]
+__all__ = [
+    "ReceivedMessage",
+    "mark_handled",
+    "process_message",
+    "process_waiting",
+    "receive_message",
+    "record_failure",
+    "store_message",
+]

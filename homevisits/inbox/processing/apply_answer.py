@@ -12,7 +12,7 @@ from homevisits.visits.actions.family_response import Heard
 from homevisits.visits.models import Visit
 
 
-def apply(heard: IncomingContext, question: Question, said: Answer) -> bool:
+def apply_answer(heard: IncomingContext, question: Question, said: Answer) -> bool:
     """Do what the family said to this question of ours."""
     heard.row.answers = question.question
     if _of_another_family(heard, question):
@@ -35,7 +35,7 @@ def _of_another_family(heard: IncomingContext, question: Question) -> bool:
 
 def _to_invitation(heard: IncomingContext, number: int, said: Answer, *, again: bool) -> bool:
     session, row, now = heard.session, heard.row, heard.now
-    if said is Answer.YES and queries.caregiver_asked(session, row.phone, number) is None:
+    if said is Answer.YES and queries.caregiver_of_invitation(session, row.phone, number) is None:
         return False  # only a caregiver we may speak to says yes; a no is heard from whoever holds the phone
     if again:
         return True  # said already, and nothing came between: it is in the ledger, and was answered
@@ -51,13 +51,13 @@ def _to_visit(heard: IncomingContext, question: Question, number: int, said: Ans
     if said is Answer.NOT_NOW and not queries.has_live_visit(session, row.phone):
         # The visit is over, and no other is ahead: this is a no to being visited, heard and thanked for as such.
         return _to_invitation(heard, question.invitation_id, said, again=False)
-    caregiver = queries.caregiver_at(session, row.phone, number)
+    caregiver = queries.caregiver_of_visit(session, row.phone, number)
     if said is Answer.YES and caregiver is None:
         return False
     if (
         visit is not None
         and said in (Answer.YES, Answer.OTHER_TIME)
-        and match_question.moved_since(session, question, visit)
+        and match_question.was_moved_since(session, question, visit)
     ):
         # It answers a time that is no longer: the family hears the one that stands, and is asked again.
         return visits.tell_time(session, number, heard.policy, now) is not Heard.NOT_WAITING

@@ -14,10 +14,10 @@ from homevisits.messages.templates.rendering import PlannedText
 from homevisits.people.models import Caregiver, School, Student
 from homevisits.policies.rules import Policy
 
-OF_USE = timedelta(hours=12)
+REPLY_USEFUL_FOR = timedelta(hours=12)
 """A reply of ours that could not leave for so long is of no use any more."""
-UNCLEAR_ONCE_IN = timedelta(hours=12)
-HELP_ONCE_IN = timedelta(hours=24)
+UNCLEAR_INTERVAL = timedelta(hours=12)
+HELP_INTERVAL = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,23 @@ class IncomingContext:
         return f"inbound:{self.row.id}"
 
 
-def to_a_person(heard: IncomingContext, template: str | None = None) -> None:
+def leave_to_person(heard: IncomingContext, template: str | None = None) -> None:
     """Nobody but a person can tell what is meant; the family is told that one will read it, once in a while."""
     heard.row.needs_person = True
     if template is not None:
-        reply(heard, template, once_in=UNCLEAR_ONCE_IN)
+        send_reply(heard, template, once_in=UNCLEAR_INTERVAL)
 
 
-def reply(
+def send_reply(
     heard: IncomingContext, template: str, params: dict[str, object] | None = None, *, once_in: timedelta | None = None
 ) -> bool:
     """Say `template` back. False: there is no approved text, or (``once_in``) it was said not long ago."""
     session, row, now = heard.session, heard.row, heard.now
     if not catalog.has(heard.language, template):
         return False
-    if once_in is not None and _said_since(session, row.phone, template, now - once_in):
+    if once_in is not None and _replied_since(session, row.phone, template, now - once_in):
         return False
-    school_id, zone = _whose(session, row.phone)
+    school_id, zone = _school_of_phone(session, row.phone)
     text = PlannedText(
         key=template,
         to=row.phone,
@@ -60,7 +60,7 @@ def reply(
         template=template,
         params=params or {},
         not_before=now,
-        expires_at=now + OF_USE,
+        expires_at=now + REPLY_USEFUL_FOR,
         zone=zone,
         school_id=school_id,
         category="reply",
@@ -69,7 +69,7 @@ def reply(
     return True
 
 
-def language_of(session: Session, phone: str) -> str:
+def phone_language(session: Session, phone: str) -> str:
     """The language this phone was last texted in, else its family's."""
     last = (
         select(OutgoingMessage.language)
@@ -77,10 +77,10 @@ def language_of(session: Session, phone: str) -> str:
         .order_by(OutgoingMessage.id.desc())
         .limit(1)
     )
-    return session.scalar(last) or queries.language_of(session, phone) or "en"
+    return session.scalar(last) or queries.family_language(session, phone) or "en"
 
 
-def _said_since(session: Session, phone: str, template: str, since: datetime) -> bool:
+def _replied_since(session: Session, phone: str, template: str, since: datetime) -> bool:
     recently = select(OutgoingMessage.id).where(
         OutgoingMessage.phone == phone,
         OutgoingMessage.template == template,
@@ -90,7 +90,7 @@ def _said_since(session: Session, phone: str, template: str, since: datetime) ->
     return session.scalar(recently.limit(1)) is not None
 
 
-def _whose(session: Session, phone: str) -> tuple[int | None, str | None]:
+def _school_of_phone(session: Session, phone: str) -> tuple[int | None, str | None]:
     """The school of the family with this phone, and its zone; none for a number nobody knows."""
     found = (
         select(School.id, School.timezone)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from homevisits.inbox.conversations import state
 from homevisits.inbox.models import PendingChoice
 from homevisits.inbox.processing import apply_answer, match_question
-from homevisits.inbox.processing.context import IncomingContext, reply
+from homevisits.inbox.processing.context import IncomingContext, send_reply
 from homevisits.inbox.processing.match_question import Question
 from homevisits.invitations.models import Answer, Invitation
 from homevisits.messages.dispatch.eligibility import count
@@ -20,20 +20,20 @@ from homevisits.people.models import Educator, Enrollment, School, Student, Teac
 from homevisits.visits.models import Visit
 from homevisits.visits.notifications import format_day
 
-OPEN_FOR = timedelta(hours=24)
-MOST = 4
-MOST_SEGMENTS = 2
+CHOICE_OPEN_FOR = timedelta(hours=24)
+MAX_CHOICES = 4
+MAX_SEGMENTS = 2
 
 
-def ask(heard: IncomingContext, questions: Sequence[Question], said: Answer) -> bool:
+def ask_which(heard: IncomingContext, questions: Sequence[Question], said: Answer) -> bool:
     """Keep the answer and ask which question it belongs to. False: it cannot be asked so; a person asks."""
-    options = questions[:MOST]
-    if len(questions) > MOST or not catalog.has(heard.language, "which"):
+    options = questions[:MAX_CHOICES]
+    if len(questions) > MAX_CHOICES or not catalog.has(heard.language, "which"):
         return False
-    words = _fitting(heard, [_names(heard, one) for one in options])
+    words = _options_text(heard, [_names(heard, one) for one in options])
     if words is None:
         return False
-    _close(heard)
+    _replace_choice(heard)
     heard.session.add(
         PendingChoice(
             phone=heard.row.phone,
@@ -41,13 +41,13 @@ def ask(heard: IncomingContext, questions: Sequence[Question], said: Answer) -> 
             said=said.value,
             options=json.dumps([one.question for one in options]),
             asked_at=heard.now,
-            expires_at=heard.now + OPEN_FOR,
+            expires_at=heard.now + CHOICE_OPEN_FOR,
         )
     )
-    return reply(heard, "which", {"choices": words})
+    return send_reply(heard, "which", {"choices": words})
 
 
-def open_(heard: IncomingContext) -> PendingChoice | None:
+def open_choice(heard: IncomingContext) -> PendingChoice | None:
     """What this phone was asked to choose between, and has not chosen yet."""
     found = select(PendingChoice).where(
         PendingChoice.phone == heard.row.phone,
@@ -57,7 +57,7 @@ def open_(heard: IncomingContext) -> PendingChoice | None:
     return heard.session.scalar(found.order_by(PendingChoice.id.desc()).limit(1))
 
 
-def pick(heard: IncomingContext, choice: PendingChoice, number: int) -> bool | None:
+def apply_choice(heard: IncomingContext, choice: PendingChoice, number: int) -> bool | None:
     """The family says which one: the answer it gave is done to it. None: there is no such number."""
     options = json.loads(choice.options)
     if not 1 <= number <= len(options):
@@ -68,12 +68,14 @@ def pick(heard: IncomingContext, choice: PendingChoice, number: int) -> bool | N
     heard.row.intent = "choice"
     heard.row.answers = chosen
     # The answer belongs to what had been asked when it was given, not when it was explained.
-    then = {one.question: one for one in match_question.asked(heard.session, heard.row.phone, first.received_at)}
+    then = {
+        one.question: one for one in match_question.asked_invitations(heard.session, heard.row.phone, first.received_at)
+    }
     kept = IncomingContext(heard.session, first, heard.policy, heard.now, heard.language)
-    return chosen in then and apply_answer.apply(kept, then[chosen], Answer(choice.said))
+    return chosen in then and apply_answer.apply_answer(kept, then[chosen], Answer(choice.said))
 
 
-def any_lapsed(session: Session, now: datetime) -> bool:
+def has_lapsed_choices(session: Session, now: datetime) -> bool:
     """Whether a choice was not made in time."""
     found = (
         select(PendingChoice.id).where(PendingChoice.resolved_at.is_(None), PendingChoice.expires_at <= now).limit(1)
@@ -81,7 +83,7 @@ def any_lapsed(session: Session, now: datetime) -> bool:
     return session.scalar(found) is not None
 
 
-def lapse(session: Session, now: datetime) -> int:
+def lapse_choices(session: Session, now: datetime) -> int:
     """Choices that nobody made in time: the answer that was kept goes to a person. Returns how many."""
     kept = session.scalars(
         update(PendingChoice)
@@ -91,11 +93,11 @@ def lapse(session: Session, now: datetime) -> int:
     ).all()
     for row in session.scalars(select(IncomingMessage).where(IncomingMessage.id.in_(kept))):
         row.needs_person = True
-        state.heard(session, row.phone, row.received_at, True)
+        state.record_incoming(session, row.phone, row.received_at, True)
     return len(kept)
 
 
-def _close(heard: IncomingContext) -> None:
+def _replace_choice(heard: IncomingContext) -> None:
     """A newer answer takes the place of the one that was kept: the family says now what it wants."""
     heard.session.execute(
         update(PendingChoice)
@@ -104,13 +106,13 @@ def _close(heard: IncomingContext) -> None:
     )
 
 
-def _fitting(heard: IncomingContext, names: Sequence[tuple[str, str, str]]) -> str | None:
+def _options_text(heard: IncomingContext, names: Sequence[tuple[str, str, str]]) -> str | None:
     """The options in words, as fully as two parts of a text hold; None: they cannot be told apart so."""
     for shown in ((0, 1, 2), (0, 2), (1, 2)):
         labels = [", ".join(name[place] for place in shown if name[place]) for name in names]
         words = " ".join(f"{number}. {label};" for number, label in enumerate(labels, 1)).rstrip(";")
         text = catalog.render(heard.language, "which", {"choices": words})
-        if all(labels) and len(set(labels)) == len(labels) and count(text) <= MOST_SEGMENTS:
+        if all(labels) and len(set(labels)) == len(labels) and count(text) <= MAX_SEGMENTS:
             return words
     return None
 

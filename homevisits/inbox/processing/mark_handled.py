@@ -11,10 +11,10 @@ from homevisits.inbox.conversations.queries import access
 from homevisits.messages.models import IncomingMessage
 
 
-def read_by(session: Session, actor: Actor, incoming_message_id: int, now: datetime) -> None:
+def mark_handled(session: Session, actor: Actor, incoming_message_id: int, now: datetime) -> None:
     """A person has read a reply and done what it asked for. Raises `NotFound` for a phone the actor does not see."""
     seen = select(IncomingMessage).where(
-        IncomingMessage.id == incoming_message_id, access.seen_by_office(actor, IncomingMessage.phone)
+        IncomingMessage.id == incoming_message_id, access.visible_to_office(actor, IncomingMessage.phone)
     )
     row = session.scalar(seen)
     if row is None:

@@ -8,17 +8,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from homevisits.inbox.parsing.keywords import Meaning
+from homevisits.inbox.parsing.keywords import Intent
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.invitations.queue import A_YEAR
 from homevisits.messages.models import IncomingMessage, OutgoingMessage
 from homevisits.visits.models import LIVE, Visit, VisitEvent
 
-OPEN_FOR = timedelta(hours=72)
+QUESTION_OPEN_FOR = timedelta(hours=72)
 """A question waits so long for its answer. Later, or answered, it is found only where no other is open."""
-ANSWERS = (Meaning.YES.value, Meaning.OTHER_TIME.value, Meaning.NOT_NOW.value, Meaning.CALL_ME.value)
-REACHED = ("sending", "accepted", "delivered", "unknown")
-LOOK_BACK = 30
+ANSWERS = (Intent.YES.value, Intent.OTHER_TIME.value, Intent.NOT_NOW.value, Intent.CALL_ME.value)
+SENT_STATES = ("sending", "accepted", "delivered", "unknown")
+MATCH_WITHIN = 30
 _VERSION = re.compile(r"visit:\d+:v(\d+):")
 
 
@@ -46,18 +46,18 @@ class Question:
         return int(number) if kind == "visit" else None
 
 
-def fitting(session: Session, phone: str, at: datetime) -> list[Question]:
+def matching_questions(session: Session, phone: str, at: datetime) -> list[Question]:
     """The questions an answer that came at `at` may belong to, newest first; empty: nothing was asked.
 
     Open ones: they left within 72 hours, are not over, and have no answer yet. Where none is open, a family that
     changes its mind or takes its time means the newest it was asked.
     """
-    found = asked(session, phone, at)
-    waiting = [one for one in found if not one.over and not one.answered and at - one.sent_at <= OPEN_FOR]
+    found = asked_invitations(session, phone, at)
+    waiting = [one for one in found if not one.over and not one.answered and at - one.sent_at <= QUESTION_OPEN_FOR]
     return waiting or [one for one in found if not one.over] or found[:1]
 
 
-def asked(session: Session, phone: str, at: datetime) -> list[Question]:
+def asked_invitations(session: Session, phone: str, at: datetime) -> list[Question]:
     """The newest question about each invitation that had left for `phone` by `at`, newest first."""
     left = func.coalesce(OutgoingMessage.sent_at, OutgoingMessage.created_at)
     rows = session.scalars(
@@ -65,12 +65,12 @@ def asked(session: Session, phone: str, at: datetime) -> list[Question]:
         .where(
             OutgoingMessage.phone == phone,
             or_(OutgoingMessage.question.like("visit:%"), OutgoingMessage.question.like("invitation:%")),
-            OutgoingMessage.state.in_(REACHED),
+            OutgoingMessage.state.in_(SENT_STATES),
             # What left after the family wrote is not what it answers.
             left <= at,
         )
         .order_by(OutgoingMessage.id.desc())
-        .limit(LOOK_BACK)
+        .limit(MATCH_WITHIN)
     ).all()
     visits, invitations = _subjects(session, rows)
     newest: dict[int, OutgoingMessage] = {}
@@ -79,15 +79,15 @@ def asked(session: Session, phone: str, at: datetime) -> list[Question]:
         subject = visits[number].invitation_id if kind == "visit" and number in visits else number
         if kind == "invitation" or number in visits:
             newest.setdefault(subject, row)
-    recorded = _recorded(session, newest)
-    said = _said(session, phone, newest.values())
+    recorded = _last_recorded(session, newest)
+    said = _last_answers(session, phone, newest.values())
     return [
         _question(row, subject, visits, invitations, recorded.get(subject), said.get(str(row.question)), at)
         for subject, row in newest.items()
     ]
 
 
-def moved_since(session: Session, question: Question, visit: Visit) -> bool:
+def was_moved_since(session: Session, question: Question, visit: Visit) -> bool:
     """Whether the visit got another time after this question was written: a "1" to it says yes to the old one.
 
     Both must be so: the visit is newer than the question says, and a move is in its history from then on. A stand-in
@@ -152,7 +152,7 @@ def _subjects(session: Session, rows: Sequence[OutgoingMessage]) -> tuple[dict[i
     return {one.id: one for one in visits}, {one.id: one for one in invitations}
 
 
-def _recorded(session: Session, invitations: Iterable[int]) -> dict[int, datetime]:
+def _last_recorded(session: Session, invitations: Iterable[int]) -> dict[int, datetime]:
     """When something was last written down for each invitation, by whatever channel."""
     found = (
         select(ConsentEntry.invitation_id, func.max(ConsentEntry.at))
@@ -162,7 +162,7 @@ def _recorded(session: Session, invitations: Iterable[int]) -> dict[int, datetim
     return {row[0]: row[1] for row in session.execute(found)}
 
 
-def _said(session: Session, phone: str, rows: Iterable[OutgoingMessage]) -> dict[str, IncomingMessage]:
+def _last_answers(session: Session, phone: str, rows: Iterable[OutgoingMessage]) -> dict[str, IncomingMessage]:
     """The newest answer of this phone to each question."""
     found = select(IncomingMessage).where(
         IncomingMessage.phone == phone,

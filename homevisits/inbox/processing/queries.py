@@ -8,7 +8,7 @@ from homevisits.people.models import Caregiver, Family
 from homevisits.visits.models import LIVE, Visit
 
 
-def language_of(session: Session, phone: str) -> str | None:
+def family_language(session: Session, phone: str) -> str | None:
     """The language of the family with this phone."""
     return session.scalar(
         select(Family.language)
@@ -19,28 +19,28 @@ def language_of(session: Session, phone: str) -> str | None:
     )
 
 
-def caregiver_at(session: Session, phone: str, visit_id: int) -> int | None:
+def caregiver_of_visit(session: Session, phone: str, visit_id: int) -> int | None:
     """The caregiver with this phone in the family of a visit; nobody we may not speak to."""
     return session.scalar(
         select(Caregiver.id)
         .join(Visit, Visit.family_id == Caregiver.family_id)
-        .where(Visit.id == visit_id, Caregiver.phone == phone, *_may_speak())
+        .where(Visit.id == visit_id, Caregiver.phone == phone, *_contactable())
         .order_by(Caregiver.contact_order, Caregiver.id)
         .limit(1)
     )
 
 
-def caregiver_asked(session: Session, phone: str, invitation_id: int) -> int | None:
+def caregiver_of_invitation(session: Session, phone: str, invitation_id: int) -> int | None:
     """The caregiver with this phone in the family of an invitation; nobody we may not speak to."""
     return session.scalar(
         select(Caregiver.id)
         .join(Invitation, Invitation.family_id == Caregiver.family_id)
-        .where(Invitation.id == invitation_id, Caregiver.phone == phone, *_may_speak())
+        .where(Invitation.id == invitation_id, Caregiver.phone == phone, *_contactable())
         .limit(1)
     )
 
 
-def _may_speak() -> tuple[ColumnElement[bool], ...]:
+def _contactable() -> tuple[ColumnElement[bool], ...]:
     return Caregiver.restricted.is_(False), Caregiver.left_on.is_(None)
 
 

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.db import Database, insert_new, savepoint
 from homevisits.inbox.conversations import state
-from homevisits.inbox.parsing.intent import meaning, number, readable
-from homevisits.inbox.parsing.keywords import Meaning
-from homevisits.inbox.parsing.reactions import quotes
+from homevisits.inbox.parsing.intent import decode_body, parse_intent, parse_number
+from homevisits.inbox.parsing.keywords import Intent
+from homevisits.inbox.parsing.reactions import quotes_message
 from homevisits.inbox.processing import (
     apply_answer,
     context,
@@ -33,17 +33,17 @@ from homevisits.messages.monitoring import alerts
 from homevisits.messages.recipients import opt_outs
 from homevisits.policies.rules import Policy
 
-MOST_TRIES = 3
-TAKEN_BY_ITS_REQUEST = timedelta(seconds=5)
+MAX_ATTEMPTS = 3
+SWEEP_AFTER = timedelta(seconds=5)
 """So long the request that brought a text is about to take it in itself."""
-AT_ONCE = 100
+SWEEP_LIMIT = 100
 SAYS = {
-    Meaning.YES: Answer.YES,
-    Meaning.OTHER_TIME: Answer.OTHER_TIME,
-    Meaning.NOT_NOW: Answer.NOT_NOW,
-    Meaning.CALL_ME: Answer.CALL_ME,
+    Intent.YES: Answer.YES,
+    Intent.OTHER_TIME: Answer.OTHER_TIME,
+    Intent.NOT_NOW: Answer.NOT_NOW,
+    Intent.CALL_ME: Answer.CALL_ME,
 }
-ROBOT_ONCE_IN = timedelta(hours=24)
+ROBOT_TASK_INTERVAL = timedelta(hours=24)
 
 log = logging.getLogger("homevisits.inbox")
 
@@ -66,7 +66,7 @@ class ReceivedMessage:
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
-def keep(session: Session, text: ReceivedMessage, now: datetime) -> int | None:
+def store_message(session: Session, text: ReceivedMessage, now: datetime) -> int | None:
     """Write the text down as it came: its row; None: it was brought before."""
     if session.scalar(select(Row.id).where(Row.provider_message_id == text.provider_message_id)) is not None:
         return None
@@ -75,7 +75,7 @@ def keep(session: Session, text: ReceivedMessage, now: datetime) -> int | None:
         carrier=text.carrier,
         phone=text.from_,
         to=text.to,
-        body=readable(text.body),
+        body=decode_body(text.body),
         media=text.media,
         opt_out_type=text.opt_out_type,
         raw=json.dumps(dict(text.raw), ensure_ascii=False, sort_keys=True),
@@ -90,78 +90,78 @@ def keep(session: Session, text: ReceivedMessage, now: datetime) -> int | None:
     return row.id
 
 
-def receive(session: Session, text: ReceivedMessage, policy: Policy, now: datetime) -> Meaning:
+def receive_message(session: Session, text: ReceivedMessage, policy: Policy, now: datetime) -> Intent:
     """Keep a text and take it in, in one transaction. Where a carrier brings it, the two are two: see twilio_web."""
-    kept = keep(session, text, now)
-    said = take(session, kept, policy, now) if kept is not None else None
-    return said or meaning(text.body, context.language_of(session, text.from_))
+    kept = store_message(session, text, now)
+    said = process_message(session, kept, policy, now) if kept is not None else None
+    return said or parse_intent(text.body, context.phone_language(session, text.from_))
 
 
-def take(session: Session, incoming_message_id: int, policy: Policy, now: datetime) -> Meaning | None:
+def process_message(session: Session, incoming_message_id: int, policy: Policy, now: datetime) -> Intent | None:
     """Understand a text that was kept and do what it says. None: somebody else has it, or had it."""
     row = session.scalar(
         select(Row).where(Row.id == incoming_message_id, Row.taken_at.is_(None)).with_for_update(skip_locked=True)
     )
     if row is None:
         return None
-    _hold_the_phone(session, row)
-    heard = IncomingContext(session, row, policy, now, context.language_of(session, row.phone))
-    before = reply_limits.newest(session, row.phone)
-    said = _understood(heard)
+    _lock_phone(session, row)
+    heard = IncomingContext(session, row, policy, now, context.phone_language(session, row.phone))
+    before = reply_limits.newest_reply(session, row.phone)
+    said = _parse(heard)
     row.intent = said.value
-    if staff_reply.is_theirs(session, row.phone):
-        staff_reply.heard(heard, said)
+    if staff_reply.is_staff_phone(session, row.phone):
+        staff_reply.handle_staff_message(heard, said)
         row.taken_at = now
         return said
-    _do(heard, said)
+    _handle(heard, said)
     row.taken_at = now
-    state.heard(session, row.phone, row.received_at, row.needs_person)
+    state.record_incoming(session, row.phone, row.received_at, row.needs_person)
     needed = row.needs_person
-    reply_limits.hush(heard, before)
+    reply_limits.suppress_excess_replies(heard, before)
     if row.needs_person and not needed:
-        state.heard(session, row.phone, row.received_at, True)
+        state.record_incoming(session, row.phone, row.received_at, True)
     session.flush()
     return said
 
 
-def failed(session: Session, incoming_message_id: int, now: datetime) -> None:
+def record_failure(session: Session, incoming_message_id: int, now: datetime) -> None:
     """Taking a text in went wrong. It is tried again; after the third time a person reads it."""
     row = session.get(Row, incoming_message_id, with_for_update=True)
     if row is None or row.taken_at is not None:
         return
     row.tries += 1
     alerts.raise_alert(session, "webhook", "inbound", now, detail=f"inbound:{incoming_message_id}")
-    if row.tries >= MOST_TRIES:
-        row.taken_at, row.intent, row.needs_person = now, Meaning.UNCLEAR.value, True
-        state.heard(session, row.phone, row.received_at, True)
+    if row.tries >= MAX_ATTEMPTS:
+        row.taken_at, row.intent, row.needs_person = now, Intent.UNCLEAR.value, True
+        state.record_incoming(session, row.phone, row.received_at, True)
 
 
-def sweep(database: Database, policy: Policy, now: datetime) -> int:
+def process_waiting(database: Database, policy: Policy, now: datetime) -> int:
     """Take in what no request took in, and let go of choices nobody made: how many. Any number of workers is safe."""
     done = 0
     with database.reading() as session:
-        lapsed = disambiguate.any_lapsed(session, now)
+        lapsed = disambiguate.has_lapsed_choices(session, now)
         waiting = session.scalars(
             select(Row.id)
-            .where(Row.taken_at.is_(None), Row.received_at <= now - TAKEN_BY_ITS_REQUEST)
+            .where(Row.taken_at.is_(None), Row.received_at <= now - SWEEP_AFTER)
             .order_by(Row.id)
-            .limit(AT_ONCE)
+            .limit(SWEEP_LIMIT)
         ).all()
     if lapsed:  # looked for first: a worker that has nothing to write takes no lock
         with database.transaction() as session:
-            done += disambiguate.lapse(session, now)
+            done += disambiguate.lapse_choices(session, now)
     for incoming_message_id in waiting:
         try:
             with database.transaction() as session:
-                done += take(session, incoming_message_id, policy, now) is not None
+                done += process_message(session, incoming_message_id, policy, now) is not None
         except Exception:
             log.exception("a text could not be taken in: inbound:%s", incoming_message_id)
             with database.transaction() as session:
-                failed(session, incoming_message_id, now)
+                record_failure(session, incoming_message_id, now)
     return done
 
 
-def _hold_the_phone(session: Session, row: Row) -> None:
+def _lock_phone(session: Session, row: Row) -> None:
     """Texts of one phone are taken in one after the other. New texts to it may be planned meanwhile."""
     insert_new(session, Phone, [{"e164": row.phone}], "e164")
     session.execute(select(Phone.e164).where(Phone.e164 == row.phone).with_for_update(key_share=True))
@@ -172,24 +172,24 @@ def _hold_the_phone(session: Session, row: Row) -> None:
     )
 
 
-def _understood(heard: IncomingContext) -> Meaning:
+def _parse(heard: IncomingContext) -> Intent:
     row = heard.row
-    said = meaning(row.body, heard.language)
+    said = parse_intent(row.body, heard.language)
     if row.opt_out_type == "STOP":
-        return Meaning.STOP
+        return Intent.STOP
     if row.opt_out_type == "START":
         # YES is a word to start with, at the carrier: from a phone that never stopped it is an answer.
         answers_us = said in SAYS and opt_outs.may_text(heard.session, row.phone)
-        return said if answers_us else Meaning.START
+        return said if answers_us else Intent.START
     if row.opt_out_type == "HELP":
-        return Meaning.HELP
+        return Intent.HELP
     if row.media and not row.body.strip():
-        return Meaning.PICTURE
-    guessed = said in (Meaning.UNCLEAR, Meaning.POLITE_STOP, Meaning.ROBOT)
-    return Meaning.TAPBACK if guessed and quotes(row.body, _sent(heard)) else said
+        return Intent.PICTURE
+    guessed = said in (Intent.UNCLEAR, Intent.POLITE_STOP, Intent.ROBOT)
+    return Intent.TAPBACK if guessed and quotes_message(row.body, _last_outgoing(heard)) else said
 
 
-def _sent(heard: IncomingContext) -> list[str]:
+def _last_outgoing(heard: IncomingContext) -> list[str]:
     """What this phone was last told."""
     found = select(OutgoingMessage.body).where(
         OutgoingMessage.phone == heard.row.phone, OutgoingMessage.sent_at.is_not(None)
@@ -197,59 +197,59 @@ def _sent(heard: IncomingContext) -> list[str]:
     return list(heard.session.scalars(found.order_by(OutgoingMessage.id.desc()).limit(10)))
 
 
-def _do(heard: IncomingContext, said: Meaning) -> None:
+def _handle(heard: IncomingContext, said: Intent) -> None:
     if said in _HANDLERS:
         _HANDLERS[said](heard)
         return
-    if opt_out.is_wrong(heard):
-        context.to_a_person(heard)  # whoever has this phone said that it is not the family's
+    if opt_out.is_wrong_number(heard):
+        context.leave_to_person(heard)  # whoever has this phone said that it is not the family's
         return
-    offered, digit = disambiguate.open_(heard), number(heard.row.body)
-    done = disambiguate.pick(heard, offered, digit) if offered is not None and digit is not None else None
+    offered, digit = disambiguate.open_choice(heard), parse_number(heard.row.body)
+    done = disambiguate.apply_choice(heard, offered, digit) if offered is not None and digit is not None else None
     if done is None:
-        done = said in SAYS and _answered(heard, SAYS[said])
+        done = said in SAYS and _handle_answer(heard, SAYS[said])
     if not done:
-        context.to_a_person(heard, "unclear")
+        context.leave_to_person(heard, "unclear")
 
 
-def _answered(heard: IncomingContext, said: Answer) -> bool:
-    questions = match_question.fitting(heard.session, heard.row.phone, heard.row.received_at)
+def _handle_answer(heard: IncomingContext, said: Answer) -> bool:
+    questions = match_question.matching_questions(heard.session, heard.row.phone, heard.row.received_at)
     if not questions:
         return False
     if len(questions) == 1 or said is Answer.CALL_ME:  # whoever calls hears which one
-        return apply_answer.apply(heard, questions[0], said)
-    return disambiguate.ask(heard, questions, said)
+        return apply_answer.apply_answer(heard, questions[0], said)
+    return disambiguate.ask_which(heard, questions, said)
 
 
-def _tapped(heard: IncomingContext) -> None:
+def _handle_reaction(heard: IncomingContext) -> None:
     """A thumb on a question is no answer: it is shown beside the question, and the family is told of the digits."""
-    open_ = match_question.fitting(heard.session, heard.row.phone, heard.row.received_at)
+    open_ = match_question.matching_questions(heard.session, heard.row.phone, heard.row.received_at)
     if open_ and not open_[0].answered:
         heard.row.answers = open_[0].question
-        context.to_a_person(heard, "unclear")
+        context.leave_to_person(heard, "unclear")
     else:
-        context.to_a_person(heard)
+        context.leave_to_person(heard)
 
 
-def _machine(heard: IncomingContext) -> None:
+def _handle_automatic_reply(heard: IncomingContext) -> None:
     """No word to a machine. The first of a day is read by a person: it may say that somebody is away."""
     lately = select(Row.id).where(
         Row.phone == heard.row.phone,
         Row.id < heard.row.id,
-        Row.intent == Meaning.ROBOT.value,
-        Row.received_at > heard.now - ROBOT_ONCE_IN,
+        Row.intent == Intent.ROBOT.value,
+        Row.received_at > heard.now - ROBOT_TASK_INTERVAL,
     )
     heard.row.needs_person = heard.session.scalar(lately.limit(1)) is None
 
 
-_HANDLERS: Mapping[Meaning, Callable[[IncomingContext], None]] = {
-    Meaning.STOP: opt_out.stop,
-    Meaning.START: opt_out.start,
-    Meaning.HELP: opt_out.help_,
-    Meaning.WRONG_NUMBER: opt_out.wrong_number,
-    Meaning.POLITE_STOP: lambda heard: context.to_a_person(heard, "polite_stop"),
-    Meaning.PROBABLE_YES: _tapped,
-    Meaning.TAPBACK: context.to_a_person,
-    Meaning.ROBOT: _machine,
-    Meaning.PICTURE: lambda heard: context.to_a_person(heard, "unclear"),
+_HANDLERS: Mapping[Intent, Callable[[IncomingContext], None]] = {
+    Intent.STOP: opt_out.stop_texts,
+    Intent.START: opt_out.resume_texts,
+    Intent.HELP: opt_out.send_help,
+    Intent.WRONG_NUMBER: opt_out.record_wrong_number,
+    Intent.POLITE_STOP: lambda heard: context.leave_to_person(heard, "polite_stop"),
+    Intent.PROBABLE_YES: _handle_reaction,
+    Intent.TAPBACK: context.leave_to_person,
+    Intent.ROBOT: _handle_automatic_reply,
+    Intent.PICTURE: lambda heard: context.leave_to_person(heard, "unclear"),
 }

@@ -7,23 +7,23 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from homevisits.inbox.models import Conversation
-from homevisits.inbox.parsing.intent import simplified
+from homevisits.inbox.parsing.intent import normalize
 from homevisits.inbox.processing.context import IncomingContext
 from homevisits.messages.models import WAITING, IncomingMessage, OutgoingMessage
 from homevisits.messages.monitoring import alerts
 
-MOST = 4
-SPAN = timedelta(hours=1)
-ALWAYS = frozenset({"stop_confirmed", "wrong_number_confirmed"})
+MAX_REPLIES = 4
+LIMIT_INTERVAL = timedelta(hours=1)
+EXEMPT_TEMPLATES = frozenset({"stop_confirmed", "wrong_number_confirmed"})
 """The one confirmation of a stop leaves whatever else was said; a second one within the hour does not."""
 
 
-def newest(session: Session, phone: str) -> int:
+def newest_reply(session: Session, phone: str) -> int:
     """The newest text to `phone`: what comes after it is what this hearing says."""
     return session.scalar(select(func.max(OutgoingMessage.id)).where(OutgoingMessage.phone == phone)) or 0
 
 
-def hush(heard: IncomingContext, before: int) -> None:
+def suppress_excess_replies(heard: IncomingContext, before: int) -> None:
     """Take back what was said too often. What the family asked for is done all the same; a person reads on."""
     session, phone = heard.session, heard.row.phone
     session.flush()
@@ -39,19 +39,19 @@ def hush(heard: IncomingContext, before: int) -> None:
     ).all()
     if not said_now:
         return
-    earlier = _lately(session, phone, before, heard.now - SPAN)
-    if len(earlier) >= MOST:
+    earlier = _recent_replies(session, phone, before, heard.now - LIMIT_INTERVAL)
+    if len(earlier) >= MAX_REPLIES:
         templates = {one.template for one in earlier}
-        quiet = [one for one in said_now if one.template not in ALWAYS or one.template in templates]
+        quiet = [one for one in said_now if one.template not in EXEMPT_TEMPLATES or one.template in templates]
         if quiet:
-            _too_much(heard)
+            _limit_reached(heard)
     else:
-        quiet = [one for one in said_now if _same_again(heard, one, earlier)]
+        quiet = [one for one in said_now if _is_repetition(heard, one, earlier)]
     for one in quiet:
         one.state, one.error = "cancelled", "loop"
 
 
-def _lately(session: Session, phone: str, before: int, since: datetime) -> Sequence[OutgoingMessage]:
+def _recent_replies(session: Session, phone: str, before: int, since: datetime) -> Sequence[OutgoingMessage]:
     """The replies of our own to `phone` since then, newest first. What a person wrote is none."""
     return session.scalars(
         select(OutgoingMessage)
@@ -67,14 +67,14 @@ def _lately(session: Session, phone: str, before: int, since: datetime) -> Seque
     ).all()
 
 
-def _too_much(heard: IncomingContext) -> None:
+def _limit_reached(heard: IncomingContext) -> None:
     """Silence from here on, and somebody looks at it: the first time in a conversation tells whoever runs this."""
     heard.row.needs_person = True
     thread = heard.session.scalar(select(Conversation.id).where(Conversation.phone == heard.row.phone))
     alerts.raise_alert(heard.session, "loop", f"thread:{thread}", heard.now)
 
 
-def _same_again(heard: IncomingContext, said: OutgoingMessage, earlier: Sequence[OutgoingMessage]) -> bool:
+def _is_repetition(heard: IncomingContext, said: OutgoingMessage, earlier: Sequence[OutgoingMessage]) -> bool:
     """Whether the phone wrote the same as just before, and would hear the same as just before."""
     if not earlier or (earlier[0].template, earlier[0].body) != (said.template, said.body):
         return False
@@ -84,9 +84,9 @@ def _same_again(heard: IncomingContext, said: OutgoingMessage, earlier: Sequence
         .where(
             IncomingMessage.phone == row.phone,
             IncomingMessage.id < row.id,
-            IncomingMessage.received_at > heard.now - SPAN,
+            IncomingMessage.received_at > heard.now - LIMIT_INTERVAL,
         )
         .order_by(IncomingMessage.id.desc())
         .limit(1)
     )
-    return last is not None and (last == row.body or simplified(last) == simplified(row.body) != "")
+    return last is not None and (last == row.body or normalize(last) == normalize(row.body) != "")

@@ -18,16 +18,16 @@ from homevisits.messages.models import LOST, IncomingMessage, OutgoingMessage
 from homevisits.people.models import Caregiver, Family, School
 from homevisits.visits.models import LIVE, Visit, VisitEvent, VisitMember
 
-MOST = 50
-TELLS_THE_TIME = ("visit_confirm", "visit_moved", "visit_now_at")
+MAX_ROWS = 50
+TIME_TEMPLATES = ("visit_confirm", "visit_moved", "visit_now_at")
 """Texts from which a family learns when its visit is. What its pair is texted tells the family nothing."""
-TELLS_IT_IS_OFF = ("visit_cancelled", "visit_off")
-LATELY = timedelta(days=3)
+CANCELLATION_TEMPLATES = ("visit_cancelled", "visit_off")
+RECENT = timedelta(days=3)
 """How long a canceled visit is listed among those to tell a family of: after it closed, and after its start."""
 
 
 @dataclass(frozen=True)
-class ToRead:
+class MessageToRead:
     """A text that nobody but a person understands, and whose phone it came from."""
 
     id: int
@@ -41,7 +41,7 @@ class ToRead:
 
 
 @dataclass(frozen=True)
-class ToCall:
+class FamilyToCall:
     """A family that a person calls, and why: it asked to be called, wants another time, or cannot be texted."""
 
     invitation_id: int
@@ -57,7 +57,7 @@ class ToCall:
 
 
 @dataclass(frozen=True)
-class Ahead:
+class VisitToHandle:
     """A visit ahead that a person must see to; ``off``: it was called off, and the family may wait for it."""
 
     visit_id: int
@@ -67,18 +67,18 @@ class Ahead:
     off: bool = False
 
 
-def _at(actor: Actor, column: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+def _at_schools(actor: Actor, column: InstrumentedAttribute[int]) -> ColumnElement[bool]:
     held = actor.schools(Permission.ASK)
     return column.is_not(None) if held is None else column.in_(held)
 
 
-def to_read(session: Session, actor: Actor) -> list[ToRead]:
+def messages_to_read(session: Session, actor: Actor) -> list[MessageToRead]:
     """Replies that wait for a person, oldest first."""
     rows = session.scalars(
         select(IncomingMessage)
-        .where(IncomingMessage.needs_person, access.seen_by_office(actor, IncomingMessage.phone))
+        .where(IncomingMessage.needs_person, access.visible_to_office(actor, IncomingMessage.phone))
         .order_by(IncomingMessage.id)
-        .limit(MOST)
+        .limit(MAX_ROWS)
     ).all()
     seen = {row.phone for row in rows}
     names = lists.family_names(session, actor, seen, {})
@@ -86,7 +86,7 @@ def to_read(session: Session, actor: Actor) -> list[ToRead]:
         session.execute(select(Conversation.phone, Conversation.id).where(Conversation.phone.in_(seen))).all()
     )
     return [
-        ToRead(
+        MessageToRead(
             row.id,
             names.get(row.phone, ()),
             row.phone,
@@ -100,7 +100,7 @@ def to_read(session: Session, actor: Actor) -> list[ToRead]:
     ]
 
 
-def to_call(session: Session, actor: Actor, now: datetime) -> list[ToCall]:
+def families_to_call(session: Session, actor: Actor, now: datetime) -> list[FamilyToCall]:
     """Families that a person calls: nothing was heard or arranged since they asked for it."""
     later = aliased(ConsentEntry)
     newer = select(later.id).where(later.family_id == ConsentEntry.family_id, later.id > ConsentEntry.id)
@@ -111,18 +111,18 @@ def to_call(session: Session, actor: Actor, now: datetime) -> list[ToCall]:
         .outerjoin(ConsentEntry, and_(ConsentEntry.invitation_id == Invitation.id, ~newer.exists()))
         .outerjoin(Visit, and_(Visit.id == ConsentEntry.visit_id, Visit.state.in_(LIVE)))
         .where(
-            _at(actor, Invitation.school_id),
+            _at_schools(actor, Invitation.school_id),
             Invitation.closed_at.is_(None),
             Invitation.asked_at > now - A_YEAR,
-            or_(_wants_a_call(), _not_reached()),
+            or_(_asked_for_call(), _was_not_reached()),
         )
         .order_by(func.coalesce(ConsentEntry.at, Invitation.asked_at), Invitation.id)
-        .limit(MOST)
+        .limit(MAX_ROWS)
     )
     rows = session.execute(asked).all()
     people = _callable(session, [family.id for _, _, family, _, _ in rows])
     return [
-        ToCall(
+        FamilyToCall(
             invitation_id=made.id,
             visit_id=visit_id,
             family=family.name,
@@ -138,7 +138,7 @@ def to_call(session: Session, actor: Actor, now: datetime) -> list[ToCall]:
     ]
 
 
-def _wants_a_call() -> ColumnElement[bool]:
+def _asked_for_call() -> ColumnElement[bool]:
     """Its newest word is "call me" or "another time", and no visit was arranged since."""
     visit = aliased(Visit)
     arranged = select(visit.id).where(
@@ -147,9 +147,9 @@ def _wants_a_call() -> ColumnElement[bool]:
     return and_(ConsentEntry.answer.in_((Answer.CALL_ME.value, Answer.OTHER_TIME.value)), ~arranged.exists())
 
 
-def _not_reached() -> ColumnElement[bool]:
+def _was_not_reached() -> ColumnElement[bool]:
     """Nothing was heard of it, and no text asked it, or the text never arrived."""
-    return and_(ConsentEntry.id.is_(None), _never_answered(), or_(Invitation.how != "text", _did_not_leave()))
+    return and_(ConsentEntry.id.is_(None), _never_answered(), or_(Invitation.how != "text", _was_not_sent()))
 
 
 def _with_or_without(
@@ -159,15 +159,15 @@ def _with_or_without(
     return rows
 
 
-def _did_not_leave() -> ColumnElement[bool]:
+def _was_not_sent() -> ColumnElement[bool]:
     """The question itself never reached the family: it failed, came too late, or was held back."""
     asked = OutgoingMessage.subject == literal("invitation:").concat(cast(Invitation.id, Text))
     lost = OutgoingMessage.state.in_(("undelivered", "rejected", "dead", "expired", "suppressed", "unknown"))
-    gone = or_(lost, _waits_for_words())
+    gone = or_(lost, _waits_for_approval())
     return select(OutgoingMessage.id).where(asked, OutgoingMessage.template == "invitation", gone).exists()
 
 
-def _waits_for_words() -> ColumnElement[bool]:
+def _waits_for_approval() -> ColumnElement[bool]:
     """The text is held until somebody approves its words, or lets it go on: too long for a family that waits."""
     return and_(OutgoingMessage.state == "held", OutgoingMessage.hold_reason.in_(("language", "template", "consent")))
 
@@ -189,7 +189,7 @@ def _callable(session: Session, families: Collection[int]) -> dict[int, tuple[st
     return found
 
 
-def need_partner(session: Session, actor: Actor) -> list[Ahead]:
+def visits_without_partner(session: Session, actor: Actor) -> list[VisitToHandle]:
     """Visits ahead of which one of the two cannot come, soonest first."""
     pair = VisitMember.educator_id.in_((Visit.lead_id, Visit.partner_id))
     rows = session.execute(
@@ -199,16 +199,16 @@ def need_partner(session: Session, actor: Actor) -> list[Ahead]:
         .where(
             Visit.state.in_(LIVE),
             VisitMember.state.in_(("declined", "unable", "withdrawn")),
-            _at(actor, Visit.school_id),
+            _at_schools(actor, Visit.school_id),
         )
         .distinct()
         .order_by(Visit.starts_at, Visit.id)
-        .limit(MOST)
+        .limit(MAX_ROWS)
     )
-    return [Ahead(*row) for row in rows]
+    return [VisitToHandle(*row) for row in rows]
 
 
-def need_telling(session: Session, actor: Actor, now: datetime) -> list[Ahead]:
+def visits_not_communicated(session: Session, actor: Actor, now: datetime) -> list[VisitToHandle]:
     """Visits of which no text could tell the family how they stand now: somebody calls. Soonest first.
 
     Of those arranged and still ahead, the time as it is now; of those called off that the family knew of, that nobody
@@ -217,11 +217,13 @@ def need_telling(session: Session, actor: Actor, now: datetime) -> list[Ahead]:
     rows = session.execute(
         select(Visit.id, School.name, School.timezone, Visit.starts_at, Visit.state == "cancelled_by_educator")
         .join(School, School.id == Visit.school_id)
-        .where(_at(actor, Visit.school_id), or_(_time_not_told(now), _off_not_told(now)))
+        .where(
+            _at_schools(actor, Visit.school_id), or_(_time_not_communicated(now), _cancellation_not_communicated(now))
+        )
         .order_by(Visit.starts_at, Visit.id)
-        .limit(MOST)
+        .limit(MAX_ROWS)
     )
-    return [Ahead(*row) for row in rows]
+    return [VisitToHandle(*row) for row in rows]
 
 
 def _about_visit() -> ColumnElement[str]:
@@ -229,18 +231,20 @@ def _about_visit() -> ColumnElement[str]:
 
 
 def _under_way() -> ColumnElement[bool]:
-    return and_(OutgoingMessage.state.in_(("held", "queued", "sending", "accepted", "delivered")), ~_waits_for_words())
+    return and_(
+        OutgoingMessage.state.in_(("held", "queued", "sending", "accepted", "delivered")), ~_waits_for_approval()
+    )
 
 
-def _time_not_told(now: datetime) -> ColumnElement[bool]:
+def _time_not_communicated(now: datetime) -> ColumnElement[bool]:
     subject = _about_visit()
     key = OutgoingMessage.dedupe_key.startswith(subject.concat(":v").concat(cast(Visit.version, Text)).concat(":"))
-    told = and_(OutgoingMessage.subject == subject, OutgoingMessage.template.in_(TELLS_THE_TIME), key)
+    told = and_(OutgoingMessage.subject == subject, OutgoingMessage.template.in_(TIME_TEMPLATES), key)
     ahead = and_(Visit.state == "scheduled", Visit.starts_at > now)
     return and_(ahead, ~select(OutgoingMessage.id).where(told, _under_way()).exists())
 
 
-def _off_not_told(now: datetime) -> ColumnElement[bool]:
+def _cancellation_not_communicated(now: datetime) -> ColumnElement[bool]:
     """Called off, and no text said so or still can: a failed text is listed with the lost ones instead.
 
     A text that still waited at the start has expired, so its visit is listed from then on, however early it closed.
@@ -248,8 +252,8 @@ def _off_not_told(now: datetime) -> ColumnElement[bool]:
     known = exists().where(VisitEvent.visit_id == Visit.id, VisitEvent.what == "arranged")
     can_leave = and_(OutgoingMessage.next_at < Visit.starts_at, Visit.starts_at > now)
     in_time = and_(_under_way(), or_(OutgoingMessage.sent_at.is_not(None), can_leave))
-    notice = and_(OutgoingMessage.subject == _about_visit(), OutgoingMessage.template.in_(TELLS_IT_IS_OFF))
+    notice = and_(OutgoingMessage.subject == _about_visit(), OutgoingMessage.template.in_(CANCELLATION_TEMPLATES))
     told = and_(notice, or_(in_time, OutgoingMessage.state.in_(LOST)))
     has_begun = and_(Visit.starts_at <= now, exists().where(notice))
-    lately = and_(Visit.starts_at > now - LATELY, or_(Visit.closed_at > now - LATELY, has_begun))
+    lately = and_(Visit.starts_at > now - RECENT, or_(Visit.closed_at > now - RECENT, has_begun))
     return and_(Visit.state == "cancelled_by_educator", lately, known, ~exists().where(told))

@@ -16,11 +16,11 @@ from homevisits.messages.recipients import opt_outs
 from homevisits.people.models import Caregiver, Family, School
 from homevisits.visits.models import LIVE, Visit
 
-MOST = 50
+MAX_ROWS = 50
 
 
 @dataclass(frozen=True)
-class Unreachable:
+class UnreachableFamily:
     """A family with an open invitation or a visit ahead, and why no text reaches it."""
 
     invitation_id: int
@@ -39,7 +39,7 @@ def _here(actor: Actor) -> ColumnElement[bool]:
     return true() if held is None else Invitation.school_id.in_(held)
 
 
-def reasons(session: Session, phones: Collection[str]) -> dict[str, str]:
+def unreachable_reasons(session: Session, phones: Collection[str]) -> dict[str, str]:
     """Why no text reaches each of `phones` that none reaches: landline | bad | wrong_number | stopped."""
     wanted = set(phones)
     found = dict.fromkeys(opt_outs.stopped(session, wanted), "stopped")
@@ -47,7 +47,7 @@ def reasons(session: Session, phones: Collection[str]) -> dict[str, str]:
     return {**found, **{str(phone): str(state) for phone, state in rows}}
 
 
-def unreachable(session: Session, actor: Actor, now: datetime) -> list[Unreachable]:
+def unreachable_families(session: Session, actor: Actor, now: datetime) -> list[UnreachableFamily]:
     """Families of the actor's schools whom no text reaches, by name: only those we have to do with at present."""
     found = (
         select(Invitation.id, Visit.id, Family, Phone, School)
@@ -66,15 +66,15 @@ def unreachable(session: Session, actor: Actor, now: datetime) -> list[Unreachab
             Caregiver.left_on.is_(None),
         )
         .order_by(Family.name, Invitation.id.desc())
-        .limit(4 * MOST)
+        .limit(4 * MAX_ROWS)
     )
     rows = session.execute(found).all()
     contacts = families.contacts(session, {family.id for _i, _v, family, _p, _s in rows})
-    shown: dict[int, Unreachable] = {}
+    shown: dict[int, UnreachableFamily] = {}
     for invitation, visit, family, phone, school in rows:
         contact = contacts[family.id]
         if contact.phone == phone.e164 and family.id not in shown:
-            shown[family.id] = Unreachable(
+            shown[family.id] = UnreachableFamily(
                 invitation,
                 visit,
                 family.name,
@@ -85,10 +85,10 @@ def unreachable(session: Session, actor: Actor, now: datetime) -> list[Unreachab
                 phone.state,
                 phone.since,
             )
-    return list(shown.values())[:MOST]
+    return list(shown.values())[:MAX_ROWS]
 
 
-def waiting_for_answer(session: Session, actor: Actor, now: datetime) -> int:
+def count_open_invitations(session: Session, actor: Actor, now: datetime) -> int:
     """How many invitations went out by text and wait for the family's answer."""
     said = aliased(ConsentEntry)
     found = select(func.count()).where(

@@ -27,22 +27,22 @@ def today() -> str:
     """What waits for me?"""
     with reading() as session:
         who = current_actor()
-        to_call = queries.to_call(session, who, now())
+        to_call = queries.families_to_call(session, who, now())
         called = {row.invitation_id for row in to_call}
         return render_template(
             "inbox/today.html",
-            to_read=queries.to_read(session, who),
+            to_read=queries.messages_to_read(session, who),
             to_call=to_call,
-            unreached=unreachable.reasons(session, [row.phone for row in to_call if row.phone]),
+            unreached=unreachable.unreachable_reasons(session, [row.phone for row in to_call if row.phone]),
             unreachable=[
-                row for row in unreachable.unreachable(session, who, now()) if row.invitation_id not in called
+                row for row in unreachable.unreachable_families(session, who, now()) if row.invitation_id not in called
             ],
-            talks=talks.waiting(session, who, now()),
+            talks=talks.count_waiting(session, who, now()),
             why_unreached=words.UNREACHABLE,
             lapsed=lapsed_consents.lapsed_consents(session, who, now()),
-            need_partner=queries.need_partner(session, who),
-            need_telling=queries.need_telling(session, who, now()),
-            waiting=unreachable.waiting_for_answer(session, who, now()),
+            need_partner=queries.visits_without_partner(session, who),
+            need_telling=queries.visits_not_communicated(session, who, now()),
+            waiting=unreachable.count_open_invitations(session, who, now()),
             zone=settings().timezone,
         )
 
@@ -52,7 +52,7 @@ def today() -> str:
 def read(incoming_message_id: int) -> ResponseReturnValue:
     """A person has read a reply."""
     with transaction() as session:
-        actions.read(session, current_actor(), incoming_message_id, now())
+        actions.mark_read(session, current_actor(), incoming_message_id, now())
     show_notice(_("Done. It does not wait any more."))
     return redirect(url_for("inbox.today"), code=303)
 
@@ -86,7 +86,7 @@ def _answer_page(invitation_id: int, said: str, how: str, problems: list[Problem
     with reading() as session:
         row = queue.one_asked(session, current_actor(), invitation_id, now())
         contact = families.contacts(session, [row.family_id])[row.family_id]
-        stopped = participants.stop_of(session, contact.phone) if contact.phone else None
+        stopped = participants.current_opt_out(session, contact.phone) if contact.phone else None
     return render_template(
         "inbox/answer.html",
         row=row,

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from homevisits.inbox.processing import ReceivedMessage
 
-MOST_MEDIA = 99
+MAX_MEDIA = 99
 OPT_OUT_TYPES = frozenset({"STOP", "START", "HELP"})
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
-def from_twilio(form: Mapping[str, Sequence[str]]) -> ReceivedMessage | None:
+def parse_twilio(form: Mapping[str, Sequence[str]]) -> ReceivedMessage | None:
     """The text that Twilio's parameters say; None: it names no text or no phone that could be a family's.
 
     Everything it said is kept raw: Twilio adds parameters without notice.
@@ -29,7 +29,7 @@ def from_twilio(form: Mapping[str, Sequence[str]]) -> ReceivedMessage | None:
         carrier="twilio",
         media=_count(said.get("NumMedia", "")),
         opt_out_type=kind if kind in OPT_OUT_TYPES else None,
-        raw={_clean(name): _one_or_more([_clean(one) for one in values]) for name, values in form.items()},
+        raw={_clean(name): _segment_count([_clean(one) for one in values]) for name, values in form.items()},
     )
 
 
@@ -38,9 +38,9 @@ def _clean(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
-def _one_or_more(values: list[str]) -> str | list[str]:
+def _segment_count(values: list[str]) -> str | list[str]:
     return "".join(values) if len(values) < 2 else values
 
 
 def _count(text: str) -> int:
-    return min(int(text), MOST_MEDIA) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return min(int(text), MAX_MEDIA) if text.isascii() and text.isdigit() and len(text) < 10 else 0

@@ -21,32 +21,32 @@ log = logging.getLogger("homevisits.inbox")
 @accepts_any_characters
 @public
 @watched("inbound")
-def twilio_inbound() -> Response:
+def receive_twilio() -> Response:
     """Twilio brings a text. The answer is empty: what we say back goes through the outbox."""
     if not twilio_signature.genuine(request, settings()):
         abort(403)
-    text = forms.from_twilio(dict(request.form.lists()))
+    text = forms.parse_twilio(dict(request.form.lists()))
     if text is None:
         abort(400)
     with transaction() as session:
-        kept = processing.keep(session, text, now())
+        kept = processing.store_message(session, text, now())
     if kept is not None:
-        take_in(kept)
+        process_safely(kept)
     return Response("<Response/>", mimetype="text/xml")
 
 
-def take_in(incoming_message_id: int) -> None:
+def process_safely(incoming_message_id: int) -> None:
     """In a transaction of its own: what goes wrong here loses no text. The worker tries again."""
     try:
         with transaction() as session:
-            processing.take(session, incoming_message_id, settings().policy, now())
+            processing.process_message(session, incoming_message_id, settings().policy, now())
     except Exception:
         log.exception("a text could not be taken in: inbound:%s", incoming_message_id)
         with suppress(Exception), transaction() as session:  # the worker finds it all the same
-            processing.failed(session, incoming_message_id, now())
+            processing.record_failure(session, incoming_message_id, now())
 
 
 @bp.record_once
 def _machines(state: BlueprintSetupState) -> None:
     # A machine has no form of ours to copy a token from: its signature is checked instead.
-    state.app.extensions["csrf"].exempt(twilio_inbound)
+    state.app.extensions["csrf"].exempt(receive_twilio)

@@ -11,7 +11,7 @@ from homevisits.messages.models import IncomingMessage, OutgoingMessage
 from homevisits.people.models import Caregiver, Student
 from homevisits.visits.models import LIVE, Visit, VisitMember
 
-AFTERWARDS = timedelta(days=14)
+READABLE_AFTER_VISIT = timedelta(days=14)
 """So long the pair of a visit that ended reads what the family writes."""
 
 
@@ -20,12 +20,12 @@ def is_office(actor: Actor) -> bool:
     return actor.may(Permission.ASK)
 
 
-def of_office(actor: Actor) -> ColumnElement[bool]:
+def office_conversations(actor: Actor) -> ColumnElement[bool]:
     """The conversations of a coordinator's schools, and of numbers nobody knows."""
-    return seen_by_office(actor, Conversation.phone)
+    return visible_to_office(actor, Conversation.phone)
 
 
-def seen_by_office(actor: Actor, phone: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+def visible_to_office(actor: Actor, phone: InstrumentedAttribute[str]) -> ColumnElement[bool]:
     """Whether `phone` is of a family of a coordinator's schools, or of nobody we know.
 
     A number that no family has any more is still of the schools that texted it: what was said there is not for others.
@@ -45,30 +45,32 @@ def seen_by_office(actor: Actor, phone: InstrumentedAttribute[str]) -> ColumnEle
     return or_(mine.exists(), nobody)
 
 
-def of_pair(actor: Actor, now: datetime) -> ColumnElement[bool]:
+def pair_conversations(actor: Actor, now: datetime) -> ColumnElement[bool]:
     """The conversations with families of an educator's own visits in which something was said since the booking."""
     if actor.educator_id is None or not actor.may(Permission.CONVERSE):
         return false()
     found = select(Visit.id).join(VisitMember, VisitMember.visit_id == Visit.id)
     found = found.join(Caregiver, Caregiver.family_id == Visit.family_id)
-    return found.where(Caregiver.phone == Conversation.phone, *_own(actor.educator_id, now), _written_since()).exists()
+    return found.where(
+        Caregiver.phone == Conversation.phone, *_own_visits(actor.educator_id, now), _written_since()
+    ).exists()
 
 
-def near(now: datetime) -> ColumnElement[bool]:
+def is_near(now: datetime) -> ColumnElement[bool]:
     """A visit that is ahead, or ended not long ago."""
-    since = now - AFTERWARDS
+    since = now - READABLE_AFTER_VISIT
     live = and_(Visit.state.in_(LIVE), Visit.ends_at >= since)
     return or_(live, and_(Visit.state.not_in(LIVE), func.coalesce(Visit.closed_at, Visit.ends_at) >= since))
 
 
-def in_pair() -> ColumnElement[bool]:
+def is_in_pair() -> ColumnElement[bool]:
     """Whoever comes along; who was asked and has not answered, or cannot come, reads nothing of the family."""
     return and_(VisitMember.state == "coming", VisitMember.educator_id.in_((Visit.lead_id, Visit.partner_id)))
 
 
-def _own(educator_id: int, now: datetime) -> tuple[ColumnElement[bool], ...]:
+def _own_visits(educator_id: int, now: datetime) -> tuple[ColumnElement[bool], ...]:
     speak = and_(Caregiver.restricted.is_(False), Caregiver.left_on.is_(None))
-    return VisitMember.educator_id == educator_id, in_pair(), near(now), speak
+    return VisitMember.educator_id == educator_id, is_in_pair(), is_near(now), speak
 
 
 def _written_since() -> Exists:

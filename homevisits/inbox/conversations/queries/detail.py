@@ -10,20 +10,20 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor, Permission, Role
 from homevisits.inbox.conversations.queries import access
 from homevisits.inbox.conversations.queries import listing as lists
-from homevisits.inbox.conversations.queries.participants import Participants, find
+from homevisits.inbox.conversations.queries.participants import Participants, find_participants
 from homevisits.messages.models import WAITING, IncomingMessage, OutgoingMessage
 from homevisits.people.models import Account, AccountGrant
 from homevisits.visits.models import Visit, VisitMember
 
-SHOWN = 60
+SHOWN_MESSAGES = 60
 """Texts on a page; older ones are asked for."""
-AT_MOST = 500
+MAX_MESSAGES = 500
 TASKS = ("polite_stop", "wrong_number", "probable_yes")
 """What a family's text may mean, so that a person decides."""
 
 
 @dataclass(frozen=True)
-class Said:
+class ShownMessage:
     """One text. ``note`` is what a family's text was understood as, or how one of ours stands (`held`, `delivered`)."""
 
     id: int
@@ -42,7 +42,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Colleague:
+class Assignee:
     """Someone to whom a conversation can be given."""
 
     account_id: int
@@ -54,23 +54,23 @@ class ConversationDetail:
     """The whole page."""
 
     with_: Participants
-    said: tuple[Said, ...]
+    said: tuple[ShownMessage, ...]
     older: bool
     waiting_since: datetime | None
     late: bool
     assigned_to: int | None
     assigned: str | None
-    colleagues: tuple[Colleague, ...]
+    colleagues: tuple[Assignee, ...]
 
 
-def talk(
+def conversation_detail(
     session: Session, actor: Actor, conversation_id: int, now: datetime, *, everything: bool = False
 ) -> ConversationDetail:
     """The page of a conversation, the newest texts last. Raises `NotFound` for whoever may not read it."""
-    who = find(session, actor, conversation_id, now)
-    limit = AT_MOST if everything else SHOWN
-    share = None if who.office else lists.shares(session, actor, [who.number], now)[who.number]
-    heard, sent = _heard(session, who, share, limit + 1), _sent(session, actor, who, share, limit + 1, now)
+    who = find_participants(session, actor, conversation_id, now)
+    limit = MAX_MESSAGES if everything else SHOWN_MESSAGES
+    share = None if who.office else lists.readable_shares(session, actor, [who.number], now)[who.number]
+    heard, sent = _incoming(session, who, share, limit + 1), _outgoing(session, actor, who, share, limit + 1, now)
     said = sorted([*heard, *sent], key=lambda one: (one.at, one.ours, one.id))
     since = who.waiting_since
     if since is not None and who.since is not None:
@@ -80,19 +80,19 @@ def talk(
         said=tuple(said[-limit:]),
         older=len(said) > limit and not everything,
         waiting_since=since,
-        late=since is not None and now - since >= lists.LATE,
+        late=since is not None and now - since >= lists.LATE_AFTER,
         assigned_to=who.assigned_to,
         assigned=session.scalar(select(Account.name).where(Account.id == who.assigned_to)),
-        colleagues=colleagues(session, who, now),
+        colleagues=possible_assignees(session, who, now),
     )
 
 
-def _heard(session: Session, who: Participants, share: lists.Share | None, limit: int) -> list[Said]:
+def _incoming(session: Session, who: Participants, share: lists.ReadableShare | None, limit: int) -> list[ShownMessage]:
     found = select(IncomingMessage).where(IncomingMessage.phone == who.number).order_by(IncomingMessage.id.desc())
     if share is not None:
         found = found.where(share.tells())
     return [
-        Said(
+        ShownMessage(
             id=row.id,
             ours=False,
             at=row.received_at,
@@ -106,9 +106,9 @@ def _heard(session: Session, who: Participants, share: lists.Share | None, limit
     ]
 
 
-def _sent(
-    session: Session, actor: Actor, who: Participants, share: lists.Share | None, limit: int, now: datetime
-) -> list[Said]:
+def _outgoing(
+    session: Session, actor: Actor, who: Participants, share: lists.ReadableShare | None, limit: int, now: datetime
+) -> list[ShownMessage]:
     """Ours: what left or was lost; what waits when it was to leave by now; what a person wrote, whatever became of it.
 
     The plan for later is no part of a conversation. A phone may have to do with two schools: a coordinator reads no
@@ -130,7 +130,7 @@ def _sent(
     rows = session.scalars(found.order_by(OutgoingMessage.id.desc()).limit(limit)).all()
     names = _names_of(session, rows)
     return [
-        Said(
+        ShownMessage(
             id=row.id,
             ours=True,
             at=row.sent_at or (row.created_at if row.written_by else max(row.created_at, row.not_before)),
@@ -152,7 +152,7 @@ def _names_of(session: Session, rows: Sequence[OutgoingMessage]) -> dict[int, st
     return dict(session.execute(select(Account.id, Account.name).where(Account.id.in_(wanted))).all())
 
 
-def colleagues(session: Session, who: Participants, now: datetime) -> tuple[Colleague, ...]:
+def possible_assignees(session: Session, who: Participants, now: datetime) -> tuple[Assignee, ...]:
     """Those who read the conversation too: the school's coordinators, and the pair of a visit to the family."""
     coordinates = select(AccountGrant.account_id).where(AccountGrant.role == Role.SITE_COORDINATOR)
     if who.school_id is not None:
@@ -161,9 +161,9 @@ def colleagues(session: Session, who: Participants, now: datetime) -> tuple[Coll
         select(Account.id)
         .join(VisitMember, VisitMember.educator_id == Account.educator_id)
         .join(Visit, Visit.id == VisitMember.visit_id)
-        .where(Visit.family_id.in_(who.family_ids), access.in_pair(), access.near(now))
+        .where(Visit.family_id.in_(who.family_ids), access.is_in_pair(), access.is_near(now))
     )
     found = select(Account.id, Account.name).where(
         Account.active, or_(Account.id.in_(coordinates), Account.id.in_(pair))
     )
-    return tuple(Colleague(*row) for row in session.execute(found.order_by(Account.name, Account.id)))
+    return tuple(Assignee(*row) for row in session.execute(found.order_by(Account.name, Account.id)))

@@ -12,20 +12,27 @@ from sqlalchemy import ColumnElement, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission
-from homevisits.inbox.conversations.queries.access import _own, in_pair, is_office, near, of_office, of_pair
+from homevisits.inbox.conversations.queries.access import (
+    _own_visits,
+    is_in_pair,
+    is_near,
+    is_office,
+    office_conversations,
+    pair_conversations,
+)
 from homevisits.inbox.models import Conversation
 from homevisits.messages.models import IncomingMessage
 from homevisits.people.models import Account, Caregiver, Family, Student
 from homevisits.visits.models import Visit, VisitMember
 
-PAGE = 20
-LATE = timedelta(hours=24)
+PAGE_SIZE = 20
+LATE_AFTER = timedelta(hours=24)
 """So long a family waits at most for a person's word."""
 FILTERS = ("all", "mine", "nobody")
 
 
 @dataclass(frozen=True)
-class Row:
+class ConversationRow:
     """A conversation in the list: whose, what the family wrote last, since when it waits and who sees to it."""
 
     id: int
@@ -40,16 +47,16 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ConversationList:
     """One page of the list."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ConversationRow, ...]
     page: int
     more: bool
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingCounts:
     """How many families wait for a person's word, and how many of them for more than a day."""
 
     count: int
@@ -57,7 +64,7 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Share:
+class ReadableShare:
     """What of a phone's conversation an educator may read: since when, about which visits, of which families."""
 
     since: datetime
@@ -72,7 +79,7 @@ class Share:
         return and_(IncomingMessage.received_at >= self.since, or_(answers.is_(None), answers.in_(self.questions)))
 
 
-def shares(session: Session, actor: Actor, phones: Collection[str], now: datetime) -> dict[str, Share]:
+def readable_shares(session: Session, actor: Actor, phones: Collection[str], now: datetime) -> dict[str, ReadableShare]:
     """For each of `phones` an educator may read: how much of it."""
     if actor.educator_id is None or not phones:
         return {}
@@ -81,14 +88,14 @@ def shares(session: Session, actor: Actor, phones: Collection[str], now: datetim
         .select_from(Visit)
         .join(VisitMember, VisitMember.visit_id == Visit.id)
         .join(Caregiver, Caregiver.family_id == Visit.family_id)
-        .where(Caregiver.phone.in_(phones), *_own(actor.educator_id, now))
+        .where(Caregiver.phone.in_(phones), *_own_visits(actor.educator_id, now))
         .order_by(Visit.booked_at)
     )
-    found: dict[str, Share] = {}
+    found: dict[str, ReadableShare] = {}
     for number, booked_at, visit, family, school, invitation in rows:
         phone = str(number)
-        before = found.get(phone, Share(booked_at, frozenset(), frozenset(), frozenset(), frozenset()))
-        found[phone] = Share(
+        before = found.get(phone, ReadableShare(booked_at, frozenset(), frozenset(), frozenset(), frozenset()))
+        found[phone] = ReadableShare(
             before.since,
             before.visits | {visit},
             before.families | {family},
@@ -98,44 +105,44 @@ def shares(session: Session, actor: Actor, phones: Collection[str], now: datetim
     return found
 
 
-def listed(
+def list_conversations(
     session: Session, actor: Actor, now: datetime, *, whose: str = "all", words: str = "", page: int = 1
-) -> Listed:
+) -> ConversationList:
     """Conversations, the longest wait first, then the newest. ``words`` is part of a family's or a person's name."""
-    office = of_office(actor)
+    office = office_conversations(actor)
     found = (
         select(Conversation, office.label("office"), Account.name)
         .outerjoin(Account, Account.id == Conversation.assigned_to)
-        .where(or_(office, of_pair(actor, now)))
+        .where(or_(office, pair_conversations(actor, now)))
         .order_by(
             Conversation.waiting_since.is_(None),
             Conversation.waiting_since,
             Conversation.last_at.desc(),
             Conversation.id,
         )
-        .limit(PAGE + 1)
-        .offset((page - 1) * PAGE)
+        .limit(PAGE_SIZE + 1)
+        .offset((page - 1) * PAGE_SIZE)
     )
     if whose == "mine":
         found = found.where(Conversation.assigned_to == actor.account_id)
     elif whose == "nobody":
         found = found.where(Conversation.assigned_to.is_(None))
     if words.strip():
-        found = found.where(_named(actor, words.strip(), now))
+        found = found.where(_phones_by_name(actor, words.strip(), now))
     rows = session.execute(found).all()
-    return Listed(tuple(_rows(session, actor, rows[:PAGE], now)), page, len(rows) > PAGE)
+    return ConversationList(tuple(_rows(session, actor, rows[:PAGE_SIZE], now)), page, len(rows) > PAGE_SIZE)
 
 
-def waiting(session: Session, actor: Actor, now: datetime) -> Waiting:
+def count_waiting(session: Session, actor: Actor, now: datetime) -> WaitingCounts:
     """How many families wait for this person's, or a colleague's, word."""
-    late = func.count().filter(Conversation.waiting_since <= now - LATE)
+    late = func.count().filter(Conversation.waiting_since <= now - LATE_AFTER)
     found = select(func.count(), late).where(
-        Conversation.waiting_since.is_not(None), or_(of_office(actor), of_pair(actor, now))
+        Conversation.waiting_since.is_not(None), or_(office_conversations(actor), pair_conversations(actor, now))
     )
-    return Waiting(*session.execute(found).one())
+    return WaitingCounts(*session.execute(found).one())
 
 
-def _named(actor: Actor, words: str, now: datetime) -> ColumnElement[bool]:
+def _phones_by_name(actor: Actor, words: str, now: datetime) -> ColumnElement[bool]:
     """Phones of a family or a person of that name, of those the reader knows the names of."""
     who = (Caregiver.given_name + " " + Caregiver.family_name).icontains(words, autoescape=True)
     found = select(Caregiver.phone).join(Family, Family.id == Caregiver.family_id)
@@ -143,7 +150,7 @@ def _named(actor: Actor, words: str, now: datetime) -> ColumnElement[bool]:
     held = actor.schools(Permission.ASK) if is_office(actor) else frozenset[int]()
     if held is not None:
         visited = select(Visit.family_id).join(VisitMember, VisitMember.visit_id == Visit.id)
-        visited = visited.where(VisitMember.educator_id == actor.educator_id, in_pair(), near(now))
+        visited = visited.where(VisitMember.educator_id == actor.educator_id, is_in_pair(), is_near(now))
         here = select(Student.family_id).where(Student.school_id.in_(held))
         found = found.where(or_(Family.id.in_(here), Family.id.in_(visited)))
     return Conversation.phone.in_(found.where(named, Caregiver.phone.is_not(None)))
@@ -151,12 +158,12 @@ def _named(actor: Actor, words: str, now: datetime) -> ColumnElement[bool]:
 
 def _rows(
     session: Session, actor: Actor, found: Collection[tuple[Conversation, bool, str | None]], now: datetime
-) -> list[Row]:
+) -> list[ConversationRow]:
     phones = [thread.phone for thread, _office, _name in found]
-    mine = shares(session, actor, phones, now)
+    mine = readable_shares(session, actor, phones, now)
     names = family_names(session, actor, phones, mine)
-    said = _last_words(session, [thread.phone for thread, office, _name in found if office])
-    said |= _last_words_of_pair(
+    said = _last_messages(session, [thread.phone for thread, office, _name in found if office])
+    said |= _last_messages_of_pair(
         session, {thread.phone: mine[thread.phone] for thread, office, _name in found if not office}
     )
     rows = []
@@ -165,14 +172,14 @@ def _rows(
         if since is not None and not office and thread.phone in mine:
             since = max(since, mine[thread.phone].since)
         rows.append(
-            Row(
+            ConversationRow(
                 id=thread.id,
                 families=names.get(thread.phone, ()),
                 phone=thread.phone if office else None,
                 said=said.get(thread.phone, ""),
                 last_at=thread.last_at,
                 waiting_since=since,
-                late=since is not None and now - since >= LATE,
+                late=since is not None and now - since >= LATE_AFTER,
                 assigned_to=thread.assigned_to,
                 assigned=name,
             )
@@ -181,7 +188,7 @@ def _rows(
 
 
 def family_names(
-    session: Session, actor: Actor, phones: Collection[str], mine: dict[str, Share]
+    session: Session, actor: Actor, phones: Collection[str], mine: dict[str, ReadableShare]
 ) -> dict[str, tuple[str, ...]]:
     """The families of each phone that the reader has to do with, by name."""
     rows = session.execute(
@@ -200,24 +207,24 @@ def family_names(
     return {phone: tuple(names.values()) for phone, names in found.items()}
 
 
-def _worth_quoting() -> ColumnElement[int]:
+def _message_to_quote() -> ColumnElement[int]:
     """Of a phone's texts the newest that waits for a person, or else the newest."""
     return func.coalesce(
         func.max(IncomingMessage.id).filter(IncomingMessage.needs_person), func.max(IncomingMessage.id)
     )
 
 
-def _last_words(session: Session, phones: Collection[str]) -> dict[str, str]:
-    newest = select(_worth_quoting()).where(IncomingMessage.phone.in_(phones)).group_by(IncomingMessage.phone)
+def _last_messages(session: Session, phones: Collection[str]) -> dict[str, str]:
+    newest = select(_message_to_quote()).where(IncomingMessage.phone.in_(phones)).group_by(IncomingMessage.phone)
     return dict(
         session.execute(select(IncomingMessage.phone, IncomingMessage.body).where(IncomingMessage.id.in_(newest))).all()
     )
 
 
-def _last_words_of_pair(session: Session, mine: dict[str, Share]) -> dict[str, str]:
+def _last_messages_of_pair(session: Session, mine: dict[str, ReadableShare]) -> dict[str, str]:
     """The last words of each phone that its educator may read."""
     readable = or_(false(), *(and_(IncomingMessage.phone == phone, share.tells()) for phone, share in mine.items()))
-    newest = select(_worth_quoting()).where(readable).group_by(IncomingMessage.phone)
+    newest = select(_message_to_quote()).where(readable).group_by(IncomingMessage.phone)
     return dict(
         session.execute(select(IncomingMessage.phone, IncomingMessage.body).where(IncomingMessage.id.in_(newest))).all()
     )

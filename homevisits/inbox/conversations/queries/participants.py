@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound
-from homevisits.inbox.conversations.compose import Kept, children
+from homevisits.inbox.conversations.compose import ProtectedNames, names_to_look_for
 from homevisits.inbox.conversations.queries import access
 from homevisits.inbox.conversations.queries import listing as lists
 from homevisits.inbox.models import Conversation
@@ -19,7 +19,7 @@ from homevisits.people.models import Caregiver, Family, Person, School, Student
 
 
 @dataclass(frozen=True)
-class Stop:
+class OptOut:
     """That a phone gets no texts, why, and how a person was told."""
 
     reason: str
@@ -48,7 +48,7 @@ class Participants:
     school_id: int | None
     school: str
     since: datetime | None  # an educator reads from here on; None: everything
-    stopped: Stop | None
+    stopped: OptOut | None
     phone_state: str
     may_write: bool  # somebody we may speak to has this phone, or nobody we know
 
@@ -58,18 +58,18 @@ class Participants:
         return self.stopped is None and self.phone_state == "ok" and self.may_write
 
 
-def find(session: Session, actor: Actor, conversation_id: int, now: datetime) -> Participants:
+def find_participants(session: Session, actor: Actor, conversation_id: int, now: datetime) -> Participants:
     """Who the conversation is with. Raises `NotFound` for whoever may not read it."""
-    office = access.of_office(actor)
+    office = access.office_conversations(actor)
     found = session.execute(
         select(Conversation, office.label("office")).where(
-            Conversation.id == conversation_id, or_(office, access.of_pair(actor, now))
+            Conversation.id == conversation_id, or_(office, access.pair_conversations(actor, now))
         )
     ).first()
     if found is None:
         raise NotFound
     thread, by_office = found
-    share = lists.shares(session, actor, [thread.phone], now)
+    share = lists.readable_shares(session, actor, [thread.phone], now)
     families = _families(session, actor, thread.phone, share)
     mine = share.get(thread.phone)
     state = session.scalar(select(Phone.state).where(Phone.e164 == thread.phone))
@@ -89,20 +89,20 @@ def find(session: Session, actor: Actor, conversation_id: int, now: datetime) ->
         school_id=first.school_id if first else None,
         school=first.school if first else "",
         since=None if by_office or mine is None else mine.since,
-        stopped=stop_of(session, thread.phone),
+        stopped=current_opt_out(session, thread.phone),
         phone_state=state or "ok",
         may_write=any(row.may_speak for row in families) or not families,
     )
 
 
-def stop_of(session: Session, phone: str) -> Stop | None:
+def current_opt_out(session: Session, phone: str) -> OptOut | None:
     """The stop that holds for `phone`."""
     held = opt_outs.newest(session, phone)
-    return Stop(held.reason, held.how, held.at) if held is not None and held.entry == "stop" else None
+    return OptOut(held.reason, held.how, held.at) if held is not None and held.entry == "stop" else None
 
 
 @dataclass(frozen=True)
-class _FamilyOf:
+class _PhoneFamily:
     family_id: int
     family: str
     language: str
@@ -113,7 +113,7 @@ class _FamilyOf:
     zone: str
 
 
-def _families(session: Session, actor: Actor, phone: str, share: dict[str, lists.Share]) -> list[_FamilyOf]:
+def _families(session: Session, actor: Actor, phone: str, share: dict[str, lists.ReadableShare]) -> list[_PhoneFamily]:
     """The families of a phone that the reader has to do with, at the schools the reader has to do with."""
     held = actor.schools(Permission.ASK) if access.is_office(actor) else frozenset[int]()
     mine = share.get(phone)
@@ -131,7 +131,7 @@ def _families(session: Session, actor: Actor, phone: str, share: dict[str, lists
         .order_by(Family.id, Caregiver.contact_order, Caregiver.id, Student.enrolled_to.is_not(None), School.id)
     )
     return [
-        _FamilyOf(
+        _PhoneFamily(
             family.id,
             family.name,
             family.language,
@@ -155,21 +155,23 @@ def _last_language(session: Session, phone: str) -> str:
     return session.scalar(last) or "en"
 
 
-def kept_from_texts(session: Session, who: Participants) -> Kept:
+def protected_names(session: Session, who: Participants) -> ProtectedNames:
     """What a text to this phone must not say."""
     families = select(Caregiver.family_id).where(Caregiver.phone == who.number)
     names = session.execute(select(Student.given_name, Student.family_name).where(Student.family_id.in_(families)))
     homes = session.scalars(select(Family.address).where(Family.id.in_(families), Family.address.is_not(None)))
-    return Kept(children((given, family) for given, family in names), tuple(home for home in homes if home))
+    return ProtectedNames(
+        names_to_look_for((given, family) for given, family in names), tuple(home for home in homes if home)
+    )
 
 
-def of_staff(session: Session, numbers: Sequence[str]) -> bool:
+def includes_staff_number(session: Session, numbers: Sequence[str]) -> bool:
     """Whether one of `numbers` (E.164) is a colleague's own."""
     found = select(Person.id).where(Person.phone.in_(numbers))
     return session.scalar(found.limit(1)) is not None
 
 
-def last_heard(session: Session, phone: str) -> datetime | None:
+def last_incoming_at(session: Session, phone: str) -> datetime | None:
     """When the phone last texted us."""
     found = (
         select(IncomingMessage.received_at)
