@@ -4,7 +4,7 @@ import pytest
 
 from homevisits.visits import actions
 from homevisits.visits.models import Visit
-from homevisits.visits.queries import booking_facts
+from homevisits.visits.queries import locks
 from tests.factories.school import SchoolFixture
 
 
@@ -19,7 +19,7 @@ def test_a_visit_that_somebody_is_at_work_on_is_tidied_the_next_time(school_fixt
         ).id
     its_hour = school_fixture.time_at(7, 16, 30)
     with school_fixture.session() as other:
-        booking_facts.hold(other, other.get_one(Visit, visit_id))
+        locks.hold(other, other.get_one(Visit, visit_id))
         with school_fixture.session() as session:
             assert actions.tidy(session, school_fixture.policy, its_hour) == 0
     with school_fixture.session() as session:

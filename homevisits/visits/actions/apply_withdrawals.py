@@ -19,7 +19,7 @@ from homevisits.visits.actions.family_response import end
 from homevisits.visits.actions.mark_not_held import is_reported
 from homevisits.visits.actions.replace_partner import OUT, step_out
 from homevisits.visits.models import LIVE, Visit, VisitMember, VisitState
-from homevisits.visits.queries import booking_facts
+from homevisits.visits.queries import booking_facts, locks
 
 LAST_MOMENT = timedelta(hours=1)
 """A family that waits at home is told so long before, not at the door."""
@@ -87,7 +87,7 @@ def _heard_elsewhere(session: Session, policy: Policy, now: datetime) -> int:
     )
     states = (*LIVE, VisitState.CANCELLED_BY_EDUCATOR)
     found = select(Visit).where(Visit.state.in_(states), Visit.starts_at > now, astray)
-    visits = [each for each in session.scalars(found).all() if booking_facts.hold_if_free(session, each)]
+    visits = [each for each in session.scalars(found).all() if locks.hold_if_free(session, each)]
     for visit in visits:
         effects.plan_texts(session, visit, policy, now)
     return len(visits)
@@ -95,7 +95,7 @@ def _heard_elsewhere(session: Session, policy: Policy, now: datetime) -> int:
 
 def _held(session: Session, visit: Visit, now: datetime) -> bool:
     """Whether the visit could be held and, read again, still lies ahead."""
-    return booking_facts.hold_if_free(session, visit) and visit.state in LIVE and visit.starts_at > now
+    return locks.hold_if_free(session, visit) and visit.state in LIVE and visit.starts_at > now
 
 
 def _still_in(session: Session, visit: Visit, member: VisitMember, now: datetime) -> bool:
@@ -176,7 +176,7 @@ def _both_out(session: Session, policy: Policy, now: datetime) -> int:
     visits = [
         each
         for each in session.scalars(found).all()
-        if booking_facts.hold_if_free(session, each) and session.scalar(again.where(Visit.id == each.id)) is not None
+        if locks.hold_if_free(session, each) and session.scalar(again.where(Visit.id == each.id)) is not None
     ]
     for visit in visits:
         end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
@@ -197,9 +197,7 @@ def _never_came_about(session: Session, policy: Policy, now: datetime) -> int:
     unwritten = select(Visit).where(Visit.state.in_(("scheduled", "confirmed")), Visit.starts_at < too_late)
     found = [*session.scalars(unanswered), *session.scalars(unwritten)]
     visits = [
-        each
-        for each in found
-        if booking_facts.hold_if_free(session, each) and _is_over(session, each, policy, now, too_late)
+        each for each in found if locks.hold_if_free(session, each) and _is_over(session, each, policy, now, too_late)
     ]
     for visit in visits:
         end(session, visit, _closed_as(session, visit), now)

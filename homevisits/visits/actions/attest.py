@@ -17,7 +17,7 @@ from homevisits.visits import rules, states
 from homevisits.visits.actions import effects
 from homevisits.visits.actions import team as seats
 from homevisits.visits.models import Attestation, Visit, VisitState
-from homevisits.visits.queries import booking_facts, reported_times
+from homevisits.visits.queries import booking_facts, locks, reported_times
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def agree(session: Session, actor: Actor, visit_id: int, attestation_id: int, po
 
 def _gather(session: Session, actor: Actor, visit_id: int) -> tuple[Visit, int, Attestation | None]:
     visit = booking_facts.own_visit(session, actor, visit_id)
-    booking_facts.hold(session, visit)
+    locks.hold(session, visit)
     if actor.educator_id not in (visit.lead_id, visit.partner_id):
         raise NotFound
     mine = actor.educator_id

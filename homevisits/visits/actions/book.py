@@ -19,7 +19,7 @@ from homevisits.practices.pairs_and_reflection import two_adults
 from homevisits.visits import rules
 from homevisits.visits.actions import effects, team
 from homevisits.visits.models import LIVE, Visit, VisitState
-from homevisits.visits.queries import booking_facts
+from homevisits.visits.queries import booking_facts, locks
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def book(session: Session, actor: Actor, wanted: Wanted, policy: Policy, now: da
     if lead_id is None:
         raise NotFound
     booking_facts.visits_family(session, actor, wanted.family_id)
-    booking_facts.lock(session, wanted.family_id, [lead_id, wanted.partner_id])
+    locks.lock(session, wanted.family_id, [lead_id, wanted.partner_id])
     booked = _already(session, actor, wanted)
     if booked is not None and booked.family_id == wanted.family_id and booked.state in LIVE:
         return booked

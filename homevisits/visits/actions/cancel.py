@@ -11,7 +11,7 @@ from homevisits.visits import rules, states
 from homevisits.visits.actions import effects
 from homevisits.visits.actions.family_response import end
 from homevisits.visits.models import Visit, VisitState
-from homevisits.visits.queries import booking_facts
+from homevisits.visits.queries import booking_facts, locks
 
 
 def cancel(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
@@ -21,7 +21,7 @@ def cancel(session: Session, actor: Actor, visit_id: int, policy: Policy, now: d
     cancelling is an answer of the family (`family_answers`), also when a person records it.
     """
     visit = booking_facts.visit_of(session, actor, visit_id)
-    booking_facts.hold(session, visit)
+    locks.hold(session, visit)
     refuse_if_any(states.may("cancel", visit.state) + rules.still_ahead(visit.starts_at, now))
     refuse_if_any(booking_facts.still_going(session, actor, visit))
     with effects.refused_by_the_database(session):

@@ -16,7 +16,7 @@ from homevisits.visits import states
 from homevisits.visits.actions import effects, team
 from homevisits.visits.models import Visit, VisitState
 from homevisits.visits.notifications import TELLS_TIME
-from homevisits.visits.queries import booking_facts
+from homevisits.visits.queries import booking_facts, locks
 
 
 class Heard(StrEnum):
@@ -58,7 +58,7 @@ def family_answers(
     visit = booking_facts.visit_of(session, actor, visit_id) if actor else session.get(Visit, visit_id)
     if visit is None:
         raise NotFound
-    booking_facts.hold(session, visit)
+    locks.hold(session, visit)
     said = Answer.CONFIRMED if answer == "yes" else Answer(answer)
     if said is Answer.CONFIRMED and states.may("confirm", visit.state):
         if actor is not None:
@@ -90,7 +90,7 @@ def plan_after_new_yes(session: Session, invitation_id: int, policy: Policy, now
     visit = booking_facts.live_visit(session, made.family_id)
     if visit is None or visit.starts_at <= now:
         return
-    booking_facts.hold(session, visit)
+    locks.hold(session, visit)
     if visit.state in states.LIVE:
         effects.plan_texts(session, visit, policy, now)
 
@@ -103,7 +103,7 @@ def tell_time(session: Session, visit_id: int, policy: Policy, now: datetime) ->
     visit = session.get(Visit, visit_id)
     if visit is None:
         raise NotFound
-    booking_facts.hold(session, visit)
+    locks.hold(session, visit)
     if visit.state not in states.LIVE or visit.starts_at <= now:
         return Heard.NOT_WAITING
     says = {VisitState.SCHEDULED.value: TELLS_TIME, VisitState.CONFIRMED.value: ACKNOWLEDGE[Answer.CONFIRMED]}

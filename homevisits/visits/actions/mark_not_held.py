@@ -12,7 +12,7 @@ from homevisits.visits import rules, states
 from homevisits.visits.actions import effects
 from homevisits.visits.actions.family_response import end
 from homevisits.visits.models import Attestation, Visit, VisitState
-from homevisits.visits.queries import booking_facts
+from homevisits.visits.queries import booking_facts, locks
 
 
 def mark_not_held(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
@@ -21,7 +21,7 @@ def mark_not_held(session: Session, actor: Actor, visit_id: int, policy: Policy,
     Allowed only while nobody has reported on the visit. No message is sent, and the family can be booked again.
     """
     visit = booking_facts.visit_of(session, actor, visit_id)
-    booking_facts.hold(session, visit)
+    locks.hold(session, visit)
     refuse_if_any(
         states.may("not_held", visit.state)
         + rules.may_be_not_held(visit.starts_at, is_reported(session, visit.id), now)

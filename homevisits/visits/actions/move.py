@@ -13,14 +13,14 @@ from homevisits.visits import rules, states
 from homevisits.visits.actions import effects, team
 from homevisits.visits.actions.book import free_then, open_then
 from homevisits.visits.models import Visit, VisitState
-from homevisits.visits.queries import booking_facts
+from homevisits.visits.queries import booking_facts, locks
 
 
 def move(session: Session, actor: Actor, visit_id: int, starts_at: datetime, policy: Policy, now: datetime) -> Visit:
     """Give the visit another time. Everyone's time moves with it, in place; whoever moved it is coming."""
     # gather
     visit = booking_facts.visit_of(session, actor, visit_id)
-    booking_facts.hold(session, visit)
+    locks.hold(session, visit)
     pair = [visit.lead_id, visit.partner_id]  # as they are now: a stand-in may have come in before the lock
     refuse_if_any(states.may("move", visit.state) + rules.still_ahead(visit.starts_at, now))
     refuse_if_any(booking_facts.still_going(session, actor, visit))

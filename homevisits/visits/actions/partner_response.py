@@ -11,13 +11,13 @@ from homevisits.practices.facts import Kind, Meeting
 from homevisits.visits import rules, states
 from homevisits.visits.actions import effects, team
 from homevisits.visits.models import Visit, VisitMember
-from homevisits.visits.queries import booking_facts
+from homevisits.visits.queries import booking_facts, locks
 
 
 def accept(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
     """I'll come. Once both come, the visit is arranged and the family is asked to confirm the time."""
     visit = booking_facts.own_visit(session, actor, visit_id)
-    booking_facts.hold(session, visit)
+    locks.hold(session, visit)
     members = booking_facts.members_of(session, visit.id)
     mine = members[actor.educator_id or 0]
     refuse_if_any(states.may("accept", visit.state) + _asked(mine) + rules.still_ahead(visit.starts_at, now))
@@ -38,7 +38,7 @@ def accept(session: Session, actor: Actor, visit_id: int, policy: Policy, now: d
 def decline(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
     """Not this time. The time is one's own again; the other looks for another partner."""
     visit = booking_facts.own_visit(session, actor, visit_id)
-    booking_facts.hold(session, visit)
+    locks.hold(session, visit)
     mine = booking_facts.members_of(session, visit.id)[actor.educator_id or 0]
     refuse_if_any(states.may("decline", visit.state) + _asked(mine) + rules.still_ahead(visit.starts_at, now))
     with effects.refused_by_the_database(session):

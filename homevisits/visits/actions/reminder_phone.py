@@ -10,7 +10,7 @@ from homevisits.people import actions as people
 from homevisits.policies.rules import Policy
 from homevisits.visits.actions import effects
 from homevisits.visits.models import LIVE, Visit, VisitMember
-from homevisits.visits.queries import booking_facts
+from homevisits.visits.queries import locks
 
 
 def give_phone(session: Session, actor: Actor, typed: str, policy: Policy, now: datetime) -> str | None:
@@ -31,7 +31,7 @@ def give_phone(session: Session, actor: Actor, typed: str, policy: Policy, now: 
         .order_by(Visit.id)
     )
     for visit in session.scalars(ahead).all():
-        booking_facts.hold(session, visit)
+        locks.hold(session, visit)
         if visit.state in LIVE:
             effects.plan_texts(session, visit, policy, now)
     return phone

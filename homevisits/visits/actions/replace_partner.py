@@ -13,7 +13,7 @@ from homevisits.visits import rules, states
 from homevisits.visits.actions import effects, team
 from homevisits.visits.actions.book import free_then
 from homevisits.visits.models import Visit, VisitMember, VisitState
-from homevisits.visits.queries import booking_facts
+from homevisits.visits.queries import booking_facts, locks
 
 OUT = ("declined", "unable", "withdrawn")
 
@@ -23,7 +23,7 @@ def cannot_come(
 ) -> Visit:
     """One of the pair cannot come (says so, or the other does, or a coordinator). The visit waits for a stand-in."""
     visit = booking_facts.visit_of(session, actor, visit_id)
-    booking_facts.hold(session, visit)
+    locks.hold(session, visit)
     member = booking_facts.members_of(session, visit.id).get(educator_id)
     if member is None or educator_id not in (visit.lead_id, visit.partner_id):
         raise NotFound
@@ -53,7 +53,7 @@ def replace_partner(
     """
     # gather
     visit = booking_facts.visit_of(session, actor, visit_id)
-    booking_facts.hold(session, visit, stand_in_id)
+    locks.hold(session, visit, stand_in_id)
     members = booking_facts.members_of(session, visit.id)
     refuse_if_any(states.may("replace", visit.state) + rules.still_ahead(visit.starts_at, now))
     refuse_if_any(booking_facts.still_going(session, actor, visit))

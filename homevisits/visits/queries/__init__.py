@@ -1,1 +1,1 @@
-"""Visits, read: `gathering` the facts an action judges; `families`, `days` and `visit` for the pages."""
+"""Reads of visits: the facts and locks that actions need, and what the pages show."""

@@ -1,6 +1,6 @@
 """The facts an action judges: people and families as the practices see them, and the locks that keep them so."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -8,7 +8,6 @@ from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission
-from homevisits.core.db import is_sqlite
 from homevisits.core.problems import NotFound, Problem
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.invitations.queries import Standing, standing
@@ -19,7 +18,6 @@ from homevisits.people.models import (
     Educator,
     Enrollment,
     Family,
-    Person,
     School,
     Student,
     Teaching,
@@ -39,23 +37,6 @@ class FamilyAtHand:
     school_id: int
     school: str
     timezone: str
-
-
-def lock(session: Session, family_id: int, people_ids: Collection[int]) -> None:
-    """Hold the family and then the people, in id order, until the transaction ends.
-
-    SQLite's one writer holds everything already (BEGIN IMMEDIATE).
-    """
-    if is_sqlite(session):
-        return
-    session.execute(select(Family.id).where(Family.id == family_id).with_for_update())
-    lock_people(session, people_ids)
-
-
-def lock_people(session: Session, people_ids: Collection[int]) -> None:
-    """Hold the people, in id order, until the transaction ends: two bookings of one person wait for each other."""
-    if not is_sqlite(session):
-        session.execute(select(Person.id).where(Person.id.in_(people_ids)).order_by(Person.id).with_for_update())
 
 
 def people_facts(session: Session, ids: Sequence[int]) -> list[facts.Person]:
@@ -193,24 +174,6 @@ def still_going(session: Session, actor: Actor, visit: Visit) -> list[Problem]:
         return []
     mine = session.get(VisitMember, (visit.id, actor.educator_id))
     return [] if mine is not None and mine.state in ("asked", "coming") else [Problem("not_asked", None)]
-
-
-def hold(session: Session, visit: Visit, *more: int) -> None:
-    """Hold the visit's family and people (and `more` people), and read the visit again as it now is."""
-    lock(session, visit.family_id, [visit.lead_id, visit.partner_id, *more])
-    session.refresh(visit)
-
-
-def hold_if_free(session: Session, visit: Visit) -> bool:
-    """The same without waiting: False when somebody else holds one of them. For what looks after many visits."""
-    if not is_sqlite(session):
-        people = sorted((visit.lead_id, visit.partner_id))
-        family = select(Family.id).where(Family.id == visit.family_id).with_for_update(skip_locked=True)
-        pair = select(Person.id).where(Person.id.in_(people)).order_by(Person.id).with_for_update(skip_locked=True)
-        if session.scalar(family) is None or len(session.scalars(pair).all()) < len(people):
-            return False
-    session.refresh(visit)
-    return True
 
 
 def members_of(session: Session, visit_id: int) -> dict[int, VisitMember]:
