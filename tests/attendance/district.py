@@ -69,7 +69,10 @@ def _settle(raw: Raw, school: int, pair: Sequence[int], families: list[int]) -> 
 
 def _visit(raw: Raw, number: int, family: int, school: int, pair: Sequence[int], day: date) -> None:
     lawful.ask(raw, family, school_id=school, asked_at="2025-08-04 12:00:00.000000")
-    lawful.answer(raw, family, family, "yes", at="2025-08-05 12:00:00.000000")
+    caregiver = raw.run(
+        "SELECT min(id) FROM caregiver WHERE family_id = ? AND NOT restricted AND left_on IS NULL", family
+    ).fetchone()[0]
+    lawful.answer(raw, family, family, "yes", at="2025-08-05 12:00:00.000000", caregiver_id=caregiver)
     # Each in an hour of its own, whatever the real one was: the same two people make them all.
     begin = datetime.combine(day, time(), UTC) + timedelta(minutes=20 * number)
     start, end = (f"{m:%Y-%m-%d %H:%M:%S.%f}" for m in (begin, begin + timedelta(minutes=15)))

@@ -17,7 +17,8 @@ from homevisits.core.access import Role
 from homevisits.core.db import Database
 from homevisits.people import account_web
 from homevisits.people.models import Account, AccountGrant
-from homevisits.web import security
+from homevisits.people.sign_in import sessions
+from homevisits.web import context, security
 from tests.attendance.district import AFTER
 from tests.attendance.groups import group
 
@@ -36,7 +37,9 @@ def app(sqlite_database: Database) -> Flask:
     made = create_app(given, sqlite_database)
 
     def enter(account: int) -> str:
-        account_web.begin_session(account, 0)
+        with context.transaction() as session:
+            token = sessions.begin(session, account, context.now())
+        account_web.use_session(token)
         return "in"
 
     made.add_url_rule("/enter/<int:account>", view_func=security.public(enter))

@@ -18,12 +18,13 @@ from homevisits.calendars.models import FeedToken
 from homevisits.core import clock, settings
 from homevisits.people import account_web
 from homevisits.people.models import Account, Educator, Person
+from homevisits.people.sign_in import sessions
 from homevisits.visits.actions.book import Wanted, book
 from homevisits.visits.actions.cancel import cancel
 from homevisits.visits.actions.move import move
 from homevisits.visits.actions.partner_response import accept, decline
 from homevisits.visits.models import Visit
-from homevisits.web import security
+from homevisits.web import context, security
 from tests.factories.school import SchoolFixture
 
 
@@ -37,7 +38,9 @@ def app(school_fixture: SchoolFixture) -> Flask:
     made.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
 
     def enter(account: int) -> str:
-        account_web.begin_session(account, 0)
+        with context.transaction() as session:
+            token = sessions.begin(session, account, context.now())
+        account_web.use_session(token)
         return "in"
 
     made.add_url_rule("/enter/<int:account>", view_func=security.public(enter))

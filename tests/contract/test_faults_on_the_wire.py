@@ -58,7 +58,7 @@ def test_a_fault_on_the_wire_ends_in_exactly_one_text(
         line.put(planned(key="one"))
         live(line, minutes=25)
         assert (line.taken, mb.creates(), line.states) == (1, creates, ["accepted"])
-        assert line.text.sid == behind.sent[0]["Sid"]
+        assert line.text.provider_message_id == behind.sent[0]["Sid"]
 
 
 def through(mb: Mountebank, database: Database, behind: FakeTwilio) -> Line:

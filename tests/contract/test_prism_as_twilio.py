@@ -14,25 +14,25 @@ TOKEN = "a" * 32
 @pytest.mark.parametrize("sender", [NUMBER, SERVICE])
 def test_a_text_is_taken_from_a_number_and_from_a_messaging_service(prism: str, sender: str) -> None:
     receipt = carrier(prism).send(PHONE, "Hola, visita mañana", TOKEN, sender=sender, valid_for=3600)
-    assert receipt.sid.startswith("SM")
+    assert receipt.provider_message_id.startswith("SM")
     assert receipt.status
 
 
 def test_what_was_sent_to_a_phone_can_be_listed(prism: str) -> None:
     found = carrier(prism).find(PHONE)
     assert found
-    assert all(seen.sid and seen.status for seen in found)
+    assert all(seen.provider_message_id and seen.status for seen in found)
 
 
 def test_one_text_can_be_asked_for(prism: str) -> None:
     seen = carrier(prism).status("SM" + "a" * 32)
     assert seen is not None
-    assert seen.sid.startswith(("SM", "MM"))
+    assert seen.provider_message_id.startswith(("SM", "MM"))
 
 
 def test_a_day_can_be_listed(prism: str) -> None:
     # Prism's example names a next page for ever: the first of it is enough.
-    assert next(iter(carrier(prism).on_day(date(2026, 10, 5)))).sid
+    assert next(iter(carrier(prism).on_day(date(2026, 10, 5)))).provider_message_id
 
 
 def test_a_text_can_be_cancelled_redacted_and_deleted(prism: str) -> None:

@@ -121,15 +121,15 @@ def test_our_carrier_meets_the_fake_through_the_judge(judged: Judged) -> None:
     for sender in (NUMBER, SERVICE):
         receipt = ours.send(phone, f"Hello from {sender}", "b" * 32, sender=sender, valid_for=36_000)
         assert fake.sent[-1]["ValidityPeriod"] == "36000"
-        assert fake.sent[-1]["Sid"] == receipt.sid
+        assert fake.sent[-1]["Sid"] == receipt.provider_message_id
     found = ours.find(phone)
     assert [seen.body for seen in found] == [f"Hello from {SERVICE}", f"Hello from {NUMBER}"]
-    seen = ours.status(found[0].sid)
+    seen = ours.status(found[0].provider_message_id)
     assert seen is not None
     assert (seen.status, seen.to) == ("accepted", phone)
     assert ours.status("SM" + "f" * 32) is None
-    fake.move(found[1].sid, "delivered")
-    assert found[1].sid in [each.sid for each in ours.on_day(datetime.now(UTC).date())]
+    fake.move(found[1].provider_message_id, "delivered")
+    assert found[1].provider_message_id in [each.provider_message_id for each in ours.on_day(datetime.now(UTC).date())]
 
 
 def test_the_judge_is_awake(judged: Judged, monkeypatch: pytest.MonkeyPatch) -> None:

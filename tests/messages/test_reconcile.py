@@ -340,7 +340,7 @@ def test_a_day_is_compared_in_both_directions(line: Line) -> None:
     for provider_message_id in sids[:118]:
         line.twilio.move(provider_message_id, "delivered")
     foreign = line.twilio.book.take("AC" + "0" * 32, {"To": PHONE, "From": "+15555550199", "Body": "Hi"}, line.now())
-    line.twilio.move(foreign.provider_message_id, "delivered")
+    line.twilio.move(foreign.sid, "delivered")
     line.later(days=1)
     line.twilio.move(sids[118], "delivered")  # queued overnight: it stands in the next day's list
     del line.twilio.messages[sids[119]]

@@ -266,7 +266,7 @@ def test_every_word_the_code_says_of_a_text_has_words_for_people() -> None:
     for code in (*error_codes.KINDS, "99999", "503"):
         assert str(labels.why(code))
         assert str(labels.what_to_do(code))
-    assert set(labels.KINDS) == set(error_codes.Kind)
+    assert set(labels.KINDS) == set(error_codes.ErrorClass)
     assert holds() <= set(labels.HOLDS)
     assert {"quiet", "cap", "sender", "language", "template"} <= holds()
     assert errors() <= {*labels.OWN, *labels.CALLED_OFF, *error_codes.KINDS}
