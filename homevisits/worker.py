@@ -196,7 +196,7 @@ def beat(database: Database) -> int:
 def settle(database: Database) -> int:
     """Write the pay lines of completed visits that have none yet."""
     with database.transaction() as session:
-        return pay.settle(session, clock.now())
+        return pay.write_missing_lines(session, clock.now())
 
 
 def tidy(database: Database, policy: Policy) -> int:

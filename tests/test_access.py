@@ -14,7 +14,7 @@ from homevisits.inbox.processing import ReceivedMessage
 from homevisits.people.models import School
 from homevisits.web import security
 from tests.factories.school import NOW, POLICY, SchoolFixture, build_school
-from tests.pay.held import hold, with_rule
+from tests.pay.factories import add_pay_rule, create_completed_visit
 from tests.shell.doors import account, app_of, browser_of
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -29,8 +29,8 @@ class Place:
 
     def __init__(self, database: Database) -> None:
         self.school_fixture: SchoolFixture = build_school(database)
-        with_rule(self.school_fixture)
-        hold(self.school_fixture, NOW.date())
+        add_pay_rule(self.school_fixture)
+        create_completed_visit(self.school_fixture, NOW.date())
         with database.transaction() as session:
             text = ReceivedMessage(
                 "SM1", self.school_fixture.phones["Rivera"], "+15555550199", "¿Puede venir mi abuela?"

@@ -1,4 +1,4 @@
-"""Make a payroll file: take what both have approved, keep the bytes, lock the lines. Gather, judge, record."""
+"""Create the payroll file of a period and lock the pay lines in it."""
 
 import hashlib
 from datetime import date, datetime
@@ -10,24 +10,24 @@ from sqlalchemy.orm import Session, aliased
 from homevisits.core.access import Actor
 from homevisits.core.problems import Problem, refuse_if_any
 from homevisits.pay.models import PayLine, PayrollExport, PayRule
-from homevisits.pay.payroll_file import Owed, document
+from homevisits.pay.payroll_file import PayrollLine, render_payroll_file
 from homevisits.people.models import Educator, Person
 
 
 def export_payroll(session: Session, actor: Actor | None, first: date, last: date, now: datetime) -> PayrollExport:
-    """The payroll file of a period. Asked again with nothing newly approved, the same file with the same bytes.
+    """Create the payroll file of the approved lines of a period, or return the last one if no line is new.
 
-    Lines approved after a file was made go into a further file of the period; a file once made never changes.
+    A file never changes. Lines approved after it was created go into another file of the same period.
     """
     refuse_if_any([Problem("period_backwards", "last")] if last < first else [])
-    lines = session.execute(_approved(first, last)).all()
+    lines = session.execute(_select_approved_lines(first, last)).mappings().all()
     if not lines:
-        made = select(PayrollExport).where(PayrollExport.period_from == first, PayrollExport.period_to == last)
-        before = session.scalars(made.order_by(PayrollExport.id.desc()).limit(1)).first()
-        refuse_if_any([] if before else [Problem("period_empty", "first")])
-        assert before is not None
-        return before
-    content = document([Owed(*line) for line in lines], first, last)
+        exports = select(PayrollExport).where(PayrollExport.period_from == first, PayrollExport.period_to == last)
+        previous = session.scalars(exports.order_by(PayrollExport.id.desc()).limit(1)).first()
+        refuse_if_any([] if previous else [Problem("period_empty", "first")])
+        assert previous is not None
+        return previous
+    content = render_payroll_file([PayrollLine(**line) for line in lines], first, last)
     export = PayrollExport(
         period_from=first,
         period_to=last,
@@ -38,24 +38,24 @@ def export_payroll(session: Session, actor: Actor | None, first: date, last: dat
     )
     session.add(export)
     session.flush()
-    ids = [line.id for line in lines]
+    ids = [line["line_id"] for line in lines]
     session.execute(update(PayLine).where(PayLine.id.in_(ids)).values(state="exported", export_id=export.id))
     return export
 
 
-def _approved(first: date, last: date) -> Select[*tuple[Any, ...]]:
+def _select_approved_lines(first: date, last: date) -> Select[*tuple[Any, ...]]:
     person, educator = aliased(Person), Educator.__table__
     query: Select[*tuple[Any, ...]] = (
         select(
-            PayLine.id,
-            func.coalesce(educator.c.payroll_id, ""),
-            person.family_name,
-            person.given_name,
+            PayLine.id.label("line_id"),
+            func.coalesce(educator.c.payroll_id, "").label("employee_id"),
+            person.family_name.label("last_name"),
+            person.given_name.label("first_name"),
             PayRule.pay_code,
-            PayLine.earned_on,
+            PayLine.earned_on.label("day"),
             PayLine.visit_id,
-            PayLine.paid_minutes,
-            PayLine.amount_cents,
+            PayLine.paid_minutes.label("minutes"),
+            PayLine.amount_cents.label("cents"),
         )
         .join(PayRule, PayRule.id == PayLine.rule_id)
         .join(person, person.id == PayLine.person_id)

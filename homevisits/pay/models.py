@@ -1,4 +1,4 @@
-"""Tables of pay: dated rules, lines that arise from visits, approvals, payroll files."""
+"""Tables: pay rules, pay lines, approvals and payroll exports."""
 
 from datetime import date, datetime
 
@@ -6,25 +6,31 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from homevisits.core.db import Base, Key
+from homevisits.pay.rules import PayType
+
+
+def _check_pay_type() -> CheckConstraint:
+    return CheckConstraint(f"pay_type IN ({', '.join(repr(str(value)) for value in PayType)})", name="pay_type")
 
 
 class PayRule(Base):
-    """A rule of the contract, in force from a day to a day; a visit is paid by the rule of its own day."""
+    """A pay rule of the contract. Work is paid by the rule of its pay type that was in force on its own day."""
 
     __tablename__ = "pay_rule"
     id: Mapped[int] = mapped_column(Key, primary_key=True)
-    pay_type: Mapped[str]  # visit
+    pay_type: Mapped[str]  # rules.PayType
     unit: Mapped[str]  # flat_visit | hourly
     rate_cents: Mapped[int]  # per visit, or per hour
-    minimum_minutes: Mapped[int] = mapped_column(server_default=text("0"))  # hourly: paid at least
-    round_to_minutes: Mapped[int] = mapped_column(server_default=text("1"))  # hourly: up to the next
-    pay_code: Mapped[str]  # payroll's key
-    clause: Mapped[str]  # the contract's words
+    minimum_minutes: Mapped[int] = mapped_column(server_default=text("0"))  # hourly only
+    round_to_minutes: Mapped[int] = mapped_column(server_default=text("1"))  # hourly only; rounds up
+    pay_code: Mapped[str]  # identifies the kind of pay in the payroll file
+    clause: Mapped[str]  # quoted from the contract
     effective_from: Mapped[date]
-    effective_to: Mapped[date | None]  # last day; None: still in force
+    effective_to: Mapped[date | None]  # last day; None: no end
     entered_at: Mapped[datetime]
     entered_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     __table_args__ = (
+        _check_pay_type(),
         CheckConstraint("unit IN ('flat_visit', 'hourly')", name="unit"),
         CheckConstraint("rate_cents >= 0 AND minimum_minutes >= 0 AND round_to_minutes >= 1", name="amounts"),
         CheckConstraint("effective_to IS NULL OR effective_to >= effective_from", name="dates"),
@@ -32,7 +38,7 @@ class PayRule(Base):
 
 
 class PayrollExport(Base):
-    """A payroll file that was made. It keeps its bytes: asked for again, the same bytes come out."""
+    """A payroll file. Its bytes are stored, so every download of it is identical."""
 
     __tablename__ = "payroll_export"
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -45,17 +51,17 @@ class PayrollExport(Base):
 
 
 class PayLine(Base):
-    """What one person is owed for one visit and type of work, with the inputs it was worked out from.
+    """The pay of one person for one visit and pay type, with the inputs of the calculation.
 
-    ``amount_cents`` is None when nothing is due and ``unpaid_reason`` says why: every completed visit is paid or says
-    why not. Lines are never edited; approval moves ``state`` only.
+    When nothing is due, `amount_cents` is None and `unpaid_reason` gives the reason. Database triggers refuse every
+    later change except to `state` and `export_id`.
     """
 
     __tablename__ = "pay_line"
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     visit_id: Mapped[int]
     person_id: Mapped[int]
-    pay_type: Mapped[str]
+    pay_type: Mapped[str]  # rules.PayType
     school_id: Mapped[int] = mapped_column(ForeignKey("school.id"))
     earned_on: Mapped[date]
     minutes: Mapped[int]
@@ -71,6 +77,7 @@ class PayLine(Base):
     __table_args__ = (
         ForeignKeyConstraint(["visit_id", "person_id"], ["visit_member.visit_id", "visit_member.educator_id"]),
         UniqueConstraint("visit_id", "person_id", "pay_type"),
+        _check_pay_type(),
         CheckConstraint("(amount_cents IS NULL) <> (unpaid_reason IS NULL)", name="paid_or_why_not"),
         CheckConstraint("amount_cents IS NULL OR rule_id IS NOT NULL", name="by_a_rule"),
         CheckConstraint("amount_cents >= 0", name="amount"),
@@ -83,7 +90,7 @@ class PayLine(Base):
 
 
 class PayApproval(Base):
-    """A step of the two-party sign-off, append-only: site, then union; or returned, with a comment."""
+    """One decision in the approval of a pay line (append-only): site, union, or returned with a comment."""
 
     __tablename__ = "pay_approval"
     id: Mapped[int] = mapped_column(Key, primary_key=True)

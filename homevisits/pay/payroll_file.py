@@ -1,4 +1,4 @@
-"""The payroll file: pure bytes. One row per person and pay code; the same lines always give the same bytes."""
+"""Render the payroll file (CSV). One row per person and pay code; the same lines always give the same bytes."""
 
 import csv
 import io
@@ -24,8 +24,8 @@ HEADER = (
 
 
 @dataclass(frozen=True)
-class Owed:
-    """One approved line, as payroll sees it."""
+class PayrollLine:
+    """An approved pay line with the columns of the payroll file."""
 
     line_id: int
     employee_id: str
@@ -38,42 +38,42 @@ class Owed:
     cents: int
 
 
-def document(lines: Iterable[Owed], first: date, last: date) -> bytes:
-    """The file of a period: RFC 4180, UTF-8, sorted by employee, then pay code."""
-    groups: dict[tuple[str, str, str, str], list[Owed]] = {}
+def render_payroll_file(lines: Iterable[PayrollLine], first: date, last: date) -> bytes:
+    """Render the lines of a period as CSV (RFC 4180, UTF-8), sorted by employee and pay code."""
+    groups: dict[tuple[str, str, str, str], list[PayrollLine]] = {}
     for line in sorted(lines, key=lambda line: (line.day, line.line_id)):
         groups.setdefault((line.employee_id, line.last_name, line.first_name, line.pay_code), []).append(line)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(HEADER)
     for key in sorted(groups):
-        writer.writerow([safe(cell) for cell in _row(key, groups[key], first, last)])
+        writer.writerow([escape_formula(cell) for cell in _row(key, groups[key], first, last)])
     return out.getvalue().encode("utf-8")
 
 
-def _row(key: tuple[str, str, str, str], lines: list[Owed], first: date, last: date) -> list[str]:
-    detail = "; ".join(f"{line.day.isoformat()} visit {line.visit_id} {dollars(line.cents)}" for line in lines)
+def _row(key: tuple[str, str, str, str], lines: list[PayrollLine], first: date, last: date) -> list[str]:
+    detail = "; ".join(f"{line.day.isoformat()} visit {line.visit_id} {format_dollars(line.cents)}" for line in lines)
     return [
         *key,
         str(len({line.visit_id for line in lines})),
-        hours(sum(line.minutes for line in lines)),
-        dollars(sum(line.cents for line in lines)),
+        format_hours(sum(line.minutes for line in lines)),
+        format_dollars(sum(line.cents for line in lines)),
         first.isoformat(),
         last.isoformat(),
         detail,
     ]
 
 
-def dollars(cents: int) -> str:
-    """ "60.00" """
+def format_dollars(cents: int) -> str:
+    """Format cents as dollars, such as "60.00"."""
     return f"{Decimal(cents) / 100:.2f}"
 
 
-def hours(minutes: int) -> str:
-    """ "0.75" """
+def format_hours(minutes: int) -> str:
+    """Format minutes as hours, such as "0.75"."""
     return f"{Decimal(minutes) / 60:.2f}"
 
 
-def safe(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+def escape_formula(cell: str) -> str:
+    """Prefix a cell with an apostrophe if a spreadsheet would run it as a formula."""
     return "'" + cell if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell

@@ -1,4 +1,4 @@
-"""Pay lines and rules as the pages read them. Own lines only, or lines of the schools one approves for."""
+"""Read pay lines, rules and payroll exports. Lines are limited to the actor's own or to the actor's schools."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,15 +15,14 @@ from homevisits.pay.rules import PayType, Rule, Unit
 from homevisits.people.models import Account, Educator, Person, School
 from homevisits.visits.models import Visit
 
-EACH_PAGE = 100
-WAITS = {"site": ("earned", "returned"), "union": ("site_approved",)}
-"""Which lines wait at which step."""
-PERMISSION = {"site": Permission.SITE_APPROVE, "union": Permission.UNION_APPROVE}
+LINES_PER_PAGE = 100
+WAITING_STATES = {"site": ("earned", "returned"), "union": ("site_approved",)}  # by approval step
+STEP_PERMISSIONS = {"site": Permission.SITE_APPROVE, "union": Permission.UNION_APPROVE}
 
 
 @dataclass(frozen=True)
-class Step:
-    """One decision on a line."""
+class Decision:
+    """A decision on a pay line: approved at a step, or returned."""
 
     step: str
     by: str
@@ -33,7 +32,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Line:
-    """A pay line with all it was worked out from."""
+    """A pay line with the inputs of its calculation and its decisions."""
 
     id: int
     person_id: int
@@ -53,12 +52,12 @@ class Line:
     state: str
     rule: Rule | None
     paid_in: tuple[date, date] | None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True)
-class File:
-    """A payroll file that was made."""
+class ExportSummary:
+    """A payroll file with the number of its lines and their total."""
 
     id: int
     period_from: date
@@ -70,24 +69,25 @@ class File:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """What waits at a step: the first page of lines, how many there are in all, and their sum."""
+class WaitingLines:
+    """The lines that wait at a step: the first page of them, the number of all, and the total of all."""
 
     lines: tuple[Line, ...]
     count: int
     cents: int
 
 
-def rules(session: Session) -> list[Rule]:
-    """Every rule of the contract, the newest first."""
+def list_rules(session: Session) -> list[Rule]:
+    """List every rule of the contract, newest first."""
     rows = session.scalars(select(PayRule).order_by(PayRule.effective_from.desc(), PayRule.id.desc()))
-    return [rule_of(row) for row in rows]
+    return [to_rule(row) for row in rows]
 
 
-def rule_of(row: PayRule) -> Rule:
-    """A row as the pure rule."""
+def to_rule(row: PayRule) -> Rule:
+    """Convert a row into the dataclass that the calculation uses."""
     return Rule(
         id=row.id,
+        pay_type=PayType(row.pay_type),
         unit=Unit(row.unit),
         rate_cents=row.rate_cents,
         minimum_minutes=row.minimum_minutes,
@@ -99,57 +99,60 @@ def rule_of(row: PayRule) -> Rule:
     )
 
 
-def own_lines(session: Session, actor: Actor, first: date, last: date) -> list[Line]:
-    """The actor's own lines of these days, the newest first, each with its decisions."""
-    query = _lines().where(PayLine.person_id == actor.educator_id, PayLine.earned_on.between(first, last))
-    return _read(session, query.order_by(PayLine.earned_on.desc(), PayLine.id.desc()))
+def find_own_lines(session: Session, actor: Actor, first: date, last: date) -> list[Line]:
+    """Find the actor's own lines from `first` to `last`, newest first, each with its decisions."""
+    query = _select_lines().where(PayLine.person_id == actor.educator_id, PayLine.earned_on.between(first, last))
+    return _read_lines(session, query.order_by(PayLine.earned_on.desc(), PayLine.id.desc()))
 
 
-def waiting(session: Session, actor: Actor, step: str) -> Waiting:
-    """What waits for the actor at `step` ("site" or "union"), the oldest first. Their own pay is not among it."""
-    among = and_(_waits(step, actor), PayLine.amount_cents.is_not(None))
+def find_waiting_lines(session: Session, actor: Actor, step: str) -> WaitingLines:
+    """Find the lines that the actor can approve at `step` ("site" or "union"), oldest first, without their own."""
+    condition = and_(_is_waiting(step, actor), PayLine.amount_cents.is_not(None))
     count, cents = session.execute(
-        select(func.count(), func.coalesce(func.sum(PayLine.amount_cents), 0)).where(among)
+        select(func.count(), func.coalesce(func.sum(PayLine.amount_cents), 0)).where(condition)
     ).one()
-    query = _lines().where(among).order_by(PayLine.earned_on, PayLine.id).limit(EACH_PAGE)
-    return Waiting(tuple(_read(session, query)), count, int(cents or 0))
+    query = _select_lines().where(condition).order_by(PayLine.earned_on, PayLine.id).limit(LINES_PER_PAGE)
+    return WaitingLines(tuple(_read_lines(session, query)), count, int(cents or 0))
 
 
-def waiting_count(session: Session, actor: Actor, step: str) -> int:
-    """How many lines wait for the actor at `step`."""
-    among = and_(_waits(step, actor), PayLine.amount_cents.is_not(None))
-    return session.scalar(select(func.count()).select_from(PayLine).where(among)) or 0
+def count_waiting_lines(session: Session, actor: Actor, step: str) -> int:
+    """Count the lines that the actor can approve at `step`."""
+    condition = and_(_is_waiting(step, actor), PayLine.amount_cents.is_not(None))
+    return session.scalar(select(func.count()).select_from(PayLine).where(condition)) or 0
 
 
-def needing_attention(session: Session, actor: Actor, step: str) -> list[Line]:
-    """Lines of the actor's schools on which nothing is due and nobody has put it right yet."""
-    settled = aliased(PayLine)
-    put_right = exists().where(
-        settled.visit_id == PayLine.visit_id,
-        settled.person_id == PayLine.person_id,
-        settled.pay_type == PayType.CORRECTION,
+def find_unpaid_lines(session: Session, actor: Actor, step: str) -> list[Line]:
+    """Find lines of the actor's schools that have no amount and no correction yet."""
+    correction = aliased(PayLine)
+    is_corrected = exists().where(
+        PayLine.pay_type == PayType.VISIT,
+        correction.visit_id == PayLine.visit_id,
+        correction.person_id == PayLine.person_id,
+        correction.pay_type == PayType.CORRECTION,
     )
-    among = and_(PayLine.state == "earned", _in_schools(actor, step), PayLine.unpaid_reason.is_not(None), ~put_right)
-    return _read(session, _lines().where(among).order_by(PayLine.earned_on, PayLine.id).limit(EACH_PAGE))
+    query = _select_lines().where(
+        PayLine.state == "earned", _in_schools(actor, step), PayLine.unpaid_reason.is_not(None), ~is_corrected
+    )
+    return _read_lines(session, query.order_by(PayLine.earned_on, PayLine.id).limit(LINES_PER_PAGE))
 
 
-def decided(session: Session, actor: Actor, step: str) -> list[Line]:
-    """Lines past the actor's step that no payroll file has taken yet: they can still be returned."""
-    states = ("site_approved",) if step == "site" else ("approved",)
-    among = and_(PayLine.state.in_(states), _in_schools(actor, step))
-    return _read(session, _lines().where(among).order_by(PayLine.earned_on.desc(), PayLine.id.desc()).limit(EACH_PAGE))
+def find_returnable_lines(session: Session, actor: Actor, step: str) -> list[Line]:
+    """Find lines approved at `step` that can still be returned, because no payroll file contains them."""
+    state = "site_approved" if step == "site" else "approved"
+    query = _select_lines().where(PayLine.state == state, _in_schools(actor, step))
+    return _read_lines(session, query.order_by(PayLine.earned_on.desc(), PayLine.id.desc()).limit(LINES_PER_PAGE))
 
 
-def approved(session: Session, first: date | None, last: date) -> list[Line]:
-    """Lines that both have approved and no payroll file has taken, by day."""
-    among = and_(PayLine.state == "approved", PayLine.amount_cents.is_not(None), PayLine.earned_on <= last)
+def find_approved_lines(session: Session, first: date | None, last: date) -> list[Line]:
+    """Find lines with both approvals that are in no payroll file yet, by day."""
+    condition = and_(PayLine.state == "approved", PayLine.amount_cents.is_not(None), PayLine.earned_on <= last)
     if first is not None:
-        among = and_(among, PayLine.earned_on >= first)
-    return _read(session, _lines().where(among).order_by(PayLine.earned_on, PayLine.id))
+        condition = and_(condition, PayLine.earned_on >= first)
+    return _read_lines(session, _select_lines().where(condition).order_by(PayLine.earned_on, PayLine.id))
 
 
-def exports(session: Session, most: int = 50) -> list[File]:
-    """The payroll files that were made, the newest first, each with its lines and its sum in cents."""
+def list_exports(session: Session, limit: int = 50) -> list[ExportSummary]:
+    """List the payroll files, newest first."""
     sums = (
         select(PayLine.export_id, func.count().label("lines"), func.sum(PayLine.amount_cents).label("cents"))
         .where(PayLine.export_id.is_not(None))
@@ -163,45 +166,45 @@ def exports(session: Session, most: int = 50) -> list[File]:
             PayrollExport.period_to,
             PayrollExport.made_at,
             PayrollExport.sha256,
-            func.coalesce(sums.c.lines, 0),
-            func.coalesce(sums.c.cents, 0),
+            func.coalesce(sums.c.lines, 0).label("lines"),
+            func.coalesce(sums.c.cents, 0).label("cents"),
         )
         .outerjoin(sums, sums.c.export_id == PayrollExport.id)
         .order_by(PayrollExport.id.desc())
-        .limit(most)
+        .limit(limit)
     )
-    return [File(*row) for row in session.execute(query)]
+    return [ExportSummary(**row) for row in session.execute(query).mappings()]
 
 
-def content(session: Session, export_id: int) -> tuple[str, bytes]:
-    """The name and the bytes of a payroll file that was made."""
-    found = session.get(PayrollExport, export_id)
-    if found is None:
+def read_export(session: Session, export_id: int) -> tuple[str, bytes]:
+    """Return the file name and the bytes of a payroll file. Raises NotFound."""
+    export = session.get(PayrollExport, export_id)
+    if export is None:
         raise NotFound
-    return f"payroll-{found.period_from}-{found.period_to}-{found.id}.csv", found.content
+    return f"payroll-{export.period_from}-{export.period_to}-{export.id}.csv", export.content
 
 
-def own_rows(session: Session, actor: Actor, ids: Collection[int], step: str) -> list[PayLine]:
-    """The lines themselves, locked in the order of their ids. NotFound when one lies outside the actor's schools."""
+def lock_lines(session: Session, actor: Actor, ids: Collection[int], step: str) -> list[PayLine]:
+    """Lock these lines, in the order of their ids. Raises NotFound if any is outside the actor's schools."""
     query = select(PayLine).where(PayLine.id.in_(ids), _in_schools(actor, step)).order_by(PayLine.id).with_for_update()
-    found = list(session.scalars(query))
-    if len(found) != len(set(ids)):
+    lines = list(session.scalars(query))
+    if len(lines) != len(set(ids)):
         raise NotFound
-    return found
+    return lines
 
 
-def _waits(step: str, actor: Actor) -> ColumnElement[bool]:
-    own = PayLine.person_id == actor.educator_id
-    own_claims_wait_for_another = ~own if actor.educator_id is not None else true()
-    return and_(PayLine.state.in_(WAITS[step]), _in_schools(actor, step), own_claims_wait_for_another)
+def _is_waiting(step: str, actor: Actor) -> ColumnElement[bool]:
+    # Nobody approves their own pay.
+    not_own = PayLine.person_id != actor.educator_id if actor.educator_id is not None else true()
+    return and_(PayLine.state.in_(WAITING_STATES[step]), _in_schools(actor, step), not_own)
 
 
 def _in_schools(actor: Actor, step: str) -> ColumnElement[bool]:
-    schools = actor.schools(PERMISSION[step])
+    schools = actor.schools(STEP_PERMISSIONS[step])
     return true() if schools is None else PayLine.school_id.in_(schools)
 
 
-def _lines() -> Select[*tuple[Any, ...]]:
+def _select_lines() -> Select[*tuple[Any, ...]]:
     person, partner = aliased(Person), aliased(Person)
     educator = Educator.__table__.alias()
     return (
@@ -228,26 +231,26 @@ def _lines() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _read(session: Session, query: Select[*tuple[Any, ...]]) -> list[Line]:
+def _read_lines(session: Session, query: Select[*tuple[Any, ...]]) -> list[Line]:
     rows = session.execute(query).all()
-    steps = _steps(session, [row.PayLine.id for row in rows])
-    return [_line(row, tuple(steps.get(row.PayLine.id, ()))) for row in rows]
+    steps = _read_decisions(session, [row.PayLine.id for row in rows])
+    return [_to_line(row, tuple(steps.get(row.PayLine.id, ()))) for row in rows]
 
 
-def _steps(session: Session, ids: Collection[int]) -> dict[int, list[Step]]:
+def _read_decisions(session: Session, ids: Collection[int]) -> dict[int, list[Decision]]:
     query = (
         select(PayApproval, Account.name)
         .join(Account, Account.id == PayApproval.by_account)
         .where(PayApproval.line_id.in_(ids))
         .order_by(PayApproval.id)
     )
-    found: dict[int, list[Step]] = {}
+    decisions: dict[int, list[Decision]] = {}
     for row, name in session.execute(query) if ids else ():
-        found.setdefault(row.line_id, []).append(Step(row.step, name, row.at, row.comment))
-    return found
+        decisions.setdefault(row.line_id, []).append(Decision(row.step, name, row.at, row.comment))
+    return decisions
 
 
-def _line(row: Any, steps: tuple[Step, ...]) -> Line:
+def _to_line(row: Any, steps: tuple[Decision, ...]) -> Line:
     line: PayLine = row.PayLine
     return Line(
         id=line.id,
@@ -266,7 +269,7 @@ def _line(row: Any, steps: tuple[Step, ...]) -> Line:
         cents=line.amount_cents,
         reason=line.unpaid_reason,
         state=line.state,
-        rule=rule_of(row.PayRule) if row.PayRule else None,
+        rule=to_rule(row.PayRule) if row.PayRule else None,
         paid_in=(row.period_from, row.period_to) if row.period_from else None,
         steps=steps,
     )

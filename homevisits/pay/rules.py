@@ -1,4 +1,4 @@
-"""What a visit is worth: pure. Dated rules, minutes rounded once, cents exact. Decimal, never float."""
+"""Pay rules of the contract and the calculation of pay. Integer cents and Decimal, never float."""
 
 import re
 from collections.abc import Iterable
@@ -11,33 +11,41 @@ from homevisits.core.problems import Problem
 
 PURE = True
 
-CENT = Decimal("0.01")
-MOST = Decimal("10000.00")
-ROUNDINGS = (1, 5, 6, 10, 15, 30, 60)
-CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,19}\Z")
-NO_RULE = "no_rule"
-"""No rule of the contract was in force on the visit's day: somebody has to say what is due."""
+MIN_RATE = Decimal("0.01")  # dollars
+MAX_RATE = Decimal("10000.00")  # dollars
+ROUNDING_MINUTES = (1, 5, 6, 10, 15, 30, 60)
+MAX_MINIMUM_MINUTES = 480
+MAX_CLAUSE_LENGTH = 200
+PAY_CODE_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,19}\Z")
+NO_RULE = "no_rule"  # reason of an unpaid line: no rule was in force on the day of the visit
 
 
 class Unit(StrEnum):
-    """How a rule counts."""
+    """What a rule's rate is paid for."""
 
     FLAT = "flat_visit"
     HOURLY = "hourly"
 
 
 class PayType(StrEnum):
-    """What a line pays. A correction pays a visit for which no rule was known when its line was written."""
+    """What a pay line pays for."""
 
     VISIT = "visit"
-    CORRECTION = "correction"
+    CORRECTION = "correction"  # pays a visit that had no rule when its own line was written
+
+
+# The pay types that have rules of their own; the contract page offers a choice when there are several.
+RULE_TYPES = (PayType.VISIT,)
+# The pay types that are paid by the rules of another type.
+RULE_TYPE_OF = {PayType.CORRECTION: PayType.VISIT}
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of the contract, in force from a day to a day, both included."""
+    """A pay rule of the contract, in force from one day to another, both included."""
 
     id: int
+    pay_type: PayType
     unit: Unit
     rate_cents: int
     minimum_minutes: int
@@ -49,17 +57,17 @@ class Rule:
 
     @property
     def rate(self) -> Decimal:
-        """Dollars a visit, or dollars an hour."""
+        """Dollars per visit, or dollars per hour."""
         return Decimal(self.rate_cents) / 100
 
     def covers(self, day: date) -> bool:
-        """Whether it is in force on `day`."""
+        """Return whether the rule is in force on `day`."""
         return self.effective_from <= day and (self.effective_to is None or day <= self.effective_to)
 
 
 @dataclass(frozen=True)
-class Due:
-    """What one person is owed for one visit, or (`reason`) why nothing is."""
+class CalculatedPay:
+    """The pay of one person for one visit. `reason` is set when `cents` is None."""
 
     rule_id: int | None
     paid_minutes: int
@@ -67,39 +75,40 @@ class Due:
     reason: str | None
 
 
-def in_force(rules: Iterable[Rule], day: date) -> Rule | None:
-    """The rule a visit of `day` is paid by: of those in force, the one that began last."""
-    covering = [rule for rule in rules if rule.covers(day)]
-    return max(covering, key=lambda rule: (rule.effective_from, rule.id), default=None)
+def in_force(rules: Iterable[Rule], pay_type: PayType, day: date) -> Rule | None:
+    """Return the rule that pays `pay_type` on `day`: of those in force, the one that began last."""
+    rule_type = RULE_TYPE_OF.get(pay_type, pay_type)
+    candidates = [rule for rule in rules if rule.pay_type == rule_type and rule.covers(day)]
+    return max(candidates, key=lambda rule: (rule.effective_from, rule.id), default=None)
 
 
-def due(rules: Iterable[Rule], day: date, minutes: int) -> Due:
-    """What a visit of `minutes` on `day` is worth to each person who went."""
-    rule = in_force(rules, day)
+def calculate_pay(rules: Iterable[Rule], pay_type: PayType, day: date, minutes: int) -> CalculatedPay:
+    """Calculate the pay of one person for `minutes` of work on `day`."""
+    rule = in_force(rules, pay_type, day)
     if rule is None:
-        return Due(None, 0, None, NO_RULE)
-    paid = paid_minutes(rule, minutes)
-    return Due(rule.id, paid, cents(rule, paid), None)
+        return CalculatedPay(None, 0, None, NO_RULE)
+    paid = calculate_paid_minutes(rule, minutes)
+    return CalculatedPay(rule.id, paid, calculate_cents(rule, paid), None)
 
 
-def paid_minutes(rule: Rule, minutes: int) -> int:
-    """The minutes that are paid: at least the minimum, up to the next whole step. A flat sum pays them as they were."""
+def calculate_paid_minutes(rule: Rule, minutes: int) -> int:
+    """Apply the minimum and round up to the next step. A flat rate leaves the minutes unchanged."""
     if rule.unit is Unit.FLAT:
         return minutes
     at_least = max(minutes, rule.minimum_minutes)
     return -(-at_least // rule.round_to_minutes) * rule.round_to_minutes
 
 
-def cents(rule: Rule, paid: int) -> int:
-    """The amount for `paid` minutes: rounded once, half a cent up."""
+def calculate_cents(rule: Rule, paid_minutes: int) -> int:
+    """Calculate the amount for `paid_minutes`. It is rounded once, half a cent up."""
     if rule.unit is Unit.FLAT:
         return rule.rate_cents
-    return int((Decimal(rule.rate_cents) * paid / 60).quantize(Decimal(1), ROUND_HALF_UP))
+    return int((Decimal(rule.rate_cents) * paid_minutes / 60).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 @dataclass(frozen=True)
 class NewRule:
-    """A rule as somebody typed it."""
+    """A new rule as typed into the form, not validated yet."""
 
     unit: str
     rate: str
@@ -108,46 +117,72 @@ class NewRule:
     pay_code: str
     clause: str
     effective_from: date | None
+    pay_type: str = PayType.VISIT
 
 
-def problems_of(new: NewRule, existing: Iterable[Rule], today: date) -> list[Problem]:
-    """Every reason why the rule cannot be added. Into days without a rule it may reach back: nothing was paid then."""
-    found = [] if new.unit in set(Unit) else [Problem("not_a_choice", "unit")]
-    if rate_cents(new.rate) is None:
-        found.append(Problem("rule_amount", "rate"))
-    found += _problems_of_start(new.effective_from, list(existing), today)
+def find_rule_problems(new: NewRule, existing: Iterable[Rule], today: date) -> list[Problem]:
+    """List every reason why the rule cannot be added.
+
+    A rule may start in the past only on a day that no rule of its pay type covers, because nothing was paid for it.
+    """
+    problems = [] if new.pay_type in RULE_TYPES else [Problem("not_a_choice", "pay_type")]
+    if new.unit not in set(Unit):
+        problems.append(Problem("not_a_choice", "unit"))
+    if parse_rate(new.rate) is None:
+        problems.append(Problem("rule_amount", "rate"))
+    problems += _find_start_problems(new, list(existing), today)
     if not new.clause.strip():
-        found.append(Problem("rule_clause", "clause"))
-    elif len(new.clause) > 200:
-        found.append(Problem("too_long", "clause", {"most": 200}))
-    if not CODE.match(new.pay_code):
-        found.append(Problem("rule_code", "pay_code"))
-    return found + (_problems_of_hours(new) if new.unit == Unit.HOURLY else [])
+        problems.append(Problem("rule_clause", "clause"))
+    elif len(new.clause) > MAX_CLAUSE_LENGTH:
+        problems.append(Problem("too_long", "clause", {"most": MAX_CLAUSE_LENGTH}))
+    if not PAY_CODE_PATTERN.match(new.pay_code):
+        problems.append(Problem("rule_code", "pay_code"))
+    return problems + (_find_hourly_problems(new) if new.unit == Unit.HOURLY else [])
 
 
-def _problems_of_hours(new: NewRule) -> list[Problem]:
-    found = []
-    if not (new.minimum_minutes.isdecimal() and int(new.minimum_minutes[:6]) <= 480):
-        found.append(Problem("rule_minimum", "minimum_minutes"))
-    if not (new.round_to_minutes.isdecimal() and int(new.round_to_minutes[:6]) in ROUNDINGS):
-        found.append(Problem("rule_rounding", "round_to_minutes"))
-    return found
+def _find_hourly_problems(new: NewRule) -> list[Problem]:
+    problems = []
+    if not (new.minimum_minutes.isdecimal() and int(new.minimum_minutes[:6]) <= MAX_MINIMUM_MINUTES):
+        problems.append(Problem("rule_minimum", "minimum_minutes"))
+    if not (new.round_to_minutes.isdecimal() and int(new.round_to_minutes[:6]) in ROUNDING_MINUTES):
+        problems.append(Problem("rule_rounding", "round_to_minutes"))
+    return problems
 
 
-def _problems_of_start(start: date | None, existing: list[Rule], today: date) -> list[Problem]:
+def _find_start_problems(new: NewRule, existing: list[Rule], today: date) -> list[Problem]:
+    start = new.effective_from
     if start is None:
         return [Problem("not_a_day", "effective_from")]
-    if any(rule.effective_from == start for rule in existing):
+    same_type = [rule for rule in existing if rule.pay_type == new.pay_type]
+    if any(rule.effective_from == start for rule in same_type):
         return [Problem("rule_starts_taken", "effective_from")]
-    if start < today and in_force(existing, start):
+    if start < today and any(rule.covers(start) for rule in same_type):
         return [Problem("rule_starts_in_past", "effective_from")]
     return []
 
 
-def rate_cents(typed: str) -> int | None:
-    """Dollars as typed ("60", "60.00", "$1,060.50") as cents; None for anything else, or out of bounds."""
+def preview_rule(new: NewRule) -> Rule:
+    """Convert a new rule without problems into the rule it will become, with id 0."""
+    is_hourly = new.unit == Unit.HOURLY
+    assert new.effective_from is not None
+    return Rule(
+        id=0,
+        pay_type=PayType(new.pay_type),
+        unit=Unit(new.unit),
+        rate_cents=parse_rate(new.rate) or 0,
+        minimum_minutes=int(new.minimum_minutes) if is_hourly else 0,
+        round_to_minutes=int(new.round_to_minutes) if is_hourly else 1,
+        effective_from=new.effective_from,
+        effective_to=None,
+        pay_code=new.pay_code,
+        clause=new.clause,
+    )
+
+
+def parse_rate(typed: str) -> int | None:
+    """Parse dollars as typed ("60", "60.00", "$1,060.50") into cents; None if invalid or out of range."""
     plain = typed.strip().removeprefix("$").replace(",", "")
     if not re.fullmatch(r"\d{1,5}(\.\d{1,2})?", plain, re.ASCII):
         return None
     amount = Decimal(plain)
-    return int(amount * 100) if CENT <= amount <= MOST else None
+    return int(amount * 100) if MIN_RATE <= amount <= MAX_RATE else None

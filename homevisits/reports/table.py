@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Mapping
 
-from homevisits.pay.payroll_file import dollars, hours, safe
+from homevisits.pay.payroll_file import escape_formula, format_dollars, format_hours
 from homevisits.reports.counts import Tallies
 
 HEADER = (
@@ -28,8 +28,8 @@ def document(found: Tallies, names: Mapping[int, str]) -> bytes:
     writer.writerow(HEADER)
     for school, month in sorted(found.cells, key=lambda cell: (names.get(cell[0], ""), cell)):
         tally = found.cells[school, month]
-        money = [dollars(cents) for cents in (tally.approved_cents, tally.waiting_cents, tally.cents)]
+        money = [format_dollars(cents) for cents in (tally.approved_cents, tally.waiting_cents, tally.cents)]
         counts = [tally.waiting + tally.returned, tally.no_rule]
-        cells = [month.strftime("%Y-%m"), tally.visits, tally.people, hours(tally.minutes), *money, *counts]
-        writer.writerow([safe(names.get(school, "")), *cells])
+        cells = [month.strftime("%Y-%m"), tally.visits, tally.people, format_hours(tally.minutes), *money, *counts]
+        writer.writerow([escape_formula(names.get(school, "")), *cells])
     return out.getvalue().encode("utf-8")

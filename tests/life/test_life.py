@@ -35,7 +35,7 @@ from homevisits.visits.models import Attestation, Visit, VisitMember
 from tests import servers
 from tests.factories.school import SchoolFixture, build_school
 from tests.life.invariants import broken
-from tests.pay.held import with_rule
+from tests.pay.factories import add_pay_rule
 
 LEADS = ("Grace", "Luis")
 PEOPLE = ("Luis", "Amina", "Hoa", "Grace", "Soon")
@@ -54,7 +54,7 @@ class Life(RuleBasedStateMachine):
         """Build a school in which two teachers teach every student."""
         self.database, self.drop = type(self).open_database()
         self.school_fixture: SchoolFixture = build_school(self.database)
-        with_rule(self.school_fixture)
+        add_pay_rule(self.school_fixture)
         self.now = self.school_fixture.now
         with self.school_fixture.session() as session:
             taught = session.scalars(select(Teaching.class_id)).one()
@@ -242,7 +242,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def all_five_practices_hold(self) -> None:
         with self.school_fixture.session() as session:
-            pay.settle(session, self.now)
+            pay.write_missing_lines(session, self.now)
         with self.database.reading() as session:
             assert broken(session, self.now) == {}
             self.did["completed"] += len(session.scalars(select(Visit.id).where(Visit.state == "completed")).all())

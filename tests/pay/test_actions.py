@@ -1,10 +1,9 @@
-"""Lines arise from visits, two people approve them, payroll takes them: on both engines."""
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.problems import NotFound, RulesBroken
@@ -13,24 +12,24 @@ from homevisits.pay.models import PayApproval, PayLine, PayRule
 from homevisits.pay.rules import NewRule, PayType
 from homevisits.people.models import Account, Heartbeat
 from tests.factories.school import NOW, SchoolFixture, school_fixture
-from tests.pay.held import FLAT, HOURLY, hold, with_rule
+from tests.pay.factories import FLAT_RULE, HOURLY_RULE, add_pay_rule, create_completed_visit
 
 __all__ = ["school_fixture"]
 DAY = date(2026, 10, 6)
 LATER = NOW + timedelta(days=2)
 
 
-def settle(school_fixture: SchoolFixture) -> int:
+def write_lines(school_fixture: SchoolFixture) -> int:
     with school_fixture.session() as session:
-        return actions.settle(session, LATER)
+        return actions.write_missing_lines(session, LATER)
 
 
-def lines(school_fixture: SchoolFixture) -> list[PayLine]:
+def read_lines(school_fixture: SchoolFixture) -> list[PayLine]:
     with school_fixture.session() as session:
         return list(session.scalars(select(PayLine).order_by(PayLine.id)))
 
 
-def union(school_fixture: SchoolFixture, school: int | None = None) -> Actor:
+def create_union_actor(school_fixture: SchoolFixture, school: int | None = None) -> Actor:
     with school_fixture.session() as session:
         account = Account(email=f"union{school}@example.org", name="Union")
         session.add(account)
@@ -38,58 +37,63 @@ def union(school_fixture: SchoolFixture, school: int | None = None) -> Actor:
         return Actor(account.id, None, "Union", "en", frozenset({Grant(Role.UNION_COORDINATOR, school)}))
 
 
-def refused(call: object) -> set[str]:
+def refusal_codes(call: object) -> set[str]:
     with pytest.raises(RulesBroken) as broken:
         call()  # type: ignore[operator]
     return {problem.code for problem in broken.value.problems}
 
 
-def test_a_completed_visit_gives_each_of_the_two_a_line(school_fixture: SchoolFixture) -> None:
-    rule = with_rule(school_fixture)
-    hold(school_fixture, DAY, minutes=50)
-    assert settle(school_fixture) == 2
-    found = lines(school_fixture)
+def test_completed_visit_gives_both_educators_a_pay_line(school_fixture: SchoolFixture) -> None:
+    rule = add_pay_rule(school_fixture)
+    create_completed_visit(school_fixture, DAY, minutes=50)
+    assert write_lines(school_fixture) == 2
+    found = read_lines(school_fixture)
     assert {line.person_id for line in found} == {school_fixture.educators["Grace"], school_fixture.educators["Luis"]}
     assert {(line.amount_cents, line.minutes, line.rule_id, line.state) for line in found} == {
         (6000, 50, rule.id, "earned")
     }
 
 
-def test_a_visit_of_which_one_has_a_line_holds_nobody_up(school_fixture: SchoolFixture) -> None:
-    with_rule(school_fixture)
-    visit_id = hold(school_fixture, DAY)
+def test_missing_second_line_of_a_visit_is_written(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture)
+    visit_id = create_completed_visit(school_fixture, DAY)
     with school_fixture.session() as session:
-        grace = actions._row(
-            visit_id, school_fixture.educators["Grace"], PayType.VISIT, school_fixture.school_id, DAY, 45, [], LATER
+        work = actions.Work(
+            visit_id=visit_id,
+            person_id=school_fixture.educators["Grace"],
+            pay_type=PayType.VISIT,
+            school_id=school_fixture.school_id,
+            day=DAY,
+            minutes=45,
         )
-        session.execute(insert(PayLine), [grace])
-    assert settle(school_fixture) == 1
-    assert {line.person_id for line in lines(school_fixture)} == {
+        session.execute(insert(PayLine), [actions._line_values(work, [], LATER)])
+    assert write_lines(school_fixture) == 1
+    assert {line.person_id for line in read_lines(school_fixture)} == {
         school_fixture.educators["Grace"],
         school_fixture.educators["Luis"],
     }
 
 
-def test_settling_again_changes_nothing(school_fixture: SchoolFixture) -> None:
-    with_rule(school_fixture)
-    hold(school_fixture, DAY)
-    assert [settle(school_fixture), settle(school_fixture), settle(school_fixture)] == [2, 0, 0]
+def test_writing_lines_again_changes_nothing(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture)
+    create_completed_visit(school_fixture, DAY)
+    assert [write_lines(school_fixture), write_lines(school_fixture), write_lines(school_fixture)] == [2, 0, 0]
 
 
-def test_two_workers_at_once_write_each_line_once(school_fixture: SchoolFixture) -> None:
-    with_rule(school_fixture)
+def test_concurrent_workers_write_each_line_once(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture)
     for number in range(5):
-        hold(school_fixture, DAY + timedelta(days=number))
+        create_completed_visit(school_fixture, DAY + timedelta(days=number))
     with ThreadPoolExecutor(4) as threads:
-        written = list(threads.map(lambda _: settle(school_fixture), range(8)))
-    assert sum(written) == len(lines(school_fixture)) == 10
+        written = list(threads.map(lambda _: write_lines(school_fixture), range(8)))
+    assert sum(written) == len(read_lines(school_fixture)) == 10
 
 
-def test_two_coordinators_at_once_approve_each_claim_once(school_fixture: SchoolFixture) -> None:
-    with_rule(school_fixture)
-    hold(school_fixture, DAY)
-    settle(school_fixture)
-    ids = [line.id for line in lines(school_fixture)]
+def test_concurrent_approvals_count_once(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture)
+    create_completed_visit(school_fixture, DAY)
+    write_lines(school_fixture)
+    ids = [line.id for line in read_lines(school_fixture)]
 
     def approve(_: int) -> int:
         try:
@@ -104,95 +108,133 @@ def test_two_coordinators_at_once_approve_each_claim_once(school_fixture: School
         assert session.scalar(select(func.count()).select_from(PayApproval)) == 2
 
 
-def test_the_nightly_check_finds_what_the_ticks_missed_and_writes_down_that_it_looked(
-    school_fixture: SchoolFixture,
-) -> None:
-    with_rule(school_fixture)
-    settle(school_fixture)
-    hold(school_fixture, date(2026, 9, 1))
-    assert settle(school_fixture) == 0  # closed long ago: not of this tick
+def test_full_check_finds_older_visits_and_records_its_run(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture)
+    write_lines(school_fixture)
+    create_completed_visit(school_fixture, date(2026, 9, 1))
+    assert write_lines(school_fixture) == 0  # closed too long ago for a run between full checks
     with school_fixture.session() as session:
-        assert actions.settle(session, LATER + actions.FULL_CHECK) == 2
-        assert session.get_one(Heartbeat, actions.CHECK).at == LATER + actions.FULL_CHECK
+        assert actions.write_missing_lines(session, LATER + actions.FULL_CHECK_INTERVAL) == 2
+        assert session.get_one(Heartbeat, actions.CHECK_HEARTBEAT).at == LATER + actions.FULL_CHECK_INTERVAL
 
 
-def test_without_a_rule_the_line_says_why_and_a_rule_puts_it_right(school_fixture: SchoolFixture) -> None:
-    hold(school_fixture, DAY)
-    settle(school_fixture)
-    assert {(line.amount_cents, line.unpaid_reason) for line in lines(school_fixture)} == {(None, "no_rule")}
+def test_line_without_a_rule_is_unpaid_until_a_rule_adds_a_correction(school_fixture: SchoolFixture) -> None:
+    create_completed_visit(school_fixture, DAY)
+    write_lines(school_fixture)
+    assert {(line.amount_cents, line.unpaid_reason) for line in read_lines(school_fixture)} == {(None, "no_rule")}
     coordinator = school_fixture.actors["coordinator"]
     with school_fixture.session() as session:
-        assert len(queries.needing_attention(session, coordinator, "site")) == 2
-    with_rule(school_fixture)
+        assert len(queries.find_unpaid_lines(session, coordinator, "site")) == 2
+    add_pay_rule(school_fixture)
     with school_fixture.session() as session:
-        assert queries.needing_attention(session, coordinator, "site") == []
-        assert queries.waiting(session, coordinator, "site").cents == 12000
-    assert settle(school_fixture) == 0
+        assert queries.find_unpaid_lines(session, coordinator, "site") == []
+        assert queries.find_waiting_lines(session, coordinator, "site").cents == 12000
+    assert write_lines(school_fixture) == 0
 
 
-def test_a_new_rule_ends_the_one_before_and_leaves_past_pay_alone(school_fixture: SchoolFixture) -> None:
-    with_rule(school_fixture)
-    hold(school_fixture, DAY)
-    settle(school_fixture)
+def test_new_rule_ends_the_previous_rule_and_keeps_existing_lines(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture)
+    create_completed_visit(school_fixture, DAY)
+    write_lines(school_fixture)
     with school_fixture.session() as session:
         actions.add_rule(
-            session, None, NewRule(**{**vars(HOURLY), "effective_from": DAY + timedelta(days=1)}), NOW.date(), NOW
+            session, None, NewRule(**{**vars(HOURLY_RULE), "effective_from": DAY + timedelta(days=1)}), NOW.date(), NOW
         )
-    hold(school_fixture, DAY + timedelta(days=1), minutes=61)
-    settle(school_fixture)
-    assert [line.amount_cents for line in lines(school_fixture)] == [6000, 6000, 4375, 4375]
+    create_completed_visit(school_fixture, DAY + timedelta(days=1), minutes=61)
+    write_lines(school_fixture)
+    assert [line.amount_cents for line in read_lines(school_fixture)] == [6000, 6000, 4375, 4375]
     with school_fixture.session() as session:
         ends = session.scalars(select(PayRule.effective_to).order_by(PayRule.effective_from)).all()
     assert ends == [DAY, None]
 
 
-def test_each_line_recomputes_to_the_same_cent(school_fixture: SchoolFixture) -> None:
-    with_rule(school_fixture, HOURLY)
-    for number, minutes in enumerate((20, 60, 61, 119)):
-        hold(school_fixture, DAY + timedelta(days=number), minutes=minutes)
-    settle(school_fixture)
+def test_newer_rule_of_another_pay_type_does_not_pay_visits(school_fixture: SchoolFixture) -> None:
+    create_completed_visit(school_fixture, DAY)
+    write_lines(school_fixture)  # unpaid, as there is no rule yet
+    rule = add_pay_rule(school_fixture)
     with school_fixture.session() as session:
-        found = queries.own_lines(session, school_fixture.actors["Grace"], date(2026, 8, 1), date(2027, 7, 31))
+        session.add(
+            PayRule(
+                pay_type="correction",
+                unit="flat_visit",
+                rate_cents=9900,
+                pay_code="OTHER",
+                clause="Another pay type",
+                effective_from=DAY - timedelta(days=1),
+                entered_at=NOW,
+            )
+        )
+    create_completed_visit(school_fixture, DAY + timedelta(days=1))
+    write_lines(school_fixture)
+    paid = [line for line in read_lines(school_fixture) if line.amount_cents is not None]
+    assert {line.pay_type for line in paid} == {"visit", "correction"}
+    assert {(line.rule_id, line.amount_cents) for line in paid} == {(rule.id, 6000)}
+
+
+@pytest.mark.parametrize("table", ["pay_rule", "pay_line"])
+def test_unknown_pay_type_is_refused_by_the_database(school_fixture: SchoolFixture, table: str) -> None:
+    add_pay_rule(school_fixture)
+    create_completed_visit(school_fixture, DAY)
+    if table == "pay_line":
+        write_lines(school_fixture)
+    columns = {
+        "pay_rule": "unit, rate_cents, pay_code, clause, effective_from, entered_at",
+        "pay_line": (
+            "visit_id, person_id, school_id, earned_on, minutes, paid_minutes, rule_id, amount_cents, created_at"
+        ),
+    }[table]
+    copy_row = f"INSERT INTO {table} (pay_type, {columns}) SELECT 'unknown', {columns} FROM {table}"
+    with pytest.raises(IntegrityError, match="pay_type"), school_fixture.session() as session:
+        session.execute(text(copy_row))
+
+
+def test_recalculated_lines_have_the_same_amounts(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture, HOURLY_RULE)
+    for number, minutes in enumerate((20, 60, 61, 119)):
+        create_completed_visit(school_fixture, DAY + timedelta(days=number), minutes=minutes)
+    write_lines(school_fixture)
+    with school_fixture.session() as session:
+        found = queries.find_own_lines(session, school_fixture.actors["Grace"], date(2026, 8, 1), date(2027, 7, 31))
     assert [line.cents for line in reversed(found)] == [3500, 3500, 4375, 7000]
     for line in found:
         assert line.rule is not None
-        due = rules.due([line.rule], line.earned_on, line.minutes)
-        assert (due.cents, due.paid_minutes) == (line.cents, line.paid_minutes)
+        pay = rules.calculate_pay([line.rule], PayType.VISIT, line.earned_on, line.minutes)
+        assert (pay.cents, pay.paid_minutes) == (line.cents, line.paid_minutes)
 
 
-def approved(school_fixture: SchoolFixture, of_union: Actor) -> None:
-    ids = [line.id for line in lines(school_fixture) if line.state == "earned"]
+def approve_twice(school_fixture: SchoolFixture, of_union: Actor) -> None:
+    ids = [line.id for line in read_lines(school_fixture) if line.state == "earned"]
     with school_fixture.session() as session:
         actions.approve(session, school_fixture.actors["coordinator"], "site", ids, LATER)
     with school_fixture.session() as session:
         actions.approve(session, of_union, "union", ids, LATER)
 
 
-def test_school_then_union_then_payroll_and_the_same_bytes_again(school_fixture: SchoolFixture) -> None:
-    with_rule(school_fixture)
-    hold(school_fixture, DAY)
-    hold(school_fixture, DAY + timedelta(days=1), partner="Amina", family="Smith")
-    settle(school_fixture)
-    approved(school_fixture, union(school_fixture))
+def test_exporting_a_period_again_returns_the_same_bytes(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture)
+    create_completed_visit(school_fixture, DAY)
+    create_completed_visit(school_fixture, DAY + timedelta(days=1), partner="Amina", family="Smith")
+    write_lines(school_fixture)
+    approve_twice(school_fixture, create_union_actor(school_fixture))
     with school_fixture.session() as session:
-        first = export_payroll.export_payroll(session, None, date(2026, 10, 1), date(2026, 10, 31), LATER)
+        export = export_payroll.export_payroll(session, None, date(2026, 10, 1), date(2026, 10, 31), LATER)
     with school_fixture.session() as session:
         again = export_payroll.export_payroll(session, None, date(2026, 10, 1), date(2026, 10, 31), LATER)
-    assert (again.id, again.content, again.sha256) == (first.id, first.content, first.sha256)
-    text = first.content.decode().splitlines()
-    assert text[1].startswith("PAmina,Test,Amina,HV-1,1,0.75,60.00,2026-10-01,2026-10-31,2026-10-07 visit ")
-    assert text[2].startswith("PGrace,Test,Grace,HV-1,2,1.50,120.00,")
-    assert {line.state for line in lines(school_fixture)} == {"exported"}
+    assert (again.id, again.content, again.sha256) == (export.id, export.content, export.sha256)
+    rows = export.content.decode().splitlines()
+    assert rows[1].startswith("PAmina,Test,Amina,HV-1,1,0.75,60.00,2026-10-01,2026-10-31,2026-10-07 visit ")
+    assert rows[2].startswith("PGrace,Test,Grace,HV-1,2,1.50,120.00,")
+    assert {line.state for line in read_lines(school_fixture)} == {"exported"}
 
 
-def test_what_is_approved_later_comes_in_a_further_file(school_fixture: SchoolFixture) -> None:
-    with_rule(school_fixture)
-    of_union = union(school_fixture)
+def test_later_approvals_go_into_another_file(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture)
+    of_union = create_union_actor(school_fixture)
     made = []
     for number in range(2):
-        hold(school_fixture, DAY + timedelta(days=number))
-        settle(school_fixture)
-        approved(school_fixture, of_union)
+        create_completed_visit(school_fixture, DAY + timedelta(days=number))
+        write_lines(school_fixture)
+        approve_twice(school_fixture, of_union)
         with school_fixture.session() as session:
             made.append(export_payroll.export_payroll(session, None, DAY, DAY + timedelta(days=9), LATER))
     assert made[0].id != made[1].id
@@ -200,92 +242,94 @@ def test_what_is_approved_later_comes_in_a_further_file(school_fixture: SchoolFi
     assert DAY.isoformat().encode() not in made[1].content.split(b",")[-1]
 
 
-def test_a_period_without_approved_pay_says_so(school_fixture: SchoolFixture) -> None:
+def test_period_without_approved_lines_is_refused(school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session:
-        assert refused(lambda: export_payroll.export_payroll(session, None, DAY, DAY, LATER)) == {"period_empty"}
-        assert refused(lambda: export_payroll.export_payroll(session, None, DAY, date(2026, 1, 1), LATER)) == {
+        assert refusal_codes(lambda: export_payroll.export_payroll(session, None, DAY, DAY, LATER)) == {"period_empty"}
+        assert refusal_codes(lambda: export_payroll.export_payroll(session, None, DAY, date(2026, 1, 1), LATER)) == {
             "period_backwards"
         }
 
 
-def test_the_union_comes_after_the_school_and_nobody_decides_twice(school_fixture: SchoolFixture) -> None:
-    with_rule(school_fixture)
-    hold(school_fixture, DAY)
-    settle(school_fixture)
+def test_approvals_out_of_order_or_repeated_are_refused(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture)
+    create_completed_visit(school_fixture, DAY)
+    write_lines(school_fixture)
     of_union, coordinator, ids = (
-        union(school_fixture),
+        create_union_actor(school_fixture),
         school_fixture.actors["coordinator"],
-        [line.id for line in lines(school_fixture)],
+        [line.id for line in read_lines(school_fixture)],
     )
     with school_fixture.session() as session:
-        assert refused(lambda: actions.approve(session, of_union, "union", ids, LATER)) == {"claim_changed"}
-        assert refused(lambda: actions.approve(session, coordinator, "site", [], LATER)) == {"nothing_chosen"}
+        assert refusal_codes(lambda: actions.approve(session, of_union, "union", ids, LATER)) == {"claim_changed"}
+        assert refusal_codes(lambda: actions.approve(session, coordinator, "site", [], LATER)) == {"nothing_chosen"}
     with school_fixture.session() as session:
         assert actions.approve(session, coordinator, "site", ids, LATER) == 12000
     with school_fixture.session() as session:
-        assert refused(lambda: actions.approve(session, coordinator, "site", ids, LATER)) == {"claim_changed"}
+        assert refusal_codes(lambda: actions.approve(session, coordinator, "site", ids, LATER)) == {"claim_changed"}
 
 
-def test_one_person_with_both_roles_cannot_sign_for_both(school_fixture: SchoolFixture) -> None:
-    with_rule(school_fixture)
-    hold(school_fixture, DAY)
-    settle(school_fixture)
+def test_one_person_cannot_approve_both_steps(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture)
+    create_completed_visit(school_fixture, DAY)
+    write_lines(school_fixture)
     coordinator = school_fixture.actors["coordinator"]
     both = Actor(coordinator.account_id, None, "Both", "en", coordinator.grants | {Grant(Role.UNION_COORDINATOR, None)})
-    ids = [line.id for line in lines(school_fixture)]
+    ids = [line.id for line in read_lines(school_fixture)]
     with school_fixture.session() as session:
         actions.approve(session, both, "site", ids, LATER)
     with school_fixture.session() as session:
-        assert refused(lambda: actions.approve(session, both, "union", ids, LATER)) == {"approved_by_you"}
+        assert refusal_codes(lambda: actions.approve(session, both, "union", ids, LATER)) == {"approved_by_you"}
 
 
-def test_nobody_approves_their_own_pay(school_fixture: SchoolFixture) -> None:
-    with_rule(school_fixture)
-    hold(school_fixture, DAY)
-    settle(school_fixture)
+def test_own_pay_cannot_be_approved(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture)
+    create_completed_visit(school_fixture, DAY)
+    write_lines(school_fixture)
     grace = school_fixture.actors["Grace"]
     also = Actor(
         grace.account_id, grace.educator_id, "Grace", "en", grace.grants | {Grant(Role.SITE_COORDINATOR, None)}
     )
     with school_fixture.session() as session:
-        waiting = queries.waiting(session, also, "site")
+        waiting = queries.find_waiting_lines(session, also, "site")
         assert [line.person for line in waiting.lines] == ["Luis Test"]
         ids = [line.id for line in session.scalars(select(PayLine))]
-        assert refused(lambda: actions.approve(session, also, "site", ids, LATER)) == {"own_claim"}
+        assert refusal_codes(lambda: actions.approve(session, also, "site", ids, LATER)) == {"own_claim"}
 
 
-def test_a_returned_claim_waits_at_the_school_again_with_its_comment(school_fixture: SchoolFixture) -> None:
-    with_rule(school_fixture)
-    hold(school_fixture, DAY)
-    settle(school_fixture)
-    of_union, coordinator = union(school_fixture), school_fixture.actors["coordinator"]
-    ids = [line.id for line in lines(school_fixture)]
+def test_returned_claim_waits_at_the_school_with_its_comment(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture)
+    create_completed_visit(school_fixture, DAY)
+    write_lines(school_fixture)
+    of_union, coordinator = create_union_actor(school_fixture), school_fixture.actors["coordinator"]
+    ids = [line.id for line in read_lines(school_fixture)]
     with school_fixture.session() as session:
         actions.approve(session, coordinator, "site", ids, LATER)
     with school_fixture.session() as session:
-        assert refused(lambda: actions.send_back(session, of_union, "union", ids[0], " ", LATER)) == {"comment_missing"}
-        actions.send_back(session, of_union, "union", ids[0], "Which day was it?", LATER)
+        assert refusal_codes(
+            lambda: actions.return_line(session, of_union, "union", ids[0], comment=" ", now=LATER)
+        ) == {"comment_missing"}
+        actions.return_line(session, of_union, "union", ids[0], comment="Which day was it?", now=LATER)
     with school_fixture.session() as session:
-        (line,) = queries.waiting(session, coordinator, "site").lines
+        (line,) = queries.find_waiting_lines(session, coordinator, "site").lines
         assert [(step.step, step.comment) for step in line.steps] == [("site", ""), ("returned", "Which day was it?")]
         actions.approve(session, coordinator, "site", [line.id], LATER)
     with school_fixture.session() as session:
-        assert queries.waiting(session, of_union, "union").count == 2
+        assert queries.find_waiting_lines(session, of_union, "union").count == 2
         assert session.scalar(select(func.count()).select_from(PayApproval)) == 4
 
 
-def test_claims_of_other_schools_do_not_exist_for_a_coordinator(school_fixture: SchoolFixture) -> None:
-    with_rule(school_fixture)
-    hold(school_fixture, DAY)
-    settle(school_fixture)
+def test_claims_of_other_schools_are_not_found(school_fixture: SchoolFixture) -> None:
+    add_pay_rule(school_fixture)
+    create_completed_visit(school_fixture, DAY)
+    write_lines(school_fixture)
     elsewhere = Actor(999, None, "Else", "en", frozenset({Grant(Role.SITE_COORDINATOR, school_fixture.school_id + 1)}))
-    ids = [line.id for line in lines(school_fixture)]
+    ids = [line.id for line in read_lines(school_fixture)]
     with school_fixture.session() as session:
-        assert queries.waiting(session, elsewhere, "site").count == 0
+        assert queries.find_waiting_lines(session, elsewhere, "site").count == 0
         with pytest.raises(NotFound):
             actions.approve(session, elsewhere, "site", ids, LATER)
 
 
 def test_a_flat_rule_ignores_what_was_typed_about_hours(school_fixture: SchoolFixture) -> None:
-    row = with_rule(school_fixture, NewRule(**{**vars(FLAT), "minimum_minutes": "x", "round_to_minutes": "y"}))
+    row = add_pay_rule(school_fixture, NewRule(**{**vars(FLAT_RULE), "minimum_minutes": "x", "round_to_minutes": "y"}))
     assert (row.minimum_minutes, row.round_to_minutes) == (0, 1)

@@ -1,5 +1,3 @@
-"""The payroll file: bytes that a payroll office can read, and that no spreadsheet runs."""
-
 import csv
 import io
 from datetime import date
@@ -7,12 +5,12 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homevisits.pay.payroll_file import HEADER, Owed, document, safe
+from homevisits.pay.payroll_file import HEADER, PayrollLine, escape_formula, render_payroll_file
 
 FIRST, LAST = date(2026, 10, 1), date(2026, 10, 31)
 LINES = st.lists(
     st.builds(
-        Owed,
+        PayrollLine,
         line_id=st.integers(1, 500),
         employee_id=st.sampled_from(["P1", "P2", ""]),
         last_name=st.sampled_from(["Ochoa", "=cmd|' /C calc'!A0", "-Smith", 'O"Neil, jr']),
@@ -28,13 +26,13 @@ LINES = st.lists(
 )
 
 
-def rows(content: bytes) -> list[dict[str, str]]:
+def read_rows(content: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
 
 
 @given(LINES)
-def test_the_file_sums_to_the_cent_and_has_one_row_per_person_and_code(lines: list[Owed]) -> None:
-    found = rows(document(lines, FIRST, LAST))
+def test_file_has_exact_totals_and_one_row_per_person_and_code(lines: list[PayrollLine]) -> None:
+    found = read_rows(render_payroll_file(lines, FIRST, LAST))
     assert sum(round(float(row["amount"]) * 100) for row in found) == sum(line.cents for line in lines)
     keys = [(row["employee_id"], row["last_name"], row["first_name"], row["pay_code"]) for row in found]
     assert len(keys) == len(set(keys))
@@ -42,22 +40,22 @@ def test_the_file_sums_to_the_cent_and_has_one_row_per_person_and_code(lines: li
 
 
 @given(LINES, st.randoms())
-def test_the_same_lines_give_the_same_bytes_in_any_order(lines: list[Owed], random: object) -> None:
+def test_line_order_does_not_change_the_bytes(lines: list[PayrollLine], random: object) -> None:
     shuffled = list(lines)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert document(shuffled, FIRST, LAST) == document(lines, FIRST, LAST)
+    assert render_payroll_file(shuffled, FIRST, LAST) == render_payroll_file(lines, FIRST, LAST)
 
 
 @given(LINES)
-def test_no_cell_is_a_formula(lines: list[Owed]) -> None:
-    for row in csv.reader(io.StringIO(document(lines, FIRST, LAST).decode("utf-8"), newline="")):
+def test_no_cell_starts_a_formula(lines: list[PayrollLine]) -> None:
+    for row in csv.reader(io.StringIO(render_payroll_file(lines, FIRST, LAST).decode("utf-8"), newline="")):
         assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) for cell in row)
 
 
 @given(st.text())
-def test_a_safe_cell_keeps_its_words(text: str) -> None:
-    assert safe(text).removeprefix("'") == text.removeprefix("'")
+def test_escaping_only_adds_an_apostrophe(text: str) -> None:
+    assert escape_formula(text).removeprefix("'") == text.removeprefix("'")
 
 
-def test_an_empty_period_has_a_header_only() -> None:
-    assert document([], FIRST, LAST) == (",".join(HEADER) + "\r\n").encode()
+def test_empty_period_gives_only_the_header() -> None:
+    assert render_payroll_file([], FIRST, LAST) == (",".join(HEADER) + "\r\n").encode()

@@ -55,7 +55,7 @@ class Scene:
                 school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(14, 16, 30)
             )
             visits.book(session, school_fixture.actors["Grace"], wanted, POLICY, clock.now())
-            pay.settle(session, clock.now())
+            pay.write_missing_lines(session, clock.now())
         self.people = [
             school_fixture.actors["Grace"], school_fixture.actors["Luis"],
             *(self.place.actors[role, "here"] for role in Role

@@ -9,7 +9,7 @@ from homevisits.pay import actions
 from homevisits.people.models import School
 from homevisits.reports import counts, table
 from tests.factories.school import NOW, SchoolFixture, school_fixture
-from tests.pay.held import hold, with_rule
+from tests.pay.factories import add_pay_rule, create_completed_visit
 from tests.shell.doors import account, app_of, browser_of
 
 __all__ = ["school_fixture"]
@@ -20,11 +20,11 @@ PAIRS = [("Grace", "Luis"), ("Grace", "Amina"), ("Hoa", "Luis"), ("Grace", "Luis
 
 def lived(school_fixture: SchoolFixture) -> int:
     """Four visits around the ends of months, late in the evening; a second school without any. Returns its id."""
-    with_rule(school_fixture)
+    add_pay_rule(school_fixture)
     for day, (lead, partner) in zip(DAYS, PAIRS, strict=True):
-        hold(school_fixture, day, minutes=45, lead=lead, partner=partner, at=19)
+        create_completed_visit(school_fixture, day, minutes=45, lead=lead, partner=partner, at=19)
     with school_fixture.session() as session:
-        actions.settle(session, NOW + timedelta(days=60))
+        actions.write_missing_lines(session, NOW + timedelta(days=60))
         other = School(source_id="s2", name="Elsewhere", timezone="America/Denver")
         session.add(other)
         session.flush()
@@ -45,11 +45,11 @@ def test_every_visit_counts_once_in_the_month_the_family_was_promised(school_fix
 
 
 def test_a_visit_without_a_rule_counts_until_it_is_put_right(school_fixture: SchoolFixture) -> None:
-    hold(school_fixture, DAYS[0])
+    create_completed_visit(school_fixture, DAYS[0])
     with school_fixture.session() as session:
-        actions.settle(session, NOW + timedelta(days=60))
+        actions.write_missing_lines(session, NOW + timedelta(days=60))
         before = counts.tallies(session, None, FIRST, LAST).total
-    with_rule(school_fixture)
+    add_pay_rule(school_fixture)
     with school_fixture.session() as session:
         after = counts.tallies(session, None, FIRST, LAST).total
     assert (before.no_rule, before.cents, before.visits) == (2, 0, 1)

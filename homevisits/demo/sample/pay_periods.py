@@ -38,7 +38,7 @@ def plan(session: Session, past: Past) -> None:
 
 
 def _settle(session: Session, now: datetime) -> None:
-    pay.settle(session, now)
+    pay.write_missing_lines(session, now)
 
 
 def _approve(actor: Actor, step: str, state: str, school: int | None, session: Session, now: datetime) -> None:

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from homevisits.operations.delivery.queries import outcome
-from homevisits.pay.payroll_file import safe
+from homevisits.pay.payroll_file import escape_formula
 
 OUTCOMES = ("delivered", "accepted", "failed", "unknown", "waiting", "aside")
 HEADER = (
@@ -32,6 +32,13 @@ def document(
     for (day, school_name, text), cell in sorted(cells.items()):
         counts = [cell[each] for each in OUTCOMES]
         writer.writerow(
-            [day.isoformat(), safe(school_name), safe(text), *counts, cell["parts"], f"{cell['parts'] * price:.4f}"]
+            [
+                day.isoformat(),
+                escape_formula(school_name),
+                escape_formula(text),
+                *counts,
+                cell["parts"],
+                f"{cell['parts'] * price:.4f}",
+            ]
         )
     return out.getvalue().encode("utf-8")

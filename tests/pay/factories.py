@@ -1,4 +1,4 @@
-"""Completed visits for the tests of pay and reports, written straight on the tables of the school fixture."""
+"""Create pay rules and completed visits directly in the tables."""
 
 from datetime import date, datetime, timedelta
 from itertools import count
@@ -16,20 +16,34 @@ from homevisits.people.models import Certification, OptIn
 from homevisits.visits.models import Attestation, Visit, VisitMember
 from tests.factories.school import NOW, ZONE, SchoolFixture
 
-NUMBER = count(1)
-FLAT = NewRule("flat_visit", "60.00", "0", "1", "HV-1", "Article 12.3: sixty dollars for each visit", date(2026, 8, 1))
-HOURLY = NewRule(
-    "hourly", "35.00", "60", "15", "HV-H", "Article 12.4: by the hour, one hour at least", date(2026, 8, 1)
+VISIT_NUMBERS = count(1)
+FLAT_RULE = NewRule(
+    unit="flat_visit",
+    rate="60.00",
+    minimum_minutes="0",
+    round_to_minutes="1",
+    pay_code="HV-1",
+    clause="Article 12.3: sixty dollars for each visit",
+    effective_from=date(2026, 8, 1),
+)
+HOURLY_RULE = NewRule(
+    unit="hourly",
+    rate="35.00",
+    minimum_minutes="60",
+    round_to_minutes="15",
+    pay_code="HV-H",
+    clause="Article 12.4: by the hour, one hour at least",
+    effective_from=date(2026, 8, 1),
 )
 
 
-def with_rule(school_fixture: SchoolFixture, new: NewRule = FLAT) -> PayRule:
-    """Put a rule into the contract; it reaches back, for it is the first."""
+def add_pay_rule(school_fixture: SchoolFixture, new: NewRule = FLAT_RULE) -> PayRule:
+    """Add a pay rule. The first rule may start in the past."""
     with school_fixture.session() as session:
         return actions.add_rule(session, None, new, NOW.date(), NOW)
 
 
-def hold(
+def create_completed_visit(
     school_fixture: SchoolFixture,
     day: date,
     *,
@@ -39,42 +53,38 @@ def hold(
     family: str = "Rivera",
     at: int = 15,
 ) -> int:
-    """A visit that took place: booked, both came, both attested. Returns its id."""
-    begins = local_time.moment(day, datetime(2026, 1, 1, at, 0).time(), ZONE)
-    assert begins is not None
-    ends = begins + timedelta(minutes=minutes)
+    """Create a completed visit that both educators attested, and return its id. `at`: local hour of the start."""
+    starts_at = local_time.moment(day, datetime(2026, 1, 1, at, 0).time(), ZONE)
+    assert starts_at is not None
+    ends_at = starts_at + timedelta(minutes=minutes)
+    people = [school_fixture.educators[lead], school_fixture.educators[partner]]
     with school_fixture.session() as session:
-        visit = _book(
-            session,
-            school_fixture,
-            day,
-            begins,
-            ends,
-            [school_fixture.educators[lead], school_fixture.educators[partner]],
-            family,
+        visit = _create_visit(
+            session, school_fixture, starts_at=starts_at, ends_at=ends_at, people=people, family=family
         )
-        said = _attested(session, visit, school_fixture.educators[lead], begins, ends, None)
-        _attested(session, visit, school_fixture.educators[partner], begins, ends, said)
+        attestation_id = _create_attestation(session, visit, people[0])
+        _create_attestation(session, visit, people[1], agrees_with=attestation_id)
         visit.state = "scheduled"
         session.flush()
-        visit.attestation_id, visit.state, visit.closed_at = said, "completed", ends
+        visit.attestation_id, visit.state, visit.closed_at = attestation_id, "completed", ends_at
         return visit.id
 
 
-def _book(
+def _create_visit(
     session: Session,
     school_fixture: SchoolFixture,
-    day: date,
-    begins: datetime,
-    ends: datetime,
+    *,
+    starts_at: datetime,
+    ends_at: datetime,
     people: list[int],
     family: str,
 ) -> Visit:
+    local_start = local_time.local(starts_at, ZONE)
     consent = select(ConsentEntry.id).where(
         ConsentEntry.family_id == school_fixture.families[family], ConsentEntry.answer == "yes"
     )
     visit = Visit(
-        uid=f"uid-{next(NUMBER)}",
+        uid=f"uid-{next(VISIT_NUMBERS)}",
         family_id=school_fixture.families[family],
         school_id=school_fixture.school_id,
         kind="first",
@@ -85,11 +95,11 @@ def _book(
         partner_id=people[1],
         min_trained=2,
         policy="test",
-        local_date=day,
-        local_start=begins.strftime("%H:%M"),
+        local_date=local_start.date(),
+        local_start=starts_at.strftime("%H:%M"),
         timezone=ZONE,
-        starts_at=begins,
-        ends_at=ends,
+        starts_at=starts_at,
+        ends_at=ends_at,
         place_type="home",
         booked_at=NOW,
         updated_at=NOW,
@@ -97,8 +107,8 @@ def _book(
     session.add(visit)
     session.flush()
     for role, person in zip(("lead", "partner"), people, strict=True):
-        taken = Commitment(person_id=person, starts_at=begins, ends_at=ends, subject=f"visit:{visit.id}")
-        session.add(taken)
+        commitment = Commitment(person_id=person, starts_at=starts_at, ends_at=ends_at, subject=f"visit:{visit.id}")
+        session.add(commitment)
         session.flush()
         session.add(
             VisitMember(
@@ -110,7 +120,7 @@ def _book(
                 certification_id=session.scalars(
                     select(Certification.id).where(Certification.educator_id == person)
                 ).first(),
-                commitment_id=taken.id,
+                commitment_id=commitment.id,
                 asked_at=NOW,
             )
         )
@@ -118,18 +128,18 @@ def _book(
     return visit
 
 
-def _attested(session: Session, visit: Visit, who: int, begins: datetime, ends: datetime, agrees: int | None) -> int:
+def _create_attestation(session: Session, visit: Visit, educator_id: int, agrees_with: int | None = None) -> int:
     row = Attestation(
         visit_id=visit.id,
-        educator_id=who,
+        educator_id=educator_id,
         outcome="met",
         both_went=True,
-        started_at=begins,
-        ended_at=ends,
+        started_at=visit.starts_at,
+        ended_at=visit.ends_at,
         place_type="home",
         kind="first",
-        agrees_with_id=agrees,
-        at=ends,
+        agrees_with_id=agrees_with,
+        at=visit.ends_at,
     )
     session.add(row)
     session.flush()
