@@ -49,13 +49,13 @@ def _returned(*places: str) -> set[str]:
 
 def holds() -> set[str]:
     """Every reason for which a text is held."""
-    asides = {words[1] for words in _calls("Aside") if words[0] == "held" and words[1]}
+    asides = {words[1] for words in _calls("Hold") if words[0] == "held" and words[1]}
     return {str(word) for word in asides} | _given("hold_reason")
 
 
 def errors() -> set[str]:
     """Every error a text can end with that is not a carrier's."""
-    asides = {str(words[1]) for words in _calls("Aside") if words[0] != "held" and words[1]}
+    asides = {str(words[1]) for words in _calls("Hold") if words[0] != "held" and words[1]}
     checks = _returned("visits/send_checks.py", "invitations/send_checks.py")
     own = {"landline", "bad_number"}  # the two that `judge` chooses between
     return asides | checks | own | _given("error")
@@ -63,4 +63,4 @@ def errors() -> set[str]:
 
 def alerts() -> set[str]:
     """Every kind of alert."""
-    return {words[1] for words in _calls("raise_") if len(words) > 1 and words[1]}
+    return {words[1] for words in _calls("raise_alert") if len(words) > 1 and words[1]}

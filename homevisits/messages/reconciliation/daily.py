@@ -54,7 +54,7 @@ def _compared(
 ) -> Iterator[str]:
     """What each of `some` is. Most agree, and are asked about together."""
     sids = [each.provider_message_id for each in some]
-    known = dict(session.execute(_STATUS.where(DeliveryAttempt.provider_message_id.in_(sids))))
+    known = dict(session.execute(_STATUS.where(DeliveryAttempt.provider_message_id.in_(sids))).all())
     for each in some:
         yield (
             "agreed"
