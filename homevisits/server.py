@@ -22,7 +22,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         # In each process after the fork, so that none shares a database connection with another.
-        log_config.configure(self.settings.mode)
+        log_config.configure_logging(self.settings.mode)
         return create_app(self.settings)
 
 
@@ -50,5 +50,5 @@ def options(settings: Settings) -> dict[str, Any]:
 
 def serve(settings: Settings) -> None:
     """Serve the pages until told to stop."""
-    log_config.configure(settings.mode)
+    log_config.configure_logging(settings.mode)
     _Server(settings).run()

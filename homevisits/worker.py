@@ -65,7 +65,7 @@ class Tick:
 
 def run(settings: Settings) -> None:
     """Tick until SIGTERM or SIGINT, then finish what is under way and stop."""
-    log_config.configure(settings.mode)
+    log_config.configure_logging(settings.mode)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
@@ -137,13 +137,13 @@ def rules_of(settings: Settings) -> SendPolicy:
 def _leased(database: Database, name: str, run: Callable[[], int], *, daily: bool = False) -> int:
     """Run a tick under its lease; a daily one only where it has not gone well today (UTC)."""
     with database.transaction() as session:
-        if daily and leases.done_on(session, name, clock.now().date()):
+        if daily and leases.has_succeeded_on(session, name, clock.now().date()):
             return 0
-        if not leases.take(session, name, OWNER, LEASE, clock.now()):
+        if not leases.take_lease(session, name, OWNER, LEASE, clock.now()):
             return 0
     did = run()
     with database.transaction() as session:
-        leases.done(session, name, OWNER, clock.now())
+        leases.release_lease(session, name, OWNER, clock.now())
     return did
 
 

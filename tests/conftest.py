@@ -121,7 +121,7 @@ def browser() -> Iterator[Any]:
 def _reset_clock() -> Iterator[None]:
     """Return to the system clock after each test that changed it."""
     yield
-    clock.use(None)
+    clock.set_source(None)
 
 
 @pytest.fixture(autouse=True, scope="session")

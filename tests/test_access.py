@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from homevisits.core.access import MAY, Actor, Grant, Permission, Role
+from homevisits.core.access import ROLES_BY_PERMISSION, Actor, Grant, Permission, Role
 from homevisits.core.db import Database
 from homevisits.inbox import processing
 from homevisits.inbox.processing import ReceivedMessage
@@ -104,7 +104,7 @@ def test_each_role_opens_what_the_table_says_and_nothing_else(place: Place, role
         status = answer.status_code
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], rule.rule
         assert "Traceback" not in answer.get_data(as_text=True), rule.rule
-        may = any(role in MAY[permission] for permission in question)
+        may = any(role in ROLES_BY_PERMISSION[permission] for permission in question)
         # A form sent empty is refused with its problems (422), an id that means nothing here is not found (404).
         if (status == 403) == may or (may and status not in (200, 204, 303, 304, 400, 404, 409, 422)):
             wrong.append((method, rule.rule, status))
@@ -117,7 +117,7 @@ def test_a_role_at_another_school_finds_nothing_of_this_one(place: Place, role: 
     secrets = ("Lincoln Elementary", "Grace Test", "Luis Test", "Rivera", "Nguyen")
     for rule, method in routes(place.app):
         question = security.permissions_of(place.app.view_functions[rule.endpoint])
-        mine = {permission for permission in question if role in MAY[permission]}
+        mine = {permission for permission in question if role in ROLES_BY_PERMISSION[permission]}
         if not mine or mine <= OWN:
             continue
         answer = browser_of(place.app, who).open(address(rule), method=method, follow_redirects=bool(rule.arguments))

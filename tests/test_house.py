@@ -11,7 +11,7 @@ import pytest
 
 from homevisits.app import create_app
 from homevisits.core import paths
-from homevisits.core.settings import Settings, load
+from homevisits.core.settings import Settings, load_settings
 from homevisits.web import problem_wording, security
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,7 +80,7 @@ def test_only_clock_reads_a_clock() -> None:
 def test_every_route_says_who_may_call_it(tmp_path: Path) -> None:
     for mode in ("production", "demo"):
         address = f"sqlite:///{tmp_path / mode}.sqlite"
-        given = load({}, mode=mode, database_url=address, secret_key="k" * 40, public_url="http://127.0.0.1:1")
+        given = load_settings({}, mode=mode, database_url=address, secret_key="k" * 40, public_url="http://127.0.0.1:1")
         app = create_app(given)
         silent = []
         for rule in app.url_map.iter_rules():

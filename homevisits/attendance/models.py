@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import ForeignKey, Index, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.core.db import Base, Key
+from homevisits.core.db import Base, PrimaryKey
 
 
 class AttendanceCode(Base):
@@ -50,7 +50,7 @@ class AssociationSnapshot(Base):
     """The association report as last worked out (JSON of shown numbers only), so that the page need not compute."""
 
     __tablename__ = "association_snapshot"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     made_at: Mapped[datetime]
     period_from: Mapped[date]
     period_to: Mapped[date]

@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 from homevisits.availability.models import WeeklyHours
 from homevisits.availability.rules import STRETCHES, Hours, names
 from homevisits.core.access import Actor
-from homevisits.core.problems import Problem, Refused, refuse_if_any
+from homevisits.core.problems import PermissionDenied, Problem, refuse_if_any
 from homevisits.policies.rules import Policy
 
 
 def set_hours(session: Session, actor: Actor, hours: Sequence[Hours], policy: Policy) -> None:
     """Make `hours` the actor's week."""
     if actor.educator_id is None:
-        raise Refused
+        raise PermissionDenied
     refuse_if_any([*_too_short(hours, policy.visit_minutes), *_overlap(hours)])
     session.execute(delete(WeeklyHours).where(WeeklyHours.educator_id == actor.educator_id))
     for each in hours:

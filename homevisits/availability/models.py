@@ -5,14 +5,14 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.core.db import Base, Key
+from homevisits.core.db import Base, PrimaryKey
 
 
 class WeeklyHours(Base):
     """Hours of a weekday (0 Monday … 6 Sunday) in which an educator can be booked, as wall time "16:00" to "19:30"."""
 
     __tablename__ = "weekly_hours"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     educator_id: Mapped[int] = mapped_column(ForeignKey("educator.id"), index=True)
     weekday: Mapped[int]
     starts: Mapped[str]
@@ -28,7 +28,7 @@ class Closure(Base):
     """A day on which nobody of a school visits (school_id None: the whole district)."""
 
     __tablename__ = "closure"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     school_id: Mapped[int | None] = mapped_column(ForeignKey("school.id"))
     day: Mapped[date]
     name: Mapped[str]
@@ -42,7 +42,7 @@ class Commitment(Base):
     """
 
     __tablename__ = "commitment"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]

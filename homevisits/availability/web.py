@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 
 from homevisits.availability import actions, forms, queries, rules
 from homevisits.core.access import Permission
-from homevisits.core.problems import Problem, Refused, RulesBroken
+from homevisits.core.problems import PermissionDenied, Problem, RulesBroken
 from homevisits.web.context import reading, settings, show_notice, transaction
 from homevisits.web.security import allow, current_actor
 
@@ -19,7 +19,7 @@ def my_hours() -> str:
     """The week as it stands."""
     educator = current_actor().educator_id
     if educator is None:
-        raise Refused
+        raise PermissionDenied
     with reading() as session:
         return _week(forms.as_typed(queries.weekly_hours(session, educator)), [])
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.calendars.models import FeedToken
 from homevisits.core.access import Actor
-from homevisits.core.problems import Refused
+from homevisits.core.problems import PermissionDenied
 
 SECRET_BYTES = 32
 
@@ -40,5 +40,5 @@ def note_fetched(session: Session, feed_id: int, now: datetime) -> None:
 
 def _person(actor: Actor) -> int:
     if actor.educator_id is None:
-        raise Refused
+        raise PermissionDenied
     return actor.educator_id

@@ -15,7 +15,7 @@ from homevisits.cli.texts import texts
 from homevisits.cli.users import user
 from homevisits.core import clock
 from homevisits.core.db import Database
-from homevisits.core.settings import Settings, load
+from homevisits.core.settings import Settings, load_settings
 from homevisits.people.importing.apply import Report
 from homevisits.people.importing.csv_reader import Finding
 
@@ -78,7 +78,7 @@ def worker() -> Answer:
 @click.option("--to", default="head", show_default=True, help="A revision; `base` removes every table.")
 def migrate_(to: str) -> Answer:
     """Bring the database to the shape this version expects."""
-    database = Database(load().database_url)
+    database = Database(load_settings().database_url)
     try:
         before = migrate.current(database)
         (migrate.downgrade if to == "base" else migrate.upgrade)(database, to)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from homevisits import migrate
 from homevisits.core.db import Database
 from homevisits.core.problems import NotFound, RulesBroken
-from homevisits.core.settings import Settings, SettingsWrong, load
+from homevisits.core.settings import InvalidSettings, Settings, load_settings
 from homevisits.messages.templates import catalog
 from homevisits.people.importing.apply import Report
 from homevisits.people.importing.csv_reader import Finding
@@ -70,7 +70,7 @@ class Failure(Exception):
 @contextmanager
 def house(**given: Any) -> Iterator[tuple[Settings, Database]]:
     """Settings and a database that this version can work with."""
-    settings = load(**given)
+    settings = load_settings(**given)
     catalog.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     database = Database(settings.database_url)
     try:
@@ -117,7 +117,7 @@ def answered(attempt: Callable[[], Answer]) -> Answer:
         return attempt()
     except Failure as failure:
         return failure.answer
-    except SettingsWrong as wrong:
+    except InvalidSettings as wrong:
         text = "\n".join(["Homevisits cannot start:", *(f"  - {reason}" for reason in wrong.reasons)])
         return Answer.of_failure("settings", text, 2, reasons=wrong.reasons)
     except migrate.UnknownRevision as unknown:

@@ -6,7 +6,7 @@ import click
 
 from homevisits.cli.output import Answer, Failure, Group, command
 from homevisits.core import clock
-from homevisits.core.settings import for_texts, load
+from homevisits.core.settings import load_settings, load_template_settings
 from homevisits.messages import labels
 from homevisits.messages.providers import callback_token
 from homevisits.messages.templates import catalog, files, lint
@@ -30,7 +30,7 @@ def segments(text: str) -> Answer:
 @command(texts)
 def check() -> Answer:
     """Hold every text in every language to the rules. Drafts that are too long are found here, not by a family."""
-    catalog.use(*for_texts())
+    catalog.use(*load_template_settings())
     found = [
         {"language": pack.language, "text": text.name, "code": code, "reason": str(labels.FAULTS[code])}
         for pack in map(catalog.pack, catalog.languages())
@@ -47,7 +47,7 @@ def check() -> Answer:
 @command(texts)
 def kannel() -> Answer:
     """The address to give Kannel for texts that families send: post-url of its group sms-service. It is a secret."""
-    settings = load()
+    settings = load_settings()
     if not settings.kannel_secret:
         raise Failure("no_secret", "Kannel has no secret: set kannel_secret.")
     word = callback_token.mac(settings.kannel_secret, callback_token.INBOUND)
@@ -58,7 +58,7 @@ def kannel() -> Answer:
 @command(texts, name="list")
 def list_() -> Answer:
     """The state of each text in each language, with its parts in the worst case."""
-    catalog.use(*for_texts())
+    catalog.use(*load_template_settings())
     document, lines = [], []
     for pack in map(catalog.pack, catalog.languages()):
         rows = [_row(pack, text) for text in pack.texts]
@@ -77,7 +77,7 @@ def list_() -> Answer:
 @click.option("--note", default="", help="What they said about it.")
 def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Answer:
     """Write down that a speaker of LANGUAGE read the texts NAMES (none: all) as they are, and approves them."""
-    catalog.use(*for_texts())
+    catalog.use(*load_template_settings())
     if language not in catalog.languages():
         raise Failure("language", f"There is no pack {language}. There are: {', '.join(catalog.languages())}", 2)
     if not by.strip():

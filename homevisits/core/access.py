@@ -1,11 +1,11 @@
-"""Who may do what: one table. Every route names a permission; a query that takes an id from outside takes an Actor."""
+"""Roles, permissions and the table that connects them. Every route names a permission (see `web.security`)."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a person is to the programme. A grant gives a role for one school, or for the district (no school)."""
+    """A person's role in the program. A grant gives a role at one school or in the whole district."""
 
     EDUCATOR = "educator"
     SITE_COORDINATOR = "site_coordinator"
@@ -14,30 +14,30 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """What a route may ask for."""
+    """Permission that a route requires."""
 
-    OWN_ACCOUNT = "own_account"  # sign out, language, password: everyone signed in
-    OWN_VISITS = "own_visits"  # My day, My families, find a time, book, accept, attest, reflect: own visits only
+    OWN_ACCOUNT = "own_account"  # sign out, language, password: for all signed-in users
+    OWN_VISITS = "own_visits"  # book, accept, report and reflect on own visits only
     OWN_PAY = "own_pay"  # My pay
-    ASK = "ask"  # draw, ask families, record answers
-    SEE_VISITS = "see_visits"  # the visits of one's schools: state, people, time; move and cancel on someone's behalf
+    ASK = "ask"  # draw families, invite them, record answers
+    SEE_VISITS = "see_visits"  # see, move and cancel the visits of the coordinator's schools
     PEOPLE = "people"  # educators, training, certification, opt-in state
-    SITE_APPROVE = "site_approve"  # the first of two approvals of pay
-    UNION_APPROVE = "union_approve"  # the second
+    SITE_APPROVE = "site_approve"  # first of two pay approvals
+    UNION_APPROVE = "union_approve"  # second pay approval
     TALLY = "tally"  # visits, people, hours, dollars by school and month
-    PAYROLL = "payroll"  # make and fetch a payroll file
-    ATTENDANCE = "attendance"  # the association report; import of attendance
-    ROSTER = "roster"  # import of the roster
-    OVERVIEW = "overview"  # the district lead's front page
-    DELIVERY = "delivery"  # are texts arriving: one's own schools, lost texts and what to do about them, quiet days
-    SENDERS = "senders"  # what texts go out from, their registration, the guests of a trial
-    CONVERSE = "converse"  # read and answer families' texts: a coordinator of their schools, a pair of its visits
-    URGENT_TEXT = "urgent_text"  # let a text leave outside the hours, with a reason that is kept
+    PAYROLL = "payroll"  # create and download payroll files
+    ATTENDANCE = "attendance"  # attendance report and import
+    ROSTER = "roster"  # roster import
+    OVERVIEW = "overview"  # district overview page
+    DELIVERY = "delivery"  # message delivery, failed messages and quiet days
+    SENDERS = "senders"  # senders, their registration, recipients of a trial
+    CONVERSE = "converse"  # read and answer families' messages
+    URGENT_TEXT = "urgent_text"  # send a message during quiet hours; the reason is recorded
 
 
 _E, _S, _D, _U = Role.EDUCATOR, Role.SITE_COORDINATOR, Role.DISTRICT_LEAD, Role.UNION_COORDINATOR
 
-MAY: dict[Permission, frozenset[Role]] = {
+ROLES_BY_PERMISSION: dict[Permission, frozenset[Role]] = {
     Permission.OWN_ACCOUNT: frozenset(Role),
     Permission.OWN_VISITS: frozenset({_E}),
     Permission.OWN_PAY: frozenset({_E}),
@@ -60,7 +60,7 @@ MAY: dict[Permission, frozenset[Role]] = {
 
 @dataclass(frozen=True)
 class Grant:
-    """A role at one school, or at every school of the district (``school_id`` None)."""
+    """A role at one school, or at every school of the district if `school_id` is None."""
 
     role: Role
     school_id: int | None
@@ -68,7 +68,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class Actor:
-    """Whoever asks: the account, the educator behind it (None for staff who do not visit), and what was granted."""
+    """The signed-in user: account, educator (None for staff who do not visit) and grants."""
 
     account_id: int
     educator_id: int | None
@@ -78,18 +78,18 @@ class Actor:
 
     @property
     def roles(self) -> frozenset[Role]:
-        """Every role held anywhere."""
+        """Roles held at any school."""
         return frozenset(grant.role for grant in self.grants)
 
     def may(self, permission: Permission) -> bool:
-        """Whether any grant carries `permission`, at whatever school."""
-        return bool(self.roles & MAY[permission])
+        """Return whether the actor has `permission` at any school."""
+        return bool(self.roles & ROLES_BY_PERMISSION[permission])
 
     def may_at(self, permission: Permission, school_id: int) -> bool:
-        """Whether a grant carries `permission` at the school."""
-        return any(g.role in MAY[permission] and g.school_id in (None, school_id) for g in self.grants)
+        """Return whether the actor has `permission` at the school."""
+        return any(g.role in ROLES_BY_PERMISSION[permission] and g.school_id in (None, school_id) for g in self.grants)
 
     def schools(self, permission: Permission) -> frozenset[int] | None:
-        """The schools at which `permission` is held; None means every school of the district."""
-        held = {grant.school_id for grant in self.grants if grant.role in MAY[permission]}
+        """Return the ids of the schools where the actor has `permission`; None means all schools."""
+        held = {grant.school_id for grant in self.grants if grant.role in ROLES_BY_PERMISSION[permission]}
         return None if None in held else frozenset(school for school in held if school is not None)

@@ -1,6 +1,6 @@
-"""Many rows in one statement: they travel as one JSON array, which either engine unfolds into a table.
+"""Bulk statements: pass many rows as one JSON parameter, which the database expands into a table.
 
-A driver's executemany is one statement for each row all the same; here there is one for all, prepared once.
+The drivers' executemany() runs one statement for each row; this runs one statement for all rows.
 """
 
 import json
@@ -10,28 +10,34 @@ from typing import Any
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
-from homevisits.core.db import Moment, is_sqlite
+from homevisits.core.db import UtcDateTime, is_sqlite
 
 _TYPES = {str: "text", int: "bigint"}
 
 
 class Batch:
-    """A statement over the rows `{rows}` (a table of `columns`, which it names), the same on both engines.
+    """A SQL statement that reads its input rows from `{rows}`, for both engines.
 
-    ``moments`` are its parameters that hold a moment, one for all rows.
+    columns: names and types of the columns of `{rows}`.
+    moments: names of the datetime parameters that are the same for all rows.
     """
 
     def __init__(self, statement: str, columns: Mapping[str, type], moments: Sequence[str]) -> None:
-        picked = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
-        typed = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in columns.items())
-        typing = [bindparam(name, type_=Moment()) for name in moments]
-        # The columns are written in our code, never taken from a request: nothing can be injected.
-        lite = statement.replace("{rows}", f"(SELECT {picked} FROM json_each(:rows)) AS given")  # noqa: S608
-        full = statement.replace("{rows}", f"json_to_recordset(CAST(:rows AS json)) AS given({typed})")
-        self._on_sqlite, self._on_postgresql = text(lite).bindparams(*typing), text(full).bindparams(*typing)
+        sqlite_columns = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
+        postgresql_columns = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in columns.items())
+        parameters = [bindparam(name, type_=UtcDateTime()) for name in moments]
+        # Statement and column names come from our own code, never from a request, so SQL injection is impossible.
+        sqlite_statement = statement.replace("{rows}", f"(SELECT {sqlite_columns} FROM json_each(:rows)) AS given")  # noqa: S608
+        postgresql_statement = statement.replace(
+            "{rows}", f"json_to_recordset(CAST(:rows AS json)) AS given({postgresql_columns})"
+        )
+        self._on_sqlite, self._on_postgresql = (
+            text(sqlite_statement).bindparams(*parameters),
+            text(postgresql_statement).bindparams(*parameters),
+        )
 
     def run(self, session: Session, rows: Sequence[Mapping[str, object]], **moments: object) -> int:
-        """Execute it for `rows`: how many it changed."""
+        """Execute the statement for `rows` and return the number of changed rows."""
         statement = self._on_sqlite if is_sqlite(session) else self._on_postgresql
-        found: Any = session.connection().execute(statement, {"rows": json.dumps(rows), **moments})
-        return int(found.rowcount)
+        result: Any = session.connection().execute(statement, {"rows": json.dumps(rows), **moments})
+        return int(result.rowcount)

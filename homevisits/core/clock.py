@@ -1,53 +1,53 @@
-"""The only reader of a clock; and a school's wall time to and from a moment."""
+"""The current time. No other module reads the system clock; demo mode and tests can replace the source."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 
-def _system() -> datetime:
+def _system_time() -> datetime:
     return datetime.now(UTC)
 
 
-_source: Callable[[], datetime] = _system
+_source: Callable[[], datetime] = _system_time
 
 
 def now() -> datetime:
-    """The moment, aware, in UTC."""
+    """Return the current time, time zone aware, in UTC."""
     return _source()
 
 
-def use(source: Callable[[], datetime] | None) -> None:
-    """Read the time from `source` from now on (None: the system's clock). Only demo mode and tests call this."""
+def set_source(source: Callable[[], datetime] | None) -> None:
+    """Read the time from `source` (None: the system clock). For demo mode and tests."""
     global _source
-    _source = source or _system
+    _source = source or _system_time
 
 
-def follow(path: Path) -> None:
-    """Let this process's clock run ahead of the system's by the seconds written in the file at `path`.
+def follow_offset_file(path: Path) -> None:
+    """Run this process's clock ahead of the system clock by the seconds in the file at `path`.
 
-    Demo mode's web and worker processes follow one file, so that a jump on the page moves both.
+    The web and worker processes of the demo read the same file, so advancing the time affects both.
     """
 
-    def ahead() -> datetime:
-        return _system() + timedelta(seconds=offset(path))
+    def read_time() -> datetime:
+        return _system_time() + timedelta(seconds=read_offset(path))
 
-    use(ahead)
+    set_source(read_time)
 
 
-def offset(path: Path) -> float:
-    """Seconds by which the demo's clock at `path` runs ahead; 0 before the first jump."""
+def read_offset(path: Path) -> float:
+    """Return the seconds by which the demo clock runs ahead; 0 if it was never advanced."""
     try:
         return float(path.read_text(encoding="ascii"))
     except FileNotFoundError:
         return 0.0
 
 
-def jump(path: Path, target: datetime) -> None:
-    """Set the demo's clock at `path` to `target`. Raises ValueError for a moment in the past: time only goes on."""
-    ahead = (target - _system()).total_seconds()
-    if ahead < offset(path):
+def advance_to(path: Path, target: datetime) -> None:
+    """Advance the demo clock to `target`. Raises ValueError if that is earlier than its current time."""
+    seconds = (target - _system_time()).total_seconds()
+    if seconds < read_offset(path):
         raise ValueError("the demo's clock only goes forward")
-    waiting = path.with_suffix(".next")
-    waiting.write_text(repr(ahead), encoding="ascii")
-    waiting.replace(path)
+    new_file = path.with_suffix(".next")
+    new_file.write_text(repr(seconds), encoding="ascii")
+    new_file.replace(path)

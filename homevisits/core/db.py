@@ -1,4 +1,4 @@
-"""The database: Base, Moment, the engine, and transaction(), the one commit of the house."""
+"""Database engine, declarative base, column types and transaction(), the only place that commits."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 
-class Moment(TypeDecorator[datetime]):
-    """A moment: aware, UTC. Naive values are refused on the way in.
+class UtcDateTime(TypeDecorator[datetime]):
+    """Time zone aware datetime column, in UTC. Naive values are refused.
 
-    ``timestamptz`` on PostgreSQL; on SQLite text of fixed width in UTC, so that its triggers compare it as it sorts.
+    `timestamptz` on PostgreSQL; on SQLite a text of fixed width, so that triggers can compare the values.
     """
 
     impl = sa.DateTime(timezone=True)
@@ -31,23 +31,23 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError(f"a moment needs its time zone: {value!r}")
+            raise ValueError(f"the datetime has no time zone: {value!r}")
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None).isoformat(" ", "microseconds") if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's form
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - signature of SQLAlchemy
         if value is None:
             return None
         if isinstance(value, str):
             return datetime.fromisoformat(value).replace(tzinfo=UTC)
-        found: datetime = value
-        return found.astimezone(UTC)
+        stored: datetime = value
+        return stored.astimezone(UTC)
 
 
-Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-"""The type of every primary key: 64 bits on PostgreSQL, SQLite's own rowid."""
+# Type of every primary key: 64 bits on PostgreSQL, the rowid on SQLite.
+PrimaryKey = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-NAMES = {
+NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
@@ -57,16 +57,16 @@ NAMES = {
 
 
 class Base(DeclarativeBase):
-    """Every table of the house. Strings are text; moments are `Moment`."""
+    """Base class of all tables. Strings are stored as text, datetimes as `UtcDateTime`."""
 
-    metadata = sa.MetaData(naming_convention=NAMES)
-    type_annotation_map = {str: sa.Text(), datetime: Moment()}  # noqa: RUF012 - SQLAlchemy's own way
+    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map = {str: sa.Text(), datetime: UtcDateTime()}  # noqa: RUF012 - SQLAlchemy expects a dict
 
 
 class Database:
-    """One database: SQLite (one school, the demo) or PostgreSQL (a district). Thread-safe; made once a process."""
+    """A SQLite (single school, demo) or PostgreSQL (district) database. Thread-safe; create one per process."""
 
-    # hide_parameters: what a failed statement carried (names, phones, texts) is in no log.
+    # hide_parameters keeps personal data (names, phones, messages) of failed statements out of the logs.
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self.url = url
         address = sa.make_url(url)
@@ -80,13 +80,13 @@ class Database:
             self.engine = sa.create_engine(
                 address, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True
             )
-            event.listen(self.engine, "handle_error", _without_detail)
+            event.listen(self.engine, "handle_error", _remove_error_detail)
         self._writes = sessionmaker(self.engine.execution_options(homevisits_writes=True), expire_on_commit=False)
         self._reads = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A session that may write. Commits once, on leaving; rolls everything back on any exception."""
+        """Open a writing session. Commit at the end of the block; roll back on any exception."""
         with self._writes() as session:
             try:
                 yield session
@@ -97,7 +97,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that only reads: what it changed is rolled back on leaving."""
+        """Open a read-only session. Any change is rolled back at the end of the block."""
         with self._reads() as session:
             try:
                 yield session
@@ -111,46 +111,46 @@ class Database:
 
 @contextmanager
 def savepoint(session: Session) -> Iterator[None]:
-    """What is written inside is taken back alone when it fails; what was written before it stays. No commit."""
+    """Roll back only the block's changes if it fails. Does not commit."""
     with session.begin_nested():
         yield
 
 
 def insert_new(session: Session, table: type[Base], rows: Sequence[dict[str, Any]], *unique: str) -> int:
-    """Insert those of `rows` whose `unique` columns no row has yet; how many. Safe beside others who do the same."""
+    """Insert the rows that do not exist yet, compared by the `unique` columns; return how many. Safe in parallel."""
     if not rows:
         return 0
     connection = session.connection()
     if is_sqlite(session):
-        one = sqlite.insert(table).on_conflict_do_nothing(index_elements=unique)
-        return int(connection.execute(one, list(rows)).rowcount)
-    # One parameter for all rows: as many parameters as there are values cost PostgreSQL's driver most of the time.
+        statement = sqlite.insert(table).on_conflict_do_nothing(index_elements=unique)
+        return int(connection.execute(statement, list(rows)).rowcount)
+    # One JSON parameter for all rows: psycopg spends most of its time on parameters if each value is one.
     into = table.__table__.c
     named = [sa.column(name, into[name].type) for name in rows[0]]
     given = sa.func.jsonb_to_recordset(sa.bindparam("rows", type_=postgresql.JSONB)).table_valued(*named, name="given")
-    many = postgresql.insert(table).from_select(list(rows[0]), sa.select(given.render_derived(with_types=True)))
-    plain = [{name: _in_json(value) for name, value in row.items()} for row in rows]
-    many = many.on_conflict_do_nothing(index_elements=unique).execution_options(preserve_rowcount=True)
-    return int(connection.execute(many, {"rows": plain}).rowcount)
+    insertion = postgresql.insert(table).from_select(list(rows[0]), sa.select(given.render_derived(with_types=True)))
+    json_rows = [{name: _to_json(value) for name, value in row.items()} for row in rows]
+    insertion = insertion.on_conflict_do_nothing(index_elements=unique).execution_options(preserve_rowcount=True)
+    return int(connection.execute(insertion, {"rows": json_rows}).rowcount)
 
 
-def _in_json(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if not isinstance(value, datetime):
         return value
     if value.tzinfo is None:
-        raise ValueError(f"a moment needs its time zone: {value!r}")
+        raise ValueError(f"the datetime has no time zone: {value!r}")
     return value.isoformat()
 
 
-def _without_detail(context: ExceptionContext) -> None:
-    # PostgreSQL's DETAIL quotes the row that was refused: names, phones, addresses. What went wrong stands before it.
+def _remove_error_detail(context: ExceptionContext) -> None:
+    # The DETAIL line of PostgreSQL quotes the refused row with personal data; the lines before it name the error.
     for error in (context.original_exception, context.sqlalchemy_exception):
         if error is not None and error.args:
             error.args = (str(error.args[0]).partition("\nDETAIL:")[0], *error.args[1:])
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:
-    # The driver must not begin transactions of its own: _sqlite_begin says which kind each is.
+    # Stop the driver from starting transactions itself: _sqlite_begin chooses their kind.
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
@@ -159,12 +159,12 @@ def _sqlite_connect(connection: Any, _record: Any) -> None:
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    # A transaction that will write takes the lock first: read-then-write upgrades fail under concurrency.
+    # A writing transaction takes the lock at its start, because upgrading a read lock fails under concurrency.
     writes = connection.get_execution_options().get("homevisits_writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def is_sqlite(session_or_engine: Session | Engine) -> bool:
-    """Whether this session's or engine's database is SQLite."""
+    """Return whether the session or engine uses SQLite."""
     bind = session_or_engine if isinstance(session_or_engine, Engine) else session_or_engine.get_bind()
     return bind.dialect.name == "sqlite"

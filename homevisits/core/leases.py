@@ -1,4 +1,4 @@
-"""Leases on ticks: whichever worker holds a tick's lease does it; any number of workers is safe."""
+"""Leases on periodic jobs: only the worker that holds the lease runs the job, so several workers can run."""
 
 from datetime import date, datetime, timedelta
 
@@ -9,7 +9,7 @@ from homevisits.core.db import Base, insert_new
 
 
 class JobLease(Base):
-    """Who is at a tick, until when, and when it last went well."""
+    """The worker that runs a job, the end of its lease, and when the job last succeeded."""
 
     __tablename__ = "job_lease"
     name: Mapped[str] = mapped_column(primary_key=True)
@@ -18,13 +18,14 @@ class JobLease(Base):
     last_ok: Mapped[datetime | None]
 
 
-def take(session: Session, name: str, owner: str, for_: timedelta, now: datetime) -> bool:
-    """Whether `owner` may do the tick now, alone, for so long. Whoever has it may take it again.
+def take_lease(session: Session, name: str, owner: str, for_: timedelta, now: datetime) -> bool:
+    """Try to take the lease of job `name` for the duration `for_` and return whether that succeeded.
 
-    A lease that ends later than any given now was given before somebody's clock was put back: it does not count.
+    The owner may renew its own lease. A lease that ends later than any lease taken now could end comes from before a
+    clock was set back; it is ignored.
     """
     insert_new(session, JobLease, [{"name": name}], "name")
-    mine = (
+    update_lease = (
         update(JobLease)
         .where(
             JobLease.name == name,
@@ -40,11 +41,11 @@ def take(session: Session, name: str, owner: str, for_: timedelta, now: datetime
         .returning(JobLease.name)
         .execution_options(synchronize_session=False)
     )
-    return session.scalar(mine) is not None
+    return session.scalar(update_lease) is not None
 
 
-def done(session: Session, name: str, owner: str, now: datetime) -> None:
-    """The tick went well: its lease ends. Nothing happens when another has it by now."""
+def release_lease(session: Session, name: str, owner: str, now: datetime) -> None:
+    """Record that the job succeeded and end its lease, unless another worker has taken the lease since."""
     session.execute(
         update(JobLease)
         .where(JobLease.name == name, JobLease.owner == owner)
@@ -53,7 +54,7 @@ def done(session: Session, name: str, owner: str, now: datetime) -> None:
     )
 
 
-def done_on(session: Session, name: str, day: date) -> bool:
-    """Whether the tick went well on `day` (UTC) already, or on a later one."""
+def has_succeeded_on(session: Session, name: str, day: date) -> bool:
+    """Return whether the job has succeeded on `day` (UTC) or later."""
     row = session.get(JobLease, name)
     return row is not None and row.last_ok is not None and row.last_ok.date() >= day

@@ -1,21 +1,21 @@
-"""Conversion between moments (aware, UTC) and the wall time of a school's zone. Pure."""
+"""Convert between UTC and the local time of a school's time zone. Pure functions."""
 
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 
-def moment(day: date, at: time, zone: str) -> datetime | None:
-    """The moment at which clocks in `zone` (IANA name) show `day` `at`, in UTC; None for an hour that does not exist.
+def to_utc(day: date, at: time, zone: str) -> datetime | None:
+    """Convert a local date and time in `zone` (IANA name) to UTC; return None for a time skipped by daylight saving.
 
-    An hour that comes twice (the end of summer time) means its first pass, as PEP 495 has it with ``fold=0``.
+    A repeated time at the end of daylight saving means the first of the two (PEP 495, `fold=0`).
     """
-    local = datetime.combine(day, at, tzinfo=ZoneInfo(zone))
-    found = local.astimezone(UTC)
-    if found.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != local.replace(tzinfo=None):
+    wall_time = datetime.combine(day, at, tzinfo=ZoneInfo(zone))
+    instant = wall_time.astimezone(UTC)
+    if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != wall_time.replace(tzinfo=None):
         return None
-    return found
+    return instant
 
 
-def local(at: datetime, zone: str) -> datetime:
-    """`at` as clocks in `zone` show it (aware)."""
+def to_local(at: datetime, zone: str) -> datetime:
+    """Convert an aware datetime to the local time of `zone`."""
     return at.astimezone(ZoneInfo(zone))

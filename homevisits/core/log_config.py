@@ -1,4 +1,4 @@
-"""Where the house writes what it does: a line an event on standard error, as JSON; for people's eyes in the demo."""
+"""Logging: one line for each event on standard error, as JSON in production and as readable text elsewhere."""
 
 import logging
 import logging.config
@@ -8,9 +8,9 @@ from typing import Any
 import structlog
 
 
-def configure(mode: str) -> None:
-    """Set up logging for this process, for structlog's loggers and for the standard library's."""
-    shared: list[Any] = [
+def configure_logging(mode: str) -> None:
+    """Set up structlog and the standard library's logging for this process."""
+    processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -23,15 +23,15 @@ def configure(mode: str) -> None:
     else:
         renderer += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=renderer))
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=processors, processors=renderer))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("apscheduler", "twilio.http_client", "urllib3", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for name in ("apscheduler", "twilio.http_client", "urllib3", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
-            *shared,
+            *processors,
             structlog.stdlib.PositionalArgumentsFormatter(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],

@@ -1,4 +1,4 @@
-"""Where the folders beside the package are: at the top of a checkout, or inside the installed wheel."""
+"""Paths of data folders, in a source checkout or in an installed wheel."""
 
 from pathlib import Path
 
@@ -6,26 +6,26 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def templates() -> Path:
-    """The Jinja templates: pages, error pages and the texts families get."""
+    """Return the folder of the page templates and message texts."""
     return _folder("templates")
 
 
 def migrations() -> Path:
-    """The migration scripts: env.py and versions/."""
+    """Return the folder of the migrations: env.py and versions/."""
     return _folder("migrations")
 
 
 def config() -> Path:
-    """The settings files that ship with the product: defaults.toml, policies/ and one file for each mode."""
+    """Return the folder of the included settings files: defaults.toml, policies/ and a file for each mode."""
     return _folder("config")
 
 
 def static() -> Path:
-    """Style sheets, scripts and pictures served to a browser."""
+    """Return the folder of style sheets, scripts and images for browsers."""
     return _PACKAGE / "static"
 
 
 def _folder(name: str) -> Path:
-    # An installed wheel carries the folder inside the package (see pyproject.toml); a checkout has it beside.
+    # A wheel contains the folder inside the package (see pyproject.toml); in a checkout it is next to the package.
     inside = _PACKAGE / f"_{name}"
     return inside if inside.is_dir() else _PACKAGE.parent / name

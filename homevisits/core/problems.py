@@ -1,28 +1,29 @@
-"""What can be wrong with a request, as values: every problem at once, each with its field."""
+"""Refusals as values: an action reports all problems at once, each with its form field."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from dataclasses import field as with_default
+from dataclasses import field as dataclass_field
 from types import MappingProxyType
 
-_NOTHING: Mapping[str, object] = MappingProxyType({})
+_NO_PARAMS: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One reason why something cannot be done.
+    """A reason why an action is refused.
 
-    ``code`` identifies the reason; `homevisits.web.problem_wording` has its sentence. ``field`` is the form field it
-    belongs to (None: the whole request). ``params`` fill the placeholders of the sentence (plain values only).
+    code: identifies the reason; `homevisits.web.problem_wording` has a sentence for each code.
+    field: the form field with the problem (None: the whole request).
+    params: plain values for the placeholders of the sentence.
     """
 
     code: str
     field: str | None = None
-    params: Mapping[str, object] = with_default(default_factory=lambda: _NOTHING, hash=False)
+    params: Mapping[str, object] = dataclass_field(default_factory=lambda: _NO_PARAMS, hash=False)
 
 
 class RulesBroken(Exception):
-    """An action was refused. Nothing was recorded. ``problems`` holds every reason, never only the first."""
+    """An action was refused and nothing was recorded. `problems` holds all reasons, not only the first."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -30,15 +31,15 @@ class RulesBroken(Exception):
 
 
 class NotFound(Exception):
-    """No such thing, or not one the asker may know of: the two look the same from outside (404)."""
+    """The object does not exist, or the actor has no access to it. Both give status 404, to reveal nothing."""
 
 
-class Refused(Exception):
-    """The asker's roles do not allow this at all (403)."""
+class PermissionDenied(Exception):
+    """The actor's roles do not allow this action (status 403)."""
 
 
 def refuse_if_any(problems: Iterable[Problem]) -> None:
-    """Raise `RulesBroken` with all of `problems`, without repeats and in order, if there is any."""
-    found = list(dict.fromkeys(problems))
-    if found:
-        raise RulesBroken(found)
+    """Raise `RulesBroken` with all `problems`, in order and without duplicates, if there are any."""
+    unique = list(dict.fromkeys(problems))
+    if unique:
+        raise RulesBroken(unique)

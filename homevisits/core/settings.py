@@ -1,4 +1,4 @@
-"""Settings: one frozen object, read from config/, the file HOMEVISITS_CONFIG names and the environment."""
+"""Settings from config/defaults.toml, the file named by HOMEVISITS_CONFIG and environment variables."""
 
 import ipaddress
 import os
@@ -21,13 +21,13 @@ from homevisits.core import paths
 from homevisits.policies.rules import Policy
 
 PREFIX = "HOMEVISITS_"
-RENAMED = {
+RENAMED_KEYS = {
     key.replace("provider", "carrier"): key for key in ("provider", "second_provider", "provider_timeout_seconds")
 }
 
 
-class SettingsWrong(Exception):
-    """The process must not start. ``reasons`` names every setting that is wrong or missing, and why."""
+class InvalidSettings(Exception):
+    """The settings are invalid. `reasons` names every wrong or missing setting and why."""
 
     def __init__(self, reasons: list[str]) -> None:
         self.reasons = reasons
@@ -61,7 +61,7 @@ def _require(value: str, info: ValidationInfo) -> str:
 
 
 def _must(holds: Callable[[Any], bool], message: str) -> AfterValidator:
-    """Refuse a value that is set and for which `holds` is false or raises."""
+    """Refuse a value that is not empty and for which `holds` is false or raises an error."""
 
     def check(value: Any) -> Any:
         with suppress(ValueError, KeyError, OSError, InvalidOperation, phonenumbers.NumberParseException):
@@ -81,18 +81,18 @@ def _on_this_machine(url: str) -> bool:
 
 Secret = Annotated[str, Field(repr=False)]
 AtLeastOne = Annotated[int, Field(ge=1)]
-# NaN cannot be compared, and infinity is not under ten: both raise or are refused.
+# Comparing NaN raises InvalidOperation and infinity is not below 10, so both are refused.
 Price = _must(lambda dollars: 0 <= Decimal(dollars) < 10, "must be dollars such as 0.0120")
 TimeZone = _must(lambda name: bool(ZoneInfo(name)), "'{}' is not an IANA time zone such as America/Denver")
 Languages = _must(lambda codes: bool(codes) and set(codes) <= {"en", "es"}, "must be some of en, es")
 PhoneNumber = _must(
     lambda number: phonenumbers.is_possible_number(phonenumbers.parse(number)), "must be a number such as +13035550123"
 )
-Long = _must(lambda value: len(value) >= 32, "must have at least 32 characters")
+LongSecret = _must(lambda value: len(value) >= 32, "must have at least 32 characters")
 
 
-class TextSettings(BaseSettings):
-    """The settings of commands that only read the message templates."""
+class TemplateSettings(BaseSettings):
+    """Settings for commands that only read the message templates."""
 
     model_config = SettingsConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
 
@@ -100,20 +100,20 @@ class TextSettings(BaseSettings):
     texts_folder: Annotated[str, _must(lambda name: Path(name).is_dir(), "{} is not a folder")]
 
 
-Loaded = TypeVar("Loaded", bound=TextSettings)
+Loaded = TypeVar("Loaded", bound=TemplateSettings)
 
 
-class Settings(TextSettings):
-    """Every setting, as config/defaults.toml explains it. The repr leaves out the secrets.
+class Settings(TemplateSettings):
+    """All settings; config/defaults.toml explains each. The repr omits secrets.
 
-    The order matters: a check sees only the fields above its own.
+    The order of fields matters: a validator sees only the fields defined before its own.
     """
 
     mode: Literal["production", "development", "demo"]
     provider: Literal["console", "twilio", "kannel"]
     second_provider: Literal["", "kannel"]
     database_url: Annotated[Secret, AfterValidator(_require)]
-    secret_key: Annotated[Secret, AfterValidator(_require), Long]
+    secret_key: Annotated[Secret, AfterValidator(_require), LongSecret]
     public_url: Annotated[str, AfterValidator(_require)]
     proxies: int
     timezone: Annotated[str, AfterValidator(_require), TimeZone]
@@ -123,8 +123,8 @@ class Settings(TextSettings):
     kannel_username: str
     kannel_password: Secret
     kannel_from: str
-    kannel_secret: Annotated[Secret, Long]
-    metrics_token: Annotated[Secret, Long]
+    kannel_secret: Annotated[Secret, LongSecret]
+    metrics_token: Annotated[Secret, LongSecret]
     twilio_account_sid: str
     twilio_auth_token: Secret
     twilio_from: Annotated[str, PhoneNumber]
@@ -142,12 +142,12 @@ class Settings(TextSettings):
 
     @property
     def demo(self) -> bool:
-        """Whether this is the demo, which nothing but `homevisits demo` can start."""
+        """Whether this is the demo, which only `homevisits demo` can start."""
         return self.mode == "demo"
 
     @property
     def segment_price(self) -> Decimal:
-        """What one segment of a message costs, in dollars."""
+        """Price of a message segment in US dollars."""
         return Decimal(self.text_segment_dollars)
 
     @field_validator("provider", "second_provider", "twilio_account_sid", "twilio_auth_token")
@@ -205,17 +205,17 @@ class Settings(TextSettings):
         return value if info.data.get("provider") != "twilio" or has_sender else _require(value, info)
 
 
-def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
-    """Settings from config/defaults.toml, the file HOMEVISITS_CONFIG names, the environment and `given`, in that order.
+def load_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """Read config/defaults.toml, the file named by HOMEVISITS_CONFIG, the environment and `given`; later ones win.
 
-    Raises `SettingsWrong` with every reason when a key is unknown or missing, or a value is refused.
+    Raises `InvalidSettings` with all reasons if a key is unknown or missing or a value is refused.
     """
     return _load(Settings, environment, given)
 
 
-def for_texts(environment: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """The folder of a district's own templates and the wording, for commands that need nothing else."""
-    loaded = _load(TextSettings, environment, {})
+def load_template_settings(environment: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """Return the folder of the district's own message templates and the wording (plain or discreet)."""
+    loaded = _load(TemplateSettings, environment, {})
     return loaded.texts_folder, loaded.policy.text_wording
 
 
@@ -226,23 +226,23 @@ def _load(kind: type[Loaded], environment: Mapping[str, str] | None, given: dict
     try:
         loaded = kind(**options)
     except ValidationError as error:
-        raise SettingsWrong(reasons + [_reason(each) for each in error.errors()]) from None
+        raise InvalidSettings(reasons + [_reason(details) for details in error.errors()]) from None
     if reasons:
-        raise SettingsWrong(reasons)
+        raise InvalidSettings(reasons)
     return loaded
 
 
 def _sources(
     environment: Mapping[str, str], given: dict[str, Any], reasons: list[str]
 ) -> tuple[PydanticBaseSettingsSource, ...]:
-    """The sources, the strongest first; keys that may not be set there are left out and named in `reasons`."""
+    """Return the sources, highest priority first; leave out keys not allowed there and add them to `reasons`."""
     defaults = tomllib.loads((paths.config() / "defaults.toml").read_text(encoding="utf-8"))
     file = environment.get(PREFIX + "CONFIG", "")
-    named = {"given": given, "environment": _from_environment(environment, reasons), file: _from_file(file, reasons)}
-    for source, values in named.items():
+    sources = {"given": given, "environment": _from_environment(environment, reasons), file: _from_file(file, reasons)}
+    for source, values in sources.items():
         for key in list(values):
-            if key in RENAMED:
-                reasons.append(f"{source}: {key} is now called {RENAMED[key]}")
+            if key in RENAMED_KEYS:
+                reasons.append(f"{source}: {key} is now called {RENAMED_KEYS[key]}")
             elif key not in Settings.model_fields:
                 reasons.append(f"{source}: {key} is not a setting (see config/defaults.toml)")
             elif source != "given" and (key, values[key]) == ("mode", "demo"):
@@ -250,7 +250,7 @@ def _sources(
             else:
                 continue
             del values[key]
-    return tuple(InitSettingsSource(Settings, values) for values in (*named.values(), defaults))
+    return tuple(InitSettingsSource(Settings, values) for values in (*sources.values(), defaults))
 
 
 def _from_file(name: str, reasons: list[str]) -> dict[str, Any]:
@@ -280,19 +280,19 @@ def _from_environment(environment: Mapping[str, str], reasons: list[str]) -> dic
 
 
 def _reason(error: Any) -> str:
-    """One refusal of pydantic as "key: what the value must be"; a secret is not quoted."""
+    """Word a pydantic error as "key: what the value must be", without quoting secrets."""
     key = str(error["loc"][0])
     field = Settings.model_fields[key]
-    found = f", not {error['input']!r}" if field.repr else ""
+    rejected = f", not {error['input']!r}" if field.repr else ""
     match error["type"]:
         case "value_error":
             return f"{key}: {error['ctx']['error']}"
         case "literal_error":
             choices = ", ".join(choice or "empty" for choice in get_args(field.annotation))
-            return f"{key}: must be one of {choices}{found}"
+            return f"{key}: must be one of {choices}{rejected}"
         case "greater_than_equal":
             return f"{key}: must be at least 1"
         case "missing":
             return f"{key}: is missing in config/defaults.toml"
     kinds = {"int_type": "a whole number", "string_type": "text"}
-    return f"{key}: must be {kinds.get(error['type'], 'a list of texts')}{found}"
+    return f"{key}: must be {kinds.get(error['type'], 'a list of texts')}{rejected}"

@@ -15,7 +15,7 @@ from time import monotonic, sleep
 from homevisits import migrate, server, worker
 from homevisits.core import clock, local_time
 from homevisits.core.db import Database
-from homevisits.core.settings import Settings, SettingsWrong
+from homevisits.core.settings import InvalidSettings, Settings
 from homevisits.demo.sample import build
 from homevisits.demo.settings import DEFAULT, Folder, settings_of
 from homevisits.people.installation import refuse_if_mixed_up
@@ -59,7 +59,7 @@ def start(path: Path = DEFAULT, port: int = 8077, *, reset: bool = False, say: S
 def prepare(path: Path, port: int, *, reset: bool = False, say: Say = print) -> Folder:
     """The demo's folder with its secret and its database.
 
-    Raises `SettingsWrong` when this cannot be a demo, and `migrate.UnknownRevision` when another version made the data.
+    Raises `InvalidSettings` if this cannot be a demo and `migrate.UnknownRevision` if another version made the data.
     """
     folder = Folder(path.resolve())
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -83,23 +83,23 @@ def wake(folder: Folder, zone: str) -> datetime:
 
     Whoever tries the demo at night begins on the next weekday's morning: else every text would wait until then.
     """
-    clock.follow(folder.clock)
+    clock.follow_offset_file(folder.clock)
     now = clock.now()
     begin = decent(now, zone)
     if begin > now:
-        clock.jump(folder.clock, begin)
+        clock.advance_to(folder.clock, begin)
     return begin
 
 
 def decent(now: datetime, zone: str) -> datetime:
     """`now` if it is within a weekday's school hours in `zone`, else the next weekday at ten."""
-    local = local_time.local(now, zone)
+    local = local_time.to_local(now, zone)
     if local.weekday() in WEEKDAYS and OPENS <= local.time() < CLOSES:
         return now
     day = local.date() if local.time() < TEN else local.date() + timedelta(days=1)
     while day.weekday() not in WEEKDAYS:
         day += timedelta(days=1)
-    return local_time.moment(day, TEN, zone) or now
+    return local_time.to_utc(day, TEN, zone) or now
 
 
 def _check(folder: Folder, wanted: Settings) -> None:
@@ -107,7 +107,7 @@ def _check(folder: Folder, wanted: Settings) -> None:
     database = Database(wanted.database_url)
     try:
         if migrate.current(database) is None:
-            raise SettingsWrong([f"{folder.database}: is not a database of the demo"])
+            raise InvalidSettings([f"{folder.database}: is not a database of the demo"])
         refuse_if_mixed_up(database, wanted)
     finally:
         database.dispose()
@@ -196,7 +196,7 @@ def main(room: str, path: str, port: str) -> None:
     database = Database(wanted.database_url)
     refuse_if_mixed_up(database, wanted)
     database.dispose()
-    clock.follow(folder.clock)
+    clock.follow_offset_file(folder.clock)
     if room == "web":
         server.serve(wanted)
     else:

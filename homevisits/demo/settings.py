@@ -49,8 +49,8 @@ class Folder:
 
 
 def settings_of(folder: Folder, port: int, *, database: Path | None = None) -> Settings:
-    """The demo's settings. Raises `SettingsWrong` where the environment asks for what no demo may do."""
-    return settings.load(
+    """The demo's settings. Raises `InvalidSettings` where the environment asks for what no demo may do."""
+    return settings.load_settings(
         mode="demo",
         database_url=f"sqlite:///{(database or folder.database).resolve()}",
         secret_key=folder.secret(),

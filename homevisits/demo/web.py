@@ -137,7 +137,7 @@ def jump() -> ResponseReturnValue:
         event = queries.next_event(db, now)
     target = event.at + timedelta(seconds=5) if event and request.form.get("to") == "event" else _morning(now)
     try:
-        clock.jump(clock_file(settings()), target)
+        clock.advance_to(clock_file(settings()), target)
     except ValueError:
         log.info("somebody else jumped further")
     _tick()
@@ -146,8 +146,8 @@ def jump() -> ResponseReturnValue:
 
 def _morning(now: datetime) -> datetime:
     zone = settings().timezone
-    tomorrow = local_time.local(now, zone).date() + timedelta(days=1)
-    return local_time.moment(tomorrow, MORNING, zone) or now + timedelta(days=1)
+    tomorrow = local_time.to_local(now, zone).date() + timedelta(days=1)
+    return local_time.to_utc(tomorrow, MORNING, zone) or now + timedelta(days=1)
 
 
 def _tick() -> None:

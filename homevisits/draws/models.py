@@ -5,14 +5,14 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.core.db import Base, Key
+from homevisits.core.db import Base, PrimaryKey
 
 
 class Draw(Base):
     """One draw by the rule of `homevisits.draws.rules`; re-run from these columns and its entries it gives the same."""
 
     __tablename__ = "draw"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     school_id: Mapped[int] = mapped_column(ForeignKey("school.id"), index=True)
     scope: Mapped[str]  # class | grade | school
     scope_value: Mapped[str]  # the class's id, the grade, or ""

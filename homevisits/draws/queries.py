@@ -80,7 +80,7 @@ class Record:
 
 def children(session: Session, school: School, scope: str, value: str, now: datetime) -> list[Listed]:
     """The children enrolled today at the school, in the grade or class, whose households are drawn from."""
-    today = local_time.local(now, school.timezone).date()
+    today = local_time.to_local(now, school.timezone).date()
     found = (
         select(Student.id, Student.identifier, Student.source_id, Student.grade, Family.id, Family.key)
         .join(Family, Family.id == Student.family_id)

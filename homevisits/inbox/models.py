@@ -5,14 +5,14 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.core.db import Base, Key
+from homevisits.core.db import Base, PrimaryKey
 
 
 class Conversation(Base):
     """The conversation with one phone: its texts are the inbound and outbox rows of that phone."""
 
     __tablename__ = "conversation"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     phone: Mapped[str] = mapped_column(unique=True)
     last_at: Mapped[datetime]
     waiting_since: Mapped[datetime | None]  # the oldest word that nobody has answered; None: nothing waits
@@ -29,7 +29,7 @@ class PendingChoice(Base):
     """A family's answer that fits two open questions, kept until it says by a digit which one it meant."""
 
     __tablename__ = "pending_choice"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     phone: Mapped[str]
     incoming_message_id: Mapped[int] = mapped_column(ForeignKey("incoming_message.id"), unique=True)
     said: Mapped[str]  # yes | other_time | not_now | call_me

@@ -58,7 +58,7 @@ def ask_one(session: Session, actor: Actor | None, draw_id: int, family_id: int,
         # Whoever was asked already is no longer next; whoever has a place further behind must wait for it.
         behind = queue.place_not_asked(session, draw_id, family_id)
         ahead = [family.position for family in waiting if family.position is not None]
-        out_of_order = no_targeting.asked_in_order(behind, ahead) if behind is not None else []
+        out_of_order = no_targeting.check_draw_order(behind, ahead) if behind is not None else []
         refuse_if_any(out_of_order or [Problem("not_the_next_family")])
     return ask_next(session, actor, draw_id, 1, now)[0]
 

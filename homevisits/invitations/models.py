@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.core.db import Base, Key
+from homevisits.core.db import Base, PrimaryKey
 
 
 class Answer(StrEnum):
@@ -24,7 +24,7 @@ class FamilyRequest(Base):
     """A family asked for a visit itself. Append-only."""
 
     __tablename__ = "family_request"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     family_id: Mapped[int] = mapped_column(ForeignKey("family.id"), index=True)
     school_id: Mapped[int] = mapped_column(ForeignKey("school.id"))
     how: Mapped[str]
@@ -43,7 +43,7 @@ class Invitation(Base):
     """
 
     __tablename__ = "invitation"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     family_id: Mapped[int] = mapped_column(ForeignKey("family.id"))
     school_id: Mapped[int] = mapped_column(ForeignKey("school.id"))
     draw_id: Mapped[int | None]
@@ -74,7 +74,7 @@ class ConsentEntry(Base):
     """
 
     __tablename__ = "consent_ledger"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     family_id: Mapped[int] = mapped_column(ForeignKey("family.id"))
     invitation_id: Mapped[int]
     visit_id: Mapped[int | None]  # for CONFIRMED and answers to a visit's time

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.core.db import Base, Key
+from homevisits.core.db import Base, PrimaryKey
 
 STATES = (
     "held", "queued", "sending", "accepted", "delivered", "undelivered", "unknown", "cancelled", "expired",
@@ -41,7 +41,7 @@ class Sender(Base):
     """What texts go out from: a carrier's number or service, how fast it may send, and whether it may at all."""
 
     __tablename__ = "sender"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     carrier: Mapped[str]  # twilio | kannel | console
     address: Mapped[str]  # +1..., MG...
     kind: Mapped[str] = mapped_column(server_default="long_code")
@@ -80,7 +80,7 @@ class OutgoingMessage(Base):
     """A text that is to leave the building. Domain code inserts rows; only delivery changes what happens to them."""
 
     __tablename__ = "outgoing_message"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     dedupe_key: Mapped[str] = mapped_column(unique=True)
     subject: Mapped[str]  # "visit:17", "invitation:12"
     question: Mapped[str | None]  # what a reply to it answers; None: nothing
@@ -171,7 +171,7 @@ class IncomingMessage(Base):
     """A text a family sent, raw, and what became of it. ``provider_message_id`` makes a repeated webhook harmless."""
 
     __tablename__ = "incoming_message"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     provider_message_id: Mapped[str] = mapped_column(unique=True)
     carrier: Mapped[str] = mapped_column(server_default="console")
     phone: Mapped[str]
@@ -200,7 +200,7 @@ class OptOutEntry(Base):
     """The ledger of who may be texted, append-only: the newest row of a phone counts; no row: may be texted."""
 
     __tablename__ = "opt_out_ledger"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     phone: Mapped[str]
     entry: Mapped[str]  # stop | start
     reason: Mapped[str]  # family | carrier | wrong_number | staff
@@ -220,7 +220,7 @@ class ProviderEvent(Base):
     """What a carrier told us about a text, raw and in order of arrival; doubled callbacks have no second effect."""
 
     __tablename__ = "provider_event"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     carrier: Mapped[str]
     provider_message_id: Mapped[str]
     status: Mapped[str]
@@ -240,7 +240,7 @@ class QuietDay(Base):
     """A day without automatic texts: at one school, or in the whole district (no school)."""
 
     __tablename__ = "quiet_day"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     school_id: Mapped[int | None] = mapped_column(ForeignKey("school.id"))
     day: Mapped[date]
     name: Mapped[str]
@@ -263,7 +263,7 @@ class MessageAlert(Base):
     """Something about texts that a person must know, once: a code nobody knows, a paused text, an open breaker."""
 
     __tablename__ = "message_alert"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     kind: Mapped[str]  # code | template_paused | breaker | contradiction | repeated | webhook | loop
     key: Mapped[str]
     first_at: Mapped[datetime]

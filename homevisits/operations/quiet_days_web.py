@@ -31,7 +31,7 @@ class Typed:
 
 
 def _today() -> date:
-    return local_time.local(now(), settings().timezone).date()
+    return local_time.to_local(now(), settings().timezone).date()
 
 
 @bp.get("/quiet-days")

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.core.db import Base, Key
+from homevisits.core.db import Base, PrimaryKey
 from homevisits.pay.rules import PayType
 
 
@@ -17,7 +17,7 @@ class PayRule(Base):
     """A pay rule of the contract. Work is paid by the rule of its pay type that was in force on its own day."""
 
     __tablename__ = "pay_rule"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     pay_type: Mapped[str]  # rules.PayType
     unit: Mapped[str]  # flat_visit | hourly
     rate_cents: Mapped[int]  # per visit, or per hour
@@ -41,7 +41,7 @@ class PayrollExport(Base):
     """A payroll file. Its bytes are stored, so every download of it is identical."""
 
     __tablename__ = "payroll_export"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     period_from: Mapped[date]
     period_to: Mapped[date]
     made_at: Mapped[datetime]
@@ -58,7 +58,7 @@ class PayLine(Base):
     """
 
     __tablename__ = "pay_line"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     visit_id: Mapped[int]
     person_id: Mapped[int]
     pay_type: Mapped[str]  # rules.PayType
@@ -93,7 +93,7 @@ class PayApproval(Base):
     """One decision in the approval of a pay line (append-only): site, union, or returned with a comment."""
 
     __tablename__ = "pay_approval"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     line_id: Mapped[int] = mapped_column(ForeignKey("pay_line.id"), index=True)
     step: Mapped[str]
     by_account: Mapped[int] = mapped_column(ForeignKey("account.id"))

@@ -9,7 +9,7 @@ from flask_babel import ngettext
 
 from homevisits.core import local_time
 from homevisits.core.access import Permission, Role
-from homevisits.core.problems import NotFound, Problem, Refused, RulesBroken, refuse_if_any
+from homevisits.core.problems import NotFound, PermissionDenied, Problem, RulesBroken, refuse_if_any
 from homevisits.pay import actions, export_payroll, forms, labels, queries, rules
 from homevisits.web import formats
 from homevisits.web.context import now, reading, settings, show_notice, transaction
@@ -38,7 +38,7 @@ def _count_waiting_lines() -> int:
 
 def _today() -> date:
     """Return the current date in the district's time zone."""
-    return local_time.local(now(), settings().timezone).date()
+    return local_time.to_local(now(), settings().timezone).date()
 
 
 def school_year(day: date) -> tuple[date, date]:
@@ -82,7 +82,7 @@ def _current_step() -> str:
     permitted = [step for step, permission in queries.STEP_PERMISSIONS.items() if current_actor().may(permission)]
     requested = request.values.get("step") or ("union" if session.get("hat") == Role.UNION_COORDINATOR else "site")
     if not permitted:
-        raise Refused
+        raise PermissionDenied
     return requested if requested in permitted else permitted[0]
 
 

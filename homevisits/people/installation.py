@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.core.db import Database
-from homevisits.core.settings import Settings, SettingsWrong
+from homevisits.core.settings import InvalidSettings, Settings
 from homevisits.people.models import District
 
 
@@ -14,10 +14,10 @@ def purpose(session: Session) -> str | None:
 
 
 def refuse_if_mixed_up(database: Database, settings: Settings) -> None:
-    """Raise `SettingsWrong` when the demo is pointed at a real database, or anything else at the demo's."""
+    """Raise `InvalidSettings` when the demo is pointed at a real database, or anything else at the demo's."""
     with database.reading() as session:
         found = purpose(session)
     if settings.demo and found != "demo":
-        raise SettingsWrong(["database_url: this database does not belong to the demo; the demo makes its own"])
+        raise InvalidSettings(["database_url: this database does not belong to the demo; the demo makes its own"])
     if not settings.demo and found == "demo":
-        raise SettingsWrong(["database_url: this is the demo's database; nobody in it is real. Make a new one"])
+        raise InvalidSettings(["database_url: this is the demo's database; nobody in it is real. Make a new one"])

@@ -5,14 +5,14 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.core.db import Base, Key
+from homevisits.core.db import Base, PrimaryKey
 
 
 class District(Base):
     """The one district of this installation, and what kind of installation it is (``purpose`` real or demo)."""
 
     __tablename__ = "district"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     source_id: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     timezone: Mapped[str]
@@ -24,7 +24,7 @@ class School(Base):
     """A building where the programme runs. Its timezone is the one families are told times in."""
 
     __tablename__ = "school"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     source_id: Mapped[str] = mapped_column(unique=True)
     identifier: Mapped[str | None]
     name: Mapped[str]
@@ -35,7 +35,7 @@ class Person(Base):
     """Anyone who takes part on the programme's side: an educator, a parent trainer, later an interpreter."""
 
     __tablename__ = "person"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     kind: Mapped[str]
     given_name: Mapped[str]
     family_name: Mapped[str]
@@ -63,7 +63,7 @@ class Family(Base):
     """A household of the roster: the unit that is drawn, asked and visited. Siblings are in it once."""
 
     __tablename__ = "family"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)  # stable: from the sourcedIds it was found by
     name: Mapped[str]
     language: Mapped[str] = mapped_column(server_default="en")  # the language of its texts (ISO 639-1 where one exists)
@@ -74,7 +74,7 @@ class FamilyMerge(Base):
     """The roster joined two families: ``merged_id`` has no household any more, its children are in ``family_id``."""
 
     __tablename__ = "family_merge"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     family_id: Mapped[int] = mapped_column(ForeignKey("family.id"), index=True)
     merged_id: Mapped[int] = mapped_column(ForeignKey("family.id"), index=True)
     at: Mapped[datetime]
@@ -84,7 +84,7 @@ class Caregiver(Base):
     """An adult of a family. ``restricted`` hides the person from every list without saying why."""
 
     __tablename__ = "caregiver"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     source_id: Mapped[str] = mapped_column(unique=True)
     family_id: Mapped[int] = mapped_column(ForeignKey("family.id"), index=True)
     given_name: Mapped[str]
@@ -101,7 +101,7 @@ class Student(Base):
     """A child or young person of a family, at one school. No trait lies here (see demographics)."""
 
     __tablename__ = "student"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     source_id: Mapped[str] = mapped_column(unique=True)
     identifier: Mapped[str | None] = mapped_column(index=True)  # the district's student number
     family_id: Mapped[int] = mapped_column(ForeignKey("family.id"), index=True)
@@ -117,7 +117,7 @@ class SchoolClass(Base):
     """A class of a school."""
 
     __tablename__ = "school_class"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     source_id: Mapped[str] = mapped_column(unique=True)
     school_id: Mapped[int] = mapped_column(ForeignKey("school.id"), index=True)
     title: Mapped[str]
@@ -145,7 +145,7 @@ class TrainingSession(Base):
     """A training: always led by an educator and a parent together, both named."""
 
     __tablename__ = "training_session"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     title: Mapped[str]
     held_on: Mapped[date]
     minutes: Mapped[int]
@@ -163,7 +163,7 @@ class Certification(Base):
     """The right to visit for pay, earned at a training; judged on the day of the visit."""
 
     __tablename__ = "certification"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     educator_id: Mapped[int] = mapped_column(ForeignKey("educator.id"))
     training_session_id: Mapped[int] = mapped_column(ForeignKey("training_session.id"))
     valid_from: Mapped[date]
@@ -180,7 +180,7 @@ class OptIn(Base):
     """The ledger of educators' willingness, append-only: the newest row of an educator counts. No reason is kept."""
 
     __tablename__ = "opt_in"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     educator_id: Mapped[int] = mapped_column(ForeignKey("educator.id"))
     answer: Mapped[str]  # in | out
     at: Mapped[datetime]
@@ -196,7 +196,7 @@ class Account(Base):
     """Someone who may sign in."""
 
     __tablename__ = "account"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     email: Mapped[str] = mapped_column(unique=True)  # lower case
     name: Mapped[str]
     password_hash: Mapped[str | None]  # argon2id; None: cannot sign in with a password
@@ -209,7 +209,7 @@ class AccountGrant(Base):
     """A role at one school, or (no school) in the whole district."""
 
     __tablename__ = "account_grant"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     role: Mapped[str]
     school_id: Mapped[int | None] = mapped_column(ForeignKey("school.id"))
@@ -223,7 +223,7 @@ class SignInAttempt(Base):
     """Sign-ins tried, for the throttle; rows older than a day are removed."""
 
     __tablename__ = "sign_in_attempt"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     subject: Mapped[str]  # "account:<email>" or "address:<ip>"
     at: Mapped[datetime]
     succeeded: Mapped[bool]
@@ -234,7 +234,7 @@ class SignInSession(Base):
     """One sign-in on one browser. The cookie holds the token; this row holds only its hash."""
 
     __tablename__ = "sign_in_session"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     token_sha256: Mapped[str] = mapped_column(unique=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     created_at: Mapped[datetime]
@@ -246,7 +246,7 @@ class KeptForm(Base):
     """A form that was sent after its session had ended. Kept for an hour at most, for the account it belongs to."""
 
     __tablename__ = "kept_form"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     token_sha256: Mapped[str] = mapped_column(unique=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     path: Mapped[str]  # where the form is sent to

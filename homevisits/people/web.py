@@ -12,7 +12,7 @@ from flask_babel import ngettext
 
 from homevisits.core import local_time
 from homevisits.core.access import Permission
-from homevisits.core.problems import Problem, Refused, RulesBroken
+from homevisits.core.problems import PermissionDenied, Problem, RulesBroken
 from homevisits.people import actions, forms, phones, queries
 from homevisits.people.importing import apply
 from homevisits.people.importing.csv_reader import Finding
@@ -27,7 +27,7 @@ SHOWN = 100
 
 
 def _today() -> date:
-    return local_time.local(now(), settings().timezone).date()
+    return local_time.to_local(now(), settings().timezone).date()
 
 
 @bp.get("/people")
@@ -129,7 +129,7 @@ def me_page(typed: str | None = None, problems: Sequence[Problem] = ()) -> str:
     """The page Me; `typed` is a number that could not be kept, with its problems."""
     educator = current_actor().educator_id
     if educator is None:
-        raise Refused
+        raise PermissionDenied
     with reading() as session:
         part = queries.my_part(session, educator, _today())
     return render_template("people/me.html", part=part, me_links=page_permissions(), typed=typed, problems=problems)

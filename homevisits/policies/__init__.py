@@ -1,0 +1,1 @@
+"""Dated policy profiles: what a district may decide. Pure; depends on no other package."""

@@ -1,11 +1,12 @@
-"""What a district may decide: one frozen policy profile. The five practices are not in it; they are never settings."""
+"""The policy profile: what a district may decide. The five core practices are not configurable."""
 
 import re
 from dataclasses import dataclass
 
 PURE = True
 
-MAY_BE_OFF = frozenset(
+# Messages that a district may turn off. Invitations, answers and changes that a family must learn of are always sent.
+OPTIONAL_MESSAGES = frozenset(
     {
         "visit_confirmed",
         "visit_reminder",
@@ -17,7 +18,6 @@ MAY_BE_OFF = frozenset(
         "staff_stand_in",
     }
 )
-"""Texts a district may do without. Whoever asks or answers, and whoever would wait at home, is always told."""
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -48,38 +48,40 @@ class Policy:
     latest_log_days: int
 
     def problems(self) -> list[str]:
-        """What is wrong with this profile, in words for whoever writes the file; empty when it can be used."""
-        found = []
+        """Return the errors of this profile as sentences for its author; an empty list means that it is valid."""
+        problems = []
         if not 1 <= self.min_trained <= 2:
-            found.append("min_trained must be 1 or 2")
+            problems.append("min_trained must be 1 or 2")
         if self.minimum_notice_hours < 1:
-            found.append("minimum_notice_hours must be at least 1: a visit is arranged in advance")
+            problems.append("minimum_notice_hours must be at least 1: a visit is arranged in advance")
         if not set(self.place_types) <= {"home", "neutral", "video"} or not self.place_types:
-            found.append("place_types must be some of home, neutral, video")
+            problems.append("place_types must be some of home, neutral, video")
         for name in ("visit_minutes", "booking_days_ahead", "certification_months", "latest_log_days"):
             if getattr(self, name) < 1:
-                found.append(f"{name} must be at least 1")
+                problems.append(f"{name} must be at least 1")
         for name in ("travel_minutes", "address_from_hours", "address_until_hours"):
             if getattr(self, name) < 0:
-                found.append(f"{name} must not be negative")
-        found += self._texting()
+                problems.append(f"{name} must not be negative")
+        problems += self._texting_problems()
         if any(hours < 1 for hours in self.reminder_hours):
-            found.append("reminder_hours must be whole hours before the visit, at least 1")
-        return found
+            problems.append("reminder_hours must be whole hours before the visit, at least 1")
+        return problems
 
-    def _texting(self) -> list[str]:
-        found = []
+    def _texting_problems(self) -> list[str]:
+        problems = []
         for from_, until in (("text_from", "text_until"), ("text_sunday_from", "text_sunday_until")):
             hours = (getattr(self, from_), getattr(self, until))
             if not all(_CLOCK.fullmatch(hour) for hour in hours) or not hours[0] < hours[1]:
-                found.append(f"{from_} and {until} must be clock times such as 09:00, the first before the second")
+                problems.append(f"{from_} and {until} must be clock times such as 09:00, the first before the second")
             elif hours[0] < "08:00" or hours[1] > "21:00":
-                found.append(f"{from_} and {until} must lie between 08:00 and 21:00 (47 CFR 64.1200(c)(1))")
+                problems.append(f"{from_} and {until} must lie between 08:00 and 21:00 (47 CFR 64.1200(c)(1))")
         for name in ("texts_per_day", "texts_per_week", "text_keep_days"):
             if getattr(self, name) < 1:
-                found.append(f"{name} must be at least 1")
-        for name in sorted(set(self.texts_off) - MAY_BE_OFF):
-            found.append(f"texts_off: {name} cannot be switched off; only these can: {', '.join(sorted(MAY_BE_OFF))}")
+                problems.append(f"{name} must be at least 1")
+        for name in sorted(set(self.texts_off) - OPTIONAL_MESSAGES):
+            problems.append(
+                f"texts_off: {name} cannot be switched off; only these can: {', '.join(sorted(OPTIONAL_MESSAGES))}"
+            )
         if self.text_wording not in ("plain", "discreet"):
-            found.append("text_wording must be plain or discreet")
-        return found
+            problems.append("text_wording must be plain or discreet")
+        return problems

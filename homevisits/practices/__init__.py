@@ -1,21 +1,23 @@
-"""The five core practices of the model: pure, never configurable. What is asked at which moment:
+"""The five core practices of the home visit model as pure functions. No setting can turn a practice off.
 
-====================  ============================================================================================
-moment                what is asked
-====================  ============================================================================================
-a family is asked     `no_targeting.asked_in_order`: the next of a recorded draw, or the family's own request
-a time is looked for  `voluntary.everyone_said_yes`, `voluntary.arranged_in_advance`,
-and a visit booked    `trained_and_paid.certified_on_the_day`, `no_targeting.fairly_asked`,
-                      `hopes_and_dreams.relationship_first`, `pairs_and_reflection.two_adults`
-a partner accepts     the same six again: anyone may have left, and the family's notice begins when it is told
-a visit is moved      the same six, for the new day; a certificate may end in between
-a partner falls ill   the visit stops being fixed (`two_adults`); a stand-in is judged as one who accepts
-a family answers      `voluntary.a_no_needs_no_reason`: another time, or not now, ends what was planned
-it is written up      `pairs_and_reflection.nothing_written_during`, `went_together`
-it is attested        `certified_on_the_day` for those who went, `went_together`, `both_agree`
-afterwards            `pairs_and_reflection.reflections_due`, `trained_and_paid.paid_or_says_why`
-====================  ============================================================================================
+Each check returns the problems it found; an empty list means that the practice is kept. Where they are called:
 
-`facts.py` holds the plain facts they are asked about. A policy profile may set how many hours of notice, how many of
-the pair must be certified; it can never switch a practice off. What these functions explain, the database guarantees.
+======================  ==========================================================================================
+moment                  checks
+======================  ==========================================================================================
+invite a family         `no_targeting.check_draw_order`, or the family's own request
+find a time and book    `voluntary.check_consent`, `voluntary.check_minimum_notice`,
+                        `trained_and_paid.check_certified_on_day`, `no_targeting.check_fairly_selected`,
+                        `hopes_and_dreams.check_first_visit_comes_first`, `pairs_and_reflection.check_two_adults`
+partner accepts         the same six again: consent may have changed, and the notice starts when the family is informed
+visit is moved          the same six for the new day: a certificate may expire in between
+partner is replaced     the visit is not confirmed until the replacement accepts; the same six checks apply
+family answers          `voluntary.is_cancelling_answer`: "another time" or "not now" cancels the visit
+notes are written       `pairs_and_reflection.check_nothing_written_during_visit`
+visit is reported       `check_certified_on_day` for those who went, `check_report`, `check_reports_agree`
+after the visit         `pairs_and_reflection.find_missing_reflections`, `trained_and_paid.check_everyone_paid`
+======================  ==========================================================================================
+
+`facts.py` holds the values that the checks take. A policy profile sets the hours of notice and how many of the pair
+must be certified. Database constraints enforce the same rules. This package depends on `core.problems` only.
 """

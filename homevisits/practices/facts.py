@@ -1,4 +1,4 @@
-"""The plain facts a practice is asked about: frozen, made by queries, known to no table and no page."""
+"""Frozen values that the practice checks take; queries build them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from enum import StrEnum
 PURE = True
 
 
-class Kind(StrEnum):
-    """The first visit builds the relationship; a second is linked to learning."""
+class VisitKind(StrEnum):
+    """Kind of visit: the first builds the relationship, the second supports learning."""
 
     FIRST = "first"
     SECOND = "second"
@@ -17,20 +17,20 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Certificate:
-    """A training's result: valid from its first day to its last, both included (no last day: until withdrawn)."""
+    """A training certificate, valid from `valid_from` to `valid_until` inclusive (None: until it is revoked)."""
 
     id: int
     valid_from: date
     valid_until: date | None
 
-    def covers(self, day: date) -> bool:
-        """Whether it is valid on `day`."""
+    def is_valid_on(self, day: date) -> bool:
+        """Return whether the certificate is valid on `day`."""
         return self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
 
 
 @dataclass(frozen=True)
 class Person:
-    """An educator who would go: whether they are opted in now, and every certificate they hold."""
+    """An educator: the current opt-in, if any, and all certificates."""
 
     id: int
     name: str
@@ -38,18 +38,19 @@ class Person:
     certificates: tuple[Certificate, ...] = ()
 
     def certificate_on(self, day: date) -> Certificate | None:
-        """The certificate that covers `day` longest, if any does."""
-        covering = [c for c in self.certificates if c.covers(day)]
+        """Return the certificate valid on `day` that expires last, or None."""
+        covering = [certificate for certificate in self.certificates if certificate.is_valid_on(day)]
         return max(covering, key=lambda c: (c.valid_until or date.max, c.id), default=None)
 
 
 @dataclass(frozen=True)
 class Family:
-    """A family as the practices see it: no trait, no child, only its own word and how it came to be asked.
+    """A family's consent and how it was selected. Traits and children are left out on purpose.
 
-    ``yes_id`` is the row of the consent ledger that is a caregiver's yes *now* (None: never asked, not answered, "not
-    now", withdrawn, or lapsed). ``yes_lapsed``: its answer is a yes that no longer counts. ``draw_entry_id`` or
-    ``request_id`` says how it came to be asked. ``first_visit_id`` is its completed first visit.
+    yes_id: consent ledger row with a current yes (None: not asked, no answer, "not now", withdrawn or lapsed).
+    yes_lapsed: the last answer is a yes that no longer counts.
+    draw_entry_id, request_id: the draw that selected the family, or the family's own request.
+    first_visit_id: the completed first visit.
     """
 
     id: int
@@ -61,26 +62,26 @@ class Family:
 
 
 @dataclass(frozen=True)
-class Meeting:
-    """A visit that is wanted: what kind, when, on which day of the family's calendar."""
+class PlannedVisit:
+    """A visit to be booked. `day` is the local date at the school."""
 
-    kind: Kind
+    kind: VisitKind
     starts_at: datetime
     day: date
 
 
 @dataclass(frozen=True)
 class Attestation:
-    """One person's word on a visit held: who went, from when to when, where, what kind."""
+    """One educator's report of a visit. `by` and `went` are educator ids."""
 
     by: int
     went: frozenset[int]
     started_at: datetime
     ended_at: datetime
     place: str
-    kind: Kind
+    kind: VisitKind
 
 
-def ids(people: Collection[Person]) -> list[int]:
-    """The ids of `people`, in their order."""
+def person_ids(people: Collection[Person]) -> list[int]:
+    """Return the ids of `people` in the same order."""
     return [person.id for person in people]

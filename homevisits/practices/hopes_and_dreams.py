@@ -1,20 +1,20 @@
-"""Practice 4: the first visit builds the relationship, nothing else. A second needs a completed first."""
+"""Practice 4: the first visit builds the relationship; a second visit needs a completed first."""
 
 from homevisits.core.problems import Problem
-from homevisits.practices.facts import Family, Kind
+from homevisits.practices.facts import Family, VisitKind
 
 PURE = True
 
 
-def relationship_first(kind: Kind, family: Family) -> list[Problem]:
-    """A first visit is first; a second, linked to learning, comes after a completed first."""
-    if kind is Kind.SECOND and family.first_visit_id is None:
+def check_first_visit_comes_first(kind: VisitKind, family: Family) -> list[Problem]:
+    """Require a completed first visit before a second one, and allow only one first visit."""
+    if kind is VisitKind.SECOND and family.first_visit_id is None:
         return [Problem("second_before_first", "kind")]
-    if kind is Kind.FIRST and family.first_visit_id is not None:
+    if kind is VisitKind.FIRST and family.first_visit_id is not None:
         return [Problem("first_already_held", "kind")]
     return []
 
 
-def next_kind(family: Family) -> Kind:
-    """The kind of visit that comes next for the family."""
-    return Kind.FIRST if family.first_visit_id is None else Kind.SECOND
+def next_visit_kind(family: Family) -> VisitKind:
+    """Return the kind of the family's next visit."""
+    return VisitKind.FIRST if family.first_visit_id is None else VisitKind.SECOND

@@ -1,4 +1,4 @@
-"""Practice 2: trained and compensated. Certified on the day of the visit; paid for every visit, or a reason why not."""
+"""Practice 2: educators are certified on the day of the visit and paid for it, or the reason is recorded."""
 
 from collections.abc import Collection, Sequence
 from datetime import date
@@ -9,10 +9,10 @@ from homevisits.practices.facts import Person
 PURE = True
 
 
-def certified_on_the_day(people: Sequence[Person], day: date, min_trained: int) -> list[Problem]:
-    """At least `min_trained` of those who go (never fewer than one) hold a certificate that covers the visit's day.
+def check_certified_on_day(people: Sequence[Person], day: date, min_trained: int) -> list[Problem]:
+    """Require at least `min_trained` people (never fewer than one) with a certificate valid on the day of the visit.
 
-    The day that counts is the day of the visit, not of the booking: a certificate that ends in between does not do.
+    `day` is the day of the visit, not of the booking: a certificate may expire in between.
     """
     without = [person for person in people if person.certificate_on(day) is None]
     if len(people) - len(without) >= max(min_trained, 1):
@@ -20,7 +20,7 @@ def certified_on_the_day(people: Sequence[Person], day: date, min_trained: int) 
     return [Problem("not_certified_on_the_day", "partner", {"name": person.name, "day": day}) for person in without]
 
 
-def paid_or_says_why(went: Collection[int], paid: Collection[int], reasons: Collection[int]) -> list[Problem]:
-    """Everyone who went has pay lines, or a recorded reason why not."""
+def check_everyone_paid(went: Collection[int], paid: Collection[int], reasons: Collection[int]) -> list[Problem]:
+    """Require a pay line, or a recorded reason for not paying, for each educator who went."""
     missing = set(went) - set(paid) - set(reasons)
     return [Problem("went_unpaid", None, {"educator_id": person}) for person in sorted(missing)]

@@ -1,4 +1,4 @@
-"""Practice 1: voluntary for families and for educators, arranged in advance. A no needs no reason."""
+"""Practice 1: visits are voluntary for families and educators and arranged in advance; a no needs no reason."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,15 +9,15 @@ from homevisits.practices.facts import Family, Person
 PURE = True
 
 
-def family_said_yes(family: Family) -> list[Problem]:
-    """A caregiver's yes stands in the ledger now."""
+def check_family_consent(family: Family) -> list[Problem]:
+    """Require a caregiver's current yes in the consent ledger."""
     if family.yes_id is not None:
         return []
     return [Problem("family_yes_lapsed" if family.yes_lapsed else "family_has_not_said_yes", "family")]
 
 
-def educators_opted_in(people: Sequence[Person]) -> list[Problem]:
-    """Everyone who would go takes part by their own current choice."""
+def check_educators_opted_in(people: Sequence[Person]) -> list[Problem]:
+    """Require a current opt-in of each educator."""
     return [
         Problem("educator_not_opted_in", "partner", {"name": person.name})
         for person in people
@@ -25,28 +25,28 @@ def educators_opted_in(people: Sequence[Person]) -> list[Problem]:
     ]
 
 
-def everyone_said_yes(family: Family, people: Sequence[Person]) -> list[Problem]:
-    """Both sides: the family, and each educator."""
-    return family_said_yes(family) + educators_opted_in(people)
+def check_consent(family: Family, people: Sequence[Person]) -> list[Problem]:
+    """Require the family's consent and each educator's opt-in."""
+    return check_family_consent(family) + check_educators_opted_in(people)
 
 
-def earliest(now: datetime, minimum_notice_hours: int) -> datetime:
-    """The earliest moment at which a visit arranged now may start."""
+def earliest_start(now: datetime, minimum_notice_hours: int) -> datetime:
+    """Return the earliest allowed start of a visit that is booked now."""
     return now + timedelta(hours=minimum_notice_hours)
 
 
-def arranged_in_advance(starts_at: datetime, now: datetime, minimum_notice_hours: int) -> list[Problem]:
-    """Nobody drops in: at least the minimum notice lies between arranging and the visit, never less than an hour."""
+def check_minimum_notice(starts_at: datetime, now: datetime, minimum_notice_hours: int) -> list[Problem]:
+    """Require the minimum notice (at least one hour) between booking and the start of the visit."""
     hours = max(minimum_notice_hours, 1)
-    if starts_at < earliest(now, hours):
+    if starts_at < earliest_start(now, hours):
         return [Problem("too_soon", "start", {"hours": hours})]
     return []
 
 
-ENDS_WHAT_WAS_PLANNED = frozenset({"other_time", "not_now", "withdrawn"})
-"""The answers of a family that end what was planned, at once and without a reason. Asking for a call ends nothing."""
+# A family's answers that cancel the planned visit at once and without a reason. "call_me" does not cancel it.
+CANCELLING_ANSWERS = frozenset({"other_time", "not_now", "withdrawn"})
 
 
-def a_no_needs_no_reason(answer: str) -> bool:
-    """Whether `answer` ends what was planned. There is nothing to explain, and nobody is asked to."""
-    return answer in ENDS_WHAT_WAS_PLANNED
+def is_cancelling_answer(answer: str) -> bool:
+    """Return whether a family's `answer` cancels the planned visit. No reason is asked for."""
+    return answer in CANCELLING_ANSWERS

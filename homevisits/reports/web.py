@@ -14,7 +14,7 @@ bp = Blueprint("reports", __name__)
 
 
 def _today() -> date:
-    return local_time.local(now(), settings().timezone).date()
+    return local_time.to_local(now(), settings().timezone).date()
 
 
 def _school_year(day: date) -> int:

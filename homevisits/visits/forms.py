@@ -111,7 +111,7 @@ def said(
         problems += [
             Problem("missing", name) for name, at in zip(("started", "ended"), wall, strict=True) if at is None
         ]
-        started, ended = (local_time.moment(on, at, zone) if at else None for at in wall)
+        started, ended = (local_time.to_utc(on, at, zone) if at else None for at in wall)
     if problems:
         return None, problems
     who = given.who if given.outcome == "met" else ()

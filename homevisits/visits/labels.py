@@ -7,7 +7,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from homevisits.practices.pairs_and_reflection import reflections_due
+from homevisits.practices.pairs_and_reflection import find_missing_reflections
 from homevisits.visits.queries.detail import Evidence, VisitPage
 from homevisits.visits.rules import Suits
 from homevisits.web import formats
@@ -116,7 +116,7 @@ def marks(page: VisitPage) -> dict[int, tuple[str, str]]:
     evidence, card = page.evidence, page.card
     coming = all(seat.state == "coming" for seat in (card.lead, card.partner))
     certified = all(proof.certified for proof in evidence.proofs)
-    due = reflections_due({card.lead.id, card.partner.id}, page.reflected) if card.state == "completed" else ()
+    due = find_missing_reflections({card.lead.id, card.partner.id}, page.reflected) if card.state == "completed" else ()
     in_pair = "kept" if coming and not due else "open"
     return {
         1: (_voluntary_kept(page), _voluntary(page, card.timezone)),

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from homevisits.core.db import Base, Key
+from homevisits.core.db import Base, PrimaryKey
 
 
 class VisitState(StrEnum):
@@ -36,7 +36,7 @@ class Visit(Base):
     """
 
     __tablename__ = "visit"
-    id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)  # else its foreign keys forbid it
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True, autoincrement=True)  # else its foreign keys forbid it
     uid: Mapped[str] = mapped_column(unique=True)  # opaque; the iCalendar UID
     family_id: Mapped[int] = mapped_column(ForeignKey("family.id"))
     school_id: Mapped[int] = mapped_column(ForeignKey("school.id"))
@@ -149,7 +149,7 @@ class Attestation(Base):
     """
 
     __tablename__ = "attestation"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     visit_id: Mapped[int]
     educator_id: Mapped[int]
     outcome: Mapped[str]  # met | family_away
@@ -195,7 +195,7 @@ class VisitEvent(Base):
     """The history of a visit: what happened, when, by whom. Append-only; no reasons are asked of families."""
 
     __tablename__ = "visit_event"
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     visit_id: Mapped[int] = mapped_column(ForeignKey("visit.id"), index=True)
     what: Mapped[str]
     at: Mapped[datetime]

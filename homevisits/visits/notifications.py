@@ -121,9 +121,9 @@ def _arranged(
 def _next_morning(visit: Visit, now: datetime, morning: time) -> datetime:
     """The morning after `now` where the family lives."""
     zone = visit.zone or "UTC"
-    return local_time.moment(local_time.local(now, zone).date() + timedelta(days=1), morning, zone) or now + timedelta(
-        hours=12
-    )
+    return local_time.to_utc(
+        local_time.to_local(now, zone).date() + timedelta(days=1), morning, zone
+    ) or now + timedelta(hours=12)
 
 
 def _text(

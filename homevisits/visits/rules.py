@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from homevisits.core.problems import Problem
 from homevisits.policies.rules import Policy
 from homevisits.practices import hopes_and_dreams, no_targeting, pairs_and_reflection, trained_and_paid, voluntary
-from homevisits.practices.facts import Family, Meeting, Person, ids
+from homevisits.practices.facts import Family, Person, PlannedVisit, person_ids
 
 PURE = True
 
@@ -16,30 +16,32 @@ LONGEST = timedelta(hours=4)
 """Nobody stays longer; a longer stretch is a slip of the finger."""
 
 
-def judge(meeting: Meeting, family: Family, people: Sequence[Person], policy: Policy, now: datetime) -> list[Problem]:
+def judge(
+    meeting: PlannedVisit, family: Family, people: Sequence[Person], policy: Policy, now: datetime
+) -> list[Problem]:
     """Everything the five practices have to say against this visit, arranged now."""
     return [
-        *voluntary.arranged_in_advance(meeting.starts_at, now, policy.minimum_notice_hours),
+        *voluntary.check_minimum_notice(meeting.starts_at, now, policy.minimum_notice_hours),
         *judge_team(meeting, family, people, policy.min_trained),
     ]
 
 
-def judge_team(meeting: Meeting, family: Family, people: Sequence[Person], min_trained: int) -> list[Problem]:
+def judge_team(meeting: PlannedVisit, family: Family, people: Sequence[Person], min_trained: int) -> list[Problem]:
     """The same for a time the family knows of: its notice was kept, whoever stands in now."""
     return [
-        *voluntary.everyone_said_yes(family, people),
-        *trained_and_paid.certified_on_the_day(people, meeting.day, min_trained),
-        *no_targeting.fairly_asked(family),
-        *hopes_and_dreams.relationship_first(meeting.kind, family),
-        *pairs_and_reflection.two_adults(ids(people)),
+        *voluntary.check_consent(family, people),
+        *trained_and_paid.check_certified_on_day(people, meeting.day, min_trained),
+        *no_targeting.check_fairly_selected(family),
+        *hopes_and_dreams.check_first_visit_comes_first(meeting.kind, family),
+        *pairs_and_reflection.check_two_adults(person_ids(people)),
     ]
 
 
 def judge_person(person: Person, day: date, min_trained: int) -> list[Problem]:
     """What stands against this one person on `day`; the page that looks for a time asks it for each partner."""
-    found = voluntary.educators_opted_in([person])
+    found = voluntary.check_educators_opted_in([person])
     if min_trained > 1:
-        found += trained_and_paid.certified_on_the_day([person], day, 1)
+        found += trained_and_paid.check_certified_on_day([person], day, 1)
     return found
 
 

@@ -71,14 +71,14 @@ def _lower(text: str) -> str:
 
 def when(moment: datetime, zone: str, lang: str | None = None) -> str:
     """A moment as "Tue 6 Oct, 4:30 pm" on clocks in `zone`; with the year when it is not this one."""
-    local = local_time.local(moment, zone)
+    local = local_time.to_local(moment, zone)
     return f"{day(local.date(), lang=lang)}, {hour(local.time(), lang)}"
 
 
 def day(value: date | datetime, zone: str = "UTC", lang: str | None = None) -> str:
     """A day as "Tue 6 Oct"; a moment is first read on clocks in `zone`."""
     if isinstance(value, datetime):
-        value = local_time.local(value, zone).date()
+        value = local_time.to_local(value, zone).date()
     this_year = clock.now().astimezone(ZoneInfo(zone)).year
     pattern = "EEE d MMM" if value.year == this_year else "EEE d MMM y"
     return _date(value, pattern, _region(lang))
@@ -97,7 +97,7 @@ def hour(value: time | datetime, lang: str | None = None) -> str:
 
 def clock_time(moment: datetime, zone: str, lang: str | None = None) -> str:
     """A moment's time of day in `zone` as "4:30 pm"."""
-    return hour(local_time.local(moment, zone).time(), lang)
+    return hour(local_time.to_local(moment, zone).time(), lang)
 
 
 def span(start: datetime, end: datetime, zone: str, lang: str | None = None) -> str:

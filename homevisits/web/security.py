@@ -10,7 +10,7 @@ from flask import Response, abort, current_app, g, request, session
 from flask_login import UserMixin, current_user
 
 from homevisits.core.access import Actor, Permission
-from homevisits.core.problems import NotFound, Refused
+from homevisits.core.problems import NotFound, PermissionDenied
 from homevisits.web import navigation
 
 P = ParamSpec("P")
@@ -63,7 +63,7 @@ def current_actor() -> Actor:
     """Whoever is signed in. Only for routes behind `allow`."""
     found = signed_in_actor()
     if found is None:
-        raise Refused
+        raise PermissionDenied
     return found
 
 
@@ -77,7 +77,7 @@ def allow(*permissions: Permission) -> Callable[[Callable[P, R]], Callable[P, R]
             if who is None:
                 raise SignInRequired
             if not any(who.may(permission) for permission in permissions):
-                raise Refused
+                raise PermissionDenied
             return view(*args, **kwargs)
 
         _PERMISSIONS[guarded] = frozenset(permissions)
@@ -131,7 +131,7 @@ def check_request() -> None:
     g.request_id = secrets.token_hex(6)
     view = current_app.view_functions.get(request.endpoint or "")
     if view is not None and view not in _PERMISSIONS and not (request.endpoint or "").endswith("static"):
-        raise Refused  # a route that does not say who may call it is called by nobody
+        raise PermissionDenied  # a route that does not say who may call it is called by nobody
     if any(isinstance(given, int) and given >= 2**63 for given in (request.view_args or {}).values()):
         raise NotFound  # no database counts so far
     sent = request.query_string or request.content_length or "chunked" in request.headers.get("Transfer-Encoding", "")

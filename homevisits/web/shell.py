@@ -5,7 +5,7 @@ from typing import Any
 from flask import Flask, g, request, session
 from werkzeug.exceptions import HTTPException
 
-from homevisits.core.problems import NotFound, Refused, RulesBroken
+from homevisits.core.problems import NotFound, PermissionDenied, RulesBroken
 from homevisits.web import formats, navigation, problem_wording
 from homevisits.web.context import asset, bootstrap_links, initials, settings
 from homevisits.web.errors import error_page, handle_bug, handle_http_error
@@ -41,6 +41,6 @@ def install(app: Flask) -> None:
     formats.install(app.jinja_env)
     app.register_error_handler(HTTPException, handle_http_error)
     app.register_error_handler(NotFound, lambda _error: error_page(404))
-    app.register_error_handler(Refused, lambda _error: error_page(403))
+    app.register_error_handler(PermissionDenied, lambda _error: error_page(403))
     app.register_error_handler(RulesBroken, lambda error: error_page(422, problems=error.problems))
     app.register_error_handler(Exception, handle_bug)

@@ -23,7 +23,7 @@ SCHEMA = sa.MetaData(
     }
 )
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # on SQLite only INTEGER is an alias of the rowid
-MOMENT = db.Moment(timezone=True)
+MOMENT = db.UtcDateTime(timezone=True)
 TEXT, INTEGER, FLOAT, BOOLEAN = sa.Text(), sa.Integer(), sa.Float(), sa.Boolean()
 DATE, BYTES = sa.Date(), sa.LargeBinary()
 TRUE, FALSE = sa.true(), sa.false()

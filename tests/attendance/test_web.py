@@ -30,7 +30,7 @@ SELECTION = "Families who say yes to a visit differ from other families"
 
 @pytest.fixture
 def app(sqlite_database: Database) -> Flask:
-    given = settings.load(
+    given = settings.load_settings(
         {}, mode="development", secret_key="k" * 40, public_url="http://127.0.0.1:8000",
         database_url=sqlite_database.url,
     )  # fmt: skip

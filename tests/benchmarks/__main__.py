@@ -95,7 +95,7 @@ def side(url: str, visits: int) -> Side:
     database = Database(url)
     migrate.upgrade(database)
     district.build(database, visits)
-    given = settings.load(
+    given = settings.load_settings(
         {}, mode="development", database_url=url, secret_key="b" * 40, public_url="http://127.0.0.1:8000"
     )
     ours = create_app(given, database).test_client()
@@ -149,7 +149,7 @@ def measured(only: str) -> Iterator[Line]:
 
 def of_pages(only: str) -> Iterator[Line]:
     """The contests of pages: bookings, feeds, families."""
-    clock.use(partial(lambda at: at, district.NOW))
+    clock.set_source(partial(lambda at: at, district.NOW))
     with tempfile.TemporaryDirectory(prefix="homevisits-bench-") as folder, ExitStack() as stack:
         for engine in ENGINES:
             if engine == "sqlite":
@@ -164,7 +164,7 @@ def of_pages(only: str) -> Iterator[Line]:
                     yield run(contest)
             for each in sides:
                 each.database.dispose()
-    clock.use(None)
+    clock.set_source(None)
 
 
 def main(only: str = "") -> int:

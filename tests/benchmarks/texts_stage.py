@@ -46,7 +46,7 @@ http {{
 
 def settings_for(twilio_url: str, database_url: str, **more: object) -> Settings:
     """Settings under which texts go to a stand-in of Twilio's."""
-    return house_settings.load(
+    return house_settings.load_settings(
         {}, mode="development", database_url=database_url, secret_key="b" * 40, public_url="https://visits.example.org",
         provider="twilio", texting="live", twilio_account_sid="AC" + "0" * 32, twilio_auth_token="token",
         twilio_from=SENDER, twilio_base_url=twilio_url, provider_timeout_seconds=20, **more,
@@ -83,7 +83,7 @@ class Stage:
         if engine == "sqlite":
             url = f"sqlite:///{self.folder}/{next(self._numbers)}.sqlite"
         else:
-            url = self.postgres().url(self.postgres().create("template0"))
+            url = self.postgres().url(self.postgres().create_database("template0"))
         made = Database(url, pool_size=16)
         self.stack.callback(made.dispose)
         migrate.upgrade(made)

@@ -57,4 +57,4 @@ def visitor(browser: Any) -> Iterator[Opened]:
 @pytest.fixture(autouse=True)
 def _the_clock_is_put_back() -> Iterator[None]:
     yield
-    clock.use(None)
+    clock.set_source(None)

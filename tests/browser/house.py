@@ -39,7 +39,7 @@ class House:
         self.database, self.now, self.settings, self.app = database, now, given, app
         self.url = given.public_url
         self._sids = count(1)
-        clock.use(lambda: self.now)
+        clock.set_source(lambda: self.now)
 
     def move_to(self, moment: datetime) -> None:
         """Let it be `moment`, and let the worker do what is due by then."""
@@ -91,7 +91,7 @@ class House:
 def running(database: Database, now: datetime, *, demo: bool = False) -> Iterator[House]:
     """A house on `database` at `now`, served on a free port of loopback."""
     server: BaseWSGIServer = make_server("127.0.0.1", 0, _not_yet, threaded=True, request_handler=_Silent)
-    given = settings.load(
+    given = settings.load_settings(
         {},
         mode="demo" if demo else "development",
         database_url=database.engine.url.render_as_string(hide_password=False),
@@ -110,7 +110,7 @@ def running(database: Database, now: datetime, *, demo: bool = False) -> Iterato
         server.shutdown()
         serving.join(10)
         server.server_close()
-        clock.use(None)
+        clock.set_source(None)
 
 
 def _not_yet(_environ: object, _start: object) -> list[bytes]:

@@ -48,7 +48,7 @@ def test_a_visit_is_asked_for_booked_held_and_approved(sqlite_database: Database
         house.move_to(visit.ends_at + timedelta(minutes=5))
         grace, luis, coordinator = (window(name) for name in ("grace", "luis", "coordinator"))
         grace.go("/my-day").press("We met").choose("At other times:").press("Save how it went").reads("2 things")
-        left = local_time.local(visit.ends_at - timedelta(minutes=5), visit.timezone)
+        left = local_time.to_local(visit.ends_at - timedelta(minutes=5), visit.timezone)
         grace.write("We came at", visit.local_start).write("We left at", "23:59").press("Save how it went")
         grace.reads("2 things to change").write("We left at", f"{left:%H:%M}").press("Save how it went")
         grace.reads("Your partner is asked to agree")

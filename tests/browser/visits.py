@@ -103,4 +103,4 @@ def _reflects(one: Visitor, learned: str, will_do: str) -> None:
 
 def words_of(at: datetime, zone: str) -> str:
     """A moment as a page in English writes it."""
-    return re.sub(r"[\s\u00a0\u202f]+", " ", when(local_time.local(at, zone), zone, "en"))
+    return re.sub(r"[\s\u00a0\u202f]+", " ", when(local_time.to_local(at, zone), zone, "en"))

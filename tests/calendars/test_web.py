@@ -30,7 +30,7 @@ from tests.factories.school import SchoolFixture
 
 @pytest.fixture
 def app(school_fixture: SchoolFixture) -> Flask:
-    given = settings.load(
+    given = settings.load_settings(
         {}, mode="development", secret_key="k" * 40, public_url="https://visits.example.org",
         database_url=school_fixture.database.url,
     )  # fmt: skip
@@ -55,7 +55,7 @@ def client(app: Flask) -> Iterator[FlaskClient]:
 
 def travel(school_fixture: SchoolFixture, moment: datetime) -> None:
     school_fixture.now = moment
-    clock.use(lambda: moment)
+    clock.set_source(lambda: moment)
 
 
 def address(school_fixture: SchoolFixture, name: str) -> str:

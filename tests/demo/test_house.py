@@ -10,7 +10,7 @@ from homevisits import migrate
 from homevisits.app import create_app
 from homevisits.core import settings
 from homevisits.core.db import Database
-from homevisits.core.settings import SettingsWrong
+from homevisits.core.settings import InvalidSettings
 from homevisits.demo import run
 from homevisits.demo import settings as house
 from homevisits.demo.settings import Folder
@@ -37,12 +37,12 @@ def district(database: Database, kind: str) -> None:
 def test_the_environment_cannot_switch_the_demo_on(tmp_path: Path) -> None:
     values = {"HOMEVISITS_DATABASE_URL": "sqlite:///x", "HOMEVISITS_SECRET_KEY": SECRET,
               "HOMEVISITS_PUBLIC_URL": "http://127.0.0.1:1"}  # fmt: skip
-    with pytest.raises(SettingsWrong, match="cannot be set to demo"):
-        settings.load({**values, "HOMEVISITS_MODE": "demo"})
+    with pytest.raises(InvalidSettings, match="cannot be set to demo"):
+        settings.load_settings({**values, "HOMEVISITS_MODE": "demo"})
     file = tmp_path / "own.toml"
     file.write_text('mode = "demo"\n')
-    with pytest.raises(SettingsWrong, match="cannot be set to demo"):
-        settings.load({**values, "HOMEVISITS_CONFIG": str(file)})
+    with pytest.raises(InvalidSettings, match="cannot be set to demo"):
+        settings.load_settings({**values, "HOMEVISITS_CONFIG": str(file)})
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ def test_the_environment_cannot_switch_the_demo_on(tmp_path: Path) -> None:
 )
 def test_a_demo_sends_nothing_and_stays_on_this_machine(given: dict[str, str]) -> None:
     values = {"database_url": "sqlite:///x", "secret_key": SECRET, "public_url": "http://127.0.0.1:1", **given}
-    with pytest.raises(SettingsWrong, match="mode demo"):
-        settings.load({}, mode="demo", **values)
+    with pytest.raises(InvalidSettings, match="mode demo"):
+        settings.load_settings({}, mode="demo", **values)
 
 
 def test_a_twilio_setting_in_the_environment_stops_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOMEVISITS_TWILIO_AUTH_TOKEN", "x")
-    with pytest.raises(SettingsWrong, match="mode demo"):
+    with pytest.raises(InvalidSettings, match="mode demo"):
         house.settings_of(folder_of(tmp_path), 8077)
 
 
@@ -81,19 +81,21 @@ def test_no_page_of_the_demo_exists_outside_it(sqlite_database: Database, mode: 
 
 def test_production_refuses_the_demos_database(sqlite_database: Database) -> None:
     district(sqlite_database, "demo")
-    real = settings.load({}, database_url=sqlite_database.url, secret_key=SECRET, public_url="https://x.example.org")
-    with pytest.raises(SettingsWrong, match="nobody in it is real"):
+    real = settings.load_settings(
+        {}, database_url=sqlite_database.url, secret_key=SECRET, public_url="https://x.example.org"
+    )
+    with pytest.raises(InvalidSettings, match="nobody in it is real"):
         refuse_if_mixed_up(sqlite_database, real)
 
 
 def test_the_demo_refuses_a_real_database_and_an_empty_one(sqlite_database: Database) -> None:
-    demo = settings.load(
+    demo = settings.load_settings(
         {}, mode="demo", database_url=sqlite_database.url, secret_key=SECRET, public_url="http://127.0.0.1:1"
     )
-    with pytest.raises(SettingsWrong, match="does not belong to the demo"):
+    with pytest.raises(InvalidSettings, match="does not belong to the demo"):
         refuse_if_mixed_up(sqlite_database, demo)
     district(sqlite_database, "real")
-    with pytest.raises(SettingsWrong, match="does not belong to the demo"):
+    with pytest.raises(InvalidSettings, match="does not belong to the demo"):
         refuse_if_mixed_up(sqlite_database, demo)
     with sqlite_database.transaction() as session:
         session.execute(update(District).values(purpose="demo"))
@@ -109,7 +111,7 @@ def test_a_folder_with_a_real_database_is_left_alone(tmp_path: Path) -> None:
     district(database, "real")
     database.dispose()
     before = folder.database.read_bytes()
-    with pytest.raises(SettingsWrong, match="does not belong to the demo"):
+    with pytest.raises(InvalidSettings, match="does not belong to the demo"):
         run.prepare(folder.path, 8077, say=lambda _line: None)
     assert folder.database.read_bytes() == before
 
@@ -120,7 +122,7 @@ def test_starting_over_does_not_remove_a_real_database(tmp_path: Path) -> None:
     migrate.upgrade(database)
     district(database, "real")
     database.dispose()
-    with pytest.raises(SettingsWrong, match="does not belong to the demo"):
+    with pytest.raises(InvalidSettings, match="does not belong to the demo"):
         run.prepare(folder.path, 8077, reset=True, say=lambda _line: None)
     assert folder.database.exists()
 

@@ -86,7 +86,7 @@ def test_a_port_that_is_taken_is_said_in_words(folder: Folder) -> None:
 def test_starting_over_makes_new_data_and_keeps_what_is_not_its_own(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clock, "_system", lambda: MADE)
+    monkeypatch.setattr(clock, "_system_time", lambda: MADE)
     (folder.path / "notes.txt").write_text("mine")
     folder.clock.write_text("86400")
     made: list[Path] = []
@@ -120,7 +120,7 @@ def test_data_of_an_earlier_version_is_refused_in_one_sentence(folder: Folder, r
 
 
 def test_reset_replaces_data_of_an_earlier_version(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "_system", lambda: MADE)
+    monkeypatch.setattr(clock, "_system_time", lambda: MADE)
     _set_revision(folder, "0004_text_evidence")
     made: list[Path] = []
     monkeypatch.setattr(build, "make", lambda wanted, *_rest: made.append(wanted.database))
@@ -144,9 +144,9 @@ def test_whoever_starts_it_at_night_begins_on_a_schools_morning(
     now: str, begins: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, real = Folder(tmp_path), datetime.fromisoformat(now)
-    monkeypatch.setattr(clock, "_system", lambda: real)
+    monkeypatch.setattr(clock, "_system_time", lambda: real)
     assert run.wake(folder, "America/Denver") == datetime.fromisoformat(begins)
-    clock.follow(folder.clock)
+    clock.follow_offset_file(folder.clock)
     assert clock.now() == datetime.fromisoformat(begins)
 
 

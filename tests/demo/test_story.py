@@ -35,8 +35,8 @@ def database(folder: Folder) -> Iterator[Database]:
 
 @pytest.fixture
 def client(folder: Folder, database: Database, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
-    monkeypatch.setattr(clock, "_system", lambda: MADE)
-    clock.follow(folder.clock)
+    monkeypatch.setattr(clock, "_system_time", lambda: MADE)
+    clock.follow_offset_file(folder.clock)
     app = create_app(settings.settings_of(folder, 8077), database)
     app.config.update(WTF_CSRF_ENABLED=False)
     return app.test_client()

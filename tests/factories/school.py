@@ -92,7 +92,7 @@ class SchoolFixture:
 
     def time_at(self, day: int, hour: int, minute: int = 0, month: int = 10) -> datetime:
         """Return a local time of 2026 in the school's time zone as UTC."""
-        instant = local_time.moment(date(2026, month, day), datetime(2026, 1, 1, hour, minute).time(), ZONE)
+        instant = local_time.to_utc(date(2026, month, day), datetime(2026, 1, 1, hour, minute).time(), ZONE)
         assert instant is not None
         return instant
 

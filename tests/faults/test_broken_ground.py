@@ -41,11 +41,11 @@ def test_f18_a_clock_put_back_an_hour_leaves_no_text_and_no_tick_behind(database
     before = NOW - timedelta(hours=1)
     with database.transaction() as session:
         claimed = claim.claim(session, rules(), NOW, ["recorder"])
-        assert leases.take(session, "poll", "one", timedelta(minutes=2), NOW)
-        assert not leases.take(session, "poll", "two", timedelta(minutes=2), NOW + timedelta(minutes=1))
+        assert leases.take_lease(session, "poll", "one", timedelta(minutes=2), NOW)
+        assert not leases.take_lease(session, "poll", "two", timedelta(minutes=2), NOW + timedelta(minutes=1))
     with database.transaction() as session:
         assert results.lapse(session, before) == 1
-        assert leases.take(session, "poll", "two", timedelta(minutes=2), before)
+        assert leases.take_lease(session, "poll", "two", timedelta(minutes=2), before)
     assert claimed is not None
     with database.transaction() as session:
         assert not results.note(session, claimed, Result("accepted", receipt=Accepted("R1", "queued")), before)
@@ -55,16 +55,16 @@ def test_f18_a_clock_put_back_an_hour_leaves_no_text_and_no_tick_behind(database
 def test_f18_ticks_are_done_by_one_and_a_dead_ones_lease_runs_out(database: Database) -> None:
     span = timedelta(minutes=2)
     with database.transaction() as session:
-        assert leases.take(session, "poll", "one", span, NOW)
-        assert leases.take(session, "poll", "one", span, NOW)
-        assert not leases.take(session, "poll", "two", span, NOW + timedelta(minutes=2, seconds=-1))
-        leases.done(session, "poll", "two", NOW)
-        assert not leases.done_on(session, "poll", NOW.date())
-        assert leases.take(session, "poll", "two", span, NOW + timedelta(minutes=2))
-        leases.done(session, "poll", "two", NOW + timedelta(minutes=2))
+        assert leases.take_lease(session, "poll", "one", span, NOW)
+        assert leases.take_lease(session, "poll", "one", span, NOW)
+        assert not leases.take_lease(session, "poll", "two", span, NOW + timedelta(minutes=2, seconds=-1))
+        leases.release_lease(session, "poll", "two", NOW)
+        assert not leases.has_succeeded_on(session, "poll", NOW.date())
+        assert leases.take_lease(session, "poll", "two", span, NOW + timedelta(minutes=2))
+        leases.release_lease(session, "poll", "two", NOW + timedelta(minutes=2))
     with database.transaction() as session:
-        assert leases.done_on(session, "poll", NOW.date())
-        assert leases.take(session, "poll", "one", span, NOW + timedelta(minutes=2))
+        assert leases.has_succeeded_on(session, "poll", NOW.date())
+        assert leases.take_lease(session, "poll", "one", span, NOW + timedelta(minutes=2))
 
 
 def test_f18_a_busy_database_delays_a_text_and_doubles_none(sqlite_database: Database) -> None:

@@ -35,7 +35,7 @@ PATH = "/twilio/inbound"
 @pytest.fixture
 def client(school_fixture: SchoolFixture) -> FlaskClient:
     """Twilio's caller, at the test school's time."""
-    clock.use(lambda: NOW)
+    clock.set_source(lambda: NOW)
     with school_fixture.session() as session:
         make_sender(session)
     return create_app(

@@ -114,7 +114,7 @@ def test_another_language_and_silent_english_are_said_plainly(
 def test_outside_the_hours_it_waits_or_leaves_with_a_reason_that_is_kept(school_fixture: SchoolFixture) -> None:
     thread = writes(school_fixture, "Hola", at=AT)
     app = app_of(school_fixture.database)
-    clock.use(lambda: school_fixture.time_at(7, 21, 30))
+    clock.set_source(lambda: school_fixture.time_at(7, 21, 30))
     coordinator, grace = (browser_of(app, school_fixture.actors[name]) for name in ("coordinator", "Grace"))
     said, key = looked_at(coordinator, thread, body="Nos vemos.", language="es")
     assert "It leaves on Thu 8 Oct, 9:00 am" in said

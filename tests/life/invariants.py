@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from homevisits.core.db import Moment
+from homevisits.core.db import UtcDateTime
 
 AHEAD = "v.state IN ('proposed', 'scheduled', 'confirmed') AND v.starts_at > :now"
 NEVER: Mapping[str, str] = MappingProxyType(
@@ -96,7 +96,7 @@ def broken(session: Session, now: datetime) -> dict[str, list[Any]]:
     for rule, query in NEVER.items():
         statement = sa.text(query)
         if ":now" in query:
-            statement = statement.bindparams(sa.bindparam("now", now, type_=Moment()))
+            statement = statement.bindparams(sa.bindparam("now", now, type_=UtcDateTime()))
         rows = session.execute(statement).all()
         if rows:
             found[rule] = [tuple(row) for row in rows]
@@ -109,7 +109,7 @@ def _too_soon(session: Session) -> dict[str, list[Any]]:
         sa.text(
             "SELECT v.id, v.starts_at, v.booked_at, (SELECT max(e.at) FROM visit_event e"
             " WHERE e.visit_id = v.id AND e.what = 'moved') AS moved_at FROM visit v"
-        ).columns(starts_at=Moment(), booked_at=Moment(), moved_at=Moment())
+        ).columns(starts_at=UtcDateTime(), booked_at=UtcDateTime(), moved_at=UtcDateTime())
     )
     early = [row.id for row in rows if row.starts_at - (row.moved_at or row.booked_at) < timedelta(hours=24)]
     return {"a visit arranged at too short notice": early} if early else {}

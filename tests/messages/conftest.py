@@ -130,7 +130,7 @@ def twilio_settings(twilio: fake_twilio.FakeTwilio, database_url: str) -> Settin
 
 def made_settings(twilio_url: str, database_url: str) -> Settings:
     """Settings under which texts go to `twilio_url`."""
-    return house_settings.load(
+    return house_settings.load_settings(
         {},
         mode="development",
         database_url=database_url,

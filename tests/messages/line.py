@@ -30,7 +30,7 @@ class Line:
         twilio.callbacks.post = self._post
         twilio.clock = self.now
         twilio.stall_seconds = 1.3  # the carrier's timeout is one second here
-        clock.use(self.now)
+        clock.set_source(self.now)
 
     def now(self) -> datetime:
         """What all clocks show."""

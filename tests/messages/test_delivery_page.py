@@ -50,7 +50,7 @@ class Desk:
         self.app: Flask = app_of(database, texting="live", **changed)
         self.lead_actor: Actor = account(database, "lead", Grant(Role.DISTRICT_LEAD, None))
         self.stranger: Actor = account(database, "stranger", Grant(Role.SITE_COORDINATOR, self.other))
-        clock.use(lambda: NOW)
+        clock.set_source(lambda: NOW)
 
     @property
     def coordinator(self) -> FlaskClient:
@@ -101,7 +101,7 @@ class Desk:
 @pytest.fixture
 def desk(database: Database) -> Iterator[Desk]:
     yield Desk(database)
-    clock.use(None)
+    clock.set_source(None)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def quick(sqlite_template: Path, tmp_path: Path) -> Iterator[Desk]:
     path = tmp_path / "homevisits.sqlite"
     shutil.copyfile(sqlite_template, path)
     yield Desk(Database(f"sqlite:///{path}"))
-    clock.use(None)
+    clock.set_source(None)
 
 
 def page(client: FlaskClient, address: str = "/delivery") -> str:
@@ -392,7 +392,7 @@ TWILIO = {
 
 def test_the_banner_says_who_gets_texts(quick: Desk) -> None:
     trial, nobody = app_of(quick.database, texting="trial", **TWILIO), app_of(quick.database, mode="production")
-    clock.use(lambda: NOW)
+    clock.set_source(lambda: NOW)
     for client, address in (
         (browser_of(trial, quick.lead_actor), "/delivery"),
         (browser_of(trial, quick.lead_actor), "/senders"),
@@ -414,7 +414,7 @@ def test_the_banner_is_there_when_the_worker_texts_no_family(
     from homevisits.worker import rules_of
 
     app = app_of(quick.database, mode=mode, texting=texting, **carrier)
-    clock.use(lambda: NOW)
+    clock.set_source(lambda: NOW)
     rules = rules_of(app.extensions["homevisits"].settings)
     said = page(browser_of(app, quick.lead_actor))
     assert ("No carrier is set up" in said) is rules.silent

@@ -65,9 +65,9 @@ def test_the_second_provider_stands_in_for_another_one(first: str) -> None:
     kannel = {f"kannel_{name}": "x" * 40 for name in ("username", "password", "from", "secret")}
     given = {"mode": "development", "database_url": "sqlite:///x", "secret_key": "x" * 40, "provider": first}
     given |= {"public_url": "https://visits.example.org", "kannel_url": "http://127.0.0.1:9/", **kannel}
-    house_settings.load({}, **given)
-    with pytest.raises(house_settings.SettingsWrong, match="stands in for another provider"):
-        house_settings.load({}, second_provider="kannel", **given)
+    house_settings.load_settings({}, **given)
+    with pytest.raises(house_settings.InvalidSettings, match="stands in for another provider"):
+        house_settings.load_settings({}, second_provider="kannel", **given)
 
 
 @pytest.mark.parametrize("texting", ["trial", "live"])

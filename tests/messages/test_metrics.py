@@ -29,18 +29,18 @@ Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 def client_of(database: Database, word: str = WORD) -> FlaskClient:
     """A caller from outside."""
-    given = settings.load(
+    given = settings.load_settings(
         {}, mode="development", database_url=database.url, secret_key="k" * 40, public_url="http://127.0.0.1:1",
         metrics_token=word,
     )  # fmt: skip
-    clock.use(lambda: NOW)
+    clock.set_source(lambda: NOW)
     return create_app(given, database).test_client()
 
 
 def scrape(database: Database, **ahead: float) -> Figures:
     """Every figure, so long after NOW."""
     client = client_of(database)
-    clock.use(lambda: NOW + timedelta(**ahead))
+    clock.set_source(lambda: NOW + timedelta(**ahead))
     answer = client.get("/metrics", headers={"Authorization": f"Bearer {WORD}"})
     assert answer.status_code == 200
     assert answer.mimetype == "text/plain"
@@ -125,8 +125,8 @@ def test_what_waits_for_people_and_what_stands_still_is_seen(database: Database)
             text.taken_at = taken
             session.add(text)
         for name, seconds in (("look", 5), ("days", 90_000)):
-            leases.take(session, name, "me", timedelta(seconds=1), NOW)
-            leases.done(session, name, "me", NOW - timedelta(seconds=seconds))
+            leases.take_lease(session, name, "me", timedelta(seconds=1), NOW)
+            leases.release_lease(session, name, "me", NOW - timedelta(seconds=seconds))
         for _ in range(3):
             alerts.raise_alert(session, "webhook", "status", NOW, "KeyError")
         session.add(Sender(carrier="twilio", address="+15555550199", breaker="open", registration="registered"))
@@ -227,7 +227,7 @@ def test_prometheus_itself_takes_the_rules_and_they_fire_when_they_should(tmp_pa
 
 
 def test_the_rules_know_the_ticks_of_the_night(sqlite_url: str) -> None:
-    given = settings.load(
+    given = settings.load_settings(
         {}, mode="development", database_url=sqlite_url, secret_key="k" * 40, public_url="http://127.0.0.1:1"
     )
     seldom = {tick.name for tick in worker.ticks(given, Database(sqlite_url)) if tick.seconds >= 600}

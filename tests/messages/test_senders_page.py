@@ -27,7 +27,7 @@ MOBILE = "+16515550142"
 @pytest.fixture
 def desk(sqlite_database: Database) -> Iterator[Desk]:
     yield Desk(sqlite_database)
-    clock.use(None)
+    clock.set_source(None)
 
 
 def sender(desk: Desk, **more: object) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from homevisits.messages.templates import catalog, files, lint, rendering
 from homevisits.messages.templates.segments import segments
-from homevisits.policies.rules import MAY_BE_OFF
+from homevisits.policies.rules import OPTIONAL_MESSAGES
 from tests.factories.school import POLICY
 
 SAMPLE = {
@@ -270,7 +270,7 @@ def test_a_text_to_staff_links_to_the_visit_and_names_no_family() -> None:
 
 
 def test_what_may_be_switched_off_are_texts_there_are() -> None:
-    assert set(catalog.templates("en")) >= MAY_BE_OFF
+    assert set(catalog.templates("en")) >= OPTIONAL_MESSAGES
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from homevisits.core import clock
 from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.db import Database
-from homevisits.core.settings import SettingsWrong, load
+from homevisits.core.settings import InvalidSettings, load_settings
 from homevisits.messages.templates import catalog, files
 from homevisits.operations import templates_web
 from tests.factories.school import NOW
@@ -38,7 +38,7 @@ def person(database: Database) -> Actor:
 
 @pytest.fixture
 def lead(app: Flask, person: Actor) -> FlaskClient:
-    clock.use(lambda: NOW)
+    clock.set_source(lambda: NOW)
     return browser_of(app, person)
 
 
@@ -132,8 +132,8 @@ def test_every_text_has_a_name_and_a_language_nobody_has_is_not_found(lead: Flas
 
 @pytest.mark.parametrize("price", ["much", "-1", "NaN", "Infinity", ""])
 def test_a_price_that_is_none_is_refused(price: str) -> None:
-    with pytest.raises(SettingsWrong, match="text_segment_dollars"):
-        load(
+    with pytest.raises(InvalidSettings, match="text_segment_dollars"):
+        load_settings(
             {},
             database_url="sqlite:///x",
             secret_key="k" * 40,

@@ -54,7 +54,7 @@ def create_completed_visit(
     at: int = 15,
 ) -> int:
     """Create a completed visit that both educators attested, and return its id. `at`: local hour of the start."""
-    starts_at = local_time.moment(day, datetime(2026, 1, 1, at, 0).time(), ZONE)
+    starts_at = local_time.to_utc(day, datetime(2026, 1, 1, at, 0).time(), ZONE)
     assert starts_at is not None
     ends_at = starts_at + timedelta(minutes=minutes)
     people = [school_fixture.educators[lead], school_fixture.educators[partner]]
@@ -79,7 +79,7 @@ def _create_visit(
     people: list[int],
     family: str,
 ) -> Visit:
-    local_start = local_time.local(starts_at, ZONE)
+    local_start = local_time.to_local(starts_at, ZONE)
     consent = select(ConsentEntry.id).where(
         ConsentEntry.family_id == school_fixture.families[family], ConsentEntry.answer == "yes"
     )

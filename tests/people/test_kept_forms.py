@@ -120,7 +120,7 @@ class Scene:
         if how == "gone":
             client.delete_cookie("homevisits")
         else:
-            clock.use(lambda: self.begin + timedelta(minutes=61))
+            clock.set_source(lambda: self.begin + timedelta(minutes=61))
 
     def kept(self) -> list[KeptForm]:
         with self.database.reading() as session:
@@ -164,7 +164,7 @@ def test_every_form_is_shown_again_to_its_account_and_sent_on_request(scene: Sce
     scene.note_posts()
     assert len({urlsplit(form.action).path for _who, _client, form in found}) >= 25
     for who, _client, form in found:
-        clock.use(lambda: scene.begin)
+        clock.set_source(lambda: scene.begin)
         client = browser_of(scene.app, who)
         form = next(
             each for each in forms_of(client.get(form.page).text, form.page)
@@ -196,7 +196,7 @@ def test_no_form_is_shown_to_another_account(scene: Scene, how: str) -> None:
     found = [each for each in scene.forms() if urlsplit(each[2].action).path not in WITHOUT_ACCOUNT]
     scene.note_posts()
     for who, client, form in found:
-        clock.use(lambda: scene.begin)
+        clock.set_source(lambda: scene.begin)
         scene.end(client := browser_of(scene.app, who), how)
         kept = next_of(scene.post(client, form, form.filled()))
         assert len(scene.kept()) == 1
@@ -307,10 +307,10 @@ def test_what_was_typed_is_kept_for_one_hour(scene: Scene) -> None:
     tick = next(
         t for t in worker.ticks(scene.app.extensions["homevisits"].settings, scene.database) if t.name == "sign_in"
     )
-    clock.use(lambda: scene.begin + timedelta(hours=1))
+    clock.set_source(lambda: scene.begin + timedelta(hours=1))
     tick.run()
     assert browser_of(scene.app, who).get(first).status_code == 200
-    clock.use(lambda: scene.begin + timedelta(hours=1, seconds=1))
+    clock.set_source(lambda: scene.begin + timedelta(hours=1, seconds=1))
     assert browser_of(scene.app, who).get(first).location == "/my-day"  # also before the worker comes by
     assert len(scene.kept()) == 1
     tick.run()

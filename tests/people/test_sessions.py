@@ -102,11 +102,11 @@ def test_signing_in_again_ends_the_session_the_browser_had(app: Flask, union: Ac
 def test_an_old_copy_of_the_cookie_does_not_prolong_or_shorten_the_session(app: Flask, union: Actor) -> None:
     client, begin = signed_in(app), clock.now()
     copy = copy_of(client, app)
-    clock.use(lambda: begin + timedelta(minutes=59))
+    clock.set_source(lambda: begin + timedelta(minutes=59))
     assert is_open(client)
-    clock.use(lambda: begin + timedelta(minutes=118))
+    clock.set_source(lambda: begin + timedelta(minutes=118))
     assert is_open(copy)  # in use: judged by the row, not by the copy's age
-    clock.use(lambda: begin + timedelta(minutes=179))
+    clock.set_source(lambda: begin + timedelta(minutes=179))
     assert not is_open(client)
 
 
@@ -163,14 +163,14 @@ def test_a_request_costs_one_query_and_writes_at_most_once_a_minute(
     client, begin = signed_in(app), clock.now()
     statements.clear()
     for seconds in (0, 10, 59):
-        clock.use(lambda seconds=seconds: begin + timedelta(seconds=seconds))
+        clock.set_source(lambda seconds=seconds: begin + timedelta(seconds=seconds))
         assert is_open(client)
     subject = [each for each in statements if "sign_in_session" in each]
     assert len(subject) == 3
     assert all(each.startswith("SELECT") for each in subject)
     assert not [each for each in statements if "account_grant" in each and "sign_in_session" not in each]
     statements.clear()
-    clock.use(lambda: begin + timedelta(seconds=61))
+    clock.set_source(lambda: begin + timedelta(seconds=61))
     assert is_open(client)
     assert is_open(client)
     assert [each.split()[0] for each in statements if "sign_in_session" in each] == ["SELECT", "UPDATE", "SELECT"]
@@ -180,9 +180,9 @@ def test_the_worker_deletes_sessions_that_are_over(app: Flask, database: Databas
     out, old, current = (signed_in(app) for _ in range(3))
     out.post("/sign-out")
     begin = clock.now()
-    clock.use(lambda: begin + timedelta(minutes=50))
+    clock.set_source(lambda: begin + timedelta(minutes=50))
     assert is_open(current)
-    clock.use(lambda: begin + timedelta(minutes=70))
+    clock.set_source(lambda: begin + timedelta(minutes=70))
     tick = next(
         tick for tick in worker.ticks(app.extensions["homevisits"].settings, database) if tick.name == "sign_in"
     )

@@ -1,23 +1,21 @@
-"""Practice 3: everyone, or a fair cross-section, is asked, in the order drawn."""
-
 import pytest
 
 from homevisits.practices.facts import Family
-from homevisits.practices.no_targeting import asked_in_order, fairly_asked
+from homevisits.practices.no_targeting import check_draw_order, check_fairly_selected
 
 
 @pytest.mark.parametrize(
-    ("draw_entry", "own_request", "kept"),
+    ("draw_entry", "own_request", "allowed"),
     [(3, None, True), (None, 4, True), (3, 4, True), (None, None, False)],
 )
-def test_a_family_comes_in_by_the_draw_or_by_its_own_request(
-    draw_entry: int | None, own_request: int | None, kept: bool
+def test_family_is_selected_by_draw_or_own_request(
+    draw_entry: int | None, own_request: int | None, allowed: bool
 ) -> None:
-    assert (fairly_asked(Family(1, 7, draw_entry, own_request)) == []) is kept
+    assert (check_fairly_selected(Family(1, 7, draw_entry, own_request)) == []) is allowed
 
 
 @pytest.mark.parametrize(
-    ("position", "waiting", "kept"),
+    ("position", "waiting", "allowed"),
     [
         (1, {1, 2, 3}, True),
         (2, {1, 2, 3}, False),
@@ -27,11 +25,11 @@ def test_a_family_comes_in_by_the_draw_or_by_its_own_request(
         (3, {1}, False),
     ],
 )
-def test_nobody_is_passed_over(position: int, waiting: set[int], kept: bool) -> None:
-    assert (asked_in_order(position, waiting) == []) is kept
+def test_families_are_invited_in_draw_order(position: int, waiting: set[int], allowed: bool) -> None:
+    assert (check_draw_order(position, waiting) == []) is allowed
 
 
-def test_a_family_has_no_trait_to_be_picked_by() -> None:
+def test_family_facts_contain_no_traits() -> None:
     assert set(Family.__dataclass_fields__) == {
         "id",
         "yes_id",

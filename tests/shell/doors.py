@@ -21,9 +21,9 @@ def app_of(database: Database, **changed: object) -> Flask:
         "public_url": "http://localhost",
         "mode": "development",
     }
-    app = create_app(settings.load({}, database_url=database.url, **{**values, **changed}), database)
+    app = create_app(settings.load_settings({}, database_url=database.url, **{**values, **changed}), database)
     app.config.update(WTF_CSRF_ENABLED=False)
-    clock.use(lambda: NOW + timedelta(days=2))
+    clock.set_source(lambda: NOW + timedelta(days=2))
     return app
 
 

@@ -13,7 +13,7 @@ MOMENT = datetime(2026, 10, 6, 22, 30, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _in_2026() -> None:
-    clock.use(lambda: MOMENT)
+    clock.set_source(lambda: MOMENT)
 
 
 def test_a_moment_reads_as_on_the_schools_clock() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from homevisits.core.settings import SettingsWrong, for_texts, load
+from homevisits.core.settings import InvalidSettings, load_settings, load_template_settings
 from homevisits.policies.rules import Policy
 
 SECRET = "never-shown-" * 4
@@ -13,8 +13,8 @@ SECRETS = {"kannel_password": SECRET, "kannel_secret": SECRET, "metrics_token": 
 
 
 def reasons_of(environment: dict[str, str] | None = None, **given: object) -> list[str]:
-    with pytest.raises(SettingsWrong) as caught:
-        load(environment or {}, **given)
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(environment or {}, **given)
     assert SECRET not in str(caught.value)
     return sorted(caught.value.reasons)
 
@@ -23,7 +23,7 @@ def test_the_file_overrides_the_defaults_and_the_environment_overrides_the_file(
     file = tmp_path / "own.toml"
     file.write_text('web_threads = 7\nweb_processes = 8\nlanguages = ["es"]\n')
     environment = {"HOMEVISITS_CONFIG": str(file), "HOMEVISITS_WEB_THREADS": "9", "HOMEVISITS_LANGUAGES": "es, en"}
-    loaded = load({**environment, "PATH": "/bin"}, **GIVEN, bind="127.0.0.1:1")
+    loaded = load_settings({**environment, "PATH": "/bin"}, **GIVEN, bind="127.0.0.1:1")
     found = (loaded.web_threads, loaded.web_processes, loaded.languages, loaded.bind, loaded.session_hours)
     assert found == (9, 8, ("es", "en"), "127.0.0.1:1", 12)
     assert isinstance(loaded.policy, Policy)
@@ -82,7 +82,7 @@ def test_what_a_provider_needs_must_be_set() -> None:
             "twilio_auth_token", "twilio_messaging_service_sid",
         )
     ]  # fmt: skip
-    assert load(
+    assert load_settings(
         {}, **GIVEN, provider="twilio", twilio_account_sid="AC1", twilio_auth_token="t", twilio_from="+13035550123"
     )
 
@@ -100,7 +100,7 @@ def test_the_former_name_of_a_setting_is_refused_with_the_new_name(tmp_path: Pat
 
 
 def test_no_secret_is_in_the_repr_or_in_a_refusal() -> None:
-    loaded = load({}, **GIVEN, **SECRETS)
+    loaded = load_settings({}, **GIVEN, **SECRETS)
     assert SECRET not in f"{loaded!r} {loaded} {[loaded]}"
     assert "mode='production'" in repr(loaded)
     assert reasons_of(**{**GIVEN, "database_url": SECRET}, **SECRETS) == ["database_url: is not a database address"]
@@ -110,13 +110,13 @@ def test_no_secret_is_in_the_repr_or_in_a_refusal() -> None:
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load({}, **GIVEN).bind = "elsewhere"
+        load_settings({}, **GIVEN).bind = "elsewhere"
 
 
 def test_the_commands_for_texts_need_no_other_setting(tmp_path: Path) -> None:
-    assert for_texts({"HOMEVISITS_TEXTS_FOLDER": str(tmp_path)}) == (str(tmp_path), "plain")
-    with pytest.raises(SettingsWrong, match="is not a folder"):
-        for_texts({"HOMEVISITS_TEXTS_FOLDER": "/no/such/folder"})
+    assert load_template_settings({"HOMEVISITS_TEXTS_FOLDER": str(tmp_path)}) == (str(tmp_path), "plain")
+    with pytest.raises(InvalidSettings, match="is not a folder"):
+        load_template_settings({"HOMEVISITS_TEXTS_FOLDER": "/no/such/folder"})
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_many_tries_close_the_door_for_a_while_even_to_the_right_password(
     # Another process on the same database knows it too.
     assert app_of(sqlite_database).test_client().post("/sign-in", data=right).status_code == 429
     at = clock.now()
-    clock.use(lambda: at + attempts.WINDOW + timedelta(seconds=1))
+    clock.set_source(lambda: at + attempts.WINDOW + timedelta(seconds=1))
     assert client.post("/sign-in", data=right).status_code == 303
 
 
@@ -195,13 +195,13 @@ def test_a_session_ends_after_idle_time_and_after_its_hours(app: Flask, sqlite_d
     who = account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None))
     client, begin = browser_of(app, who), clock.now()
     for minutes in range(0, 12 * 60, 50):
-        clock.use(lambda minutes=minutes: begin + timedelta(minutes=minutes))
+        clock.set_source(lambda minutes=minutes: begin + timedelta(minutes=minutes))
         assert client.get("/account").status_code == 200
-    clock.use(lambda: begin + timedelta(hours=12, minutes=1))
+    clock.set_source(lambda: begin + timedelta(hours=12, minutes=1))
     assert client.get("/account").status_code == 303
     idle = browser_of(app, who)
     at = clock.now()
-    clock.use(lambda: at + timedelta(minutes=61))
+    clock.set_source(lambda: at + timedelta(minutes=61))
     assert idle.get("/account").status_code == 303
 
 

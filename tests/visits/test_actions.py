@@ -11,7 +11,7 @@ from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.invitations.models import ConsentEntry
 from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Certification, Educator, School, SchoolClass, Teaching
-from homevisits.practices.facts import Kind
+from homevisits.practices.facts import VisitKind
 from homevisits.visits import actions
 from homevisits.visits.actions import Said, Wanted
 from homevisits.visits.models import Attestation, Visit, VisitMember
@@ -121,7 +121,7 @@ def test_the_whole_life_of_a_visit(school_fixture: SchoolFixture) -> None:
 def test_a_second_visit_follows_a_completed_first_and_points_at_it(school_fixture: SchoolFixture) -> None:
     first = arrange(school_fixture)
     with pytest.raises(RulesBroken) as refused:
-        book(school_fixture, family="Smith", kind=Kind.SECOND, at=school_fixture.time_at(8, 16))
+        book(school_fixture, family="Smith", kind=VisitKind.SECOND, at=school_fixture.time_at(8, 16))
     assert codes(refused) == {"second_before_first"}
     held(school_fixture, first)
     school_fixture.now = school_fixture.time_at(8, 9)

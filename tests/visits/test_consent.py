@@ -299,7 +299,7 @@ def test_pages_show_a_lapsed_yes_until_an_answer_is_recorded(school_fixture: Sch
     second_caregiver(school_fixture, "Rivera")
     visit_id = arrange(school_fixture)
     app = app_of(school_fixture.database)
-    clock.use(lambda: school_fixture.time_at(7, 9))  # the day of the visit: the address would show
+    clock.set_source(lambda: school_fixture.time_at(7, 9))  # the day of the visit: the address would show
     coordinator, grace = (
         browser_of(app, school_fixture.actors["coordinator"]),
         browser_of(app, school_fixture.actors["Grace"]),

@@ -25,7 +25,7 @@ class Walk:
         self.at(school_fixture.now)
 
     def at(self, moment: datetime) -> None:
-        clock.use(lambda: moment)
+        clock.set_source(lambda: moment)
 
     def browser(self, name: str) -> FlaskClient:
         return browser_of(self.app, self.school_fixture.actors[name])

@@ -25,7 +25,7 @@ TYPED, KEPT = "(651) 555-0142", "+16515550142"
 
 @pytest.fixture
 def school_fixture(sqlite_database: Database) -> SchoolFixture:
-    clock.use(lambda: NOW)
+    clock.set_source(lambda: NOW)
     return build_school(sqlite_database)
 
 

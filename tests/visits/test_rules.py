@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from homevisits.core.problems import Problem
-from homevisits.practices.facts import Certificate, Family, Kind, Meeting, Person
+from homevisits.practices.facts import Certificate, Family, Person, PlannedVisit, VisitKind
 from homevisits.visits import rules, states
 from homevisits.visits.labels import _fair
 from homevisits.visits.models import VisitState
@@ -29,12 +29,12 @@ def codes(problems: list[Problem]) -> list[str]:
 
 
 def test_a_visit_against_which_nothing_speaks() -> None:
-    assert rules.judge(Meeting(Kind.FIRST, START, DAY), FAMILY, PAIR, POLICY, NOW) == []
+    assert rules.judge(PlannedVisit(VisitKind.FIRST, START, DAY), FAMILY, PAIR, POLICY, NOW) == []
 
 
 def test_every_practice_speaks_when_all_are_broken() -> None:
     nobody = Person(1, "Grace", None)
-    found = rules.judge(Meeting(Kind.SECOND, NOW, DAY), Family(1, None), [nobody, nobody], POLICY, NOW)
+    found = rules.judge(PlannedVisit(VisitKind.SECOND, NOW, DAY), Family(1, None), [nobody, nobody], POLICY, NOW)
     assert set(codes(found)) == {
         "too_soon",
         "family_has_not_said_yes",
@@ -47,7 +47,7 @@ def test_every_practice_speaks_when_all_are_broken() -> None:
 
 
 def test_a_time_that_stands_needs_no_new_notice() -> None:
-    meeting = Meeting(Kind.FIRST, NOW + timedelta(hours=1), DAY)
+    meeting = PlannedVisit(VisitKind.FIRST, NOW + timedelta(hours=1), DAY)
     assert codes(rules.judge(meeting, FAMILY, PAIR, POLICY, NOW)) == ["too_soon"]
     assert rules.judge_team(meeting, FAMILY, PAIR, POLICY.min_trained) == []
 

@@ -94,11 +94,11 @@ def test_a_reminder_that_would_follow_the_question_at_once_is_left_out() -> None
 
 def test_reminders_are_elapsed_hours_also_across_a_change_of_clocks() -> None:
     day = date(2026, 11, 1)  # clocks go back at 2 am in Denver
-    starts_at = local_time.moment(day, time(17), "America/Denver")
+    starts_at = local_time.to_utc(day, time(17), "America/Denver")
     assert starts_at is not None
     reminder = plan(replace(VISIT, day=day, starts_at=starts_at), (24,), NOW)[1]
     assert starts_at - reminder.not_before == timedelta(hours=24)
-    assert local_time.local(reminder.not_before, "America/Denver").hour == 18
+    assert local_time.to_local(reminder.not_before, "America/Denver").hour == 18
 
 
 def test_days_and_hours_are_written_in_the_family_s_language() -> None:
@@ -189,7 +189,7 @@ def test_the_thank_you_comes_the_next_morning_where_the_family_lives_or_not_at_a
     visit = replace(VISIT, state="completed", zone="America/Denver")
     evening = VISIT.starts_at + timedelta(hours=2)
     (thanks,) = plan(visit, (24, 2), evening, morning=time(9, 30))
-    assert local_time.local(thanks.not_before, "America/Denver").isoformat() == "2026-10-09T09:30:00-06:00"
+    assert local_time.to_local(thanks.not_before, "America/Denver").isoformat() == "2026-10-09T09:30:00-06:00"
     assert thanks.question is None
     assert templates(visit, VISIT.starts_at + timedelta(days=4)) == []
 
@@ -227,10 +227,10 @@ def test_who_hears_in_somebody_else_s_place_hears_all_of_it() -> None:
 def test_a_reminder_is_so_many_hours_ahead_across_both_changes_of_the_clocks(
     day: date, at: time, zone: str, hours: int, reads: str
 ) -> None:
-    starts_at = local_time.moment(day, at, zone)
+    starts_at = local_time.to_utc(day, at, zone)
     assert starts_at is not None
     long_before = starts_at - timedelta(days=5)
     visit = replace(VISIT, state="confirmed", day=day, start=at, starts_at=starts_at, zone=zone)
     (reminder,) = plan(visit, (hours,), long_before)
-    assert local_time.local(reminder.not_before, zone).isoformat() == reads
+    assert local_time.to_local(reminder.not_before, zone).isoformat() == reads
     assert reminder.params["time"] == format_time(at, "es")

@@ -86,7 +86,7 @@ def _fill(
     district: sample.District,
 ) -> None:
     zone = settings.timezone
-    days = calendar(local_time.local(now, zone).date())
+    days = calendar(local_time.to_local(now, zone).date())
     shutil.rmtree(folder.sample, ignore_errors=True)
     files.write(district, folder.sample, days.begins)
     _mark(database, zone)

@@ -80,7 +80,7 @@ def _draw(past: Past, room: Room, session: Session, now: datetime) -> None:
         past.kept = frozenset(one.family_id for one in queue.next_families(session, made.id, 9, now)[3:])
         # The story begins where these end: two were visited, one said yes and waits, the next can be asked.
         past.at(past.later(now, 20, 60), partial(_ask, past, room, made.id, ["1", "1", "3"]))
-        recent = past.moment(past.workday(local_time.local(past.now, past.zone).date() - timedelta(days=5)), 10, 5)
+        recent = past.moment(past.workday(local_time.to_local(past.now, past.zone).date() - timedelta(days=5)), 10, 5)
         past.at(recent, partial(_ask, past, room, made.id, ["1"]))
         past.at(recent + timedelta(hours=1), partial(_until_a_text, past, room, made.id))
         return
@@ -146,7 +146,7 @@ def _text_back(past: Past, session: Session, subject: str, digit: str, now: date
 
 def _book(past: Past, room: Room, family: int, session: Session, now: datetime) -> None:
     """The teacher looks for a partner and a time until one fits."""
-    today = local_time.local(now, past.zone).date()
+    today = local_time.to_local(now, past.zone).date()
     for _try in range(8):
         partner = past.chance.choice(room.partners)
         start = _time_for(past, room.teacher, partner, today + timedelta(days=past.chance.randint(2, 7)))

@@ -66,13 +66,13 @@ class Past:
 
     def moment(self, day: date, hour: int, minute: int = 0) -> datetime:
         """A wall time of the district as a moment."""
-        found = local_time.moment(day, time(hour, minute), self.zone)
+        found = local_time.to_utc(day, time(hour, minute), self.zone)
         assert found is not None
         return found
 
     def awake(self, moment: datetime) -> datetime:
         """`moment`, or the next morning where it falls into the night."""
-        local = local_time.local(moment, self.zone)
+        local = local_time.to_local(moment, self.zone)
         minute = self.chance.randrange(60)
         if local.hour >= 21:
             return self.moment(local.date() + timedelta(days=1), 8, minute)
@@ -91,7 +91,7 @@ class Past:
         started = self._queue[0][0] if self._queue else self.now
         while self._queue:
             share = (self._queue[0][0] - started) / (self.now - started)
-            month = f"{local_time.local(self._queue[0][0], self.zone):%B %Y}"
+            month = f"{local_time.to_local(self._queue[0][0], self.zone):%B %Y}"
             self.progress.update(LIVES_FROM + share * (LIVES_UNTIL - LIVES_FROM), f"living through {month}")
             until = self._queue[0][0] + TOGETHER
             self._deliver_until(self._queue[0][0])

@@ -59,7 +59,7 @@ def lost_texts() -> int:
 
 
 def _today() -> date:
-    return local_time.local(now(), settings().timezone).date()
+    return local_time.to_local(now(), settings().timezone).date()
 
 
 def _asked() -> queries.Asked:

@@ -13,7 +13,7 @@ from homevisits.messages.models import WAITING, OutgoingMessage
 from homevisits.people.models import Caregiver, Certification, OptIn
 from homevisits.people.queries import has_left
 from homevisits.policies.rules import Policy
-from homevisits.practices.voluntary import earliest
+from homevisits.practices.voluntary import earliest_start
 from homevisits.visits.actions import effects
 from homevisits.visits.actions.family_response import end
 from homevisits.visits.actions.mark_not_held import is_reported
@@ -191,7 +191,7 @@ def _never_came_about(session: Session, policy: Policy, now: datetime) -> int:
     In time: while the family can still get its notice, or, if it knows of the time, until an hour before.
     """
     unanswered = select(Visit).where(
-        Visit.state == VisitState.PROPOSED, Visit.starts_at < earliest(now, policy.minimum_notice_hours)
+        Visit.state == VisitState.PROPOSED, Visit.starts_at < earliest_start(now, policy.minimum_notice_hours)
     )
     too_late = now - timedelta(days=policy.latest_log_days)
     unwritten = select(Visit).where(Visit.state.in_(("scheduled", "confirmed")), Visit.starts_at < too_late)
@@ -217,5 +217,5 @@ def _is_over(session: Session, visit: Visit, policy: Policy, now: datetime, too_
     if visit.state == VisitState.PROPOSED:
         if effects.knows_the_time(session, visit):
             return visit.starts_at <= now + LAST_MOMENT
-        return visit.starts_at < earliest(now, policy.minimum_notice_hours)
+        return visit.starts_at < earliest_start(now, policy.minimum_notice_hours)
     return visit.state in LIVE and visit.starts_at < too_late

@@ -10,9 +10,9 @@ from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem, refuse_if_any
 from homevisits.policies.rules import Policy
 from homevisits.practices import facts
-from homevisits.practices.facts import Kind
-from homevisits.practices.pairs_and_reflection import both_agree, went_together
-from homevisits.practices.trained_and_paid import certified_on_the_day
+from homevisits.practices.facts import VisitKind
+from homevisits.practices.pairs_and_reflection import check_report, check_reports_agree
+from homevisits.practices.trained_and_paid import check_certified_on_day
 from homevisits.visits import rules, states
 from homevisits.visits.actions import effects
 from homevisits.visits.actions import team as seats
@@ -53,7 +53,7 @@ def attest(session: Session, actor: Actor, visit_id: int, said: Said, policy: Po
     account = _as_fact(visit, mine, said, team)
     found = _overlaps(session, actor, visit, account.started_at, account.ended_at)
     if said.outcome == "met":
-        found = went_together(account, team) + _certified(session, visit) + found
+        found = check_report(account, team) + _certified(session, visit) + found
     refuse_if_any(found)
     entry = _entry(visit, mine, said, now)
     if other is not None and _same(visit, other, said, team, account):
@@ -100,13 +100,13 @@ def _as_fact(visit: Visit, by: int, said: Said, team: frozenset[int]) -> facts.A
     assert said.started_at is not None
     assert said.ended_at is not None
     went = team if said.both_went else frozenset({by})
-    return facts.Attestation(by, went, said.started_at, said.ended_at, said.place_type, Kind(visit.kind))
+    return facts.Attestation(by, went, said.started_at, said.ended_at, said.place_type, VisitKind(visit.kind))
 
 
 def _same(visit: Visit, other: Attestation, said: Said, team: frozenset[int], account: facts.Attestation) -> bool:
     told = Said(other.outcome, other.both_went, other.started_at, other.ended_at, other.place_type)
     theirs = _as_fact(visit, other.educator_id, told, team)
-    return other.outcome == said.outcome and not both_agree(theirs, account)
+    return other.outcome == said.outcome and not check_reports_agree(theirs, account)
 
 
 def _certified(session: Session, visit: Visit) -> list[Problem]:
@@ -116,7 +116,7 @@ def _certified(session: Session, visit: Visit) -> list[Problem]:
         booking_facts.with_own_certificate(person, members[person.id].certification_id)
         for person in booking_facts.people_facts(session, [visit.lead_id, visit.partner_id])
     ]
-    return certified_on_the_day(people, visit.local_date, visit.min_trained)
+    return check_certified_on_day(people, visit.local_date, visit.min_trained)
 
 
 def _overlaps(session: Session, actor: Actor, visit: Visit, started_at: datetime, ended_at: datetime) -> list[Problem]:

@@ -14,8 +14,8 @@ from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem, refuse_if_any
 from homevisits.policies.rules import Policy
 from homevisits.practices import hopes_and_dreams
-from homevisits.practices.facts import Kind, Meeting
-from homevisits.practices.pairs_and_reflection import two_adults
+from homevisits.practices.facts import PlannedVisit, VisitKind
+from homevisits.practices.pairs_and_reflection import check_two_adults
 from homevisits.visits import rules
 from homevisits.visits.actions import effects, team
 from homevisits.visits.models import LIVE, Visit, VisitState
@@ -30,7 +30,7 @@ class Wanted:
     partner_id: int
     starts_at: datetime
     place_type: str = "home"
-    kind: Kind | None = None
+    kind: VisitKind | None = None
     key: str | None = None
 
 
@@ -46,12 +46,12 @@ def book(session: Session, actor: Actor, wanted: Wanted, policy: Policy, now: da
     if booked is not None and booked.family_id == wanted.family_id and booked.state in LIVE:
         return booked
     family = booking_facts.family_at_hand(session, wanted.family_id, now.date())
-    refuse_if_any(two_adults([lead_id, wanted.partner_id]))
+    refuse_if_any(check_two_adults([lead_id, wanted.partner_id]))
     booking_facts.colleague(session, wanted.partner_id, family.school_id)
     people = booking_facts.people_facts(session, [lead_id, wanted.partner_id])
     local = wanted.starts_at.astimezone(ZoneInfo(family.timezone))
-    kind = wanted.kind or hopes_and_dreams.next_kind(family.facts)
-    meeting = Meeting(kind, wanted.starts_at, local.date())
+    kind = wanted.kind or hopes_and_dreams.next_visit_kind(family.facts)
+    meeting = PlannedVisit(kind, wanted.starts_at, local.date())
     # judge
     refuse_if_any(
         [
@@ -110,7 +110,7 @@ def _visit(
     actor: Actor,
     wanted: Wanted,
     family: booking_facts.FamilyAtHand,
-    meeting: Meeting,
+    meeting: PlannedVisit,
     start: time,
     policy: Policy,
     now: datetime,
@@ -123,7 +123,7 @@ def _visit(
         state=VisitState.PROPOSED,
         invitation_id=family.invitation_id,
         consent_id=family.facts.yes_id,
-        first_visit_id=family.facts.first_visit_id if meeting.kind is Kind.SECOND else None,
+        first_visit_id=family.facts.first_visit_id if meeting.kind is VisitKind.SECOND else None,
         lead_id=actor.educator_id,
         partner_id=wanted.partner_id,
         min_trained=policy.min_trained,

@@ -11,7 +11,7 @@ from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.invitations.queries import SAID_NO, standing
 from homevisits.people.models import Family
 from homevisits.policies.rules import Policy
-from homevisits.practices.voluntary import a_no_needs_no_reason
+from homevisits.practices.voluntary import is_cancelling_answer
 from homevisits.visits import states
 from homevisits.visits.actions import effects, team
 from homevisits.visits.models import Visit, VisitState
@@ -153,7 +153,7 @@ def _follow(session: Session, visit: Visit, said: Answer, now: datetime) -> Hear
         return Heard.CONFIRMED
     if visit.state not in states.LIVE or visit.starts_at <= now:
         return Heard.NOT_WAITING
-    if not a_no_needs_no_reason(said):
+    if not is_cancelling_answer(said):
         return Heard.CALL
     end(session, visit, VisitState.CANCELLED_BY_FAMILY, now)
     return Heard.ENDED

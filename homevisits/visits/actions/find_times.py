@@ -14,7 +14,7 @@ from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem
 from homevisits.policies.rules import Policy
 from homevisits.practices import facts, hopes_and_dreams, voluntary
-from homevisits.practices.facts import Kind, Meeting
+from homevisits.practices.facts import PlannedVisit, VisitKind
 from homevisits.visits import rules
 from homevisits.visits.actions.book import free_then, open_then
 from homevisits.visits.queries import booking_facts, families
@@ -40,7 +40,7 @@ class Offer:
     family_id: int
     family: str
     timezone: str
-    kind: Kind
+    kind: VisitKind
     said_yes_at: datetime | None
     partners: tuple[Suits, ...]
     times: tuple[Offered, ...]
@@ -74,11 +74,11 @@ def look(
     partners = families.suits(session, family_id, family.language, colleagues, now)
     asked = [each for each in partners if partner_id in (None, each.educator_id)]
     lead, *people = booking_facts.people_facts(session, [me, *(each.educator_id for each in asked)])
-    problems = voluntary.family_said_yes(family.facts) + voluntary.educators_opted_in([lead])
+    problems = voluntary.check_family_consent(family.facts) + voluntary.check_educators_opted_in([lead])
     live = booking_facts.live_visit(session, family_id)
     if live is not None:
         problems.append(Problem("family_has_a_visit", "family"))
-    kind = hopes_and_dreams.next_kind(family.facts)
+    kind = hopes_and_dreams.next_visit_kind(family.facts)
     wanted = _Wanted(kind, family, lead, {each.id: each for each in people}, policy, now)
     offer = _offer(session, wanted, partners, problems, after)
     return replace(offer, visit_id=live.id) if live is not None else offer
@@ -86,7 +86,7 @@ def look(
 
 @dataclass(frozen=True)
 class _Wanted:
-    kind: Kind
+    kind: VisitKind
     family: booking_facts.FamilyAtHand
     lead: facts.Person
     people: Mapping[int, facts.Person]
@@ -99,10 +99,10 @@ class _Wanted:
         """What the practices say; what depends on the day only is asked once a day."""
         found = self.asked.get((day, partner_id))
         if found is None:
-            meeting, team = Meeting(self.kind, at, day), [self.lead, self.people[partner_id]]
+            meeting, team = PlannedVisit(self.kind, at, day), [self.lead, self.people[partner_id]]
             found = rules.judge_team(meeting, self.family.facts, team, self.policy.min_trained)
             self.asked[day, partner_id] = found
-        return [*voluntary.arranged_in_advance(at, self.now, self.policy.minimum_notice_hours), *found]
+        return [*voluntary.check_minimum_notice(at, self.now, self.policy.minimum_notice_hours), *found]
 
 
 def _offer(
@@ -171,8 +171,8 @@ def look_again(
     )
     colleague = families.Colleague(partner.id, partner.name, "")
     suits = families.suits(session, visit.family_id, family.language, [colleague], now)
-    wanted = _Wanted(Kind(visit.kind), family, lead, {partner.id: partner}, policy, now, but=f"visit:{visit.id}")
-    problems = voluntary.everyone_said_yes(family.facts, [lead, partner])
+    wanted = _Wanted(VisitKind(visit.kind), family, lead, {partner.id: partner}, policy, now, but=f"visit:{visit.id}")
+    problems = voluntary.check_consent(family.facts, [lead, partner])
     offer = _offer(session, wanted, suits, problems, after)
     # Their own hour is free for them, yet to stay is not to move: all would be asked again for nothing.
     return replace(offer, times=tuple(each for each in offer.times if each.starts_at != visit.starts_at))
@@ -205,7 +205,7 @@ def check(
     family = booking_facts.family_at_hand(session, family_id, now.date())
     people = booking_facts.people_facts(session, [me, partner_id])
     day = starts_at.astimezone(ZoneInfo(family.timezone)).date()
-    meeting = Meeting(hopes_and_dreams.next_kind(family.facts), starts_at, day)
+    meeting = PlannedVisit(hopes_and_dreams.next_visit_kind(family.facts), starts_at, day)
     return [
         *rules.judge(meeting, family.facts, people, policy, now),
         *free_then(session, [me, partner_id], starts_at, policy, family.timezone),

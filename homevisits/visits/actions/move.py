@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor
 from homevisits.core.problems import refuse_if_any
 from homevisits.policies.rules import Policy
-from homevisits.practices.facts import Kind, Meeting
+from homevisits.practices.facts import PlannedVisit, VisitKind
 from homevisits.visits import rules, states
 from homevisits.visits.actions import effects, team
 from homevisits.visits.actions.book import free_then, open_then
@@ -34,7 +34,7 @@ def move(session: Session, actor: Actor, visit_id: int, starts_at: datetime, pol
         for person in booking_facts.people_facts(session, pair)
     ]
     local = starts_at.astimezone(ZoneInfo(visit.timezone))
-    meeting = Meeting(Kind(visit.kind), starts_at, local.date())
+    meeting = PlannedVisit(VisitKind(visit.kind), starts_at, local.date())
     # judge
     refuse_if_any(
         [

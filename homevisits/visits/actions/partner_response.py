@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor
 from homevisits.core.problems import Problem, refuse_if_any
 from homevisits.policies.rules import Policy
-from homevisits.practices.facts import Kind, Meeting
+from homevisits.practices.facts import PlannedVisit, VisitKind
 from homevisits.visits import rules, states
 from homevisits.visits.actions import effects, team
 from homevisits.visits.models import Visit, VisitMember
@@ -57,7 +57,7 @@ def _judged(session: Session, visit: Visit, policy: Policy, now: datetime) -> li
     """Between asking and accepting anyone may have left, or said no; and the family's notice begins when it is told."""
     family = booking_facts.family_at_hand(session, visit.family_id, now.date())
     people = booking_facts.people_facts(session, [visit.lead_id, visit.partner_id])
-    meeting = Meeting(Kind(visit.kind), visit.starts_at, visit.local_date)
+    meeting = PlannedVisit(VisitKind(visit.kind), visit.starts_at, visit.local_date)
     if effects.knows_the_time(session, visit):
         return rules.judge_team(meeting, family.facts, people, visit.min_trained)
     return rules.judge(meeting, family.facts, people, policy, now)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem, refuse_if_any
-from homevisits.practices.pairs_and_reflection import nothing_written_during
+from homevisits.practices.pairs_and_reflection import check_nothing_written_during_visit
 from homevisits.visits import rules
 from homevisits.visits.actions import effects
 from homevisits.visits.models import Attestation, Reflection, Visit, VisitState
@@ -24,7 +24,7 @@ def reflect(
     checked_out = session.scalar(select(func.min(Attestation.at)).where(Attestation.visit_id == visit.id))
     refuse_if_any(
         [
-            *nothing_written_during(visit.starts_at, checked_out, now),
+            *check_nothing_written_during_visit(visit.starts_at, checked_out, now),
             *([] if visit.state == VisitState.COMPLETED else [Problem("not_held_yet", None)]),
             *rules.reflection_problems(learned, strengths, will_do),
         ]

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem, RulesBroken, refuse_if_any
 from homevisits.policies.rules import Policy
-from homevisits.practices.facts import Kind, Meeting
-from homevisits.practices.pairs_and_reflection import two_adults
+from homevisits.practices.facts import PlannedVisit, VisitKind
+from homevisits.practices.pairs_and_reflection import check_two_adults
 from homevisits.visits import rules, states
 from homevisits.visits.actions import effects, team
 from homevisits.visits.actions.book import free_then
@@ -58,11 +58,11 @@ def replace_partner(
     refuse_if_any(states.may("replace", visit.state) + rules.still_ahead(visit.starts_at, now))
     refuse_if_any(booking_facts.still_going(session, actor, visit))
     stays = _who_stays(visit, members)
-    refuse_if_any(two_adults([stays, stand_in_id]))
+    refuse_if_any(check_two_adults([stays, stand_in_id]))
     booking_facts.colleague(session, stand_in_id, visit.school_id)
     family = booking_facts.family_at_hand(session, visit.family_id, now.date())
     people = booking_facts.people_facts(session, [stays, stand_in_id])
-    meeting = Meeting(Kind(visit.kind), visit.starts_at, visit.local_date)
+    meeting = PlannedVisit(VisitKind(visit.kind), visit.starts_at, visit.local_date)
     # judge
     refuse_if_any(
         [

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from homevisits.availability.models import Commitment
 from homevisits.core.access import Actor
-from homevisits.core.db import Key, Moment
+from homevisits.core.db import PrimaryKey, UtcDateTime
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.invitations.queries import newest_answer, yes_counts
 from homevisits.people.models import Educator, Enrollment, Family, OptIn, Person, School, Student, Teaching
@@ -60,7 +60,7 @@ def my_families(session: Session, actor: Actor, now: datetime) -> list[FamilyRow
     return sorted(kept, key=lambda row: (ORDER.index(row.state), row.starts_at or row.at or now, row.name, row.id))
 
 
-_ME = bindparam("me", type_=Key)
+_ME = bindparam("me", type_=PrimaryKey)
 
 
 def _mine() -> Select[int]:
@@ -80,7 +80,7 @@ def _mine() -> Select[int]:
         .where(
             Commitment.person_id == _ME,
             Commitment.active,
-            Commitment.starts_at > bindparam("after", type_=Moment),
+            Commitment.starts_at > bindparam("after", type_=UtcDateTime),
             VisitMember.state == "coming",
         )
     )

@@ -54,7 +54,7 @@ def we_met(visit_id: int) -> ResponseReturnValue:
     page = _page(visit_id)
     given = forms.telling(request.form, request.form.getlist("who"))
     card = page.card
-    on = local_time.local(card.starts_at, card.timezone).date()
+    on = local_time.to_local(card.starts_at, card.timezone).date()
     said, problems = forms.said(given, on, card.timezone, (card.starts_at, card.ends_at), now())
     if said is None:
         return _met(page, given, problems), 422

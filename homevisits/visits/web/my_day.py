@@ -4,7 +4,7 @@ from flask import render_template
 
 from homevisits.core import local_time
 from homevisits.core.access import Permission
-from homevisits.core.problems import Refused
+from homevisits.core.problems import PermissionDenied
 from homevisits.visits.queries import families, summaries
 from homevisits.visits.queries.summaries import Card
 from homevisits.visits.rules import address_window
@@ -38,7 +38,7 @@ def my_day() -> str:
         waiting=[row for row in rows if row.state in WAITS],
         lapsed={row.visit_id for row in rows if row.state == "yes_lapsed"},
         me_id=me,
-        today=local_time.local(now(), settings().timezone).date(),
+        today=local_time.to_local(now(), settings().timezone).date(),
         minutes=_minutes(going[0]) if going else None,
         now=now(),
     )
@@ -61,7 +61,7 @@ def _me() -> int:
     """The educator behind the account; an account without one has no visits of its own."""
     found = current_actor().educator_id
     if found is None:
-        raise Refused
+        raise PermissionDenied
     return found
 
 
