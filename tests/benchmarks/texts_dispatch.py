@@ -63,7 +63,7 @@ def filled(stage: Stage, database: Database, crew: Crew, texts: int) -> float:
 
 def procrastinates(stage: Stage, twilio: str, threads: int, texts: int) -> Run:
     """The rival's queue, filled outside the measured time."""
-    dsn = stage.postgres().dsn(stage.postgres().create("template0"))
+    dsn = stage.postgres().dsn(stage.postgres().create_database("template0"))
     app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector(conninfo=dsn))
     app.open()
     stage.stack.callback(app.close)
