@@ -115,7 +115,7 @@ def _rooms(settings: Settings) -> list[ModuleType]:
 def _login(app: Flask) -> None:
     login = LoginManager(app)
     login.session_protection = None  # a phone changes its address; sessions end by time and by password
-    login.user_loader(account_web.load)
+    login.user_loader(account_web.load_user)
 
 
 class _Sentences(Domain):  # type: ignore[misc]

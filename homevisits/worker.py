@@ -32,7 +32,7 @@ from homevisits.messages.templates import catalog
 from homevisits.pay import actions as pay
 from homevisits.people.models import Heartbeat
 from homevisits.people.sign_in import kept_forms, sessions
-from homevisits.people.sign_in.session_limits import limits_of
+from homevisits.people.sign_in.session_limits import session_limits
 from homevisits.policies.rules import Policy
 from homevisits.visits import actions as visits
 from homevisits.visits.send_checks import text_wanted as visit_wanted
@@ -163,8 +163,8 @@ def _delete_sign_in_data(database: Database, settings: Settings) -> int:
     """Delete sessions that are over, and forms that were kept for an hour."""
     now = clock.now()
     with database.transaction() as session:
-        over = sessions.delete_old(session, limits_of(settings), now)
-        return over + kept_forms.delete_old(session, now)
+        over = sessions.delete_old_sessions(session, session_limits(settings), now)
+        return over + kept_forms.delete_old_forms(session, now)
 
 
 def _yesterday(database: Database, out: tuple[Provider, ...]) -> int:

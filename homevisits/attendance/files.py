@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from homevisits.attendance.rules import is_absent
-from homevisits.people.importing.csv_reader import Finding, Row, read
+from homevisits.people.importing.csv_reader import Finding, Row, read_csv
 
 PURE = True
 
@@ -114,7 +114,7 @@ def parse(files: Mapping[str, bytes]) -> Export:
 def _each(files: Mapping[str, bytes], name: str, make: Callable[[Row], Read], errors: list[Finding]) -> Iterator[Read]:
     if name not in files:
         return
-    table = read(name, files[name], REQUIRED[name])
+    table = read_csv(name, files[name], REQUIRED[name])
     errors.extend(table.errors)
     for row in table.rows:
         try:

@@ -14,7 +14,7 @@ from homevisits.attendance import actions, files
 from homevisits.attendance.models import Absence, AttendanceCode, PriorYear, SchoolDay
 from homevisits.attendance.rules import is_absent
 from homevisits.core.db import Base, Database, is_sqlite
-from homevisits.people.importing.apply import Report
+from homevisits.people.importing.apply import ImportReport
 from homevisits.people.importing.csv_reader import Finding
 from homevisits.people.importing.package import Package, open_package
 from homevisits.people.models import School, Student
@@ -32,7 +32,7 @@ class Known:
     days: frozenset[date]
 
 
-def import_attendance(database: Database, path: Path, now: datetime) -> Report:
+def import_attendance(database: Database, path: Path, now: datetime) -> ImportReport:
     """Read the attendance files in the folder or zip at `path`, or the one file there, and bring them in.
 
     Any of the four may be missing. What the file of absences says about the days from its first to its last row, for
@@ -41,7 +41,7 @@ def import_attendance(database: Database, path: Path, now: datetime) -> Report:
     package = _package(path)
     export = files.parse(package.files)
     if package.errors or export.errors:
-        return Report(_counts(export), (*package.errors, *export.errors))
+        return ImportReport(_counts(export), (*package.errors, *export.errors))
     with database.transaction() as session:
         known = _known(session, export)
         wanted = list(_absences(export, known))
@@ -49,12 +49,12 @@ def import_attendance(database: Database, path: Path, now: datetime) -> Report:
         years = list(_years(export, known))
         errors += [found for found in years if isinstance(found, Finding)]
         if errors:
-            return Report(_counts(export), tuple(errors))
+            return ImportReport(_counts(export), tuple(errors))
         warnings = _doubtful(export, known)
         rows, twice = _one_a_day(row for row in wanted if isinstance(row, dict))
         _record(session, export, known, rows, [row for row in years if isinstance(row, dict)])
         actions.refresh(session, now)
-    return Report(_counts(export), (), (*warnings, *twice))
+    return ImportReport(_counts(export), (), (*warnings, *twice))
 
 
 def _package(path: Path) -> Package:

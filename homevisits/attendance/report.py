@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from homevisits.attendance.intervals import HouseholdSums, Interval, mean_interval, share_interval
-from homevisits.demographics.rules import SMALLEST_CELL, hidden_cells
+from homevisits.demographics.rules import MIN_CELL_COUNT, find_hidden_cells
 
 PURE = True
 
@@ -48,7 +48,7 @@ def document(visited: Group, others: Group, first: date, last: date) -> dict[str
     """Return the report of a period. ``state``: shown, or too_few (a group has too few households to show anything)."""
     period = {"version": VERSION, "from": first.isoformat(), "to": last.isoformat()}
     # Each household counted has a student counted: where ten households are, ten students are.
-    if min(visited.households, others.households) < SMALLEST_CELL:
+    if min(visited.households, others.households) < MIN_CELL_COUNT:
         return {**period, "state": "too_few"}
     return {
         **period,
@@ -65,7 +65,7 @@ def document(visited: Group, others: Group, first: date, last: date) -> dict[str
 def _chronic(visited: Group, others: Group) -> dict[str, Any] | None:
     """Return chronic absence, or None where a count is too small: with four cells, hiding one hides them all."""
     table = [[group.chronic_count, group.n - group.chronic_count] for group in (visited, others)]
-    if hidden_cells(table):
+    if find_hidden_cells(table):
         return None
     return {
         name: {"count": group.chronic_count, **_shown(group.chronic, share_interval(group.chronic))}

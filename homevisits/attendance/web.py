@@ -10,7 +10,7 @@ from homevisits.attendance import queries
 from homevisits.attendance.plot import plot
 from homevisits.attendance.rules import MINIMUM_DAYS
 from homevisits.core.access import Permission
-from homevisits.demographics.rules import SMALLEST_CELL
+from homevisits.demographics.rules import MIN_CELL_COUNT
 from homevisits.web.context import reading, settings
 from homevisits.web.security import allow
 
@@ -23,7 +23,7 @@ def show() -> ResponseReturnValue:
     """Show the newest snapshot: visited students beside all others."""
     with reading() as session:
         snapshot = queries.newest(session)
-    values: dict[str, Any] = {"smallest": SMALLEST_CELL, "minimum_days": MINIMUM_DAYS, "zone": settings().timezone}
+    values: dict[str, Any] = {"smallest": MIN_CELL_COUNT, "minimum_days": MINIMUM_DAYS, "zone": settings().timezone}
     if snapshot is None:
         return render_template("attendance/association.html", state="none", **values)
     shown = snapshot.document

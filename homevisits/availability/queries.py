@@ -7,13 +7,13 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from homevisits.availability.models import Closure, Commitment, WeeklyHours
-from homevisits.availability.rules import Diary, Hours, Span
+from homevisits.availability.rules import Interval, Schedule, WeeklyInterval
 from homevisits.people.models import Person
 
 
-def diaries(
+def load_schedules(
     session: Session, people: Collection[int], after: datetime, before: datetime, *, but: str | None = None
-) -> dict[int, Diary]:
+) -> dict[int, Schedule]:
     """Each person's hours and what is taken between two moments; commitments about `but` ("visit:17") do not count."""
     names = {
         row.id: f"{row.given_name} {row.family_name}"
@@ -21,10 +21,10 @@ def diaries(
             select(Person.id, Person.given_name, Person.family_name).where(Person.id.in_(people))
         )
     }
-    hours: dict[int, list[Hours]] = {}
+    hours: dict[int, list[WeeklyInterval]] = {}
     for row in session.scalars(select(WeeklyHours).where(WeeklyHours.educator_id.in_(people))):
-        hours.setdefault(row.educator_id, []).append(_hours(row))
-    taken: dict[int, list[Span]] = {}
+        hours.setdefault(row.educator_id, []).append(_to_hours(row))
+    taken: dict[int, list[Interval]] = {}
     found = select(Commitment.person_id, Commitment.starts_at, Commitment.ends_at).where(
         Commitment.person_id.in_(people),
         Commitment.active,
@@ -34,24 +34,24 @@ def diaries(
     if but is not None:
         found = found.where(Commitment.subject != but)
     for person_id, starts_at, ends_at in session.execute(found):
-        taken.setdefault(person_id, []).append(Span(starts_at, ends_at))
+        taken.setdefault(person_id, []).append(Interval(starts_at, ends_at))
     return {
-        person: Diary(person, name, tuple(hours.get(person, ())), tuple(taken.get(person, ())))
+        person: Schedule(person, name, tuple(hours.get(person, ())), tuple(taken.get(person, ())))
         for person, name in names.items()
     }
 
 
-def weekly_hours(session: Session, educator_id: int) -> list[Hours]:
+def list_weekly_hours(session: Session, educator_id: int) -> list[WeeklyInterval]:
     """An educator's weekly hours, in order of the week."""
     found = (
         select(WeeklyHours)
         .where(WeeklyHours.educator_id == educator_id)
         .order_by(WeeklyHours.weekday, WeeklyHours.starts)
     )
-    return [_hours(row) for row in session.scalars(found)]
+    return [_to_hours(row) for row in session.scalars(found)]
 
 
-def closures(session: Session, school_id: int, first: date, last: date) -> dict[date, str]:
+def find_closures(session: Session, school_id: int, first: date, last: date) -> dict[date, str]:
     """The days from `first` to `last` on which nobody of the school visits, and what each is called."""
     found = select(Closure.day, Closure.name).where(
         or_(Closure.school_id == school_id, Closure.school_id.is_(None)), Closure.day.between(first, last)
@@ -59,6 +59,6 @@ def closures(session: Session, school_id: int, first: date, last: date) -> dict[
     return dict(session.execute(found).all())
 
 
-def _hours(row: WeeklyHours) -> Hours:
+def _to_hours(row: WeeklyHours) -> WeeklyInterval:
     ends = time(0) if row.ends == "24:00" else time.fromisoformat(row.ends)
-    return Hours(row.weekday, time.fromisoformat(row.starts), ends)
+    return WeeklyInterval(row.weekday, time.fromisoformat(row.starts), ends)

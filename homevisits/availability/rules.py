@@ -1,6 +1,6 @@
 """When people are free, purely: local wall hours to moments of a day, and which times suit everyone.
 
-The judges `within_hours` and `not_taken` refuse a booking; `find` greys out a page's times with the same two.
+`check_within_hours` and `check_no_conflict` refuse a booking; `find_slots` uses the same two to offer times.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,22 +13,22 @@ from homevisits.core.problems import Problem
 
 PURE = True
 
-STEP = timedelta(minutes=15)
-OF_ONE_PARTNER = 4
+SLOT_INTERVAL = timedelta(minutes=15)
+MAX_SLOTS_PER_PARTNER = 4
 """How many times with the same partner a list of the best holds, when there are others."""
 
 
-STRETCHES = (1, 2)
+INTERVALS_PER_DAY = (1, 2)
 """How many stretches a weekday can have."""
 
 
-def names(weekday: int, stretch: int) -> tuple[str, str]:
+def field_names(weekday: int, stretch: int) -> tuple[str, str]:
     """What the two ends of one stretch are called, in forms and in problems."""
     return f"day{weekday}-from{stretch}", f"day{weekday}-until{stretch}"
 
 
 @dataclass(frozen=True)
-class Hours:
+class WeeklyInterval:
     """A weekly stretch in which a person would visit: Monday is 0; wall time of the school's zone."""
 
     weekday: int
@@ -37,45 +37,45 @@ class Hours:
 
 
 @dataclass(frozen=True)
-class Span:
+class Interval:
     """A stretch of moments, its end not included."""
 
     starts_at: datetime
     ends_at: datetime
 
-    def overlaps(self, other: "Span") -> bool:
+    def overlaps(self, other: "Interval") -> bool:
         """Whether the two share a moment; one that ends when the other begins does not."""
         return self.starts_at < other.ends_at and other.starts_at < self.ends_at
 
-    def contains(self, other: "Span") -> bool:
+    def contains(self, other: "Interval") -> bool:
         """Whether the other lies within."""
         return self.starts_at <= other.starts_at and other.ends_at <= self.ends_at
 
 
 @dataclass(frozen=True)
-class Diary:
+class Schedule:
     """When one person could visit: their weekly hours, and what they are committed to (the road home included)."""
 
     id: int
     name: str
-    hours: tuple[Hours, ...]
-    taken: tuple[Span, ...] = ()
+    hours: tuple[WeeklyInterval, ...]
+    taken: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True)
-class Length:
+class VisitDuration:
     """How long a visit takes, and the road after it: once, not on both sides."""
 
     visit: timedelta
     travel: timedelta
 
-    def meeting(self, starts_at: datetime) -> Span:
+    def meeting(self, starts_at: datetime) -> Interval:
         """The visit itself."""
-        return Span(starts_at, starts_at + self.visit)
+        return Interval(starts_at, starts_at + self.visit)
 
-    def commitment(self, starts_at: datetime) -> Span:
+    def commitment(self, starts_at: datetime) -> Interval:
         """What blocks a person: the visit and the road after it."""
-        return Span(starts_at, starts_at + self.visit + self.travel)
+        return Interval(starts_at, starts_at + self.visit + self.travel)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Closed:
+class UnavailableDay:
     """A day with no time on it, and why."""
 
     day: date
@@ -97,15 +97,15 @@ class Closed:
 
 
 @dataclass
-class Found:
+class SearchResult:
     """What a search gives: times, and for each day without one the reasons."""
 
     slots: list[Slot] = field(default_factory=list)
-    closed: list[Closed] = field(default_factory=list)
+    closed: list[UnavailableDay] = field(default_factory=list)
 
 
 @lru_cache(maxsize=4096)
-def windows(hours: tuple[Hours, ...], day: date, zone: str) -> tuple[Span, ...]:
+def intervals_on(hours: tuple[WeeklyInterval, ...], day: date, zone: str) -> tuple[Interval, ...]:
     """The moments of `day` that lie within `hours`, in order; stretches that touch are one.
 
     Wall time is turned into moments for this very day. A start in the hour that spring skips moves to its end; an end
@@ -114,130 +114,139 @@ def windows(hours: tuple[Hours, ...], day: date, zone: str) -> tuple[Span, ...]:
     spans = []
     for each in hours:
         if each.weekday == day.weekday():
-            starts_at, ends_at = _edge(day, each.starts, zone), _end(day, each.ends, zone)
+            starts_at, ends_at = _to_utc(day, each.starts, zone), _end_to_utc(day, each.ends, zone)
             if starts_at < ends_at:
-                spans.append(Span(starts_at, ends_at))
-    joined: list[Span] = []
+                spans.append(Interval(starts_at, ends_at))
+    joined: list[Interval] = []
     for span in sorted(spans, key=lambda s: s.starts_at):
         if joined and span.starts_at <= joined[-1].ends_at:
-            joined[-1] = Span(joined[-1].starts_at, max(joined[-1].ends_at, span.ends_at))
+            joined[-1] = Interval(joined[-1].starts_at, max(joined[-1].ends_at, span.ends_at))
         else:
             joined.append(span)
     return tuple(joined)
 
 
-def _exists(wall: datetime) -> bool:
+def _wall_time_exists(wall: datetime) -> bool:
     return wall.astimezone(UTC).astimezone(wall.tzinfo).replace(tzinfo=None) == wall.replace(tzinfo=None)
 
 
-def _edge(day: date, at: time, zone: str) -> datetime:
+def _to_utc(day: date, at: time, zone: str) -> datetime:
     wall = datetime.combine(day, at, tzinfo=ZoneInfo(zone))
-    if _exists(wall):
+    if _wall_time_exists(wall):
         return wall.astimezone(UTC)
     # The skipped hour: walk to the first wall time that exists.
-    while not _exists(wall):
+    while not _wall_time_exists(wall):
         wall = (wall.replace(tzinfo=None) + timedelta(minutes=1)).replace(tzinfo=wall.tzinfo)
     return wall.astimezone(UTC)
 
 
-def _end(day: date, at: time, zone: str) -> datetime:
-    return _edge(day + timedelta(days=1), at, zone) if at == time(0) else _edge(day, at, zone)
+def _end_to_utc(day: date, at: time, zone: str) -> datetime:
+    return _to_utc(day + timedelta(days=1), at, zone) if at == time(0) else _to_utc(day, at, zone)
 
 
-def within_hours(diary: Diary, span: Span, zone: str) -> list[Problem]:
+def check_within_hours(diary: Schedule, span: Interval, zone: str) -> list[Problem]:
     """The whole visit lies within hours in which the person would go."""
     day = span.starts_at.astimezone(ZoneInfo(zone)).date()
-    if any(window.contains(span) for window in windows(diary.hours, day, zone)):
+    if any(window.contains(span) for window in intervals_on(diary.hours, day, zone)):
         return []
     return [Problem("outside_their_hours", "start", {"name": diary.name})]
 
 
-def not_taken(diary: Diary, span: Span) -> list[Problem]:
+def check_no_conflict(diary: Schedule, span: Interval) -> list[Problem]:
     """Nothing the person is committed to overlaps `span` (the visit and the road after it)."""
     if any(span.overlaps(taken) for taken in diary.taken):
         return [Problem("already_taken", "start", {"name": diary.name})]
     return []
 
 
-def free(diary: Diary, starts_at: datetime, length: Length, zone: str) -> list[Problem]:
+def check_available(diary: Schedule, starts_at: datetime, length: VisitDuration, zone: str) -> list[Problem]:
     """Whether the person could make a visit that starts then: within their hours, and nothing else on."""
-    return within_hours(diary, length.meeting(starts_at), zone) + not_taken(diary, length.commitment(starts_at))
+    return check_within_hours(diary, length.meeting(starts_at), zone) + check_no_conflict(
+        diary, length.commitment(starts_at)
+    )
 
 
-def starts_on(diary: Diary, day: date, length: Length, zone: str) -> Iterator[datetime]:
+def possible_starts(diary: Schedule, day: date, length: VisitDuration, zone: str) -> Iterator[datetime]:
     """Every start on `day`, a quarter of an hour apart, at which the visit lies within the person's hours."""
-    for window in windows(diary.hours, day, zone):
-        at = _next_quarter(window.starts_at)
+    for window in intervals_on(diary.hours, day, zone):
+        at = _round_up_to_slot(window.starts_at)
         while at + length.visit <= window.ends_at:
             yield at
-            at += STEP
+            at += SLOT_INTERVAL
 
 
-def _next_quarter(at: datetime) -> datetime:
+def _round_up_to_slot(at: datetime) -> datetime:
     # Zones lie whole quarters of an hour from UTC, so a quarter there is a quarter here.
     over = timedelta(minutes=at.minute % 15, seconds=at.second, microseconds=at.microsecond)
-    return at if not over else at - over + STEP
+    return at if not over else at - over + SLOT_INTERVAL
 
 
-Judge = Callable[[datetime, date, int], Sequence[Problem]]
+SlotCheck = Callable[[datetime, date, int], Sequence[Problem]]
 """What the practices say to a start, its local day and a partner: the very judge that refuses the booking."""
 
 
-def find(
-    lead: Diary, partners: Sequence[Diary], days: Sequence[date], length: Length, zone: str, judge: Judge
-) -> Found:
+def find_slots(
+    lead: Schedule,
+    partners: Sequence[Schedule],
+    days: Sequence[date],
+    length: VisitDuration,
+    zone: str,
+    judge: SlotCheck,
+) -> SearchResult:
     """Every time on `days` at which `lead` and one of `partners` could go, and why each other day has none."""
-    found = Found()
+    found = SearchResult()
     for day in days:
         reasons: dict[Problem, None] = {}
         before = len(found.slots)
-        starts = list(starts_on(lead, day, length, zone))
-        theirs = {partner.id: frozenset(starts_on(partner, day, length, zone)) for partner in partners}
+        starts = list(possible_starts(lead, day, length, zone))
+        theirs = {partner.id: frozenset(possible_starts(partner, day, length, zone)) for partner in partners}
         if not starts:
             reasons[Problem("no_hours_that_day", "start", {"name": lead.name})] = None
         for at in starts:
-            taken = not_taken(lead, length.commitment(at))
+            taken = check_no_conflict(lead, length.commitment(at))
             reasons.update(dict.fromkeys(taken))
             if taken:
                 continue
             for partner in partners:
-                outside = [] if at in theirs[partner.id] else within_hours(partner, length.meeting(at), zone)
-                busy = not_taken(partner, length.commitment(at))
+                outside = [] if at in theirs[partner.id] else check_within_hours(partner, length.meeting(at), zone)
+                busy = check_no_conflict(partner, length.commitment(at))
                 problems = [*outside, *busy, *judge(at, day, partner.id)]
                 reasons.update(dict.fromkeys(problems))
                 if not problems:
                     local = at.astimezone(ZoneInfo(zone))
                     found.slots.append(Slot(at, day, local.time().replace(tzinfo=None), partner.id))
         if len(found.slots) == before:
-            found.closed.append(Closed(day, tuple(reasons)))
+            found.closed.append(UnavailableDay(day, tuple(reasons)))
     return found
 
 
-def best_first(slots: Iterable[Slot], worth: Mapping[int, int], most: int) -> list[Slot]:
+def select_best_slots(slots: Iterable[Slot], worth: Mapping[int, int], most: int) -> list[Slot]:
     """At most `most` times, the best first. A day gives two: with whoever suits best, then with somebody else.
 
     `worth` says how well each partner suits (shared language, same school, fair load); higher is better.
     """
-    ranked = sorted(slots, key=lambda each: _rank(each, worth))
+    ranked = sorted(slots, key=lambda each: _rank_slot(each, worth))
     alone = len({slot.partner_id for slot in ranked}) == 1
     by_day: dict[date, list[Slot]] = {}
     for slot in ranked:
         chosen = by_day.setdefault(slot.day, [])
-        if not chosen or (len(chosen) == 1 and _another(chosen[0], slot, alone=alone)):
+        if not chosen or (len(chosen) == 1 and _is_alternative(chosen[0], slot, alone=alone)):
             chosen.append(slot)
     found: list[Slot] = []
-    for slot in sorted((slot for chosen in by_day.values() for slot in chosen), key=lambda each: _rank(each, worth)):
-        if alone or sum(each.partner_id == slot.partner_id for each in found) < OF_ONE_PARTNER:
+    for slot in sorted(
+        (slot for chosen in by_day.values() for slot in chosen), key=lambda each: _rank_slot(each, worth)
+    ):
+        if alone or sum(each.partner_id == slot.partner_id for each in found) < MAX_SLOTS_PER_PARTNER:
             found.append(slot)
     return found[:most]
 
 
-def _another(first: Slot, slot: Slot, *, alone: bool) -> bool:
+def _is_alternative(first: Slot, slot: Slot, *, alone: bool) -> bool:
     """Whether a day's second time is another choice: somebody else, or with one partner another hour."""
     if alone:
         return slot.starts_at >= first.starts_at + timedelta(hours=1)
     return slot.partner_id != first.partner_id
 
 
-def _rank(slot: Slot, worth: Mapping[int, int]) -> tuple[int, datetime, int]:
+def _rank_slot(slot: Slot, worth: Mapping[int, int]) -> tuple[int, datetime, int]:
     return -worth.get(slot.partner_id, 0), slot.starts_at, slot.partner_id

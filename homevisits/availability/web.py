@@ -21,25 +21,25 @@ def my_hours() -> str:
     if educator is None:
         raise PermissionDenied
     with reading() as session:
-        return _week(forms.as_typed(queries.weekly_hours(session, educator)), [])
+        return _render_form(forms.fill_form(queries.list_weekly_hours(session, educator)), [])
 
 
-def _week(week: forms.Week, problems: list[Problem]) -> str:
-    return render_template("availability/hours.html", week=week, problems=problems, names=rules.names)
+def _render_form(week: forms.WeekForm, problems: list[Problem]) -> str:
+    return render_template("availability/hours.html", week=week, problems=problems, names=rules.field_names)
 
 
 @bp.post("/hours")
 @allow(Permission.OWN_VISITS)
 def set_hours() -> ResponseReturnValue:
     """Keep the week."""
-    week = forms.typed(request.form)
-    hours, problems = forms.hours(week)
+    week = forms.read_form(request.form)
+    hours, problems = forms.parse_form(week)
     if problems:
-        return _week(week, problems), 422
+        return _render_form(week, problems), 422
     try:
         with transaction() as session:
             actions.set_hours(session, current_actor(), hours, settings().policy)
     except RulesBroken as broken:
-        return _week(week, list(broken.problems)), 422
+        return _render_form(week, list(broken.problems)), 422
     show_notice(_("Your week is saved. Visits that are booked stay as they are."))
     return redirect(url_for("availability.my_hours"), code=303)

@@ -11,34 +11,36 @@ from homevisits.calendars.models import FeedToken
 from homevisits.core.access import Actor
 from homevisits.core.problems import PermissionDenied
 
-SECRET_BYTES = 32
+TOKEN_BYTES = 32
 
 
-def hashed(token: str) -> str:
+def hash_token(token: str) -> str:
     """What is kept of a token. It is 256 random bits: no salt and no slow hash could make guessing harder."""
     return sha256(token.encode()).hexdigest()
 
 
-def make(session: Session, actor: Actor, now: datetime) -> str:
+def create_feed_url(session: Session, actor: Actor, now: datetime) -> str:
     """Make the actor's address and answer its secret part, shown this once. An earlier one is revoked."""
-    revoke(session, actor, now)
-    token = secrets.token_urlsafe(SECRET_BYTES)
-    session.add(FeedToken(person_id=_person(actor), sha256=hashed(token), created_at=now))
+    revoke_feed_url(session, actor, now)
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    session.add(FeedToken(person_id=_require_educator_id(actor), sha256=hash_token(token), created_at=now))
     return token
 
 
-def revoke(session: Session, actor: Actor, now: datetime) -> None:
+def revoke_feed_url(session: Session, actor: Actor, now: datetime) -> None:
     """From now on the actor's address answers an empty calendar, which clears what calendars copied before."""
-    open_ones = update(FeedToken).where(FeedToken.person_id == _person(actor), FeedToken.revoked_at.is_(None))
+    open_ones = update(FeedToken).where(
+        FeedToken.person_id == _require_educator_id(actor), FeedToken.revoked_at.is_(None)
+    )
     session.execute(open_ones.values(revoked_at=now))
 
 
-def note_fetched(session: Session, feed_id: int, now: datetime) -> None:
+def record_fetch(session: Session, feed_id: int, now: datetime) -> None:
     """Remember that a calendar came for the feed."""
     session.execute(update(FeedToken).where(FeedToken.id == feed_id).values(last_fetched_at=now))
 
 
-def _person(actor: Actor) -> int:
+def _require_educator_id(actor: Actor) -> int:
     if actor.educator_id is None:
         raise PermissionDenied
     return actor.educator_id

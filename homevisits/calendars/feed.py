@@ -25,17 +25,17 @@ from icalendar.parser import Contentline
 
 PURE = True
 
-PAST = timedelta(days=90)
+SHOW_PAST_VISITS_FOR = timedelta(days=90)
 """How far back a feed reaches: it must not grow with the years."""
 
-CANCELLED_SHOWN = timedelta(days=14)
+SHOW_CANCELLED_VISITS_FOR = timedelta(days=14)
 """How long a cancelled visit is still listed, as cancelled: clients drop what is gone, or keep it for ever."""
 
-LINE_ROOM = 74
+MAX_LINE_BYTES = 74
 """A content line longer than this is folded."""
 
 
-class Status(StrEnum):
+class EventStatus(StrEnum):
     """How sure a visit is, in the calendar's words."""
 
     TENTATIVE = "TENTATIVE"
@@ -44,13 +44,13 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CalendarEntry:
     """One visit as its visitor's calendar shows it. Nothing about the family: see above."""
 
     uid: str
     starts_at: datetime
     ends_at: datetime
-    status: Status
+    status: EventStatus
     version: int
     updated_at: datetime
     url: str
@@ -58,7 +58,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class FeedLabels:
     """The feed's few words, in the reader's language. ``visit_with`` has one place: ``%(colleagues)s``."""
 
     name: str = "Home visits"
@@ -67,53 +67,53 @@ class Words:
     cancelled: str = "Cancelled: %(visit)s"
 
 
-def document(entries: Iterable[Entry], words: Words) -> bytes:
+def render_feed(entries: Iterable[CalendarEntry], words: FeedLabels) -> bytes:
     """The whole feed. Entries keep the order given; none at all is a valid, empty calendar (a revoked address)."""
-    name = _text(words.name)
+    name = _escape_text(words.name)
     lines = [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
         "PRODID:-//Homevisits//Visits//EN",
         "CALSCALE:GREGORIAN",
-        _line(f"NAME:{name}"),
-        _line(f"X-WR-CALNAME:{name}"),
+        _fold_line(f"NAME:{name}"),
+        _fold_line(f"X-WR-CALNAME:{name}"),
         "REFRESH-INTERVAL;VALUE=DURATION:PT1H",
         "X-PUBLISHED-TTL:PT1H",
         "COLOR:teal",
     ]
     for entry in entries:
-        lines += _event(entry, words)
+        lines += _render_event(entry, words)
     lines.append("END:VCALENDAR\r\n")
     return "\r\n".join(lines).encode()
 
 
-def etag(parts: Sequence[object]) -> str:
+def compute_etag(parts: Sequence[object]) -> str:
     """A strong ETag of everything a feed's bytes depend on: equal parts, equal bytes."""
     return sha256(repr(tuple(parts)).encode()).hexdigest()[:32]
 
 
-def _event(entry: Entry, words: Words) -> list[str]:
-    changed = _utc(entry.updated_at)
-    cancelled = entry.status is Status.CANCELLED
+def _render_event(entry: CalendarEntry, words: FeedLabels) -> list[str]:
+    changed = _format_utc(entry.updated_at)
+    cancelled = entry.status is EventStatus.CANCELLED
     summary = _summary(entry.colleagues, cancelled, words)
     lines = [
         "BEGIN:VEVENT",
-        _line(f"SUMMARY:{summary}"),
-        f"DTSTART:{_utc(entry.starts_at)}",
-        f"DTEND:{_utc(entry.ends_at)}",
+        _fold_line(f"SUMMARY:{summary}"),
+        f"DTSTART:{_format_utc(entry.starts_at)}",
+        f"DTEND:{_format_utc(entry.ends_at)}",
         f"DTSTAMP:{changed}",
-        _line(f"UID:{entry.uid}"),
+        _fold_line(f"UID:{entry.uid}"),
         f"SEQUENCE:{entry.version}",
         f"LAST-MODIFIED:{changed}",
         f"STATUS:{entry.status.value}",
         f"TRANSP:{'TRANSPARENT' if cancelled else 'OPAQUE'}",
-        _line(f"URL:{entry.url}"),
+        _fold_line(f"URL:{entry.url}"),
     ]
     if not cancelled:
         lines += [
             "BEGIN:VALARM",
             "ACTION:DISPLAY",
-            _line(f"DESCRIPTION:{summary}"),
+            _fold_line(f"DESCRIPTION:{summary}"),
             "TRIGGER:-PT1H",
             "END:VALARM",
         ]
@@ -122,27 +122,27 @@ def _event(entry: Entry, words: Words) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def _summary(colleagues: tuple[str, ...], cancelled: bool, words: Words) -> str:
+def _summary(colleagues: tuple[str, ...], cancelled: bool, words: FeedLabels) -> str:
     summary = words.visit_with % {"colleagues": ", ".join(colleagues)} if colleagues else words.visit
-    return _text(words.cancelled % {"visit": summary} if cancelled else summary)
+    return _escape_text(words.cancelled % {"visit": summary} if cancelled else summary)
 
 
-def _utc(moment: datetime) -> str:
+def _format_utc(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ValueError(f"a moment needs its time zone: {moment!r}")
     m = moment.astimezone(UTC)
     return f"{m.year:04}{m.month:02}{m.day:02}T{m.hour:02}{m.minute:02}{m.second:02}Z"
 
 
-def _text(value: str) -> str:
+def _escape_text(value: str) -> str:
     return vText(value).to_ical().decode()
 
 
-def _line(line: str) -> str:
+def _fold_line(line: str) -> str:
     if "\r" in line or "\n" in line:
         raise ValueError(f"a calendar line may not hold a line break: {line!r}")
     # Octets, not characters, are counted; a short line is by far the common case.
-    if len(line.encode()) <= LINE_ROOM:
+    if len(line.encode()) <= MAX_LINE_BYTES:
         return line
     folded: bytes = Contentline(line).to_ical()  # type: ignore[no-untyped-call]
     return folded.decode()

@@ -11,9 +11,9 @@ from homevisits.web.security import allow, current_actor, public
 
 bp = Blueprint("calendars", __name__)
 
-FORMAT = 1
+FEED_FORMAT_VERSION = 1
 """Part of every ETag: rises when the same visits would be written differently."""
-HEADERS = {
+FEED_HEADERS = {
     "Cache-Control": "private, no-cache",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
@@ -26,39 +26,39 @@ def show_feed(token: str) -> ResponseReturnValue:
     """The feed of whoever holds the address. Unchanged ones are told from one small query, and not built."""
     moment, given = now(), services()
     with given.database.engine.connect() as connection:
-        found = queries.feed_of(connection, actions.hashed(token), moment)
+        found = queries.find_feed(connection, actions.hash_token(token), moment)
         if found is None:
-            return Response("There is no calendar here.\n", 404, {**HEADERS, "Content-Type": "text/plain"})
+            return Response("There is no calendar here.\n", 404, {**FEED_HEADERS, "Content-Type": "text/plain"})
         known = current_app.extensions.setdefault("calendars", {})
-        stamp = queries.stamp(connection, found, moment, known) if found.open else ""
-        tag = feed.etag((FORMAT, given.settings.public_url, found.language, found.open, stamp))
+        stamp = queries.compute_fingerprint(connection, found, moment, known) if found.open else ""
+        tag = feed.compute_etag((FEED_FORMAT_VERSION, given.settings.public_url, found.language, found.open, stamp))
         fresh = request.if_none_match.contains(tag)
         entries = []
         if found.open and not fresh:
-            entries = queries.entries(connection, found.person_id, moment, f"{given.settings.public_url}/visits/")
+            entries = queries.list_entries(connection, found.person_id, moment, f"{given.settings.public_url}/visits/")
     if found.worth_noting:
         with transaction() as session:
-            actions.note_fetched(session, found.id, moment)
-    headers = {**HEADERS, "ETag": f'"{tag}"'}
-    return Response(status=304, headers=headers) if fresh else _document(entries, found.language, headers)
+            actions.record_fetch(session, found.id, moment)
+    headers = {**FEED_HEADERS, "ETag": f'"{tag}"'}
+    return Response(status=304, headers=headers) if fresh else _build_response(entries, found.language, headers)
 
 
-def _document(entries: list[feed.Entry], language: str, headers: dict[str, str]) -> Response:
+def _build_response(entries: list[feed.CalendarEntry], language: str, headers: dict[str, str]) -> Response:
     with force_locale(language):
-        words = feed.Words(
+        words = feed.FeedLabels(
             name=gettext("Home visits"),
             visit=gettext("Home visit"),
             visit_with=gettext("Home visit with %(colleagues)s", colleagues="%(colleagues)s"),
             cancelled=gettext("Cancelled: %(visit)s", visit="%(visit)s"),
         )
-    return Response(feed.document(entries, words), headers=headers, content_type="text/calendar; charset=utf-8")
+    return Response(feed.render_feed(entries, words), headers=headers, content_type="text/calendar; charset=utf-8")
 
 
 @bp.get("/me/calendar")
 @allow(Permission.OWN_VISITS)
 def show() -> ResponseReturnValue:
     """Whether one's visits are in one's own calendar, and how to bring them there."""
-    return _page()
+    return _render_page()
 
 
 @bp.post("/me/calendar")
@@ -66,8 +66,8 @@ def show() -> ResponseReturnValue:
 def make() -> ResponseReturnValue:
     """Make the address, or a new one in its place. It is shown on this page only: just its hash is kept."""
     with transaction() as session:
-        token = actions.make(session, current_actor(), now())
-    return _page(f"{settings().public_url}/calendar/{token}.ics")
+        token = actions.create_feed_url(session, current_actor(), now())
+    return _render_page(f"{settings().public_url}/calendar/{token}.ics")
 
 
 @bp.post("/me/calendar/revoke")
@@ -75,13 +75,13 @@ def make() -> ResponseReturnValue:
 def revoke() -> ResponseReturnValue:
     """Stop the address. Calendars that have it are emptied when they next ask."""
     with transaction() as session:
-        actions.revoke(session, current_actor(), now())
+        actions.revoke_feed_url(session, current_actor(), now())
     show_notice(gettext("The address is stopped. Calendars that used it become empty when they next look."))
     return Response(status=303, headers={"Location": "/me/calendar"})
 
 
-def _page(address: str | None = None) -> ResponseReturnValue:
+def _render_page(address: str | None = None) -> ResponseReturnValue:
     who = current_actor()
     with reading() as session:
-        known = queries.address_of(session, who.educator_id) if who.educator_id else None
+        known = queries.find_feed_url(session, who.educator_id) if who.educator_id else None
     return render_template("calendars/mine.html", address=address, known=known, zone=settings().timezone)

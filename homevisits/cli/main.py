@@ -16,7 +16,7 @@ from homevisits.cli.users import user
 from homevisits.core import clock
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings, load_settings
-from homevisits.people.importing.apply import Report
+from homevisits.people.importing.apply import ImportReport
 from homevisits.people.importing.csv_reader import Finding
 
 # Whether it exists is the import's to say: --json answers with an object then, too.
@@ -102,7 +102,7 @@ def _found(path: Path, name: str) -> Path:
 
 def _imported(path: Path, bring_in: Callable[[Database, Settings], Any]) -> Answer:
     if not path.exists():
-        return Answer.of_import(Report({}, (Finding(str(path), None, None, "package_missing"),)))
+        return Answer.of_import(ImportReport({}, (Finding(str(path), None, None, "package_missing"),)))
     with house() as (settings, database):
         report = bring_in(database, settings)
     return Answer.of_import(report)
@@ -167,9 +167,9 @@ def draw(
     if grade and class_:
         raise Failure("usage", "Name a grade or a class, not both.", exit_code=2)
     with house() as (_settings, database), database.transaction() as session:
-        school_id, scope, value = queries.named(session, school, grade, class_)
-        wanted = actions.Wanted(school_id, scope, value, Method(method), count, seed, reason)
-        made = actions.draw(session, None, wanted, clock.now())
+        school_id, scope, value = queries.find_scope_by_source_ids(session, school, grade, class_)
+        wanted = actions.DrawRequest(school_id, scope, value, Method(method), count, seed, reason)
+        made = actions.draw_families(session, None, wanted, clock.now())
         document = {
             "draw": made.id,
             "seed": made.seed,
@@ -178,7 +178,7 @@ def draw(
             "roster_sha256": made.roster_sha256,
             "selected_sha256": made.selected_sha256,
             "allocation": json.loads(made.allocation),
-            "households": queries.households_drawn(session, made.id),
+            "households": queries.list_drawn_households(session, made.id),
         }
     return Answer(document, f"Draw {made.id}: {made.wanted} households with seed {made.seed}. {made.selected_sha256}")
 

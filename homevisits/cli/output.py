@@ -15,9 +15,9 @@ from homevisits.core.db import Database
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.core.settings import InvalidSettings, Settings, load_settings
 from homevisits.messages.templates import catalog
-from homevisits.people.importing.apply import Report
+from homevisits.people.importing.apply import ImportReport
 from homevisits.people.importing.csv_reader import Finding
-from homevisits.people.installation import refuse_if_mixed_up
+from homevisits.people.installation import check_database_purpose
 from homevisits.web import problem_wording
 
 SHOWN = 20
@@ -40,7 +40,7 @@ class Answer:
     then: Callable[[], object] | None = None
 
     @staticmethod
-    def of_import(report: Report) -> "Answer":
+    def of_import(report: ImportReport) -> "Answer":
         """An import's counts and findings; exit code 1 when nothing went in."""
         errors = [_finding(found) for found in report.errors]
         warnings = [_finding(found) for found in report.warnings]
@@ -77,7 +77,7 @@ def house(**given: Any) -> Iterator[tuple[Settings, Database]]:
         if not migrate.is_current(database):
             migrate.refuse_unknown_revision(database)
             raise Failure("migrations", "The database is not up to date. Run: homevisits migrate")
-        refuse_if_mixed_up(database, settings)
+        check_database_purpose(database, settings)
         yield settings, database
     finally:
         database.dispose()

@@ -36,7 +36,7 @@ def add(
     given = _typed() if password_stdin else None
     wanted = accounts.NewAccount(email, name, Role(role), school, educator, language, given)
     with house() as (_settings, database), database.transaction() as session:
-        made = accounts.add(session, wanted)
+        made = accounts.add_account(session, wanted)
     lines = f"{email} can sign in." + (f" Password: {made}  (it is shown only now)" if made else "")
     return Answer({"email": email, "role": role, "password": made}, lines)
 
@@ -47,7 +47,7 @@ def list_() -> Answer:
     from homevisits.people import accounts
 
     with house() as (_settings, database), database.reading() as session:
-        rows = accounts.listed(session)
+        rows = accounts.list_accounts(session)
     lines = "\n".join(f"{r.email}  {r.name}  {', '.join(r.grants)}{'' if r.active else '  (closed)'}" for r in rows)
     document = [{"email": r.email, "name": r.name, "active": r.active, "grants": list(r.grants)} for r in rows]
     return Answer({"accounts": document}, lines or "There is no account yet. See: homevisits user add --help")
@@ -71,7 +71,7 @@ def grant(email: str, role: str, school: str | None) -> Answer:
     """Give an account one more role."""
     from homevisits.people import accounts
 
-    return _changed(email, accounts.grant, Role(role), school)
+    return _changed(email, accounts.grant_role, Role(role), school)
 
 
 @command(user)
@@ -81,7 +81,7 @@ def revoke(email: str, role: str) -> Answer:
     """Take a role away."""
     from homevisits.people import accounts
 
-    return _changed(email, accounts.revoke, Role(role))
+    return _changed(email, accounts.revoke_role, Role(role))
 
 
 @command(user)
@@ -100,4 +100,4 @@ def close(email: str, active: bool) -> Answer:
     """Close an account and end its sessions; what it did stays on record."""
     from homevisits.people import accounts
 
-    return _changed(email, accounts.close, clock.now(), active=active)
+    return _changed(email, accounts.set_account_active, clock.now(), active=active)

@@ -82,13 +82,13 @@ def members(session: Session) -> dict[str, Member]:
 def actors(session: Session) -> dict[int, Actor]:
     """The actor of each educator, by the educator's id: who acts in the demo's past."""
     found = session.execute(select(Account.educator_id, Account.id).where(Account.educator_id.is_not(None)))
-    made = {educator: attempts.actor_of(session, key) for educator, key in found.all()}
+    made = {educator: attempts.load_actor(session, key) for educator, key in found.all()}
     return {int(educator): who for educator, who in made.items() if who is not None and educator is not None}
 
 
 def actor_named(session: Session, mail: str) -> Actor:
     """The actor with a sign-in name of the demo."""
-    who = attempts.actor_of(session, session.scalars(select(Account.id).where(Account.email == mail)).one())
+    who = attempts.load_actor(session, session.scalars(select(Account.id).where(Account.email == mail)).one())
     assert who is not None
     return who
 

@@ -18,7 +18,7 @@ from homevisits.core.db import Database
 from homevisits.core.settings import InvalidSettings, Settings
 from homevisits.demo.sample import build
 from homevisits.demo.settings import DEFAULT, Folder, settings_of
-from homevisits.people.installation import refuse_if_mixed_up
+from homevisits.people.installation import check_database_purpose
 
 WEEKDAYS = range(5)
 OPENS, TEN, CLOSES = time(9), time(10), time(17)
@@ -108,7 +108,7 @@ def _check(folder: Folder, wanted: Settings) -> None:
     try:
         if migrate.current(database) is None:
             raise InvalidSettings([f"{folder.database}: is not a database of the demo"])
-        refuse_if_mixed_up(database, wanted)
+        check_database_purpose(database, wanted)
     finally:
         database.dispose()
 
@@ -194,7 +194,7 @@ def main(room: str, path: str, port: str) -> None:
     folder = Folder(Path(path))
     wanted = settings_of(folder, int(port))
     database = Database(wanted.database_url)
-    refuse_if_mixed_up(database, wanted)
+    check_database_purpose(database, wanted)
     database.dispose()
     clock.follow_offset_file(folder.clock)
     if room == "web":

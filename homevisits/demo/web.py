@@ -14,8 +14,8 @@ from homevisits.core import clock, local_time
 from homevisits.demo import accounts, guide, queries
 from homevisits.demo.settings import clock_file
 from homevisits.inbox import processing as inbox
-from homevisits.people.account_web import use_session
-from homevisits.people.phones import readable
+from homevisits.people.account_web import start_session
+from homevisits.people.phones import format_phone
 from homevisits.people.sign_in import sessions
 from homevisits.web import formats
 from homevisits.web.context import reading, services, settings, transaction
@@ -82,8 +82,8 @@ def be() -> ResponseReturnValue:
         abort(404)
     family = session.get("demo_family")
     with transaction() as db:
-        token = sessions.begin(db, member.account_id, clock.now())
-    who = use_session(token)
+        token = sessions.begin_session(db, member.account_id, clock.now())
+    who = start_session(token)
     session["demo_family"] = family
     return redirect(local_path(request.form.get("next"), landing_page(who)), code=303)
 
@@ -110,7 +110,7 @@ def phone(family_id: int) -> str:
     with reading() as db:
         found = queries.phone(db, family_id, settings().timezone)
     session["demo_family"] = family_id
-    return _page("phone", phone=found, number=readable(found.number), chips=CHIPS)
+    return _page("phone", phone=found, number=format_phone(found.number), chips=CHIPS)
 
 
 @bp.post("/phone/<int:family_id>")

@@ -12,28 +12,28 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.db import Database
 from homevisits.demographics.models import StudentTraits
-from homevisits.demographics.rules import HISPANIC, RACES, SEVERAL, SEXES, race_ethnicity
-from homevisits.people.importing.apply import Report
-from homevisits.people.importing.csv_reader import Finding, Row, read
+from homevisits.demographics.rules import HISPANIC, RACES, SEXES, TWO_OR_MORE_RACES, race_ethnicity_category
+from homevisits.people.importing.apply import ImportReport
+from homevisits.people.importing.csv_reader import Finding, Row, read_csv
 from homevisits.people.importing.package import open_package
 from homevisits.people.models import Student
 
 DEMOGRAPHICS = "demographics.csv"
 SUPPLEMENT = "student_supplement.csv"
-FLAGS = (*RACES, SEVERAL, HISPANIC)
-YES = frozenset({"y", "yes", "1", "true"})
-NO = frozenset({"n", "no", "0", "false"})
+FLAGS = (*RACES, TWO_OR_MORE_RACES, HISPANIC)
+YES_VALUES = frozenset({"y", "yes", "1", "true"})
+NO_VALUES = frozenset({"n", "no", "0", "false"})
 
 
-def import_demographics(database: Database, path: Path) -> Report:
+def import_demographics(database: Database, path: Path) -> ImportReport:
     """Read OneRoster's demographics.csv and the supplement's English learners from the folder, zip or file at `path`.
 
     Either may be missing. What a file does not speak of stays as it was.
     """
-    files, errors = _files(path)
-    traits = list(_rows(files, DEMOGRAPHICS, ("sourcedId",), errors))
-    learners = list(_rows(files, SUPPLEMENT, ("student_number", "english_learner"), errors))
-    read_traits = {row["sourcedId"]: _traits(row, errors) for row in traits}
+    files, errors = _open_files(path)
+    traits = list(_read_rows(files, DEMOGRAPHICS, ("sourcedId",), errors))
+    learners = list(_read_rows(files, SUPPLEMENT, ("student_number", "english_learner"), errors))
+    read_traits = {row["sourcedId"]: _parse_traits(row, errors) for row in traits}
     with database.transaction() as session:
         ids = session.execute(select(Student.id, Student.source_id, Student.identifier)).all()
         by_source = {source: key for key, source, _ in ids}
@@ -42,19 +42,19 @@ def import_demographics(database: Database, path: Path) -> Report:
         wanted: dict[int, dict[str, Any]] = {by_source[s]: t for s, t in read_traits.items() if s in by_source}
         for row in learners:
             student = by_number.get(row["student_number"])
-            learner = _yes(row, "english_learner", errors)
+            learner = _parse_yes_no(row, "english_learner", errors)
             if student is None:
                 errors.append(row.finding("student_number", "student_unknown", found=row["student_number"]))
             else:
                 wanted.setdefault(student, {})["english_learner"] = learner
         counts = {"students": len(wanted)}
         if errors:
-            return Report(counts, tuple(errors))
-        changed = _record(session, wanted)
-    return Report(counts, (), (), {"changed": changed})
+            return ImportReport(counts, tuple(errors))
+        changed = _write_traits(session, wanted)
+    return ImportReport(counts, (), (), {"changed": changed})
 
 
-def _files(path: Path) -> tuple[Mapping[str, bytes], list[Finding]]:
+def _open_files(path: Path) -> tuple[Mapping[str, bytes], list[Finding]]:
     names = (DEMOGRAPHICS, SUPPLEMENT)
     if path.is_file() and path.name in names:
         return {path.name: path.read_bytes()}, []
@@ -64,29 +64,34 @@ def _files(path: Path) -> tuple[Mapping[str, bytes], list[Finding]]:
     return {}, [Finding(DEMOGRAPHICS, None, None, "file_missing")]
 
 
-def _rows(files: Mapping[str, bytes], name: str, required: tuple[str, ...], errors: list[Finding]) -> Iterable[Row]:
+def _read_rows(
+    files: Mapping[str, bytes], name: str, required: tuple[str, ...], errors: list[Finding]
+) -> Iterable[Row]:
     if name not in files:
         return ()
-    table = read(name, files[name], required)
+    table = read_csv(name, files[name], required)
     errors.extend(table.errors)
     return table.rows
 
 
-def _traits(row: Row, errors: list[Finding]) -> dict[str, Any]:
+def _parse_traits(row: Row, errors: list[Finding]) -> dict[str, Any]:
     sex = row["sex"].lower() or None
     if sex is not None and sex not in SEXES:
         errors.append(row.finding("sex", "value_unknown", found=row["sex"]))
-    return {"sex": sex, "race_ethnicity": race_ethnicity({flag: bool(_yes(row, flag, errors)) for flag in FLAGS})}
+    return {
+        "sex": sex,
+        "race_ethnicity": race_ethnicity_category({flag: bool(_parse_yes_no(row, flag, errors)) for flag in FLAGS}),
+    }
 
 
-def _yes(row: Row, column: str, errors: list[Finding]) -> bool | None:
+def _parse_yes_no(row: Row, column: str, errors: list[Finding]) -> bool | None:
     text = row[column].lower()
-    if text and text not in YES | NO:
+    if text and text not in YES_VALUES | NO_VALUES:
         errors.append(row.finding(column, "yes_or_no", found=row[column]))
-    return text in YES if text else None
+    return text in YES_VALUES if text else None
 
 
-def _record(session: Session, wanted: Mapping[int, Mapping[str, Any]]) -> int:
+def _write_traits(session: Session, wanted: Mapping[int, Mapping[str, Any]]) -> int:
     columns = ("sex", "race_ethnicity", "english_learner")
     stored = {
         row.student_id: {name: getattr(row, name) for name in columns} for row in session.scalars(select(StudentTraits))

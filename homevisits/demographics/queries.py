@@ -4,7 +4,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from homevisits.demographics.models import StudentTraits
-from homevisits.demographics.rules import hidden_cells
+from homevisits.demographics.rules import find_hidden_cells
 from homevisits.people.models import Student
 
 TRAITS = {
@@ -14,7 +14,7 @@ TRAITS = {
 }
 
 
-def counts(session: Session, trait: str) -> dict[int, dict[str, int | None]]:
+def count_students_by_trait(session: Session, trait: str) -> dict[int, dict[str, int | None]]:
     """Students by school and value of `trait` ("" where it is not known); None where the count is hidden."""
     value = TRAITS[trait]
     rows = session.execute(
@@ -27,7 +27,7 @@ def counts(session: Session, trait: str) -> dict[int, dict[str, int | None]]:
         found.setdefault(school, {})["" if named is None else str(named).lower()] = count
     schools, values = sorted(found), sorted({name for row in found.values() for name in row})
     table = [[found[school].get(name, 0) for name in values] for school in schools]
-    hidden = hidden_cells(table)
+    hidden = find_hidden_cells(table)
     return {
         school: {name: None if (r, c) in hidden else table[r][c] for c, name in enumerate(values)}
         for r, school in enumerate(schools)

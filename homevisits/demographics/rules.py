@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 PURE = True
 
-SMALLEST_CELL = 10
+MIN_CELL_COUNT = 10
 """Counts below this are hidden, and so is any count that would let a reader work a hidden one out."""
 
 RACES = (
@@ -14,22 +14,22 @@ RACES = (
     "nativeHawaiianOrOtherPacificIslander",
     "white",
 )
-SEVERAL = "demographicRaceTwoOrMoreRaces"
+TWO_OR_MORE_RACES = "demographicRaceTwoOrMoreRaces"
 HISPANIC = "hispanicOrLatinoEthnicity"
 SEXES = ("female", "male", "other", "unspecified")
 
 
-def race_ethnicity(flags: Mapping[str, bool]) -> str | None:
+def race_ethnicity_category(flags: Mapping[str, bool]) -> str | None:
     """One category of seven, as schools report them to the federal government: Hispanic of any race comes first."""
     if flags.get(HISPANIC):
         return HISPANIC
     named = [race for race in RACES if flags.get(race)]
-    if flags.get(SEVERAL) or len(named) > 1:
-        return SEVERAL
+    if flags.get(TWO_OR_MORE_RACES) or len(named) > 1:
+        return TWO_OR_MORE_RACES
     return named[0] if named else None
 
 
-def hidden_cells(table: Sequence[Sequence[int]], smallest: int = SMALLEST_CELL) -> frozenset[tuple[int, int]]:
+def find_hidden_cells(table: Sequence[Sequence[int]], smallest: int = MIN_CELL_COUNT) -> frozenset[tuple[int, int]]:
     """The cells (row, column) of a table of counts not to be shown, where its row and column totals may be known.
 
     First every count below `smallest`, zero too (that nobody is in a cell says something of everybody else); then,
@@ -43,14 +43,14 @@ def hidden_cells(table: Sequence[Sequence[int]], smallest: int = SMALLEST_CELL) 
     while grew:
         grew = False
         for line in lines:
-            cover = _cover(table, line, hidden, smallest)
+            cover = _find_complementary_cell(table, line, hidden, smallest)
             if cover is not None:
                 hidden.add(cover)
                 grew = True
     return frozenset(hidden)
 
 
-def _cover(
+def _find_complementary_cell(
     table: Sequence[Sequence[int]], line: list[tuple[int, int]], hidden: set[tuple[int, int]], smallest: int
 ) -> tuple[int, int] | None:
     covered = [cell for cell in line if cell in hidden]

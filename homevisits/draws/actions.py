@@ -15,12 +15,12 @@ from homevisits.draws.models import Draw, DrawEntry
 from homevisits.draws.rules import Method
 from homevisits.people.models import School
 
-LONGEST_SEED = 120
-LONGEST_REASON = 400
+MAX_SEED_LENGTH = 120
+MAX_REASON_LENGTH = 400
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DrawRequest:
     """What to draw: for whom, how, how many. An empty seed: one is made; a coordinator may roll dice in public."""
 
     school_id: int
@@ -33,7 +33,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Check:
+class DrawVerification:
     """A draw done again from its record: what came out now, beside what was written then."""
 
     roster_sha256: str
@@ -50,7 +50,7 @@ class Check:
         return self.same_roster and self.same_order and self.same_allocation and self.same_index_children
 
 
-def draw(session: Session, actor: Actor | None, wanted: Wanted, now: datetime) -> Draw:
+def draw_families(session: Session, actor: Actor | None, wanted: DrawRequest, now: datetime) -> Draw:
     """Draw the order in which families are asked. `actor` None: the command line, an import."""
     if actor is not None and not actor.may_at(Permission.ASK, wanted.school_id):
         raise NotFound
@@ -58,11 +58,11 @@ def draw(session: Session, actor: Actor | None, wanted: Wanted, now: datetime) -
     school = session.scalar(select(School).where(School.id == wanted.school_id).with_for_update())
     if school is None:
         raise NotFound
-    listed = queries.children(session, school, wanted.scope, wanted.scope_value, now)
-    standing = queries.standing(session, wanted.school_id, wanted.scope, wanted.scope_value)
-    refuse_if_any(_problems(wanted, listed, standing))
+    listed = queries.list_children(session, school, wanted.scope, wanted.scope_value, now)
+    standing = queries.find_current_draw(session, wanted.school_id, wanted.scope, wanted.scope_value)
+    refuse_if_any(_find_problems(wanted, listed, standing))
     seed = wanted.seed.strip() or secrets.token_hex(8)
-    outcome = rules.draw([entry.child for entry in listed], wanted.method, seed, wanted.wanted)
+    outcome = rules.run_draw([entry.child for entry in listed], wanted.method, seed, wanted.wanted)
     made = Draw(
         school_id=wanted.school_id,
         scope=wanted.scope,
@@ -72,7 +72,7 @@ def draw(session: Session, actor: Actor | None, wanted: Wanted, now: datetime) -
         wanted=sum(place.drawn for place in outcome.places),
         roster_sha256=outcome.roster_sha256,
         selected_sha256=outcome.list_sha256,
-        allocation=_json({name: list(pair) for name, pair in outcome.shares.items()}),
+        allocation=_to_json({name: list(pair) for name, pair in outcome.shares.items()}),
         reason=wanted.reason.strip() or None,
         replaces_id=standing.id if standing else None,
         drawn_at=now,
@@ -80,36 +80,36 @@ def draw(session: Session, actor: Actor | None, wanted: Wanted, now: datetime) -
     )
     session.add(made)
     session.flush()
-    session.add_all(_entries(made, outcome, listed))
+    session.add_all(_build_entries(made, outcome, listed))
     session.flush()
     return made
 
 
-def rerun(session: Session, draw_id: int) -> Check:
+def verify_draw(session: Session, draw_id: int) -> DrawVerification:
     """Do a draw again from what it wrote down, and compare. The roster of today plays no part."""
     made = session.get(Draw, draw_id)
     if made is None:
         raise NotFound
     entries = session.scalars(select(DrawEntry).where(DrawEntry.draw_id == draw_id)).all()
-    identifiers = queries.student_identifiers(session, [entry.index_student_id for entry in entries])
+    identifiers = queries.find_student_identifiers(session, [entry.index_student_id for entry in entries])
     children = [
         rules.Child(entry.household_key, student, school, grade)
         for entry in entries
         for student, school, grade in json.loads(entry.students)
     ]
-    outcome = rules.draw(children, Method(made.method), made.seed, made.wanted)
-    allocation = _json({name: list(pair) for name, pair in outcome.shares.items()})
+    outcome = rules.run_draw(children, Method(made.method), made.seed, made.wanted)
+    allocation = _to_json({name: list(pair) for name, pair in outcome.shares.items()})
     then = {entry.household_key: (entry.position, entry.stratum, entry.sha256) for entry in entries}
     again = {
         place.household: (
             place.position if place.drawn else None,
             place.stratum,
-            rules.key(made.seed, place.household),
+            rules.sort_key(made.seed, place.household),
         )
         for place in outcome.places
     }
     index_then = {entry.household_key: identifiers.get(entry.index_student_id or 0) for entry in entries}
-    return Check(
+    return DrawVerification(
         roster_sha256=outcome.roster_sha256,
         selected_sha256=outcome.list_sha256,
         allocation=allocation,
@@ -120,22 +120,22 @@ def rerun(session: Session, draw_id: int) -> Check:
     )
 
 
-def _problems(wanted: Wanted, listed: list[queries.Listed], standing: Draw | None) -> list[Problem]:
+def _find_problems(wanted: DrawRequest, listed: list[queries.ListedChild], standing: Draw | None) -> list[Problem]:
     found = []
     if not listed:
         found.append(Problem("nobody_to_draw_from", "scope_value"))
     if wanted.method is not Method.EVERYONE and (wanted.wanted is None or wanted.wanted < 1):
         found.append(Problem("draw_how_many", "wanted"))
-    if len(wanted.seed) > LONGEST_SEED:
-        found.append(Problem("too_long", "seed", {"most": LONGEST_SEED}))
-    if len(wanted.reason) > LONGEST_REASON:
-        found.append(Problem("too_long", "reason", {"most": LONGEST_REASON}))
+    if len(wanted.seed) > MAX_SEED_LENGTH:
+        found.append(Problem("too_long", "seed", {"most": MAX_SEED_LENGTH}))
+    if len(wanted.reason) > MAX_REASON_LENGTH:
+        found.append(Problem("too_long", "reason", {"most": MAX_REASON_LENGTH}))
     if standing is not None and not wanted.reason.strip():
         found.append(Problem("redraw_needs_reason", "reason"))
     return found
 
 
-def _entries(made: Draw, outcome: rules.Outcome, listed: list[queries.Listed]) -> list[DrawEntry]:
+def _build_entries(made: Draw, outcome: rules.Outcome, listed: list[queries.ListedChild]) -> list[DrawEntry]:
     families = {entry.child.household: entry.family_id for entry in listed}
     students = {entry.child.student: entry.student_id for entry in listed}
     of_household: dict[str, list[list[str]]] = {}
@@ -148,14 +148,14 @@ def _entries(made: Draw, outcome: rules.Outcome, listed: list[queries.Listed]) -
             family_id=families[place.household],
             household_key=place.household,
             index_student_id=students[place.index_child],
-            students=_json(of_household[place.household]),
+            students=_to_json(of_household[place.household]),
             stratum=place.stratum,
-            sha256=rules.key(made.seed, place.household),
+            sha256=rules.sort_key(made.seed, place.household),
             position=place.position if place.drawn else None,
         )
         for place in outcome.places
     ]
 
 
-def _json(value: object) -> str:
+def _to_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)

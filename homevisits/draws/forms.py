@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from homevisits.core.problems import Problem
-from homevisits.draws.actions import Wanted
+from homevisits.draws.actions import DrawRequest
 from homevisits.draws.rules import Method
 
 
 @dataclass(frozen=True)
-class Typed:
+class DrawForm:
     """The form as it was filled in, to be shown again as it was."""
 
     school: str = ""
@@ -20,9 +20,9 @@ class Typed:
     reason: str = ""
 
 
-def typed(form: Mapping[str, str], school: str) -> Typed:
+def read_form(form: Mapping[str, str], school: str) -> DrawForm:
     """Keep what was typed."""
-    return Typed(
+    return DrawForm(
         school=form.get("school", school),
         scope=form.get("scope", "school:"),
         method=form.get("method", Method.STRATIFIED.value),
@@ -32,12 +32,12 @@ def typed(form: Mapping[str, str], school: str) -> Typed:
     )
 
 
-def wanted(given: Typed) -> tuple[Wanted | None, list[Problem]]:
+def parse_form(given: DrawForm) -> tuple[DrawRequest | None, list[Problem]]:
     """The draw that is wanted, or why it cannot be read."""
     problems = []
     scope, _, value = given.scope.partition(":")
     # One way to write each scope: else the same families could be drawn again as if for the first time.
-    if scope not in ("school", "grade", "class") or not _canonical(scope, value):
+    if scope not in ("school", "grade", "class") or not _is_canonical(scope, value):
         problems.append(Problem("not_a_choice", "scope"))
     if given.method not in set(Method):
         problems.append(Problem("not_a_choice", "method"))
@@ -47,7 +47,7 @@ def wanted(given: Typed) -> tuple[Wanted | None, list[Problem]]:
     if problems:
         return None, problems
     return (
-        Wanted(
+        DrawRequest(
             school_id=int(given.school),
             scope=scope,
             scope_value=value,
@@ -60,7 +60,7 @@ def wanted(given: Typed) -> tuple[Wanted | None, list[Problem]]:
     )
 
 
-def _canonical(scope: str, value: str) -> bool:
+def _is_canonical(scope: str, value: str) -> bool:
     if scope == "class":
         return value.isascii() and value.isdigit() and len(value) < 18 and str(int(value)) == value
     return bool(value) is (scope == "grade")

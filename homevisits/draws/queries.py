@@ -18,7 +18,7 @@ from homevisits.people.models import Account, Enrollment, Family, School, School
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedChild:
     """A child on the list to draw from, with our own ids beside the roster's."""
 
     child: Child
@@ -27,7 +27,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Scope:
+class ScopeOption:
     """Something one can draw for."""
 
     scope: str
@@ -70,7 +70,7 @@ class Stratum:
 
 
 @dataclass(frozen=True)
-class Record:
+class DrawRecord:
     """The public record of a draw: no name of a family or a child is in it."""
 
     draw: DrawRow
@@ -78,7 +78,7 @@ class Record:
     entries: tuple[DrawEntry, ...]
 
 
-def children(session: Session, school: School, scope: str, value: str, now: datetime) -> list[Listed]:
+def list_children(session: Session, school: School, scope: str, value: str, now: datetime) -> list[ListedChild]:
     """The children enrolled today at the school, in the grade or class, whose households are drawn from."""
     today = local_time.to_local(now, school.timezone).date()
     found = (
@@ -98,12 +98,14 @@ def children(session: Session, school: School, scope: str, value: str, now: date
         in_class = in_class.where(SchoolClass.id == number, SchoolClass.school_id == school.id)
         found = found.where(Student.id.in_(in_class))
     return [
-        Listed(Child(key, identifier or source, school.source_id, grade), student_id, family_id)
+        ListedChild(Child(key, identifier or source, school.source_id, grade), student_id, family_id)
         for student_id, identifier, source, grade, family_id, key in session.execute(found)
     ]
 
 
-def named(session: Session, school: str, grade: str | None, school_class: str | None) -> tuple[int, str, str]:
+def find_scope_by_source_ids(
+    session: Session, school: str, grade: str | None, school_class: str | None
+) -> tuple[int, str, str]:
     """The school, scope and value that the roster's own ids name, for the command line. NotFound when one does not."""
     school_id = session.scalar(select(School.id).where(School.source_id == school))
     if school_id is None:
@@ -117,13 +119,13 @@ def named(session: Session, school: str, grade: str | None, school_class: str | 
     return school_id, "class", str(class_id)
 
 
-def student_identifiers(session: Session, ids: Collection[int | None]) -> dict[int, str]:
+def find_student_identifiers(session: Session, ids: Collection[int | None]) -> dict[int, str]:
     """The ids under which students were hashed, by ours."""
     found = select(Student.id, func.coalesce(Student.identifier, Student.source_id)).where(Student.id.in_(ids))
     return dict(session.execute(found).all())
 
 
-def standing(session: Session, school_id: int, scope: str, value: str) -> Draw | None:
+def find_current_draw(session: Session, school_id: int, scope: str, value: str) -> Draw | None:
     """The draw that counts for a scope: the one that no later draw replaced."""
     later = aliased(Draw)
     return session.scalar(
@@ -135,18 +137,18 @@ def standing(session: Session, school_id: int, scope: str, value: str) -> Draw |
     )
 
 
-def schools(session: Session, actor: Actor) -> list[tuple[int, str]]:
+def list_schools(session: Session, actor: Actor) -> list[tuple[int, str]]:
     """The schools where the actor may ask families."""
-    return [(school.id, school.name) for school in _schools(session, actor)]
+    return [(school.id, school.name) for school in _select_schools(session, actor)]
 
 
-def _schools(session: Session, actor: Actor) -> list[School]:
+def _select_schools(session: Session, actor: Actor) -> list[School]:
     found = select(School).order_by(School.name)
     held = actor.schools(Permission.ASK)
     return list(session.scalars(found if held is None else found.where(School.id.in_(held))))
 
 
-def scopes(session: Session, actor: Actor, school_id: int) -> list[Scope]:
+def list_scopes(session: Session, actor: Actor, school_id: int) -> list[ScopeOption]:
     """What one can draw for at a school: all of it, a grade, a class, with the number of families in each."""
     if not actor.may_at(Permission.ASK, school_id):
         raise NotFound
@@ -163,39 +165,39 @@ def scopes(session: Session, actor: Actor, school_id: int) -> list[Scope]:
     )
     whole = session.scalar(select(families).where(here)) or 0
     return [
-        Scope("school", "", "", whole),
-        *(Scope("grade", grade, grade, count) for grade, count in session.execute(grades)),
-        *(Scope("class", str(number), title, count) for number, title, count in session.execute(classes)),
+        ScopeOption("school", "", "", whole),
+        *(ScopeOption("grade", grade, grade, count) for grade, count in session.execute(grades)),
+        *(ScopeOption("class", str(number), title, count) for number, title, count in session.execute(classes)),
     ]
 
 
-def draws(session: Session, actor: Actor) -> list[DrawRow]:
+def list_draws(session: Session, actor: Actor) -> list[DrawRow]:
     """The draws of the actor's schools, newest first."""
     held = actor.schools(Permission.ASK)
-    found = _rows().order_by(Draw.id.desc())
-    return _read(session, found if held is None else found.where(Draw.school_id.in_(held)))
+    found = _select_draws().order_by(Draw.id.desc())
+    return _to_draw_rows(session, found if held is None else found.where(Draw.school_id.in_(held)))
 
 
-def in_use(session: Session, actor: Actor, since: datetime) -> list[DrawRow]:
+def list_current_draws(session: Session, actor: Actor, since: datetime) -> list[DrawRow]:
     """The draws of the actor's schools since a moment that no later draw replaced, newest first."""
     held = actor.schools(Permission.ASK)
     later = aliased(Draw)
-    found = _rows().where(Draw.drawn_at > since, ~select(later.id).where(later.replaces_id == Draw.id).exists())
+    found = _select_draws().where(Draw.drawn_at > since, ~select(later.id).where(later.replaces_id == Draw.id).exists())
     found = found.order_by(Draw.id.desc())
-    return _read(session, found if held is None else found.where(Draw.school_id.in_(held)))
+    return _to_draw_rows(session, found if held is None else found.where(Draw.school_id.in_(held)))
 
 
-def row(session: Session, actor: Actor, draw_id: int) -> DrawRow:
+def get_draw(session: Session, actor: Actor, draw_id: int) -> DrawRow:
     """One draw, if it is of a school of the actor's."""
-    found = _read(session, _rows().where(Draw.id == draw_id))
+    found = _to_draw_rows(session, _select_draws().where(Draw.id == draw_id))
     if not found or not actor.may_at(Permission.ASK, found[0].school_id):
         raise NotFound
     return found[0]
 
 
-def record(session: Session, actor: Actor, draw_id: int) -> Record:
+def get_record(session: Session, actor: Actor, draw_id: int) -> DrawRecord:
     """The public record of a draw."""
-    made = row(session, actor, draw_id)
+    made = get_draw(session, actor, draw_id)
     allocation = json.loads(session.scalar(select(Draw.allocation).where(Draw.id == draw_id)) or "{}")
     entries = session.scalars(
         select(DrawEntry)
@@ -203,16 +205,16 @@ def record(session: Session, actor: Actor, draw_id: int) -> Record:
         .order_by(DrawEntry.position.is_(None), DrawEntry.position, DrawEntry.sha256)
     )
     strata = tuple(Stratum(name, size, drawn) for name, (size, drawn) in sorted(allocation.items()))
-    return Record(made, strata, tuple(entries))
+    return DrawRecord(made, strata, tuple(entries))
 
 
-def households_drawn(session: Session, draw_id: int) -> list[str]:
+def list_drawn_households(session: Session, draw_id: int) -> list[str]:
     """The households drawn, as they were hashed, in the order of asking."""
     drawn = select(DrawEntry.household_key).where(DrawEntry.draw_id == draw_id, DrawEntry.position.is_not(None))
     return list(session.scalars(drawn.order_by(DrawEntry.position)))
 
 
-def _rows() -> Any:
+def _select_draws() -> Any:
     later = aliased(Draw)
     listed = select(func.count()).where(DrawEntry.draw_id == Draw.id).scalar_subquery()
     return (
@@ -223,7 +225,7 @@ def _rows() -> Any:
     )
 
 
-def _read(session: Session, found: Any) -> list[DrawRow]:
+def _to_draw_rows(session: Session, found: Any) -> list[DrawRow]:
     rows = session.execute(found).all()
     numbers = [int(made.scope_value) for made, *_ in rows if made.scope == "class"]
     titles = dict(session.execute(select(SchoolClass.id, SchoolClass.title).where(SchoolClass.id.in_(numbers))).all())

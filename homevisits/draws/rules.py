@@ -22,7 +22,7 @@ class Method(StrEnum):
     STRATIFIED = "stratified"
 
 
-WHOLE = "all"
+SINGLE_STRATUM = "all"
 """The one stratum of a draw that has no strata."""
 
 
@@ -73,45 +73,45 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def key(seed: str, identifier: str) -> str:
+def sort_key(seed: str, identifier: str) -> str:
     """What sorts a student or a household in a draw."""
     return sha256(f"{seed}:{identifier}")
 
 
-def roster_hash(children: Iterable[Child]) -> str:
+def hash_roster(children: Iterable[Child]) -> str:
     """The hash of the list drawn from: one line a child, sorted, so that the file's order does not matter."""
     return sha256("\n".join(f"{c.household}|{c.student}|{c.school}|{c.grade}" for c in sorted(set(children))))
 
 
-def list_hash(households: Iterable[str]) -> str:
+def hash_households(households: Iterable[str]) -> str:
     """The hash of the households drawn, sorted, one a line."""
     return sha256("\n".join(sorted(households)))
 
 
-def order_hash(places: Iterable[Place]) -> str:
+def hash_order(places: Iterable[Place]) -> str:
     """The hash of the whole order, drawn and behind."""
     return sha256("\n".join(f"{p.position}|{p.household}|{p.stratum}|{'Y' if p.drawn else 'N'}" for p in places))
 
 
-def allocation_hash(shares: Mapping[str, tuple[int, int]]) -> str:
+def hash_allocation(shares: Mapping[str, tuple[int, int]]) -> str:
     """The hash of how many households each stratum has and gives."""
     return sha256(json.dumps({name: list(pair) for name, pair in shares.items()}, sort_keys=True))
 
 
-def households(children: Iterable[Child], seed: str, *, stratified: bool = True) -> tuple[Household, ...]:
+def group_into_households(children: Iterable[Child], seed: str, *, stratified: bool = True) -> tuple[Household, ...]:
     """The households of `children`, each with its index child and stratum, sorted by id."""
     groups: dict[str, list[Child]] = {}
     for child in set(children):
         groups.setdefault(child.household, []).append(child)
     found = []
     for name in sorted(groups):
-        index = min(groups[name], key=lambda child: (key(seed, child.student), child.student))
-        stratum = f"{index.school}|{index.grade}" if stratified else WHOLE
+        index = min(groups[name], key=lambda child: (sort_key(seed, child.student), child.student))
+        stratum = f"{index.school}|{index.grade}" if stratified else SINGLE_STRATUM
         found.append(Household(name, index.student, stratum))
     return tuple(found)
 
 
-def largest_remainder(weights: Mapping[str, float], total: int) -> dict[str, int]:
+def allocate_by_largest_remainder(weights: Mapping[str, float], total: int) -> dict[str, int]:
     """Share `total` places by weight (Hamilton). Ties go to the larger stratum, then to the first name."""
     exact = {name: Fraction(weight) for name, weight in weights.items()}
     whole = sum(exact.values(), Fraction(0))
@@ -126,7 +126,7 @@ def largest_remainder(weights: Mapping[str, float], total: int) -> dict[str, int
     return shares
 
 
-def choose(
+def select_households(
     population: Iterable[Household], seed: str, wanted: int
 ) -> tuple[tuple[Place, ...], dict[str, tuple[int, int]]]:
     """The order of asking and the allocation: `wanted` of `population` drawn, all others behind them."""
@@ -134,30 +134,30 @@ def choose(
     for household in population:
         strata.setdefault(household.stratum, []).append(household)
     sizes = {name: len(members) for name, members in strata.items()}
-    shares = largest_remainder(sizes, min(wanted, sum(sizes.values())))
+    shares = allocate_by_largest_remainder(sizes, min(wanted, sum(sizes.values())))
     chosen: set[str] = set()
     for name, members in strata.items():
-        members.sort(key=lambda household: (key(seed, household.id), household.id))
+        members.sort(key=lambda household: (sort_key(seed, household.id), household.id))
         chosen.update(household.id for household in members[: shares[name]])
     everyone = [household for members in strata.values() for household in members]
-    everyone.sort(key=lambda h: (h.id not in chosen, key(seed, h.id), h.id))
+    everyone.sort(key=lambda h: (h.id not in chosen, sort_key(seed, h.id), h.id))
     places = tuple(
         Place(position, h.id, h.index_child, h.stratum, h.id in chosen) for position, h in enumerate(everyone, start=1)
     )
     return places, {name: (sizes[name], shares[name]) for name in sorted(sizes)}
 
 
-def draw(children: Iterable[Child], method: Method, seed: str, wanted: int | None) -> Outcome:
+def run_draw(children: Iterable[Child], method: Method, seed: str, wanted: int | None) -> Outcome:
     """Draw from `children`. `wanted` households, or all of them with ``Method.EVERYONE``."""
     listed = tuple(children)
-    population = households(listed, seed, stratified=method is Method.STRATIFIED)
+    population = group_into_households(listed, seed, stratified=method is Method.STRATIFIED)
     count = len(population) if method is Method.EVERYONE or wanted is None else wanted
-    places, shares = choose(population, seed, count)
+    places, shares = select_households(population, seed, count)
     return Outcome(
         places=places,
         shares=shares,
-        roster_sha256=roster_hash(listed),
-        list_sha256=list_hash(place.household for place in places if place.drawn),
-        allocation_sha256=allocation_hash(shares),
-        order_sha256=order_hash(places),
+        roster_sha256=hash_roster(listed),
+        list_sha256=hash_households(place.household for place in places if place.drawn),
+        allocation_sha256=hash_allocation(shares),
+        order_sha256=hash_order(places),
     )

@@ -18,7 +18,7 @@ bp = Blueprint("draws", __name__)
 def draws() -> str:
     """Every draw of one's schools, also those that were replaced."""
     with reading() as session:
-        rows = queries.draws(session, current_actor())
+        rows = queries.list_draws(session, current_actor())
     return render_template("draws/draws.html", draws=rows)
 
 
@@ -26,22 +26,22 @@ def draws() -> str:
 @allow(Permission.ASK)
 def new() -> str:
     """Ask for whom, how and how many."""
-    return _form(forms.typed(request.args, request.args.get("school", "")), [])
+    return _render_form(forms.read_form(request.args, request.args.get("school", "")), [])
 
 
 @bp.post("/draws/new")
 @allow(Permission.ASK)
 def make() -> ResponseReturnValue:
     """Draw."""
-    given = forms.typed(request.form, "")
-    wanted, problems = forms.wanted(given)
+    given = forms.read_form(request.form, "")
+    wanted, problems = forms.parse_form(given)
     if wanted is None:
-        return _form(given, problems), 422
+        return _render_form(given, problems), 422
     try:
         with transaction() as session:
-            made = actions.draw(session, current_actor(), wanted, now())
+            made = actions.draw_families(session, current_actor(), wanted, now())
     except RulesBroken as broken:
-        return _form(given, list(broken.problems)), 422
+        return _render_form(given, list(broken.problems)), 422
     show_notice(_("The draw is made. Everyone can do it again and reach the same families."))
     return redirect(url_for("draws.record", draw_id=made.id), code=303)
 
@@ -52,7 +52,7 @@ def record(draw_id: int) -> str:
     """The public record, to be read or printed."""
     with reading() as session:
         return render_template(
-            "draws/record.html", record=queries.record(session, current_actor(), draw_id), check=None
+            "draws/record.html", record=queries.get_record(session, current_actor(), draw_id), check=None
         )
 
 
@@ -61,19 +61,19 @@ def record(draw_id: int) -> str:
 def check(draw_id: int) -> str:
     """Do the draw again from its record and show what comes out."""
     with reading() as session:
-        found = queries.record(session, current_actor(), draw_id)
-        return render_template("draws/record.html", record=found, check=actions.rerun(session, draw_id))
+        found = queries.get_record(session, current_actor(), draw_id)
+        return render_template("draws/record.html", record=found, check=actions.verify_draw(session, draw_id))
 
 
-def _form(given: forms.Typed, problems: list[Problem]) -> str:
+def _render_form(given: forms.DrawForm, problems: list[Problem]) -> str:
     with reading() as session:
-        schools = queries.schools(session, current_actor())
+        schools = queries.list_schools(session, current_actor())
         known = {str(number) for number, _name in schools}
         chosen = given.school if given.school in known else str(schools[0][0]) if schools else ""
-        scopes = queries.scopes(session, current_actor(), int(chosen)) if chosen else []
+        scopes = queries.list_scopes(session, current_actor(), int(chosen)) if chosen else []
         # Only asked for when there is something to replace, and not before it is known for whom to draw.
         scope, _colon, value = given.scope.partition(":")
-        standing = queries.standing(session, int(chosen), scope, value) if chosen else None
+        standing = queries.find_current_draw(session, int(chosen), scope, value) if chosen else None
     return render_template(
         "draws/new.html",
         typed=given,

@@ -47,7 +47,7 @@ def ask(draw_id: int) -> ResponseReturnValue:
     family, count = request.form.get("family", ""), request.form.get("count", "")
     try:
         with transaction() as session:
-            draws.row(session, current_actor(), draw_id)  # of another school: not found, whatever was typed
+            draws.get_draw(session, current_actor(), draw_id)  # of another school: not found, whatever was typed
             if family.isascii() and family.isdigit() and len(family) < 18:
                 invited = [actions.ask_one(session, current_actor(), draw_id, int(family), now())]
             else:
@@ -94,7 +94,7 @@ def record_request() -> ResponseReturnValue:
 
 def _asking(problems: list[Problem]) -> str:
     with reading() as session:
-        rows = draws.in_use(session, current_actor(), now() - queue.A_YEAR)
+        rows = draws.list_current_draws(session, current_actor(), now() - queue.A_YEAR)
         progress = queue.progress(session, [row.id for row in rows])
         cards = []
         for row in rows:

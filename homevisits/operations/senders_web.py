@@ -90,7 +90,7 @@ def add_guest() -> ResponseReturnValue:
     name, phone = request.form.get("name", "").strip(), request.form.get("phone", "").strip()
     try:
         with transaction() as session:
-            number = phones.normalised(phone)
+            number = phones.to_e164(phone)
             theirs = number is not None and reachability.of_family(session, number)
             trial_allowlist.add(session, current_actor(), name, number, now(), of_family=theirs)
     except RulesBroken as broken:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import Problem, RulesBroken
 from homevisits.people.sign_in import attempts, sessions
-from homevisits.people.sign_in.session_limits import limits_of
+from homevisits.people.sign_in.session_limits import session_limits
 from homevisits.web import formats, navigation
 from homevisits.web.context import now, reading, settings, show_notice, transaction
 from homevisits.web.security import SignedIn, allow, current_actor, landing_page, local_path, public, signed_in_actor
@@ -41,30 +41,30 @@ def sign_in_now() -> ResponseReturnValue:
     """Check name and password, slowly and not too often."""
     email, password = request.form.get("email", ""), request.form.get("password", "")
     try:
-        token = _checked(email, password)
+        token = _check_password_and_sign_in(email, password)
     except RulesBroken as broken:
         status = 429 if isinstance(broken, attempts.TooManyTries) else 422
         values = {"next": request.form.get("next", ""), "email": email, "problems": broken.problems}
         return render_template("account/sign_in.html", **values), status
-    who = use_session(token)
+    who = start_session(token)
     return redirect(local_path(request.form.get("next"), landing_page(who)), code=303)
 
 
-def _checked(email: str, password: str) -> str:
+def _check_password_and_sign_in(email: str, password: str) -> str:
     with transaction() as db:
         given = attempts.begin_try(db, email, request.remote_addr or "unknown", now())
     # No transaction is open while the hash is worked out: it takes a while on purpose.
-    if not attempts.password_fits(given, password) or given.account_id is None:
+    if not attempts.is_password_correct(given, password) or given.account_id is None:
         raise RulesBroken([Problem("sign_in_failed", "email")])
     with transaction() as db:
         return attempts.finish_try(db, given, password, now())
 
 
-def use_session(token: str) -> Actor:
+def start_session(token: str) -> Actor:
     """Sign this browser in with a new session, and end the one it had."""
     with transaction() as db:
         _end_session_of_browser(db)
-        found = sessions.find(db, token, limits_of(settings()), now())
+        found = sessions.find_session(db, token, session_limits(settings()), now())
     if found is None:
         raise RulesBroken([Problem("sign_in_failed", "email")])
     session.clear()
@@ -76,18 +76,18 @@ def use_session(token: str) -> Actor:
 def _end_session_of_browser(db: Session) -> None:
     token = session.get("_user_id")
     if token:
-        sessions.end(db, token, now())
+        sessions.end_session(db, token, now())
 
 
-def load(token: str) -> SignedIn | None:
+def load_user(token: str) -> SignedIn | None:
     """Flask-Login's user loader: the account a session token belongs to; None once the session has ended."""
     with reading() as db:
-        found = sessions.find(db, token, limits_of(settings()), now())
+        found = sessions.find_session(db, token, session_limits(settings()), now())
     if found is None:
         return None
     if found.needs_refresh:
         with transaction() as db:
-            sessions.refresh(db, token, now())
+            sessions.refresh_session(db, token, now())
     return SignedIn(found.actor, token)
 
 
@@ -142,13 +142,13 @@ def change_password() -> ResponseReturnValue:
     try:
         with transaction() as db:
             given = attempts.begin_try(
-                db, attempts.email_of(db, current_actor()), request.remote_addr or "unknown", now()
+                db, attempts.get_email(db, current_actor()), request.remote_addr or "unknown", now()
             )
         with transaction() as db:
             token = attempts.change_password(db, current_actor(), given, typed, now())
     except RulesBroken as broken:
         status = 429 if isinstance(broken, attempts.TooManyTries) else 422
         return render_template("account/home.html", problems=broken.problems), status
-    use_session(token)
+    start_session(token)
     show_notice(_("Your password is changed. Every other phone and computer is signed out."))
     return redirect(url_for("account.home"), code=303)

@@ -11,7 +11,7 @@ from homevisits.core.access import Role
 from homevisits.core.problems import NotFound, Problem, refuse_if_any
 from homevisits.people.models import Account, AccountGrant, Educator, School
 from homevisits.people.sign_in import sessions
-from homevisits.people.sign_in.attempts import hash_password, problems_of_password, tidy_email
+from homevisits.people.sign_in.attempts import check_new_password, hash_password, normalize_email
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,16 @@ class AccountRow:
     grants: tuple[str, ...]
 
 
-def add(session: Session, wanted: NewAccount) -> str | None:
+def add_account(session: Session, wanted: NewAccount) -> str | None:
     """Make an account with one role. Returns the password that was made for it; None when one was given."""
-    email = tidy_email(wanted.email)
+    email = normalize_email(wanted.email)
     made = None if wanted.password else secrets.token_urlsafe(12)
     password = wanted.password or made or ""
-    school = _school(session, wanted.school)
+    school = _find_school(session, wanted.school)
     educator = (
         session.scalar(select(Educator).where(Educator.source_id == wanted.educator)) if wanted.educator else None
     )
-    problems = problems_of_password(password, password, f"{email}\n{wanted.name}")
+    problems = check_new_password(password, password, f"{email}\n{wanted.name}")
     if "@" not in email:
         problems.append(Problem("email_wrong", "email"))
     if session.scalar(select(Account.id).where(Account.email == email)):
@@ -73,9 +73,9 @@ def add(session: Session, wanted: NewAccount) -> str | None:
     return made
 
 
-def grant(session: Session, email: str, role: Role, school: str | None) -> None:
+def grant_role(session: Session, email: str, role: Role, school: str | None) -> None:
     """Let an account act in one more role; one it has already stays as it is."""
-    account, place = _account(session, email), _school(session, school)
+    account, place = _get_account(session, email), _find_school(session, school)
     if school and place is None:
         refuse_if_any([Problem("school_unknown", "school", {"found": school})])
     where = place.id if place else None
@@ -88,21 +88,21 @@ def grant(session: Session, email: str, role: Role, school: str | None) -> None:
         session.add(AccountGrant(account_id=account.id, role=role.value, school_id=where))
 
 
-def revoke(session: Session, email: str, role: Role) -> None:
+def revoke_role(session: Session, email: str, role: Role) -> None:
     """Take a role away everywhere; sessions that are open lose it with their next click."""
-    account = _account(session, email)
+    account = _get_account(session, email)
     session.execute(delete(AccountGrant).where(AccountGrant.account_id == account.id, AccountGrant.role == role.value))
 
 
-def close(session: Session, email: str, now: datetime, *, active: bool = False) -> None:
+def set_account_active(session: Session, email: str, now: datetime, *, active: bool = False) -> None:
     """Close an account and end its sessions (or open it again). What it did stays on record."""
-    account = _account(session, email)
+    account = _get_account(session, email)
     session.refresh(account, with_for_update=True)  # no session begins meanwhile
     account.active = active
-    sessions.end_all(session, account.id, now)
+    sessions.end_all_sessions(session, account.id, now)
 
 
-def listed(session: Session) -> list[AccountRow]:
+def list_accounts(session: Session) -> list[AccountRow]:
     """Every account, by address."""
     rows = session.execute(
         select(Account, AccountGrant.role, School.source_id)
@@ -118,12 +118,12 @@ def listed(session: Session) -> list[AccountRow]:
     return [AccountRow(email, a.name, a.active, tuple(grants[email])) for email, a in accounts.items()]
 
 
-def _account(session: Session, email: str) -> Account:
-    found = session.scalar(select(Account).where(Account.email == tidy_email(email)))
+def _get_account(session: Session, email: str) -> Account:
+    found = session.scalar(select(Account).where(Account.email == normalize_email(email)))
     if found is None:
         raise NotFound
     return found
 
 
-def _school(session: Session, source_id: str | None) -> School | None:
+def _find_school(session: Session, source_id: str | None) -> School | None:
     return session.scalar(select(School).where(School.source_id == source_id)) if source_id else None

@@ -15,7 +15,7 @@ from homevisits.people import phones
 from homevisits.people.models import Certification, Educator, OptIn, Person, School, TrainingSession
 from homevisits.policies.rules import Policy
 
-SHORTEST, LONGEST = 30, 16 * 60
+MIN_TRAINING_MINUTES, MAX_TRAINING_MINUTES = 30, 16 * 60
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ def record_training(
 ) -> TrainingSession:
     """Record a training that was held, and certify everyone who took part. `actor` None: the demo's past, an import."""
     participants = sorted(set(training.participants))
-    educators = _schools_of(session, [*participants, training.educator_trainer_id or 0])
+    educators = _find_schools_of_educators(session, [*participants, training.educator_trainer_id or 0])
     refuse_if_any(
         [
-            *_trainers(session, training, educators),
-            *_when_and_how_long(session, training, now),
-            *_participants(actor, participants, educators),
+            *_check_trainers(session, training, educators),
+            *_check_date_and_length(session, training, now),
+            *_check_participants(actor, participants, educators),
         ]
     )
     held = TrainingSession(
@@ -56,7 +56,7 @@ def record_training(
         held_on=training.held_on,
         minutes=training.minutes,
         educator_trainer_id=training.educator_trainer_id,
-        parent_trainer_id=_parent(session, training.parent_trainer),
+        parent_trainer_id=_find_or_add_parent(session, training.parent_trainer),
         recorded_by=actor.account_id if actor else None,
         recorded_at=now,
     )
@@ -71,12 +71,12 @@ def record_training(
     return held
 
 
-def _schools_of(session: Session, ids: Iterable[int]) -> dict[int, int]:
+def _find_schools_of_educators(session: Session, ids: Iterable[int]) -> dict[int, int]:
     found = session.execute(select(Educator.id, Educator.school_id).where(Educator.id.in_(list(ids))))
     return dict(found.all())
 
 
-def _trainers(session: Session, training: Training, educators: dict[int, int]) -> list[Problem]:
+def _check_trainers(session: Session, training: Training, educators: dict[int, int]) -> list[Problem]:
     problems: list[Problem] = []
     if training.educator_trainer_id not in educators:
         problems.append(Problem("trainer_educator_missing", "educator_trainer"))
@@ -92,17 +92,17 @@ def _trainers(session: Session, training: Training, educators: dict[int, int]) -
     return problems
 
 
-def _when_and_how_long(session: Session, training: Training, now: datetime) -> list[Problem]:
+def _check_date_and_length(session: Session, training: Training, now: datetime) -> list[Problem]:
     problems: list[Problem] = []
     zone = session.scalar(select(School.timezone).order_by(School.id).limit(1)) or "UTC"
     if training.held_on > now.astimezone(ZoneInfo(zone)).date():
         problems.append(Problem("training_future", "held_on"))
-    if not SHORTEST <= training.minutes <= LONGEST:
+    if not MIN_TRAINING_MINUTES <= training.minutes <= MAX_TRAINING_MINUTES:
         problems.append(Problem("training_minutes", "hours"))
     return problems
 
 
-def _participants(actor: Actor | None, participants: list[int], educators: dict[int, int]) -> list[Problem]:
+def _check_participants(actor: Actor | None, participants: list[int], educators: dict[int, int]) -> list[Problem]:
     if not participants:
         return [Problem("training_nobody", "participants")]
     schools = [educators.get(educator) for educator in participants]
@@ -111,7 +111,7 @@ def _participants(actor: Actor | None, participants: list[int], educators: dict[
     return []
 
 
-def _parent(session: Session, parent: int | NewParent | None) -> int:
+def _find_or_add_parent(session: Session, parent: int | NewParent | None) -> int:
     if isinstance(parent, int):
         return parent
     assert parent is not None
@@ -123,29 +123,29 @@ def _parent(session: Session, parent: int | NewParent | None) -> int:
 
 def opt_in(session: Session, actor: Actor, now: datetime) -> OptIn:
     """The educator takes part from now on. Saying so twice changes nothing."""
-    return _write(session, actor, "in", now)
+    return _write_opt_in(session, actor, "in", now)
 
 
 def opt_out(session: Session, actor: Actor, now: datetime) -> OptIn:
     """The educator leaves, at once; no reason is asked. `homevisits.visits` then ends what was planned with them."""
-    return _write(session, actor, "out", now)
+    return _write_opt_in(session, actor, "out", now)
 
 
-def give_phone(session: Session, actor: Actor, typed: str) -> str | None:
+def set_reminder_phone(session: Session, actor: Actor, typed: str) -> str | None:
     """Keep the educator's own number for reminders, in E.164; nothing typed: none any more. No one else ever sees it.
 
     Raises `RulesBroken` when it cannot be a phone number.
     """
     if actor.educator_id is None:
         raise RulesBroken([Problem("not_an_educator")])
-    phone = phones.normalised(typed) if typed.strip() else None
+    phone = phones.to_e164(typed) if typed.strip() else None
     refuse_if_any([Problem("not_a_phone", "phone")] if typed.strip() and phone is None else [])
     session.get_one(Educator, actor.educator_id).phone = phone
     session.flush()
     return phone
 
 
-def _write(session: Session, actor: Actor, answer: str, now: datetime) -> OptIn:
+def _write_opt_in(session: Session, actor: Actor, answer: str, now: datetime) -> OptIn:
     if actor.educator_id is None:
         raise RulesBroken([Problem("not_an_educator")])
     # The educator's row is the lock: a booking that reads the ledger has taken it too.

@@ -9,12 +9,12 @@ from types import MappingProxyType
 from homevisits.core.problems import Problem
 from homevisits.people.actions import NewParent, Training
 
-NEW = "new"
-LONGEST_TEXT = 120
+NEW_PARENT = "new"
+MAX_TEXT_LENGTH = 120
 
 
 @dataclass(frozen=True)
-class Typed:
+class TrainingForm:
     """The form as it was typed: shown again as it stands when something is to change."""
 
     title: str = ""
@@ -30,24 +30,26 @@ class Typed:
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
-def typed(form: Mapping[str, str], participants: Sequence[str] = ()) -> Typed:
+def read_form(form: Mapping[str, str], participants: Sequence[str] = ()) -> TrainingForm:
     """The fields of the form, without blanks around."""
     names = ("title", "held_on", "hours", "educator_trainer", "parent_trainer", "parent_given", "parent_family")
-    return Typed(**{name: form.get(name, "").strip() for name in names}, participants=tuple(participants))
+    return TrainingForm(**{name: form.get(name, "").strip() for name in names}, participants=tuple(participants))
 
 
-def training(given: Typed) -> tuple[Training | None, list[Problem]]:
+def parse_form(given: TrainingForm) -> tuple[Training | None, list[Problem]]:
     """The training that was meant, or every reason why it cannot be read."""
     problems: list[Problem] = []
     if not given.title:
         problems.append(Problem("missing", "title"))
     texts = ("title", "parent_given", "parent_family")
     problems += [
-        Problem("too_long", name, {"most": LONGEST_TEXT}) for name in texts if len(getattr(given, name)) > LONGEST_TEXT
+        Problem("too_long", name, {"most": MAX_TEXT_LENGTH})
+        for name in texts
+        if len(getattr(given, name)) > MAX_TEXT_LENGTH
     ]
-    held_on = _day(given.held_on, problems)
-    minutes = _minutes(given.hours, problems)
-    parent = _parent(given, problems)
+    held_on = _parse_day(given.held_on, problems)
+    minutes = _parse_minutes(given.hours, problems)
+    parent = _parse_parent(given, problems)
     if not all(_is_id(who) for who in given.participants):
         problems.append(Problem("not_a_choice", "participants"))
     educator = int(given.educator_trainer) if _is_id(given.educator_trainer) else None
@@ -61,7 +63,7 @@ def _is_id(typed: str) -> bool:
     return typed.isascii() and typed.isdigit() and len(typed) < 18
 
 
-def _day(text: str, problems: list[Problem]) -> date | None:
+def _parse_day(text: str, problems: list[Problem]) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -69,7 +71,7 @@ def _day(text: str, problems: list[Problem]) -> date | None:
         return None
 
 
-def _minutes(text: str, problems: list[Problem]) -> int | None:
+def _parse_minutes(text: str, problems: list[Problem]) -> int | None:
     try:
         hours = Decimal(text.replace(",", "."))
         if not hours.is_finite() or not 0 < hours < 100:
@@ -80,7 +82,7 @@ def _minutes(text: str, problems: list[Problem]) -> int | None:
         return None
 
 
-def _parent(given: Typed, problems: list[Problem]) -> int | NewParent | None:
+def _parse_parent(given: TrainingForm, problems: list[Problem]) -> int | NewParent | None:
     if _is_id(given.parent_trainer):
         return int(given.parent_trainer)
     if not (given.parent_given or given.parent_family):

@@ -8,15 +8,15 @@ from homevisits.core.settings import InvalidSettings, Settings
 from homevisits.people.models import District
 
 
-def purpose(session: Session) -> str | None:
+def find_purpose(session: Session) -> str | None:
     """``real`` or ``demo``; None while nothing has been imported."""
     return session.scalar(select(District.purpose).order_by(District.id).limit(1))
 
 
-def refuse_if_mixed_up(database: Database, settings: Settings) -> None:
+def check_database_purpose(database: Database, settings: Settings) -> None:
     """Raise `InvalidSettings` when the demo is pointed at a real database, or anything else at the demo's."""
     with database.reading() as session:
-        found = purpose(session)
+        found = find_purpose(session)
     if settings.demo and found != "demo":
         raise InvalidSettings(["database_url: this database does not belong to the demo; the demo makes its own"])
     if not settings.demo and found == "demo":

@@ -5,7 +5,7 @@ import phonenumbers
 PURE = True
 
 
-def normalised(typed: str, region: str = "US") -> str | None:
+def to_e164(typed: str, region: str = "US") -> str | None:
     """`typed` as E.164 ("+16515550142"), or None where it cannot be a phone number."""
     try:
         number = phonenumbers.parse(typed, region)
@@ -16,7 +16,7 @@ def normalised(typed: str, region: str = "US") -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def readable(e164: str) -> str:
+def format_phone(e164: str) -> str:
     """An E.164 number as a person writes it: "(651) 555-0142" at home, "+44 20 7183 8750" abroad."""
     try:
         number = phonenumbers.parse(e164, None)

@@ -51,7 +51,7 @@ class TrainingRow:
 
 
 @dataclass(frozen=True)
-class Choice:
+class PersonOption:
     """Someone to choose in a form."""
 
     id: int
@@ -60,7 +60,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class MyPart:
+class Participation:
     """What an educator's own page says: willingness, certification, the number for reminders."""
 
     willing: bool
@@ -71,13 +71,13 @@ class MyPart:
     stopped: bool  # its owner asked for no texts there
 
 
-def newest_opt_ins() -> Subquery:
+def latest_opt_ins() -> Subquery:
     """(educator_id, id, answer) of the newest row of each educator in the ledger of willingness."""
     newest = select(func.max(OptIn.id).label("id")).group_by(OptIn.educator_id).subquery()
     return select(OptIn.educator_id, OptIn.id, OptIn.answer).join(newest, newest.c.id == OptIn.id).subquery()
 
 
-def opted_in(session: Session, educators: Collection[int]) -> dict[int, int]:
+def find_current_opt_ins(session: Session, educators: Collection[int]) -> dict[int, int]:
     """For each of `educators` who takes part now: the row of the ledger that says so."""
     newest = (
         select(func.max(OptIn.id).label("id"))
@@ -89,7 +89,7 @@ def opted_in(session: Session, educators: Collection[int]) -> dict[int, int]:
     return dict(session.execute(found).all())
 
 
-def counts_on(day: date) -> ColumnElement[bool]:
+def is_valid_on(day: date) -> ColumnElement[bool]:
     """The condition under which a certification counts on `day`."""
     return and_(
         Certification.valid_from <= day,
@@ -98,10 +98,10 @@ def counts_on(day: date) -> ColumnElement[bool]:
     )
 
 
-def educators_of(session: Session, actor: Actor, today: date) -> list[EducatorRow]:
+def list_educators(session: Session, actor: Actor, today: date) -> list[EducatorRow]:
     """The educators of the actor's schools, by school and name. Willingness is for whoever may see PEOPLE, only."""
-    willing = newest_opt_ins()
-    held = _certificates(today)
+    willing = latest_opt_ins()
+    held = _certificate_ranges(today)
     found = (
         select(Educator, School.name, held.c.since, held.c.until, held.c.endless, willing.c.answer)
         .join(School, School.id == Educator.school_id)
@@ -126,7 +126,7 @@ def educators_of(session: Session, actor: Actor, today: date) -> list[EducatorRo
     ]
 
 
-def _certificates(today: date) -> Subquery:
+def _certificate_ranges(today: date) -> Subquery:
     """The reach of each educator's certificates that have begun and are not revoked."""
     live = and_(
         Certification.valid_from <= today, or_(Certification.revoked_on.is_(None), Certification.revoked_on > today)
@@ -156,27 +156,29 @@ def has_left(
     When a school year ends the roster may say so of every child: a school that nobody goes to just now has holidays.
     """
     child, schoolmate = aliased(Student), aliased(Student)
-    goes_on = exists().where(schoolmate.school_id == child.school_id, _goes(schoolmate, today))
-    stays = exists().where(child.family_id == family_id, or_(_goes(child, today), ~goes_on))
+    goes_on = exists().where(schoolmate.school_id == child.school_id, _is_enrolled(schoolmate, today))
+    stays = exists().where(child.family_id == family_id, or_(_is_enrolled(child, today), ~goes_on))
     return and_(exists().where(child.family_id == family_id), ~stays)
 
 
-def _goes(student: type[Student], today: date | BindParameter[date]) -> ColumnElement[bool]:
+def _is_enrolled(student: type[Student], today: date | BindParameter[date]) -> ColumnElement[bool]:
     return or_(student.enrolled_to.is_(None), student.enrolled_to >= today)
 
 
-def my_part(session: Session, educator_id: int, today: date) -> MyPart:
+def get_participation(session: Session, educator_id: int, today: date) -> Participation:
     """An educator's own willingness and certification."""
-    held = _certificates(today)
+    held = _certificate_ranges(today)
     row = session.execute(select(held.c.until, held.c.endless).where(held.c.educator_id == educator_id)).first()
     certified = row is not None and (bool(row.endless) or row.until >= today)
     until = None if row is None or row.endless else row.until
     phone = session.scalar(select(Person.phone).where(Person.id == educator_id))
     stopped = phone is not None and not opt_outs.may_text(session, phone)
-    return MyPart(bool(opted_in(session, [educator_id])), until, certified, row is not None, phone, stopped)
+    return Participation(
+        bool(find_current_opt_ins(session, [educator_id])), until, certified, row is not None, phone, stopped
+    )
 
 
-def trainings(session: Session, actor: Actor, limit: int = 20) -> list[TrainingRow]:
+def list_trainings(session: Session, actor: Actor, limit: int = 20) -> list[TrainingRow]:
     """The newest trainings in which someone of the actor's schools took part."""
     led, with_parent = aliased(Person, flat=True), aliased(Person, flat=True)
     found = (
@@ -201,9 +203,9 @@ def trainings(session: Session, actor: Actor, limit: int = 20) -> list[TrainingR
     ]
 
 
-def educator_trainers(session: Session, today: date) -> list[Choice]:
+def list_educator_trainers(session: Session, today: date) -> list[PersonOption]:
     """Educators who may lead a training: those certified today; in a programme that only begins, all of them."""
-    certified = select(Certification.educator_id).where(counts_on(today))
+    certified = select(Certification.educator_id).where(is_valid_on(today))
     found = (
         select(Educator.id, Educator.given_name, Educator.family_name, School.name)
         .join(School, School.id == Educator.school_id)
@@ -211,17 +213,17 @@ def educator_trainers(session: Session, today: date) -> list[Choice]:
         .where(or_(Educator.id.in_(certified), ~certified.exists()))
         .order_by(Educator.family_name, Educator.given_name, Educator.id)
     )
-    return [Choice(who, f"{given} {family}", school) for who, given, family, school in session.execute(found)]
+    return [PersonOption(who, f"{given} {family}", school) for who, given, family, school in session.execute(found)]
 
 
-def parent_trainers(session: Session) -> list[Choice]:
+def list_parent_trainers(session: Session) -> list[PersonOption]:
     """Parents who have led a training before."""
     found = (
         select(Person.id, Person.given_name, Person.family_name)
         .where(Person.kind == "person", Person.id.in_(select(TrainingSession.parent_trainer_id)))
         .order_by(Person.family_name, Person.given_name, Person.id)
     )
-    return [Choice(who, f"{given} {family}") for who, given, family in session.execute(found)]
+    return [PersonOption(who, f"{given} {family}") for who, given, family in session.execute(found)]
 
 
 @dataclass(frozen=True)
@@ -236,23 +238,23 @@ class SchoolRow:
     classes: int
 
 
-def roster(session: Session, today: date) -> list[SchoolRow]:
+def count_roster_by_school(session: Session, today: date) -> list[SchoolRow]:
     """What the house holds of each school; ``unreachable``: families without any telephone."""
     here = or_(Student.enrolled_to.is_(None), Student.enrolled_to >= today)
     with_phone = select(Caregiver.family_id).where(Caregiver.phone.is_not(None), Caregiver.left_on.is_(None))
     silent = func.count(func.distinct(case((Student.family_id.not_in(with_phone), Student.family_id))))
-    students = dict(_by_school(session, Student.school_id, func.count(), here))
-    families = dict(_by_school(session, Student.school_id, func.count(func.distinct(Student.family_id)), here))
-    unreachable = dict(_by_school(session, Student.school_id, silent, here))
-    educators = dict(_by_school(session, Educator.school_id, func.count(), Educator.left_on.is_(None)))
-    classes = dict(_by_school(session, SchoolClass.school_id, func.count(), true()))
+    students = dict(_count_by_school(session, Student.school_id, func.count(), here))
+    families = dict(_count_by_school(session, Student.school_id, func.count(func.distinct(Student.family_id)), here))
+    unreachable = dict(_count_by_school(session, Student.school_id, silent, here))
+    educators = dict(_count_by_school(session, Educator.school_id, func.count(), Educator.left_on.is_(None)))
+    classes = dict(_count_by_school(session, SchoolClass.school_id, func.count(), true()))
     return [
         SchoolRow(name, *(found.get(key, 0) for found in (students, families, unreachable, educators, classes)))
         for key, name in session.execute(select(School.id, School.name).order_by(School.name, School.id))
     ]
 
 
-def _by_school(
+def _count_by_school(
     session: Session, school: InstrumentedAttribute[int], number: ColumnElement[int], which: ColumnElement[bool]
 ) -> Iterator[tuple[int, int]]:
     yield from session.execute(select(school, number).where(which).group_by(school))

@@ -21,8 +21,8 @@ from homevisits.web.problem_wording import sentence
 from homevisits.web.security import allow, current_actor, page_permissions
 
 bp = Blueprint("people", __name__)
-bp.add_app_template_filter(phones.readable, "phone")
-SHOWN = 100
+bp.add_app_template_filter(phones.format_phone, "phone")
+MAX_FINDINGS_SHOWN = 100
 """So many findings are shown; the command line lists them all."""
 
 
@@ -35,8 +35,8 @@ def _today() -> date:
 def people() -> str:
     """Who may visit, until when, and who is willing."""
     with reading() as session:
-        educators = queries.educators_of(session, current_actor(), _today())
-        trainings = queries.trainings(session, current_actor())
+        educators = queries.list_educators(session, current_actor(), _today())
+        trainings = queries.list_trainings(session, current_actor())
     schools: dict[str, list[queries.EducatorRow]] = {}
     for educator in educators:
         schools.setdefault(educator.school, []).append(educator)
@@ -47,15 +47,15 @@ def people() -> str:
 @allow(Permission.PEOPLE)
 def new_training() -> str:
     """Ask for a training that was held."""
-    return _training_page(forms.Typed(held_on=_today().isoformat()), [])
+    return _training_page(forms.TrainingForm(held_on=_today().isoformat()), [])
 
 
 @bp.post("/people/training")
 @allow(Permission.PEOPLE)
 def record_training() -> ResponseReturnValue:
     """Record a training and certify those who took part."""
-    given = forms.typed(request.form, request.form.getlist("participants"))
-    wanted, problems = forms.training(given)
+    given = forms.read_form(request.form, request.form.getlist("participants"))
+    wanted, problems = forms.parse_form(given)
     if wanted is None:
         return _training_page(given, problems), 422
     try:
@@ -68,11 +68,11 @@ def record_training() -> ResponseReturnValue:
     return redirect(url_for("people.people"), code=303)
 
 
-def _training_page(given: forms.Typed, problems: list[Problem]) -> str:
+def _training_page(given: forms.TrainingForm, problems: list[Problem]) -> str:
     with reading() as session:
-        educators = queries.educators_of(session, current_actor(), _today())
-        trainers = queries.educator_trainers(session, _today())
-        parents = queries.parent_trainers(session)
+        educators = queries.list_educators(session, current_actor(), _today())
+        trainers = queries.list_educator_trainers(session, _today())
+        parents = queries.list_parent_trainers(session)
     return render_template(
         "people/training.html",
         typed=given,
@@ -107,13 +107,15 @@ def import_roster() -> ResponseReturnValue:
     return (_roster_page(report), 200) if report.warnings else redirect(url_for("people.roster"), code=303)
 
 
-def _roster_page(report: apply.Report | None) -> str:
+def _roster_page(report: apply.ImportReport | None) -> str:
     with reading() as session:
-        schools = queries.roster(session, _today())
-    return render_template("people/roster.html", schools=schools, report=report, shown=SHOWN, said=said)
+        schools = queries.count_roster_by_school(session, _today())
+    return render_template(
+        "people/roster.html", schools=schools, report=report, shown=MAX_FINDINGS_SHOWN, said=word_finding
+    )
 
 
-def said(finding: Finding) -> str:
+def word_finding(finding: Finding) -> str:
     """A finding in the reader's words."""
     return sentence(Problem(finding.code, None, finding.params))
 
@@ -122,16 +124,16 @@ def said(finding: Finding) -> str:
 @allow(Permission.OWN_VISITS)
 def me() -> str:
     """An educator's own page: take part or leave, how long the certification lasts, a number for reminders."""
-    return me_page()
+    return render_me_page()
 
 
-def me_page(typed: str | None = None, problems: Sequence[Problem] = ()) -> str:
+def render_me_page(typed: str | None = None, problems: Sequence[Problem] = ()) -> str:
     """The page Me; `typed` is a number that could not be kept, with its problems."""
     educator = current_actor().educator_id
     if educator is None:
         raise PermissionDenied
     with reading() as session:
-        part = queries.my_part(session, educator, _today())
+        part = queries.get_participation(session, educator, _today())
     return render_template("people/me.html", part=part, me_links=page_permissions(), typed=typed, problems=problems)
 
 

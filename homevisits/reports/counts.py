@@ -21,7 +21,7 @@ from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.pay.models import PayLine
 from homevisits.pay.rules import PayType
 from homevisits.people.models import Certification, District, Educator, School
-from homevisits.people.queries import counts_on, newest_opt_ins
+from homevisits.people.queries import is_valid_on, latest_opt_ins
 from homevisits.visits.models import Attestation, Visit
 
 Schools = frozenset[int] | None
@@ -171,9 +171,9 @@ def reach(session: Session, schools: Schools, first: date, last: date, today: da
     visits = _by_school(session, _count(Visit.school_id, Visit.id).where(held(schools, first, last)))
     staff = _count(Educator.school_id, Educator.id).where(Educator.left_on.is_(None))
     educators = _by_school(session, staff)
-    held_today = select(Certification.educator_id).where(counts_on(today))
+    held_today = select(Certification.educator_id).where(is_valid_on(today))
     certified = _by_school(session, staff.where(Educator.id.in_(held_today)))
-    newest = newest_opt_ins()
+    newest = latest_opt_ins()
     opted_in = select(newest.c.educator_id).where(newest.c.answer == "in")
     willing = _by_school(session, staff.where(Educator.id.in_(opted_in)))
     counted = (asked, agreed, visited, visits, educators, certified, willing)

@@ -19,7 +19,7 @@ from homevisits.attendance.importing import import_attendance
 from homevisits.attendance.models import Absence, AssociationSnapshot, AttendanceCode, PriorYear, SchoolDay
 from homevisits.attendance.report import NOBODY
 from homevisits.core.db import Database
-from homevisits.people.importing.apply import Report
+from homevisits.people.importing.apply import ImportReport
 from homevisits.people.models import Family, School, Student
 from tests.attendance.district import AFTER, import_roster, record_visits
 
@@ -72,7 +72,7 @@ def rows(database: Database) -> list[tuple[object, ...]]:
         return sorted(found)
 
 
-def places(report: Report) -> list[tuple[str, int | None, str | None, str]]:
+def places(report: ImportReport) -> list[tuple[str, int | None, str | None, str]]:
     return [(f.file, f.line, f.column, f.code) for f in report.errors]
 
 

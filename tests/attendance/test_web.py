@@ -38,8 +38,8 @@ def app(sqlite_database: Database) -> Flask:
 
     def enter(account: int) -> str:
         with context.transaction() as session:
-            token = sessions.begin(session, account, context.now())
-        account_web.use_session(token)
+            token = sessions.begin_session(session, account, context.now())
+        account_web.start_session(token)
         return "in"
 
     made.add_url_rule("/enter/<int:account>", view_func=security.public(enter))

@@ -9,29 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homevisits.availability.rules import (
-    Diary,
-    Hours,
-    Length,
+    Interval,
+    Schedule,
     Slot,
-    Span,
-    best_first,
-    find,
-    free,
-    not_taken,
-    starts_on,
-    windows,
-    within_hours,
+    VisitDuration,
+    WeeklyInterval,
+    check_available,
+    check_no_conflict,
+    check_within_hours,
+    find_slots,
+    intervals_on,
+    possible_starts,
+    select_best_slots,
 )
 from homevisits.core.problems import Problem
 
 NEW_YORK = "America/New_York"
-LENGTH = Length(timedelta(minutes=45), timedelta(minutes=30))
+LENGTH = VisitDuration(timedelta(minutes=45), timedelta(minutes=30))
 SPRING, AUTUMN = date(2027, 3, 14), date(2026, 11, 1)  # both Sundays
 TUESDAY = date(2026, 10, 6)
 
 
-def hours(starts: str, ends: str, weekday: int = 6) -> Hours:
-    return Hours(weekday, time.fromisoformat(starts), time.fromisoformat(ends))
+def hours(starts: str, ends: str, weekday: int = 6) -> WeeklyInterval:
+    return WeeklyInterval(weekday, time.fromisoformat(starts), time.fromisoformat(ends))
 
 
 def utc(day: int, hour: int, minute: int = 0, month: int = 10) -> datetime:
@@ -56,13 +56,13 @@ def wall(moment: datetime) -> str:
 def test_wall_hours_become_moments_of_their_very_day(
     day: date, starts: str, ends: str, minutes: int, first: str, last: str
 ) -> None:
-    (span,) = windows((hours(starts, ends),), day, NEW_YORK)
+    (span,) = intervals_on((hours(starts, ends),), day, NEW_YORK)
     assert span.ends_at - span.starts_at == timedelta(minutes=minutes)
     assert (wall(span.starts_at), wall(span.ends_at)) == (first, last)
 
 
 def test_hours_that_lie_wholly_in_a_missing_hour_are_no_hours() -> None:
-    assert windows((hours("02:00", "03:00"),), SPRING, NEW_YORK) == ()
+    assert intervals_on((hours("02:00", "03:00"),), SPRING, NEW_YORK) == ()
 
 
 def test_stretches_that_touch_are_one_and_other_weekdays_do_not_count() -> None:
@@ -72,25 +72,25 @@ def test_stretches_that_touch_are_one_and_other_weekdays_do_not_count() -> None:
         hours("10:00", "12:00"),
         hours("09:00", "20:00", 0),
     )
-    assert [(wall(s.starts_at), wall(s.ends_at)) for s in windows(given_hours, AUTUMN, NEW_YORK)] == [
+    assert [(wall(s.starts_at), wall(s.ends_at)) for s in intervals_on(given_hours, AUTUMN, NEW_YORK)] == [
         ("10:00", "12:00"),
         ("16:00", "18:00"),
     ]
 
 
 def test_a_stretch_until_midnight_reaches_the_end_of_the_day() -> None:
-    (span,) = windows((hours("22:00", "00:00"),), AUTUMN, NEW_YORK)
+    (span,) = intervals_on((hours("22:00", "00:00"),), AUTUMN, NEW_YORK)
     assert span.ends_at - span.starts_at == timedelta(hours=2)
 
 
 @given(st.dates(date(2024, 1, 1), date(2030, 12, 31)), st.sampled_from(["America/Denver", NEW_YORK, "Europe/London"]))
 def test_every_start_offered_exists_and_fits_whatever_the_clocks_do(day: date, zone: str) -> None:
-    diary = Diary(1, "Grace", tuple(Hours(each, time(0), time(23, 45)) for each in range(7)))
-    found = list(starts_on(diary, day, LENGTH, zone))
+    diary = Schedule(1, "Grace", tuple(WeeklyInterval(each, time(0), time(23, 45)) for each in range(7)))
+    found = list(possible_starts(diary, day, LENGTH, zone))
     assert found == sorted(set(found))
     for at in found:
         assert at.astimezone(ZoneInfo(zone)).date() == day
-        assert within_hours(diary, LENGTH.meeting(at), zone) == []
+        assert check_within_hours(diary, LENGTH.meeting(at), zone) == []
     assert len(found) in (89, 93, 97)  # 23, 24 and 25 hours
 
 
@@ -106,16 +106,16 @@ def test_every_start_offered_exists_and_fits_whatever_the_clocks_do(day: date, z
 )
 def test_the_road_counts_once_after_each_visit(start: datetime, refused: bool) -> None:
     taken = LENGTH.commitment(utc(6, 21))
-    diary = Diary(1, "Grace", (hours("00:00", "23:59", 1),), (taken,))
-    assert bool(not_taken(diary, LENGTH.commitment(start))) is refused
+    diary = Schedule(1, "Grace", (hours("00:00", "23:59", 1),), (taken,))
+    assert bool(check_no_conflict(diary, LENGTH.commitment(start))) is refused
 
 
 def test_a_visit_lies_wholly_within_one_stretch() -> None:
-    diary = Diary(1, "Grace", (hours("16:00", "17:00", 1), hours("17:15", "18:00", 1)))
+    diary = Schedule(1, "Grace", (hours("16:00", "17:00", 1), hours("17:15", "18:00", 1)))
     zone = "UTC"
-    assert within_hours(diary, Span(utc(6, 16, 15), utc(6, 17)), zone) == []
-    assert within_hours(diary, Span(utc(6, 16, 16), utc(6, 17, 1)), zone)
-    assert within_hours(diary, Span(utc(6, 17, 15), utc(6, 18)), zone) == []
+    assert check_within_hours(diary, Interval(utc(6, 16, 15), utc(6, 17)), zone) == []
+    assert check_within_hours(diary, Interval(utc(6, 16, 16), utc(6, 17, 1)), zone)
+    assert check_within_hours(diary, Interval(utc(6, 17, 15), utc(6, 18)), zone) == []
 
 
 @pytest.mark.parametrize(
@@ -123,15 +123,15 @@ def test_a_visit_lies_wholly_within_one_stretch() -> None:
     [("16:00", "16:00"), ("16:01", "16:15"), ("16:14", "16:15"), ("16:15", "16:15"), ("15:55", "16:00")],
 )
 def test_starts_lie_on_the_quarters_of_an_hour(starts: str, first: str) -> None:
-    diary = Diary(1, "Grace", (hours(starts, "19:00", 1),))
-    found = list(starts_on(diary, TUESDAY, LENGTH, NEW_YORK))
+    diary = Schedule(1, "Grace", (hours(starts, "19:00", 1),))
+    found = list(possible_starts(diary, TUESDAY, LENGTH, NEW_YORK))
     assert wall(found[0]) == first
     assert wall(found[-1]) == "18:15"
     assert {later - earlier for earlier, later in pairwise(found)} == {timedelta(minutes=15)}
 
 
 def test_a_stretch_within_another_changes_nothing() -> None:
-    (span,) = windows((hours("10:00", "18:00"), hours("11:00", "12:00")), AUTUMN, NEW_YORK)
+    (span,) = intervals_on((hours("10:00", "18:00"), hours("11:00", "12:00")), AUTUMN, NEW_YORK)
     assert (wall(span.starts_at), wall(span.ends_at)) == ("10:00", "18:00")
 
 
@@ -140,15 +140,15 @@ def nobody_minds(_at: datetime, _day: date, _partner: int) -> list[Problem]:
 
 
 def test_a_page_s_times_are_those_a_booking_would_accept() -> None:
-    lead = Diary(1, "Grace", (hours("15:00", "19:00", 1),), (LENGTH.commitment(utc(6, 17)),))
-    partners = [Diary(2, "Luis", (hours("15:15", "18:45", 1),)), Diary(3, "Hoa", ())]
-    found = find(lead, partners, [TUESDAY, TUESDAY + timedelta(days=1)], LENGTH, "UTC", nobody_minds)
+    lead = Schedule(1, "Grace", (hours("15:00", "19:00", 1),), (LENGTH.commitment(utc(6, 17)),))
+    partners = [Schedule(2, "Luis", (hours("15:15", "18:45", 1),)), Schedule(3, "Hoa", ())]
+    found = find_slots(lead, partners, [TUESDAY, TUESDAY + timedelta(days=1)], LENGTH, "UTC", nobody_minds)
     every_quarter = [utc(6, 0) + timedelta(minutes=15 * each) for each in range(96)]
     accepted = [
         (at, partner.id)
         for at in every_quarter
         for partner in partners
-        if not free(lead, at, LENGTH, "UTC") and not free(partner, at, LENGTH, "UTC")
+        if not check_available(lead, at, LENGTH, "UTC") and not check_available(partner, at, LENGTH, "UTC")
     ]
     assert [(slot.starts_at, slot.partner_id) for slot in found.slots] == accepted
     assert [closed.day for closed in found.closed] == [TUESDAY + timedelta(days=1)]
@@ -156,10 +156,10 @@ def test_a_page_s_times_are_those_a_booking_would_accept() -> None:
 
 
 def test_a_closed_day_says_everything_that_stands_in_the_way() -> None:
-    lead = Diary(1, "Grace", (hours("16:00", "17:00", 1),))
-    busy = Diary(2, "Luis", (hours("16:00", "17:00", 1),), (Span(utc(6, 0), utc(7, 0)),))
+    lead = Schedule(1, "Grace", (hours("16:00", "17:00", 1),))
+    busy = Schedule(2, "Luis", (hours("16:00", "17:00", 1),), (Interval(utc(6, 0), utc(7, 0)),))
     judge = lambda _at, _day, _partner: [Problem("too_soon", "start", {"hours": 24})]  # noqa: E731
-    (closed,) = find(lead, [busy], [TUESDAY], LENGTH, "UTC", judge).closed
+    (closed,) = find_slots(lead, [busy], [TUESDAY], LENGTH, "UTC", judge).closed
     assert {problem.code for problem in closed.problems} == {"already_taken", "too_soon"}
 
 
@@ -169,17 +169,17 @@ def slot(hour: int, partner: int, day: int = 6) -> Slot:
 
 def test_the_best_partner_comes_first_then_the_soonest() -> None:
     slots = [slot(16, 2), slot(17, 2), slot(16, 3), slot(18, 3), slot(16, 2, day=7)]
-    best = best_first(slots, {2: 1, 3: 5}, 10)
+    best = select_best_slots(slots, {2: 1, 3: 5}, 10)
     assert best == [slot(16, 3), slot(16, 2), slot(16, 2, day=7)]
-    assert best_first(slots, {2: 1, 3: 5}, 1) == [slot(16, 3)]
+    assert select_best_slots(slots, {2: 1, 3: 5}, 1) == [slot(16, 3)]
 
 
 def test_one_partner_does_not_fill_the_whole_list() -> None:
     slots = [slot(16, partner, day) for day in range(5, 25) for partner in (2, 3)]
-    assert [each.partner_id for each in best_first(slots, {2: 5}, 12)] == [2] * 4 + [3] * 4
+    assert [each.partner_id for each in select_best_slots(slots, {2: 5}, 12)] == [2] * 4 + [3] * 4
 
 
 def test_with_one_partner_a_day_gives_two_hours() -> None:
     quarter_later = Slot(utc(6, 16, 45), date(2026, 10, 6), time(16, 45), 2)
     slots = [slot(16, 2), quarter_later, slot(17, 2), slot(18, 2)]
-    assert best_first(slots, {}, 10) == [slot(16, 2), slot(17, 2)]
+    assert select_best_slots(slots, {}, 10) == [slot(16, 2), slot(17, 2)]

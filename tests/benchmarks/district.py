@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from homevisits.availability.models import Commitment, WeeklyHours
-from homevisits.calendars.actions import hashed
+from homevisits.calendars.actions import hash_token
 from homevisits.calendars.models import FeedToken
 from homevisits.core.access import Role
 from homevisits.core.db import Database
@@ -121,7 +121,7 @@ def _people(session: Session) -> None:
     session.add(Account(id=1, email=EMAIL, name="Teacher", educator_id=TEACHER, password_hash=hash_password(PASSWORD)))
     session.flush()
     session.add(AccountGrant(account_id=1, role=Role.EDUCATOR, school_id=1))
-    session.add(FeedToken(person_id=TEACHER, sha256=hashed(TOKEN), created_at=LONG_AGO, last_fetched_at=NOW))
+    session.add(FeedToken(person_id=TEACHER, sha256=hash_token(TOKEN), created_at=LONG_AGO, last_fetched_at=NOW))
 
 
 def _families(session: Session) -> None:

@@ -8,7 +8,7 @@ from flask import Flask, Response, redirect, render_template_string, request
 from sqlalchemy import func, insert, select, update
 
 from homevisits.availability.models import Commitment
-from homevisits.calendars.actions import hashed
+from homevisits.calendars.actions import hash_token
 from homevisits.calendars.models import FeedToken
 from homevisits.core.db import Database
 from homevisits.invitations.models import ConsentEntry
@@ -57,7 +57,7 @@ def bare(database: Database) -> Flask:
             .join(Commitment, Commitment.person_id == FeedToken.person_id)
             .join(VisitMember, VisitMember.commitment_id == Commitment.id)
             .join(Visit, Visit.id == VisitMember.visit_id)
-            .where(FeedToken.sha256 == hashed(token), Commitment.starts_at >= district.NOW - timedelta(days=90))
+            .where(FeedToken.sha256 == hash_token(token), Commitment.starts_at >= district.NOW - timedelta(days=90))
             .group_by(FeedToken.id)
         )
         with database.reading() as session:

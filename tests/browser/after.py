@@ -56,7 +56,7 @@ def _both_met(house: House, teacher: Actor, partner: Actor, visit_id: int) -> No
 
 def _actor(house: House, email: str) -> Actor:
     with house.database.reading() as session:
-        found = attempts.actor_of(session, session.scalars(select(Account.id).where(Account.email == email)).one())
+        found = attempts.load_actor(session, session.scalars(select(Account.id).where(Account.email == email)).one())
     assert found is not None
     return found
 

@@ -81,7 +81,7 @@ class House:
         """A session of the account, as the sign-in page would begin it: for tests about something else."""
         with self.database.transaction() as session:
             number = session.scalars(select(Account.id).where(Account.email == email)).one()
-            token = sessions.begin(session, number, self.now)
+            token = sessions.begin_session(session, number, self.now)
         signer = self.app.session_interface.get_signing_serializer(self.app)  # type: ignore[attr-defined]
         value = signer.dumps({"_permanent": True, "_user_id": token, "_fresh": True})
         return {"name": self.app.config["SESSION_COOKIE_NAME"], "value": value, "url": self.url}

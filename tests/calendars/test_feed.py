@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from homevisits.calendars.feed import Entry, Status, Words, document, etag
+from homevisits.calendars.feed import CalendarEntry, EventStatus, FeedLabels, compute_etag, render_feed
 
 START = datetime(2026, 10, 6, 22, 30, tzinfo=UTC)
-ENTRY = Entry(
+ENTRY = CalendarEntry(
     uid="3f6c@homevisits",
     starts_at=START,
     ends_at=START + timedelta(minutes=45),
-    status=Status.CONFIRMED,
+    status=EventStatus.CONFIRMED,
     version=3,
     updated_at=datetime(2026, 9, 30, 8, 0, tzinfo=UTC),
     url="https://visits.example.org/visits/17",
@@ -34,39 +34,39 @@ def event(content: bytes) -> dict[str, str]:
 
 
 def test_the_same_visits_are_the_same_bytes() -> None:
-    assert document([ENTRY], Words()) == document([replace(ENTRY)], Words())
+    assert render_feed([ENTRY], FeedLabels()) == render_feed([replace(ENTRY)], FeedLabels())
 
 
 def test_every_time_is_utc_whatever_zone_it_came_in() -> None:
     denver = timezone(timedelta(hours=-6))
     shifted = replace(ENTRY, starts_at=START.astimezone(denver))
-    assert event(document([shifted], Words()))["DTSTART"] == "20261006T223000Z"
-    assert b"TZID" not in document([shifted], Words())
+    assert event(render_feed([shifted], FeedLabels()))["DTSTART"] == "20261006T223000Z"
+    assert b"TZID" not in render_feed([shifted], FeedLabels())
 
 
 def test_a_time_without_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
-        document([replace(ENTRY, starts_at=START.replace(tzinfo=None))], Words())
+        render_feed([replace(ENTRY, starts_at=START.replace(tzinfo=None))], FeedLabels())
 
 
 def test_the_calendar_itself_has_no_uid_and_no_method() -> None:
-    head = lines(document([ENTRY], Words()))
+    head = lines(render_feed([ENTRY], FeedLabels()))
     head = head[: head.index("BEGIN:VEVENT")]
     assert not [line for line in head if line.startswith(("UID", "METHOD"))]
 
 
 def test_the_refresh_interval_says_that_it_is_a_duration() -> None:
-    assert "REFRESH-INTERVAL;VALUE=DURATION:PT1H" in lines(document([], Words()))
+    assert "REFRESH-INTERVAL;VALUE=DURATION:PT1H" in lines(render_feed([], FeedLabels()))
 
 
 def test_dtstamp_is_the_last_change_and_sequence_the_version() -> None:
-    found = event(document([ENTRY], Words()))
+    found = event(render_feed([ENTRY], FeedLabels()))
     assert found["DTSTAMP"] == found["LAST-MODIFIED"] == "20260930T080000Z"
     assert found["SEQUENCE"] == "3"
 
 
 def test_a_cancelled_visit_says_so_in_its_title_and_takes_no_time() -> None:
-    found = event(document([replace(ENTRY, status=Status.CANCELLED)], Words()))
+    found = event(render_feed([replace(ENTRY, status=EventStatus.CANCELLED)], FeedLabels()))
     assert found["SUMMARY"] == "Cancelled: Home visit with Sam Lee"
     assert found["STATUS"] == "CANCELLED"
     assert found["TRANSP"] == "TRANSPARENT"
@@ -74,32 +74,32 @@ def test_a_cancelled_visit_says_so_in_its_title_and_takes_no_time() -> None:
 
 
 def test_no_visits_are_a_valid_empty_calendar() -> None:
-    read = Calendar.from_ical(document([], Words()))
+    read = Calendar.from_ical(render_feed([], FeedLabels()))
     assert read.errors == []
     assert read["VERSION"] == "2.0"
     assert list(read.walk("VEVENT")) == []
 
 
 def test_an_entry_has_no_place_for_anything_of_the_family() -> None:
-    names = {field.name for field in fields(Entry)}
+    names = {field.name for field in fields(CalendarEntry)}
     assert names == {"uid", "starts_at", "ends_at", "status", "version", "updated_at", "url", "colleagues"}
 
 
 def test_lines_are_folded_at_75_octets_and_end_in_crlf() -> None:
-    content = document([replace(ENTRY, colleagues=("Ñandú " * 30,))], Words())
+    content = render_feed([replace(ENTRY, colleagues=("Ñandú " * 30,))], FeedLabels())
     assert content.endswith(b"END:VCALENDAR\r\n")
     assert all(len(line) <= 75 for line in content.split(b"\r\n"))
 
 
 def test_a_line_break_in_an_address_is_refused() -> None:
     with pytest.raises(ValueError, match="line break"):
-        document([replace(ENTRY, url="https://x\r\nATTENDEE:mailto:a@b")], Words())
+        render_feed([replace(ENTRY, url="https://x\r\nATTENDEE:mailto:a@b")], FeedLabels())
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1), max_size=2))
 def test_any_name_comes_back_as_it_was(names: list[str]) -> None:
     entry = replace(ENTRY, colleagues=tuple(names))
-    (read,) = Calendar.from_ical(document([entry], Words())).walk("VEVENT")
+    (read,) = Calendar.from_ical(render_feed([entry], FeedLabels())).walk("VEVENT")
     wanted = f"Home visit with {', '.join(names)}" if names else "Home visit"
     assert str(read["SUMMARY"]) == wanted.replace(r"\N", "\n")
     assert read.errors == []
@@ -108,11 +108,11 @@ def test_any_name_comes_back_as_it_was(names: list[str]) -> None:
 def test_icalendar_reads_every_visit_back() -> None:
     many = [replace(ENTRY, uid=f"v{n}", starts_at=START + timedelta(days=n), ends_at=START + timedelta(days=n, hours=1))
             for n in range(200)]  # fmt: skip
-    read = Calendar.from_ical(document(many, Words()))
+    read = Calendar.from_ical(render_feed(many, FeedLabels()))
     found = {str(e["UID"]): (e.start, e.end, e["SEQUENCE"]) for e in read.walk("VEVENT")}
     assert found == {e.uid: (e.starts_at, e.ends_at, 3) for e in many}
 
 
 def test_an_etag_tells_its_parts_apart() -> None:
-    assert etag(("a", "bc")) != etag(("ab", "c"))
-    assert etag((1, "x")) == etag((1, "x"))
+    assert compute_etag(("a", "bc")) != compute_etag(("ab", "c"))
+    assert compute_etag((1, "x")) == compute_etag((1, "x"))

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from homevisits.calendars.feed import Entry, Status, Words, document
+from homevisits.calendars.feed import CalendarEntry, EventStatus, FeedLabels, render_feed
 
 # Every day of a school year at two hours of Denver: both changes of the clock lie between.
 FIRST = datetime(2026, 8, 24, 14, 30, tzinfo=UTC)
 ENTRIES = [
-    Entry(
+    CalendarEntry(
         uid=f"{number:032x}@homevisits",
         starts_at=FIRST + timedelta(hours=8 * number),
         ends_at=FIRST + timedelta(hours=8 * number, minutes=45),
-        status=list(Status)[number % 3],
+        status=list(EventStatus)[number % 3],
         version=number % 5,
         updated_at=FIRST,
         url=f"https://visits.example.org/visits/{number}",
@@ -78,7 +78,7 @@ int main(int argc, char **argv) {
 @pytest.fixture
 def feed(tmp_path: Path) -> Path:
     path = tmp_path / "feed.ics"
-    path.write_bytes(document(ENTRIES, Words()))
+    path.write_bytes(render_feed(ENTRIES, FeedLabels()))
     return path
 
 

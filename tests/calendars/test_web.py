@@ -39,8 +39,8 @@ def app(school_fixture: SchoolFixture) -> Flask:
 
     def enter(account: int) -> str:
         with context.transaction() as session:
-            token = sessions.begin(session, account, context.now())
-        account_web.use_session(token)
+            token = sessions.begin_session(session, account, context.now())
+        account_web.start_session(token)
         return "in"
 
     made.add_url_rule("/enter/<int:account>", view_func=security.public(enter))
@@ -60,7 +60,7 @@ def travel(school_fixture: SchoolFixture, moment: datetime) -> None:
 
 def address(school_fixture: SchoolFixture, name: str) -> str:
     with school_fixture.session() as session:
-        return f"/calendar/{actions.make(session, school_fixture.actors[name], school_fixture.now)}.ics"
+        return f"/calendar/{actions.create_feed_url(session, school_fixture.actors[name], school_fixture.now)}.ics"
 
 
 def booked(school_fixture: SchoolFixture, family: str = "Rivera", partner: str = "Luis", day: int = 8) -> int:
@@ -229,7 +229,7 @@ def test_a_revoked_address_answers_an_empty_calendar(school_fixture: SchoolFixtu
     path = address(school_fixture, "Grace")
     tag = client.get(path).headers["ETag"]
     with school_fixture.session() as session:
-        actions.revoke(session, school_fixture.actors["Grace"], school_fixture.now)
+        actions.revoke_feed_url(session, school_fixture.actors["Grace"], school_fixture.now)
     answer = client.get(path, headers={"If-None-Match": tag})
     assert answer.status_code == 200
     assert events(answer.data) == []
@@ -272,7 +272,7 @@ def test_the_secret_is_not_kept(school_fixture: SchoolFixture) -> None:
     with school_fixture.database.reading() as session:
         row = session.execute(select(*FeedToken.__table__.columns)).one()
     assert token not in repr(row)
-    assert actions.hashed(token) in row
+    assert actions.hash_token(token) in row
 
 
 def test_the_last_fetch_is_noted_at_most_once_an_hour(school_fixture: SchoolFixture, client: FlaskClient) -> None:

@@ -14,7 +14,7 @@ from homevisits.core.settings import InvalidSettings
 from homevisits.demo import run
 from homevisits.demo import settings as house
 from homevisits.demo.settings import Folder
-from homevisits.people.installation import purpose, refuse_if_mixed_up
+from homevisits.people.installation import check_database_purpose, find_purpose
 from homevisits.people.models import District
 from tests.shell import doors
 
@@ -85,7 +85,7 @@ def test_production_refuses_the_demos_database(sqlite_database: Database) -> Non
         {}, database_url=sqlite_database.url, secret_key=SECRET, public_url="https://x.example.org"
     )
     with pytest.raises(InvalidSettings, match="nobody in it is real"):
-        refuse_if_mixed_up(sqlite_database, real)
+        check_database_purpose(sqlite_database, real)
 
 
 def test_the_demo_refuses_a_real_database_and_an_empty_one(sqlite_database: Database) -> None:
@@ -93,15 +93,15 @@ def test_the_demo_refuses_a_real_database_and_an_empty_one(sqlite_database: Data
         {}, mode="demo", database_url=sqlite_database.url, secret_key=SECRET, public_url="http://127.0.0.1:1"
     )
     with pytest.raises(InvalidSettings, match="does not belong to the demo"):
-        refuse_if_mixed_up(sqlite_database, demo)
+        check_database_purpose(sqlite_database, demo)
     district(sqlite_database, "real")
     with pytest.raises(InvalidSettings, match="does not belong to the demo"):
-        refuse_if_mixed_up(sqlite_database, demo)
+        check_database_purpose(sqlite_database, demo)
     with sqlite_database.transaction() as session:
         session.execute(update(District).values(purpose="demo"))
-    refuse_if_mixed_up(sqlite_database, demo)
+    check_database_purpose(sqlite_database, demo)
     with sqlite_database.reading() as session:
-        assert purpose(session) == "demo"
+        assert find_purpose(session) == "demo"
 
 
 def test_a_folder_with_a_real_database_is_left_alone(tmp_path: Path) -> None:

@@ -94,10 +94,10 @@ def test_it_comes_in_by_the_door_of_every_roster(district: sample.District, data
 
 def test_caregivers_are_tied_on_either_row_as_in_real_exports(district: sample.District, tmp_path: Path) -> None:
     files.write(district, tmp_path, BEGINS)
-    package = packages.open_package(tmp_path / "oneroster", oneroster.WANTED)
+    package = packages.open_package(tmp_path / "oneroster", oneroster.FILE_NAMES)
     users = oneroster.read_roster(package.files).users
     assert any(not user.agents for user in users if user.role == "student")
-    assert any(user.agents for user in users if user.role in oneroster.CAREGIVERS)
+    assert any(user.agents for user in users if user.role in oneroster.CAREGIVER_ROLES)
 
 
 def test_absences_lie_on_school_days_only(district: sample.District) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homevisits.demographics.rules import SMALLEST_CELL, hidden_cells, race_ethnicity
+from homevisits.demographics.rules import MIN_CELL_COUNT, find_hidden_cells, race_ethnicity_category
 
 tables = st.integers(1, 4).flatmap(
     lambda width: st.lists(st.lists(st.integers(0, 60), min_size=width, max_size=width), min_size=1, max_size=4)
@@ -25,32 +25,32 @@ tables = st.integers(1, 4).flatmap(
     ],
 )
 def test_a_small_count_takes_its_cover_with_it(table: list[list[int]], hidden: set[tuple[int, int]]) -> None:
-    assert hidden_cells(table) == hidden
+    assert find_hidden_cells(table) == hidden
 
 
 @given(tables)
 def test_every_small_count_is_hidden(table: list[list[int]]) -> None:
-    hidden = hidden_cells(table)
-    assert all((r, c) in hidden for r, row in enumerate(table) for c, n in enumerate(row) if n < SMALLEST_CELL)
+    hidden = find_hidden_cells(table)
+    assert all((r, c) in hidden for r, row in enumerate(table) for c, n in enumerate(row) if n < MIN_CELL_COUNT)
 
 
 @given(tables)
 def test_no_hidden_count_follows_by_subtracting_from_a_total(table: list[list[int]]) -> None:
     """With two or more cells to a line, none is hidden alone: every total leaves two unknowns, or all of it."""
-    hidden = hidden_cells(table)
+    hidden = find_hidden_cells(table)
     rows = [[(r, c) for c in range(len(row))] for r, row in enumerate(table)]
     columns = [[(r, c) for r in range(len(table))] for c in range(len(table[0]))]
     for line in rows + columns:
         unknown = [cell for cell in line if cell in hidden]
         assert len(unknown) != 1 or len(line) == 1
         shown = [cell for cell in line if cell not in hidden]
-        assert not unknown or not shown or sum(table[r][c] for r, c in unknown) >= SMALLEST_CELL
+        assert not unknown or not shown or sum(table[r][c] for r, c in unknown) >= MIN_CELL_COUNT
 
 
 def test_nothing_is_worked_out_by_trying_every_table() -> None:
     """The attack itself, on a small table: more than one table of counts fits what is published."""
     table = [[4, 16, 30], [25, 12, 18]]
-    hidden = sorted(hidden_cells(table))
+    hidden = sorted(find_hidden_cells(table))
     rows, columns = [sum(row) for row in table], [sum(column) for column in zip(*table, strict=True)]
     fits: list[tuple[int, ...]] = []
     for guess in product(range(41), repeat=len(hidden)):
@@ -60,7 +60,7 @@ def test_nothing_is_worked_out_by_trying_every_table() -> None:
         if [sum(row) for row in tried] == rows and [sum(c) for c in zip(*tried, strict=True)] == columns:
             fits.append(guess)
     small = hidden.index((0, 0))
-    assert len({fit[small] for fit in fits}) >= SMALLEST_CELL
+    assert len({fit[small] for fit in fits}) >= MIN_CELL_COUNT
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_nothing_is_worked_out_by_trying_every_table() -> None:
     ],
 )
 def test_one_category_of_seven(flags: dict[str, bool], category: str | None) -> None:
-    assert race_ethnicity(flags) == category
+    assert race_ethnicity_category(flags) == category

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from homevisits.core.db import Database
 from homevisits.demographics.importing import import_demographics
 from homevisits.demographics.models import StudentTraits
-from homevisits.demographics.queries import counts
+from homevisits.demographics.queries import count_students_by_trait
 from homevisits.people.importing.apply import import_oneroster
 
 NOW = datetime(2026, 6, 30, 18, 0, tzinfo=UTC)
@@ -36,7 +36,7 @@ def test_the_shared_district_comes_in_and_again_changes_nothing(district: Databa
     assert (learners.errors, learners.changes) == ((), {"changed": 1000})
     assert import_demographics(district, folder / "oneroster").changes == {"changed": 0}
     with district.reading() as session:
-        sexes = counts(session, "sex")
+        sexes = count_students_by_trait(session, "sex")
         found = session.execute(
             select(StudentTraits.english_learner, func.count()).group_by(StudentTraits.english_learner)
         )
@@ -48,7 +48,7 @@ def test_the_shared_district_comes_in_and_again_changes_nothing(district: Databa
 def test_small_counts_of_a_school_are_not_shown(district: Database, shared: Path) -> None:
     import_demographics(district, shared / "data" / "district-1k" / "oneroster")
     with district.reading() as session:
-        shown = [count for row in counts(session, "race_ethnicity").values() for count in row.values()]
+        shown = [count for row in count_students_by_trait(session, "race_ethnicity").values() for count in row.values()]
     assert None in shown
     assert all(count is None or count >= 10 for count in shown)
 

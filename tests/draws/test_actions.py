@@ -5,7 +5,7 @@ from sqlalchemy import func, select, update
 
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.draws import actions, queries
-from homevisits.draws.actions import Wanted
+from homevisits.draws.actions import DrawRequest
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.draws.rules import Method
 from homevisits.people.models import Student
@@ -27,7 +27,7 @@ def test_a_draw_keeps_its_list_order_and_hashes_and_comes_out_the_same_again(
         entries = session.scalars(select(DrawEntry).where(DrawEntry.draw_id == number)).all()
         assert len(entries) == 20
         assert sorted(entry.position for entry in entries if entry.position) == list(range(1, drawn + 1))
-        check = actions.rerun(session, number)
+        check = actions.verify_draw(session, number)
         assert check.same
         assert check.selected_sha256 == session.get_one(Draw, number).selected_sha256
 
@@ -37,13 +37,13 @@ def test_the_roster_of_later_days_does_not_change_what_comes_out_again(large_sch
     with large_school.database.transaction() as session:
         session.execute(update(Student).values(grade="12"))
     with large_school.database.reading() as session:
-        assert actions.rerun(session, number).same
+        assert actions.verify_draw(session, number).same
 
 
 def test_strata_are_school_and_grade_of_the_children_drawn_for(large_school: LargeSchool) -> None:
     number = large_school.create_draw(wanted=6)
     with large_school.database.reading() as session:
-        record = queries.record(session, large_school.coordinator, number)
+        record = queries.get_record(session, large_school.coordinator, number)
         assert [(each.name, each.households, each.drawn) for each in record.strata] == [
             ("org_1|03", 10, 3),
             ("org_1|04", 10, 3),
@@ -72,9 +72,9 @@ def test_drawing_again_needs_a_reason_and_keeps_the_first(large_school: LargeSch
     assert codes(refused) == ["redraw_needs_reason"]
     second = large_school.create_draw(seed="another", reason="The roster was of last year.")
     with large_school.database.reading() as session:
-        rows = {row.id: row for row in queries.draws(session, large_school.coordinator)}
+        rows = {row.id: row for row in queries.list_draws(session, large_school.coordinator)}
         assert (rows[first].replaced_by, rows[second].replaces_id) == (second, first)
-        assert actions.rerun(session, first).same
+        assert actions.verify_draw(session, first).same
 
 
 def test_a_draw_says_everything_that_is_wrong_at_once(large_school: LargeSchool) -> None:
@@ -87,18 +87,18 @@ def test_a_stranger_neither_draws_nor_reads(large_school: LargeSchool) -> None:
     number = large_school.create_draw()
     with large_school.database.transaction() as session:
         with pytest.raises(NotFound):
-            actions.draw(
+            actions.draw_families(
                 session,
                 large_school.other_coordinator,
-                Wanted(large_school.school_id, "school", "", Method.EVERYONE),
+                DrawRequest(large_school.school_id, "school", "", Method.EVERYONE),
                 NOW,
             )
         with pytest.raises(NotFound):
-            queries.record(session, large_school.other_coordinator, number)
-        assert queries.draws(session, large_school.other_coordinator) == []
+            queries.get_record(session, large_school.other_coordinator, number)
+        assert queries.list_draws(session, large_school.other_coordinator) == []
 
 
 def test_a_seed_is_made_when_none_is_given(large_school: LargeSchool) -> None:
     with large_school.database.transaction() as session:
-        wanted = Wanted(large_school.school_id, "school", "", Method.EVERYONE)
-        assert len(actions.draw(session, None, wanted, NOW).seed) == 16
+        wanted = DrawRequest(large_school.school_id, "school", "", Method.EVERYONE)
+        assert len(actions.draw_families(session, None, wanted, NOW).seed) == 16

@@ -14,14 +14,14 @@ from homevisits.draws.rules import (
     Child,
     Household,
     Method,
-    allocation_hash,
-    choose,
-    draw,
-    households,
-    key,
-    largest_remainder,
-    list_hash,
+    allocate_by_largest_remainder,
+    group_into_households,
+    hash_allocation,
+    hash_households,
+    run_draw,
+    select_households,
     sha256,
+    sort_key,
 )
 
 
@@ -34,7 +34,7 @@ def test_places_are_shared_as_hamilton_did(reference: Any) -> None:
     for example in reference["hamilton_examples"]:
         # The example's strata stand in the order of their names.
         names = [f"{number:02d}" for number in range(len(example["weights"]))]
-        shares = largest_remainder(dict(zip(names, example["weights"], strict=True)), example["total"])
+        shares = allocate_by_largest_remainder(dict(zip(names, example["weights"], strict=True)), example["total"])
         assert [shares[name] for name in names] == example["shares"], example
 
 
@@ -51,9 +51,9 @@ def test_649_real_pupils_are_drawn_to_the_same_65(reference: Any, shared: Path) 
         Household(f"P{number:04d}", f"P{number:04d}", f"{row['school']}|{row['sex']}")
         for number, row in enumerate(rows, start=1)
     ]
-    places, shares = choose(population, wanted["seed"], wanted["n"])
+    places, shares = select_households(population, wanted["seed"], wanted["n"])
     assert {name: list(pair) for name, pair in shares.items()} == wanted["allocation"]
-    assert list_hash(place.household for place in places if place.drawn) == wanted["selected_sha256"]
+    assert hash_households(place.household for place in places if place.drawn) == wanted["selected_sha256"]
 
 
 def test_589_households_are_drawn_to_the_same_71(reference: Any, shared: Path) -> None:
@@ -62,11 +62,11 @@ def test_589_households_are_drawn_to_the_same_71(reference: Any, shared: Path) -
         population = [
             Household(row["household_id"], row["index_student_number"], row["stratum"]) for row in csv.DictReader(file)
         ]
-    places, shares = choose(population, wanted["seed"], wanted["m"])
+    places, shares = select_households(population, wanted["seed"], wanted["m"])
     drawn = [place.household for place in places if place.drawn]
     assert sorted(drawn)[:10] == wanted["first_ten_sorted"]
-    assert list_hash(drawn) == wanted["selected_sha256"]
-    assert allocation_hash(shares) == wanted["allocation_sha256"]
+    assert hash_households(drawn) == wanted["selected_sha256"]
+    assert hash_allocation(shares) == wanted["allocation_sha256"]
 
 
 def test_1000_students_are_drawn_to_the_same_120(reference: Any, shared: Path) -> None:
@@ -76,8 +76,8 @@ def test_1000_students_are_drawn_to_the_same_120(reference: Any, shared: Path) -
             Household(row["student_number"], row["student_number"], f"{row['school']}|{row['grade']}")
             for row in csv.DictReader(file)
         ]
-    places, _shares = choose(population, wanted["seed"], wanted["n"])
-    assert list_hash(place.household for place in places if place.drawn) == wanted["selected_sha256"]
+    places, _shares = select_households(population, wanted["seed"], wanted["n"])
+    assert hash_households(place.household for place in places if place.drawn) == wanted["selected_sha256"]
 
 
 def test_the_index_child_is_the_one_with_the_smallest_hash(shared: Path) -> None:
@@ -85,7 +85,7 @@ def test_the_index_child_is_the_one_with_the_smallest_hash(shared: Path) -> None
         index = {row["household_id"]: row["index_student_number"] for row in csv.DictReader(file)}
     with (shared / "data" / "district-1k" / "truth" / "households.csv").open(encoding="utf-8", newline="") as file:
         children = [Child(row["household_id"], row["student_number"], "s", "g") for row in csv.DictReader(file)]
-    found = households(children, "dev-2026")
+    found = group_into_households(children, "dev-2026")
     assert {household.id: household.index_child for household in found} == index
 
 
@@ -106,17 +106,17 @@ children = st.lists(
 def test_a_draw_does_not_depend_on_the_order_of_the_roster(
     listed: list[Child], method: Method, seed: str, wanted: int, chance: Any
 ) -> None:
-    first = draw(listed, method, seed, wanted)
+    first = run_draw(listed, method, seed, wanted)
     shuffled = list(listed)
     chance.shuffle(shuffled)
-    assert draw(shuffled, method, seed, wanted) == first
+    assert run_draw(shuffled, method, seed, wanted) == first
 
 
 @given(children, st.sampled_from(Method), st.text(max_size=8), st.integers(0, 15))
 def test_every_household_has_one_place_and_as_many_are_drawn_as_wanted(
     listed: list[Child], method: Method, seed: str, wanted: int
 ) -> None:
-    outcome = draw(listed, method, seed, wanted)
+    outcome = run_draw(listed, method, seed, wanted)
     names = {child.household for child in listed}
     assert sorted(place.household for place in outcome.places) == sorted(names)
     assert [place.position for place in outcome.places] == list(range(1, len(names) + 1))
@@ -128,8 +128,8 @@ def test_every_household_has_one_place_and_as_many_are_drawn_as_wanted(
 
 def test_the_drawn_stand_first_and_in_the_order_of_their_hash() -> None:
     listed = [Child(f"H{n}", f"S{n}", "A", f"{n % 3}") for n in range(30)]
-    places = draw(listed, Method.STRATIFIED, "seed", 10).places
+    places = run_draw(listed, Method.STRATIFIED, "seed", 10).places
     assert [place.drawn for place in places] == [True] * 10 + [False] * 20
-    hashes = [key("seed", place.household) for place in places]
+    hashes = [sort_key("seed", place.household) for place in places]
     assert hashes[:10] == sorted(hashes[:10])
     assert hashes[10:] == sorted(hashes[10:])

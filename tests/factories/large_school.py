@@ -38,7 +38,7 @@ class LargeSchool:
 
     def create_draw(self, method: Method = Method.STRATIFIED, wanted: int | None = 6, **more: str) -> int:
         """Draw families of the whole school, or of `scope`, and return the draw's id."""
-        command = draws.Wanted(
+        command = draws.DrawRequest(
             school_id=self.school_id,
             scope=more.pop("scope", "school"),
             scope_value=more.pop("scope_value", ""),
@@ -48,7 +48,7 @@ class LargeSchool:
             **more,
         )
         with self.database.transaction() as session:
-            return draws.draw(session, self.coordinator, command, NOW).id
+            return draws.draw_families(session, self.coordinator, command, NOW).id
 
 
 def family_phone(number: int) -> str:

@@ -44,7 +44,7 @@ def test_the_same_parent_leads_again_and_is_one_person(school_fixture: SchoolFix
         again = held(school_fixture, parent_trainer=first.parent_trainer_id, title="Third")
         second = actions.record_training(session, None, again, POLICY, NOW)
         assert first.parent_trainer_id == second.parent_trainer_id
-        assert first.parent_trainer_id in {choice.id for choice in queries.parent_trainers(session)}
+        assert first.parent_trainer_id in {choice.id for choice in queries.list_parent_trainers(session)}
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_a_coordinator_certifies_at_the_own_schools_only(school_fixture: SchoolF
         with pytest.raises(RulesBroken) as refusal:
             actions.record_training(session, stranger, held(school_fixture), POLICY, NOW)
         assert [problem.code for problem in refusal.value.problems] == ["not_of_your_schools"]
-        assert queries.educators_of(session, stranger, NOW.date()) == []
-        assert queries.trainings(session, stranger) == []
+        assert queries.list_educators(session, stranger, NOW.date()) == []
+        assert queries.list_trainings(session, stranger) == []
 
 
 def test_leaving_and_coming_back_are_rows_and_saying_it_twice_is_not(school_fixture: SchoolFixture) -> None:
@@ -110,7 +110,7 @@ def test_leaving_and_coming_back_are_rows_and_saying_it_twice_is_not(school_fixt
             select(OptIn.answer).where(OptIn.educator_id == grace.educator_id).order_by(OptIn.id)
         ).all()
         assert answers == ["in", "out", "in"]
-        assert queries.opted_in(
+        assert queries.find_current_opt_ins(
             session, [school_fixture.educators["Grace"], school_fixture.educators["Out"]]
         ).keys() == {grace.educator_id}
 
@@ -124,26 +124,26 @@ def test_the_people_page_knows_who_is_certified_today_and_who_is_willing(school_
     with school_fixture.database.reading() as session:
         rows = {
             row.name: row
-            for row in queries.educators_of(session, school_fixture.actors["coordinator"], date(2026, 10, 9))
+            for row in queries.list_educators(session, school_fixture.actors["coordinator"], date(2026, 10, 9))
         }
         assert rows["Soon Test"].certified
         assert not rows["Out Test"].willing
         assert rows["Grace Test"].willing
-        later = queries.educators_of(session, school_fixture.actors["coordinator"], date(2026, 10, 10))
+        later = queries.list_educators(session, school_fixture.actors["coordinator"], date(2026, 10, 10))
         assert not {row.name: row for row in later}["Soon Test"].certified
-        mine = queries.my_part(session, school_fixture.educators["Soon"], date(2026, 10, 10))
+        mine = queries.get_participation(session, school_fixture.educators["Soon"], date(2026, 10, 10))
         assert (mine.willing, mine.certified, mine.trained) == (True, False, True)
 
 
 def test_the_first_training_of_a_programme_may_be_led_by_any_educator(school_fixture: SchoolFixture) -> None:
     with school_fixture.database.reading() as session:
-        assert len(queries.educator_trainers(session, date(2026, 10, 5))) == 6
+        assert len(queries.list_educator_trainers(session, date(2026, 10, 5))) == 6
         # Long after every certificate has ended, nobody is certified: the programme begins anew.
-        assert len(queries.educator_trainers(session, date(2036, 1, 1))) == 6
-        assert len(queries.educator_trainers(session, date(2026, 10, 10))) == 5
+        assert len(queries.list_educator_trainers(session, date(2036, 1, 1))) == 6
+        assert len(queries.list_educator_trainers(session, date(2026, 10, 10))) == 5
 
 
 def test_the_roster_page_counts_families_without_a_phone(school_fixture: SchoolFixture) -> None:
     with school_fixture.database.reading() as session:
-        (school,) = queries.roster(session, (NOW + timedelta(days=1)).date())
+        (school,) = queries.count_roster_by_school(session, (NOW + timedelta(days=1)).date())
         assert (school.students, school.families, school.unreachable, school.educators) == (4, 4, 0, 6)

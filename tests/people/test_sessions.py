@@ -19,7 +19,7 @@ from tests.factories.school import NOW
 from tests.shell.doors import account, app_of, browser_of
 
 PASSWORD = "a short sentence here"
-LIMITS = sessions.Limits(timedelta(hours=12), timedelta(minutes=60))
+LIMITS = sessions.SessionLimits(timedelta(hours=12), timedelta(minutes=60))
 
 
 @pytest.fixture
@@ -80,14 +80,14 @@ def test_the_commands_end_every_session_of_the_account(app: Flask, database: Dat
     clients = signed_in(app), signed_in(app)
     with database.transaction() as session:
         if how == "close":
-            accounts.close(session, "union@example.org", clock.now())
+            accounts.set_account_active(session, "union@example.org", clock.now())
         else:
             attempts.set_password(session, "union@example.org", "another short sentence", clock.now())
     assert not any(is_open(client) for client in clients)
     assert is_open(other)
     if how == "close":
         with database.transaction() as session:
-            accounts.close(session, "union@example.org", clock.now(), active=True)
+            accounts.set_account_active(session, "union@example.org", clock.now(), active=True)
         assert not any(is_open(client) for client in clients)
 
 
@@ -112,13 +112,13 @@ def test_an_old_copy_of_the_cookie_does_not_prolong_or_shorten_the_session(app: 
 
 def test_the_token_is_stored_hashed(database: Database, union: Actor) -> None:
     with database.transaction() as session:
-        token = sessions.begin(session, union.account_id, NOW)
+        token = sessions.begin_session(session, union.account_id, NOW)
         row = session.scalars(select(SignInSession)).one()
     assert token not in (row.token_sha256, str(row.id))
     assert row.token_sha256 == sessions.hash_token(token)
     with database.reading() as session:
-        assert sessions.find(session, row.token_sha256, LIMITS, NOW) is None
-        assert sessions.find(session, "", LIMITS, NOW) is None
+        assert sessions.find_session(session, row.token_sha256, LIMITS, NOW) is None
+        assert sessions.find_session(session, "", LIMITS, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,12 @@ def test_length_and_idle_time_have_exact_ends(
     database: Database, union: Actor, seen: timedelta, now: timedelta, valid: bool
 ) -> None:
     with database.transaction() as session:
-        token = sessions.begin(session, union.account_id, NOW)
-        sessions.refresh(session, token, NOW + seen)
+        token = sessions.begin_session(session, union.account_id, NOW)
+        sessions.refresh_session(session, token, NOW + seen)
     with database.reading() as session:
-        found = sessions.find(session, token, LIMITS, NOW + now)
+        found = sessions.find_session(session, token, LIMITS, NOW + now)
         assert (found is not None) is valid
-        without_end = sessions.find(session, token, None, NOW + timedelta(days=400))
+        without_end = sessions.find_session(session, token, None, NOW + timedelta(days=400))
     assert found is None or found.actor == union
     assert without_end is not None
 

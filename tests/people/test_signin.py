@@ -28,16 +28,16 @@ def tried(database: Database, email: str = "a@example.org", address: str = "192.
 def test_many_tries_at_once_are_counted_as_many(database: Database) -> None:
     with ThreadPoolExecutor(8) as threads:
         passed = list(threads.map(lambda _: tried(database), range(24)))
-    assert passed.count(True) == attempts.TRIES_PER_ACCOUNT
+    assert passed.count(True) == attempts.MAX_TRIES_PER_ACCOUNT
 
 
 def test_an_address_spelled_differently_is_the_same_account(database: Database) -> None:
     passed = [tried(database, email) for email in ("A@example.org", " a@EXAMPLE.org ") for _ in range(6)]
-    assert passed.count(True) == attempts.TRIES_PER_ACCOUNT
+    assert passed.count(True) == attempts.MAX_TRIES_PER_ACCOUNT
 
 
 def test_tries_are_forgotten_after_the_window_and_their_rows_after_a_day(database: Database) -> None:
-    for _ in range(attempts.TRIES_PER_ACCOUNT):
+    for _ in range(attempts.MAX_TRIES_PER_ACCOUNT):
         assert tried(database)
     assert not tried(database, minutes=14.9)
     assert tried(database, minutes=15.1)
@@ -47,14 +47,14 @@ def test_tries_are_forgotten_after_the_window_and_their_rows_after_a_day(databas
         assert session.scalar(select(func.count()).select_from(SignInAttempt)) <= 4 + 2
 
 
-def begun(database: Database, email: str = "union@example.org") -> attempts.Try:
+def begun(database: Database, email: str = "union@example.org") -> attempts.SignInTry:
     with database.transaction() as session:
         return attempts.begin_try(session, email, "192.0.2.1", NOW)
 
 
 def test_a_try_that_succeeds_counts_against_nobody(database: Database) -> None:
     account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=attempts.hash_password("x" * 12))
-    for _ in range(attempts.TRIES_PER_ACCOUNT + 2):
+    for _ in range(attempts.MAX_TRIES_PER_ACCOUNT + 2):
         given = begun(database)
         with database.transaction() as session:
             assert attempts.finish_try(session, given, "x" * 12, NOW)
@@ -63,7 +63,7 @@ def test_a_try_that_succeeds_counts_against_nobody(database: Database) -> None:
 def test_a_password_that_is_changed_during_sign_in_starts_no_session(database: Database) -> None:
     account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=attempts.hash_password("x" * 12))
     given = begun(database)
-    assert attempts.password_fits(given, "x" * 12)
+    assert attempts.is_password_correct(given, "x" * 12)
     with database.transaction() as session:
         attempts.set_password(session, "union@example.org", "another one of these", NOW)
     with pytest.raises(RulesBroken), database.transaction() as session:
@@ -85,8 +85,8 @@ def test_the_actor_has_every_grant(database: Database) -> None:
     who = account(database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None))
     none = account(database, "none")
     with database.reading() as session:
-        assert attempts.actor_of(session, who.account_id) == who
-        found = attempts.actor_of(session, none.account_id)
+        assert attempts.load_actor(session, who.account_id) == who
+        found = attempts.load_actor(session, none.account_id)
     assert found is not None
     assert found.roles == frozenset()
 
@@ -102,5 +102,5 @@ def test_the_actor_has_every_grant(database: Database) -> None:
     ],
 )
 def test_a_new_password_says_everything_that_is_missing(password: str, again: str, codes: list[str]) -> None:
-    found = attempts.problems_of_password(password, again, "some.body@example.org\nSome Body")
+    found = attempts.check_new_password(password, again, "some.body@example.org\nSome Body")
     assert [problem.code for problem in found] == codes

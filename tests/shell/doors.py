@@ -46,7 +46,7 @@ def browser_of(app: Flask, who: Actor | None) -> FlaskClient:
     client = app.test_client()
     if who is not None:
         with app.extensions["homevisits"].database.transaction() as session:
-            token = sessions.begin(session, who.account_id, clock.now())
+            token = sessions.begin_session(session, who.account_id, clock.now())
         with client.session_transaction() as kept:
             kept["_user_id"] = token
     return client

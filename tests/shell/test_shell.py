@@ -172,18 +172,18 @@ def test_many_tries_close_the_door_for_a_while_even_to_the_right_password(
     account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
     right = {"email": "union@example.org", "password": PASSWORD}
     client = app.test_client()
-    for _ in range(attempts.TRIES_PER_ACCOUNT):
+    for _ in range(attempts.MAX_TRIES_PER_ACCOUNT):
         assert client.post("/sign-in", data={**right, "password": "wrong"}).status_code == 422
     assert client.post("/sign-in", data=right).status_code == 429
     # Another process on the same database knows it too.
     assert app_of(sqlite_database).test_client().post("/sign-in", data=right).status_code == 429
     at = clock.now()
-    clock.set_source(lambda: at + attempts.WINDOW + timedelta(seconds=1))
+    clock.set_source(lambda: at + attempts.THROTTLE_WINDOW + timedelta(seconds=1))
     assert client.post("/sign-in", data=right).status_code == 303
 
 
 def test_one_address_cannot_try_many_accounts(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "TRIES_PER_ADDRESS", 3)
+    monkeypatch.setattr(attempts, "MAX_TRIES_PER_ADDRESS", 3)
     client = app.test_client()
     statuses = [
         client.post("/sign-in", data={"email": f"a{n}@example.org", "password": "x"}).status_code for n in range(4)
@@ -224,7 +224,7 @@ def test_an_open_session_cannot_guess_the_password_for_long(
     who = account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
     client = browser_of(app, who)
     new = {"current": "no", "password": "another short sentence", "again": "another short sentence"}
-    statuses = {client.post("/account/password", data=new).status_code for _ in range(attempts.TRIES_PER_ACCOUNT)}
+    statuses = {client.post("/account/password", data=new).status_code for _ in range(attempts.MAX_TRIES_PER_ACCOUNT)}
     assert statuses == {422}
     assert client.post("/account/password", data={**new, "current": PASSWORD}).status_code == 429
 
@@ -332,7 +332,7 @@ def test_a_calendars_secret_address_is_in_no_log(
     def fail(*_given: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("homevisits.calendars.queries.feed_of", fail)
+    monkeypatch.setattr("homevisits.calendars.queries.find_feed", fail)
     assert app.test_client().get("/calendar/a-secret-of-mine.ics").status_code == 500
     assert "/calendar/" in caplog.text
     assert "a-secret-of-mine" not in caplog.text

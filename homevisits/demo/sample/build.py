@@ -24,7 +24,7 @@ from homevisits.demo.settings import Folder, settings_of
 from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.senders import sync
 from homevisits.messages.templates import catalog
-from homevisits.people.importing.apply import Report, import_oneroster
+from homevisits.people.importing.apply import ImportReport, import_oneroster
 from homevisits.people.importing.supplement import import_supplement
 from homevisits.people.models import District
 from homevisits.visits.models import Visit
@@ -128,7 +128,7 @@ def _live(past: Past) -> None:
     past.live()
 
 
-def _all_in(report: Report) -> Report:
+def _all_in(report: ImportReport) -> ImportReport:
     """The sample goes in without a complaint, or the demo is not made."""
     if report.errors:
         raise RuntimeError(f"the sample district was refused: {report.errors[:3]}")

@@ -25,7 +25,7 @@ from homevisits.invitations.queries import contacts
 from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.templates import catalog
 from homevisits.people.models import Certification, Educator, SchoolClass, Teaching
-from homevisits.people.queries import opted_in
+from homevisits.people.queries import find_current_opt_ins
 from homevisits.visits import actions as visits
 from homevisits.visits.models import Attestation, Visit
 
@@ -48,7 +48,7 @@ class Room:
 def rooms(session: Session, past: Past) -> list[Room]:
     """The classes that take part: their teachers are willing. The partner of the story has not begun to ask."""
     certified = set(session.scalars(select(Certification.educator_id)))
-    willing = certified & set(opted_in(session, list(past.actors)))
+    willing = certified & set(find_current_opt_ins(session, list(past.actors)))
     schools = dict(session.execute(select(Educator.id, Educator.school_id).order_by(Educator.id)).all())
     teacher, partner = (int(who.educator_id or 0) for who in accounts.story(session))
     coordinators = accounts.coordinators(session)
@@ -71,11 +71,11 @@ def plan(past: Past, room: Room) -> None:
 
 
 def _draw(past: Past, room: Room, session: Session, now: datetime) -> None:
-    wanted = draws.Wanted(
+    wanted = draws.DrawRequest(
         room.school_id, "class", str(room.class_id), Method.RANDOM, 9 if room.story else past.chance.randint(9, 13),
         seed=f"{past.chance.randrange(10**6):06}",
     )  # fmt: skip
-    made = draws.draw(session, room.coordinator, wanted, now)
+    made = draws.draw_families(session, room.coordinator, wanted, now)
     if room.story:
         past.kept = frozenset(one.family_id for one in queue.next_families(session, made.id, 9, now)[3:])
         # The story begins where these end: two were visited, one said yes and waits, the next can be asked.

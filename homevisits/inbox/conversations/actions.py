@@ -153,7 +153,7 @@ def _problems(session: Session, who: Participants, draft: Draft, body: str) -> l
     if len(body) > compose.MAX_SEGMENTS:
         return [Problem("too_long", "body", {"most": compose.MAX_SEGMENTS})]
     found = compose.problems(body, draft.language, _letters(draft.language), whom.protected_names(session, who))
-    numbers = [number for number in map(phones.normalised, compose.find_phone_numbers(body)) if number]
+    numbers = [number for number in map(phones.to_e164, compose.find_phone_numbers(body)) if number]
     if numbers and whom.includes_staff_number(session, numbers):
         found.append(Problem("written_staff_number", "body"))
     return found

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from homevisits.core import local_time
 from homevisits.core.access import Permission
 from homevisits.core.problems import RulesBroken
-from homevisits.demographics.rules import SMALLEST_CELL
+from homevisits.demographics.rules import MIN_CELL_COUNT
 from homevisits.messages import labels
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.recipients import trial_allowlist
@@ -119,7 +119,7 @@ def page() -> str:
         light=light,
         plot=plot(found.days),
         worst=max(found.days.items(), key=lambda each: each[1]["failed"]),
-        smallest=SMALLEST_CELL,
+        smallest=MIN_CELL_COUNT,
         **values,
         **_words(),
     )
@@ -129,7 +129,7 @@ def _of_people(session: Session, asked: queries.Asked) -> dict[str, Any]:
     who = current_actor()
     begin, end = (queries.midnight(day, asked.zone) for day in (asked.first, asked.last + timedelta(days=1)))
     return {
-        "costs": queries.costs(session, asked, SMALLEST_CELL),
+        "costs": queries.costs(session, asked, MIN_CELL_COUNT),
         "reach": reachability.reach(session, asked.schools, _ready(), _today()),
         "opt_outs": reachability.opt_outs(session, asked.schools, begin, end),
         "schools": counts.names(session, who.schools(Permission.DELIVERY)),

@@ -15,7 +15,7 @@ from homevisits.people.importing import oneroster
 from homevisits.people.importing.csv_reader import Finding
 from homevisits.people.importing.family_matching import match_families
 from homevisits.people.importing.package import open_package
-from homevisits.people.importing.roster import Plan, plan
+from homevisits.people.importing.roster import ImportPlan, build_plan
 from homevisits.people.models import (
     Caregiver,
     District,
@@ -30,13 +30,13 @@ from homevisits.people.models import (
 )
 
 DEFAULT_TIMEZONE = "America/Chicago"
-BATCH = 400
-COUNTED = ("schools", "students", "households", "caregivers", "educators", "classes", "enrollments")
-NOTHING: Mapping[str, int] = MappingProxyType(dict.fromkeys(COUNTED, 0))
+DELETE_BATCH_SIZE = 400
+COUNT_NAMES = ("schools", "students", "households", "caregivers", "educators", "classes", "enrollments")
+NO_COUNTS: Mapping[str, int] = MappingProxyType(dict.fromkeys(COUNT_NAMES, 0))
 
 
 @dataclass(frozen=True)
-class Report:
+class ImportReport:
     """What an import found and did. With errors nothing was written, and ``counts`` say so."""
 
     counts: Mapping[str, int]
@@ -45,27 +45,29 @@ class Report:
     changes: Mapping[str, int] = field(default_factory=dict)
 
 
-def import_oneroster(database: Database, path: Path, now: datetime, *, timezone: str = DEFAULT_TIMEZONE) -> Report:
+def import_oneroster(
+    database: Database, path: Path, now: datetime, *, timezone: str = DEFAULT_TIMEZONE
+) -> ImportReport:
     """Read the OneRoster 1.1 folder or zip at `path` and bring it in, all or nothing."""
-    package = open_package(path, oneroster.WANTED)
+    package = open_package(path, oneroster.FILE_NAMES)
     if package.errors:
-        return Report(NOTHING, package.errors)
+        return ImportReport(NO_COUNTS, package.errors)
     roster = oneroster.read_roster(package.files)
     if roster.errors:
-        return Report(NOTHING, roster.errors, roster.warnings)
-    wanted = plan(roster, now.date())
+        return ImportReport(NO_COUNTS, roster.errors, roster.warnings)
+    wanted = build_plan(roster, now.date())
     warnings = (*roster.warnings, *wanted.warnings)
     if wanted.errors:
-        return Report(NOTHING, wanted.errors, warnings)
+        return ImportReport(NO_COUNTS, wanted.errors, warnings)
     with database.transaction() as session:
-        errors = _other_district(session, wanted)
+        errors = _check_same_district(session, wanted)
         if errors:
-            return Report(NOTHING, errors, warnings)
+            return ImportReport(NO_COUNTS, errors, warnings)
         changes = import_roster(session, wanted, now, timezone=timezone)
-    return Report(_counts(wanted), (), warnings, changes)
+    return ImportReport(_count_rows(wanted), (), warnings, changes)
 
 
-def _counts(wanted: Plan) -> dict[str, int]:
+def _count_rows(wanted: ImportPlan) -> dict[str, int]:
     return {
         "schools": len(wanted.schools),
         "students": len(wanted.students),
@@ -77,7 +79,7 @@ def _counts(wanted: Plan) -> dict[str, int]:
     }
 
 
-def _other_district(session: Session, wanted: Plan) -> tuple[Finding, ...]:
+def _check_same_district(session: Session, wanted: ImportPlan) -> tuple[Finding, ...]:
     """One installation holds one district: another's roster would mark everybody as gone."""
     # The district's row is the lock: two imports at once follow one another.
     known = session.scalar(select(District.source_id).with_for_update())
@@ -87,27 +89,27 @@ def _other_district(session: Session, wanted: Plan) -> tuple[Finding, ...]:
     return ()
 
 
-def import_roster(session: Session, wanted: Plan, now: datetime, *, timezone: str) -> dict[str, int]:
+def import_roster(session: Session, wanted: ImportPlan, now: datetime, *, timezone: str) -> dict[str, int]:
     """Make the tables hold what `wanted` says. Whoever is no longer in it is kept, with the day they were missed."""
-    sync = _Sync(session, now.date())
+    sync = _TableSync(session, now.date())
     if wanted.district:
         sync.table(District, {wanted.district[0]: {"name": wanted.district[1]}}, {"timezone": timezone})
     schools = sync.table(School, wanted.schools, {"timezone": timezone})
-    educators = sync.table(Educator, _resolved(wanted.educators, school=schools), leave="left_on")
-    families = _families(sync, wanted, now)
+    educators = sync.table(Educator, _resolve_ids(wanted.educators, school=schools), leave="left_on")
+    families = _sync_families(sync, wanted, now)
     students = sync.table(
         Student,
-        _resolved(_with_family(wanted), school=schools, family=families),
+        _resolve_ids(_add_family_keys(wanted), school=schools, family=families),
         leave="enrolled_to",
     )
-    sync.table(Caregiver, _resolved(wanted.caregivers, family=families), leave="left_on")
-    classes = sync.table(SchoolClass, _resolved(wanted.classes, school=schools))
+    sync.table(Caregiver, _resolve_ids(wanted.caregivers, family=families), leave="left_on")
+    classes = sync.table(SchoolClass, _resolve_ids(wanted.classes, school=schools))
     sync.pairs(Enrollment, "student_id", [(classes[c], students[s]) for c, s in wanted.enrolled])
     sync.pairs(Teaching, "educator_id", [(classes[c], educators[e]) for c, e in wanted.teaching])
     return dict(sync.changes)
 
 
-def _resolved(rows: Mapping[str, Mapping[str, Any]], **ids: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+def _resolve_ids(rows: Mapping[str, Mapping[str, Any]], **ids: Mapping[str, int]) -> dict[str, dict[str, Any]]:
     """Rows with what names a source id (``school``) turned into the column of the id (``school_id``)."""
 
     def resolved(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,12 +119,12 @@ def _resolved(rows: Mapping[str, Mapping[str, Any]], **ids: Mapping[str, int]) -
     return {key: resolved(row) for key, row in rows.items()}
 
 
-def _with_family(wanted: Plan) -> dict[str, dict[str, Any]]:
+def _add_family_keys(wanted: ImportPlan) -> dict[str, dict[str, Any]]:
     home = {student: household.key for household in wanted.households for student in household.students}
     return {key: {**row, "family": home[key]} for key, row in wanted.students.items()}
 
 
-def _families(sync: "_Sync", wanted: Plan, now: datetime) -> dict[str, int]:
+def _sync_families(sync: "_TableSync", wanted: ImportPlan, now: datetime) -> dict[str, int]:
     """The family of each household: the one its children are in already, or a new one."""
     session = sync.session
     matches = match_families(
@@ -140,7 +142,7 @@ def _families(sync: "_Sync", wanted: Plan, now: datetime) -> dict[str, int]:
         name = wanted.family_names[home.key]
         known = ids.get(home.key)
         if known is None:
-            new.append({"home": home.key, "key": _free(home.key, taken_keys), "name": name})
+            new.append({"home": home.key, "key": _make_unique_key(home.key, taken_keys), "name": name})
         elif rows[known][1] != name:
             renamed.append({"id": known, "name": name})
     sync.write(Family, [{"key": row["key"], "name": row["name"]} for row in new], renamed)
@@ -161,7 +163,7 @@ def _record_merges(session: Session, merged: Sequence[tuple[int, int]], now: dat
         session.execute(insert(FamilyMerge), [{"family_id": f, "merged_id": m, "at": now} for f, m in sorted(rows)])
 
 
-def _free(key: str, taken: set[str]) -> str:
+def _make_unique_key(key: str, taken: set[str]) -> str:
     """`key`, or with a number where a family that has since split still carries it."""
     found, number = key, 1
     while found in taken:
@@ -171,7 +173,7 @@ def _free(key: str, taken: set[str]) -> str:
     return found
 
 
-class _Sync:
+class _TableSync:
     """Tables made equal to what is wanted, in sets: only new rows are inserted, only changed ones updated."""
 
     def __init__(self, session: Session, today: date) -> None:
@@ -237,7 +239,9 @@ class _Sync:
         new, gone = sorted(target - known), sorted(known - target)
         if new:
             self.session.execute(insert(model), [{"class_id": one, other: two} for one, two in new])
-        for start in range(0, len(gone), BATCH):
-            self.session.execute(delete(model).where(tuple_(first, second).in_(gone[start : start + BATCH])))
+        for start in range(0, len(gone), DELETE_BATCH_SIZE):
+            self.session.execute(
+                delete(model).where(tuple_(first, second).in_(gone[start : start + DELETE_BATCH_SIZE]))
+            )
         self.changes["added"] += len(new)
         self.changes["left"] += len(gone)

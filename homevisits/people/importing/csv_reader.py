@@ -9,9 +9,9 @@ from types import MappingProxyType
 
 PURE = True
 
-_NOTHING: Mapping[str, object] = MappingProxyType({})
+_NO_PARAMS: Mapping[str, object] = MappingProxyType({})
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-FIELD_LIMIT = 10_000
+MAX_FIELD_LENGTH = 10_000
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Finding:
     line: int | None
     column: str | None
     code: str
-    params: Mapping[str, object] = field(default_factory=lambda: _NOTHING, hash=False)
+    params: Mapping[str, object] = field(default_factory=lambda: _NO_PARAMS, hash=False)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Table:
     errors: tuple[Finding, ...]
 
 
-def read(file: str, content: bytes, required: Sequence[str]) -> Table:
+def read_csv(file: str, content: bytes, required: Sequence[str]) -> Table:
     """Read one CSV file. A byte order mark is tolerated; the header must hold every name in `required`."""
     try:
         text = content.decode("utf-8-sig")
@@ -61,7 +61,7 @@ def read(file: str, content: bytes, required: Sequence[str]) -> Table:
         line = content.count(b"\n", 0, wrong.start) + 1
         return Table((), (Finding(file, line, None, "file_not_utf8"),))
     errors: list[Finding] = []
-    lines = _lines(file, text, errors)
+    lines = _read_records(file, text, errors)
     first = next(lines, None)
     if first is None:
         return Table((), (*errors, Finding(file, 1, None, "file_empty")))
@@ -69,11 +69,11 @@ def read(file: str, content: bytes, required: Sequence[str]) -> Table:
     wrong_header = list(_check_header(file, header, required))
     if wrong_header:
         return Table((), (*errors, *wrong_header))
-    rows = tuple(_rows(file, header, lines, errors))
+    rows = tuple(_check_rows(file, header, lines, errors))
     return Table(rows, tuple(errors))
 
 
-def _lines(file: str, text: str, errors: list[Finding]) -> Iterator[tuple[int, list[str]]]:
+def _read_records(file: str, text: str, errors: list[Finding]) -> Iterator[tuple[int, list[str]]]:
     """Records with the line they start on; blank lines are passed over."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     start = 1
@@ -100,7 +100,7 @@ def _check_header(file: str, header: Sequence[str], required: Sequence[str]) -> 
             yield Finding(file, 1, name, "column_missing")
 
 
-def _rows(
+def _check_rows(
     file: str, header: Sequence[str], lines: Iterable[tuple[int, list[str]]], errors: list[Finding]
 ) -> Iterator[Row]:
     names = [name.strip() for name in header]
@@ -108,18 +108,18 @@ def _rows(
         if len(record) != len(names):
             errors.append(Finding(file, line, None, "row_width", {"found": len(record), "expected": len(names)}))
             continue
-        bad = [_bad_field(file, line, name, value) for name, value in zip(names, record, strict=True)]
+        bad = [_check_field(file, line, name, value) for name, value in zip(names, record, strict=True)]
         found = [finding for finding in bad if finding]
         errors.extend(found)
         if not found:
             yield Row(file, line, {name: value.strip() for name, value in zip(names, record, strict=True)})
 
 
-def _bad_field(file: str, line: int, name: str, value: str) -> Finding | None:
+def _check_field(file: str, line: int, name: str, value: str) -> Finding | None:
     if "\n" in value or "\r" in value:
         return Finding(file, line, name, "field_line_break")
     if _CONTROL.search(value):
         return Finding(file, line, name, "field_control_character")
-    if len(value) > FIELD_LIMIT:
-        return Finding(file, line, name, "field_too_long", {"limit": FIELD_LIMIT})
+    if len(value) > MAX_FIELD_LENGTH:
+        return Finding(file, line, name, "field_too_long", {"limit": MAX_FIELD_LENGTH})
     return None

@@ -26,25 +26,25 @@ def find_households(students: Iterable[str], links: Iterable[tuple[str, str]]) -
     first_child: dict[str, str] = {}
     for student, caregiver in pairs:
         other = first_child.setdefault(caregiver, student)
-        _join(home, student, other)
+        _merge_households(home, student, other)
     children: dict[str, list[str]] = {}
     for student in sorted(home):
-        children.setdefault(_top(home, student), []).append(student)
+        children.setdefault(_find_root(home, student), []).append(student)
     carers: dict[str, set[str]] = {}
     for student, caregiver in pairs:
-        carers.setdefault(_top(home, student), set()).add(caregiver)
+        carers.setdefault(_find_root(home, student), set()).add(caregiver)
     found = (Household(kids[0], tuple(kids), tuple(sorted(carers.get(top, ())))) for top, kids in children.items())
     return tuple(sorted(found, key=lambda household: household.key))
 
 
-def _top(home: Mapping[str, str], student: str) -> str:
+def _find_root(home: Mapping[str, str], student: str) -> str:
     while home[student] != student:
         student = home[student]
     return student
 
 
-def _join(home: dict[str, str], one: str, two: str) -> None:
-    low, high = sorted((_top(home, one), _top(home, two)))
+def _merge_households(home: dict[str, str], one: str, two: str) -> None:
+    low, high = sorted((_find_root(home, one), _find_root(home, two)))
     home[high] = low
     # The paths that were walked are shortened, or a chain of thousands of links would be walked again and again.
     for student in (one, two):

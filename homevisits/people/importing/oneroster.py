@@ -4,23 +4,23 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
-from homevisits.people.importing.csv_reader import Finding, Row, Table, read
+from homevisits.people.importing.csv_reader import Finding, Row, Table, read_csv
 from homevisits.people.importing.rows import Class, Enrollment, Org, Roster, User
 
 PURE = True
 
-REQUIRED: Mapping[str, tuple[str, ...]] = {
+REQUIRED_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "orgs.csv": ("sourcedId", "name", "type"),
     "users.csv": ("sourcedId", "orgSourcedIds", "role", "givenName", "familyName"),
     "classes.csv": ("sourcedId", "title", "schoolSourcedId"),
     "enrollments.csv": ("sourcedId", "classSourcedId", "schoolSourcedId", "userSourcedId", "role"),
 }
 MANIFEST = "manifest.csv"
-WANTED = (MANIFEST, *REQUIRED)
+FILE_NAMES = (MANIFEST, *REQUIRED_COLUMNS)
 
-CAREGIVERS = frozenset({"parent", "guardian", "relative"})
-STAFF = frozenset({"teacher", "aide", "administrator", "proctor"})
-ROLES = CAREGIVERS | STAFF | {"student"}
+CAREGIVER_ROLES = frozenset({"parent", "guardian", "relative"})
+STAFF_ROLES = frozenset({"teacher", "aide", "administrator", "proctor"})
+ROLES = CAREGIVER_ROLES | STAFF_ROLES | {"student"}
 GRADES = frozenset({"IT", "PR", "PK", "TK", "KG", "PS", "UG", "Other", *(f"{number:02}" for number in range(1, 14))})
 _PAYROLL = re.compile(r"\{\s*payroll\s*:\s*([^}]+?)\s*\}", re.IGNORECASE)
 
@@ -31,22 +31,22 @@ def read_roster(files: Mapping[str, bytes]) -> Roster:
     warnings: list[Finding] = []
     _check_manifest(files, errors, warnings)
     tables: dict[str, tuple[Row, ...]] = {}
-    for name, columns in REQUIRED.items():
+    for name, columns in REQUIRED_COLUMNS.items():
         if name not in files:
             errors.append(Finding(name, None, None, "file_missing"))
             tables[name] = ()
             continue
-        table: Table = read(name, files[name], columns)
+        table: Table = read_csv(name, files[name], columns)
         errors.extend(table.errors)
-        tables[name] = tuple(_live(table.rows, errors, warnings))
-    orgs = tuple(_orgs(tables["orgs.csv"], errors))
-    users = tuple(_users(tables["users.csv"], errors, warnings))
-    classes = tuple(_classes(tables["classes.csv"], errors))
-    enrollments = tuple(_enrollments(tables["enrollments.csv"], errors))
+        tables[name] = tuple(_active_rows(table.rows, errors, warnings))
+    orgs = tuple(_parse_orgs(tables["orgs.csv"], errors))
+    users = tuple(_parse_users(tables["users.csv"], errors, warnings))
+    classes = tuple(_parse_classes(tables["classes.csv"], errors))
+    enrollments = tuple(_parse_enrollments(tables["enrollments.csv"], errors))
     if not errors:
         _check_references(orgs, users, classes, enrollments, errors)
-        enrollments = tuple(_fitting(enrollments, users, warnings))
-    links = tuple(sorted(set(_links(users, warnings)))) if not errors else ()
+        enrollments = tuple(_matching_enrollments(enrollments, users, warnings))
+    links = tuple(sorted(set(_find_caregiver_links(users, warnings)))) if not errors else ()
     schools = frozenset({o.id for o in orgs if o.kind == "school"} | {c.school for c in classes})
     return Roster(orgs, users, classes, enrollments, links, schools, tuple(errors), tuple(warnings))
 
@@ -55,7 +55,7 @@ def _check_manifest(files: Mapping[str, bytes], errors: list[Finding], warnings:
     if MANIFEST not in files:
         warnings.append(Finding(MANIFEST, None, None, "manifest_missing"))
         return
-    table = read(MANIFEST, files[MANIFEST], ("propertyName", "value"))
+    table = read_csv(MANIFEST, files[MANIFEST], ("propertyName", "value"))
     errors.extend(table.errors)
     for row in table.rows:
         name, value = row["propertyName"], row["value"]
@@ -66,13 +66,13 @@ def _check_manifest(files: Mapping[str, bytes], errors: list[Finding], warnings:
         file = name.removeprefix("file.") + ".csv"
         if value not in ("bulk", "delta", "absent"):
             errors.append(row.finding("value", "manifest_value", found=value))
-        elif file in REQUIRED and value == "delta":
+        elif file in REQUIRED_COLUMNS and value == "delta":
             errors.append(row.finding("value", "manifest_delta", about=file))
-        elif file in REQUIRED and value == "bulk" and file not in files:
+        elif file in REQUIRED_COLUMNS and value == "bulk" and file not in files:
             errors.append(row.finding("value", "manifest_promises", about=file))
 
 
-def _live(rows: Iterable[Row], errors: list[Finding], warnings: list[Finding]) -> Iterator[Row]:
+def _active_rows(rows: Iterable[Row], errors: list[Finding], warnings: list[Finding]) -> Iterator[Row]:
     """Rows that count: with an id of their own, and not marked as deleted."""
     seen: dict[str, int] = {}
     for row in rows:
@@ -90,22 +90,22 @@ def _live(rows: Iterable[Row], errors: list[Finding], warnings: list[Finding]) -
         seen.setdefault(key, row.line)
 
 
-def _filled(row: Row, columns: Iterable[str], errors: list[Finding]) -> bool:
+def _has_values(row: Row, columns: Iterable[str], errors: list[Finding]) -> bool:
     empty = [column for column in columns if not row[column]]
     errors.extend(row.finding(column, "value_missing") for column in empty)
     return not empty
 
 
-def _orgs(rows: Iterable[Row], errors: list[Finding]) -> Iterator[Org]:
+def _parse_orgs(rows: Iterable[Row], errors: list[Finding]) -> Iterator[Org]:
     for row in rows:
-        if _filled(row, ("name", "type"), errors):
+        if _has_values(row, ("name", "type"), errors):
             yield Org(row["sourcedId"], row["name"], row["type"].lower(), row["identifier"], row)
 
 
-def _users(rows: Iterable[Row], errors: list[Finding], warnings: list[Finding]) -> Iterator[User]:
+def _parse_users(rows: Iterable[Row], errors: list[Finding], warnings: list[Finding]) -> Iterator[User]:
     for row in rows:
         role, grades = row["role"].lower(), row.many("grades")
-        if not _filled(row, ("orgSourcedIds", "role", "givenName", "familyName"), errors):
+        if not _has_values(row, ("orgSourcedIds", "role", "givenName", "familyName"), errors):
             continue
         if role not in ROLES:
             errors.append(row.finding("role", "value_unknown", found=row["role"]))
@@ -116,12 +116,12 @@ def _users(rows: Iterable[Row], errors: list[Finding], warnings: list[Finding]) 
             continue
         if role == "student" and not grades:
             warnings.append(row.finding("grades", "grade_missing"))
-        if not _true_or_blank(row, "enabledUser", errors):
+        if not _check_boolean(row, "enabledUser", errors):
             continue
-        yield _user(row, role, grades[0] if grades else "")
+        yield _build_user(row, role, grades[0] if grades else "")
 
 
-def _user(row: Row, role: str, grade: str) -> User:
+def _build_user(row: Row, role: str, grade: str) -> User:
     payroll = _PAYROLL.search(row["userIds"])
     return User(
         id=row["sourcedId"],
@@ -139,33 +139,33 @@ def _user(row: Row, role: str, grade: str) -> User:
     )
 
 
-def _classes(rows: Iterable[Row], errors: list[Finding]) -> Iterator[Class]:
+def _parse_classes(rows: Iterable[Row], errors: list[Finding]) -> Iterator[Class]:
     for row in rows:
-        if _filled(row, ("title", "schoolSourcedId"), errors):
+        if _has_values(row, ("title", "schoolSourcedId"), errors):
             grades = row.many("grades")
             kind = "homeroom" if row["classType"].lower() == "homeroom" else "scheduled"
             yield Class(row["sourcedId"], row["title"], kind, grades[0] if grades else "", row["schoolSourcedId"], row)
 
 
-def _enrollments(rows: Iterable[Row], errors: list[Finding]) -> Iterator[Enrollment]:
+def _parse_enrollments(rows: Iterable[Row], errors: list[Finding]) -> Iterator[Enrollment]:
     for row in rows:
-        if not _filled(row, ("classSourcedId", "schoolSourcedId", "userSourcedId", "role"), errors):
+        if not _has_values(row, ("classSourcedId", "schoolSourcedId", "userSourcedId", "role"), errors):
             continue
         role = row["role"].lower()
-        if role not in STAFF | {"student"}:
+        if role not in STAFF_ROLES | {"student"}:
             errors.append(row.finding("role", "value_unknown", found=row["role"]))
             continue
-        begins, ends = _day(row, "beginDate", errors), _day(row, "endDate", errors)
+        begins, ends = _parse_date(row, "beginDate", errors), _parse_date(row, "endDate", errors)
         if begins and ends and ends < begins:
             errors.append(row.finding("endDate", "ends_before_begin"))
         primary = row["primary"].lower() == "true"
-        _true_or_blank(row, "primary", errors)
+        _check_boolean(row, "primary", errors)
         yield Enrollment(
             row["sourcedId"], row["classSourcedId"], row["userSourcedId"], role, primary, begins, ends, row
         )
 
 
-def _day(row: Row, column: str, errors: list[Finding]) -> date | None:
+def _parse_date(row: Row, column: str, errors: list[Finding]) -> date | None:
     if not row[column]:
         return None
     try:
@@ -177,7 +177,7 @@ def _day(row: Row, column: str, errors: list[Finding]) -> date | None:
         return None
 
 
-def _true_or_blank(row: Row, column: str, errors: list[Finding]) -> bool:
+def _check_boolean(row: Row, column: str, errors: list[Finding]) -> bool:
     if row[column].lower() in ("", "true", "false"):
         return True
     errors.append(row.finding(column, "value_unknown", found=row[column]))
@@ -212,7 +212,9 @@ def _check_references(
             errors.append(entry.row.finding("schoolSourcedId", "school_not_of_class"))
 
 
-def _fitting(enrollments: Iterable[Enrollment], users: Iterable[User], warnings: list[Finding]) -> Iterator[Enrollment]:
+def _matching_enrollments(
+    enrollments: Iterable[Enrollment], users: Iterable[User], warnings: list[Finding]
+) -> Iterator[Enrollment]:
     """Enrolments whose role fits the user's; one that does not is left out, with a warning."""
     is_student = {user.id: user.role == "student" for user in users}
     for entry in enrollments:
@@ -222,14 +224,14 @@ def _fitting(enrollments: Iterable[Enrollment], users: Iterable[User], warnings:
             warnings.append(entry.row.finding("role", "role_does_not_fit", found=entry.role))
 
 
-def _links(users: Iterable[User], warnings: list[Finding]) -> Iterator[tuple[str, str]]:
+def _find_caregiver_links(users: Iterable[User], warnings: list[Finding]) -> Iterator[tuple[str, str]]:
     """(student, caregiver), written on the row of either."""
     by_id = {user.id: user for user in users}
     for user in users:
         for agent in user.agents:
             other = by_id[agent]
             for student, carer in ((user, other), (other, user)):
-                if student.role == "student" and carer.role in CAREGIVERS:
+                if student.role == "student" and carer.role in CAREGIVER_ROLES:
                     yield student.id, carer.id
                     break
             else:

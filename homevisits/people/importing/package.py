@@ -10,8 +10,8 @@ from homevisits.people.importing.csv_reader import Finding
 
 PURE = True
 
-FILE_LIMIT = 200 * 1024 * 1024
-MEMBER_LIMIT = 1_000
+MAX_TOTAL_BYTES = 200 * 1024 * 1024
+MAX_ZIP_MEMBERS = 1_000
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,18 @@ class Package:
     errors: tuple[Finding, ...]
 
 
-def open_package(path: Path, wanted: Collection[str], *, limit: int = FILE_LIMIT) -> Package:
+def open_package(path: Path, wanted: Collection[str], *, limit: int = MAX_TOTAL_BYTES) -> Package:
     """Read the `wanted` files of the folder or zip at `path`; together they may not pass `limit` bytes."""
     if path.is_dir():
-        return _folder(path, wanted, limit)
+        return _read_folder(path, wanted, limit)
     if not path.is_file():
         return Package({}, (Finding(path.name, None, None, "package_missing"),))
     if not zipfile.is_zipfile(path):
         return Package({}, (Finding(path.name, None, None, "package_not_zip"),))
-    return _zip(path, wanted, limit)
+    return _read_zip(path, wanted, limit)
 
 
-def _folder(path: Path, wanted: Collection[str], limit: int) -> Package:
+def _read_folder(path: Path, wanted: Collection[str], limit: int) -> Package:
     files: dict[str, bytes] = {}
     home = path.resolve()
     for name in sorted(wanted):
@@ -49,12 +49,12 @@ def _folder(path: Path, wanted: Collection[str], limit: int) -> Package:
     return Package(files, ())
 
 
-def _zip(path: Path, wanted: Collection[str], limit: int) -> Package:
+def _read_zip(path: Path, wanted: Collection[str], limit: int) -> Package:
     files: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            if len(members) > MEMBER_LIMIT:
+            if len(members) > MAX_ZIP_MEMBERS:
                 return Package({}, (Finding(path.name, None, None, "package_too_many"),))
             for member in members:
                 place = PurePosixPath(member.filename.replace("\\", "/"))

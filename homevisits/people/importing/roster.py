@@ -9,17 +9,22 @@ from typing import Any
 from homevisits.people import phones
 from homevisits.people.importing.csv_reader import Finding
 from homevisits.people.importing.households import Household, find_households
-from homevisits.people.importing.oneroster import CAREGIVERS, STAFF
+from homevisits.people.importing.oneroster import CAREGIVER_ROLES, STAFF_ROLES
 from homevisits.people.importing.rows import Roster, User
 
 PURE = True
 
-GROUPS = {"teacher": "licensed", "aide": "classified", "proctor": "classified", "administrator": "administrator"}
+EMPLOYEE_GROUPS = {
+    "teacher": "licensed",
+    "aide": "classified",
+    "proctor": "classified",
+    "administrator": "administrator",
+}
 Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImportPlan:
     """Rows by source id. Where a row names another, it names its source id (``school``, ``class_id``, ``family``)."""
 
     district: tuple[str, str] | None
@@ -37,24 +42,24 @@ class Plan:
     warnings: tuple[Finding, ...]
 
 
-def plan(roster: Roster, today: date) -> Plan:
+def build_plan(roster: Roster, today: date) -> ImportPlan:
     """Work out every row from `roster` (which has no errors of its own); classes left before `today` do not count."""
     errors: list[Finding] = []
     warnings: list[Finding] = []
-    school_of = _schools_of_users(roster)
+    school_of = _find_schools_of_users(roster)
     districts = [org for org in roster.orgs if org.kind == "district"]
     errors.extend(org.row.finding("type", "second_district") for org in districts[1:])
-    students = _students(roster, school_of, errors)
+    students = _plan_students(roster, school_of, errors)
     links = [(student, caregiver) for student, caregiver in roster.links if student in students]
     households = find_households(students, links)
     entries = [entry for entry in roster.enrollments if entry.ends is None or entry.ends >= today]
-    educators = _educators(roster, school_of, warnings)
-    return Plan(
+    educators = _plan_educators(roster, school_of, warnings)
+    return ImportPlan(
         district=(districts[0].id, districts[0].name) if districts else None,
         schools={o.id: {"name": o.name, "identifier": o.number or None} for o in roster.orgs if o.id in roster.schools},
         educators=educators,
         students=students,
-        caregivers=_caregivers(roster, households, warnings),
+        caregivers=_plan_caregivers(roster, households, warnings),
         households=households,
         family_names={home.key: _family_name(home, students) for home in households},
         classes={found.id: {"school": found.school, "title": found.title} for found in roster.classes},
@@ -66,7 +71,7 @@ def plan(roster: Roster, today: date) -> Plan:
     )
 
 
-def _schools_of_users(roster: Roster) -> dict[str, str]:
+def _find_schools_of_users(roster: Roster) -> dict[str, str]:
     """The school of each user: the first school among its organisations, else that of its first class."""
     found = {user.id: org for user in roster.users for org in reversed(user.orgs) if org in roster.schools}
     class_school = {entry.id: entry.school for entry in roster.classes}
@@ -75,7 +80,7 @@ def _schools_of_users(roster: Roster) -> dict[str, str]:
     return found
 
 
-def _students(roster: Roster, school_of: Mapping[str, str], errors: list[Finding]) -> dict[str, Values]:
+def _plan_students(roster: Roster, school_of: Mapping[str, str], errors: list[Finding]) -> dict[str, Values]:
     begins: dict[str, list[date]] = {}
     ends: dict[str, list[date | None]] = {}
     for entry in roster.enrollments:
@@ -107,8 +112,8 @@ def _last_day(ends: list[date | None]) -> date | None:
     return max(known) if known and len(known) == len(ends) else None
 
 
-def _educators(roster: Roster, school_of: Mapping[str, str], warnings: list[Finding]) -> dict[str, Values]:
-    staff = [user for user in roster.users if user.role in STAFF]
+def _plan_educators(roster: Roster, school_of: Mapping[str, str], warnings: list[Finding]) -> dict[str, Values]:
+    staff = [user for user in roster.users if user.role in STAFF_ROLES]
     emails = Counter(user.email for user in staff)
     numbers = Counter(user.payroll or user.number for user in staff)
     educators: dict[str, Values] = {}
@@ -127,44 +132,44 @@ def _educators(roster: Roster, school_of: Mapping[str, str], warnings: list[Find
             "family_name": user.family,
             "email": user.email if user.email and emails[user.email] == 1 else None,
             "payroll_id": number if number and numbers[number] == 1 else None,
-            "employee_group": GROUPS[user.role],
+            "employee_group": EMPLOYEE_GROUPS[user.role],
         }
     return educators
 
 
-def _caregivers(roster: Roster, households: Iterable[Household], warnings: list[Finding]) -> dict[str, Values]:
+def _plan_caregivers(roster: Roster, households: Iterable[Household], warnings: list[Finding]) -> dict[str, Values]:
     users = {user.id: user for user in roster.users}
     caregivers: dict[str, Values] = {}
     for home in households:
         if not home.caregivers:
             warnings.extend(users[student].row.finding("agentSourcedIds", "no_caregiver") for student in home.students)
-        for place, key in enumerate(_in_order(home, users), start=1):
+        for place, key in enumerate(_order_caregivers(home, users), start=1):
             user = users[key]
             caregivers[key] = {
                 "family": home.key,
                 "given_name": user.given,
                 "family_name": user.family,
                 "relation": user.role,
-                "phone": _phone(user, warnings),
+                "phone": _choose_phone(user, warnings),
                 "email": user.email or None,
                 "contact_order": place,
             }
-    alone = (user for user in roster.users if user.role in CAREGIVERS and user.id not in caregivers)
+    alone = (user for user in roster.users if user.role in CAREGIVER_ROLES and user.id not in caregivers)
     warnings.extend(user.row.finding("agentSourcedIds", "caregiver_of_nobody") for user in alone)
     return caregivers
 
 
-def _in_order(home: Household, users: Mapping[str, User]) -> list[str]:
+def _order_caregivers(home: Household, users: Mapping[str, User]) -> list[str]:
     """The caregivers as the students' rows list them; those named on their own rows only come after, by id."""
     listed = (agent for student in home.students for agent in users[student].agents)
     return list(dict.fromkeys([*(agent for agent in listed if agent in home.caregivers), *home.caregivers]))
 
 
-def _phone(user: User, warnings: list[Finding]) -> str | None:
+def _choose_phone(user: User, warnings: list[Finding]) -> str | None:
     """The first of the mobile and the other number that can be one."""
     good: list[str] = []
     for column, typed in user.phones:
-        number = phones.normalised(typed)
+        number = phones.to_e164(typed)
         if number:
             good.append(number)
         else:

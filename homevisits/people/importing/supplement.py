@@ -13,14 +13,14 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from homevisits.core.db import Database
-from homevisits.people.importing.apply import Report
-from homevisits.people.importing.csv_reader import Finding, Row, read
+from homevisits.people.importing.apply import ImportReport
+from homevisits.people.importing.csv_reader import Finding, Row, read_csv
 from homevisits.people.importing.package import open_package
 from homevisits.people.models import Family, Student
 
-FILE = "student_supplement.csv"
-COLUMNS = ("student_number", "home_language")
-ADDRESS = ("address", "city", "state", "postal_code")
+FILE_NAME = "student_supplement.csv"
+REQUIRED_COLUMNS = ("student_number", "home_language")
+ADDRESS_COLUMNS = ("address", "city", "state", "postal_code")
 TWO_LETTERS = MappingProxyType(
     {
         "amh": "am", "ara": "ar", "ben": "bn", "bos": "bs", "chi": "zh", "cmn": "zh", "deu": "de", "eng": "en",
@@ -41,7 +41,7 @@ class Home:
     address: str | None
 
 
-def language_code(written: str) -> str | None:
+def to_language_code(written: str) -> str | None:
     """ISO 639: two letters where the language has them ("es"), else three ("hmn"); None for something else."""
     code = written.strip().lower()
     if not (code.isascii() and code.isalpha() and len(code) in (2, 3)):
@@ -49,17 +49,17 @@ def language_code(written: str) -> str | None:
     return TWO_LETTERS.get(code, code)
 
 
-def import_supplement(database: Database, path: Path) -> Report:
+def import_supplement(database: Database, path: Path) -> ImportReport:
     """Read the CSV file at `path` (or that in the folder or zip) and bring it in, all or nothing."""
     if path.is_file() and path.suffix.lower() == ".csv":
         name, content = path.name, path.read_bytes()
     else:
-        package = open_package(path, (FILE,))
-        if package.errors or FILE not in package.files:
-            return Report({}, package.errors or (Finding(FILE, None, None, "file_missing"),))
-        name, content = FILE, package.files[FILE]
-    table = read(name, content, COLUMNS)
-    errors = [*table.errors, *_unreadable(table.rows)]
+        package = open_package(path, (FILE_NAME,))
+        if package.errors or FILE_NAME not in package.files:
+            return ImportReport({}, package.errors or (Finding(FILE_NAME, None, None, "file_missing"),))
+        name, content = FILE_NAME, package.files[FILE_NAME]
+    table = read_csv(name, content, REQUIRED_COLUMNS)
+    errors = [*table.errors, *_check_languages(table.rows)]
     with database.transaction() as session:
         found = session.execute(select(Student.identifier, Student.family_id).where(Student.identifier.is_not(None)))
         family_of = {str(number): family for number, family in found}
@@ -67,18 +67,18 @@ def import_supplement(database: Database, path: Path) -> Report:
         errors += [row.finding("student_number", "student_unknown", found=row["student_number"]) for row in unknown]
         counts = {"students": len(table.rows)}
         if errors:
-            return Report(counts, tuple(errors))
+            return ImportReport(counts, tuple(errors))
         homes: dict[int, Home] = {}
         warnings: list[Finding] = []
         for row in table.rows:
-            home = _home(row)
+            home = _parse_home(row)
             if homes.setdefault(family_of[row["student_number"]], home) != home:
                 warnings.append(row.finding("home_language", "supplement_differs"))
-        changed = write_homes(session, homes)
-    return Report({**counts, "households": len(homes)}, (), tuple(warnings), {"changed": changed})
+        changed = update_homes(session, homes)
+    return ImportReport({**counts, "households": len(homes)}, (), tuple(warnings), {"changed": changed})
 
 
-def write_homes(session: Session, homes: dict[int, Home]) -> int:
+def update_homes(session: Session, homes: dict[int, Home]) -> int:
     """Give each family (by id) its language and address; answers how many changed."""
     found = session.execute(select(Family.id, Family.language, Family.address))
     known = {family: Home(language, address) for family, language, address in found}
@@ -92,14 +92,14 @@ def write_homes(session: Session, homes: dict[int, Home]) -> int:
     return len(changed)
 
 
-def _unreadable(rows: Iterable[Row]) -> Iterable[Finding]:
+def _check_languages(rows: Iterable[Row]) -> Iterable[Finding]:
     for row in rows:
-        if language_code(row["home_language"]) is None:
+        if to_language_code(row["home_language"]) is None:
             yield row.finding("home_language", "language_unknown", found=row["home_language"])
 
 
-def _home(row: Row) -> Home:
-    street, city, state, code = (row[column] for column in ADDRESS)
+def _parse_home(row: Row) -> Home:
+    street, city, state, code = (row[column] for column in ADDRESS_COLUMNS)
     place = " ".join(part for part in (state, code) if part)
     address = ", ".join(part for part in (street, city, place) if part)
-    return Home(language_code(row["home_language"]) or "en", address or None)
+    return Home(to_language_code(row["home_language"]) or "en", address or None)

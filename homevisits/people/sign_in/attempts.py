@@ -15,22 +15,22 @@ from homevisits.core.problems import Problem, RulesBroken, refuse_if_any
 from homevisits.people.models import Account, AccountGrant, SignInAttempt
 from homevisits.people.sign_in import sessions
 
-WINDOW = timedelta(minutes=15)
-TRIES_PER_ACCOUNT = 8
-TRIES_PER_ADDRESS = 60  # a whole school may share one address
-PASSWORD_LEAST, PASSWORD_MOST = 12, 256
-LONGEST_EMAIL = 254
+THROTTLE_WINDOW = timedelta(minutes=15)
+MAX_TRIES_PER_ACCOUNT = 8
+MAX_TRIES_PER_ADDRESS = 60  # a whole school may share one address
+MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 256
+MAX_EMAIL_LENGTH = 254
 
 
 class TooManyTries(RulesBroken):
     """The throttle: no password is even looked at."""
 
     def __init__(self) -> None:
-        super().__init__([Problem("too_many_tries", None, {"minutes": int(WINDOW.total_seconds() // 60)})])
+        super().__init__([Problem("too_many_tries", None, {"minutes": int(THROTTLE_WINDOW.total_seconds() // 60)})])
 
 
 @dataclass(frozen=True)
-class Try:
+class SignInTry:
     """One try to sign in, written down before the password is looked at."""
 
     attempt_ids: tuple[int, ...]
@@ -44,7 +44,7 @@ def _hasher() -> PasswordHasher:
 
 
 @cache
-def _hash_of_nobody() -> str:
+def _dummy_hash() -> str:
     # Verified for an unknown account, so that both answers take the same time.
     return _hasher().hash("nobody has this password")
 
@@ -54,59 +54,59 @@ def hash_password(password: str) -> str:
     return _hasher().hash(password)
 
 
-def tidy_email(email: str) -> str:
+def normalize_email(email: str) -> str:
     """An address as accounts keep it: trimmed, lower case."""
-    return email.strip().lower()[:LONGEST_EMAIL]
+    return email.strip().lower()[:MAX_EMAIL_LENGTH]
 
 
-def begin_try(session: Session, email: str, address: str, now: datetime) -> Try:
+def begin_try(session: Session, email: str, address: str, now: datetime) -> SignInTry:
     """Write a try down (as failed) and find the account. Raises `TooManyTries` when there were too many lately.
 
     Written first and in its own transaction: many tries at once are counted as many.
     """
-    subjects = {f"account:{tidy_email(email)}": TRIES_PER_ACCOUNT, f"address:{address}": TRIES_PER_ADDRESS}
-    _forget_old(session, now)
+    subjects = {f"account:{normalize_email(email)}": MAX_TRIES_PER_ACCOUNT, f"address:{address}": MAX_TRIES_PER_ADDRESS}
+    _delete_old_attempts(session, now)
     for subject, most in subjects.items():
         if not is_sqlite(session):  # SQLite writes one at a time; elsewhere, who tries the same waits here
             session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(subject, 0))))
-        if _failed_lately(session, subject, now) >= most:
+        if _count_recent_failures(session, subject, now) >= most:
             raise TooManyTries
     rows = [{"subject": subject, "at": now, "succeeded": False} for subject in subjects]
     ids = session.scalars(insert(SignInAttempt).returning(SignInAttempt.id), rows).all()
     columns = select(Account.id, Account.password_hash)
-    found = session.execute(columns.where(Account.email == tidy_email(email), Account.active)).first()
-    return Try(tuple(ids), *found) if found else Try(tuple(ids), None, None)
+    found = session.execute(columns.where(Account.email == normalize_email(email), Account.active)).first()
+    return SignInTry(tuple(ids), *found) if found else SignInTry(tuple(ids), None, None)
 
 
-def _forget_old(session: Session, now: datetime) -> None:
+def _delete_old_attempts(session: Session, now: datetime) -> None:
     # A few of the oldest each time: their ids rise with time, so nothing has to be searched.
     oldest = select(SignInAttempt.id).order_by(SignInAttempt.id).limit(20).scalar_subquery()
     old = delete(SignInAttempt).where(SignInAttempt.id.in_(oldest), SignInAttempt.at < now - timedelta(days=1))
     session.execute(old.execution_options(synchronize_session=False))
 
 
-def _failed_lately(session: Session, subject: str, now: datetime) -> int:
+def _count_recent_failures(session: Session, subject: str, now: datetime) -> int:
     query = select(func.count()).where(
-        SignInAttempt.subject == subject, SignInAttempt.at > now - WINDOW, SignInAttempt.succeeded.is_(False)
+        SignInAttempt.subject == subject, SignInAttempt.at > now - THROTTLE_WINDOW, SignInAttempt.succeeded.is_(False)
     )
     return session.scalar(query) or 0
 
 
-def password_fits(given: Try, password: str) -> bool:
+def is_password_correct(given: SignInTry, password: str) -> bool:
     """Whether the password is the account's. Slow on purpose; call it with no transaction open."""
-    fits = _verify(given.password_hash or _hash_of_nobody(), password)
+    fits = _verify(given.password_hash or _dummy_hash(), password)
     return fits and given.password_hash is not None
 
 
 def _verify(kept: str, password: str) -> bool:
     try:
-        return _hasher().verify(kept, password[: PASSWORD_MOST * 4])
+        return _hasher().verify(kept, password[: MAX_PASSWORD_LENGTH * 4])
     except (VerificationError, InvalidHashError):
         return False
 
 
-def finish_try(session: Session, given: Try, password: str, now: datetime) -> str:
-    """Sign in after `password_fits`: the try no longer counts against anyone. Returns the new session's token.
+def finish_try(session: Session, given: SignInTry, password: str, now: datetime) -> str:
+    """Sign in after `is_password_correct`: the try no longer counts against anyone. Returns the new session's token.
 
     Raises RulesBroken when the password was changed or the account closed meanwhile.
     """
@@ -118,16 +118,16 @@ def finish_try(session: Session, given: Try, password: str, now: datetime) -> st
     session.execute(update(SignInAttempt).where(SignInAttempt.id.in_(given.attempt_ids)).values(succeeded=True))
     if _hasher().check_needs_rehash(kept):
         account.password_hash = hash_password(password)
-    return sessions.begin(session, account.id, now)
+    return sessions.begin_session(session, account.id, now)
 
 
-def problems_of_password(password: str, again: str, subject: str) -> list[Problem]:
+def check_new_password(password: str, again: str, subject: str) -> list[Problem]:
     """What is wrong with a new password; `subject` is the name and address it must not be."""
     found = []
-    if len(password) < PASSWORD_LEAST:
-        found.append(Problem("password_short", "password", {"least": PASSWORD_LEAST}))
-    if len(password) > PASSWORD_MOST:
-        found.append(Problem("password_long", "password", {"most": PASSWORD_MOST}))
+    if len(password) < MIN_PASSWORD_LENGTH:
+        found.append(Problem("password_short", "password", {"least": MIN_PASSWORD_LENGTH}))
+    if len(password) > MAX_PASSWORD_LENGTH:
+        found.append(Problem("password_long", "password", {"most": MAX_PASSWORD_LENGTH}))
     if password and password.lower() in subject.lower().split("\n"):
         found.append(Problem("password_is_name", "password"))
     if password != again:
@@ -144,7 +144,7 @@ class NewPassword:
     again: str
 
 
-def change_password(session: Session, actor: Actor, given: Try, typed: NewPassword, now: datetime) -> str:
+def change_password(session: Session, actor: Actor, given: SignInTry, typed: NewPassword, now: datetime) -> str:
     """Change the actor's own password and end all their sessions. Returns the token of a new session.
 
     `given` is the try that counts a wrong current password: an open session is no way around the throttle.
@@ -152,29 +152,29 @@ def change_password(session: Session, actor: Actor, given: Try, typed: NewPasswo
     account = session.get_one(Account, actor.account_id, with_for_update=True)
     problems = []
     if account.password_hash is not None:
-        if given.password_hash != account.password_hash or not password_fits(given, typed.current):
+        if given.password_hash != account.password_hash or not is_password_correct(given, typed.current):
             problems.append(Problem("password_wrong", "current"))
         elif typed.current == typed.password:
             problems.append(Problem("password_same", "password"))
     subject = f"{account.email}\n{account.name}"
-    refuse_if_any([*problems, *problems_of_password(typed.password, typed.again, subject)])
+    refuse_if_any([*problems, *check_new_password(typed.password, typed.again, subject)])
     session.execute(update(SignInAttempt).where(SignInAttempt.id.in_(given.attempt_ids)).values(succeeded=True))
     account.password_hash = hash_password(typed.password)
-    sessions.end_all(session, account.id, now)
-    return sessions.begin(session, account.id, now)
+    sessions.end_all_sessions(session, account.id, now)
+    return sessions.begin_session(session, account.id, now)
 
 
-def email_of(session: Session, actor: Actor) -> str:
+def get_email(session: Session, actor: Actor) -> str:
     """The address the actor signs in with."""
     return session.scalars(select(Account.email).where(Account.id == actor.account_id)).one()
 
 
 def set_password(session: Session, email: str, password: str, now: datetime) -> None:
     """Set an account's password from the command line, ending its sessions. Raises RulesBroken for a weak one."""
-    account = session.scalars(select(Account).where(Account.email == tidy_email(email)).with_for_update()).one()
-    refuse_if_any(problems_of_password(password, password, f"{account.email}\n{account.name}"))
+    account = session.scalars(select(Account).where(Account.email == normalize_email(email)).with_for_update()).one()
+    refuse_if_any(check_new_password(password, password, f"{account.email}\n{account.name}"))
     account.password_hash = hash_password(password)
-    sessions.end_all(session, account.id, now)
+    sessions.end_all_sessions(session, account.id, now)
 
 
 def choose_language(session: Session, actor: Actor, language: str) -> None:
@@ -182,7 +182,7 @@ def choose_language(session: Session, actor: Actor, language: str) -> None:
     session.execute(update(Account).where(Account.id == actor.account_id).values(language=language))
 
 
-def actor_of(session: Session, account_id: int) -> Actor | None:
+def load_actor(session: Session, account_id: int) -> Actor | None:
     """The actor of an account, without a session: for jobs and commands. None when the account is closed."""
     query = (
         select(Account.name, Account.educator_id, Account.language, AccountGrant.role, AccountGrant.school_id)

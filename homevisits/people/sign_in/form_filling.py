@@ -55,7 +55,7 @@ class Tag:
 
 
 @dataclass(frozen=True)
-class Found:
+class FormMatch:
     """The form of a page that belongs to what was typed. ``same_action``: it is sent to the same address."""
 
     form: Tag
@@ -151,7 +151,7 @@ class Page(HTMLParser):
         if self._open:
             self._open.text += data
 
-    def form_for(self, path: str, fields: Fields, ignored: frozenset[str]) -> Found | None:
+    def form_for(self, path: str, fields: Fields, ignored: frozenset[str]) -> FormMatch | None:
         """The form that was sent to `path` with `fields`; `ignored` are the names of fields that are new on each page.
 
         Among several forms with the same address, the one with the same hidden values. A page that was the last of
@@ -164,14 +164,14 @@ class Page(HTMLParser):
         editable = [form for form in same if any(part.is_editable for part in form.parts)]
         for chosen in (pressed, exact, editable):
             if chosen:
-                return Found(chosen[0], same_action=True)
+                return FormMatch(chosen[0], same_action=True)
         long = {name for name, value in fields if value}
         for form in posts:
             if any(part.kind == "textarea" and part.get("name") in long for part in form.parts):
-                return Found(form, same_action=False)
+                return FormMatch(form, same_action=False)
         return None
 
-    def filled(self, found: Found, fields: Fields, extra: str, notice: str) -> str:
+    def filled(self, found: FormMatch, fields: Fields, extra: str, notice: str) -> str:
         """The page with the form filled in.
 
         Args:
@@ -185,21 +185,21 @@ class Page(HTMLParser):
         edits = [(form.start, form.start, notice), (form.end, form.end, extra)]
         for other in self.forms:
             if not other.get("action"):
-                edits.append((other.start, other.end, _rewritten(other, action=self.address)))
+                edits.append((other.start, other.end, _render_with_attributes(other, action=self.address)))
         edits += [
-            (link.start, link.end, _rewritten(link, href=urlsplit(self.address).path + link.get("href")))
+            (link.start, link.end, _render_with_attributes(link, href=urlsplit(self.address).path + link.get("href")))
             for link in self.links
             if link.get("href").startswith("?")
         ]
         around = {id(each): each for part in (form, *form.parts) for each in part.details}
-        edits += [(each.start, each.end, _rewritten(each, open=None)) for each in around.values()]
+        edits += [(each.start, each.end, _render_with_attributes(each, open=None)) for each in around.values()]
         values: dict[str, list[str]] = {}
         for name, value in fields:
             values.setdefault(name, []).append(value)
         for part in form.parts:
             if part.is_editable and part.kind not in NEVER_FILLED:
-                edits += _filled_control(part, values)
-        return _applied(self.html, edits)
+                edits += _fill_control(part, values)
+        return _apply_edits(self.html, edits)
 
 
 def _hidden_values(form: Tag, ignored: frozenset[str]) -> set[tuple[str, str]]:
@@ -214,39 +214,39 @@ def _is_pressed(part: Tag, fields: Fields) -> bool:
     return part.is_button and bool(part.get("name")) and (part.get("name"), part.get("value")) in fields
 
 
-def _filled_control(part: Tag, values: dict[str, list[str]]) -> Iterator[tuple[int, int, str]]:
+def _fill_control(part: Tag, values: dict[str, list[str]]) -> Iterator[tuple[int, int, str]]:
     name = part.get("name")
     if part.kind in ("checkbox", "radio"):
         is_chosen = (part.attributes.get("value") or "on") in values.get(name, ())
-        yield part.start, part.end, _marked(part, "checked", on=is_chosen)
+        yield part.start, part.end, _render_with_mark(part, "checked", on=is_chosen)
     elif name in values:
         if part.kind == "select":
             for option in part.parts:
                 value = option.attributes.get("value", option.text.strip()) or ""
-                yield option.start, option.end, _marked(option, "selected", on=value in values[name])
+                yield option.start, option.end, _render_with_mark(option, "selected", on=value in values[name])
         elif values[name]:
             typed = values[name].pop(0)
             if part.kind == "textarea":
                 yield part.end, part.content_end, "\n" + escape(typed)
             else:
-                yield part.start, part.end, _rewritten(part, value=typed)
+                yield part.start, part.end, _render_with_attributes(part, value=typed)
 
 
-def _marked(tag: Tag, mark: str, *, on: bool) -> str:
+def _render_with_mark(tag: Tag, mark: str, *, on: bool) -> str:
     kept = {name: value for name, value in tag.attributes.items() if name != mark}
-    return _written(tag.name, {**kept, mark: None} if on else kept)
+    return _render_tag(tag.name, {**kept, mark: None} if on else kept)
 
 
-def _rewritten(tag: Tag, **changed: str | None) -> str:
-    return _written(tag.name, {**tag.attributes, **changed})
+def _render_with_attributes(tag: Tag, **changed: str | None) -> str:
+    return _render_tag(tag.name, {**tag.attributes, **changed})
 
 
-def _written(name: str, attributes: Attributes) -> str:
+def _render_tag(name: str, attributes: Attributes) -> str:
     shown = [key if value is None else f'{key}="{escape(value)}"' for key, value in attributes.items()]
     return f"<{' '.join([name, *shown])}>"
 
 
-def _applied(html: str, edits: list[tuple[int, int, str]]) -> str:
+def _apply_edits(html: str, edits: list[tuple[int, int, str]]) -> str:
     parts, at = [], 0
     for start, end, text in sorted(edits, key=lambda edit: edit[:2]):
         parts += [html[at:start], text]

@@ -29,7 +29,7 @@ class TypedForm:
     fields: tuple[tuple[str, str], ...]
 
 
-def keep(session: Session, account_id: int, typed: TypedForm, now: datetime) -> str | None:
+def keep_form(session: Session, account_id: int, typed: TypedForm, now: datetime) -> str | None:
     """Keep a form for its account. Returns the token of its address; None when the form is too large."""
     fields = json.dumps(typed.fields, ensure_ascii=False)
     if len(fields) > MAX_CHARACTERS:
@@ -51,7 +51,7 @@ def keep(session: Session, account_id: int, typed: TypedForm, now: datetime) -> 
     return token
 
 
-def find(session: Session, account_id: int, token: str, now: datetime) -> TypedForm | None:
+def find_kept_form(session: Session, account_id: int, token: str, now: datetime) -> TypedForm | None:
     """Return the form kept under a token. One of another account is deleted and not returned."""
     row = session.scalar(select(KeptForm).where(KeptForm.token_sha256 == hash_token(token)))
     if row is None:
@@ -63,13 +63,13 @@ def find(session: Session, account_id: int, token: str, now: datetime) -> TypedF
     return TypedForm(row.path, row.page, fields)
 
 
-def discard(session: Session, account_id: int, token: str) -> None:
+def discard_form(session: Session, account_id: int, token: str) -> None:
     """Delete a form of the account: it was sent, or is not wanted any more."""
     which = KeptForm.token_sha256 == hash_token(token), KeptForm.account_id == account_id
     session.execute(delete(KeptForm).where(*which))
 
 
-def delete_old(session: Session, now: datetime) -> int:
+def delete_old_forms(session: Session, now: datetime) -> int:
     """Delete forms older than an hour. Returns how many."""
     old = delete(KeptForm).where(KeptForm.created_at < now - KEEP_FOR).returning(KeptForm.id)
     return len(session.scalars(old).all())

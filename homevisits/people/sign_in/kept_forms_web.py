@@ -38,7 +38,7 @@ OWN_FIELDS = frozenset({"csrf_token", "form_origin", "kept_form"})
 """Fields of the shell: new on each page, never kept."""
 SECRET_FIELDS = frozenset({"password", "current", "again"})
 """Names of password fields, never kept. A test compares them with the fields of every page."""
-LONGEST_PAGE_ADDRESS = 500
+MAX_PAGE_PATH_LENGTH = 500
 TITLE = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
 TAGS = re.compile(r"<[^>]+>")
 
@@ -58,7 +58,7 @@ def _signer() -> Signer:
 def form_origin() -> str:
     """The signed origin of the forms on this page: the account (0: nobody is signed in) and the page's address."""
     known: dict[str, str] = g.setdefault("form_origins", {})
-    page = _address()
+    page = _request_path()
     if request.method != "GET":
         # A page that answers a POST cannot be opened by its address; the page before it can.
         page = (_posted_origin() or (0, request.path))[1]
@@ -68,9 +68,9 @@ def form_origin() -> str:
     return known[page]
 
 
-def _address() -> str:
+def _request_path() -> str:
     full = request.full_path.rstrip("?")
-    return full if len(full) <= LONGEST_PAGE_ADDRESS else request.path
+    return full if len(full) <= MAX_PAGE_PATH_LENGTH else request.path
 
 
 def _posted_origin() -> tuple[int, str] | None:
@@ -98,26 +98,26 @@ def _origin(address: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc
 
 
-def _typed(page: str) -> TypedForm:
+def _read_typed_form(page: str) -> TypedForm:
     fields = request.form.items(multi=True)
     kept = tuple((name, value) for name, value in fields if name not in OWN_FIELDS | SECRET_FIELDS)
     return TypedForm(request.full_path.rstrip("?"), page, kept)
 
 
-def _keep() -> str | None:
+def _keep_form() -> str | None:
     """Keep the form of this request for its account. Returns the address to see it at, None when it is not kept."""
     origin, who = _posted_origin(), signed_in_actor()
     if origin is None or not origin[0] or not _is_same_origin() or (who and who.account_id != origin[0]):
         return None
     with transaction() as db:
-        token = kept_forms.keep(db, origin[0], _typed(origin[1]), now())
+        token = kept_forms.keep_form(db, origin[0], _read_typed_form(origin[1]), now())
     return url_for("kept_forms.show", token=token) if token else None
 
 
 def _sign_in_required(_error: SignInRequired) -> ResponseReturnValue:
-    after = _address() if request.method == "GET" else "/"
+    after = _request_path() if request.method == "GET" else "/"
     if request.method == "POST":
-        after = _keep() or after
+        after = _keep_form() or after
     return redirect(url_for("account.sign_in", next=after), code=303)
 
 
@@ -128,8 +128,8 @@ def _token_refused(_error: CSRFError) -> ResponseReturnValue:
         return redirect(url_for("account.sign_in", next=request.form.get("next")), code=303)
     if origin and _is_same_origin():
         if not permissions_of(current_app.view_functions[str(request.endpoint)]):
-            return _page_with(_typed(origin[1]), None), 400
-        address = _keep()
+            return _render_filled_page(_read_typed_form(origin[1]), None), 400
+        address = _keep_form()
         if address:
             return redirect(address if who else url_for("account.sign_in", next=address), code=303)
     return error_page(400, stale=True)
@@ -140,11 +140,11 @@ def _token_refused(_error: CSRFError) -> ResponseReturnValue:
 def show(token: str) -> ResponseReturnValue:
     """Show the form again with what was typed."""
     with transaction() as db:
-        typed = kept_forms.find(db, current_actor().account_id, token, now())
+        typed = kept_forms.find_kept_form(db, current_actor().account_id, token, now())
     if typed is None:
         show_notice(_("What was typed is no longer kept."))
         return redirect(landing_page(current_actor()), code=303)
-    return _page_with(typed, token)
+    return _render_filled_page(typed, token)
 
 
 @bp.post("/<token>/discard")
@@ -152,14 +152,14 @@ def show(token: str) -> ResponseReturnValue:
 def discard(token: str) -> ResponseReturnValue:
     """Delete what was typed, and go on at the page it was typed on."""
     with transaction() as db:
-        typed = kept_forms.find(db, current_actor().account_id, token, now())
-        kept_forms.discard(db, current_actor().account_id, token)
+        typed = kept_forms.find_kept_form(db, current_actor().account_id, token, now())
+        kept_forms.discard_form(db, current_actor().account_id, token)
     return redirect(local_path(typed.page if typed else None, landing_page(current_actor())), code=303)
 
 
-def _page_with(typed: TypedForm, token: str | None) -> str:
+def _render_filled_page(typed: TypedForm, token: str | None) -> str:
     """The page the form is on, filled in; for a button alone, or a form that is gone, a page that names it."""
-    html = _opened(typed.page)
+    html = _render_page_at(typed.page)
     page = Page(html, typed.page)
     found = page.form_for(urlsplit(typed.path).path, typed.fields, OWN_FIELDS)
     if found and found.is_editable:
@@ -177,7 +177,7 @@ def _page_with(typed: TypedForm, token: str | None) -> str:
     )
 
 
-def _opened(address: str) -> str:
+def _render_page_at(address: str) -> str:
     """The HTML of one of our pages, as the person of this request would get it; empty when it does not open."""
     generate_csrf()  # both requests then use the token of this one
     parts = urlsplit(address)
@@ -201,5 +201,5 @@ def _discard_when_sent(response: Response) -> Response:
         token, who = request.form.get("kept_form"), signed_in_actor()
         if token and who:
             with transaction() as db:
-                kept_forms.discard(db, who.account_id, token)
+                kept_forms.discard_form(db, who.account_id, token)
     return response

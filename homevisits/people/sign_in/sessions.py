@@ -16,7 +16,7 @@ TOKEN_BYTES = 32
 
 
 @dataclass(frozen=True)
-class Limits:
+class SessionLimits:
     """How long a session lasts in all, and how long without a request."""
 
     length: timedelta
@@ -54,7 +54,7 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def begin(session: Session, account_id: int, now: datetime) -> str:
+def begin_session(session: Session, account_id: int, now: datetime) -> str:
     """Start a session of the account. Returns the token for the cookie."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
     row = SignInSession(token_sha256=hash_token(token), account_id=account_id, created_at=now, last_seen_at=now)
@@ -63,7 +63,7 @@ def begin(session: Session, account_id: int, now: datetime) -> str:
     return token
 
 
-def find(session: Session, token: str, limits: Limits | None, now: datetime) -> OpenSession | None:
+def find_session(session: Session, token: str, limits: SessionLimits | None, now: datetime) -> OpenSession | None:
     """Return the session of a token; None when it has ended or is too old. No ``limits``: it never gets too old."""
     rows = session.execute(_FIND, {"token": hash_token(token)}).all()
     if not rows:
@@ -76,25 +76,25 @@ def find(session: Session, token: str, limits: Limits | None, now: datetime) -> 
     return OpenSession(actor, now - first.last_seen_at > REFRESH_AFTER)
 
 
-def refresh(session: Session, token: str, now: datetime) -> None:
+def refresh_session(session: Session, token: str, now: datetime) -> None:
     """Record that the session is in use."""
     current = SignInSession.token_sha256 == hash_token(token), SignInSession.last_seen_at < now - REFRESH_AFTER
     session.execute(update(SignInSession).where(*current).values(last_seen_at=now))
 
 
-def end(session: Session, token: str, now: datetime) -> None:
+def end_session(session: Session, token: str, now: datetime) -> None:
     """End one session, and with it every copy of its cookie."""
     which = SignInSession.token_sha256 == hash_token(token), SignInSession.ended_at.is_(None)
     session.execute(update(SignInSession).where(*which).values(ended_at=now))
 
 
-def end_all(session: Session, account_id: int, now: datetime) -> None:
+def end_all_sessions(session: Session, account_id: int, now: datetime) -> None:
     """End every session of the account. The caller has locked the account's row, so that none begins meanwhile."""
     which = SignInSession.account_id == account_id, SignInSession.ended_at.is_(None)
     session.execute(update(SignInSession).where(*which).values(ended_at=now))
 
 
-def delete_old(session: Session, limits: Limits | None, now: datetime) -> int:
+def delete_old_sessions(session: Session, limits: SessionLimits | None, now: datetime) -> int:
     """Delete sessions that have ended or are too old. Returns how many."""
     old: list[ColumnElement[bool]] = [SignInSession.ended_at.is_not(None)]
     if limits:

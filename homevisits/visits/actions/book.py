@@ -94,15 +94,15 @@ def free_then(
     session: Session, people: list[int], starts_at: datetime, policy: Policy, zone: str, but: str | None = None
 ) -> list[Problem]:
     """Whether all of `people` could make a visit that starts then."""
-    length = times.Length(timedelta(minutes=policy.visit_minutes), timedelta(minutes=policy.travel_minutes))
+    length = times.VisitDuration(timedelta(minutes=policy.visit_minutes), timedelta(minutes=policy.travel_minutes))
     span = length.commitment(starts_at)
-    diaries = availability.diaries(session, people, span.starts_at, span.ends_at, but=but)
-    return [problem for each in people for problem in times.free(diaries[each], starts_at, length, zone)]
+    diaries = availability.load_schedules(session, people, span.starts_at, span.ends_at, but=but)
+    return [problem for each in people for problem in times.check_available(diaries[each], starts_at, length, zone)]
 
 
 def open_then(session: Session, school_id: int, day: date) -> list[Problem]:
     """Whether the school's calendar leaves `day` open."""
-    closed = availability.closures(session, school_id, day, day)
+    closed = availability.find_closures(session, school_id, day, day)
     return [Problem("school_closed", "start", {"name": name, "day": day}) for name in closed.values()]
 
 

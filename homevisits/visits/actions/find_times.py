@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.availability import queries as availability
 from homevisits.availability import rules as times
-from homevisits.availability.rules import Closed, Diary
+from homevisits.availability.rules import Schedule, UnavailableDay
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem
 from homevisits.policies.rules import Policy
@@ -44,7 +44,7 @@ class Offer:
     said_yes_at: datetime | None
     partners: tuple[Suits, ...]
     times: tuple[Offered, ...]
-    closed: tuple[Closed, ...]
+    closed: tuple[UnavailableDay, ...]
     problems: tuple[Problem, ...]
     visit_id: int | None
     first_day: date
@@ -110,12 +110,12 @@ def _offer(
 ) -> Offer:
     policy, zone = wanted.policy, wanted.family.timezone
     first, last, furthest = _days(policy, zone, wanted.now, after)
-    found = times.Found()
+    found = times.SearchResult()
     if not problems:
         days = [first + timedelta(days=each) for each in range((last - first).days + 1)]
         found = _search(session, wanted, days)
     suits = {each.educator_id: each for each in partners}
-    best = times.best_first(found.slots, {each: who.worth for each, who in suits.items()}, MOST)
+    best = times.select_best_slots(found.slots, {each: who.worth for each, who in suits.items()}, MOST)
     length = timedelta(minutes=policy.visit_minutes)
     return Offer(
         family_id=wanted.family.facts.id,
@@ -141,21 +141,22 @@ def _days(policy: Policy, zone: str, now: datetime, after: date | None) -> tuple
     return first, min(first + timedelta(days=DAYS_AT_ONCE - 1), furthest), furthest
 
 
-def _search(session: Session, wanted: _Wanted, days: Sequence[date]) -> times.Found:
+def _search(session: Session, wanted: _Wanted, days: Sequence[date]) -> times.SearchResult:
     policy, zone = wanted.policy, wanted.family.timezone
     ids = [wanted.lead.id, *wanted.people]
     start = wanted.now
     end = start + timedelta(days=policy.booking_days_ahead + 1)
-    diaries = availability.diaries(session, ids, start, end, but=wanted.but)
-    shut = availability.closures(session, wanted.family.school_id, days[0], days[-1])
+    diaries = availability.load_schedules(session, ids, start, end, but=wanted.but)
+    shut = availability.find_closures(session, wanted.family.school_id, days[0], days[-1])
     open_days = [day for day in days if day not in shut]
-    length = times.Length(timedelta(minutes=policy.visit_minutes), timedelta(minutes=policy.travel_minutes))
-    partners: list[Diary] = [diaries[each] for each in wanted.people]
-    found = times.find(diaries[wanted.lead.id], partners, open_days, length, zone, wanted.judge)
+    length = times.VisitDuration(timedelta(minutes=policy.visit_minutes), timedelta(minutes=policy.travel_minutes))
+    partners: list[Schedule] = [diaries[each] for each in wanted.people]
+    found = times.find_slots(diaries[wanted.lead.id], partners, open_days, length, zone, wanted.judge)
     closed = [
-        Closed(day, (Problem("school_closed", "start", {"name": name, "day": day}),)) for day, name in shut.items()
+        UnavailableDay(day, (Problem("school_closed", "start", {"name": name, "day": day}),))
+        for day, name in shut.items()
     ]
-    return times.Found(found.slots, sorted([*found.closed, *closed], key=lambda each: each.day))
+    return times.SearchResult(found.slots, sorted([*found.closed, *closed], key=lambda each: each.day))
 
 
 def look_again(

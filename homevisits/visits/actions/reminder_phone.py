@@ -18,7 +18,7 @@ def give_phone(session: Session, actor: Actor, typed: str, policy: Policy, now: 
 
     The number as it is kept (E.164). Raises `RulesBroken` when it cannot be a phone number.
     """
-    phone = people.give_phone(session, actor, typed)
+    phone = people.set_reminder_phone(session, actor, typed)
     ahead = (
         select(Visit)
         .join(VisitMember, VisitMember.visit_id == Visit.id)

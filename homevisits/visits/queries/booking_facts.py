@@ -44,7 +44,7 @@ def people_facts(session: Session, ids: Sequence[int]) -> list[facts.Person]:
     rows = {row.id: row for row in session.scalars(select(Educator).where(Educator.id.in_(ids)))}
     if len(rows) < len(set(ids)):
         raise NotFound
-    willing = people.opted_in(session, ids)
+    willing = people.find_current_opt_ins(session, ids)
     held: dict[int, list[facts.Certificate]] = {}
     for row in session.scalars(select(Certification).where(Certification.educator_id.in_(ids))):
         found = _certificate(row)

@@ -22,7 +22,7 @@ def give_phone() -> ResponseReturnValue:
         with transaction() as session:
             kept = actions.give_phone(session, current_actor(), typed, settings().policy, now())
     except RulesBroken as broken:
-        return people.me_page(typed, broken.problems), 422
+        return people.render_me_page(typed, broken.problems), 422
     show_notice(
         _("We text you about your visits. To end it, remove the number here or text STOP.")
         if kept
