@@ -32,7 +32,8 @@ check: .venv/.development  ## format, lint, types, import contracts, migrations 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -o addopts="--import-mode=importlib" -p no:randomly tests/test_house.py tests/architecture tests/migrations
+	$(BIN)/python -m pytest -q -o addopts="--import-mode=importlib" -p no:randomly tests/test_house.py tests/test_templates.py \
+	  tests/architecture tests/migrations
 
 format: .venv/.development  ## put the code into its form
 	$(BIN)/ruff format .

@@ -41,5 +41,5 @@ def set_hours() -> ResponseReturnValue:
             actions.set_hours(session, current_actor(), hours, settings().policy)
     except RulesBroken as broken:
         return _render_form(week, list(broken.problems)), 422
-    show_notice(_("Your week is saved. Visits that are booked stay as they are."))
+    show_notice(_("Your week is saved. Booked visits do not change."))
     return redirect(url_for("availability.my_hours"), code=303)

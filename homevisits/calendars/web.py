@@ -49,7 +49,7 @@ def _build_response(entries: list[feed.CalendarEntry], language: str, headers: d
             name=gettext("Home visits"),
             visit=gettext("Home visit"),
             visit_with=gettext("Home visit with %(colleagues)s", colleagues="%(colleagues)s"),
-            cancelled=gettext("Cancelled: %(visit)s", visit="%(visit)s"),
+            cancelled=gettext("Canceled: %(visit)s", visit="%(visit)s"),
         )
     return Response(feed.render_feed(entries, words), headers=headers, content_type="text/calendar; charset=utf-8")
 
@@ -76,7 +76,7 @@ def revoke() -> ResponseReturnValue:
     """Stop the address. Calendars that have it are emptied when they next ask."""
     with transaction() as session:
         actions.revoke_feed_url(session, current_actor(), now())
-    show_notice(gettext("The address is stopped. Calendars that used it become empty when they next look."))
+    show_notice(gettext("The address no longer works. Calendars that used it will be empty after their next update."))
     return Response(status=303, headers={"Location": "/me/calendar"})
 
 

@@ -38,7 +38,7 @@ def main() -> None:
 @click.option("--reset", is_flag=True, help="Start over with a new sample district.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("demo-data"), show_default=True)
 def demo(port: int, reset: bool, folder: Path) -> Answer:
-    """Run a sample district on this machine: web, worker, a family's phone and a clock to jump with."""
+    """Run a sample district on this machine: website, worker, a family's phone and an adjustable clock."""
     from homevisits.demo import run  # loads the generator and every page: heavy
 
     quiet = click.get_current_context().params["as_json"]
@@ -48,9 +48,9 @@ def demo(port: int, reset: bool, folder: Path) -> Answer:
 
 
 @command(main)
-@click.option("--bind", help="Host and port, in place of the setting.")
+@click.option("--bind", help="Host and port; overrides the setting.")
 def serve(bind: str | None) -> Answer:
-    """Serve the pages (gunicorn, with the processes and threads of the settings)."""
+    """Serve the website with gunicorn, using the processes and threads from the settings."""
     from homevisits.server import serve as run  # gunicorn and every page: heavy
 
     with house(**({"bind": bind} if bind else {})) as (settings, _database):
@@ -63,13 +63,13 @@ def serve(bind: str | None) -> Answer:
 
 @command(main)
 def worker() -> Answer:
-    """Run the worker: sends texts that are due, writes pay lines. One is enough; several do no harm."""
+    """Run the background worker: send texts that are due, create pay lines. One is enough; several can run."""
     from homevisits.worker import run  # the scheduler and the carriers: heavy
 
     with house() as (settings, _database):
         return Answer(
             {"working": True, "carrier": settings.provider},
-            f"Working (texts go by {settings.provider})",
+            f"Worker running (provider: {settings.provider})",
             then=lambda: run(settings),
         )
 
@@ -77,7 +77,7 @@ def worker() -> Answer:
 @command(main, name="migrate")
 @click.option("--to", default="head", show_default=True, help="A revision; `base` removes every table.")
 def migrate_(to: str) -> Answer:
-    """Bring the database to the shape this version expects."""
+    """Upgrade the database schema to this version."""
     database = Database(load_settings().database_url)
     try:
         before = migrate.current(database)
@@ -91,7 +91,7 @@ def migrate_(to: str) -> Answer:
 
 @main.group(cls=Group, name="import")
 def import_() -> None:
-    """Bring in the district's files: all of a file, or nothing of it."""
+    """Import the district's files. A file is imported completely or not at all."""
 
 
 def _found(path: Path, name: str) -> Path:
@@ -111,7 +111,7 @@ def _imported(path: Path, bring_in: Callable[[Database, Settings], Any]) -> Answ
 @command(import_)
 @click.argument("path", type=PATH)
 def oneroster(path: Path) -> Answer:
-    """Bring in a roster: a folder or zip of OneRoster 1.1 CSV files."""
+    """Import a roster: a folder or zip file of OneRoster 1.1 CSV files."""
     from homevisits.people.importing.apply import import_oneroster
 
     return _imported(
@@ -123,7 +123,7 @@ def oneroster(path: Path) -> Answer:
 @command(import_)
 @click.argument("path", type=PATH)
 def supplement(path: Path) -> Answer:
-    """Bring in what OneRoster has no column for: home languages and addresses."""
+    """Import home languages and addresses, for which OneRoster has no columns."""
     from homevisits.people.importing.supplement import import_supplement
 
     return _imported(path, lambda database, _s: import_supplement(database, _found(path, "supplement")))
@@ -132,7 +132,7 @@ def supplement(path: Path) -> Answer:
 @command(import_)
 @click.argument("path", type=PATH)
 def attendance(path: Path) -> Answer:
-    """Bring in attendance: codes, school days, absences, last year's totals."""
+    """Import attendance: codes, school days, absences, last year's totals."""
     from homevisits.attendance.importing import import_attendance
 
     return _imported(path, lambda database, _s: import_attendance(database, _found(path, "attendance"), clock.now()))
@@ -141,7 +141,7 @@ def attendance(path: Path) -> Answer:
 @command(import_)
 @click.argument("path", type=PATH)
 def demographics(path: Path) -> Answer:
-    """Bring in traits, kept apart for the fairness test: demographics.csv, or the supplement's English learners."""
+    """Import demographics for the fairness test: demographics.csv, or the supplement's English learners."""
     from homevisits.demographics.importing import import_demographics
 
     return _imported(path, lambda database, _s: import_demographics(database, _found(path, "oneroster")))
@@ -155,8 +155,8 @@ def demographics(path: Path) -> Answer:
     "--method", type=click.Choice(["everyone", "random", "stratified"]), default="everyone", show_default=True
 )
 @click.option("--count", type=click.IntRange(min=1), help="How many households to draw.")
-@click.option("--seed", default="", help="Drawn in public, say by dice; without it one is made.")
-@click.option("--reason", default="", help="Why it is drawn again, when there is a draw already.")
+@click.option("--seed", default="", help="Seed drawn in public, for example with dice. Default: a random seed.")
+@click.option("--reason", default="", help="Why you draw again. Required if there is already a draw.")
 def draw(
     school: str, grade: str | None, class_: str | None, method: str, count: int | None, seed: str, reason: str
 ) -> Answer:
@@ -165,7 +165,7 @@ def draw(
     from homevisits.draws.rules import Method
 
     if grade and class_:
-        raise Failure("usage", "Name a grade or a class, not both.", exit_code=2)
+        raise Failure("usage", "Choose a grade or a class, not both.", exit_code=2)
     with house() as (_settings, database), database.transaction() as session:
         school_id, scope, value = queries.find_scope_by_source_ids(session, school, grade, class_)
         wanted = actions.DrawRequest(school_id, scope, value, Method(method), count, seed, reason)
@@ -185,15 +185,15 @@ def draw(
 
 @main.group(cls=Group)
 def export() -> None:
-    """Hand something to another system."""
+    """Export files for other systems."""
 
 
 @command(export)
 @click.option("--from", "first", type=DAY, required=True, help="First day, as 2026-10-01.")
 @click.option("--to", "last", type=DAY, required=True, help="Last day.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write; without it the file is printed.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write. Default: print the file.")
 def payroll(first: datetime, last: datetime, out: Path | None) -> Answer:
-    """The payroll file of a period: approved lines only. The same period again gives the same bytes."""
+    """Export the payroll file of a period: approved lines only. Exporting a period again gives an identical file."""
     from homevisits.pay.export_payroll import export_payroll
 
     with house() as (_settings, database), database.transaction() as session:

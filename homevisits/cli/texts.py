@@ -15,13 +15,13 @@ from homevisits.messages.templates.segments import segments as count
 
 @click.group(cls=Group)
 def texts() -> None:
-    """The texts families are sent: length, rules, approval. A district's own lie in the folder texts_folder names."""
+    """Texts to families: length, rules, approval. A district's own texts are in its texts_folder."""
 
 
 @command(texts)
 @click.argument("text")
 def segments(text: str) -> Answer:
-    """How TEXT travels: encoding, parts it is billed as, characters. Write -- before a text."""
+    """Show the encoding, number of segments and characters of TEXT. Write -- before the text."""
     found = count(text)
     document = {"encoding": found.encoding, "segments": found.segments, "characters": found.characters}
     return Answer(document, f"{found.encoding}, {_parts(found.segments)}, {found.characters} characters")
@@ -29,7 +29,7 @@ def segments(text: str) -> Answer:
 
 @command(texts)
 def check() -> Answer:
-    """Hold every text in every language to the rules. Drafts that are too long are found here, not by a family."""
+    """Check every text in every language against the rules, for example its length."""
     catalog.use(*load_template_settings())
     found = [
         {"language": pack.language, "text": text.name, "code": code, "reason": str(labels.FAULTS[code])}
@@ -40,13 +40,13 @@ def check() -> Answer:
     ]
     total = sum(len(catalog.templates(language)) for language in catalog.languages())
     lines = [f"{one['language']}/{one['text']}: {one['reason']}" for one in found]
-    lines.append(f"{total} texts, {len(found)} to be changed." if found else f"{total} texts keep the rules.")
+    lines.append(f"{total} texts, {len(found)} to change." if found else f"{total} texts follow the rules.")
     return Answer({"texts": total, "faults": found}, "\n".join(lines), 1 if found else 0)
 
 
 @command(texts)
 def kannel() -> Answer:
-    """The address to give Kannel for texts that families send: post-url of its group sms-service. It is a secret."""
+    """Print the post-url for Kannel's group sms-service, to which it sends incoming texts. Keep it secret."""
     settings = load_settings()
     if not settings.kannel_secret:
         raise Failure("no_secret", "Kannel has no secret: set kannel_secret.")
@@ -57,7 +57,7 @@ def kannel() -> Answer:
 
 @command(texts, name="list")
 def list_() -> Answer:
-    """The state of each text in each language, with its parts in the worst case."""
+    """List the state of each text in each language, with its segments for the longest names."""
     catalog.use(*load_template_settings())
     document, lines = [], []
     for pack in map(catalog.pack, catalog.languages()):
@@ -65,23 +65,25 @@ def list_() -> Answer:
         document.append(
             {"language": pack.language, "name": pack.name, "letters": pack.letters, "sent": pack.ready, "texts": rows}
         )
-        lines.append(f"{pack.language}  {pack.name}: {'sent' if pack.ready else 'not sent'}, letters {pack.letters}")
-        lines += [f"    {row['text']:<24} {row['parts']} parts  {_state(row)}" for row in rows]
+        lines.append(
+            f"{pack.language}  {pack.name}: {'in use' if pack.ready else 'not in use'}, letters {pack.letters}"
+        )
+        lines += [f"    {row['text']:<24} {row['parts']} segments  {_state(row)}" for row in rows]
     return Answer({"languages": document}, "\n".join(lines))
 
 
 @command(texts)
 @click.argument("language")
 @click.argument("names", nargs=-1)
-@click.option("--by", required=True, help="Who approves: a name and what makes them a judge of the language.")
-@click.option("--note", default="", help="What they said about it.")
+@click.option("--by", required=True, help="Who approves: a name and why they know the language.")
+@click.option("--note", default="", help="Their comment.")
 def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Answer:
-    """Write down that a speaker of LANGUAGE read the texts NAMES (none: all) as they are, and approves them."""
+    """Record that a speaker of LANGUAGE approves the texts NAMES (default: all) as they are now."""
     catalog.use(*load_template_settings())
     if language not in catalog.languages():
-        raise Failure("language", f"There is no pack {language}. There are: {', '.join(catalog.languages())}", 2)
+        raise Failure("language", f"There are no texts in {language}. Languages: {', '.join(catalog.languages())}", 2)
     if not by.strip():
-        raise Failure("by", "Say who approves them.", 2)
+        raise Failure("by", "Enter who approves them.", 2)
     chosen, pack = names or catalog.templates(language), catalog.pack(language)
     unknown = sorted(set(chosen) - set(catalog.templates(language)))
     if unknown:
@@ -92,16 +94,16 @@ def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Answer
             raise Failure("rules", f"{language}/{name}: {labels.FAULTS[faults[0]]}")
     catalog.approve(language, tuple(chosen), by.strip(), clock.now().date(), note.strip())
     ready = catalog.pack(language).ready
-    said = "The language is sent now." if ready else "Other texts of the language wait still."
+    said = "The language is now in use." if ready else "The language is not in use: other texts need approval."
     where = catalog.own_folder()
-    kept = f" Their words are kept in {where / language}." if where else ""
+    kept = f" Saved in {where / language}." if where else ""
     document = {
         "language": language,
         "approved": sorted(chosen),
         "sent": ready,
         "folder": str(where) if where else None,
     }
-    return Answer(document, f"{len(chosen)} texts. {said}{kept}")
+    return Answer(document, f"{len(chosen)} texts approved. {said}{kept}")
 
 
 def _faults(pack: files.Pack, name: str) -> list[str]:

@@ -13,7 +13,7 @@ from homevisits.core.access import Role
 
 @click.group(cls=Group)
 def user() -> None:
-    """Who may sign in, and as what."""
+    """Manage accounts and roles."""
 
 
 ROLE = click.Choice([role.value for role in Role])
@@ -23,14 +23,16 @@ ROLE = click.Choice([role.value for role in Role])
 @click.argument("email")
 @click.option("--name", required=True)
 @click.option("--role", type=ROLE, required=True)
-@click.option("--school", help="The school's id in the roster; without it: the whole district.")
+@click.option("--school", help="The school's id in the roster. Default: the whole district.")
 @click.option("--educator", help="The educator's id in the roster, for those who visit.")
 @click.option("--language", type=click.Choice(["en", "es"]), default="en", show_default=True)
-@click.option("--password-stdin", is_flag=True, help="Read the password; without it one is made and printed.")
+@click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input. Default: create and print one."
+)
 def add(
     email: str, name: str, role: str, school: str | None, educator: str | None, language: str, password_stdin: bool
 ) -> Answer:
-    """Make an account."""
+    """Create an account."""
     from homevisits.people import accounts
 
     given = _typed() if password_stdin else None
@@ -43,7 +45,7 @@ def add(
 
 @command(user, name="list")
 def list_() -> Answer:
-    """Every account and its roles."""
+    """List accounts and their roles."""
     from homevisits.people import accounts
 
     with house() as (_settings, database), database.reading() as session:
@@ -66,9 +68,9 @@ def _changed(email: str, change: Callable[..., None], *values: Any, **named: Any
 @command(user)
 @click.argument("email")
 @click.option("--role", type=ROLE, required=True)
-@click.option("--school", help="The school's id in the roster; without it: the whole district.")
+@click.option("--school", help="The school's id in the roster. Default: the whole district.")
 def grant(email: str, role: str, school: str | None) -> Answer:
-    """Give an account one more role."""
+    """Add a role to an account."""
     from homevisits.people import accounts
 
     return _changed(email, accounts.grant_role, Role(role), school)
@@ -78,7 +80,7 @@ def grant(email: str, role: str, school: str | None) -> Answer:
 @click.argument("email")
 @click.option("--role", type=ROLE, required=True)
 def revoke(email: str, role: str) -> Answer:
-    """Take a role away."""
+    """Remove a role from an account."""
     from homevisits.people import accounts
 
     return _changed(email, accounts.revoke_role, Role(role))
@@ -87,7 +89,7 @@ def revoke(email: str, role: str) -> Answer:
 @command(user)
 @click.argument("email")
 def password(email: str) -> Answer:
-    """Set a password, read from standard input; ends the account's sessions."""
+    """Set a password, read from standard input, and end the account's sessions."""
     from homevisits.people.sign_in import attempts
 
     return _changed(email, attempts.set_password, _typed(), clock.now())
@@ -95,9 +97,9 @@ def password(email: str) -> Answer:
 
 @command(user)
 @click.argument("email")
-@click.option("--open", "active", is_flag=True, help="Open it again.")
+@click.option("--open", "active", is_flag=True, help="Reopen it.")
 def close(email: str, active: bool) -> Answer:
-    """Close an account and end its sessions; what it did stays on record."""
+    """Close an account and end its sessions. Its history is kept."""
     from homevisits.people import accounts
 
     return _changed(email, accounts.set_account_active, clock.now(), active=active)

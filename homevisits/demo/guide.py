@@ -43,7 +43,7 @@ class Chapter:
 
 PARTS = (
     Part(accounts.TEACHER, _l("Teacher"), _l("books visits with families of her class, logs them, reflects"), "sun"),
-    Part(accounts.PARTNER, _l("Partner"), _l("another teacher who comes along: accepts, agrees, reflects"), "people"),
+    Part(accounts.PARTNER, _l("Partner"), _l("another teacher who goes along: accepts, confirms, reflects"), "people"),
     Part(
         accounts.COORDINATOR,
         _l("Site coordinator"),
@@ -65,9 +65,9 @@ PARTS = (
 )
 
 STORY = (
-    Chapter(_l("Roster"), (Act(accounts.LEAD, "/roster", _l("See what came in from the student system.")),)),
+    Chapter(_l("Roster"), (Act(accounts.LEAD, "/roster", _l("See what was imported from the student system.")),)),
     Chapter(
-        _l("Trained and willing"),
+        _l("Trained and taking part"),
         (
             Act(accounts.COORDINATOR, "/people", _l("See who is certified, and record a training.")),
             Act(accounts.TEACHER, "/me", _l("Take part, or leave, at any time.")),
@@ -94,7 +94,7 @@ STORY = (
             Act(
                 accounts.TEACHER,
                 "/families",
-                _l("Pick the family that said yes, %(partner)s as partner, and a time. Book."),
+                _l("Choose the family that said yes, %(partner)s as partner, and a time. Book it."),
             ),
             Act(accounts.PARTNER, "/my-day", _l("Accept.")),
             Act(PHONE, "/demo/phone", _l("Be the family: confirm with 1.")),
@@ -103,7 +103,7 @@ STORY = (
     Chapter(
         _l("Calendars and texts"),
         (
-            Act(accounts.TEACHER, "/me/calendar", _l("Get your private calendar feed.")),
+            Act(accounts.TEACHER, "/me/calendar", _l("Set up your private calendar.")),
             Act(CLOCK, "", _l("Jump to the reminder with the clock above, then look at the phone.")),
         ),
     ),
@@ -112,7 +112,7 @@ STORY = (
         (
             Act(CLOCK, "", _l("Jump to the start of the visit, then to its end.")),
             Act(accounts.TEACHER, "/my-day", _l("Say “We met”, then reflect.")),
-            Act(accounts.PARTNER, "/my-day", _l("Agree with one tap, then reflect.")),
+            Act(accounts.PARTNER, "/my-day", _l("Confirm with one tap, then reflect.")),
         ),
     ),
     Chapter(

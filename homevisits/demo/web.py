@@ -139,7 +139,7 @@ def jump() -> ResponseReturnValue:
     try:
         clock.advance_to(clock_file(settings()), target)
     except ValueError:
-        log.info("somebody else jumped further")
+        log.info("clock was already moved further")
     _tick()
     return redirect(local_path(request.form.get("next"), url_for("demo.front")), code=303)
 

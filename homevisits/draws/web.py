@@ -42,7 +42,7 @@ def make() -> ResponseReturnValue:
             made = actions.draw_families(session, current_actor(), wanted, now())
     except RulesBroken as broken:
         return _render_form(given, list(broken.problems)), 422
-    show_notice(_("The draw is made. Everyone can do it again and reach the same families."))
+    show_notice(_("The draw is done. Anyone can repeat it and get the same families."))
     return redirect(url_for("draws.record", draw_id=made.id), code=303)
 
 

@@ -60,9 +60,13 @@ def ask(draw_id: int) -> ResponseReturnValue:
         return _asking(list(broken.problems)), 422
     calls = sum(each.call is not None for each in invited)
     texts = len(invited) - calls
-    said = [ngettext("One family is asked by text.", "%(num)d families are asked by text.", texts)] if texts else []
+    said = (
+        [ngettext("We are asking one family by text.", "We are asking %(num)d families by text.", texts)]
+        if texts
+        else []
+    )
     if calls:
-        said.append(ngettext("One family waits for your call.", "%(num)d families wait for your call.", calls))
+        said.append(ngettext("One family needs a call from you.", "%(num)d families need a call from you.", calls))
     show_notice(" ".join(said))
     return redirect(url_for("invitations.asking"), code=303)
 
@@ -88,7 +92,7 @@ def record_request() -> ResponseReturnValue:
             actions.request(session, current_actor(), int(family), int(school), how, now())
     except RulesBroken as broken:
         return _request_page(list(broken.problems)), 422
-    show_notice(_("Recorded: this family asked for a visit. Its teachers see it in My families."))
+    show_notice(_("Saved: this family asked for a visit. Its teachers see it in My families."))
     return redirect(url_for("invitations.asking"), code=303)
 
 

@@ -25,6 +25,7 @@ _REPLIES = frozenset(
         "invitation_not_now",
         "invitation_other_time",
         "invitation_yes",
+        "nothing_to_answer",
         "polite_stop",
         "start_confirmed",
         "stop_confirmed",

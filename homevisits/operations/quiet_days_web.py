@@ -55,7 +55,7 @@ def add() -> ResponseReturnValue:
     except RulesBroken as broken:
         return _page(given, list(broken.problems)), 422
     said = ngettext("One more quiet day.", "%(num)d more quiet days.", number)
-    show_notice(said if number else _("These days are quiet already."))
+    show_notice(said if number else _("These days are already quiet days."))
     return redirect(url_for("quiet.page"), code=303)
 
 
@@ -84,7 +84,7 @@ def remove(quiet_id: int) -> ResponseReturnValue:
     """Take a quiet day back."""
     with transaction() as session:
         gone = quiet_days.remove(session, current_actor(), quiet_id, _today())
-    show_notice(_("Texts leave on that day again.") if gone else _("That day is over; it stays as it was."))
+    show_notice(_("Texts will go out on that day.") if gone else _("That day is over and cannot be changed."))
     return redirect(url_for("quiet.page"), code=303)
 
 

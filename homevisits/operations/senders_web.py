@@ -58,7 +58,7 @@ def change(sender_id: int) -> ResponseReturnValue:
             registration.change(session, current_actor(), sender_id, given, now())
     except RulesBroken as broken:
         return _form(sender_id, given, list(broken.problems)), 422
-    show_notice(_("Kept."))
+    show_notice(_("Saved."))
     return redirect(url_for("senders.page"), code=303)
 
 
@@ -95,7 +95,7 @@ def add_guest() -> ResponseReturnValue:
             trial_allowlist.add(session, current_actor(), name, number, now(), of_family=theirs)
     except RulesBroken as broken:
         return _guests(name, phone, list(broken.problems)), 422
-    show_notice(_("%(name)s may be texted in the trial.", name=name))
+    show_notice(_("%(name)s can now get texts during the trial.", name=name))
     return redirect(url_for("senders.guest_list"), code=303)
 
 
@@ -105,7 +105,7 @@ def remove_guest() -> ResponseReturnValue:
     """One phone fewer."""
     with transaction() as session:
         trial_allowlist.remove(session, current_actor(), request.form.get("phone", ""))
-    show_notice(_("Taken off the list."))
+    show_notice(_("Removed from the list."))
     return redirect(url_for("senders.guest_list"), code=303)
 
 

@@ -32,7 +32,9 @@ SAMPLE = MappingProxyType(
     }
 )
 """Invented: a preview shows nobody's data."""
-DAYS = MappingProxyType({"en": "Tue 13 Oct", "es": "mar 13 oct", "ar": "الثلاثاء 13 أكتوبر", "vi": "Th 3 13 thg 10"})
+DAYS = MappingProxyType(
+    {"en": "Tue, Oct 13", "es": "martes 13 de octubre", "ar": "الثلاثاء 13 أكتوبر", "vi": "Th 3 13 thg 10"}
+)
 NAMES = MappingProxyType(
     {
         "invitation": _l("Would you like a visit?"),
@@ -40,39 +42,41 @@ NAMES = MappingProxyType(
         "invitation_other_time": _l("They asked for another time"),
         "invitation_not_now": _l("They said not now"),
         "invitation_call_me": _l("They asked for a call"),
-        "invitation_withdrawn": _l("They took their yes back"),
-        "visit_confirm": _l("Does this time suit you?"),
+        "invitation_withdrawn": _l("They changed their mind"),
+        "visit_confirm": _l("Does this time work for you?"),
         "visit_confirmed": _l("They confirmed the visit"),
-        "visit_reminder": _l("The visit is near"),
+        "visit_reminder": _l("Reminder of the visit"),
+        "visit_see_you": _l("Reminder of a confirmed visit"),
         "visit_moved": _l("The visit has a new time"),
-        "visit_now_at": _l("They answered to an old time"),
-        "visit_new_time_soon": _l("They answered to an old time, and the new one is not settled"),
+        "visit_now_at": _l("They answered about an old time"),
+        "visit_new_time_soon": _l("They answered about an old time, and there is no new time yet"),
         "visit_cancelled": _l("The school cannot come"),
-        "visit_off": _l("The visit is off for good"),
+        "visit_off": _l("The visit will not take place"),
         "visit_other_time": _l("They asked for another time of a visit"),
-        "visit_ended_by_family": _l("They want no visit now"),
+        "visit_ended_by_family": _l("They do not want a visit now"),
         "visit_call_me": _l("They asked for a call about a visit"),
         "visit_thanks": _l("Thank you for the visit"),
-        "which": _l("They answered, and it may be about two things"),
+        "which": _l("Their answer could be about two things"),
         "unclear": _l("Their answer was not clear"),
+        "nothing_to_answer": _l("They answered, and no question was open"),
         "polite_stop": _l("They asked politely for fewer texts"),
-        "wrong_number_confirmed": _l("The number is somebody else’s"),
+        "wrong_number_confirmed": _l("The number belongs to someone else"),
         "help": _l("They asked for help"),
         "stop_confirmed": _l("They asked for no more texts"),
         "start_confirmed": _l("They want texts again"),
-        "staff_asked": _l("A colleague asks you along"),
-        "staff_reminder": _l("Your visit is near"),
+        "staff_asked": _l("A colleague invites you to a visit"),
+        "staff_reminder": _l("Reminder of your visit"),
         "staff_moved": _l("Your visit has a new time"),
         "staff_stand_in": _l("Your partner cannot come"),
         "staff_cancelled": _l("Your visit will not take place"),
         "staff_reply": _l("You answered a text about your visits"),
-        "canned_thanks": _l("Ready answer: thank you for telling us"),
-        "canned_will_call": _l("Ready answer: we will call you"),
-        "canned_what_time": _l("Ready answer: which days and times suit you?"),
-        "canned_who_comes": _l("Ready answer: who comes"),
-        "canned_nothing_to_prepare": _l("Ready answer: there is nothing to prepare"),
-        "canned_your_place": _l("Ready answer: at home, or somewhere else"),
-        "canned_your_choice": _l("Ready answer: it is your choice"),
+        "canned_thanks": _l("Quick reply: thank you for telling us"),
+        "canned_will_call": _l("Quick reply: we will call you"),
+        "canned_what_time": _l("Quick reply: which days and times work for you?"),
+        "canned_who_comes": _l("Quick reply: who is coming"),
+        "canned_nothing_to_prepare": _l("Quick reply: there is nothing to prepare"),
+        "canned_your_place": _l("Quick reply: at home, or somewhere else"),
+        "canned_your_choice": _l("Quick reply: it is your choice"),
     }
 )
 """What each text is for, in the order of a visit's life."""
@@ -80,8 +84,8 @@ GROUPS = MappingProxyType(
     {
         "family": _l("To families"),
         "discreet": _l("To families, in the discreet wording"),
-        "canned": _l("Ready answers"),
-        "staff": _l("To the two who visit"),
+        "canned": _l("Quick replies"),
+        "staff": _l("To the two people on a visit"),
     }
 )
 

@@ -56,24 +56,25 @@ def explain_amount(line: Line) -> str:
             amount=amount,
         )
     if line.pay_type == rules.PayType.CORRECTION:
-        return f"{explanation} {_('This puts right a visit for which no rule was known at first.')}"
+        corrected = _("This corrects a visit that had no pay rule at first.")
+        return f"{explanation} {corrected}"
     return str(explanation)
 
 
 def explain_unpaid(code: str | None) -> str:
     """Explain why a line has no amount."""
     if code == rules.NO_RULE:
-        return str(_("No rule of the contract was in force on this day. Once a rule is added, this visit is paid."))
-    return str(_("Nothing is due."))
+        return str(_("There was no pay rule for this date. Once a rule is added, this visit will be paid."))
+    return str(_("There is no pay for this visit."))
 
 
 def state_label(state: str) -> str:
     """Name the state of a pay line."""
     return str(
         {
-            "earned": _("waits at school"),
+            "earned": _("waiting for the school"),
             "returned": _("being checked"),
-            "site_approved": _("waits at union"),
+            "site_approved": _("waiting for the union"),
             "approved": _("approved"),
             "exported": _("in payroll"),
         }[state]

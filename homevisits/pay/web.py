@@ -138,10 +138,10 @@ def take_back() -> ResponseReturnValue:
     try:
         with transaction() as db:
             for line_id in forms.parse_line_ids(request.args):
-                actions.return_line(db, current_actor(), _current_step(), line_id, comment=_("Taken back."), now=now())
+                actions.return_line(db, current_actor(), _current_step(), line_id, comment=_("Undone."), now=now())
     except RulesBroken as broken:
         return _render_approvals(broken.problems), 422
-    show_notice(_("Taken back. The claims wait at the school again."))
+    show_notice(_("Undone. The claims are back with the school."))
     return redirect(url_for("pay.approvals", step=_current_step()), code=303)
 
 
@@ -155,7 +155,7 @@ def send_back(line_id: int) -> ResponseReturnValue:
             actions.return_line(db, current_actor(), _current_step(), line_id, comment=comment, now=now())
     except RulesBroken as broken:
         return _render_approvals(broken.problems, comment_on=line_id), 422
-    show_notice(_("Returned. It waits at the school's coordinator with your comment."))
+    show_notice(_("Returned to the school’s coordinator with your comment."))
     return redirect(url_for("pay.approvals", step=_current_step()), code=303)
 
 
@@ -212,7 +212,7 @@ def add_rule() -> ResponseReturnValue:
         if typed.get("confirmed") == "yes":
             with transaction() as db:
                 actions.add_rule(db, current_actor(), new, _today(), now())
-            show_notice(_("The rule is in the contract."))
+            show_notice(_("The rule was added to the contract."))
             return redirect(url_for("pay.contract"), code=303)
         if typed.get("confirmed") == "change":
             return _render_new_rule(typed)
@@ -261,7 +261,7 @@ def make_payroll() -> ResponseReturnValue:
             export_id = export_payroll.export_payroll(db, current_actor(), first, last, now()).id
     except RulesBroken as broken:
         return _render_payroll(request.form.to_dict(), broken.problems), 422
-    show_notice(_("The payroll file is ready. Its lines are locked now."))
+    show_notice(_("The payroll file is ready. Its lines are now locked."))
     return redirect(url_for("pay.payroll") + f"#file-{export_id}", code=303)
 
 

@@ -150,5 +150,5 @@ def change_password() -> ResponseReturnValue:
         status = 429 if isinstance(broken, attempts.TooManyTries) else 422
         return render_template("account/home.html", problems=broken.problems), status
     start_session(token)
-    show_notice(_("Your password is changed. Every other phone and computer is signed out."))
+    show_notice(_("Your password was changed. You were signed out on every other phone and computer."))
     return redirect(url_for("account.home"), code=303)

@@ -64,7 +64,7 @@ def record_training() -> ResponseReturnValue:
     except RulesBroken as broken:
         return _training_page(given, list(broken.problems)), 422
     number = len(set(wanted.participants))
-    show_notice(ngettext("One person is certified now.", "%(num)d people are certified now.", number))
+    show_notice(ngettext("One person is now certified.", "%(num)d people are now certified.", number))
     return redirect(url_for("people.people"), code=303)
 
 
@@ -103,7 +103,7 @@ def import_roster() -> ResponseReturnValue:
         report = apply.import_oneroster(services().database, path, now(), timezone=settings().timezone)
     if report.errors:
         return _roster_page(report), 422
-    show_notice(_("The roster is in: %(number)s students.", number=report.counts["students"]))
+    show_notice(_("Roster imported: %(number)s students.", number=report.counts["students"]))
     return (_roster_page(report), 200) if report.warnings else redirect(url_for("people.roster"), code=303)
 
 
@@ -143,5 +143,5 @@ def opt_in() -> ResponseReturnValue:
     """Take part."""
     with transaction() as session:
         actions.opt_in(session, current_actor(), now())
-    show_notice(_("You take part in home visits. You can leave at any time, here, without a reason."))
+    show_notice(_("You are taking part in home visits. You can leave here at any time, without giving a reason."))
     return redirect(url_for("people.me"), code=303)

@@ -10,6 +10,7 @@ OPTIONAL_MESSAGES = frozenset(
     {
         "visit_confirmed",
         "visit_reminder",
+        "visit_see_you",
         "visit_thanks",
         "staff_asked",
         "staff_cancelled",

@@ -8,19 +8,19 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from homevisits.practices.pairs_and_reflection import find_missing_reflections
-from homevisits.visits.queries.detail import Evidence, VisitPage
+from homevisits.visits.queries.detail import Event, Evidence, VisitPage
 from homevisits.visits.rules import Suits
 from homevisits.web import formats
 
 STATES: Mapping[str, tuple[str, LazyString]] = MappingProxyType(
     {
-        "proposed": ("wait", _l("Partner is asked")),
+        "proposed": ("wait", _l("Waiting for the partner")),
         "needs_partner": ("care", _l("Needs a partner")),
-        "scheduled": ("wait", _l("Family is asked to confirm")),
+        "scheduled": ("wait", _l("Waiting for the family")),
         "confirmed": ("done", _l("Family confirmed")),
         "completed": ("done", _l("Held")),
-        "cancelled_by_family": ("rest", _l("Family said not this time")),
-        "cancelled_by_educator": ("rest", _l("Called off")),
+        "cancelled_by_family": ("rest", _l("Family said not now")),
+        "cancelled_by_educator": ("rest", _l("Canceled")),
         "family_away": ("rest", _l("Nobody was home")),
         "not_held": ("rest", _l("Did not take place")),
         "to_write_up": ("act", _l("Say how it went")),
@@ -45,31 +45,42 @@ WHO = MappingProxyType(
 )
 EVENTS = MappingProxyType(
     {
-        "booked": _l("Booked, partner asked"),
-        "accepted": _l("Said they come"),
-        "arranged": _l("Both come; family asked to confirm"),
-        "declined": _l("Partner cannot at this time"),
+        "booked": _l("Booked; waiting for the partner"),
+        "accepted": _l("Accepted"),
+        "arranged": _l("Both accepted; waiting for the family"),
+        "declined": _l("Partner can’t make this time"),
         "moved": _l("Moved to another time"),
-        "cancelled": _l("Called off"),
+        "cancelled": _l("Canceled"),
         "not_held": _l("It did not take place"),
-        "cannot_come": _l("One of the two cannot come"),
-        "stand_in": _l("Someone else is asked to come along"),
-        "withdrew": _l("One of the two left home visits"),
-        "nobody_left": _l("Closed: neither of the two can come"),
-        "certificate_ended": _l("A certificate was withdrawn"),
+        "cannot_come": _l("One of the two people can’t come"),
+        "stand_in": _l("Someone else was asked to stand in"),
+        "withdrew": _l("One of the two people stopped taking part"),
+        "nobody_left": _l("Closed: neither person can come"),
+        "certificate_ended": _l("A certification was withdrawn"),
         "family_confirmed": _l("Family confirmed"),
         "family_other_time": _l("Family wants another time"),
         "family_not_now": _l("Family said not now"),
         "family_withdrawn": _l("Family said not now"),
         "family_call_me": _l("Family asks for a call"),
-        "attested": _l("One said how it went"),
-        "corrected": _l("The other said it differently"),
-        "agreed": _l("Both agree on how it went"),
+        "attested": _l("One person reported how it went"),
+        "corrected": _l("The other person reported it differently"),
+        "agreed": _l("Both people confirmed how it went"),
         "reflected": _l("A reflection was written"),
         "never_came_about": _l("Closed: it did not take place"),
         "family_left": _l("Closed: the family has left the district"),
     }
 )
+BY_PERSON = MappingProxyType(
+    {
+        "accepted": _l("%(name)s accepted"),
+        "declined": _l("%(name)s can’t make this time"),
+        "moved": _l("%(name)s moved it to another time"),
+        "cancelled": _l("%(name)s canceled it"),
+        "attested": _l("%(name)s reported how it went"),
+        "corrected": _l("%(name)s reported it differently"),
+    }
+)
+"""History lines that name the person."""
 LANGUAGES = MappingProxyType(
     {
         "es": _l("Spanish"),
@@ -93,6 +104,13 @@ def _(message: str, **values: object) -> str:
     return str(gettext(message, **values))
 
 
+def event(happened: Event) -> str:
+    """A line of a visit's history in words."""
+    if happened.by and happened.what in BY_PERSON:
+        return str(BY_PERSON[happened.what]) % {"name": happened.by}
+    return str(EVENTS.get(happened.what, happened.what))
+
+
 def why(suits: Suits) -> str:
     """What speaks for a partner, in a line."""
     reasons = []
@@ -103,11 +121,11 @@ def why(suits: Suits) -> str:
     if suits.teaches_child:
         reasons.append(_("Teaches a child of the family"))
     if suits.visits_soon == 0:
-        reasons.append(_("Has no other visit these two weeks"))
+        reasons.append(_("Has no other visit in these two weeks"))
     elif suits.visits_soon == 1:
-        reasons.append(_("Has one other visit these two weeks"))
+        reasons.append(_("Has one other visit in these two weeks"))
     else:
-        reasons.append(_("Has %(number)d other visits these two weeks", number=suits.visits_soon))
+        reasons.append(_("Has %(number)d other visits in these two weeks", number=suits.visits_soon))
     return ". ".join(reasons) + "."
 
 
@@ -137,7 +155,7 @@ def _voluntary(page: VisitPage, zone: str) -> str:
     if page.lapsed is not None:
         family = _("the family’s yes of %(day)s no longer counts", day=formats.day(evidence.said_yes_at, zone))
     people = [
-        _("%(name)s takes part since %(day)s", name=proof.name, day=formats.day(proof.opted_in_at, zone))
+        _("%(name)s has taken part since %(day)s", name=proof.name, day=formats.day(proof.opted_in_at, zone))
         for proof in evidence.proofs
     ]
     return "; ".join([family, *people])
@@ -152,7 +170,7 @@ def _trained(evidence: Evidence) -> str:
         elif proof.certified:
             words.append(_("%(name)s is certified", name=proof.name))
         else:
-            words.append(_("%(name)s goes along without a certificate, as the policy allows", name=proof.name))
+            words.append(_("%(name)s goes along without a certification, as the policy allows", name=proof.name))
     return "; ".join(words)
 
 
@@ -161,9 +179,9 @@ def _fair(evidence: Evidence, zone: str) -> str:
         day = formats.day(evidence.drawn_at, zone)
         if evidence.place_in_draw is None:
             return _("next in line in the draw of %(day)s, after a family said not now", day=day)
-        return _("number %(place)s of the draw of %(day)s", place=evidence.place_in_draw, day=day)
+        return _("number %(place)s in the draw of %(day)s", place=evidence.place_in_draw, day=day)
     assert evidence.requested_at is not None
-    return _("the family asked for a visit itself on %(day)s", day=formats.day(evidence.requested_at, zone))
+    return _("the family asked for a visit on %(day)s", day=formats.day(evidence.requested_at, zone))
 
 
 def _hopes(evidence: Evidence) -> str:

@@ -20,6 +20,8 @@ PURE = True
 
 LOCALES = {"en": "en_US", "es": "es_US", "ar": "ar", "so": "so", "vi": "vi"}
 """How a language writes days and hours. One that is not here gets digits, never English words."""
+DAY_PATTERNS = {"en": "EEE, MMM d", "es": "EEEE d 'de' MMMM"}
+"""CLDR patterns for days. In Spanish the words in full keep a sentence readable without accents."""
 SOON = timedelta(hours=1)
 """A reminder that would follow what was just said so closely says nothing new."""
 TELLS_TIME = "visit_now_at"
@@ -114,7 +116,11 @@ def _arranged(
     for hours in sorted(set(reminder_hours), reverse=True):
         at = visit.starts_at - timedelta(hours=hours)
         if at > now + SOON:
-            texts.append(_text(visit, f"reminder-{hours}", "visit_reminder", at, visit.starts_at, question))
+            # A family that has confirmed is not asked to confirm again.
+            key, template = (
+                ("see-you", "visit_see_you") if visit.state == "confirmed" else ("reminder", "visit_reminder")
+            )
+            texts.append(_text(visit, f"{key}-{hours}", template, at, visit.starts_at, question))
     return texts
 
 
@@ -217,10 +223,10 @@ _SOUNDS_LIKE_I = re.compile(r"h?[ií](?![aeouáéóú])", re.IGNORECASE)
 
 
 def format_day(day: date, language: str) -> str:
-    """A day as the family reads it: "Tue 13 Oct", "mar 13 oct"."""
+    """Format a day in the family's language: "Tue, Oct 13", "martes 13 de octubre"."""
     if language not in LOCALES:
         return f"{day.month}/{day.day}"
-    return babel.dates.format_date(day, "EEE d MMM", locale=LOCALES[language])
+    return babel.dates.format_date(day, DAY_PATTERNS.get(language, "EEE d MMM"), locale=LOCALES[language])
 
 
 def format_time(at: time, language: str) -> str:

@@ -23,6 +23,7 @@ TRUE_WHILE: Mapping[str, frozenset[str]] = MappingProxyType(
         "visit_confirm": frozenset({"scheduled"}),
         "visit_moved": frozenset({"scheduled"}),
         "visit_reminder": frozenset({"scheduled", "confirmed"}),
+        "visit_see_you": frozenset({"confirmed"}),
         "visit_confirmed": frozenset({"confirmed"}),
         "visit_now_at": frozenset({"scheduled"}),
         "visit_new_time_soon": frozenset({"proposed"}),
@@ -37,23 +38,19 @@ TRUE_WHILE: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 """In which states of the visit each text says what is true. Others answer the family's own word."""
-BEFORE_IT = frozenset(
-    {
-        "visit_confirm",
-        "visit_moved",
-        "visit_now_at",
-        "visit_reminder",
-        "visit_cancelled",
-        "visit_off",
-        "staff_asked",
-        "staff_moved",
-        "staff_reminder",
-    }
-)
+REMINDERS = frozenset({"visit_reminder", "visit_see_you"})  # before and after the family has confirmed
+BEFORE_IT = REMINDERS | {
+    "visit_confirm",
+    "visit_moved",
+    "visit_now_at",
+    "visit_cancelled",
+    "visit_off",
+    "staff_asked",
+    "staff_moved",
+    "staff_reminder",
+}
 """Of no use once the visit has begun."""
-NEEDS_CONSENT = frozenset(
-    {"visit_confirm", "visit_moved", "visit_now_at", "visit_reminder", "visit_thanks", "staff_reminder"}
-)
+NEEDS_CONSENT = REMINDERS | {"visit_confirm", "visit_moved", "visit_now_at", "visit_thanks", "staff_reminder"}
 """That a visit is off must be said also to a family that wants none any more."""
 JUST_NOW = timedelta(hours=1)
 """As near as a plan lets a reminder follow the question."""
@@ -81,7 +78,7 @@ def text_wanted(session: Session, row: OutgoingMessage, now: datetime) -> str | 
         return "consent_lapsed" if visit.answer == "yes" else "consent_withdrawn"
     if row.template.startswith("staff_"):
         return _staff(session, row, int(key[2]) if key is not None and key[2] else 0)
-    if row.template == "visit_reminder" and _just_told(session, row, now):
+    if row.template in REMINDERS and _just_told(session, row, now):
         return "just_told"
     return _family(session, visit, row, now)
 

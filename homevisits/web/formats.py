@@ -19,6 +19,8 @@ from homevisits.core import clock, local_time
 LANGUAGES = MappingProxyType({"en": "English", "es": "Español"})
 """The languages that the pages are translated into, each by its own name."""
 REGIONS = MappingProxyType({"en": "en_US", "es": "es_US"})
+# CLDR patterns of a day in the current year and in any other year.
+DAY_PATTERNS = MappingProxyType({"en_US": ("EEE, MMM d", "EEE, MMM d, y"), "es_US": ("EEE d MMM", "EEE d MMM y")})
 
 
 def offered() -> dict[str, str]:
@@ -70,18 +72,19 @@ def _lower(text: str) -> str:
 
 
 def when(moment: datetime, zone: str, lang: str | None = None) -> str:
-    """A moment as "Tue 6 Oct, 4:30 pm" on clocks in `zone`; with the year when it is not this one."""
+    """Format a moment as "Tue, Oct 6, 4:30 pm" in `zone`; with the year if it is not the current one."""
     local = local_time.to_local(moment, zone)
     return f"{day(local.date(), lang=lang)}, {hour(local.time(), lang)}"
 
 
 def day(value: date | datetime, zone: str = "UTC", lang: str | None = None) -> str:
-    """A day as "Tue 6 Oct"; a moment is first read on clocks in `zone`."""
+    """Format a day as "Tue, Oct 6", in Spanish "mar 6 oct". A moment is first converted to `zone`."""
     if isinstance(value, datetime):
         value = local_time.to_local(value, zone).date()
     this_year = clock.now().astimezone(ZoneInfo(zone)).year
-    pattern = "EEE d MMM" if value.year == this_year else "EEE d MMM y"
-    return _date(value, pattern, _region(lang))
+    region = _region(lang)
+    this, other = DAY_PATTERNS[region]
+    return _date(value, this if value.year == this_year else other, region)
 
 
 def month(value: date, lang: str | None = None) -> str:
@@ -101,7 +104,7 @@ def clock_time(moment: datetime, zone: str, lang: str | None = None) -> str:
 
 
 def span(start: datetime, end: datetime, zone: str, lang: str | None = None) -> str:
-    """Two moments of one day as "Tue 6 Oct, 4:30 pm – 5:15 pm"."""
+    """Two moments of one day as "Tue, Oct 6, 4:30 pm – 5:15 pm"."""
     return f"{when(start, zone, lang)} – {clock_time(end, zone, lang)}"
 
 
@@ -120,6 +123,23 @@ def hours(minutes: int | Decimal | None) -> str:
 def begin(text: str) -> str:
     """A text with its first letter in upper case; the others stay as they are."""
     return text[:1].upper() + text[1:]
+
+
+def grade(code: str) -> str:
+    """Format a CEDS grade code: "01" as "Grade 1", "KG" as "Kindergarten", in Spanish "1.er grado"."""
+    names = {
+        "PK": gettext("Prekindergarten"),
+        "PR": gettext("Prekindergarten"),
+        "TK": gettext("Transitional kindergarten"),
+        "KG": gettext("Kindergarten"),
+    }
+    if code in names:
+        return str(names[code])
+    if not code.isdecimal():
+        return str(gettext("Grade level %(code)s", code=code))
+    number = int(code)
+    ordinal = f"{number}.{'er' if number in (1, 3) else 'º'}"
+    return str(gettext("Grade %(number)s", number=ordinal if language() == "es" else number))
 
 
 def length(minutes: int) -> str:
@@ -143,6 +163,7 @@ def install(environment: Environment) -> None:
         money=money,
         hours=hours,
         duration=length,
+        grade=grade,
         begin=begin,
     )
     environment.globals["span"] = span

@@ -34,11 +34,11 @@ PLACES: dict[Role, tuple[Place, ...]] = {
         Place("/my-day", _l("My day"), "sun", ("/conversations",)),
         Place("/families", _l("My families"), "houses"),
         Place("/pay", _l("My pay"), "wallet2"),
-        Place("/me", _l("Me"), "person"),
+        Place("/me", _l("Profile"), "person"),
     ),
     Role.SITE_COORDINATOR: (
         Place("/today", _l("Today"), "sun", ("/conversations",)),
-        Place("/asking", _l("Asking"), "chat-dots", ("/delivery", "/quiet-days", "/texts")),
+        Place("/asking", _l("Invitations"), "chat-dots", ("/delivery", "/quiet-days", "/texts")),
         Place("/visits", _l("Visits"), "house-heart"),
         Place("/people", _l("People"), "people"),
         Place("/approvals", _l("Approvals"), "check2-square"),

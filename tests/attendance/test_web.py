@@ -99,7 +99,7 @@ def test_each_plot_has_a_title_with_its_figures_and_a_visible_table(read: Read) 
     text = read(document(VISITED, OTHERS, FIRST, LAST))
     for title in ("School days attended", "Chronic absence"):
         assert re.search(
-            rf"<title[^>]*>{title}\. Visited: \d+\.\d %, from \d+\.\d % to \d+\.\d %\. Not visited: ", text
+            rf"<title[^>]*>\s*{title}\.\s+Visited: \d+\.\d %, from \d+\.\d % to \d+\.\d %\.\s+Not visited: ", text
         )
         assert f'<caption class="visually-hidden">{title}</caption>' in text
     before_tables = text.split('<table class="table table-cards"> <caption', 1)[0].split('id="main"', 1)[1]

@@ -72,15 +72,15 @@ def owed(house: House) -> tuple[int, int]:
 
 def is_approved(coordinator: Visitor, union: Visitor, claims: int) -> None:
     """First the school, then the union, which wants one looked at again."""
-    coordinator.go("/approvals").reads(f"{claims} claims").press("Approve what is ticked")
-    coordinator.reads(f"{claims} claims approved", "Nothing waits for you")
+    coordinator.go("/approvals").reads(f"{claims} claims").press("Approve checked claims")
+    coordinator.reads(f"{claims} claims approved", "Nothing to do right now")
     union.go("/approvals").open("Why, or return it")
-    union.write("What is there to check?", "Was it before the holiday?").press("Return with this comment")
+    union.write("What should be checked?", "Was it before the holiday?").press("Return with this comment")
     union.reads("Returned", f"{claims - 1} claims")
-    union.press("Approve what is ticked")
+    union.press("Approve checked claims")
     coordinator.go("/approvals").reads("Was it before the holiday?")
     coordinator.choose(re.compile(".")).press(re.compile("^Approve"))
-    union.go("/approvals").press(re.compile("^Approve")).reads("Nothing waits for you")
+    union.go("/approvals").press(re.compile("^Approve")).reads("Nothing to do right now")
 
 
 def is_paid(house: House, union: Visitor, cast: Cast, folder: Path) -> list[dict[str, str]]:

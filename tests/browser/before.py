@@ -1,4 +1,4 @@
-"""The story until a family said yes: trained, willing, drawn, asked. Each step on the page of whom it belongs to."""
+"""The demo story until a family has said yes: trained, taking part, drawn, asked."""
 
 import re
 
@@ -11,34 +11,34 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 
 def the_contract_says(lead: Visitor) -> None:
     """Two dated rules: sixty dollars a visit, and by the hour from the 12th of October."""
-    lead.go("/contract/new").choose("The same sum for each visit").write("How much, in dollars?", "60.00")
+    lead.go("/contract/new").choose("The same amount for each visit").write("How much, in dollars?", "60.00")
     lead.write("From which day?", "2026-08-01").write("Which clause of the contract?", "12.4 Home visits")
-    lead.write("Payroll code", "HV-1").press("Read it once more").press("Add this rule")
-    lead.reads("The rule is in the contract", "$60.00")
+    lead.write("Payroll code", "HV-1").press("Review").press("Add this rule")
+    lead.reads("The rule was added to the contract", "$60.00")
     lead.press("Add a rule").choose("By the hour").write("How much, in dollars?", "43.33")
     lead.write("From which day?", "2026-10-12").write("Which clause of the contract?", "12.5 Home visits, by the hour")
-    lead.write("Payroll code", "HV-2").open("By the hour: smallest time and rounding")
+    lead.write("Payroll code", "HV-2").open("By the hour: minimum time and rounding")
     lead.write("Paid at least, in minutes", "30").pick("Rounded up to the next", "15 minutes")
-    lead.press("Read it once more").press("Add this rule").reads("$43.33")
+    lead.press("Review").press("Add this rule").reads("$43.33")
 
 
 def are_trained(coordinator: Visitor, cast: Cast) -> None:
     """An educator and a parent led the training; both are named, and who took part is certified."""
     coordinator.go("/people").press("Record a training")
-    coordinator.write("What was it called?", "Home visits, first training").write("Which day?", "2026-09-12")
+    coordinator.write("Name of the training", "Home visits, first training").write("Which day?", "2026-09-12")
     coordinator.write("How many hours?", "4").pick("Educator", cast.stand_in.name)
     for colleague in (cast.teacher, cast.partner, cast.stand_in):
         coordinator.choose(re.compile(f"^{colleague.name}"))
-    coordinator.press("Certify them").reads("One thing to change")  # a parent leads it, too
-    coordinator.write("Parent’s first name", "Rosa").write("Parent’s last name", "Quintana").press("Certify them")
+    coordinator.press("Save and certify").reads("Please fix 1 item")  # a parent leads it, too
+    coordinator.write("Parent’s first name", "Rosa").write("Parent’s last name", "Quintana").press("Save and certify")
     coordinator.reads("3 people are certified now", f"led by {cast.stand_in.name} and Rosa Quintana, parent")
 
 
 def are_willing(*educators: Visitor) -> None:
     """Everyone decides for themselves, and says when."""
     for educator in educators:
-        educator.go("/me").reads("You do not take part at present", "Certified until").press("Take part")
-        educator.reads("You take part in home visits")
+        educator.go("/me").reads("You are not taking part right now", "Certified until").press("Take part")
+        educator.reads("You are taking part in home visits")
         educator.press("When I can visit")
         for day in DAYS:
             educator.write(f"{day}, from", "16:00").write(f"{day}, until", "19:00")
@@ -48,18 +48,18 @@ def are_willing(*educators: Visitor) -> None:
 def are_drawn(coordinator: Visitor, cast: Cast) -> None:
     """All families of the class, in an order nobody chose and anybody can check."""
     coordinator.go("/asking").press("Draw families")
-    coordinator.pick("For whom", cast.class_title).choose(re.compile("^Everyone"))
-    coordinator.open("Use a seed of your own").write("Seed", "4 8 15 16 23 42").press(re.compile("^Draw$"))
+    coordinator.pick("Who to draw from", cast.class_title).choose(re.compile("^Everyone"))
+    coordinator.open("Use your own seed").write("Seed", "4 8 15 16 23 42").press(re.compile("^Draw$"))
     coordinator.reads("4 8 15 16 23 42", f"Families drawn {len(cast.homes)}")
-    coordinator.press("Check it again").reads("the same families, in the same order")
+    coordinator.press("Check this draw").reads("the same families, in the same order")
 
 
 def one_is_asked(house: House, coordinator: Visitor, cast: Cast) -> Home:
     """One by one in the order drawn; the first that reads our texts says yes with a digit."""
     coordinator.press("Ask these families")
     while not (home := _next(coordinator, cast)).is_texted:
-        coordinator.press("I will call this family").reads("One family waits for your call")
-    coordinator.press("Ask this family").reads("One family is asked by text")
+        coordinator.press("I will call this family").reads("One family needs a call from you")
+    coordinator.press("Ask this family").reads("We are asking one family by text")
     house.work()
     (asked,) = house.texts_to(home.number)
     assert cast.school in asked
@@ -76,7 +76,7 @@ def _next(coordinator: Visitor, cast: Cast) -> Home:
 def the_others_are_asked(house: House, coordinator: Visitor, cast: Cast, first: Home) -> list[Home]:
     """The rest of the class: one says not now, one wants a call and then says yes; who said yes comes back."""
     coordinator.go("/asking").write("Or the next few", str(len(cast.homes))).press("Ask them")
-    coordinator.go("/asking").reads("1 draw in which everyone is asked")
+    coordinator.go("/asking").reads("1 draw with every family asked")
     house.work()
     no, call, *rest = [home for home in cast.homes.values() if home.is_texted and home != first]
     house.text(no.number, "3")
@@ -84,6 +84,6 @@ def the_others_are_asked(house: House, coordinator: Visitor, cast: Cast, first: 
     for home in rest:
         house.text(home.number, "1")
     coordinator.go("/today").reads(call.name, "Please call")
-    coordinator.press(re.compile(f"Record what they say.*{call.name}")).choose("Yes, come and visit")
+    coordinator.press(re.compile(f"Record their answer.*{call.name}")).choose("Yes, come and visit")
     coordinator.choose("By phone").press("Record the answer").reads("The family's answer is recorded")
     return [call, *rest]

@@ -52,7 +52,7 @@ def _enter(page: Page, words: str) -> None:
 def test_the_first_stop_leads_past_the_navigation(house_of: tuple[House, SchoolFixture], visitor: Opened) -> None:
     house, _town = house_of
     grace = visitor(house, "grace@example.org", signed_in=True).go("/my-day")
-    _tab_to(grace.page, "Skip to the page")
+    _tab_to(grace.page, "Skip to content")
     grace.page.keyboard.press("Enter")
     assert grace.page.evaluate("document.activeElement.id") == "main"
 
@@ -62,12 +62,12 @@ def test_a_visit_is_booked_by_keyboard(house_of: tuple[House, SchoolFixture], vi
     grace = visitor(house, "grace@example.org", signed_in=True).go("/families")
     page = grace.page
     _enter(page, "Find a time: Smith")
-    _enter(page, "Book this, ask ")
+    _enter(page, "Book this and ask ")
     _tab_to(page, "At their home")
     page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.value") == "neutral"
     _enter(page, "Book, and ask ")
-    grace.reads("Booked. Your partner is asked now", "Somewhere they choose")
+    grace.reads("Booked. We are asking your partner now", "Somewhere they choose")
 
 
 def test_how_it_went_is_told_by_keyboard(house_of: tuple[House, SchoolFixture], visitor: Opened) -> None:
@@ -84,15 +84,15 @@ def test_how_it_went_is_told_by_keyboard(house_of: tuple[House, SchoolFixture], 
     _enter(grace.go("/my-day").page, "We met")
     _tab_to(grace.page, "Sister or brother")
     grace.page.keyboard.press("Space")
-    _enter(grace.page, "Save how it went")
-    _enter(luis.go("/my-day").page, "Agree")
+    _enter(grace.page, "Save")
+    _enter(luis.go("/my-day").page, "Confirm")
     luis.reads("Sister or brother")
-    _enter(luis.page, "Yes, it was like that")
+    _enter(luis.page, "Yes, confirm this")
     for field, words in (("What I learned", "They sing together."), ("What I will do", "Begin with a song.")):
         _tab_to(luis.page, field)
         luis.page.keyboard.type(words)
-    _enter(luis.page, "Keep it")
-    luis.reads("Thank you. It is kept with the visit")
+    _enter(luis.page, "Save reflection")
+    luis.reads("Thank you. Your reflection is saved")
 
 
 def test_an_error_takes_the_focus_and_leads_to_its_field(
@@ -100,7 +100,7 @@ def test_an_error_takes_the_focus_and_leads_to_its_field(
 ) -> None:
     house, _town = house_of
     coordinator = visitor(house, "coordinator@example.org", signed_in=True).go("/people/training")
-    coordinator.press("Certify them").reads("things to change")
+    coordinator.press("Save and certify").reads("Please fix")
     page = coordinator.page
     assert page.evaluate("document.activeElement.id") == "problems"
     page.keyboard.press("Tab")

@@ -49,8 +49,8 @@ def test_every_page_of_a_conversation_is_for_everyone(
         for each in who.page.locator("main details.more > summary").all():
             each.click()
         complaints += [f"{path}: {each}" for each in look(who.page)]
-    who.go("/conversations/1").write("Your words", "Of course, we will be glad to meet her.")
-    who.press("Look at it first").open("It cannot wait")
+    who.go("/conversations/1").write("Your message", "Of course, we will be glad to meet her.")
+    who.press("Preview").open("Urgent: send now")
     complaints += [f"look: {each}" for each in look(who.page)]
     assert not complaints, "\n".join(complaints)
 
@@ -60,10 +60,10 @@ def test_a_family_is_answered_without_script(
     house: House, school_fixture: SchoolFixture, visitor: Opened, email: str
 ) -> None:
     who = visitor(house, email, phone=True, javascript=False, signed_in=True)
-    who.go("/conversations").reads("Waits for more than a day").press("Rivera")
-    who.reads("¿Puede venir también mi abuela?").open("Ready answers").press(re.compile("nothing to prepare"))
-    who.reads("No hace falta preparar nada", "It leaves on Wed 7 Oct, 9:00 am").press("Send")
-    who.reads("Nothing waits", "No hace falta preparar nada")
+    who.go("/conversations").reads("Waiting for more than a day").press("Rivera")
+    who.reads("¿Puede venir también mi abuela?").open("Quick replies").press(re.compile("nothing to prepare"))
+    who.reads("No hace falta preparar nada", "It goes out on Wed, Oct 7, 9:00 am").press("Send")
+    who.reads("Nothing to do", "No hace falta preparar nada")
     house.move_to(school_fixture.time_at(7, 9, 1))
     assert any(
         text.startswith("No hace falta preparar nada") for text in house.texts_to(school_fixture.phones["Rivera"])
@@ -74,7 +74,7 @@ def test_an_answer_is_written_and_sent_by_keyboard_alone(
     house: House, school_fixture: SchoolFixture, visitor: Opened
 ) -> None:
     page = visitor(house, "coordinator@example.org", signed_in=True).go("/conversations/1").page
-    page.get_by_label("Your words").focus()
+    page.get_by_label("Your message").focus()
     page.keyboard.type("Con gusto.")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -84,14 +84,14 @@ def test_an_answer_is_written_and_sent_by_keyboard_alone(
     page.wait_for_url("**/conversations/1*")
     said = page.locator("main").inner_text()
     assert "Con gusto." in said
-    assert "Held until" in said
+    assert "On hold until" in said
     house.move_to(school_fixture.time_at(7, 9, 1))
     assert house.texts_to(school_fixture.phones["Rivera"])[-1] == "Con gusto."
 
 
 def test_an_arabic_answer_runs_from_right_to_left(house: House, school_fixture: SchoolFixture, visitor: Opened) -> None:
     who = visitor(house, "coordinator@example.org", phone=True, signed_in=True).go("/conversations/1")
-    who.pick("The language you write in", "Arabic").write("Your words", "أهلاً وسهلاً").press("Look at it first")
+    who.pick("The language you are writing in", "Arabic").write("Your message", "أهلاً وسهلاً").press("Preview")
     bubble = who.page.locator(".text.in")
     assert bubble.get_attribute("lang") == "ar"
     assert bubble.evaluate("(one) => getComputedStyle(one).direction") == "rtl"

@@ -77,16 +77,16 @@ def test_a_coordinator_sees_to_a_lost_text_in_a_few_taps(
     house: House, school_fixture: SchoolFixture, visitor: Opened
 ) -> None:
     window = visitor(house, "coordinator@example.org", phone=True, signed_in=True)
-    window.go("/asking").press("Are texts arriving?").reads("Lost, and nobody has seen to it 3", "Rivera")
-    window.press("Send again").reads("It is sent again.", "Lost, and nobody has seen to it 2")
-    window.open("Put it aside").write("Why (you need not say)", "wrote to them").press("Put aside")
-    window.reads("Put aside.", "Lost, and nobody has seen to it 1")
+    window.go("/asking").press("Text delivery").reads("Lost texts to follow up on 3", "Rivera")
+    window.press("Send again").reads("Sending it again.", "Lost texts to follow up on 2")
+    window.open("Dismiss").write("Reason (optional)", "wrote to them").press("Dismiss")
+    window.reads("Dismissed.", "Lost texts to follow up on 1")
 
 
 def test_the_numbers_narrow_without_a_script(house: House, school_fixture: SchoolFixture, visitor: Opened) -> None:
     window = visitor(house, "lead@example.org", javascript=False, signed_in=True)
-    window.go("/overview").press("Are texts arriving?")
-    window.pick("Language", "Spanish").pick("Days", "30").press("Show these").reads("the last 30 days · Spanish")
+    window.go("/overview").press("Text delivery")
+    window.pick("Language", "Spanish").pick("Days", "30").press("Show").reads("the last 30 days · Spanish")
     window.open("The numbers").reads("All days")
 
 
@@ -109,8 +109,8 @@ def test_what_cannot_be_said_of_a_sender_is_said_at_its_field(
     house: House, school_fixture: SchoolFixture, visitor: Opened
 ) -> None:
     window = visitor(house, "lead@example.org", phone=True, signed_in=True)
-    window.go("/senders").press("Change").choose("Needs no registration").press("Keep this")
-    window.reads("One thing to change", "Say why it is not needed.")
-    window.write("Note", "A number abroad").press("Keep this").reads("Kept.")
+    window.go("/senders").press("Change").choose("No registration needed").press("Save")
+    window.reads("Please fix 1 item", "Enter why it is not needed.")
+    window.write("Note", "A number abroad").press("Save").reads("Saved.")
     complaints = list(look(window.page))
     assert not complaints, "\n".join(complaints)

@@ -64,8 +64,8 @@ def test_a_teacher_moves_a_visit_and_everyone_is_asked_once_more(scene: Scene) -
     scene.house.text(scene.phone, "1")
     before = visit_of(scene.house, visit_id).starts_at
     grace, luis = scene.window("Grace"), scene.window("Luis")
-    grace.go(f"/visits/{visit_id}").press("Move to another time").press("Move here")
-    grace.reads("Your partner is asked again", "has not answered yet")
+    grace.go(f"/visits/{visit_id}").press("Move to another time").press("Move to this time")
+    grace.reads("We are asking your partner again", "has not answered yet")
     luis.go("/my-day").press("I'll come")
     scene.house.work()
     assert visit_of(scene.house, visit_id).starts_at != before
@@ -89,8 +89,8 @@ def test_a_family_ends_a_visit_with_one_digit_and_nobody_asks_why(scene: Scene) 
 def test_an_educator_calls_a_visit_off_and_the_family_is_told(scene: Scene) -> None:
     visit_id = scene.booked()
     luis = scene.window("Luis")
-    luis.go(f"/visits/{visit_id}").open("Call it off").reads("No reason is asked").press("Call it off")
-    luis.reads("Called off")
+    luis.go(f"/visits/{visit_id}").open("Cancel visit").reads("We do not ask for a reason").press("Cancel visit")
+    luis.reads("Canceled")
     scene.house.work()
     assert scene.state(visit_id) == "cancelled_by_educator"
     assert "cannot take place" in scene.heard()
@@ -99,8 +99,8 @@ def test_an_educator_calls_a_visit_off_and_the_family_is_told(scene: Scene) -> N
 def test_a_partner_declines_and_another_is_asked(scene: Scene) -> None:
     visit_id = scene.booked(arranged=False)
     luis, grace = scene.window("Luis"), scene.window("Grace")
-    luis.go("/my-day").press("Not this time").reads("Your hour is your own again")
-    grace.go("/my-day").press(re.compile("^Find a stand-in")).press("Ask Amina").reads("Asked. Once they come")
+    luis.go("/my-day").press("Not this time").reads("That time is free again")
+    grace.go("/my-day").press(re.compile("^Find a stand-in")).press("Ask Amina").reads("Asked. Once they accept")
     scene.window("Amina").go("/my-day").press("I'll come")
     scene.house.work()
     assert scene.state(visit_id) == "scheduled"
@@ -128,7 +128,7 @@ def test_a_partner_who_falls_ill_is_replaced_and_nobody_goes_alone(scene: Scene)
     luis.go(f"/visits/{visit_id}").open(re.compile("^I cannot come")).press("I cannot come").reads("nobody goes alone")
     assert scene.state(visit_id) == "proposed"
     grace.go(f"/visits/{visit_id}").press("Find a stand-in").press("Ask Amina")
-    amina.go("/my-day").reads("Grace Test asks you to come along").press("I'll come")
+    amina.go("/my-day").reads("Grace Test invites you to a visit").press("I'll come")
     scene.house.work()
     assert "Amina" in scene.heard()
     scene.house.text(scene.phone, "1")
@@ -143,8 +143,8 @@ def test_a_partner_who_falls_ill_is_replaced_and_nobody_goes_alone(scene: Scene)
 def test_a_coordinator_does_it_on_their_behalf(scene: Scene) -> None:
     visit_id = scene.booked()
     coordinator = scene.window("coordinator")
-    coordinator.go("/visits").press("Thu 8 Oct, 4:30 pm").open("The family told me")
-    coordinator.choose("The time is good").choose("By phone").press("Record it")
+    coordinator.go("/visits").press("Thu, Oct 8, 4:30 pm").open("The family told me")
+    coordinator.choose("The time works").choose("By phone").press("Save")
     assert scene.state(visit_id) == "confirmed"
-    coordinator.open("Call it off").press("Call it off")
+    coordinator.open("Cancel visit").press("Cancel visit")
     assert scene.state(visit_id) == "cancelled_by_educator"

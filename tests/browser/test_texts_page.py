@@ -21,6 +21,6 @@ def test_drafts_are_read_in_their_own_direction(house: House, visitor: Opened) -
     page.get_by_role("link", name="Arabic: not sent").click()
     first = page.locator("article p.text").first
     assert first.evaluate("(one) => getComputedStyle(one).direction") == "rtl"
-    assert page.get_by_text("Awaiting approval").count() == 1 + len(catalog.templates("ar"))  # the pack, and each
+    assert page.get_by_text("Waiting for approval").count() == 1 + len(catalog.templates("ar"))  # the pack, and each
     complaints = list(look(page))
     assert not complaints, "\n".join(complaints)

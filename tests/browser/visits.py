@@ -24,8 +24,8 @@ def is_booked(house: House, teacher: Visitor, cast: Cast, home: Home) -> int:
     teacher.go("/families")
     teacher.taps = 0
     teacher.press(re.compile(f"^Find a time.*{home.name}")).reads(cast.partner.name)
-    teacher.press(re.compile(f"^Book this, ask {cast.partner.first_name}")).reads(home.name, "First visit")
-    teacher.press(f"Book, and ask {cast.partner.first_name}").reads("Booked. Your partner is asked now")
+    teacher.press(re.compile(f"^Book this and ask {cast.partner.first_name}")).reads(home.name, "First visit")
+    teacher.press(f"Book, and ask {cast.partner.first_name}").reads("Booked. We are asking your partner now")
     assert teacher.taps <= FEW
     assert str(home.address) not in teacher.text
     return int(urlsplit(teacher.page.url).path.rsplit("/", 1)[-1])
@@ -34,7 +34,7 @@ def is_booked(house: House, teacher: Visitor, cast: Cast, home: Home) -> int:
 def is_arranged(house: House, teacher: Visitor, partner: Visitor, home: Home, visit_id: int) -> Visit:
     """The partner comes along, the family hears of it and confirms by text."""
     before = len(house.texts_to(home.number))
-    partner.go("/my-day").press("I'll come").reads("The family is asked to confirm")
+    partner.go("/my-day").press("I'll come").reads("We are asking the family to confirm")
     house.work()
     question = house.texts_to(home.number)[before:]
     assert len(question) == 1
@@ -53,7 +53,7 @@ def visit_of(house: House, visit_id: int) -> Visit:
 
 def is_in_the_calendar(house: House, teacher: Visitor, cast: Cast, home: Home, visit: Visit) -> None:
     """Another client, which is nobody and has only the address, reads the visit; no family is named in it."""
-    teacher.go("/me/calendar").press("Make my calendar address")
+    teacher.go("/me/calendar").press("Create my calendar address")
     address = teacher.page.get_by_label("Address").input_value()
     with urllib.request.urlopen(address, timeout=20) as answer:
         tag, document = answer.headers["ETag"], answer.read()
@@ -85,20 +85,20 @@ def comes_near(house: House, teacher: Visitor, stranger: Visitor, home: Home, vi
 def is_held(house: House, teacher: Visitor, partner: Visitor, visit: Visit) -> None:
     """Time moves past the visit; one says how it went, the other agrees with one tap; both reflect."""
     house.move_to(visit.ends_at + timedelta(minutes=20))
-    teacher.go("/my-day").press("We met").press("Save how it went").reads("Your partner is asked to agree")
-    partner.go("/my-day").press(re.compile("^Agree"))
+    teacher.go("/my-day").press("We met").press("Save").reads("Your partner can confirm it")
+    partner.go("/my-day").press(re.compile("^Confirm"))
     partner.taps = 0
-    partner.press("Yes, it was like that").reads("You both say that you met")
+    partner.press("Yes, confirm this").reads("You both confirmed the visit")
     assert partner.taps == 1
     _reflects(partner, "She keeps bees with her uncle.", "Let her explain pollination.")
     teacher.go("/my-day").press(re.compile("^Reflect"))
-    teacher.press("Keep it").reads("2 things to change")
+    teacher.press("Save reflection").reads("Please fix 2 items")
     _reflects(teacher, "They read every night, in two languages.", "Books in both, every Friday.")
     teacher.go(f"/visits/{visit.id}").reads("Held", "You reflected on this visit")
 
 
 def _reflects(one: Visitor, learned: str, will_do: str) -> None:
-    one.write("What I learned", learned).write("What I will do", will_do).press("Keep it").reads("Thank you")
+    one.write("What I learned", learned).write("What I will do", will_do).press("Save reflection").reads("Thank you")
 
 
 def words_of(at: datetime, zone: str) -> str:

@@ -67,7 +67,7 @@ def test_dtstamp_is_the_last_change_and_sequence_the_version() -> None:
 
 def test_a_cancelled_visit_says_so_in_its_title_and_takes_no_time() -> None:
     found = event(render_feed([replace(ENTRY, status=EventStatus.CANCELLED)], FeedLabels()))
-    assert found["SUMMARY"] == "Cancelled: Home visit with Sam Lee"
+    assert found["SUMMARY"] == "Canceled: Home visit with Sam Lee"
     assert found["STATUS"] == "CANCELLED"
     assert found["TRANSP"] == "TRANSPARENT"
     assert "BEGIN" not in found

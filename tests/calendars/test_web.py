@@ -197,7 +197,7 @@ def test_a_cancelled_visit_stays_for_two_weeks_and_then_goes(
     cancelled = school_fixture.now
     (event,) = events(client.get(path).data)
     assert event["STATUS"] == "CANCELLED"
-    assert event["SUMMARY"].startswith("Cancelled: Home visit")
+    assert event["SUMMARY"].startswith("Canceled: Home visit")
     travel(school_fixture, cancelled + timedelta(days=13, hours=23))
     assert len(events(client.get(path).data)) == 1
     travel(school_fixture, cancelled + timedelta(days=14, hours=1))
@@ -221,7 +221,7 @@ def test_who_declined_sees_the_visit_as_cancelled_without_a_colleague(
         decline(session, school_fixture.actors["Luis"], visit, school_fixture.policy, school_fixture.now)
     (event,) = events(client.get(address(school_fixture, "Luis")).data)
     assert event["STATUS"] == "CANCELLED"
-    assert event["SUMMARY"] == "Cancelled: Home visit"
+    assert event["SUMMARY"] == "Canceled: Home visit"
 
 
 def test_a_revoked_address_answers_an_empty_calendar(school_fixture: SchoolFixture, client: FlaskClient) -> None:
@@ -321,7 +321,7 @@ def test_the_address_is_made_shown_once_replaced_and_stopped(
 ) -> None:
     booked(school_fixture)
     sign_in(client, school_fixture, "Grace")
-    assert "Make my calendar address" in client.get("/me/calendar").text
+    assert "Create my calendar address" in client.get("/me/calendar").text
     made = client.post("/me/calendar")
     (found,) = re.findall(r"https://visits\.example\.org(/calendar/[\w-]{43}\.ics)", made.text)[:1]
     assert "webcal://visits.example.org" in made.text
@@ -329,10 +329,10 @@ def test_the_address_is_made_shown_once_replaced_and_stopped(
     assert len(events(client.get(found).data)) == 1
     shown = client.get("/me/calendar").text
     assert found not in shown
-    assert "Stop the address" in shown
+    assert "Turn off the address" in shown
     assert client.post("/me/calendar/revoke").status_code == 303
     assert events(client.get(found).data) == []
-    assert "Make my calendar address" in client.get("/me/calendar").text
+    assert "Create my calendar address" in client.get("/me/calendar").text
 
 
 def test_who_does_not_visit_has_no_calendar_page(school_fixture: SchoolFixture, client: FlaskClient) -> None:

@@ -12,7 +12,7 @@ from homevisits.messages.providers.base import Accepted
 from homevisits.messages.templates.rendering import PlannedText
 from tests.messages.conftest import NOW, Recorder, planned
 
-REMINDER = {"school": "Lincoln", "people": "Grace and Luis", "day": "Tue 13 Oct", "time": "6:15 pm"}
+REMINDER = {"school": "Lincoln", "people": "Grace and Luis", "day": "Tue, Oct 13", "time": "6:15 pm"}
 NIGHT = datetime.fromisoformat("2026-10-05T21:30:00-06:00")
 MORNING = datetime.fromisoformat("2026-10-06T09:00:00-06:00")
 

@@ -115,7 +115,7 @@ def plan(database: str, count: int) -> None:
 
 def reminders(count: int) -> list[tuple[str, Any]]:
     """So many reminders, each to a phone of its own."""
-    params = {"school": "Lincoln", "people": "Grace and Luis", "day": "Tue 13 Oct", "time": "6:15 pm"}
+    params = {"school": "Lincoln", "people": "Grace and Luis", "day": "Tue, Oct 13", "time": "6:15 pm"}
     return [
         (
             f"thing:{n}",

@@ -128,7 +128,8 @@ def test_trap_8_one_phone_with_two_open_questions_is_asked_by_digit_and_the_answ
     assert shared.got()[-1] == "which"
     # The newest stands first; a teacher, a school and a day, and nobody of the family.
     assert (
-        "1. Grace Test, Lincoln Elementary, Mon 12 Oct; 2. Grace Test, Lincoln Elementary, Thu 8 Oct" in shared.newest()
+        "1. Grace Test, Lincoln Elementary, Mon, Oct 12; 2. Grace Test, Lincoln Elementary, Thu, Oct 8"
+        in shared.newest()
     )
     shared.texts("2")
     assert shared.visit(first) == "confirmed"
@@ -224,7 +225,7 @@ def test_a_late_one_to_a_moved_visit_hears_the_new_time_and_confirms_nothing(pho
     phone.texts("1")
     assert phone.visit(visit_id) == "scheduled"
     assert phone.got()[-1] == "visit_now_at"
-    assert "Mon 12 Oct" in phone.newest()
+    assert "Mon, Oct 12" in phone.newest()
     assert "5:00 pm" in phone.newest()
     assert phone.got().count("visit_moved") == 0  # the answer asked in its place
     with school_fixture.database.reading() as session:

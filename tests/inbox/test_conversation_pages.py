@@ -57,16 +57,16 @@ def written(school_fixture: SchoolFixture) -> list[str]:
 def test_an_answer_is_looked_at_changed_and_sent_once(coordinator: FlaskClient, school_fixture: SchoolFixture) -> None:
     thread = writes(school_fixture, "¿Puede venir mi abuela?", at=AT - timedelta(hours=30))
     listed = read(coordinator, "/conversations")
-    assert "Waits for more than a day" in listed
+    assert "Waiting for more than a day" in listed
     assert "¿Puede venir mi abuela?" in listed
     page = read(coordinator, f"/conversations/{thread}")
     assert "(555) 555-0101" in page
     assert "reads Spanish" in page
-    assert "For a person to read" in page
+    assert "Needs a person to read it" in page
     said, key = looked_at(coordinator, thread, body="Claro que sí.\r\n¡Con gusto!", language="es")
     assert "Claro que si. ¡Con gusto!" in said
     assert "1 part" in said
-    assert "It leaves at once." in said
+    assert "It goes out right away." in said
     form = {"body": "Claro que sí. ¡Con gusto!", "language": "es", "key": key}
     changed = coordinator.post(f"/conversations/{thread}/write", data=form).get_data(as_text=True)
     assert "Claro que sí. ¡Con gusto!</textarea>" in changed
@@ -74,8 +74,8 @@ def test_an_answer_is_looked_at_changed_and_sent_once(coordinator: FlaskClient, 
     for _twice in range(2):
         assert post(coordinator, f"/conversations/{thread}/send", **form).endswith(f"/conversations/{thread}#newest")
     assert written(school_fixture) == ["Claro que si. ¡Con gusto!"]
-    assert "Nothing waits" in read(coordinator, f"/conversations/{thread}")
-    assert "Nobody waits for an answer" in read(coordinator, "/conversations")
+    assert "Nothing to do" in read(coordinator, f"/conversations/{thread}")
+    assert "No families are waiting for a reply" in read(coordinator, "/conversations")
 
 
 def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_is_lost(
@@ -86,7 +86,7 @@ def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_is_lost(
     answer = coordinator.post(f"/conversations/{thread}/look", data=form)
     assert answer.status_code == 422
     page = answer.get_data(as_text=True)
-    assert "2 things to change" in words(page)
+    assert "Please fix 2 items" in words(page)
     assert "a child’s full name" in words(page)
     assert "Kid Rivera, 1 Main Street</textarea>" in page
     again = coordinator.post(f"/conversations/{thread}/send", data={**form, "key": "0" * 32})
@@ -117,15 +117,17 @@ def test_outside_the_hours_it_waits_or_leaves_with_a_reason_that_is_kept(school_
     clock.set_source(lambda: school_fixture.time_at(7, 21, 30))
     coordinator, grace = (browser_of(app, school_fixture.actors[name]) for name in ("coordinator", "Grace"))
     said, key = looked_at(coordinator, thread, body="Nos vemos.", language="es")
-    assert "It leaves on Thu 8 Oct, 9:00 am" in said
-    assert "It cannot wait" in said
+    assert "It goes out on Thu, Oct 8, 9:00 am" in said
+    assert "Urgent: send now" in said
     form = {"body": "Nos vemos.", "language": "es", "key": key, "urgent": "1"}
-    assert "Say in a few words why" in post(coordinator, f"/conversations/{thread}/send", 422, **form, urgent_reason="")
+    assert "Enter in a few words why" in post(
+        coordinator, f"/conversations/{thread}/send", 422, **form, urgent_reason=""
+    )
     post(coordinator, f"/conversations/{thread}/send", **form, urgent_reason="Snow: the school is closed.")
     page = read(coordinator, f"/conversations/{thread}")
-    assert "Let out outside the hours by coordinator: Snow: the school is closed." in page
+    assert "Sent outside texting hours by coordinator: Snow: the school is closed." in page
     said, key = looked_at(grace, thread, body="Hasta luego.", language="es")
-    assert "It cannot wait" not in said
+    assert "Urgent: send now" not in said
     form = {"body": "Hasta luego.", "language": "es", "key": key, "urgent": "1", "urgent_reason": "I want to"}
     post(grace, f"/conversations/{thread}/send", **form)
     with school_fixture.session() as session:
@@ -142,7 +144,7 @@ def test_outside_the_hours_it_waits_or_leaves_with_a_reason_that_is_kept(school_
 
 def test_no_page_of_an_educator_shows_a_number(grace: FlaskClient, school_fixture: SchoolFixture) -> None:
     thread = writes(school_fixture, "¿Puede venir mi abuela?", at=AT)
-    assert "1 family of your visits has written" in read(grace, "/my-day")
+    assert "1 family you visit has written" in read(grace, "/my-day")
     for path in ("/conversations", f"/conversations/{thread}", f"/conversations/{thread}?all=1"):
         page = grace.get(path).get_data(as_text=True)
         assert "Rivera" in page
@@ -163,7 +165,7 @@ def test_a_family_is_found_by_name_and_its_name_is_in_no_address(
     found = coordinator.post("/conversations", data={"q": "smi"})
     assert "Hello from Smith" in found.get_data(as_text=True)
     assert "Hello from Rivera" not in found.get_data(as_text=True)
-    assert "No conversation with a family of that name" in words(
+    assert "No conversation with a family by that name" in words(
         coordinator.post("/conversations", data={"q": "Nobody"}).get_data(as_text=True)
     )
     assert "Hello from Rivera" in read(coordinator, "/conversations?q=smi")
@@ -178,7 +180,7 @@ def test_a_long_list_has_pages_and_a_long_conversation_older_texts(
             [Conversation(phone=f"+1555555{number:04}", last_at=AT - timedelta(hours=number)) for number in range(50)]
         )
     first = read(coordinator, "/conversations")
-    assert "More" in first
+    assert "Next" in first
     assert "(555) 555-0000" in first
     third = read(coordinator, "/conversations?page=3")
     assert "(555) 555-0049" in third
@@ -191,22 +193,22 @@ def test_a_conversation_is_given_taken_and_marked_as_answered(
     thread = writes(school_fixture, "¿Puede venir mi abuela?", at=AT)
     grace = school_fixture.actors["Grace"]
     post(coordinator, f"/conversations/{thread}/assign", account=grace.account_id)
-    assert "Grace sees to it" in read(coordinator, "/conversations")
-    assert "None of these" in read(coordinator, "/conversations?whose=nobody")
-    assert "Choose somebody of the list" in post(coordinator, f"/conversations/{thread}/assign", 422, account="999")
+    assert "Assigned to Grace" in read(coordinator, "/conversations")
+    assert "No conversations" in read(coordinator, "/conversations?whose=nobody")
+    assert "Choose someone from the list" in post(coordinator, f"/conversations/{thread}/assign", 422, account="999")
     assert post(coordinator, f"/conversations/{thread}/assign", 422, account="x")
     post(coordinator, f"/conversations/{thread}/called")
-    assert "Nobody waits" in read(coordinator, "/conversations")
+    assert "No families are waiting" in read(coordinator, "/conversations")
 
 
 def test_an_end_of_texts_told_by_phone_is_recorded_where_the_answer_is(
     coordinator: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     phone, where = school_fixture.phones["Smith"], f"/asking/{school_fixture.invitations['Smith']}"
-    assert "They want no more texts" in read(coordinator, f"{where}/answer")
-    assert "Say how they told you" in post(coordinator, f"{where}/texting", 422, do="stop")
+    assert "They don’t want any more texts" in read(coordinator, f"{where}/answer")
+    assert "Choose how they told you" in post(coordinator, f"{where}/texting", 422, do="stop")
     post(coordinator, f"{where}/texting", do="stop", how="letter")
-    assert "The family told the school so (By letter)." in read(coordinator, f"{where}/answer")
+    assert "The family told the school (By letter)." in read(coordinator, f"{where}/answer")
     with school_fixture.session() as session:
         assert not opt_outs.may_text(session, phone)
         row = session.scalars(select(OptOutEntry)).one()
@@ -220,15 +222,15 @@ def test_what_a_family_may_have_meant_is_decided_with_one_press(
     coordinator: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     thread = writes(school_fixture, "Please could you text me less often", "Smith", AT)
-    assert "Your decision" in read(coordinator, "/today")
+    assert "You decide" in read(coordinator, "/today")
     page = coordinator.get(f"/conversations/{thread}").get_data(as_text=True)
-    assert "Keep texting" in page
+    assert "Keep sending texts" in page
     found = re.search(rf"/conversations/{thread}/decide/(\d+)", page)
     assert found
     post(coordinator, found[0], 422, said="perhaps")
     post(coordinator, found[0], said="keep")
     assert coordinator.post(found[0], data={"said": "stop"}).status_code == 404
-    assert "Keep texting" not in read(coordinator, f"/conversations/{thread}")
+    assert "Keep sending texts" not in read(coordinator, f"/conversations/{thread}")
 
 
 def test_families_that_no_text_reaches_stand_on_today_with_the_reason(
@@ -240,11 +242,11 @@ def test_families_that_no_text_reaches_stand_on_today_with_the_reason(
             session.add(Phone(e164=school_fixture.phones["Rivera"], state="landline"))
         session.execute(update(Phone).where(Phone.e164 == school_fixture.phones["Rivera"]).values(state="landline"))
     page = read(coordinator, "/today")
-    assert "Families that no text reaches" in page
+    assert "Families we can’t reach by text" in page
     assert "The number is a landline" in page
     writes(school_fixture, "Hola", at=AT)
     thread = read(coordinator, "/conversations/1")
-    assert "No text reaches this number" in thread
-    assert "Your words" not in thread
+    assert "Texts do not reach this number" in thread
+    assert "Your message" not in thread
     post(coordinator, "/conversations/1/reachable")
-    assert "Your words" in read(coordinator, "/conversations/1")
+    assert "Your message" in read(coordinator, "/conversations/1")

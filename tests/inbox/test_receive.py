@@ -21,7 +21,7 @@ from homevisits.messages.models import IncomingMessage as Row
 from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.providers.console import Console
 from homevisits.messages.recipients import opt_outs
-from homevisits.people.models import Caregiver, Family
+from homevisits.people.models import Caregiver, District, Family, School, Student
 from homevisits.visits import actions as visits
 from homevisits.visits.actions import Wanted
 from homevisits.visits.models import Visit
@@ -145,6 +145,34 @@ def test_help_answers_once_in_a_while_even_after_a_stop(large_school: LargeSchoo
     for _ in range(3):
         text(large_school, "HELP")
     assert got(large_school) == ["invitation", "stop_confirmed", "help"]
+
+
+def test_answer_without_open_question_is_told_that_nothing_is_open(large_school: LargeSchool) -> None:
+    text(large_school, "1")
+    assert got(large_school) == ["nothing_to_answer"]
+    with large_school.database.reading() as session:
+        assert [row.body for row in queries.messages_to_read(session, large_school.coordinator)] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("body", "template"), [("STOP", "stop_confirmed"), ("HELP", "help"), ("Who is this?", "unclear")]
+)
+def test_reply_names_the_school(large_school: LargeSchool, body: str, template: str) -> None:
+    text(large_school, body)
+    with large_school.database.reading() as session:
+        reply = session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == template)).one()
+        school = session.scalar(select(School.name).join(Student).join(Family).where(Family.name == "Family 02"))
+        assert school
+        assert school in reply.body
+
+
+def test_reply_to_unknown_number_names_the_district(large_school: LargeSchool) -> None:
+    text(large_school, "HELP", number=999)
+    with large_school.database.reading() as session:
+        reply = session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == "help")).one()
+        district = session.scalar(select(District.name))
+        assert district
+        assert district in reply.body
 
 
 def test_help_in_a_language_without_approved_texts_reaches_a_person(large_school: LargeSchool) -> None:

@@ -15,6 +15,6 @@ def test_the_log_holds_numbers_and_words_of_made_up_families_only(
 ) -> None:
     carrier = configured_providers(cast(Any, SimpleNamespace(provider="console", second_provider="", mode=mode)))[0]
     with caplog.at_level(logging.INFO):
-        assert carrier.send("+13035550142", "Tue 6 Oct, 4:30 pm", "t1").provider_message_id == "console-t1"
+        assert carrier.send("+13035550142", "Tue, Oct 6, 4:30 pm", "t1").provider_message_id == "console-t1"
     assert ("+13035550142" in caplog.text) is told
     assert ("4:30" in caplog.text) is told

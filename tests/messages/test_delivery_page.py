@@ -123,7 +123,7 @@ def test_it_says_yes_when_texts_arrive_and_how_long_that_took(desk: Desk) -> Non
     for seconds in range(1, 21):
         desk.arrived(seconds)
     said = page(desk.coordinator)
-    assert "Yes: all 20 texts we have word of arrived." in said
+    assert "Yes. All 20 texts with a delivery report arrived." in said
     assert "half of them within 11 s, 95 of 100 within 20 s" in said
     assert "Nothing is due" in said
     assert "20 40 $0.48" in said  # texts, parts, about
@@ -133,9 +133,9 @@ def test_a_coordinator_counts_the_texts_of_their_school_and_a_lead_all(desk: Des
     desk.arrived(1)
     desk.arrived(1, school_id=desk.other)
     desk.arrived(1, school_id=None)
-    assert "Yes: the one text we have word of arrived." in page(desk.coordinator)
+    assert "Yes. The 1 text with a delivery report arrived." in page(desk.coordinator)
     assert "Yes: all 3 texts" in page(desk.lead)
-    assert "Yes: the one text" in page(desk.lead, f"/delivery?school={desk.other}")
+    assert "Yes. The 1 text" in page(desk.lead, f"/delivery?school={desk.other}")
     assert desk.coordinator.get(f"/delivery?school={desk.other}").status_code == 404
     assert desk.coordinator.get(f"/delivery.csv?school={desk.other}").status_code == 404
 
@@ -146,24 +146,24 @@ def test_it_is_narrowed_by_text_language_and_days(desk: Desk) -> None:
     desk.arrived(1, not_before=NOW - timedelta(days=20))
     for query, number in (("", 2), ("?days=30", 3), ("?text=invitation", 1), ("?language=es", 1), ("?language=xx", 2)):
         said = page(desk.coordinator, f"/delivery{query}")
-        expected = f"all {number} texts" if number > 1 else "the one text"
-        assert f"Yes: {expected}" in said, query
+        expected = f"All {number} texts" if number > 1 else "The 1 text"
+        assert f"Yes. {expected}" in said, query
 
 
 @pytest.mark.parametrize(
     ("states", "says", "light"),
     [
-        ((), "No text was due in these days.", "Quiet"),
-        (("accepted",), "The carrier has one text and has not said more yet.", "Have a look"),
-        (("unknown", "delivered"), "Mostly: of one text nobody knows whether it arrived.", "Have a look"),
-        (("undelivered", *["delivered"] * 9), "Mostly: 90 % arrived, one text did not.", "Have a look"),
+        ((), "No texts were due on these days.", "No activity"),
+        (("accepted",), "The provider has 1 text. There is no delivery report yet.", "Check this"),
+        (("unknown", "delivered"), "Mostly. 1 text has no delivery report.", "Check this"),
+        (("undelivered", *["delivered"] * 9), "Mostly. 90 % arrived; 1 text did not.", "Check this"),
         (
             ("undelivered", "rejected", "dead", "delivered"),
             "of 4 texts we know about, 3 did not arrive",
-            "Needs somebody",
+            "Action needed",
         ),
-        (("queued", "delivered"), "No: a text is stuck. It should have left Mon 5 Oct, 8:00 am.", "Needs somebody"),
-        (("cancelled", "expired", "suppressed"), "No text was due in these days.", "Quiet"),
+        (("queued", "delivered"), "No. A text is stuck. It should have gone out Mon, Oct 5, 8:00 am.", "Action needed"),
+        (("cancelled", "expired", "suppressed"), "No texts were due on these days.", "No activity"),
     ],
 )
 def test_the_sentence_names_the_worst(quick: Desk, states: tuple[str, ...], says: str, light: str) -> None:
@@ -181,9 +181,9 @@ def test_what_waits_says_why_and_until_when(desk: Desk) -> None:
     desk.text("held", hold_reason="cap", next_at=later)
     desk.text("queued", next_at=NOW + timedelta(days=3))
     said = page(desk.coordinator)
-    assert "2 texts wait; the first until Mon 5 Oct, 2:00 pm." in said
-    assert "Outside the hours for texts" in said
-    assert "One text waits until" in said
+    assert "2 texts are on hold; the first until Mon, Oct 5, 2:00 pm." in said
+    assert "Outside texting hours" in said
+    assert "1 text is on hold until" in said
     assert "One text is planned for later." in said
     assert "Nothing is due" in said
 
@@ -192,8 +192,8 @@ def test_nothing_that_may_send_is_said_first(quick: Desk) -> None:
     with quick.database.transaction() as session:
         session.add(Sender(carrier="twilio", address="+13035550100"))
     said = page(quick.coordinator)
-    assert "No: nothing that texts go out from may send at present." in said
-    assert "The district lead sees to it." in said
+    assert "No. No sender can send right now." in said
+    assert "The district lead can fix this." in said
 
 
 def test_a_worker_that_is_alive_is_not_blamed_for_what_waits_for_the_carrier(quick: Desk) -> None:
@@ -201,8 +201,8 @@ def test_a_worker_that_is_alive_is_not_blamed_for_what_waits_for_the_carrier(qui
     with quick.database.transaction() as session:
         session.add(Heartbeat(name="worker", at=NOW))
     said = page(quick.coordinator)
-    assert "Late: a text should have left Mon 5 Oct, 8:00 am." in said
-    assert "as fast as the carrier takes them" in said
+    assert "Late. A text should have gone out Mon, Oct 5, 8:00 am." in said
+    assert "as fast as the provider accepts them" in said
 
 
 def test_failures_are_said_in_words_with_what_can_be_done(quick: Desk) -> None:
@@ -210,11 +210,11 @@ def test_failures_are_said_in_words_with_what_can_be_done(quick: Desk) -> None:
     quick.text("undelivered", "99999")
     quick.text("suppressed", "trial")
     said = page(quick.coordinator)
-    assert "1 · This number cannot get texts. Ask the family for another, or call." in said
+    assert "1 · This number cannot get texts. Ask the family for another number, or call." in said
     quick.text("undelivered", "30005")
     assert "2 · This number cannot get texts." in page(quick.coordinator)
-    assert "1 · The carrier refused it (code 99999). Call the family." in said
-    assert "This is a trial, and the phone is not a guest’s." in said
+    assert "1 · The provider rejected it (code 99999). Call the family." in said
+    assert "This is a trial, and this is not a test phone." in said
 
 
 def test_no_phone_and_no_family_is_on_the_page_but_among_the_lost(desk: Desk) -> None:
@@ -251,10 +251,10 @@ def test_a_lost_text_is_sent_again_once_with_all_its_tries(desk: Desk) -> None:
     row = desk.row(number)
     assert (row.state, row.attempts, row.next_at, row.error) == ("queued", 0, NOW, None)
     assert (row.resolved_how, row.resolved_at) == ("retried", None)
-    assert "nobody has seen to it" not in page(desk.coordinator)
+    assert "Lost texts to follow up on" not in page(desk.coordinator)
     with desk.database.transaction() as session:
         session.execute(update(OutgoingMessage).values(state="undelivered", error="30003"))
-    assert "was sent again once" in page(desk.coordinator)
+    assert "already sent again once" in page(desk.coordinator)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_lost_text_is_sent_again_once_with_all_its_tries(desk: Desk) -> None:
         ("30003", "ok", -1, "too late for this text"),
         ("30003", "landline", 1, "cannot get texts"),
         ("no_answer", "ok", 1, "not sent twice"),
-        ("repeated", "ok", 1, "The same words went to this phone today"),
+        ("repeated", "ok", 1, "The same text already went to this phone today"),
     ],
 )
 def test_it_is_not_sent_again_when_that_is_no_use(quick: Desk, code: str, phone: str, expires: int, says: str) -> None:
@@ -285,7 +285,7 @@ def test_a_lost_text_is_settled_once_by_whoever_came_first(desk: Desk, how: str)
     row = desk.row(number)
     assert (row.resolved_how, row.resolved_at, row.resolved_note) == (how, NOW, "spoke to Ana")
     assert row.resolved_by == desk.school_fixture.actors["coordinator"].account_id
-    assert "nobody has seen to it" not in page(desk.coordinator)
+    assert "Lost texts to follow up on" not in page(desk.coordinator)
 
 
 def test_another_schools_lost_text_is_not_found(quick: Desk) -> None:
@@ -335,10 +335,10 @@ def test_families_no_text_can_reach_are_counted_and_few_of_a_language_are_not(de
     for client in (desk.coordinator, desk.lead):
         said = page(client)
         assert "Families with children at school now 4" in said
-        assert "No number that we know 1" in said
+        assert "No phone number on file 1" in said
         assert "Only numbers that cannot get texts 1" in said
-        assert "Asked for no texts 1" in said
-        assert "no more texts in these days 1" in said
+        assert "Asked us not to text 1" in said
+        assert "stopped texts on these days 1" in said
         assert "Somali fewer than 10" in said
     assert "in these days 0" in page(browser_of(desk.app, desk.stranger))
 
@@ -399,8 +399,8 @@ def test_the_banner_says_who_gets_texts(quick: Desk) -> None:
         (browser_of(trial, quick.lead_actor), "/senders/guests"),
         (browser_of(trial, quick.school_fixture.actors["coordinator"]), "/asking"),
     ):
-        assert "Trial: only 0 guests get texts; families get none." in page(client, address)
-    assert "No carrier is set up" in page(browser_of(nobody, quick.lead_actor))
+        assert "Trial: only 0 test phones get texts. Families get none." in page(client, address)
+    assert "No text provider is set up" in page(browser_of(nobody, quick.lead_actor))
     for address in ("/delivery", "/asking"):
         assert "families get none" not in page(quick.coordinator, address)
 
@@ -417,7 +417,7 @@ def test_the_banner_is_there_when_the_worker_texts_no_family(
     clock.set_source(lambda: NOW)
     rules = rules_of(app.extensions["homevisits"].settings)
     said = page(browser_of(app, quick.lead_actor))
-    assert ("No carrier is set up" in said) is rules.silent
+    assert ("No text provider is set up" in said) is rules.silent
     assert ("Trial:" in said) is (rules.trial and not rules.silent)
 
 

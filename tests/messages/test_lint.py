@@ -112,7 +112,32 @@ def test_a_question_offers_the_four_digits_in_every_language() -> None:
             assert all(digit in catalog.source(language, name) for digit in "1239"), (language, name)
 
 
+@pytest.mark.parametrize(
+    "words", ["{school} le llamará pronto", "Responda con el número", "Envíe su respuesta", "ÚLTIMO"]
+)
+def test_plain_spanish_text_with_accents_that_are_dropped_is_refused(words: str) -> None:
+    assert "drops_accents" in lint.faults(words, ENGLISH, "es", "plain")
+    assert "drops_accents" not in lint.faults(words, ENGLISH, "es", "accents")
+    assert "drops_accents" not in lint.faults(words, ENGLISH, "vi", "plain")
+
+
+def test_plain_spanish_text_keeps_letters_of_the_gsm_alphabet() -> None:
+    assert lint.faults("¿Qué fecha prefiere? ¡Gracias, señora Argüello! {school}", ENGLISH, "es", "plain") == []
+
+
+def test_translation_may_offer_all_answers_where_english_names_some() -> None:
+    assert lint.faults(CHOICE, "Reply 9 and we call you.", "en", "plain") == []
+    assert lint.faults("Reply 9 and we call you.", CHOICE, "en", "plain") == ["other_digits"]
+    assert lint.faults(CHOICE, "Thank you.", "en", "plain") == ["other_digits"]
+
+
 def test_every_rule_has_its_reason() -> None:
-    used = {code for code, _ in lint._said("")} | {"unknown_places", "too_long", "other_digits", "says_visit"}
+    used = {code for code, _ in lint._said("")} | {
+        "unknown_places",
+        "too_long",
+        "other_digits",
+        "says_visit",
+        "drops_accents",
+    }
     assert used == set(labels.FAULTS)
     assert set(labels.STATES) == {"approved", "changed", "waiting", "missing"}

@@ -59,15 +59,29 @@ FORM = {
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({}, ("Blocked", "Nothing leaves from here", "The brand", "The campaign", "Saying here that it is registered")),
+        (
+            {},
+            (
+                "Blocked",
+                "This sender cannot send",
+                "The brand",
+                "The campaign",
+                "Your confirmation here that it is registered",
+            ),
+        ),
         ({"brand_id": "BN1"}, ("Blocked", "The campaign")),
         ({"kind": "toll_free"}, ("Blocked", "The verification of the toll-free number")),
-        ({"registration": "pending"}, ("Blocked", "The carriers’ approval")),
+        ({"registration": "pending"}, ("Blocked", "The phone companies’ approval")),
         ({"registration": "refused"}, ("Blocked", "A new registration")),
         ({"registration": "registered"}, ("Ready",)),
         (
             {"registration": "registered", "breaker": "open", "breaker_code": "20003", "breaker_at": NOW},
-            ("Stopped", "not registered, not paid or not allowed", "Since Mon 5 Oct, 9:00 am", "tried again by itself"),
+            (
+                "Stopped",
+                "not registered, not paid for or not allowed",
+                "Since Mon, Oct 5, 9:00 am",
+                "try again automatically",
+            ),
         ),
         (
             {
@@ -75,7 +89,7 @@ FORM = {
                 "paused_until": NOW + timedelta(hours=16),
                 "pause_reason": "daily_cap",
             },
-            ("Paused until Tue 6 Oct, 1:00 am", "limit for the day"),
+            ("Paused until Tue, Oct 6, 1:00 am", "daily limit"),
         ),
         ({"active": False}, ("No longer used",)),
     ],
@@ -99,7 +113,7 @@ def test_the_runbook_names_the_address_for_replies(desk: Desk) -> None:
         "3 to 5",
         "30034",
         "30032",
-        "YES off the list",
+        "Remove YES from the list",
     ):
         assert each in said, each
 
@@ -173,7 +187,7 @@ def test_a_guest_is_a_name_and_a_number_and_twice_the_same_is_once(desk: Desk) -
     assert "Ana María (651) 555-0142" in page(desk.lead, "/senders/guests")
     for _ in range(2):
         assert desk.lead.post("/senders/guests/remove", data={"phone": MOBILE}).status_code == 303
-    assert "No guests yet" in page(desk.lead, "/senders/guests")
+    assert "No test phones yet" in page(desk.lead, "/senders/guests")
 
 
 def test_a_family_is_no_guest_of_a_trial_but_a_colleague_who_is_a_parent_is(desk: Desk) -> None:
@@ -182,7 +196,7 @@ def test_a_family_is_no_guest_of_a_trial_but_a_colleague_who_is_a_parent_is(desk
     given = {"name": "Ana", "phone": MOBILE}
     answer = desk.lead.post("/senders/guests", data=given)
     assert answer.status_code == 422
-    assert "A trial texts staff only." in answer.get_data(as_text=True)
+    assert "During a trial, only staff get texts." in answer.get_data(as_text=True)
     assert 'value="Ana"' in answer.get_data(as_text=True)
     with desk.database.transaction() as session:
         session.get_one(Person, desk.school_fixture.educators["Grace"]).phone = MOBILE
@@ -210,7 +224,7 @@ def test_a_coordinator_makes_days_quiet_at_their_school_once(desk: Desk) -> None
     for elsewhere in ("district", desk.other):
         answer = desk.coordinator.post("/quiet-days", data={"school": elsewhere, "name": "x", "first": "2026-10-12"})
         assert answer.status_code == 404
-    assert "Mon 12 Oct · Tet" in page(desk.coordinator, "/quiet-days")
+    assert "Mon, Oct 12 · Tet" in page(desk.coordinator, "/quiet-days")
     assert "Tet" not in page(browser_of(desk.app, desk.stranger), "/quiet-days")
 
 

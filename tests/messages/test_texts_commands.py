@@ -56,7 +56,7 @@ def test_a_text_that_breaks_a_rule_is_named_with_the_reason(folder: Path) -> Non
     (first, *_), codes = json.loads(said.stdout)["faults"], [one["code"] for one in json.loads(said.stdout)["faults"]]
     assert (first["language"], first["text"]) == ("es", "help")
     assert codes == ["asks_for_a_word", "other_digits"]
-    assert "carriers take those for something else" in first["reason"]
+    assert "Phone companies treat those as commands" in first["reason"]
 
 
 def test_the_list_says_what_is_sent_and_what_awaits_approval() -> None:

@@ -99,7 +99,7 @@ def test_the_price_of_the_other_letters_stands_beside_each_text_before_anybody_a
         said = words(page(lead, "/texts?language=es"))
     finally:
         catalog.use()
-    assert "Awaiting approval" in said or "Changed since it was approved" in said
+    assert "Waiting for approval" in said or "Changed since it was approved" in said
     assert "5 parts , $0.1000" in said
     assert "In plain letters: 2 parts, $0.0400" in said
 
@@ -114,12 +114,12 @@ def test_a_district_s_own_words_are_marked(lead: FlaskClient, tmp_path: Path) ->
     finally:
         catalog.use()
     assert "They asked for help the district’s own" in said
-    assert "no upgrade changes them" in said
+    assert "Upgrades do not change them" in said
 
 
 def test_texts_to_families_to_staff_and_ready_answers_stand_apart(lead: FlaskClient) -> None:
     html = page(lead, "/texts?language=en")
-    titles = ["To families", "To families, in the discreet wording", "Ready answers", "To the two who visit"]
+    titles = ["To families", "To families, in the discreet wording", "Quick replies", "To the two people on a visit"]
     assert re.findall(r'<h2 class="mt-4 mb-2">([^<]+)</h2>', html) == titles
     assert "home visit" not in html[html.index(titles[1]) : html.index(titles[2])].lower()
 

@@ -1,10 +1,14 @@
 """Days, hours and money as people write them, in their language and their zone."""
 
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 
 import pytest
 
+from homevisits.app import create_app
 from homevisits.core import clock
+from homevisits.core.problems import Problem
+from homevisits.core.settings import load
 from homevisits.web import formats
 from homevisits.web.problem_wording import SENTENCES, sentence
 
@@ -17,15 +21,35 @@ def _in_2026() -> None:
 
 
 def test_a_moment_reads_as_on_the_schools_clock() -> None:
-    assert formats.when(MOMENT, "America/Denver") == "Tue 6 Oct, 4:30 pm"
-    assert formats.when(MOMENT, "America/New_York") == "Tue 6 Oct, 6:30 pm"
-    assert formats.when(MOMENT, "Asia/Tokyo") == "Wed 7 Oct, 7:30 am"
+    assert formats.when(MOMENT, "America/Denver") == "Tue, Oct 6, 4:30 pm"
+    assert formats.when(MOMENT, "America/New_York") == "Tue, Oct 6, 6:30 pm"
+    assert formats.when(MOMENT, "Asia/Tokyo") == "Wed, Oct 7, 7:30 am"
     assert formats.when(MOMENT, "America/Denver", "es") == "mar 6 oct, 4:30 pm"
-    assert formats.span(MOMENT, MOMENT.replace(hour=23, minute=15), "America/Denver") == "Tue 6 Oct, 4:30 pm – 5:15 pm"
+    assert formats.span(MOMENT, MOMENT.replace(hour=23, minute=15), "America/Denver") == "Tue, Oct 6, 4:30 pm – 5:15 pm"
+
+
+@pytest.mark.parametrize(
+    ("code", "english", "spanish"),
+    [
+        ("01", "Grade 1", "1.er grado"),
+        ("02", "Grade 2", "2.º grado"),
+        ("12", "Grade 12", "12.º grado"),
+        ("KG", "Kindergarten", "Kínder"),
+        ("UG", "Grade level UG", "Nivel UG"),
+    ],
+)
+def test_grade_code_is_written_as_a_school_does(code: str, english: str, spanish: str, tmp_path: Path) -> None:
+    given = load(
+        {}, database_url=f"sqlite:///{tmp_path / 'g.sqlite'}", secret_key="k" * 40, public_url="http://127.0.0.1:1"
+    )
+    app = create_app(given)
+    for language, expected in (("en", english), ("es", spanish)):
+        with app.test_request_context("/", headers={"Accept-Language": language}):
+            assert formats.grade(code) == expected
 
 
 def test_another_year_is_named() -> None:
-    assert formats.day(date(2025, 10, 6)) == "Mon 6 Oct 2025"
+    assert formats.day(date(2025, 10, 6)) == "Mon, Oct 6, 2025"
     assert formats.day(date(2026, 10, 6), lang="es") == "mar 6 oct"
     assert formats.month(date(2026, 10, 1)) == "October 2026"
     assert formats.month(date(2026, 10, 1), "es") == "octubre de 2026"
@@ -61,4 +85,13 @@ def test_two_empty_fields_do_not_read_alike() -> None:
     from homevisits.core.problems import Problem
 
     said = [sentence(Problem("missing", field)) for field in ("learned", "will_do", "a field without words of its own")]
-    assert said == ["Write what you learned.", "Write what you will do.", "Fill in this field."]
+    assert said == ["Enter what you learned.", "Enter what you will do.", "Fill in this field."]
+
+
+def test_hours_that_are_no_number_have_their_own_example(tmp_path: Path) -> None:
+    given = load(
+        {}, database_url=f"sqlite:///{tmp_path / 'h.sqlite'}", secret_key="k" * 40, public_url="http://127.0.0.1:1"
+    )
+    with create_app(given).test_request_context("/"):
+        assert sentence(Problem("not_a_number", "hours")) == "Enter hours as a number, such as 6 or 6.5."
+        assert sentence(Problem("not_a_number", "rate")) == "Enter a number, such as 60.00."

@@ -93,7 +93,7 @@ def test_a_form_without_its_token_is_not_taken(app: Flask) -> None:
     app.config["WTF_CSRF_ENABLED"] = True
     answer = app.test_client().post("/sign-in", data={"email": "a"})
     assert answer.status_code == 400
-    assert "load the page again" in answer.text
+    assert "reload the page" in answer.text
 
 
 def test_a_route_that_says_nothing_is_called_by_nobody(app: Flask) -> None:

@@ -65,11 +65,11 @@ def test_the_whole_story_is_walked_in_the_browser(walk: Walk) -> None:
     fields = dict(re.findall(r'<input type="hidden" name="(partner|start|key)" value="([^"]*)"', page))
     visit = walk.post("Grace", f"/families/{rivera}/book", place_type="home", **fields)  # tap 3
     assert walk.post("Grace", f"/families/{rivera}/book", place_type="home", **fields) == visit
-    assert "asks you to come along" in walk.get("Luis", "/my-day")
+    assert "invites you to a visit" in walk.get("Luis", "/my-day")
     assert "Rivera" not in walk.get("Luis", "/my-day")
     assert "Rivera" not in walk.get("Luis", visit)
     walk.post("Luis", f"{visit}/accept")
-    assert "Family is asked to confirm" in walk.get("Grace", visit)
+    assert "Waiting for the family" in walk.get("Grace", visit)
     walk.post("coordinator", f"{visit}/office/family", answer="confirmed", how="phone")
     assert "Family confirmed" in walk.get("Luis", visit)
     stored = visit_of(walk.school_fixture, int(visit.rsplit("/", 1)[1]))
@@ -90,6 +90,36 @@ def test_the_whole_story_is_walked_in_the_browser(walk: Walk) -> None:
     assert "Rivera" in walk.get("coordinator", "/visits?view=past")
 
 
+def booked(walk: Walk) -> str:
+    """Grace books the first time offered for the Rivera family; return the visit's address."""
+    rivera = walk.school_fixture.families["Rivera"]
+    page = walk.get("Grace", links(walk.get("Grace", f"/families/{rivera}/time"), "/book?")[0])
+    fields = dict(re.findall(r'<input type="hidden" name="(partner|start|key)" value="([^"]*)"', page))
+    return walk.post("Grace", f"/families/{rivera}/book", place_type="home", **fields)
+
+
+def test_moved_visit_asks_both_whether_they_can_still_come(walk: Walk) -> None:
+    visit = booked(walk)
+    assert "invites you to a visit" in walk.get("Luis", "/my-day")
+    walk.post("Luis", f"{visit}/accept")
+    page = walk.get("coordinator", f"{visit}/office/move")
+    start = re.search(r'name="start" value="([^"]+)"', page)
+    assert start is not None
+    walk.post("coordinator", f"{visit}/office/move", start=start[1])
+    for who, other in (("Grace", "Luis"), ("Luis", "Grace")):
+        day = walk.get(who, "/my-day")
+        assert f"Your visit with {other} moved to " in day
+        assert "Can you still come?" in day
+        assert "invites you" not in day
+
+
+def test_history_names_who_accepted(walk: Walk) -> None:
+    visit = booked(walk)
+    walk.post("Luis", f"{visit}/accept")
+    assert "Luis accepted" in walk.get("Grace", visit)
+    assert "Luis accepted" in walk.get("coordinator", f"{visit}/office")
+
+
 def test_what_one_told_waits_for_the_other_even_before_the_hour_is_over(walk: Walk) -> None:
     rivera = walk.school_fixture.families["Rivera"]
     page = walk.get("Grace", links(walk.get("Grace", f"/families/{rivera}/time"), "/book?")[0])
@@ -101,7 +131,7 @@ def test_what_one_told_waits_for_the_other_even_before_the_hour_is_over(walk: Wa
     assert "Waiting for you" not in walk.get("Luis", "/my-day")  # the visit itself is the day's first card
     told = {"both_went": "yes", "times": "planned", "place_type": "home", "who": "child"}
     walk.post("Grace", f"{visit}/met", outcome="met", **told)
-    assert "Partner to agree" in walk.get("Grace", "/my-day")
+    assert "Waiting for your partner" in walk.get("Grace", "/my-day")
     luis = walk.get("Luis", "/my-day")
     assert "Grace said how it went" in luis
     assert luis.count(f"{visit}/met") == 1
@@ -116,8 +146,8 @@ def test_a_refused_booking_says_every_reason_and_keeps_what_was_typed(walk: Walk
     form = {"partner": str(luis), "start": walk.school_fixture.time_at(7, 16, 30).isoformat(), "place_type": "neutral"}
     page = walk.post("Grace", f"/families/{rivera}/book", 422, **form)
     assert 'id="problems"' in page
-    assert "Luis Test has something else at that hour" in page
-    assert "Grace Test has something else at that hour" in page
+    assert "Luis Test is busy at that time" in page
+    assert "Grace Test is busy at that time" in page
     assert re.search(r'value="neutral" checked', page)
 
 
@@ -171,7 +201,7 @@ def test_a_closed_day_says_why_in_the_words_of_the_refusal(walk: Walk) -> None:
         f"/families/{walk.school_fixture.families['Rivera']}/time?partner={walk.school_fixture.educators['Soon']}",
     )
     assert "Soon Test is not certified on" in page
-    assert "Families get at least 24 hours of notice" in page
+    assert "Families need at least 24 hours of notice" in page
 
 
 def test_moving_declining_falling_ill_and_calling_off_work_from_the_pages(walk: Walk) -> None:
@@ -192,18 +222,18 @@ def test_moving_declining_falling_ill_and_calling_off_work_from_the_pages(walk: 
     walk.post("Hoa", f"{visit}/accept")
     walk.post("Grace", f"{visit}/cancel")
     walk.post("Grace", f"{visit}/cancel", 422)
-    assert "Called off" in walk.get("coordinator", f"{visit}/office")
+    assert "Canceled" in walk.get("coordinator", f"{visit}/office")
 
 
 def test_no_page_says_what_is_not_so_to_those_who_cannot_come(walk: Walk) -> None:
     visit = f"/visits/{arrange(walk.school_fixture)}"
     start = visit_of(walk.school_fixture, int(visit.rsplit("/", 1)[1])).starts_at
     offered = walk.get("Grace", f"{visit}/move")
-    assert "Move here" in offered
+    assert "Move to this time" in offered
     assert f'value="{start.isoformat()}"' not in offered  # to stay is not to move
     walk.post("Luis", f"{visit}/cannot-come", who=str(walk.school_fixture.educators["Luis"]))
     mine = walk.get("Luis", visit)
-    assert "Grace looks for someone to stand in" in mine
+    assert "Grace is looking for a stand-in" in mine
     assert "the family gets a text" not in mine
     walk.post("Grace", "/me/opt-out")
     assert "Take part again" in walk.get("Grace", f"/families/{walk.school_fixture.families['Nguyen']}/time")
@@ -226,7 +256,7 @@ def test_a_week_is_edited_and_typed_values_stay_on_error(walk: Walk) -> None:
     saturday: dict[str, Any] = {"day5-from1": "09:00", "day5-until1": "12:00"}
     walk.post("Grace", "/hours", **saturday)
     page = walk.get("Grace", f"/families/{walk.school_fixture.families['Rivera']}/time")
-    assert "Grace Test has no hours for visits that day" in page
+    assert "Grace Test isn’t available that day" in page
 
 
 def test_pages_of_strangers_do_not_exist(walk: Walk) -> None:

@@ -106,7 +106,7 @@ def test_a_stop_from_that_phone_ends_texts_there_and_me_says_so(school_fixture: 
     with school_fixture.session() as session:
         opt_outs.stop(session, KEPT, "family", NOW, evidence="inbound:1")
     assert to_me(school_fixture) == [("staff_reminder", "suppressed")]
-    assert "You asked for no texts at this number" in luis.get("/me").text
+    assert "You asked us not to text this number" in luis.get("/me").text
 
 
 def test_whoever_does_not_visit_has_no_number_to_give(school_fixture: SchoolFixture) -> None:

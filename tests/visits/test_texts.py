@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from homevisits.core import local_time
+from homevisits.messages.templates import catalog
+from homevisits.visits.actions import effects
 from homevisits.visits.notifications import Member, Visit, format_day, format_time, plan
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
@@ -58,7 +60,7 @@ def test_two_people_are_joined_as_the_language_does(other: str, language: str, s
     [
         ("proposed", False, []),
         ("proposed", True, []),
-        ("confirmed", True, ["visit_reminder", "visit_reminder"]),
+        ("confirmed", True, ["visit_see_you", "visit_see_you"]),
         ("completed", True, ["visit_thanks"]),
         ("completed", False, []),
         ("family_away", True, []),
@@ -102,8 +104,8 @@ def test_reminders_are_elapsed_hours_also_across_a_change_of_clocks() -> None:
 
 
 def test_days_and_hours_are_written_in_the_family_s_language() -> None:
-    assert (format_day(VISIT.day, "en"), format_time(VISIT.start, "en")) == ("Thu 8 Oct", "6:15 pm")
-    assert (format_day(VISIT.day, "es"), format_time(VISIT.start, "es")) == ("jue 8 oct", "6:15 pm")
+    assert (format_day(VISIT.day, "en"), format_time(VISIT.start, "en")) == ("Thu, Oct 8", "6:15 pm")
+    assert (format_day(VISIT.day, "es"), format_time(VISIT.start, "es")) == ("jueves 8 de octubre", "6:15 pm")
 
 
 def test_other_languages_have_their_own_days_and_no_english_word() -> None:
@@ -134,7 +136,7 @@ def test_both_of_the_pair_are_reminded_once_each_in_their_own_language() -> None
     assert texts[1].params == {
         "school": "Lincoln",
         "partner": "Grace",
-        "day": "jue 8 oct",
+        "day": "jueves 8 de octubre",
         "time": "6:15 pm",
         "visit": 17,
     }
@@ -234,3 +236,10 @@ def test_a_reminder_is_so_many_hours_ahead_across_both_changes_of_the_clocks(
     (reminder,) = plan(visit, (hours,), long_before)
     assert local_time.to_local(reminder.not_before, zone).isoformat() == reads
     assert reminder.params["time"] == format_time(at, "es")
+
+
+def test_language_without_reminder_for_confirmed_visits_gets_the_general_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = plan(replace(VISIT, state="confirmed"), (24,), NOW)[0]
+    assert effects._available(text).template == "visit_see_you"
+    monkeypatch.setattr(catalog, "has", lambda _language, template: template != "visit_see_you")
+    assert effects._available(text).template == "visit_reminder"

@@ -91,7 +91,7 @@ def test_a_question_that_was_answered_is_not_asked_again(school_fixture: SchoolF
     with school_fixture.session() as session:
         actions.family_answers(session, None, visit_id, "yes", school_fixture.policy, school_fixture.now)
     said = why(school_fixture, f"visit:{visit_id}")
-    assert (said["visit_confirm"], said["visit_reminder"], said["visit_confirmed"]) == ("visit_changed", None, None)
+    assert (said["visit_confirm"], said["visit_see_you"], said["visit_confirmed"]) == ("visit_changed", None, None)
 
 
 def test_a_text_of_an_older_version_is_not_true_any_more(school_fixture: SchoolFixture) -> None:

@@ -7,37 +7,37 @@ from flask_babel import lazy_gettext as _l
 
 UNDERSTOOD = MappingProxyType(
     {
-        "yes": _l("Understood as yes"),
+        "yes": _l("Understood as: yes"),
         "other_time": _l("Understood as: another time"),
         "not_now": _l("Understood as: not now"),
         "call_me": _l("Understood as: please call"),
         "stop": _l("Understood as: no more texts"),
         "start": _l("Understood as: texts again"),
         "help": _l("Asked what these texts are"),
-        "polite_stop": _l("Perhaps: no more texts"),
-        "wrong_number": _l("Perhaps a wrong number"),
-        "probable_yes": _l("Perhaps a yes: a tap on our text"),
-        "tapback": _l("A tap on our text"),
-        "robot": _l("Written by a machine"),
-        "picture": _l("A picture without words"),
-        "unclear": _l("For a person to read"),
+        "polite_stop": _l("Possibly: no more texts"),
+        "wrong_number": _l("Possibly a wrong number"),
+        "probable_yes": _l("Possibly a yes: a reaction to our text"),
+        "tapback": _l("A reaction to our text"),
+        "robot": _l("Automatic reply"),
+        "picture": _l("A picture without text"),
+        "unclear": _l("Needs a person to read it"),
     }
 )
 """What a family's text was understood as."""
 STANDS = MappingProxyType(
     {
-        "held": _l("Waits"),
-        "queued": _l("Leaves in a moment"),
+        "held": _l("Waiting"),
+        "queued": _l("About to be sent"),
         "sending": _l("Being sent"),
         "accepted": _l("Sent"),
         "delivered": _l("Arrived"),
         "undelivered": _l("Did not arrive"),
-        "unknown": _l("Not known whether it arrived"),
-        "cancelled": _l("Taken back before it left"),
-        "expired": _l("Came too late to be of use"),
+        "unknown": _l("No delivery report"),
+        "cancelled": _l("Canceled before it was sent"),
+        "expired": _l("Too late to send"),
         "suppressed": _l("Not sent"),
-        "rejected": _l("Refused by the carrier"),
-        "dead": _l("Did not leave"),
+        "rejected": _l("Rejected by the provider"),
+        "dead": _l("Could not be sent"),
     }
 )
 """How one of our texts stands."""
@@ -55,8 +55,8 @@ CANNED = MappingProxyType(
     {
         "canned_thanks": _l("Thank you for telling us"),
         "canned_will_call": _l("We will call you"),
-        "canned_what_time": _l("Which days and times suit you?"),
-        "canned_who_comes": _l("Who comes"),
+        "canned_what_time": _l("Which days and times work for you?"),
+        "canned_who_comes": _l("Who is coming"),
         "canned_nothing_to_prepare": _l("There is nothing to prepare"),
         "canned_your_place": _l("At home, or somewhere else"),
         "canned_your_choice": _l("It is your choice"),
@@ -68,16 +68,16 @@ HOWS = MappingProxyType(
         "phone": _l("By phone"),
         "in_person": _l("In person"),
         "letter": _l("By letter"),
-        "web": _l("On the web, or by e-mail"),
+        "web": _l("Online or by e-mail"),
     }
 )
 """How a person of ours was told."""
 UNREACHABLE = MappingProxyType(
     {
         "landline": _l("The number is a landline"),
-        "bad": _l("The number gets no texts"),
+        "bad": _l("The number cannot get texts"),
         "wrong_number": _l("It may be a wrong number"),
-        "stopped": _l("They asked for no texts"),
+        "stopped": _l("They asked us not to text"),
     }
 )
 """Why no text reaches a family."""
@@ -86,10 +86,10 @@ UNREACHABLE = MappingProxyType(
 def stopped(reason: str, how: str | None) -> str:
     """Why texting ended, in a sentence."""
     if reason == "staff" and how in HOWS:
-        return str(_("The family told the school so (%(how)s).", how=HOWS[str(how)]))
+        return str(_("The family told the school (%(how)s).", how=HOWS[str(how)]))
     known = {
         "family": _("The family asked for no more texts."),
-        "carrier": _("The carrier says that the family asked for no more texts."),
-        "wrong_number": _("The number seems to belong to somebody else."),
+        "carrier": _("The provider reports that the family asked for no more texts."),
+        "wrong_number": _("The number seems to belong to someone else."),
     }
-    return str(known.get(reason, _("The family told the school so.")))
+    return str(known.get(reason, _("The family told the school.")))

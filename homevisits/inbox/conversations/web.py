@@ -118,12 +118,12 @@ def send(conversation_id: int) -> ResponseReturnValue:
             )
             later = formats.when(row.not_before, row.zone or settings().timezone) if row.not_before > now() else None
             if row.urgent_by is not None:
-                log.info("outbox:%s leaves outside the hours, by account:%s", row.id, row.urgent_by)
+                log.info("outbox:%s sent outside texting hours by account:%s", row.id, row.urgent_by)
     except RulesBroken as broken:
         if {problem.field for problem in broken.problems} == {"urgent_reason"}:
             return _looked_at(conversation_id, draft, list(broken.problems)), 422
         return _page(conversation_id, list(broken.problems)), 422
-    show_notice(_("Your answer waits until %(when)s.", when=later) if later else _("Your answer is on its way."))
+    show_notice(_("Your reply goes out on %(when)s.", when=later) if later else _("Your reply is on its way."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id, _anchor="newest"), code=303)
 
 
@@ -149,7 +149,8 @@ def assign(conversation_id: int) -> ResponseReturnValue:
             actions.assign(session, current_actor(), conversation_id, int(typed) if typed else None, now())
     except RulesBroken as broken:
         return _page(conversation_id, list(broken.problems)), 422
-    show_notice(_("Done. The colleague finds it under “Mine”.") if typed else _("Nobody in particular sees to it now."))
+    assigned = _("Assigned. Your colleague finds it under “Assigned to me”.")
+    show_notice(assigned if typed else _("This is not assigned to anyone."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
 
@@ -174,7 +175,7 @@ def reachable(conversation_id: int) -> ResponseReturnValue:
     """Texts reach the number after all."""
     with transaction() as session:
         actions.mark_reachable(session, current_actor(), conversation_id, now())
-    show_notice(_("Texts may go to this number again."))
+    show_notice(_("Texts to this number are on again."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
 
@@ -195,7 +196,7 @@ def texting_of_asked(invitation_id: int) -> ResponseReturnValue:
 
 
 def _said_about_texting(*, again: bool) -> None:
-    show_notice(_("Texts may go to this number again.") if again else _("No more texts go to this number."))
+    show_notice(_("Texts to this number are on again.") if again else _("We will send no more texts to this number."))
 
 
 @bp.post("/conversations/<int:conversation_id>/decide/<int:incoming_message_id>")
@@ -207,7 +208,7 @@ def decide(conversation_id: int, incoming_message_id: int) -> ResponseReturnValu
         decisions.settle_meaning(
             session, current_actor(), conversation_id, incoming_message_id, said, settings().policy, now()
         )
-    show_notice(_("Done. It does not wait any more."))
+    show_notice(_("Done. Removed from your list."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
 

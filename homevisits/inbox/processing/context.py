@@ -11,7 +11,7 @@ from homevisits.messages import outbox
 from homevisits.messages.models import IncomingMessage, OutgoingMessage
 from homevisits.messages.templates import catalog
 from homevisits.messages.templates.rendering import PlannedText
-from homevisits.people.models import Caregiver, School, Student
+from homevisits.people.models import Caregiver, District, School, Student
 from homevisits.policies.rules import Policy
 
 REPLY_USEFUL_FOR = timedelta(hours=12)
@@ -52,13 +52,13 @@ def send_reply(
         return False
     if once_in is not None and _replied_since(session, row.phone, template, now - once_in):
         return False
-    school_id, zone = _school_of_phone(session, row.phone)
+    school_id, zone, school = _school_of_phone(session, row.phone)
     text = PlannedText(
         key=template,
         to=row.phone,
         language=heard.language,
         template=template,
-        params=params or {},
+        params={"school": school, **(params or {})},
         not_before=now,
         expires_at=now + REPLY_USEFUL_FOR,
         zone=zone,
@@ -90,10 +90,10 @@ def _replied_since(session: Session, phone: str, template: str, since: datetime)
     return session.scalar(recently.limit(1)) is not None
 
 
-def _school_of_phone(session: Session, phone: str) -> tuple[int | None, str | None]:
-    """The school of the family with this phone, and its zone; none for a number nobody knows."""
+def _school_of_phone(session: Session, phone: str) -> tuple[int | None, str | None, str]:
+    """Return the id, zone and name of the family's school; for an unknown number, only the district's name."""
     found = (
-        select(School.id, School.timezone)
+        select(School.id, School.timezone, School.name)
         .join(Student, Student.school_id == School.id)
         .join(Caregiver, Caregiver.family_id == Student.family_id)
         .where(Caregiver.phone == phone)
@@ -101,4 +101,6 @@ def _school_of_phone(session: Session, phone: str) -> tuple[int | None, str | No
         .limit(1)
     )
     row = session.execute(found).one_or_none()
-    return (row[0], row[1]) if row is not None else (None, None)
+    if row is not None:
+        return row[0], row[1], row[2]
+    return None, None, session.scalar(select(District.name).limit(1)) or ""

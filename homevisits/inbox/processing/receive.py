@@ -31,6 +31,7 @@ from homevisits.messages.models import IncomingMessage as Row
 from homevisits.messages.models import OutgoingMessage, Phone
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.recipients import opt_outs
+from homevisits.messages.templates import catalog
 from homevisits.policies.rules import Policy
 
 MAX_ATTEMPTS = 3
@@ -155,7 +156,7 @@ def process_waiting(database: Database, policy: Policy, now: datetime) -> int:
             with database.transaction() as session:
                 done += process_message(session, incoming_message_id, policy, now) is not None
         except Exception:
-            log.exception("a text could not be taken in: inbound:%s", incoming_message_id)
+            log.exception("could not process inbound text: inbound:%s", incoming_message_id)
             with database.transaction() as session:
                 record_failure(session, incoming_message_id, now)
     return done
@@ -209,7 +210,15 @@ def _handle(heard: IncomingContext, said: Intent) -> None:
     if done is None:
         done = said in SAYS and _handle_answer(heard, SAYS[said])
     if not done:
-        context.leave_to_person(heard, "unclear")
+        context.leave_to_person(heard, _not_done(heard, said))
+
+
+def _not_done(heard: IncomingContext, said: Intent) -> str:
+    """Name the reply to a text that settled nothing: an answer without an open question, or an unclear text."""
+    is_answer = said in SAYS and not match_question.matching_questions(
+        heard.session, heard.row.phone, heard.row.received_at
+    )
+    return "nothing_to_answer" if is_answer and catalog.has(heard.language, "nothing_to_answer") else "unclear"
 
 
 def _handle_answer(heard: IncomingContext, said: Answer) -> bool:

@@ -53,7 +53,7 @@ def read(incoming_message_id: int) -> ResponseReturnValue:
     """A person has read a reply."""
     with transaction() as session:
         actions.mark_read(session, current_actor(), incoming_message_id, now())
-    show_notice(_("Done. It does not wait any more."))
+    show_notice(_("Done. Removed from your list."))
     return redirect(url_for("inbox.today"), code=303)
 
 

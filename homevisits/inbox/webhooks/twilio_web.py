@@ -41,7 +41,7 @@ def process_safely(incoming_message_id: int) -> None:
         with transaction() as session:
             processing.process_message(session, incoming_message_id, settings().policy, now())
     except Exception:
-        log.exception("a text could not be taken in: inbound:%s", incoming_message_id)
+        log.exception("could not process inbound text: inbound:%s", incoming_message_id)
         with suppress(Exception), transaction() as session:  # the worker finds it all the same
             processing.record_failure(session, incoming_message_id, now())
 

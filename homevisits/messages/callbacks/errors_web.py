@@ -64,4 +64,4 @@ def _tell(name: str, kind: str) -> None:
             # The kind of failure only: a message may quote a number or a text.
             alerts.raise_alert(session, "webhook", name, now(), kind)
     except Exception:  # the database is what failed: the log has it, and /readyz says so too
-        log.exception("webhook %s: its alert could not be kept either", name)
+        log.exception("webhook %s: could not store its alert", name)

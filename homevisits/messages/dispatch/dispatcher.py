@@ -91,7 +91,7 @@ class Crew:
                     result = attempt(self.carriers, claimed)
                 self._back(claimed, result, time.monotonic() - began)
         except Exception as failure:  # raised again by the thread that waits for all
-            log.exception("a thread of the delivery failed")
+            log.exception("delivery thread failed")
             with self._changed:
                 self.failed.append(failure)
                 self._ended = True
@@ -181,14 +181,14 @@ class Crew:
             try:
                 return self._judged(attempted, each, wanted)
             except NotSoPlain:
-                log.info("something is known already of a text that was taken; each is noted by itself")
+                log.info("batch contains already updated attempts; recording each one separately")
         raise AssertionError("what is noted by itself is never too plain")
 
     def _judged(self, plain: list[Done], others: list[Done], wanted: int) -> Step:
         try:
             return again(self.database, lambda session: self._once(session, plain, others, wanted))
         except Stumbled as stumbled:
-            log.exception("a text could not be judged; it waits, and the others go on")
+            log.exception("text could not be checked; it stays queued")
             stuck = stumbled.id
         return again(self.database, lambda session: self._past(session, plain, others, stuck))
 
@@ -218,7 +218,7 @@ def again(database: Database, work: Callable[[Session], T]) -> T:
         except OperationalError:
             if tried == TRIES - 1:
                 raise
-            log.warning("the database was busy or away; trying again")
+            log.warning("database busy or unreachable; retrying")
             time.sleep(secrets.randbelow(1000) / 1000 * 0.1 * 2**tried)
     raise AssertionError("the last try returns or raises")
 
@@ -239,6 +239,6 @@ def attempt(carriers: Sequence[Provider], claimed: Claimed) -> Result:
     except OutcomeUnknown as unclear:
         return Result("unclear", unclear.code, http_status=unclear.http_status)
     except Exception:  # a bug in a carrier must not send a text twice
-        log.exception("the carrier failed in a way nobody foresaw")
+        log.exception("unexpected provider exception")
         return Result("unclear", "carrier_bug")
     return Result("accepted", receipt=receipt)

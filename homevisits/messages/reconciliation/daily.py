@@ -38,7 +38,7 @@ def by_day(database: Database, carriers: Collection[Provider], day: date, now: C
             with database.transaction() as session:
                 counts.update(_compared(session, carrier.name, some, day, now()))
         counts.update(_not_listed(database, carrier, day, listed, now))
-    log.info("the carriers' lists of %s: %s", day, dict(counts))
+    log.info("message lists of the providers for %s: %s", day, dict(counts))
     return counts
 
 

@@ -94,7 +94,7 @@ def _ask(question: Callable[[], T]) -> T:
     except SILENT:
         raise
     except Exception as bug:
-        log.exception("the carrier failed in a way nobody foresaw")
+        log.exception("unexpected provider exception")
         raise OutcomeUnknown("carrier_bug") from bug
 
 
@@ -187,7 +187,7 @@ def poll(database: Database, carriers: Collection[Provider], now: Callable[[], d
             )
         except SILENT as failure:
             silent.add(due.carrier)
-            log.warning("%s does not say what became of its texts: %s", due.carrier, failure)
+            log.warning("no message status from provider %s: %s", due.carrier, failure)
             _asked_later(database, due, None, now())
             continue
         can_tell = carrier is not None and carrier.can_find

@@ -18,7 +18,7 @@ DISCREET = ".discreet"
 STAFF = "staff_"
 STAFF_LANGUAGES = ("en", "es")
 """Texts to staff are in the languages of the pages."""
-EXTRAS = ("visit_thanks", "visit_off", "which", "canned_", STAFF)
+EXTRAS = ("visit_thanks", "visit_off", "visit_see_you", "nothing_to_answer", "which", "canned_", STAFF)
 """Beginnings of the names of texts that a person can stand in for: without one of them the others are still sent."""
 
 

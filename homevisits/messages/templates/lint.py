@@ -42,22 +42,25 @@ _ASKS_FOR_A_WORD = re.compile(
 _SHOUTED = re.compile(r"\b(?:YES|NO|CANCEL|END|QUIT|UNSUBSCRIBE|STOPALL|OPTOUT|REVOKE|UNSTOP)\b")
 """Opt-out and opt-in words of the carriers, written as a word to send. STOP, ALTO and START are meant."""
 
+_DROPPED_ACCENTS = re.compile("[áíóúÁÍÓÚ]")
+"""Letters that "plain" sends without their accents: "enviara" is misspelled and another tense. é, ñ and ü stay."""
+
 _LONG = {
     "school": "Txuj Ci HMong Language and Culture Upper Campus",
     "people": "Mohammed Abdullahi-Ibrahim and Guadalupe Rodriguez-Hernandez",
-    "day": "mié 30 sept",
+    "day": "Wed, Sep 30",
     "time": "12:45 p. m.",
     "partner": "Guadalupe-Esperanza",
     "site": "https://homevisits.saintpaulpublicschools.example.org",
     "visit": "1234567",
-    "choices": "1. Guadalupe Rodriguez-Hernandez, Txuj Ci HMong Language and Culture Upper Campus, mié 30 sept; "
-    "2. Mohammed Abdullahi-Ibrahim, Escuela Primaria José Martí y Pérez, mié 30 sept",
+    "choices": "1. Guadalupe Rodriguez-Hernandez, Txuj Ci HMong Language and Culture Upper Campus, Wed, Sep 30; "
+    "2. Mohammed Abdullahi-Ibrahim, Escuela Primaria José Martí y Pérez, Wed, Sep 30",
 }
 _SHORT = {
     **_LONG,
     "school": "Yinghua",
     "people": "Kaonou & Htoo",
-    "day": "Fri 1 May",
+    "day": "Fri, May 1",
     "time": "4:00 pm",
     "partner": "Htoo",
     "site": "https://hv.example.org",
@@ -71,8 +74,10 @@ _ACCENTS = {
 }
 WORST = (_LONG, _SHORT, _ACCENTS)
 """The longest school of the Twin Cities and long names; names of one word; names in letters of many languages."""
-# Days that are longer than the Spanish ones
-_DAYS: Mapping[str, str] = MappingProxyType({"ar": "الأربعاء 30 سبتمبر", "vi": "CN 27 thg 12"})
+# The longest day of the languages whose days are longer than the English ones
+_DAYS: Mapping[str, str] = MappingProxyType(
+    {"ar": "الأربعاء 30 سبتمبر", "es": "miércoles 30 de septiembre", "vi": "CN 27 thg 12"}
+)
 
 
 def faults(words: str, english: str, language: str, letters: str, name: str = "") -> list[str]:
@@ -88,8 +93,12 @@ def faults(words: str, english: str, language: str, letters: str, name: str = ""
         found.append("unknown_places")
     elif longest(words, language, letters).segments > MAX_SEGMENTS:
         found.append("too_long")
-    if _digits(words) != _digits(english):
+    offered = _digits(english)
+    # A translation may offer all four answers where the English text names only some of them.
+    if _digits(words) != offered and not (offered and _digits(words) == DIGITS):
         found.append("other_digits")
+    if language == "es" and letters == "plain" and _DROPPED_ACCENTS.search(words):
+        found.append("drops_accents")
     return found
 
 

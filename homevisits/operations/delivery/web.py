@@ -209,7 +209,7 @@ def see_to(message_id: int) -> ResponseReturnValue:
     except RulesBroken as broken:
         flash(" ".join(sentence(problem) for problem in broken.problems), "wait")
         return redirect(_back(), code=303)
-    said = {"retry": _("It is sent again."), "called": _("Noted: the family was called."), "dismissed": _("Put aside.")}
+    said = {"retry": _("Sending it again."), "called": _("Saved: you called the family."), "dismissed": _("Dismissed.")}
     show_notice(said[how])
     return redirect(_back(), code=303)
 
@@ -221,7 +221,7 @@ def seen(alert_id: int) -> ResponseReturnValue:
     trial_allowlist.refuse_unless_district(current_actor())
     with transaction() as session:
         alerts.clear(session, current_actor(), alert_id, now())
-    show_notice(_("Done. You are told again if it happens again."))
+    show_notice(_("Done. We will let you know if it happens again."))
     return redirect(_back(), code=303)
 
 

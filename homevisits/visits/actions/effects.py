@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, time
 from typing import Any
 
@@ -13,6 +14,7 @@ from homevisits.core.access import Actor
 from homevisits.core.problems import Problem, RulesBroken
 from homevisits.messages import outbox
 from homevisits.messages.templates import catalog
+from homevisits.messages.templates.rendering import PlannedText
 from homevisits.people.models import Account, Educator, Family, School
 from homevisits.policies.rules import Policy
 from homevisits.visits import notifications
@@ -81,9 +83,18 @@ def plan_texts(session: Session, visit: Visit, policy: Policy, now: datetime, ac
         as_told, policy.reminder_hours, now, moved=moved, acknowledge=acknowledge, morning=morning
     )
     kept = [
-        text for text in planned if text.template not in policy.texts_off and catalog.has(text.language, text.template)
+        text
+        for text in map(_available, planned)
+        if text.template not in policy.texts_off and catalog.has(text.language, text.template)
     ]
     outbox.replace(session, f"visit:{visit.id}", kept, now)
+
+
+def _available(text: PlannedText) -> PlannedText:
+    """Use the general reminder in a language that has no approved reminder for confirmed visits."""
+    if text.template == "visit_see_you" and not catalog.has(text.language, "visit_see_you"):
+        return replace(text, template="visit_reminder")
+    return text
 
 
 def _as_told(session: Session, visit: Visit, now: datetime) -> tuple[notifications.Visit, bool]:

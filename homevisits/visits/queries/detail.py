@@ -11,6 +11,7 @@ from homevisits.core.problems import NotFound
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.invitations.models import ConsentEntry, FamilyRequest, Invitation
 from homevisits.invitations.queries import standing
+from homevisits.people.models import Account as SignIn
 from homevisits.people.models import Certification, Family, OptIn, Person
 from homevisits.policies.rules import Policy
 from homevisits.visits.models import LIVE, Attestation, Reflection, Visit, VisitEvent, VisitMember
@@ -60,11 +61,12 @@ class Account:
 
 @dataclass(frozen=True)
 class Event:
-    """A line of the visit's history."""
+    """A line of the visit's history; `by` is the name of the person who did it, None when it was not a person."""
 
     what: str
     at: datetime
     detail: str
+    by: str | None
 
 
 @dataclass(frozen=True)
@@ -244,5 +246,10 @@ def _accounts(session: Session, card: Card) -> tuple[Account, ...]:
 
 
 def _history(session: Session, visit_id: int) -> tuple[Event, ...]:
-    found = select(VisitEvent).where(VisitEvent.visit_id == visit_id).order_by(VisitEvent.id)
-    return tuple(Event(row.what, row.at, row.detail) for row in session.scalars(found))
+    found = (
+        select(VisitEvent.what, VisitEvent.at, VisitEvent.detail, SignIn.name)
+        .outerjoin(SignIn, SignIn.id == VisitEvent.by_account)
+        .where(VisitEvent.visit_id == visit_id)
+        .order_by(VisitEvent.id)
+    )
+    return tuple(Event(*row) for row in session.execute(found))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 from homevisits.availability.models import Commitment
 from homevisits.core.access import Actor, Permission
 from homevisits.people.models import Family, Person, School
-from homevisits.visits.models import LIVE, Attestation, Reflection, Visit, VisitMember
+from homevisits.visits.models import LIVE, Attestation, Reflection, Visit, VisitEvent, VisitMember
 
 LIVE_NOW = text("visit.state IN ('proposed', 'scheduled', 'confirmed')")
 """Written out, not bound, so that either database can use its index of live visits."""
@@ -170,6 +170,17 @@ def who_told(session: Session, visit_ids: list[int]) -> dict[int, frozenset[int]
     for visit_id, educator_id in session.execute(found):
         told[visit_id] = told.get(visit_id, frozenset()) | {educator_id}
     return told
+
+
+def moved(session: Session, visit_ids: list[int]) -> frozenset[int]:
+    """Return the visits whose pair was last asked because the time changed, not because the visit is new."""
+    asks = (
+        select(func.max(VisitEvent.id))
+        .where(VisitEvent.visit_id.in_(visit_ids), VisitEvent.what.in_(("booked", "moved", "stand_in")))
+        .group_by(VisitEvent.visit_id)
+    )
+    found = select(VisitEvent.visit_id).where(VisitEvent.id.in_(asks), VisitEvent.what == "moved")
+    return frozenset(session.scalars(found))
 
 
 def of_schools(

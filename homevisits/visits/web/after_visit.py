@@ -85,9 +85,9 @@ def _after(visit_id: int) -> ResponseReturnValue:
     """Where to go next: once both agree there is room to reflect."""
     page = _page(visit_id)
     if page.card.state == "completed":
-        show_notice(_("You both say that you met. Your pay for this visit follows by itself."))
+        show_notice(_("You both confirmed the visit. Your pay is recorded automatically."))
         return redirect(url_for("visits.room_to_reflect", visit_id=visit_id), code=303)
-    show_notice(_("Saved. Your partner is asked to agree with one tap."))
+    show_notice(_("Saved. Your partner can confirm it with one tap."))
     return redirect(url_for("visits.visit_page", visit_id=visit_id), code=303)
 
 
@@ -117,5 +117,5 @@ def reflect(visit_id: int) -> ResponseReturnValue:
             actions.reflect(session, current_actor(), visit_id, given.learned, given.strengths, given.will_do, now())
     except RulesBroken as broken:
         return _reflect(_page(visit_id), given, list(broken.problems)), 422
-    show_notice(_("Thank you. It is kept with the visit."))
+    show_notice(_("Thank you. Your reflection is saved."))
     return redirect(url_for("visits.my_day"), code=303)

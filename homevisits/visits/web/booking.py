@@ -50,7 +50,7 @@ def book(family_id: int) -> ResponseReturnValue:
             visit_id = actions.book(session, current_actor(), wanted, settings().policy, now()).id
     except RulesBroken as broken:
         return _check(family_id, given, list(broken.problems)), 422
-    show_notice(_("Booked. Your partner is asked now."))
+    show_notice(_("Booked. We are asking your partner now."))
     return redirect(url_for("visits.visit_page", visit_id=visit_id), code=303)
 
 

@@ -53,7 +53,7 @@ def cancel(side: Side, visit_id: int) -> ResponseReturnValue:
     return side.do(
         visit_id,
         lambda session: actions.cancel(session, current_actor(), visit_id, settings().policy, now()),
-        _("Called off. Everyone who knew of it is told."),
+        _("Canceled. We are letting everyone know."),
     )
 
 
@@ -72,13 +72,13 @@ def cannot_come(side: Side, visit_id: int, otherwise: int = 0) -> ResponseReturn
     return side.do(
         visit_id,
         lambda session: actions.cannot_come(session, current_actor(), visit_id, who, settings().policy, now()),
-        _("Noted. The visit waits for someone to stand in: nobody goes alone."),
+        _("Saved. The visit needs a stand-in: nobody goes alone."),
     )
 
 
 def family_said(side: Side, visit_id: int) -> ResponseReturnValue:
     """What the family said by phone, in person or on paper."""
-    return side.do(visit_id, lambda session: _record_family(session, visit_id), _("Recorded. The visit follows it."))
+    return side.do(visit_id, lambda session: _record_family(session, visit_id), _("Saved. The visit was updated."))
 
 
 def _record_family(session: Session, visit_id: int) -> None:
@@ -110,7 +110,7 @@ def replace_partner(side: Side, visit_id: int) -> ResponseReturnValue:
             actions.replace_partner(session, current_actor(), visit_id, stand_in, settings().policy, now())
     except RulesBroken as broken:
         return _stand_ins(side, visit_id, list(broken.problems)), 422
-    show_notice(_("Asked. Once they come, the family is asked to confirm."))
+    show_notice(_("Asked. Once they accept, we ask the family to confirm."))
     return side.back(visit_id)
 
 

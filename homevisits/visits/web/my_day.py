@@ -21,6 +21,8 @@ def my_day() -> str:
     with reading() as session:
         live = summaries.live_cards(session, me, now())
         told = summaries.who_told(session, [card.id for card in live if card.accounts])
+        asked = [card for card in live if card.me(me).state == "asked" and card.starts_at > now()]
+        moved = summaries.moved(session, [card.id for card in asked])
         due = summaries.to_reflect(session, me, now())
         rows = families.my_families(session, current_actor(), now())
     # What somebody has told of already is no longer ahead, even before its hour is over.
@@ -30,7 +32,8 @@ def my_day() -> str:
         next_visit=going[0] if going else None,
         window=address_window(going[0].starts_at, going[0].ends_at, settings().policy) if going else None,
         later=going[1:],
-        asked=[card for card in live if card.me(me).state == "asked" and card.starts_at > now()],
+        asked=asked,
+        moved=moved,
         to_tell=[card for card in live if card not in going[:1] and _to_tell(card, me, told)],
         told=[card for card in live if card.state != "proposed" and told.get(card.id) == frozenset({me})],
         lacking=[card for card in live if card.waits_for is not None and not card.me(me).out],

@@ -112,4 +112,4 @@ def office_times(visit_id: int) -> ResponseReturnValue:
 @allow(Permission.SEE_VISITS)
 def office_move(visit_id: int) -> ResponseReturnValue:
     """Move it on someone's behalf; both are asked."""
-    return change.move(SIDE, visit_id, _("Moved. Both are asked again, then the family."))
+    return change.move(SIDE, visit_id, _("Moved. We are asking both people again, then the family."))

@@ -19,5 +19,5 @@ def opt_out() -> ResponseReturnValue:
     with transaction() as session:
         people.opt_out(session, current_actor(), now())
         actions.tidy(session, settings().policy, now())
-    show_notice(_("You have left home visits. Come back whenever you like, here."))
+    show_notice(_("You are no longer taking part in home visits. You can come back here at any time."))
     return redirect(url_for("people.me"), code=303)

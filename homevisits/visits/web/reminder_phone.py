@@ -24,8 +24,8 @@ def give_phone() -> ResponseReturnValue:
     except RulesBroken as broken:
         return people.render_me_page(typed, broken.problems), 422
     show_notice(
-        _("We text you about your visits. To end it, remove the number here or text STOP.")
+        _("We will text you about your visits. To stop this, remove the number here or text STOP.")
         if kept
-        else _("Your number is removed. You get no more texts about your visits.")
+        else _("Your number was removed. You will get no more texts about your visits.")
     )
     return redirect(url_for("people.me"), code=303)

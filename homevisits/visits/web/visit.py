@@ -60,7 +60,7 @@ def accept(visit_id: int) -> ResponseReturnValue:
     return SIDE.do(
         visit_id,
         lambda session: actions.accept(session, current_actor(), visit_id, settings().policy, now()),
-        _("Good. The family is asked to confirm the time."),
+        _("Great. We are asking the family to confirm the time."),
     )
 
 
@@ -73,7 +73,7 @@ def decline(visit_id: int) -> ResponseReturnValue:
             actions.decline(session, current_actor(), visit_id, settings().policy, now())
     except RulesBroken as broken:
         return shown(visit_id, list(broken.problems)), 422
-    show_notice(_("All right. Your hour is your own again."))
+    show_notice(_("OK. That time is free again."))
     return redirect(url_for("visits.my_day"), code=303)
 
 
@@ -84,7 +84,7 @@ def on_the_way(visit_id: int) -> ResponseReturnValue:
     return SIDE.do(
         visit_id,
         lambda session: actions.on_the_way(session, current_actor(), visit_id, now()),
-        _("Your partner sees that you are on your way."),
+        _("Your partner can see that you are on your way."),
     )
 
 
@@ -134,7 +134,7 @@ def other_times(visit_id: int) -> ResponseReturnValue:
 @allow(Permission.OWN_VISITS)
 def move(visit_id: int) -> ResponseReturnValue:
     """Move it; partner and family are asked again."""
-    return change.move(SIDE, visit_id, _("Moved. Your partner is asked again, then the family."))
+    return change.move(SIDE, visit_id, _("Moved. We are asking your partner again, then the family."))
 
 
 @bp.post("/visits/<int:visit_id>/family")
