@@ -1,4 +1,4 @@
-"""Set the hours in which an educator can be booked. What is booked already stays as it is."""
+"""Set an educator's weekly hours. Booked visits are not changed."""
 
 from collections.abc import Sequence
 from datetime import time
@@ -15,7 +15,7 @@ from homevisits.policies.rules import Policy
 
 
 def set_hours(session: Session, actor: Actor, hours: Sequence[WeeklyInterval], policy: Policy) -> None:
-    """Make `hours` the actor's week."""
+    """Replace the actor's weekly hours with `hours`."""
     if actor.educator_id is None:
         raise PermissionDenied
     refuse_if_any([*_find_short_hours(hours, policy.visit_minutes), *_find_overlaps(hours)])

@@ -1,4 +1,4 @@
-"""The week as typed: two stretches a day, turned into hours and the problems of reading them."""
+"""Parse the weekly hours form, which has two intervals a day."""
 
 from collections.abc import Mapping
 from datetime import datetime, time
@@ -10,24 +10,24 @@ WeekForm = dict[str, str]
 
 
 def read_form(form: Mapping[str, str]) -> WeekForm:
-    """Every field of the week as typed."""
+    """Read all field values."""
     fields = [name for weekday in range(7) for stretch in INTERVALS_PER_DAY for name in field_names(weekday, stretch)]
     return {name: form.get(name, "").strip() for name in fields}
 
 
 def fill_form(hours: list[WeeklyInterval]) -> WeekForm:
-    """Hours as the form shows them."""
+    """Fill the form with stored hours."""
     week = read_form({})
     for weekday in range(7):
-        of_day = [each for each in hours if each.weekday == weekday]
-        for stretch, each in zip(INTERVALS_PER_DAY, of_day, strict=False):
+        of_day = [interval for interval in hours if interval.weekday == weekday]
+        for stretch, interval in zip(INTERVALS_PER_DAY, of_day, strict=False):
             starts, until = field_names(weekday, stretch)
-            week[starts], week[until] = each.starts.strftime("%H:%M"), each.ends.strftime("%H:%M")
+            week[starts], week[until] = interval.starts.strftime("%H:%M"), interval.ends.strftime("%H:%M")
     return week
 
 
 def parse_form(week: WeekForm) -> tuple[list[WeeklyInterval], list[Problem]]:
-    """The hours that were meant, and every stretch that cannot be read."""
+    """Return the parsed hours and the problems of the form."""
     found: list[WeeklyInterval] = []
     problems: list[Problem] = []
     for weekday in range(7):
@@ -47,6 +47,6 @@ def parse_form(week: WeekForm) -> tuple[list[WeeklyInterval], list[Problem]]:
 
 def _parse_time(text: str) -> time | None:
     try:
-        return datetime.strptime(text[:5], "%H:%M").time()  # noqa: DTZ007 - wall time of a week, of no day
+        return datetime.strptime(text[:5], "%H:%M").time()  # noqa: DTZ007 - a weekly time has no date or time zone
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""Tables of time: when people are free, and the commitments that alone can take a person's time."""
+"""Tables of weekly hours, closures and commitments."""
 
 from datetime import date, datetime
 
@@ -9,7 +9,7 @@ from homevisits.core.db import Base, PrimaryKey
 
 
 class WeeklyHours(Base):
-    """Hours of a weekday (0 Monday … 6 Sunday) in which an educator can be booked, as wall time "16:00" to "19:30"."""
+    """Local time interval of a weekday (0 is Monday) when an educator can be booked, such as "16:00" to "19:30"."""
 
     __tablename__ = "weekly_hours"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -25,7 +25,7 @@ class WeeklyHours(Base):
 
 
 class Closure(Base):
-    """A day on which nobody of a school visits (school_id None: the whole district)."""
+    """A day without visits at a school, or in the whole district if school_id is None."""
 
     __tablename__ = "closure"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -36,7 +36,7 @@ class Closure(Base):
 
 
 class Commitment(Base):
-    """A stretch of a person's time that is taken, travel included: nothing else blocks a person.
+    """A time interval, travel included, when a person is not available.
 
     No two active commitments of a person overlap: an exclusion constraint on PostgreSQL, a trigger on SQLite.
     """

@@ -1,4 +1,4 @@
-"""When people are free, read: diaries for a stretch of time, a person's weekly hours, the days a school is closed."""
+"""Queries for schedules, weekly hours and closures."""
 
 from collections.abc import Collection
 from datetime import date, datetime, time
@@ -14,7 +14,7 @@ from homevisits.people.models import Person
 def load_schedules(
     session: Session, people: Collection[int], after: datetime, before: datetime, *, but: str | None = None
 ) -> dict[int, Schedule]:
-    """Each person's hours and what is taken between two moments; commitments about `but` ("visit:17") do not count."""
+    """Return each person's hours and commitments between two times; leave out commitments of the subject `but`."""
     names = {
         row.id: f"{row.given_name} {row.family_name}"
         for row in session.execute(
@@ -42,7 +42,7 @@ def load_schedules(
 
 
 def list_weekly_hours(session: Session, educator_id: int) -> list[WeeklyInterval]:
-    """An educator's weekly hours, in order of the week."""
+    """Return an educator's weekly hours in chronological order."""
     found = (
         select(WeeklyHours)
         .where(WeeklyHours.educator_id == educator_id)
@@ -52,7 +52,7 @@ def list_weekly_hours(session: Session, educator_id: int) -> list[WeeklyInterval
 
 
 def find_closures(session: Session, school_id: int, first: date, last: date) -> dict[date, str]:
-    """The days from `first` to `last` on which nobody of the school visits, and what each is called."""
+    """Return date and name of the school's closures from `first` to `last`."""
     found = select(Closure.day, Closure.name).where(
         or_(Closure.school_id == school_id, Closure.school_id.is_(None)), Closure.day.between(first, last)
     )

@@ -1,4 +1,4 @@
-"""When people are free, purely: local wall hours to moments of a day, and which times suit everyone.
+"""Search for visit times that suit both educators. Pure.
 
 `check_within_hours` and `check_no_conflict` refuse a booking; `find_slots` uses the same two to offer times.
 """
@@ -14,22 +14,19 @@ from homevisits.core.problems import Problem
 PURE = True
 
 SLOT_INTERVAL = timedelta(minutes=15)
-MAX_SLOTS_PER_PARTNER = 4
-"""How many times with the same partner a list of the best holds, when there are others."""
+MAX_SLOTS_PER_PARTNER = 4  # in the list of best times, if there are several partners
 
-
-INTERVALS_PER_DAY = (1, 2)
-"""How many stretches a weekday can have."""
+INTERVALS_PER_DAY = (1, 2)  # numbers of the form rows of a weekday
 
 
 def field_names(weekday: int, stretch: int) -> tuple[str, str]:
-    """What the two ends of one stretch are called, in forms and in problems."""
+    """Return the form field names of the start and the end of an interval."""
     return f"day{weekday}-from{stretch}", f"day{weekday}-until{stretch}"
 
 
 @dataclass(frozen=True)
 class WeeklyInterval:
-    """A weekly stretch in which a person would visit: Monday is 0; wall time of the school's zone."""
+    """A weekly interval when a person can visit: weekday (0 is Monday) and local times of the school."""
 
     weekday: int
     starts: time
@@ -38,23 +35,23 @@ class WeeklyInterval:
 
 @dataclass(frozen=True)
 class Interval:
-    """A stretch of moments, its end not included."""
+    """A time interval, end excluded."""
 
     starts_at: datetime
     ends_at: datetime
 
     def overlaps(self, other: "Interval") -> bool:
-        """Whether the two share a moment; one that ends when the other begins does not."""
+        """Return whether the intervals overlap; touching ends do not count."""
         return self.starts_at < other.ends_at and other.starts_at < self.ends_at
 
     def contains(self, other: "Interval") -> bool:
-        """Whether the other lies within."""
+        """Return whether the other interval lies within this interval."""
         return self.starts_at <= other.starts_at and other.ends_at <= self.ends_at
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When one person could visit: their weekly hours, and what they are committed to (the road home included)."""
+    """A person's weekly hours and commitments (travel included)."""
 
     id: int
     name: str
@@ -64,23 +61,23 @@ class Schedule:
 
 @dataclass(frozen=True)
 class VisitDuration:
-    """How long a visit takes, and the road after it: once, not on both sides."""
+    """Duration of a visit and of the travel after it; travel before a visit is not counted."""
 
     visit: timedelta
     travel: timedelta
 
     def meeting(self, starts_at: datetime) -> Interval:
-        """The visit itself."""
+        """Return the interval of the visit."""
         return Interval(starts_at, starts_at + self.visit)
 
     def commitment(self, starts_at: datetime) -> Interval:
-        """What blocks a person: the visit and the road after it."""
+        """Return the interval of the visit and the travel after it."""
         return Interval(starts_at, starts_at + self.visit + self.travel)
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A time at which the lead and one partner can go."""
+    """A time when the lead and the partner can visit."""
 
     starts_at: datetime
     day: date
@@ -90,7 +87,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class UnavailableDay:
-    """A day with no time on it, and why."""
+    """A day without possible times, and the reasons."""
 
     day: date
     problems: tuple[Problem, ...]
@@ -98,7 +95,7 @@ class UnavailableDay:
 
 @dataclass
 class SearchResult:
-    """What a search gives: times, and for each day without one the reasons."""
+    """Times found, and the days without a time."""
 
     slots: list[Slot] = field(default_factory=list)
     closed: list[UnavailableDay] = field(default_factory=list)
@@ -106,10 +103,9 @@ class SearchResult:
 
 @lru_cache(maxsize=4096)
 def intervals_on(hours: tuple[WeeklyInterval, ...], day: date, zone: str) -> tuple[Interval, ...]:
-    """The moments of `day` that lie within `hours`, in order; stretches that touch are one.
+    """Convert the weekly hours of `day` to UTC intervals in order; merge intervals that touch.
 
-    Wall time is turned into moments for this very day. A start in the hour that spring skips moves to its end; an end
-    in it moves to its beginning; in the hour that autumn repeats the first pass counts.
+    A time that daylight saving skips moves to the end of the skipped hour. A repeated time means the first of the two.
     """
     spans = []
     for each in hours:
@@ -134,7 +130,7 @@ def _to_utc(day: date, at: time, zone: str) -> datetime:
     wall = datetime.combine(day, at, tzinfo=ZoneInfo(zone))
     if _wall_time_exists(wall):
         return wall.astimezone(UTC)
-    # The skipped hour: walk to the first wall time that exists.
+    # Skipped by daylight saving: use the first local time that exists.
     while not _wall_time_exists(wall):
         wall = (wall.replace(tzinfo=None) + timedelta(minutes=1)).replace(tzinfo=wall.tzinfo)
     return wall.astimezone(UTC)
@@ -145,7 +141,7 @@ def _end_to_utc(day: date, at: time, zone: str) -> datetime:
 
 
 def check_within_hours(diary: Schedule, span: Interval, zone: str) -> list[Problem]:
-    """The whole visit lies within hours in which the person would go."""
+    """Require that the whole visit lies within the person's weekly hours."""
     day = span.starts_at.astimezone(ZoneInfo(zone)).date()
     if any(window.contains(span) for window in intervals_on(diary.hours, day, zone)):
         return []
@@ -153,21 +149,21 @@ def check_within_hours(diary: Schedule, span: Interval, zone: str) -> list[Probl
 
 
 def check_no_conflict(diary: Schedule, span: Interval) -> list[Problem]:
-    """Nothing the person is committed to overlaps `span` (the visit and the road after it)."""
+    """Require that no commitment of the person overlaps `span` (visit and travel)."""
     if any(span.overlaps(taken) for taken in diary.taken):
         return [Problem("already_taken", "start", {"name": diary.name})]
     return []
 
 
 def check_available(diary: Schedule, starts_at: datetime, length: VisitDuration, zone: str) -> list[Problem]:
-    """Whether the person could make a visit that starts then: within their hours, and nothing else on."""
+    """Require that the person is available for a visit at `starts_at`."""
     return check_within_hours(diary, length.meeting(starts_at), zone) + check_no_conflict(
         diary, length.commitment(starts_at)
     )
 
 
 def possible_starts(diary: Schedule, day: date, length: VisitDuration, zone: str) -> Iterator[datetime]:
-    """Every start on `day`, a quarter of an hour apart, at which the visit lies within the person's hours."""
+    """Yield the start times on `day`, 15 minutes apart, for which the visit lies within the person's hours."""
     for window in intervals_on(diary.hours, day, zone):
         at = _round_up_to_slot(window.starts_at)
         while at + length.visit <= window.ends_at:
@@ -176,13 +172,13 @@ def possible_starts(diary: Schedule, day: date, length: VisitDuration, zone: str
 
 
 def _round_up_to_slot(at: datetime) -> datetime:
-    # Zones lie whole quarters of an hour from UTC, so a quarter there is a quarter here.
+    # UTC offsets are multiples of 15 minutes, so rounding in UTC is rounding in local time.
     over = timedelta(minutes=at.minute % 15, seconds=at.second, microseconds=at.microsecond)
     return at if not over else at - over + SLOT_INTERVAL
 
 
+# Takes start, local day and partner id; returns the problems. The same function refuses the booking.
 SlotCheck = Callable[[datetime, date, int], Sequence[Problem]]
-"""What the practices say to a start, its local day and a partner: the very judge that refuses the booking."""
 
 
 def find_slots(
@@ -193,7 +189,7 @@ def find_slots(
     zone: str,
     judge: SlotCheck,
 ) -> SearchResult:
-    """Every time on `days` at which `lead` and one of `partners` could go, and why each other day has none."""
+    """Find the times on `days` when `lead` and one of `partners` can visit, and the reasons for days without any."""
     found = SearchResult()
     for day in days:
         reasons: dict[Problem, None] = {}
@@ -221,9 +217,9 @@ def find_slots(
 
 
 def select_best_slots(slots: Iterable[Slot], worth: Mapping[int, int], most: int) -> list[Slot]:
-    """At most `most` times, the best first. A day gives two: with whoever suits best, then with somebody else.
+    """Return at most `most` times, best first, and at most two a day, with different partners if possible.
 
-    `worth` says how well each partner suits (shared language, same school, fair load); higher is better.
+    `worth` is the score of each partner (shared language, same school, fair load); higher is better.
     """
     ranked = sorted(slots, key=lambda each: _rank_slot(each, worth))
     alone = len({slot.partner_id for slot in ranked}) == 1
@@ -242,7 +238,7 @@ def select_best_slots(slots: Iterable[Slot], worth: Mapping[int, int], most: int
 
 
 def _is_alternative(first: Slot, slot: Slot, *, alone: bool) -> bool:
-    """Whether a day's second time is another choice: somebody else, or with one partner another hour."""
+    """Return whether a second time of a day has another partner or, with a single partner, is an hour later."""
     if alone:
         return slot.starts_at >= first.starts_at + timedelta(hours=1)
     return slot.partner_id != first.partner_id

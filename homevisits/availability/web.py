@@ -1,4 +1,4 @@
-"""When I can visit: an educator's own week."""
+"""Page for an educator's weekly hours."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -16,7 +16,7 @@ bp = Blueprint("availability", __name__)
 @bp.get("/hours")
 @allow(Permission.OWN_VISITS)
 def my_hours() -> str:
-    """The week as it stands."""
+    """Show the weekly hours."""
     educator = current_actor().educator_id
     if educator is None:
         raise PermissionDenied
@@ -31,7 +31,7 @@ def _render_form(week: forms.WeekForm, problems: list[Problem]) -> str:
 @bp.post("/hours")
 @allow(Permission.OWN_VISITS)
 def set_hours() -> ResponseReturnValue:
-    """Keep the week."""
+    """Save the weekly hours."""
     week = forms.read_form(request.form)
     hours, problems = forms.parse_form(week)
     if problems:

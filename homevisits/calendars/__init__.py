@@ -1,0 +1,1 @@
+"""Private calendar feeds of educators' visits. Depends on `visits` and below."""

@@ -1,4 +1,4 @@
-"""The actions of calendars: make, replace and revoke the secret address of a person's feed."""
+"""Create, replace and revoke the secret URL of a person's calendar feed."""
 
 import secrets
 from datetime import datetime
@@ -15,12 +15,12 @@ TOKEN_BYTES = 32
 
 
 def hash_token(token: str) -> str:
-    """What is kept of a token. It is 256 random bits: no salt and no slow hash could make guessing harder."""
+    """Return the stored hash of a token. With 256 random bits a salt or slow hash would add no security."""
     return sha256(token.encode()).hexdigest()
 
 
 def create_feed_url(session: Session, actor: Actor, now: datetime) -> str:
-    """Make the actor's address and answer its secret part, shown this once. An earlier one is revoked."""
+    """Create the actor's feed URL and return its token, which is shown once. Revoke an earlier URL."""
     revoke_feed_url(session, actor, now)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     session.add(FeedToken(person_id=_require_educator_id(actor), sha256=hash_token(token), created_at=now))
@@ -28,7 +28,7 @@ def create_feed_url(session: Session, actor: Actor, now: datetime) -> str:
 
 
 def revoke_feed_url(session: Session, actor: Actor, now: datetime) -> None:
-    """From now on the actor's address answers an empty calendar, which clears what calendars copied before."""
+    """Revoke the actor's feed URL. It then serves an empty calendar, which clears subscribed calendars."""
     open_ones = update(FeedToken).where(
         FeedToken.person_id == _require_educator_id(actor), FeedToken.revoked_at.is_(None)
     )
@@ -36,7 +36,7 @@ def revoke_feed_url(session: Session, actor: Actor, now: datetime) -> None:
 
 
 def record_fetch(session: Session, feed_id: int, now: datetime) -> None:
-    """Remember that a calendar came for the feed."""
+    """Record that a client fetched the feed."""
     session.execute(update(FeedToken).where(FeedToken.id == feed_id).values(last_fetched_at=now))
 
 

@@ -1,16 +1,16 @@
-"""A private calendar feed as bytes (RFC 5545, 7986): pure, and the same bytes for the same visits.
+"""Render a private calendar feed (RFC 5545, RFC 7986). Pure; the same visits give the same bytes.
 
-What follows was measured on real clients, not read in the standard alone:
+These choices come from tests with real clients:
 
 - every time is UTC: zones written by icalendar's ``add_missing_timezones`` put visits an hour off in Thunderbird;
 - no UID on the calendar itself: vdirsyncer then keeps one event of many;
 - ``REFRESH-INTERVAL`` carries ``VALUE=DURATION``: strict clients refuse it otherwise;
 - no METHOD: this is a feed, not an invitation;
 - DTSTAMP is the moment of the last change, so that an unchanged feed is an unchanged ETag;
-- a cancelled visit stays for a while, says so in its title, and takes up no time: some clients ignore STATUS.
+- a cancelled visit stays for 14 days, is transparent and has a title that shows it, as some clients ignore STATUS.
 
-A subscribed feed is copied to other companies' servers and shared calendars, so an `Entry` has no place for a family's
-name, address, language or phone. icalendar does the two things that go wrong by hand: escaping and folding.
+Subscribed feeds are copied to servers of other companies and to shared calendars, so `CalendarEntry` has no field for a
+family's name, address, language or phone. icalendar does the escaping and folding.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,18 +25,14 @@ from icalendar.parser import Contentline
 
 PURE = True
 
-SHOW_PAST_VISITS_FOR = timedelta(days=90)
-"""How far back a feed reaches: it must not grow with the years."""
-
+SHOW_PAST_VISITS_FOR = timedelta(days=90)  # keeps the size of a feed limited
+# Some clients keep an event that disappears from the feed, so cancelled visits are listed as cancelled for a while.
 SHOW_CANCELLED_VISITS_FOR = timedelta(days=14)
-"""How long a cancelled visit is still listed, as cancelled: clients drop what is gone, or keep it for ever."""
-
-MAX_LINE_BYTES = 74
-"""A content line longer than this is folded."""
+MAX_LINE_BYTES = 74  # longer content lines are folded
 
 
 class EventStatus(StrEnum):
-    """How sure a visit is, in the calendar's words."""
+    """STATUS of a calendar event."""
 
     TENTATIVE = "TENTATIVE"
     CONFIRMED = "CONFIRMED"
@@ -45,7 +41,7 @@ class EventStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CalendarEntry:
-    """One visit as its visitor's calendar shows it. Nothing about the family: see above."""
+    """A visit in an educator's calendar, without any data of the family."""
 
     uid: str
     starts_at: datetime
@@ -59,7 +55,7 @@ class CalendarEntry:
 
 @dataclass(frozen=True, slots=True)
 class FeedLabels:
-    """The feed's few words, in the reader's language. ``visit_with`` has one place: ``%(colleagues)s``."""
+    """Texts of the feed in the educator's language. `visit_with` contains the placeholder `%(colleagues)s`."""
 
     name: str = "Home visits"
     visit: str = "Home visit"
@@ -68,7 +64,7 @@ class FeedLabels:
 
 
 def render_feed(entries: Iterable[CalendarEntry], words: FeedLabels) -> bytes:
-    """The whole feed. Entries keep the order given; none at all is a valid, empty calendar (a revoked address)."""
+    """Render the feed with the entries in the given order. Without entries it is a valid empty calendar."""
     name = _escape_text(words.name)
     lines = [
         "BEGIN:VCALENDAR",
@@ -88,7 +84,7 @@ def render_feed(entries: Iterable[CalendarEntry], words: FeedLabels) -> bytes:
 
 
 def compute_etag(parts: Sequence[object]) -> str:
-    """A strong ETag of everything a feed's bytes depend on: equal parts, equal bytes."""
+    """Return a strong ETag of `parts`, which must be all values that the bytes of the feed depend on."""
     return sha256(repr(tuple(parts)).encode()).hexdigest()[:32]
 
 
@@ -129,7 +125,7 @@ def _summary(colleagues: tuple[str, ...], cancelled: bool, words: FeedLabels) ->
 
 def _format_utc(moment: datetime) -> str:
     if moment.tzinfo is None:
-        raise ValueError(f"a moment needs its time zone: {moment!r}")
+        raise ValueError(f"the datetime has no time zone: {moment!r}")
     m = moment.astimezone(UTC)
     return f"{m.year:04}{m.month:02}{m.day:02}T{m.hour:02}{m.minute:02}{m.second:02}Z"
 
@@ -141,7 +137,7 @@ def _escape_text(value: str) -> str:
 def _fold_line(line: str) -> str:
     if "\r" in line or "\n" in line:
         raise ValueError(f"a calendar line may not hold a line break: {line!r}")
-    # Octets, not characters, are counted; a short line is by far the common case.
+    # The limit counts bytes. Most lines are short, and skipping icalendar for them saves time.
     if len(line.encode()) <= MAX_LINE_BYTES:
         return line
     folded: bytes = Contentline(line).to_ical()  # type: ignore[no-untyped-call]

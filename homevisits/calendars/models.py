@@ -1,4 +1,4 @@
-"""Tables of calendars: each person's private feed."""
+"""Table of the private feed URLs."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from homevisits.core.db import Base, PrimaryKey
 
 
 class FeedToken(Base):
-    """The secret part of a private feed's address; only its SHA-256 is kept. Revoked ones answer an empty calendar."""
+    """SHA-256 of the token of a feed URL. A revoked URL serves an empty calendar."""
 
     __tablename__ = "feed_token"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)

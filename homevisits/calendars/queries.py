@@ -1,4 +1,4 @@
-"""What is asked of calendars: whose feed an address is, whether it changed, and its entries."""
+"""Queries for calendar feeds: the feed of a URL, its fingerprint and its entries."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,15 +25,18 @@ CANCELLED_STATES = (
 )
 CONFIRMED_STATES = (VisitState.CONFIRMED, VisitState.COMPLETED, VisitState.FAMILY_AWAY)
 
-
+# By feed id: the newest visit event at that time, the time, the fingerprint.
 FingerprintCache = dict[int, tuple[int, datetime, str]]
-"""What a process remembers of each feed: the newest line of history then, when that was, the stamp."""
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed's address as it was asked for. ``newest`` is the newest line of any visit's history; ``worth_noting``,
-    that the last fetch was long ago: once an hour is enough to tell whether a calendar still comes."""
+    """A requested feed.
+
+    open: False if the URL is revoked or the person has left.
+    worth_noting: the last recorded fetch is more than an hour ago.
+    newest: id of the newest event of any visit.
+    """
 
     id: int
     person_id: int
@@ -45,19 +48,19 @@ class Feed:
 
 @dataclass(frozen=True)
 class FeedUrl:
-    """What a person is told about their own feed's address; the address itself is not kept."""
+    """When the feed URL was created and last fetched. The URL itself is not stored."""
 
     created_at: datetime
     last_fetched_at: datetime | None
 
 
 def _is_in(column: Any, words: Iterable[str]) -> ColumnElement[bool]:
-    """Like ``column IN (words)``, with our own words written out: lists as parameters are expanded at every call."""
+    """Build `column IN (words)` with literal constants; SQLAlchemy would expand list parameters at every call."""
     return or_(*(column == literal_column(f"'{word}'") for word in words))
 
 
 def _is_shown() -> ColumnElement[bool]:
-    """Which of a person's visits the feed shows: bounded, so that a feed does not grow with the years."""
+    """Return the condition for the visits that the feed shows."""
     gone = or_(_is_in(Visit.state, CANCELLED_STATES), ~_is_in(VisitMember.state, GOING_STATES))
     return and_(
         Commitment.starts_at >= bindparam("since"),
@@ -69,7 +72,7 @@ def _time_limits(now: datetime) -> dict[str, datetime]:
     return {"since": now - SHOW_PAST_VISITS_FOR, "cancelled_since": now - SHOW_CANCELLED_VISITS_FOR}
 
 
-# The colleague is the other of the two who go; to somebody who no longer goes, nobody is named.
+# The other educator of the pair; NULL for an educator who no longer goes.
 _COLLEAGUE_ID = case(
     (~_is_in(VisitMember.state, GOING_STATES), None),
     (Visit.lead_id == VisitMember.educator_id, Visit.partner_id),
@@ -131,9 +134,9 @@ _SELECT_ENTRIES = (
 
 
 def find_feed(connection: Connection, sha256: str, now: datetime) -> Feed | None:
-    """The feed whose address has this hash; None when there is none.
+    """Return the feed with this token hash, or None.
 
-    On a connection, not a session: most calendars ask for what they have already, and this is all the work of a 304.
+    It takes a connection instead of a session, because most requests end as 304 after this query.
     """
     asked = {"sha256": sha256, "today": now.date(), "noted_since": now - RECORD_FETCH_INTERVAL}
     row = connection.execute(_SELECT_FEED, asked).one_or_none()
@@ -141,10 +144,10 @@ def find_feed(connection: Connection, sha256: str, now: datetime) -> Feed | None
 
 
 def compute_fingerprint(connection: Connection, feed: Feed, now: datetime, known: FingerprintCache) -> str:
-    """Everything that a feed shows, in short: equal stamps, equal feeds.
+    """Return a fingerprint of what a feed shows: equal fingerprints mean equal feeds.
 
-    Worked out anew only when any visit got a line of history since, or after a while; `known` remembers. The while
-    bounds what the history cannot tell: a colleague's new name, days going by, a line numbered early and written late.
+    It is cached in `known` until any visit has a new event, for at most FINGERPRINT_CACHE_TIME. That limit covers
+    changes without an event: a colleague's new name, the passing of days, an event that is committed out of order.
     """
     newest, at, found = known.get(feed.id, (-1, now, ""))
     if newest != feed.newest or not at <= now < at + FINGERPRINT_CACHE_TIME:
@@ -157,7 +160,7 @@ def compute_fingerprint(connection: Connection, feed: Feed, now: datetime, known
 
 
 def list_entries(connection: Connection, person_id: int, now: datetime, address: str) -> list[CalendarEntry]:
-    """A person's visits as their calendar shows them. `address` begins the link to a visit's page."""
+    """Return a person's calendar entries. `address` is the prefix of links to visit pages."""
     rows = connection.execute(_SELECT_ENTRIES, {"person": person_id, **_time_limits(now)})
     return [
         CalendarEntry(
@@ -175,7 +178,7 @@ def list_entries(connection: Connection, person_id: int, now: datetime, address:
 
 
 def find_feed_url(session: Session, person_id: int) -> FeedUrl | None:
-    """When a person's address was made and last fetched; None when there is none."""
+    """Return when a person's feed URL was created and last fetched, or None without an active URL."""
     wanted = select(FeedToken.created_at, FeedToken.last_fetched_at)
     row = session.execute(wanted.where(FeedToken.person_id == person_id, FeedToken.revoked_at.is_(None))).first()
     return FeedUrl(row.created_at, row.last_fetched_at) if row else None

@@ -1,4 +1,4 @@
-"""Pages of calendars: the feed itself, and the page under Me where its address is made, replaced and revoked."""
+"""The calendar feed, and the page where its URL is created, replaced and revoked."""
 
 from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
@@ -11,8 +11,7 @@ from homevisits.web.security import allow, current_actor, public
 
 bp = Blueprint("calendars", __name__)
 
-FEED_FORMAT_VERSION = 1
-"""Part of every ETag: rises when the same visits would be written differently."""
+FEED_FORMAT_VERSION = 1  # part of every ETag; increase it when the rendering changes
 FEED_HEADERS = {
     "Cache-Control": "private, no-cache",
     "Referrer-Policy": "no-referrer",
@@ -23,7 +22,7 @@ FEED_HEADERS = {
 @bp.get("/calendar/<token>.ics")
 @public
 def show_feed(token: str) -> ResponseReturnValue:
-    """The feed of whoever holds the address. Unchanged ones are told from one small query, and not built."""
+    """Serve the feed of a URL. An unchanged feed costs one small query and is not rendered."""
     moment, given = now(), services()
     with given.database.engine.connect() as connection:
         found = queries.find_feed(connection, actions.hash_token(token), moment)
@@ -57,14 +56,14 @@ def _build_response(entries: list[feed.CalendarEntry], language: str, headers: d
 @bp.get("/me/calendar")
 @allow(Permission.OWN_VISITS)
 def show() -> ResponseReturnValue:
-    """Whether one's visits are in one's own calendar, and how to bring them there."""
+    """Show the state of the feed and how to subscribe."""
     return _render_page()
 
 
 @bp.post("/me/calendar")
 @allow(Permission.OWN_VISITS)
 def make() -> ResponseReturnValue:
-    """Make the address, or a new one in its place. It is shown on this page only: just its hash is kept."""
+    """Create a new URL. Only this page shows it, because only its hash is stored."""
     with transaction() as session:
         token = actions.create_feed_url(session, current_actor(), now())
     return _render_page(f"{settings().public_url}/calendar/{token}.ics")
@@ -73,7 +72,7 @@ def make() -> ResponseReturnValue:
 @bp.post("/me/calendar/revoke")
 @allow(Permission.OWN_VISITS)
 def revoke() -> ResponseReturnValue:
-    """Stop the address. Calendars that have it are emptied when they next ask."""
+    """Revoke the URL. Subscribed calendars become empty at their next fetch."""
     with transaction() as session:
         actions.revoke_feed_url(session, current_actor(), now())
     show_notice(gettext("The address no longer works. Calendars that used it will be empty after their next update."))

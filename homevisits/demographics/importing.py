@@ -1,6 +1,6 @@
-"""The action that brings traits in, for the fairness test only: sex, race and ethnicity, English learner.
+"""Import sex, race and ethnicity, and English learner status, for the fairness analysis only.
 
-Every other column (birth date and place, residence, lunch, discipline …) is passed over and never stored.
+All other columns (birth date and place, residence, lunch, discipline and so on) are ignored and never stored.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,9 +26,9 @@ NO_VALUES = frozenset({"n", "no", "0", "false"})
 
 
 def import_demographics(database: Database, path: Path) -> ImportReport:
-    """Read OneRoster's demographics.csv and the supplement's English learners from the folder, zip or file at `path`.
+    """Import demographics.csv (OneRoster) and English learners of the supplement from a folder, zip or CSV file.
 
-    Either may be missing. What a file does not speak of stays as it was.
+    One of the two may be missing. Traits that the files do not contain keep their stored values.
     """
     files, errors = _open_files(path)
     traits = list(_read_rows(files, DEMOGRAPHICS, ("sourcedId",), errors))
@@ -38,7 +38,7 @@ def import_demographics(database: Database, path: Path) -> ImportReport:
         ids = session.execute(select(Student.id, Student.source_id, Student.identifier)).all()
         by_source = {source: key for key, source, _ in ids}
         by_number = {number: key for key, _, number in ids if number}
-        # OneRoster lists every user here: rows of caregivers and staff are not for us.
+        # The file lists all users of the roster; rows of caregivers and staff are ignored.
         wanted: dict[int, dict[str, Any]] = {by_source[s]: t for s, t in read_traits.items() if s in by_source}
         for row in learners:
             student = by_number.get(row["student_number"])

@@ -1,4 +1,4 @@
-"""The one table of traits, kept apart: only fairness, attendance and reports may import this, as aggregates."""
+"""Table of student traits. Only fairness, attendance and reports may import it, and only for aggregates."""
 
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from homevisits.core.db import Base
 
 
 class StudentTraits(Base):
-    """Traits for the fairness test only. Birth place, health, income, immigration, legal matters: no column exists."""
+    """Traits for the fairness analysis. Birth place, health, income, immigration and legal data are never stored."""
 
     __tablename__ = "student_traits"
     student_id: Mapped[int] = mapped_column(ForeignKey("student.id"), primary_key=True)

@@ -1,4 +1,4 @@
-"""Counts of traits by school: never a row, never a count that is small or could be worked out from the others."""
+"""Counts of traits by school, with small cells and the cells that would reveal them suppressed."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ TRAITS = {
 
 
 def count_students_by_trait(session: Session, trait: str) -> dict[int, dict[str, int | None]]:
-    """Students by school and value of `trait` ("" where it is not known); None where the count is hidden."""
+    """Count students by school and value of `trait` ("" if unknown); suppressed counts are None."""
     value = TRAITS[trait]
     rows = session.execute(
         select(Student.school_id, value, func.count())

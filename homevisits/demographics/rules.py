@@ -1,11 +1,10 @@
-"""How traits are read, and which counts are too small to show. Pure."""
+"""Race and ethnicity categories, and suppression of small counts. Pure."""
 
 from collections.abc import Mapping, Sequence
 
 PURE = True
 
-MIN_CELL_COUNT = 10
-"""Counts below this are hidden, and so is any count that would let a reader work a hidden one out."""
+MIN_CELL_COUNT = 10  # smaller counts are suppressed, with the counts that would reveal them
 
 RACES = (
     "americanIndianOrAlaskaNative",
@@ -20,7 +19,7 @@ SEXES = ("female", "male", "other", "unspecified")
 
 
 def race_ethnicity_category(flags: Mapping[str, bool]) -> str | None:
-    """One category of seven, as schools report them to the federal government: Hispanic of any race comes first."""
+    """Return the federal reporting category (one of seven); Hispanic of any race takes precedence."""
     if flags.get(HISPANIC):
         return HISPANIC
     named = [race for race in RACES if flags.get(race)]
@@ -30,11 +29,11 @@ def race_ethnicity_category(flags: Mapping[str, bool]) -> str | None:
 
 
 def find_hidden_cells(table: Sequence[Sequence[int]], smallest: int = MIN_CELL_COUNT) -> frozenset[tuple[int, int]]:
-    """The cells (row, column) of a table of counts not to be shown, where its row and column totals may be known.
+    """Return the cells (row, column) to suppress in a table whose row and column totals may be known.
 
-    First every count below `smallest`, zero too (that nobody is in a cell says something of everybody else); then,
-    while the hidden cells of a row or column are a single one, or add up to less than `smallest`, the next smallest
-    beside them, so that no hidden count follows by subtraction.
+    Primary suppression hides every count below `smallest`, including zero, because an empty cell reveals information
+    about everyone else. Complementary suppression then hides the next smallest cell of a row or column as long as its
+    hidden cells are a single cell or add up to less than `smallest`, so that no count follows by subtraction.
     """
     hidden = {(r, c) for r, row in enumerate(table) for c, n in enumerate(row) if n < smallest}
     lines = [[(r, c) for c in range(len(row))] for r, row in enumerate(table)]

@@ -1,4 +1,4 @@
-"""Draw, and draw again from the record. A draw is never changed; a new one needs a reason and keeps the old."""
+"""Run and verify draws. A draw is never changed; a new draw of the same scope needs a reason and keeps the old one."""
 
 import json
 import secrets
@@ -21,7 +21,7 @@ MAX_REASON_LENGTH = 400
 
 @dataclass(frozen=True)
 class DrawRequest:
-    """What to draw: for whom, how, how many. An empty seed: one is made; a coordinator may roll dice in public."""
+    """Parameters of a draw. If `seed` is empty, a random one is generated."""
 
     school_id: int
     scope: str  # school | grade | class
@@ -34,7 +34,7 @@ class DrawRequest:
 
 @dataclass(frozen=True)
 class DrawVerification:
-    """A draw done again from its record: what came out now, beside what was written then."""
+    """Result of repeating a draw from its record, compared with the recorded result."""
 
     roster_sha256: str
     selected_sha256: str
@@ -46,15 +46,15 @@ class DrawVerification:
 
     @property
     def same(self) -> bool:
-        """Whether everything came out as it was written down."""
+        """Whether the repeated draw equals the record in every part."""
         return self.same_roster and self.same_order and self.same_allocation and self.same_index_children
 
 
 def draw_families(session: Session, actor: Actor | None, wanted: DrawRequest, now: datetime) -> Draw:
-    """Draw the order in which families are asked. `actor` None: the command line, an import."""
+    """Draw the order in which families are invited. `actor` is None for the command line and imports."""
     if actor is not None and not actor.may_at(Permission.ASK, wanted.school_id):
         raise NotFound
-    # One draw of a school at a time: two would both take themselves for the newest.
+    # Lock the school: two draws at the same time would both count as the current one.
     school = session.scalar(select(School).where(School.id == wanted.school_id).with_for_update())
     if school is None:
         raise NotFound
@@ -86,7 +86,7 @@ def draw_families(session: Session, actor: Actor | None, wanted: DrawRequest, no
 
 
 def verify_draw(session: Session, draw_id: int) -> DrawVerification:
-    """Do a draw again from what it wrote down, and compare. The roster of today plays no part."""
+    """Repeat a draw from its own record and compare the results. The current roster is not used."""
     made = session.get(Draw, draw_id)
     if made is None:
         raise NotFound

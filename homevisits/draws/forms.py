@@ -1,4 +1,4 @@
-"""What was typed on the draw page -> what is wanted."""
+"""Parse the draw form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from homevisits.draws.rules import Method
 
 @dataclass(frozen=True)
 class DrawForm:
-    """The form as it was filled in, to be shown again as it was."""
+    """Field values of the draw form, as typed."""
 
     school: str = ""
     scope: str = "school:"
@@ -21,7 +21,7 @@ class DrawForm:
 
 
 def read_form(form: Mapping[str, str], school: str) -> DrawForm:
-    """Keep what was typed."""
+    """Read the field values."""
     return DrawForm(
         school=form.get("school", school),
         scope=form.get("scope", "school:"),
@@ -33,10 +33,10 @@ def read_form(form: Mapping[str, str], school: str) -> DrawForm:
 
 
 def parse_form(given: DrawForm) -> tuple[DrawRequest | None, list[Problem]]:
-    """The draw that is wanted, or why it cannot be read."""
+    """Return the requested draw, or the problems of the form."""
     problems = []
     scope, _, value = given.scope.partition(":")
-    # One way to write each scope: else the same families could be drawn again as if for the first time.
+    # Each scope must have a single spelling, or the same families could be drawn twice without a reason.
     if scope not in ("school", "grade", "class") or not _is_canonical(scope, value):
         problems.append(Problem("not_a_choice", "scope"))
     if given.method not in set(Method):

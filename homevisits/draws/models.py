@@ -1,4 +1,4 @@
-"""Tables of draws: the public record of who was drawn, from whom, in what order. Append-only."""
+"""Tables of the public record of draws. Append-only."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from homevisits.core.db import Base, PrimaryKey
 
 
 class Draw(Base):
-    """One draw by the rule of `homevisits.draws.rules`; re-run from these columns and its entries it gives the same."""
+    """A draw by the algorithm of `draws.rules`. These columns and its entries are enough to repeat it."""
 
     __tablename__ = "draw"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -18,11 +18,11 @@ class Draw(Base):
     scope_value: Mapped[str]  # the class's id, the grade, or ""
     method: Mapped[str]  # everyone | random | stratified
     seed: Mapped[str]
-    wanted: Mapped[int]  # households asked for; everyone: all of them
-    roster_sha256: Mapped[str]  # of the list drawn from
+    wanted: Mapped[int]  # number of households; all of them for the method everyone
+    roster_sha256: Mapped[str]  # of all households on the list
     selected_sha256: Mapped[str]  # of the households drawn
     allocation: Mapped[str]  # JSON: stratum -> [households, drawn]
-    reason: Mapped[str | None]  # why it was drawn again
+    reason: Mapped[str | None]  # for replacing an earlier draw
     replaces_id: Mapped[int | None] = mapped_column(ForeignKey("draw.id"), unique=True)
     drawn_at: Mapped[datetime]
     drawn_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
@@ -35,17 +35,17 @@ class Draw(Base):
 
 
 class DrawEntry(Base):
-    """A household of the list drawn from; ``position`` (from 1) is its place in the order of asking, None: not drawn.
+    """A household on the list of a draw. `position` is its rank from 1 for invitations; None means not drawn.
 
-    Those not drawn keep their hash: the next of a stratum may replace a family that says no (``reserve`` order).
+    Households that were not drawn keep their hash, which orders the replacements within a stratum.
     """
 
     __tablename__ = "draw_entry"
     draw_id: Mapped[int] = mapped_column(ForeignKey("draw.id"), primary_key=True)
     family_id: Mapped[int] = mapped_column(ForeignKey("family.id"), primary_key=True)
-    household_key: Mapped[str]  # as it was hashed
+    household_key: Mapped[str]  # value used in the hash
     index_student_id: Mapped[int | None] = mapped_column(ForeignKey("student.id"))
-    students: Mapped[str]  # JSON: the students' hashed ids, so that the index child can be found again
+    students: Mapped[str]  # JSON: students' ids, to recompute the index child
     stratum: Mapped[str]
     sha256: Mapped[str]
     position: Mapped[int | None]

@@ -1,4 +1,4 @@
-"""Readings of draws: the list to draw from, the public record. No trait of any family can be reached from here."""
+"""Queries for the list to draw from and the public record. They have no access to traits."""
 
 import json
 from collections.abc import Collection
@@ -19,7 +19,7 @@ from homevisits.people.models import Account, Enrollment, Family, School, School
 
 @dataclass(frozen=True)
 class ListedChild:
-    """A child on the list to draw from, with our own ids beside the roster's."""
+    """A child on the list to draw from, with roster ids and database ids."""
 
     child: Child
     student_id: int
@@ -28,7 +28,7 @@ class ListedChild:
 
 @dataclass(frozen=True)
 class ScopeOption:
-    """Something one can draw for."""
+    """A scope that the user can choose for a draw."""
 
     scope: str
     value: str
@@ -38,7 +38,7 @@ class ScopeOption:
 
 @dataclass(frozen=True)
 class DrawRow:
-    """A draw in a list or on top of its page."""
+    """Summary of a draw."""
 
     id: int
     school_id: int
@@ -62,7 +62,7 @@ class DrawRow:
 
 @dataclass(frozen=True)
 class Stratum:
-    """A stratum's line in the allocation."""
+    """Allocation of a stratum."""
 
     name: str
     households: int
@@ -71,7 +71,7 @@ class Stratum:
 
 @dataclass(frozen=True)
 class DrawRecord:
-    """The public record of a draw: no name of a family or a child is in it."""
+    """Public record of a draw, without names of families or children."""
 
     draw: DrawRow
     strata: tuple[Stratum, ...]
@@ -79,7 +79,7 @@ class DrawRecord:
 
 
 def list_children(session: Session, school: School, scope: str, value: str, now: datetime) -> list[ListedChild]:
-    """The children enrolled today at the school, in the grade or class, whose households are drawn from."""
+    """Return the children who are enrolled today in the given school, grade or class."""
     today = local_time.to_local(now, school.timezone).date()
     found = (
         select(Student.id, Student.identifier, Student.source_id, Student.grade, Family.id, Family.key)
@@ -106,7 +106,7 @@ def list_children(session: Session, school: School, scope: str, value: str, now:
 def find_scope_by_source_ids(
     session: Session, school: str, grade: str | None, school_class: str | None
 ) -> tuple[int, str, str]:
-    """The school, scope and value that the roster's own ids name, for the command line. NotFound when one does not."""
+    """Return school id, scope and value for roster ids of the command line. Raises NotFound."""
     school_id = session.scalar(select(School.id).where(School.source_id == school))
     if school_id is None:
         raise NotFound
@@ -120,13 +120,13 @@ def find_scope_by_source_ids(
 
 
 def find_student_identifiers(session: Session, ids: Collection[int | None]) -> dict[int, str]:
-    """The ids under which students were hashed, by ours."""
+    """Return the student identifiers that the draw hashes, by database id."""
     found = select(Student.id, func.coalesce(Student.identifier, Student.source_id)).where(Student.id.in_(ids))
     return dict(session.execute(found).all())
 
 
 def find_current_draw(session: Session, school_id: int, scope: str, value: str) -> Draw | None:
-    """The draw that counts for a scope: the one that no later draw replaced."""
+    """Return the current draw of a scope: the draw that no later draw replaces."""
     later = aliased(Draw)
     return session.scalar(
         select(Draw)
@@ -138,7 +138,7 @@ def find_current_draw(session: Session, school_id: int, scope: str, value: str) 
 
 
 def list_schools(session: Session, actor: Actor) -> list[tuple[int, str]]:
-    """The schools where the actor may ask families."""
+    """Return id and name of the schools where the actor may invite families."""
     return [(school.id, school.name) for school in _select_schools(session, actor)]
 
 
@@ -149,7 +149,7 @@ def _select_schools(session: Session, actor: Actor) -> list[School]:
 
 
 def list_scopes(session: Session, actor: Actor, school_id: int) -> list[ScopeOption]:
-    """What one can draw for at a school: all of it, a grade, a class, with the number of families in each."""
+    """Return the scopes of a school (whole school, grades, classes) with their numbers of families."""
     if not actor.may_at(Permission.ASK, school_id):
         raise NotFound
     families = func.count(func.distinct(Student.family_id))
@@ -172,14 +172,14 @@ def list_scopes(session: Session, actor: Actor, school_id: int) -> list[ScopeOpt
 
 
 def list_draws(session: Session, actor: Actor) -> list[DrawRow]:
-    """The draws of the actor's schools, newest first."""
+    """Return the draws of the actor's schools, newest first."""
     held = actor.schools(Permission.ASK)
     found = _select_draws().order_by(Draw.id.desc())
     return _to_draw_rows(session, found if held is None else found.where(Draw.school_id.in_(held)))
 
 
 def list_current_draws(session: Session, actor: Actor, since: datetime) -> list[DrawRow]:
-    """The draws of the actor's schools since a moment that no later draw replaced, newest first."""
+    """Return the current draws of the actor's schools after `since`, newest first."""
     held = actor.schools(Permission.ASK)
     later = aliased(Draw)
     found = _select_draws().where(Draw.drawn_at > since, ~select(later.id).where(later.replaces_id == Draw.id).exists())
@@ -188,7 +188,7 @@ def list_current_draws(session: Session, actor: Actor, since: datetime) -> list[
 
 
 def get_draw(session: Session, actor: Actor, draw_id: int) -> DrawRow:
-    """One draw, if it is of a school of the actor's."""
+    """Return a draw of one of the actor's schools. Raises NotFound."""
     found = _to_draw_rows(session, _select_draws().where(Draw.id == draw_id))
     if not found or not actor.may_at(Permission.ASK, found[0].school_id):
         raise NotFound
@@ -196,7 +196,7 @@ def get_draw(session: Session, actor: Actor, draw_id: int) -> DrawRow:
 
 
 def get_record(session: Session, actor: Actor, draw_id: int) -> DrawRecord:
-    """The public record of a draw."""
+    """Return the public record of a draw."""
     made = get_draw(session, actor, draw_id)
     allocation = json.loads(session.scalar(select(Draw.allocation).where(Draw.id == draw_id)) or "{}")
     entries = session.scalars(
@@ -209,7 +209,7 @@ def get_record(session: Session, actor: Actor, draw_id: int) -> DrawRecord:
 
 
 def list_drawn_households(session: Session, draw_id: int) -> list[str]:
-    """The households drawn, as they were hashed, in the order of asking."""
+    """Return the keys of the drawn households in invitation order."""
     drawn = select(DrawEntry.household_key).where(DrawEntry.draw_id == draw_id, DrawEntry.position.is_not(None))
     return list(session.scalars(drawn.order_by(DrawEntry.position)))
 

@@ -1,7 +1,8 @@
-"""The draw, pure: no random generator, so that any auditor repeats it in any language.
+"""Draw algorithm, without a random number generator, so that an auditor can repeat it in any language. Pure.
 
-The unit is the household. Its index child (smallest SHA-256 of ``<seed>:<student id>``) says its stratum, school|grade.
-The places are shared among the strata by largest remainder; in a stratum the smallest ``<seed>:<household id>`` go in.
+The unit is the household. Its index child (smallest SHA-256 of `<seed>:<student id>`) determines its stratum,
+`school|grade`. Places are allocated to strata by largest remainder. Within a stratum, the households with the smallest
+SHA-256 of `<seed>:<household id>` are drawn.
 """
 
 import hashlib
@@ -15,20 +16,19 @@ PURE = True
 
 
 class Method(StrEnum):
-    """Who is asked: all of them, or a fair part of them."""
+    """Method of selection."""
 
     EVERYONE = "everyone"
     RANDOM = "random"
     STRATIFIED = "stratified"
 
 
-SINGLE_STRATUM = "all"
-"""The one stratum of a draw that has no strata."""
+SINGLE_STRATUM = "all"  # stratum of every household in a draw without strata
 
 
 @dataclass(frozen=True, order=True)
 class Child:
-    """A child on the list drawn from. The ids are the roster's own, so that an auditor finds them there."""
+    """A child on the list. All ids are roster ids, so that an auditor can look them up."""
 
     household: str
     student: str
@@ -38,7 +38,7 @@ class Child:
 
 @dataclass(frozen=True)
 class Household:
-    """A household on the list drawn from, with the child that says its stratum."""
+    """A household on the list, with the index child that determines its stratum."""
 
     id: str
     index_child: str
@@ -47,7 +47,7 @@ class Household:
 
 @dataclass(frozen=True)
 class Place:
-    """A household's place in the order of asking. Those not drawn stand behind, as replacements in their stratum."""
+    """A household's rank in the invitation order. Households not drawn follow as replacements."""
 
     position: int
     household: str
@@ -58,7 +58,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a draw came to. The hashes are what a public record shows and a later run must reach."""
+    """Result of a draw. A repeated run must produce the same hashes."""
 
     places: tuple[Place, ...]
     shares: Mapping[str, tuple[int, int]]  # stratum -> households in it, places given to it
@@ -69,37 +69,37 @@ class Outcome:
 
 
 def sha256(text: str) -> str:
-    """SHA-256 of `text` in UTF-8, as lower-case hex."""
+    """Return the SHA-256 of `text` in UTF-8 as lower-case hex."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def sort_key(seed: str, identifier: str) -> str:
-    """What sorts a student or a household in a draw."""
+    """Return the hash that orders students and households."""
     return sha256(f"{seed}:{identifier}")
 
 
 def hash_roster(children: Iterable[Child]) -> str:
-    """The hash of the list drawn from: one line a child, sorted, so that the file's order does not matter."""
+    """Hash the list of children, one per line and sorted, so that the order of the file does not matter."""
     return sha256("\n".join(f"{c.household}|{c.student}|{c.school}|{c.grade}" for c in sorted(set(children))))
 
 
 def hash_households(households: Iterable[str]) -> str:
-    """The hash of the households drawn, sorted, one a line."""
+    """Hash the drawn household ids, one per line and sorted."""
     return sha256("\n".join(sorted(households)))
 
 
 def hash_order(places: Iterable[Place]) -> str:
-    """The hash of the whole order, drawn and behind."""
+    """Hash the complete order, including households that were not drawn."""
     return sha256("\n".join(f"{p.position}|{p.household}|{p.stratum}|{'Y' if p.drawn else 'N'}" for p in places))
 
 
 def hash_allocation(shares: Mapping[str, tuple[int, int]]) -> str:
-    """The hash of how many households each stratum has and gives."""
+    """Hash the size and the number of places of each stratum."""
     return sha256(json.dumps({name: list(pair) for name, pair in shares.items()}, sort_keys=True))
 
 
 def group_into_households(children: Iterable[Child], seed: str, *, stratified: bool = True) -> tuple[Household, ...]:
-    """The households of `children`, each with its index child and stratum, sorted by id."""
+    """Group `children` into households with index child and stratum, sorted by id."""
     groups: dict[str, list[Child]] = {}
     for child in set(children):
         groups.setdefault(child.household, []).append(child)
@@ -112,7 +112,7 @@ def group_into_households(children: Iterable[Child], seed: str, *, stratified: b
 
 
 def allocate_by_largest_remainder(weights: Mapping[str, float], total: int) -> dict[str, int]:
-    """Share `total` places by weight (Hamilton). Ties go to the larger stratum, then to the first name."""
+    """Allocate `total` places by weight (Hamilton method); ties go to the larger stratum, then to the first name."""
     exact = {name: Fraction(weight) for name, weight in weights.items()}
     whole = sum(exact.values(), Fraction(0))
     if not whole:
@@ -129,7 +129,7 @@ def allocate_by_largest_remainder(weights: Mapping[str, float], total: int) -> d
 def select_households(
     population: Iterable[Household], seed: str, wanted: int
 ) -> tuple[tuple[Place, ...], dict[str, tuple[int, int]]]:
-    """The order of asking and the allocation: `wanted` of `population` drawn, all others behind them."""
+    """Select `wanted` households; return all households in invitation order and the allocation."""
     strata: dict[str, list[Household]] = {}
     for household in population:
         strata.setdefault(household.stratum, []).append(household)
@@ -148,7 +148,7 @@ def select_households(
 
 
 def run_draw(children: Iterable[Child], method: Method, seed: str, wanted: int | None) -> Outcome:
-    """Draw from `children`. `wanted` households, or all of them with ``Method.EVERYONE``."""
+    """Draw `wanted` households of `children`, or all of them with `Method.EVERYONE`."""
     listed = tuple(children)
     population = group_into_households(listed, seed, stratified=method is Method.STRATIFIED)
     count = len(population) if method is Method.EVERYONE or wanted is None else wanted

@@ -1,4 +1,4 @@
-"""Pages of the draw: make one, show its public record, do it again and see that it comes out the same."""
+"""Pages for draws: run a draw, show its public record, verify it."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -16,7 +16,7 @@ bp = Blueprint("draws", __name__)
 @bp.get("/draws")
 @allow(Permission.ASK)
 def draws() -> str:
-    """Every draw of one's schools, also those that were replaced."""
+    """List the draws of the user's schools, including replaced ones."""
     with reading() as session:
         rows = queries.list_draws(session, current_actor())
     return render_template("draws/draws.html", draws=rows)
@@ -25,14 +25,14 @@ def draws() -> str:
 @bp.get("/draws/new")
 @allow(Permission.ASK)
 def new() -> str:
-    """Ask for whom, how and how many."""
+    """Show the form for a new draw."""
     return _render_form(forms.read_form(request.args, request.args.get("school", "")), [])
 
 
 @bp.post("/draws/new")
 @allow(Permission.ASK)
 def make() -> ResponseReturnValue:
-    """Draw."""
+    """Run a draw."""
     given = forms.read_form(request.form, "")
     wanted, problems = forms.parse_form(given)
     if wanted is None:
@@ -49,7 +49,7 @@ def make() -> ResponseReturnValue:
 @bp.get("/draws/<int:draw_id>")
 @allow(Permission.ASK)
 def record(draw_id: int) -> str:
-    """The public record, to be read or printed."""
+    """Show the public record of a draw."""
     with reading() as session:
         return render_template(
             "draws/record.html", record=queries.get_record(session, current_actor(), draw_id), check=None
@@ -59,7 +59,7 @@ def record(draw_id: int) -> str:
 @bp.post("/draws/<int:draw_id>/check")
 @allow(Permission.ASK)
 def check(draw_id: int) -> str:
-    """Do the draw again from its record and show what comes out."""
+    """Verify a draw and show the comparison."""
     with reading() as session:
         found = queries.get_record(session, current_actor(), draw_id)
         return render_template("draws/record.html", record=found, check=actions.verify_draw(session, draw_id))
@@ -71,7 +71,7 @@ def _render_form(given: forms.DrawForm, problems: list[Problem]) -> str:
         known = {str(number) for number, _name in schools}
         chosen = given.school if given.school in known else str(schools[0][0]) if schools else ""
         scopes = queries.list_scopes(session, current_actor(), int(chosen)) if chosen else []
-        # Only asked for when there is something to replace, and not before it is known for whom to draw.
+        # The form asks for a reason only if there is a draw to replace, so the scope must be known first.
         scope, _colon, value = given.scope.partition(":")
         standing = queries.find_current_draw(session, int(chosen), scope, value) if chosen else None
     return render_template(

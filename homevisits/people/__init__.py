@@ -1,0 +1,1 @@
+"""Schools, families, caregivers, students, educators, training, accounts and roster import. Above `messages`."""

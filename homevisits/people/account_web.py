@@ -1,4 +1,4 @@
-"""Sign in, sign out, language, role, password: the pages about the account itself."""
+"""Pages for the user's account: sign-in, sign-out, language, role, password."""
 
 from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -20,7 +20,7 @@ bp = Blueprint("account", __name__)
 @bp.get("/")
 @public
 def front() -> ResponseReturnValue:
-    """The door: everyone's own first page."""
+    """Redirect to the user's first page, or to the sign-in page."""
     who = signed_in_actor()
     return redirect(landing_page(who) if who else url_for("account.sign_in"), code=303)
 
@@ -28,7 +28,7 @@ def front() -> ResponseReturnValue:
 @bp.get("/sign-in")
 @public
 def sign_in() -> ResponseReturnValue:
-    """Ask for name and password."""
+    """Show the sign-in form."""
     who = signed_in_actor()
     if who is not None:
         return redirect(local_path(request.args.get("next"), landing_page(who)), code=303)
@@ -38,7 +38,7 @@ def sign_in() -> ResponseReturnValue:
 @bp.post("/sign-in")
 @public
 def sign_in_now() -> ResponseReturnValue:
-    """Check name and password, slowly and not too often."""
+    """Check e-mail address and password; the throttle limits the attempts."""
     email, password = request.form.get("email", ""), request.form.get("password", "")
     try:
         token = _check_password_and_sign_in(email, password)
@@ -53,7 +53,7 @@ def sign_in_now() -> ResponseReturnValue:
 def _check_password_and_sign_in(email: str, password: str) -> str:
     with transaction() as db:
         given = attempts.begin_try(db, email, request.remote_addr or "unknown", now())
-    # No transaction is open while the hash is worked out: it takes a while on purpose.
+    # No transaction is open during the password hash, which is slow on purpose.
     if not attempts.is_password_correct(given, password) or given.account_id is None:
         raise RulesBroken([Problem("sign_in_failed", "email")])
     with transaction() as db:
@@ -61,7 +61,7 @@ def _check_password_and_sign_in(email: str, password: str) -> str:
 
 
 def start_session(token: str) -> Actor:
-    """Sign this browser in with a new session, and end the one it had."""
+    """Sign the browser in with a new session and end its previous one."""
     with transaction() as db:
         _end_session_of_browser(db)
         found = sessions.find_session(db, token, session_limits(settings()), now())
@@ -80,7 +80,7 @@ def _end_session_of_browser(db: Session) -> None:
 
 
 def load_user(token: str) -> SignedIn | None:
-    """Flask-Login's user loader: the account a session token belongs to; None once the session has ended."""
+    """Return the user of a session token for Flask-Login, or None if the session has ended."""
     with reading() as db:
         found = sessions.find_session(db, token, session_limits(settings()), now())
     if found is None:
@@ -105,7 +105,7 @@ def sign_out() -> ResponseReturnValue:
 @bp.post("/language")
 @public
 def choose_language() -> ResponseReturnValue:
-    """Read on in another language; kept with the account, and in this browser."""
+    """Set the language of the account and of this browser."""
     chosen = request.form.get("language", "")
     response = redirect(local_path(request.form.get("next"), "/"), code=303)
     if chosen in formats.offered():
@@ -121,7 +121,7 @@ def choose_language() -> ResponseReturnValue:
 @bp.post("/role")
 @allow(Permission.OWN_ACCOUNT)
 def choose_hat() -> ResponseReturnValue:
-    """Work as another of one's own roles."""
+    """Switch to another of the user's roles."""
     if request.form.get("hat") in navigation.hats_of(current_actor()):
         session["hat"] = request.form["hat"]
     return redirect(landing_page(current_actor()), code=303)
@@ -130,14 +130,14 @@ def choose_hat() -> ResponseReturnValue:
 @bp.get("/account")
 @allow(Permission.OWN_ACCOUNT)
 def home() -> str:
-    """What one may change about one's account."""
+    """Show the account page."""
     return render_template("account/home.html", problems=())
 
 
 @bp.post("/account/password")
 @allow(Permission.OWN_ACCOUNT)
 def change_password() -> ResponseReturnValue:
-    """A new password; every other session ends, this one goes on."""
+    """Change the password and end all other sessions."""
     typed = attempts.NewPassword(*(request.form.get(name, "") for name in ("current", "password", "again")))
     try:
         with transaction() as db:

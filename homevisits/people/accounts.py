@@ -1,4 +1,4 @@
-"""Actions on accounts, for the command line: who may sign in, as what, and where. The first account is made here."""
+"""Account actions for the command line."""
 
 import secrets
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from homevisits.people.sign_in.attempts import check_new_password, hash_password
 
 @dataclass(frozen=True)
 class NewAccount:
-    """Who is to sign in. ``school`` and ``educator`` are the roster's own ids; no school: the whole district."""
+    """Values of a new account. `school` and `educator` are roster ids; without a school the role is district-wide."""
 
     email: str
     name: str
@@ -29,7 +29,7 @@ class NewAccount:
 
 @dataclass(frozen=True)
 class AccountRow:
-    """An account and what was granted to it, as "role" or "role@school"."""
+    """An account with its grants as "role" or "role@school"."""
 
     email: str
     name: str
@@ -38,7 +38,7 @@ class AccountRow:
 
 
 def add_account(session: Session, wanted: NewAccount) -> str | None:
-    """Make an account with one role. Returns the password that was made for it; None when one was given."""
+    """Create an account with one role. Return the generated password, or None if a password was given."""
     email = normalize_email(wanted.email)
     made = None if wanted.password else secrets.token_urlsafe(12)
     password = wanted.password or made or ""
@@ -74,7 +74,7 @@ def add_account(session: Session, wanted: NewAccount) -> str | None:
 
 
 def grant_role(session: Session, email: str, role: Role, school: str | None) -> None:
-    """Let an account act in one more role; one it has already stays as it is."""
+    """Grant an account another role. A role that it already has stays unchanged."""
     account, place = _get_account(session, email), _find_school(session, school)
     if school and place is None:
         refuse_if_any([Problem("school_unknown", "school", {"found": school})])
@@ -89,21 +89,21 @@ def grant_role(session: Session, email: str, role: Role, school: str | None) -> 
 
 
 def revoke_role(session: Session, email: str, role: Role) -> None:
-    """Take a role away everywhere; sessions that are open lose it with their next click."""
+    """Revoke a role at all schools; open sessions lose it with their next request."""
     account = _get_account(session, email)
     session.execute(delete(AccountGrant).where(AccountGrant.account_id == account.id, AccountGrant.role == role.value))
 
 
 def set_account_active(session: Session, email: str, now: datetime, *, active: bool = False) -> None:
-    """Close an account and end its sessions (or open it again). What it did stays on record."""
+    """Close or reopen an account and end its sessions. Its records are kept."""
     account = _get_account(session, email)
-    session.refresh(account, with_for_update=True)  # no session begins meanwhile
+    session.refresh(account, with_for_update=True)  # prevents a new session in the meantime
     account.active = active
     sessions.end_all_sessions(session, account.id, now)
 
 
 def list_accounts(session: Session) -> list[AccountRow]:
-    """Every account, by address."""
+    """Return all accounts, ordered by e-mail address."""
     rows = session.execute(
         select(Account, AccountGrant.role, School.source_id)
         .outerjoin(AccountGrant, AccountGrant.account_id == Account.id)

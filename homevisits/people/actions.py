@@ -1,4 +1,4 @@
-"""What changes about people: trainings that certify, and educators' own willingness."""
+"""Record trainings, educators' opt-ins and their reminder phones."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ MIN_TRAINING_MINUTES, MAX_TRAINING_MINUTES = 30, 16 * 60
 
 @dataclass(frozen=True)
 class NewParent:
-    """A parent trainer who is not known yet."""
+    """A parent trainer who is not stored yet."""
 
     given_name: str
     family_name: str
@@ -28,7 +28,7 @@ class NewParent:
 
 @dataclass(frozen=True)
 class Training:
-    """A training as it was held. The parent is someone known (an id) or someone new."""
+    """A training that took place. `parent_trainer` is a person id or a new person."""
 
     title: str
     held_on: date
@@ -41,7 +41,7 @@ class Training:
 def record_training(
     session: Session, actor: Actor | None, training: Training, policy: Policy, now: datetime
 ) -> TrainingSession:
-    """Record a training that was held, and certify everyone who took part. `actor` None: the demo's past, an import."""
+    """Record a training and certify its participants. `actor` is None for imports and demo data."""
     participants = sorted(set(training.participants))
     educators = _find_schools_of_educators(session, [*participants, training.educator_trainer_id or 0])
     refuse_if_any(
@@ -122,19 +122,19 @@ def _find_or_add_parent(session: Session, parent: int | NewParent | None) -> int
 
 
 def opt_in(session: Session, actor: Actor, now: datetime) -> OptIn:
-    """The educator takes part from now on. Saying so twice changes nothing."""
+    """Opt the educator in. A second opt-in changes nothing."""
     return _write_opt_in(session, actor, "in", now)
 
 
 def opt_out(session: Session, actor: Actor, now: datetime) -> OptIn:
-    """The educator leaves, at once; no reason is asked. `homevisits.visits` then ends what was planned with them."""
+    """Opt the educator out at once, without a reason. `homevisits.visits` then handles the planned visits."""
     return _write_opt_in(session, actor, "out", now)
 
 
 def set_reminder_phone(session: Session, actor: Actor, typed: str) -> str | None:
-    """Keep the educator's own number for reminders, in E.164; nothing typed: none any more. No one else ever sees it.
+    """Set the educator's phone for reminders, or remove it if `typed` is empty. No other user sees it.
 
-    Raises `RulesBroken` when it cannot be a phone number.
+    Returns the number in E.164. Raises `RulesBroken` if it is not a valid phone number.
     """
     if actor.educator_id is None:
         raise RulesBroken([Problem("not_an_educator")])
@@ -148,7 +148,7 @@ def set_reminder_phone(session: Session, actor: Actor, typed: str) -> str | None
 def _write_opt_in(session: Session, actor: Actor, answer: str, now: datetime) -> OptIn:
     if actor.educator_id is None:
         raise RulesBroken([Problem("not_an_educator")])
-    # The educator's row is the lock: a booking that reads the ledger has taken it too.
+    # Lock the educator's row, as bookings that read the opt-in ledger do.
     session.execute(select(Person.id).where(Person.id == actor.educator_id).with_for_update())
     newest = session.scalars(
         select(OptIn).where(OptIn.educator_id == actor.educator_id).order_by(OptIn.id.desc()).limit(1)

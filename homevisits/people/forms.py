@@ -1,4 +1,4 @@
-"""What was typed about a training, turned into a `Training` and the problems of reading it."""
+"""Parse the training form."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MAX_TEXT_LENGTH = 120
 
 @dataclass(frozen=True)
 class TrainingForm:
-    """The form as it was typed: shown again as it stands when something is to change."""
+    """Field values of the training form, as typed."""
 
     title: str = ""
     held_on: str = ""
@@ -31,13 +31,13 @@ EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 def read_form(form: Mapping[str, str], participants: Sequence[str] = ()) -> TrainingForm:
-    """The fields of the form, without blanks around."""
+    """Read the field values, stripped of whitespace."""
     names = ("title", "held_on", "hours", "educator_trainer", "parent_trainer", "parent_given", "parent_family")
     return TrainingForm(**{name: form.get(name, "").strip() for name in names}, participants=tuple(participants))
 
 
 def parse_form(given: TrainingForm) -> tuple[Training | None, list[Problem]]:
-    """The training that was meant, or every reason why it cannot be read."""
+    """Return the training, or the problems of the form."""
     problems: list[Problem] = []
     if not given.title:
         problems.append(Problem("missing", "title"))
@@ -86,7 +86,7 @@ def _parse_parent(given: TrainingForm, problems: list[Problem]) -> int | NewPare
     if _is_id(given.parent_trainer):
         return int(given.parent_trainer)
     if not (given.parent_given or given.parent_family):
-        return None  # the action says which trainer is missing
+        return None  # the action reports the missing trainer
     names = ("parent_given", "parent_family")
     problems.extend(Problem("missing", name) for name in names if not getattr(given, name))
     return NewParent(given.parent_given, given.parent_family)

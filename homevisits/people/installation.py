@@ -1,4 +1,4 @@
-"""What kind of installation a database is: real, or the demo's. Neither can be started as the other."""
+"""Distinguish databases of real installations from the demo's, so that neither is used as the other."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -9,12 +9,12 @@ from homevisits.people.models import District
 
 
 def find_purpose(session: Session) -> str | None:
-    """``real`` or ``demo``; None while nothing has been imported."""
+    """Return "real" or "demo", or None before the first import."""
     return session.scalar(select(District.purpose).order_by(District.id).limit(1))
 
 
 def check_database_purpose(database: Database, settings: Settings) -> None:
-    """Raise `InvalidSettings` when the demo is pointed at a real database, or anything else at the demo's."""
+    """Raise `InvalidSettings` if the demo would use a real database, or the other way around."""
     with database.reading() as session:
         found = find_purpose(session)
     if settings.demo and found != "demo":

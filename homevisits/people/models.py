@@ -9,7 +9,7 @@ from homevisits.core.db import Base, PrimaryKey
 
 
 class District(Base):
-    """The one district of this installation, and what kind of installation it is (``purpose`` real or demo)."""
+    """The district of this installation. `purpose` is real or demo."""
 
     __tablename__ = "district"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -21,7 +21,7 @@ class District(Base):
 
 
 class School(Base):
-    """A building where the programme runs. Its timezone is the one families are told times in."""
+    """A school. Messages to families give times in its time zone."""
 
     __tablename__ = "school"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -32,7 +32,7 @@ class School(Base):
 
 
 class Person(Base):
-    """Anyone who takes part on the programme's side: an educator, a parent trainer, later an interpreter."""
+    """A person of the program, such as an educator or a parent trainer."""
 
     __tablename__ = "person"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -40,14 +40,14 @@ class Person(Base):
     given_name: Mapped[str]
     family_name: Mapped[str]
     email: Mapped[str | None] = mapped_column(unique=True)
-    languages: Mapped[str] = mapped_column(server_default="")  # ISO 639 codes, blank between
-    phone: Mapped[str | None]  # E.164, given by themselves for reminders; no family ever sees it
+    languages: Mapped[str] = mapped_column(server_default="")  # ISO 639 codes, separated by spaces
+    phone: Mapped[str | None]  # E.164, for reminders; never shown to families
     __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "person"}  # noqa: RUF012
     __table_args__ = (CheckConstraint("kind IN ('person', 'educator')", name="kind"),)
 
 
 class Educator(Person):
-    """Any trained employee: teacher, aide, counsellor. ``payroll_id`` is the employee number payroll knows."""
+    """An employee: teacher, aide, counselor. `payroll_id` is the employee number in the payroll system."""
 
     __tablename__ = "educator"
     id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
@@ -60,18 +60,18 @@ class Educator(Person):
 
 
 class Family(Base):
-    """A household of the roster: the unit that is drawn, asked and visited. Siblings are in it once."""
+    """A household of the roster: the unit of draws, invitations and visits."""
 
     __tablename__ = "family"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
-    key: Mapped[str] = mapped_column(unique=True)  # stable: from the sourcedIds it was found by
+    key: Mapped[str] = mapped_column(unique=True)  # stable; derived from roster ids
     name: Mapped[str]
-    language: Mapped[str] = mapped_column(server_default="en")  # the language of its texts (ISO 639-1 where one exists)
-    address: Mapped[str | None]  # shown to the visiting pair only, just in time
+    language: Mapped[str] = mapped_column(server_default="en")  # language of messages (ISO 639-1 where it exists)
+    address: Mapped[str | None]  # shown to the visiting pair only, shortly before the visit
 
 
 class FamilyMerge(Base):
-    """The roster joined two families: ``merged_id`` has no household any more, its children are in ``family_id``."""
+    """Record that a roster import merged the family `merged_id` into `family_id`."""
 
     __tablename__ = "family_merge"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -81,7 +81,7 @@ class FamilyMerge(Base):
 
 
 class Caregiver(Base):
-    """An adult of a family. ``restricted`` hides the person from every list without saying why."""
+    """An adult of a family. A `restricted` caregiver is hidden from every list, without a reason."""
 
     __tablename__ = "caregiver"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -98,7 +98,7 @@ class Caregiver(Base):
 
 
 class Student(Base):
-    """A child or young person of a family, at one school. No trait lies here (see demographics)."""
+    """A student at one school. Traits are stored in `demographics` only."""
 
     __tablename__ = "student"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -110,7 +110,7 @@ class Student(Base):
     family_name: Mapped[str]
     grade: Mapped[str]
     enrolled_from: Mapped[date | None]
-    enrolled_to: Mapped[date | None]  # last day at the school; None: still there
+    enrolled_to: Mapped[date | None]  # last day at the school; None: still enrolled
 
 
 class SchoolClass(Base):
@@ -133,7 +133,7 @@ class Enrollment(Base):
 
 
 class Teaching(Base):
-    """An educator who teaches a class: its families are the educator's families."""
+    """An educator's class; its families are the educator's families."""
 
     __tablename__ = "teaching"
     class_id: Mapped[int] = mapped_column(ForeignKey("school_class.id"), primary_key=True)
@@ -142,7 +142,7 @@ class Teaching(Base):
 
 
 class TrainingSession(Base):
-    """A training: always led by an educator and a parent together, both named."""
+    """A training, led by an educator and a parent together."""
 
     __tablename__ = "training_session"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -160,7 +160,7 @@ class TrainingSession(Base):
 
 
 class Certification(Base):
-    """The right to visit for pay, earned at a training; judged on the day of the visit."""
+    """A certificate from a training; it must be valid on the day of a visit."""
 
     __tablename__ = "certification"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -168,7 +168,7 @@ class Certification(Base):
     training_session_id: Mapped[int] = mapped_column(ForeignKey("training_session.id"))
     valid_from: Mapped[date]
     valid_until: Mapped[date | None]  # last day; None: does not expire
-    revoked_on: Mapped[date | None]  # first day it no longer counts
+    revoked_on: Mapped[date | None]  # first day on which it is invalid
     __table_args__ = (
         UniqueConstraint("educator_id", "training_session_id"),
         UniqueConstraint("id", "educator_id"),
@@ -177,7 +177,7 @@ class Certification(Base):
 
 
 class OptIn(Base):
-    """The ledger of educators' willingness, append-only: the newest row of an educator counts. No reason is kept."""
+    """Append-only ledger of educators' opt-ins; the newest row of an educator counts. No reason is stored."""
 
     __tablename__ = "opt_in"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -193,7 +193,7 @@ class OptIn(Base):
 
 
 class Account(Base):
-    """Someone who may sign in."""
+    """A user account."""
 
     __tablename__ = "account"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -206,7 +206,7 @@ class Account(Base):
 
 
 class AccountGrant(Base):
-    """A role at one school, or (no school) in the whole district."""
+    """A role at one school, or in the whole district without a school."""
 
     __tablename__ = "account_grant"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -220,7 +220,7 @@ class AccountGrant(Base):
 
 
 class SignInAttempt(Base):
-    """Sign-ins tried, for the throttle; rows older than a day are removed."""
+    """Sign-in attempts for the throttle; rows older than a day are deleted."""
 
     __tablename__ = "sign_in_attempt"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -256,7 +256,7 @@ class KeptForm(Base):
 
 
 class Heartbeat(Base):
-    """When each process of the house last said that it is alive, and what it last did."""
+    """Last sign of life of each process, and what it did."""
 
     __tablename__ = "heartbeat"
     name: Mapped[str] = mapped_column(primary_key=True)

@@ -1,4 +1,4 @@
-"""A phone number as people type it, to E.164; also the fictional 555-01xx numbers. Pure."""
+"""Parse and format phone numbers. Accepts the fictional 555-01xx numbers. Pure."""
 
 import phonenumbers
 
@@ -6,7 +6,7 @@ PURE = True
 
 
 def to_e164(typed: str, region: str = "US") -> str | None:
-    """`typed` as E.164 ("+16515550142"), or None where it cannot be a phone number."""
+    """Return the number in E.164 ("+16515550142"), or None if it is not valid."""
     try:
         number = phonenumbers.parse(typed, region)
     except phonenumbers.NumberParseException:
@@ -17,7 +17,7 @@ def to_e164(typed: str, region: str = "US") -> str | None:
 
 
 def format_phone(e164: str) -> str:
-    """An E.164 number as a person writes it: "(651) 555-0142" at home, "+44 20 7183 8750" abroad."""
+    """Format an E.164 number for people: "(651) 555-0142" in the US, "+44 20 7183 8750" elsewhere."""
     try:
         number = phonenumbers.parse(e164, None)
     except phonenumbers.NumberParseException:

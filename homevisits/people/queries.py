@@ -1,4 +1,4 @@
-"""Who there is: educators with their certification and willingness, trainers, trainings. Sets, never row by row."""
+"""Queries for educators, their certification and opt-in, trainings, trainers and roster totals."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class TrainingRow:
 
 @dataclass(frozen=True)
 class PersonOption:
-    """Someone to choose in a form."""
+    """A person to choose in a form."""
 
     id: int
     name: str
@@ -61,24 +61,24 @@ class PersonOption:
 
 @dataclass(frozen=True)
 class Participation:
-    """What an educator's own page says: willingness, certification, the number for reminders."""
+    """An educator's opt-in, certification and reminder phone."""
 
     willing: bool
     certified_until: date | None
     certified: bool
     trained: bool
     phone: str | None
-    stopped: bool  # its owner asked for no texts there
+    stopped: bool  # the phone has opted out of messages
 
 
 def latest_opt_ins() -> Subquery:
-    """(educator_id, id, answer) of the newest row of each educator in the ledger of willingness."""
+    """Select educator_id, id and answer of each educator's newest opt-in entry."""
     newest = select(func.max(OptIn.id).label("id")).group_by(OptIn.educator_id).subquery()
     return select(OptIn.educator_id, OptIn.id, OptIn.answer).join(newest, newest.c.id == OptIn.id).subquery()
 
 
 def find_current_opt_ins(session: Session, educators: Collection[int]) -> dict[int, int]:
-    """For each of `educators` who takes part now: the row of the ledger that says so."""
+    """Return the current opt-in entry of each of `educators` who is opted in."""
     newest = (
         select(func.max(OptIn.id).label("id"))
         .where(OptIn.educator_id.in_(educators))
@@ -90,7 +90,7 @@ def find_current_opt_ins(session: Session, educators: Collection[int]) -> dict[i
 
 
 def is_valid_on(day: date) -> ColumnElement[bool]:
-    """The condition under which a certification counts on `day`."""
+    """Return the condition for a certification that is valid on `day`."""
     return and_(
         Certification.valid_from <= day,
         or_(Certification.valid_until.is_(None), Certification.valid_until >= day),
@@ -99,7 +99,7 @@ def is_valid_on(day: date) -> ColumnElement[bool]:
 
 
 def list_educators(session: Session, actor: Actor, today: date) -> list[EducatorRow]:
-    """The educators of the actor's schools, by school and name. Willingness is for whoever may see PEOPLE, only."""
+    """Return the educators of the schools where the actor has the PEOPLE permission, by school and name."""
     willing = latest_opt_ins()
     held = _certificate_ranges(today)
     found = (
@@ -127,7 +127,7 @@ def list_educators(session: Session, actor: Actor, today: date) -> list[Educator
 
 
 def _certificate_ranges(today: date) -> Subquery:
-    """The reach of each educator's certificates that have begun and are not revoked."""
+    """Select the period that each educator's current certificates cover."""
     live = and_(
         Certification.valid_from <= today, or_(Certification.revoked_on.is_(None), Certification.revoked_on > today)
     )
@@ -151,9 +151,10 @@ def _at_schools(schools: frozenset[int] | None) -> ColumnElement[bool]:
 def has_left(
     family_id: InstrumentedAttribute[int] | BindParameter[int] | int, today: date | BindParameter[date]
 ) -> ColumnElement[bool]:
-    """Whether no child of the family goes to a school of ours any more.
+    """Return the condition that no child of the family is enrolled any more.
 
-    When a school year ends the roster may say so of every child: a school that nobody goes to just now has holidays.
+    After the end of a school year no student may be enrolled; a school without enrolled students is on vacation, and
+    its families have not left.
     """
     child, schoolmate = aliased(Student), aliased(Student)
     goes_on = exists().where(schoolmate.school_id == child.school_id, _is_enrolled(schoolmate, today))
@@ -166,7 +167,7 @@ def _is_enrolled(student: type[Student], today: date | BindParameter[date]) -> C
 
 
 def get_participation(session: Session, educator_id: int, today: date) -> Participation:
-    """An educator's own willingness and certification."""
+    """Return an educator's opt-in, certification and reminder phone."""
     held = _certificate_ranges(today)
     row = session.execute(select(held.c.until, held.c.endless).where(held.c.educator_id == educator_id)).first()
     certified = row is not None and (bool(row.endless) or row.until >= today)
@@ -179,7 +180,7 @@ def get_participation(session: Session, educator_id: int, today: date) -> Partic
 
 
 def list_trainings(session: Session, actor: Actor, limit: int = 20) -> list[TrainingRow]:
-    """The newest trainings in which someone of the actor's schools took part."""
+    """Return the newest trainings with participants of the actor's schools."""
     led, with_parent = aliased(Person, flat=True), aliased(Person, flat=True)
     found = (
         select(
@@ -204,7 +205,7 @@ def list_trainings(session: Session, actor: Actor, limit: int = 20) -> list[Trai
 
 
 def list_educator_trainers(session: Session, today: date) -> list[PersonOption]:
-    """Educators who may lead a training: those certified today; in a programme that only begins, all of them."""
+    """Return the certified educators, who may lead trainings; all educators if none is certified yet."""
     certified = select(Certification.educator_id).where(is_valid_on(today))
     found = (
         select(Educator.id, Educator.given_name, Educator.family_name, School.name)
@@ -217,7 +218,7 @@ def list_educator_trainers(session: Session, today: date) -> list[PersonOption]:
 
 
 def list_parent_trainers(session: Session) -> list[PersonOption]:
-    """Parents who have led a training before."""
+    """Return the parents who have led a training."""
     found = (
         select(Person.id, Person.given_name, Person.family_name)
         .where(Person.kind == "person", Person.id.in_(select(TrainingSession.parent_trainer_id)))
@@ -228,7 +229,7 @@ def list_parent_trainers(session: Session) -> list[PersonOption]:
 
 @dataclass(frozen=True)
 class SchoolRow:
-    """A school on the Roster page: totals only."""
+    """Totals of a school on the Roster page."""
 
     name: str
     students: int
@@ -239,7 +240,7 @@ class SchoolRow:
 
 
 def count_roster_by_school(session: Session, today: date) -> list[SchoolRow]:
-    """What the house holds of each school; ``unreachable``: families without any telephone."""
+    """Return the totals of each school. `unreachable` counts families without a phone number."""
     here = or_(Student.enrolled_to.is_(None), Student.enrolled_to >= today)
     with_phone = select(Caregiver.family_id).where(Caregiver.phone.is_not(None), Caregiver.left_on.is_(None))
     silent = func.count(func.distinct(case((Student.family_id.not_in(with_phone), Student.family_id))))

@@ -1,4 +1,4 @@
-"""The pages about people: the coordinator's People, recording a training, and an educator's own Me."""
+"""Pages: People, recording a training, Roster, and an educator's page Me."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -22,8 +22,7 @@ from homevisits.web.security import allow, current_actor, page_permissions
 
 bp = Blueprint("people", __name__)
 bp.add_app_template_filter(phones.format_phone, "phone")
-MAX_FINDINGS_SHOWN = 100
-"""So many findings are shown; the command line lists them all."""
+MAX_FINDINGS_SHOWN = 100  # the command line lists all
 
 
 def _today() -> date:
@@ -33,7 +32,7 @@ def _today() -> date:
 @bp.get("/people")
 @allow(Permission.PEOPLE)
 def people() -> str:
-    """Who may visit, until when, and who is willing."""
+    """Show the educators with certification and opt-in, and the trainings."""
     with reading() as session:
         educators = queries.list_educators(session, current_actor(), _today())
         trainings = queries.list_trainings(session, current_actor())
@@ -46,14 +45,14 @@ def people() -> str:
 @bp.get("/people/training")
 @allow(Permission.PEOPLE)
 def new_training() -> str:
-    """Ask for a training that was held."""
+    """Show the form for a training."""
     return _training_page(forms.TrainingForm(held_on=_today().isoformat()), [])
 
 
 @bp.post("/people/training")
 @allow(Permission.PEOPLE)
 def record_training() -> ResponseReturnValue:
-    """Record a training and certify those who took part."""
+    """Record a training and certify its participants."""
     given = forms.read_form(request.form, request.form.getlist("participants"))
     wanted, problems = forms.parse_form(given)
     if wanted is None:
@@ -87,14 +86,14 @@ def _training_page(given: forms.TrainingForm, problems: list[Problem]) -> str:
 @bp.get("/roster")
 @allow(Permission.ROSTER)
 def roster() -> str:
-    """What came in from the student system."""
+    """Show the totals of the imported roster."""
     return _roster_page(None)
 
 
 @bp.post("/roster")
 @allow(Permission.ROSTER)
 def import_roster() -> ResponseReturnValue:
-    """Bring a roster in: the zip a student system exports, all of it or nothing."""
+    """Import a roster zip from the student information system, completely or not at all."""
     given = request.files.get("file")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "roster.zip"
@@ -116,19 +115,19 @@ def _roster_page(report: apply.ImportReport | None) -> str:
 
 
 def word_finding(finding: Finding) -> str:
-    """A finding in the reader's words."""
+    """Return the sentence for a finding in the user's language."""
     return sentence(Problem(finding.code, None, finding.params))
 
 
 @bp.get("/me")
 @allow(Permission.OWN_VISITS)
 def me() -> str:
-    """An educator's own page: take part or leave, how long the certification lasts, a number for reminders."""
+    """Show an educator's opt-in, certification and reminder phone."""
     return render_me_page()
 
 
 def render_me_page(typed: str | None = None, problems: Sequence[Problem] = ()) -> str:
-    """The page Me; `typed` is a number that could not be kept, with its problems."""
+    """Render the page Me. `typed` is a refused phone number, `problems` the reasons."""
     educator = current_actor().educator_id
     if educator is None:
         raise PermissionDenied
@@ -140,7 +139,7 @@ def render_me_page(typed: str | None = None, problems: Sequence[Problem] = ()) -
 @bp.post("/me/opt-in")
 @allow(Permission.OWN_VISITS)
 def opt_in() -> ResponseReturnValue:
-    """Take part."""
+    """Opt in."""
     with transaction() as session:
         actions.opt_in(session, current_actor(), now())
     show_notice(_("You are taking part in home visits. You can leave here at any time, without giving a reason."))

@@ -1,0 +1,1 @@
+"""Import of OneRoster rosters and of the district's supplement."""

@@ -1,4 +1,4 @@
-"""The action that brings a roster in: all of it or none, and the same roster again changes nothing."""
+"""Import a roster, completely or not at all. Importing the same roster again changes nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ NO_COUNTS: Mapping[str, int] = MappingProxyType(dict.fromkeys(COUNT_NAMES, 0))
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import found and did. With errors nothing was written, and ``counts`` say so."""
+    """Result of an import. With errors nothing was written and all counts are 0."""
 
     counts: Mapping[str, int]
     errors: tuple[Finding, ...] = ()
@@ -48,7 +48,7 @@ class ImportReport:
 def import_oneroster(
     database: Database, path: Path, now: datetime, *, timezone: str = DEFAULT_TIMEZONE
 ) -> ImportReport:
-    """Read the OneRoster 1.1 folder or zip at `path` and bring it in, all or nothing."""
+    """Import the OneRoster 1.1 folder or zip at `path`, completely or not at all."""
     package = open_package(path, oneroster.FILE_NAMES)
     if package.errors:
         return ImportReport(NO_COUNTS, package.errors)
@@ -80,8 +80,8 @@ def _count_rows(wanted: ImportPlan) -> dict[str, int]:
 
 
 def _check_same_district(session: Session, wanted: ImportPlan) -> tuple[Finding, ...]:
-    """One installation holds one district: another's roster would mark everybody as gone."""
-    # The district's row is the lock: two imports at once follow one another.
+    """Refuse the roster of another district, which would mark all stored people as gone."""
+    # Lock the district's row, so that parallel imports run one after the other.
     known = session.scalar(select(District.source_id).with_for_update())
     if wanted.district and known is not None and known != wanted.district[0]:
         params = {"found": wanted.district[0], "known": known}
@@ -90,7 +90,7 @@ def _check_same_district(session: Session, wanted: ImportPlan) -> tuple[Finding,
 
 
 def import_roster(session: Session, wanted: ImportPlan, now: datetime, *, timezone: str) -> dict[str, int]:
-    """Make the tables hold what `wanted` says. Whoever is no longer in it is kept, with the day they were missed."""
+    """Update the tables to match `wanted`. People missing from it are kept and get the import date as last day."""
     sync = _TableSync(session, now.date())
     if wanted.district:
         sync.table(District, {wanted.district[0]: {"name": wanted.district[1]}}, {"timezone": timezone})
@@ -110,7 +110,7 @@ def import_roster(session: Session, wanted: ImportPlan, now: datetime, *, timezo
 
 
 def _resolve_ids(rows: Mapping[str, Mapping[str, Any]], **ids: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    """Rows with what names a source id (``school``) turned into the column of the id (``school_id``)."""
+    """Replace source ids (`school`) by database ids (`school_id`)."""
 
     def resolved(row: Mapping[str, Any]) -> dict[str, Any]:
         plain = {name: value for name, value in row.items() if name not in ids}
@@ -125,7 +125,7 @@ def _add_family_keys(wanted: ImportPlan) -> dict[str, dict[str, Any]]:
 
 
 def _sync_families(sync: "_TableSync", wanted: ImportPlan, now: datetime) -> dict[str, int]:
-    """The family of each household: the one its children are in already, or a new one."""
+    """Update the families; return the family id of each household, by its key."""
     session = sync.session
     matches = match_families(
         wanted.households,
@@ -151,20 +151,20 @@ def _sync_families(sync: "_TableSync", wanted: ImportPlan, now: datetime) -> dic
 
 
 def _record_merges(session: Session, merged: Sequence[tuple[int, int]], now: datetime) -> None:
-    """Record which families were merged, with those that had been merged into them before."""
+    """Record merged families, including those that were merged into them before."""
     known = session.execute(select(FamilyMerge.family_id, FamilyMerge.merged_id)).all() if merged else []
     rows = {
-        (family, each)
+        (family, merged_id)
         for family, gone in merged
-        for each in (gone, *(earlier for into, earlier in known if into == gone))
-        if each != family
+        for merged_id in (gone, *(earlier for into, earlier in known if into == gone))
+        if merged_id != family
     }
     if rows:
         session.execute(insert(FamilyMerge), [{"family_id": f, "merged_id": m, "at": now} for f, m in sorted(rows)])
 
 
 def _make_unique_key(key: str, taken: set[str]) -> str:
-    """`key`, or with a number where a family that has since split still carries it."""
+    """Return `key`, with a number if another family already has it."""
     found, number = key, 1
     while found in taken:
         number += 1
@@ -174,7 +174,7 @@ def _make_unique_key(key: str, taken: set[str]) -> str:
 
 
 class _TableSync:
-    """Tables made equal to what is wanted, in sets: only new rows are inserted, only changed ones updated."""
+    """Update tables to match the wanted rows; insert only new rows and update only changed ones."""
 
     def __init__(self, session: Session, today: date) -> None:
         self.session = session
@@ -189,13 +189,13 @@ class _TableSync:
         *,
         leave: str | None = None,
     ) -> dict[str, int]:
-        """Rows of `model` by ``source_id``; answers their ids. Who left gets today in the column `leave`."""
+        """Update `model` by source_id and return the ids. Rows not in `wanted` get today in the column `leave`."""
         given = next(iter(wanted.values()), {})
         columns = [*given, *([leave] if leave and leave not in given else [])]
         source = model.source_id  # type: ignore[attr-defined]
         found = self.session.execute(select(model.id, source, *(getattr(model, c) for c in columns)))  # type: ignore[attr-defined]
         known = {row[1]: (row[0], dict(zip(columns, row[2:], strict=True))) for row in found}
-        # Who is in the roster again is back, unless the roster itself names their last day.
+        # A person who is in the roster again has returned, unless the roster gives a last day.
         back: dict[str, Any] = {leave: None} if leave and leave not in given else {}
         new = [{**(at_first or {}), **row, "source_id": key} for key, row in wanted.items() if key not in known]
         changed = [
@@ -220,7 +220,7 @@ class _TableSync:
         changed: list[dict[str, Any]],
         gone: list[dict[str, Any]] | None = None,
     ) -> None:
-        """Insert and update in one statement each."""
+        """Insert and update rows with one statement each."""
         if new:
             self.session.execute(insert(model), new)
         if changed:
@@ -232,13 +232,13 @@ class _TableSync:
         self.changes["left"] += len(gone or ())
 
     def pairs(self, model: type[Base], other: str, wanted: Iterable[tuple[int, int]]) -> None:
-        """The pairs (class, other) of a table that holds nothing else."""
+        """Update a table of pairs (class_id, `other`)."""
         first, second = model.class_id, getattr(model, other)  # type: ignore[attr-defined]
-        known = {(one, two) for one, two in self.session.execute(select(first, second))}
+        known = {(class_id, other_id) for class_id, other_id in self.session.execute(select(first, second))}
         target = set(wanted)
         new, gone = sorted(target - known), sorted(known - target)
         if new:
-            self.session.execute(insert(model), [{"class_id": one, other: two} for one, two in new])
+            self.session.execute(insert(model), [{"class_id": class_id, other: other_id} for class_id, other_id in new])
         for start in range(0, len(gone), DELETE_BATCH_SIZE):
             self.session.execute(
                 delete(model).where(tuple_(first, second).in_(gone[start : start + DELETE_BATCH_SIZE]))

@@ -1,4 +1,4 @@
-"""CSV as RFC 4180 has it, bytes in: rows with their line numbers, and what is wrong, by file, line and column."""
+"""Read CSV files (RFC 4180) into rows with line numbers, and report problems by file, line and column."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ MAX_FIELD_LENGTH = 10_000
 
 @dataclass(frozen=True)
 class Finding:
-    """A problem in an uploaded file: place, problem code (see `homevisits.web.problem_wording`) and parameters."""
+    """A problem in an imported file: place, code (see `homevisits.web.problem_wording`) and parameters."""
 
     file: str
     line: int | None
@@ -27,7 +27,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its line in the file and its fields by column name, stripped; a column that is not there reads ''."""
+    """A row with its line number and stripped fields by column name. A missing column reads as ''."""
 
     file: str
     line: int
@@ -37,24 +37,24 @@ class Row:
         return self.fields.get(column, "")
 
     def many(self, column: str) -> tuple[str, ...]:
-        """A field that holds a list, separated by commas."""
+        """Split a comma-separated field."""
         return tuple(part for part in (piece.strip() for piece in self[column].split(",")) if part)
 
     def finding(self, column: str | None, code: str, **params: object) -> Finding:
-        """A finding at this row."""
+        """Return a finding for this row."""
         return Finding(self.file, self.line, column, code, params)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file's rows and what was wrong with its form."""
+    """The rows of a file and its format errors."""
 
     rows: tuple[Row, ...]
     errors: tuple[Finding, ...]
 
 
 def read_csv(file: str, content: bytes, required: Sequence[str]) -> Table:
-    """Read one CSV file. A byte order mark is tolerated; the header must hold every name in `required`."""
+    """Read a CSV file. A byte order mark is allowed; the header must contain all names in `required`."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as wrong:
@@ -74,7 +74,7 @@ def read_csv(file: str, content: bytes, required: Sequence[str]) -> Table:
 
 
 def _read_records(file: str, text: str, errors: list[Finding]) -> Iterator[tuple[int, list[str]]]:
-    """Records with the line they start on; blank lines are passed over."""
+    """Yield records with the line on which they start; skip blank lines."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     start = 1
     while True:
@@ -83,7 +83,7 @@ def _read_records(file: str, text: str, errors: list[Finding]) -> Iterator[tuple
         except StopIteration:
             return
         except csv.Error:
-            # After a broken quotation mark nothing that follows can be told apart: the file ends here.
+            # After an unbalanced quotation mark the rest of the file cannot be parsed.
             errors.append(Finding(file, start, None, "row_quotes"))
             return
         if record:

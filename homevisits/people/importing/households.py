@@ -1,4 +1,4 @@
-"""Households, found once from who cares for whom: children that share a caregiver live in one. Pure."""
+"""Group students into households: students who share a caregiver are one household. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ PURE = True
 
 @dataclass(frozen=True)
 class Household:
-    """One household: its children and its caregivers, each in order of id. ``key`` is the first child's id."""
+    """A household with student and caregiver ids in order. `key` is the id of the first student."""
 
     key: str
     students: tuple[str, ...]
@@ -16,10 +16,10 @@ class Household:
 
 
 def find_households(students: Iterable[str], links: Iterable[tuple[str, str]]) -> tuple[Household, ...]:
-    """Every student in exactly one household, by `links` (student, caregiver); ordered by key.
+    """Return the households of all students, ordered by key. `links` are (student, caregiver) pairs.
 
     Students that share a caregiver, directly or through other students, are one household. A student without a
-    caregiver is a household alone. Links to students not in `students` are left out.
+    caregiver is a separate household. Links to students not in `students` are ignored.
     """
     home: dict[str, str] = {student: student for student in students}
     pairs = sorted({(student, caregiver) for student, caregiver in links if student in home})
@@ -43,10 +43,10 @@ def _find_root(home: Mapping[str, str], student: str) -> str:
     return student
 
 
-def _merge_households(home: dict[str, str], one: str, two: str) -> None:
-    low, high = sorted((_find_root(home, one), _find_root(home, two)))
+def _merge_households(home: dict[str, str], first: str, second: str) -> None:
+    low, high = sorted((_find_root(home, first), _find_root(home, second)))
     home[high] = low
-    # The paths that were walked are shortened, or a chain of thousands of links would be walked again and again.
-    for student in (one, two):
+    # Path compression keeps long chains of links fast.
+    for student in (first, second):
         while home[student] != low:
             home[student], student = low, home[student]

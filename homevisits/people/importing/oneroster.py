@@ -1,4 +1,4 @@
-"""OneRoster 1.1 CSV, read into plain rows: organisations, users, classes, enrolments, who cares for whom. Pure."""
+"""Read OneRoster 1.1 CSV files into organizations, users, classes, enrollments and caregiver links. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +26,7 @@ _PAYROLL = re.compile(r"\{\s*payroll\s*:\s*([^}]+?)\s*\}", re.IGNORECASE)
 
 
 def read_roster(files: Mapping[str, bytes]) -> Roster:
-    """Read the export in `files` (bytes by file name). Where there are errors the rows are not to be used."""
+    """Read the export in `files` (bytes by file name). If it has errors, do not use its rows."""
     errors: list[Finding] = []
     warnings: list[Finding] = []
     _check_manifest(files, errors, warnings)
@@ -73,7 +73,7 @@ def _check_manifest(files: Mapping[str, bytes], errors: list[Finding], warnings:
 
 
 def _active_rows(rows: Iterable[Row], errors: list[Finding], warnings: list[Finding]) -> Iterator[Row]:
-    """Rows that count: with an id of their own, and not marked as deleted."""
+    """Yield rows with a unique id that are not marked as deleted."""
     seen: dict[str, int] = {}
     for row in rows:
         key, status = row["sourcedId"], row["status"].lower()
@@ -215,7 +215,7 @@ def _check_references(
 def _matching_enrollments(
     enrollments: Iterable[Enrollment], users: Iterable[User], warnings: list[Finding]
 ) -> Iterator[Enrollment]:
-    """Enrolments whose role fits the user's; one that does not is left out, with a warning."""
+    """Yield enrollments with a role that matches the user's role; warn about the others."""
     is_student = {user.id: user.role == "student" for user in users}
     for entry in enrollments:
         if is_student.get(entry.user) == (entry.role == "student"):
@@ -225,7 +225,7 @@ def _matching_enrollments(
 
 
 def _find_caregiver_links(users: Iterable[User], warnings: list[Finding]) -> Iterator[tuple[str, str]]:
-    """(student, caregiver), written on the row of either."""
+    """Yield (student, caregiver) links, which the row of either person may contain."""
     by_id = {user.id: user for user in users}
     for user in users:
         for agent in user.agents:

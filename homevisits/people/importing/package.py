@@ -1,4 +1,4 @@
-"""The files of an export, from a folder or a zip: only the names asked for, never outside it, never past a limit."""
+"""Read files of an export from a folder or zip, within size limits and never from outside it."""
 
 import zipfile
 import zlib
@@ -16,14 +16,14 @@ MAX_ZIP_MEMBERS = 1_000
 
 @dataclass(frozen=True)
 class Package:
-    """What was found: each wanted file's bytes by name, and what stood in the way."""
+    """Contents of the wanted files by name, and the errors."""
 
     files: Mapping[str, bytes]
     errors: tuple[Finding, ...]
 
 
 def open_package(path: Path, wanted: Collection[str], *, limit: int = MAX_TOTAL_BYTES) -> Package:
-    """Read the `wanted` files of the folder or zip at `path`; together they may not pass `limit` bytes."""
+    """Read the `wanted` files of the folder or zip at `path`, at most `limit` bytes in total."""
     if path.is_dir():
         return _read_folder(path, wanted, limit)
     if not path.is_file():
@@ -65,13 +65,13 @@ def _read_zip(path: Path, wanted: Collection[str], limit: int) -> Package:
                 if place.name in files:
                     return Package({}, (Finding(place.name, None, None, "package_file_twice"),))
                 with archive.open(member) as stream:
-                    # The size a zip claims is only a claim: read one byte more than may come and look.
+                    # The size in a zip header may be false, so read one byte more than the limit and compare.
                     content = stream.read(limit + 1)
                 limit -= len(content)
                 if limit < 0:
                     return Package({}, (Finding(place.name, None, None, "package_too_large"),))
                 files[place.name] = content
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError):
-        # Broken, encrypted, or packed by a method this Python does not know.
+        # Broken, encrypted or compressed with an unsupported method.
         return Package({}, (Finding(path.name, None, None, "package_broken"),))
     return Package(files, ())

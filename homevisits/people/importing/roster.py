@@ -1,4 +1,4 @@
-"""What the people tables hold once a roster is in: plain rows by source id, with what had to be left out. Pure."""
+"""Plan the rows of the people tables from a roster. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """Rows by source id. Where a row names another, it names its source id (``school``, ``class_id``, ``family``)."""
+    """Planned rows by source id. Rows refer to each other by source id (`school`, `class_id`, `family`)."""
 
     district: tuple[str, str] | None
     schools: Mapping[str, Values]
@@ -37,13 +37,13 @@ class ImportPlan:
     classes: Mapping[str, Values]
     enrolled: frozenset[tuple[str, str]]
     teaching: frozenset[tuple[str, str]]
-    entries: int  # enrolments read, those that have ended too
+    entries: int  # number of enrollments, including ended ones
     errors: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
 
 
 def build_plan(roster: Roster, today: date) -> ImportPlan:
-    """Work out every row from `roster` (which has no errors of its own); classes left before `today` do not count."""
+    """Plan all rows of `roster`, which must have no errors. Enrollments that ended before `today` are ignored."""
     errors: list[Finding] = []
     warnings: list[Finding] = []
     school_of = _find_schools_of_users(roster)
@@ -72,7 +72,7 @@ def build_plan(roster: Roster, today: date) -> ImportPlan:
 
 
 def _find_schools_of_users(roster: Roster) -> dict[str, str]:
-    """The school of each user: the first school among its organisations, else that of its first class."""
+    """Return the school of each user: the first school of its organizations, or that of its first class."""
     found = {user.id: org for user in roster.users for org in reversed(user.orgs) if org in roster.schools}
     class_school = {entry.id: entry.school for entry in roster.classes}
     for entry in roster.enrollments:
@@ -107,7 +107,7 @@ def _plan_students(roster: Roster, school_of: Mapping[str, str], errors: list[Fi
 
 
 def _last_day(ends: list[date | None]) -> date | None:
-    """The day after which no class has the student; None while one still does, or when no class is known."""
+    """Return the student's last day in any class, or None if a class has no end or there is no class."""
     known = [day for day in ends if day is not None]
     return max(known) if known and len(known) == len(ends) else None
 
@@ -160,13 +160,13 @@ def _plan_caregivers(roster: Roster, households: Iterable[Household], warnings: 
 
 
 def _order_caregivers(home: Household, users: Mapping[str, User]) -> list[str]:
-    """The caregivers as the students' rows list them; those named on their own rows only come after, by id."""
+    """Order caregivers as in the students' rows; append those that only their own rows name, by id."""
     listed = (agent for student in home.students for agent in users[student].agents)
     return list(dict.fromkeys([*(agent for agent in listed if agent in home.caregivers), *home.caregivers]))
 
 
 def _choose_phone(user: User, warnings: list[Finding]) -> str | None:
-    """The first of the mobile and the other number that can be one."""
+    """Return the first valid number of mobile and other phone."""
     good: list[str] = []
     for column, typed in user.phones:
         number = phones.to_e164(typed)
@@ -178,7 +178,7 @@ def _choose_phone(user: User, warnings: list[Finding]) -> str | None:
 
 
 def _family_name(home: Household, students: Mapping[str, Values]) -> str:
-    """The children's family names, each once: "Rivera", "Miller-White"."""
+    """Join the distinct family names of the children: "Rivera", "Miller-White"."""
     return "-".join(dict.fromkeys(_names(home, students)))
 
 

@@ -1,4 +1,4 @@
-"""The rows of a roster as they were read: organisations, users, classes, enrolments, and where each stood. Pure."""
+"""Parsed rows of a roster, each with its source row. Pure."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +10,7 @@ PURE = True
 
 @dataclass(frozen=True)
 class Org:
-    """A school, or another body of the district."""
+    """A school or another organization of the district."""
 
     id: str
     name: str
@@ -21,7 +21,7 @@ class Org:
 
 @dataclass(frozen=True)
 class User:
-    """A student, a caregiver or a member of staff. The file's password column is never read."""
+    """A student, caregiver or employee. The password column is never read."""
 
     id: str
     role: str
@@ -51,7 +51,7 @@ class Class:
 
 @dataclass(frozen=True)
 class Enrollment:
-    """A student's or a member of staff's place in a class."""
+    """Enrollment of a student or employee in a class."""
 
     id: str
     class_id: str
@@ -65,7 +65,7 @@ class Enrollment:
 
 @dataclass(frozen=True)
 class Roster:
-    """A whole export, every reference in it resolved. ``links`` are (student, caregiver) pairs."""
+    """A complete export with valid references. `links` are (student, caregiver) pairs."""
 
     orgs: tuple[Org, ...]
     users: tuple[User, ...]

@@ -1,7 +1,6 @@
-"""The supplement a district exports beside its roster: a family's home language and address, by student number.
+"""Import home language and address of families from the district's supplement, by student number.
 
-Columns it may hold beyond these (English learner, interpreter) are not read here: traits are kept apart, in
-demographics.
+Other columns (English learner, interpreter) are not read here; `demographics` imports traits.
 """
 
 from collections.abc import Iterable
@@ -35,14 +34,14 @@ TWO_LETTERS = MappingProxyType(
 
 @dataclass(frozen=True)
 class Home:
-    """What the supplement says of one family."""
+    """Language and address of a family."""
 
     language: str
     address: str | None
 
 
 def to_language_code(written: str) -> str | None:
-    """ISO 639: two letters where the language has them ("es"), else three ("hmn"); None for something else."""
+    """Return the ISO 639 code, with two letters if there are ("es"), else three ("hmn"); None if invalid."""
     code = written.strip().lower()
     if not (code.isascii() and code.isalpha() and len(code) in (2, 3)):
         return None
@@ -50,7 +49,7 @@ def to_language_code(written: str) -> str | None:
 
 
 def import_supplement(database: Database, path: Path) -> ImportReport:
-    """Read the CSV file at `path` (or that in the folder or zip) and bring it in, all or nothing."""
+    """Import the supplement (CSV file, folder or zip) at `path`, completely or not at all."""
     if path.is_file() and path.suffix.lower() == ".csv":
         name, content = path.name, path.read_bytes()
     else:
@@ -79,7 +78,7 @@ def import_supplement(database: Database, path: Path) -> ImportReport:
 
 
 def update_homes(session: Session, homes: dict[int, Home]) -> int:
-    """Give each family (by id) its language and address; answers how many changed."""
+    """Update language and address of the families; return how many changed."""
     found = session.execute(select(Family.id, Family.language, Family.address))
     known = {family: Home(language, address) for family, language, address in found}
     changed = [

@@ -23,7 +23,7 @@ MAX_EMAIL_LENGTH = 254
 
 
 class TooManyTries(RulesBroken):
-    """The throttle: no password is even looked at."""
+    """Too many failed attempts; the password is not checked."""
 
     def __init__(self) -> None:
         super().__init__([Problem("too_many_tries", None, {"minutes": int(THROTTLE_WINDOW.total_seconds() // 60)})])
@@ -31,7 +31,7 @@ class TooManyTries(RulesBroken):
 
 @dataclass(frozen=True)
 class SignInTry:
-    """One try to sign in, written down before the password is looked at."""
+    """A sign-in attempt, recorded before the password is checked."""
 
     attempt_ids: tuple[int, ...]
     account_id: int | None
@@ -50,24 +50,24 @@ def _dummy_hash() -> str:
 
 
 def hash_password(password: str) -> str:
-    """The argon2id hash to keep of a password."""
+    """Return the argon2id hash of a password."""
     return _hasher().hash(password)
 
 
 def normalize_email(email: str) -> str:
-    """An address as accounts keep it: trimmed, lower case."""
+    """Trim an e-mail address and convert it to lower case."""
     return email.strip().lower()[:MAX_EMAIL_LENGTH]
 
 
 def begin_try(session: Session, email: str, address: str, now: datetime) -> SignInTry:
-    """Write a try down (as failed) and find the account. Raises `TooManyTries` when there were too many lately.
+    """Record an attempt as failed and find the account. Raises `TooManyTries`.
 
-    Written first and in its own transaction: many tries at once are counted as many.
+    It runs in its own transaction before the password check, so parallel attempts are all counted.
     """
     subjects = {f"account:{normalize_email(email)}": MAX_TRIES_PER_ACCOUNT, f"address:{address}": MAX_TRIES_PER_ADDRESS}
     _delete_old_attempts(session, now)
     for subject, most in subjects.items():
-        if not is_sqlite(session):  # SQLite writes one at a time; elsewhere, who tries the same waits here
+        if not is_sqlite(session):  # SQLite has a single writer; PostgreSQL needs a lock for each subject
             session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(subject, 0))))
         if _count_recent_failures(session, subject, now) >= most:
             raise TooManyTries
@@ -79,7 +79,7 @@ def begin_try(session: Session, email: str, address: str, now: datetime) -> Sign
 
 
 def _delete_old_attempts(session: Session, now: datetime) -> None:
-    # A few of the oldest each time: their ids rise with time, so nothing has to be searched.
+    # Ids grow with time, so the oldest rows are found without a search.
     oldest = select(SignInAttempt.id).order_by(SignInAttempt.id).limit(20).scalar_subquery()
     old = delete(SignInAttempt).where(SignInAttempt.id.in_(oldest), SignInAttempt.at < now - timedelta(days=1))
     session.execute(old.execution_options(synchronize_session=False))
@@ -93,7 +93,7 @@ def _count_recent_failures(session: Session, subject: str, now: datetime) -> int
 
 
 def is_password_correct(given: SignInTry, password: str) -> bool:
-    """Whether the password is the account's. Slow on purpose; call it with no transaction open."""
+    """Return whether the password is correct. Slow on purpose; call it outside transactions."""
     fits = _verify(given.password_hash or _dummy_hash(), password)
     return fits and given.password_hash is not None
 
@@ -122,7 +122,7 @@ def finish_try(session: Session, given: SignInTry, password: str, now: datetime)
 
 
 def check_new_password(password: str, again: str, subject: str) -> list[Problem]:
-    """What is wrong with a new password; `subject` is the name and address it must not be."""
+    """Return the problems of a new password. It must differ from the lines of `subject` (e-mail address, name)."""
     found = []
     if len(password) < MIN_PASSWORD_LENGTH:
         found.append(Problem("password_short", "password", {"least": MIN_PASSWORD_LENGTH}))
@@ -137,7 +137,7 @@ def check_new_password(password: str, again: str, subject: str) -> list[Problem]
 
 @dataclass(frozen=True)
 class NewPassword:
-    """What was typed to change a password."""
+    """Field values of the password form."""
 
     current: str
     password: str
@@ -165,7 +165,7 @@ def change_password(session: Session, actor: Actor, given: SignInTry, typed: New
 
 
 def get_email(session: Session, actor: Actor) -> str:
-    """The address the actor signs in with."""
+    """Return the e-mail address of the actor's account."""
     return session.scalars(select(Account.email).where(Account.id == actor.account_id)).one()
 
 
@@ -178,12 +178,12 @@ def set_password(session: Session, email: str, password: str, now: datetime) -> 
 
 
 def choose_language(session: Session, actor: Actor, language: str) -> None:
-    """Keep the language the actor reads in."""
+    """Set the actor's language."""
     session.execute(update(Account).where(Account.id == actor.account_id).values(language=language))
 
 
 def load_actor(session: Session, account_id: int) -> Actor | None:
-    """The actor of an account, without a session: for jobs and commands. None when the account is closed."""
+    """Return the actor of an account for jobs and commands, or None if it is closed."""
     query = (
         select(Account.name, Account.educator_id, Account.language, AccountGrant.role, AccountGrant.school_id)
         .outerjoin(AccountGrant, AccountGrant.account_id == Account.id)
