@@ -1,6 +1,6 @@
-"""Bulk statements: pass many rows as one JSON parameter, which the database expands into a table.
+"""Bulk statements: pass many rows as a single JSON parameter, which the database expands into a table.
 
-The drivers' executemany() runs one statement for each row; this runs one statement for all rows.
+The drivers' executemany() runs a statement for each row; this runs a single statement for all rows.
 """
 
 import json

@@ -124,7 +124,7 @@ def insert_new(session: Session, table: type[Base], rows: Sequence[dict[str, Any
     if is_sqlite(session):
         statement = sqlite.insert(table).on_conflict_do_nothing(index_elements=unique)
         return int(connection.execute(statement, list(rows)).rowcount)
-    # One JSON parameter for all rows: psycopg spends most of its time on parameters if each value is one.
+    # A single JSON parameter: with a parameter for each value psycopg spends most of its time on binding them.
     into = table.__table__.c
     named = [sa.column(name, into[name].type) for name in rows[0]]
     given = sa.func.jsonb_to_recordset(sa.bindparam("rows", type_=postgresql.JSONB)).table_valued(*named, name="given")

@@ -1,4 +1,4 @@
-"""Logging: one line for each event on standard error, as JSON in production and as readable text elsewhere."""
+"""Logging: a line for each event on standard error, as JSON in production and as readable text elsewhere."""
 
 import logging
 import logging.config

@@ -206,7 +206,7 @@ class Settings(TemplateSettings):
 
 
 def load_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
-    """Read config/defaults.toml, the file named by HOMEVISITS_CONFIG, the environment and `given`; later ones win.
+    """Read config/defaults.toml, the file named by HOMEVISITS_CONFIG, the environment and `given`; later sources win.
 
     Raises `InvalidSettings` with all reasons if a key is unknown or missing or a value is refused.
     """

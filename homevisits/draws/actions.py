@@ -1,4 +1,4 @@
-"""Run and verify draws. A draw is never changed; a new draw of the same scope needs a reason and keeps the old one."""
+"""Run and verify draws. A draw is never changed; a new draw of the same scope needs a reason and keeps the old draw."""
 
 import json
 import secrets
@@ -21,7 +21,7 @@ MAX_REASON_LENGTH = 400
 
 @dataclass(frozen=True)
 class DrawRequest:
-    """Parameters of a draw. If `seed` is empty, a random one is generated."""
+    """Parameters of a draw. If `seed` is empty, it is generated."""
 
     school_id: int
     scope: str  # school | grade | class
@@ -54,7 +54,7 @@ def draw_families(session: Session, actor: Actor | None, wanted: DrawRequest, no
     """Draw the order in which families are invited. `actor` is None for the command line and imports."""
     if actor is not None and not actor.may_at(Permission.ASK, wanted.school_id):
         raise NotFound
-    # Lock the school: two draws at the same time would both count as the current one.
+    # Lock the school: two draws at the same time would both count as current.
     school = session.scalar(select(School).where(School.id == wanted.school_id).with_for_update())
     if school is None:
         raise NotFound

@@ -16,7 +16,7 @@ bp = Blueprint("draws", __name__)
 @bp.get("/draws")
 @allow(Permission.ASK)
 def draws() -> str:
-    """List the draws of the user's schools, including replaced ones."""
+    """List the draws of the user's schools, including replaced draws."""
     with reading() as session:
         rows = queries.list_draws(session, current_actor())
     return render_template("draws/draws.html", draws=rows)

@@ -61,7 +61,7 @@ def _check_password_and_sign_in(email: str, password: str) -> str:
 
 
 def start_session(token: str) -> Actor:
-    """Sign the browser in with a new session and end its previous one."""
+    """Sign the browser in with a new session and end its previous session."""
     with transaction() as db:
         _end_session_of_browser(db)
         found = sessions.find_session(db, token, session_limits(settings()), now())

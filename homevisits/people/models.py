@@ -98,7 +98,7 @@ class Caregiver(Base):
 
 
 class Student(Base):
-    """A student at one school. Traits are stored in `demographics` only."""
+    """A student at a school. Traits are stored in `demographics` only."""
 
     __tablename__ = "student"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -231,7 +231,7 @@ class SignInAttempt(Base):
 
 
 class SignInSession(Base):
-    """One sign-in on one browser. The cookie holds the token; this row holds only its hash."""
+    """A sign-in on a browser. The cookie holds the token; this row holds only its hash."""
 
     __tablename__ = "sign_in_session"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)

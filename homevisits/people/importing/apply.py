@@ -174,7 +174,7 @@ def _make_unique_key(key: str, taken: set[str]) -> str:
 
 
 class _TableSync:
-    """Update tables to match the wanted rows; insert only new rows and update only changed ones."""
+    """Update tables to match the wanted rows; insert only new rows and update only changed rows."""
 
     def __init__(self, session: Session, today: date) -> None:
         self.session = session
@@ -220,7 +220,7 @@ class _TableSync:
         changed: list[dict[str, Any]],
         gone: list[dict[str, Any]] | None = None,
     ) -> None:
-        """Insert and update rows with one statement each."""
+        """Insert and update rows with a statement each."""
         if new:
             self.session.execute(insert(model), new)
         if changed:

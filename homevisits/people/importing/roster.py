@@ -37,7 +37,7 @@ class ImportPlan:
     classes: Mapping[str, Values]
     enrolled: frozenset[tuple[str, str]]
     teaching: frozenset[tuple[str, str]]
-    entries: int  # number of enrollments, including ended ones
+    entries: int  # number of enrollments, including ended enrollments
     errors: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
 

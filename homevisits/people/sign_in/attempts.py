@@ -17,7 +17,7 @@ from homevisits.people.sign_in import sessions
 
 THROTTLE_WINDOW = timedelta(minutes=15)
 MAX_TRIES_PER_ACCOUNT = 8
-MAX_TRIES_PER_ADDRESS = 60  # a whole school may share one address
+MAX_TRIES_PER_ADDRESS = 60  # a whole school may share an address
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 256
 MAX_EMAIL_LENGTH = 254
 
@@ -170,7 +170,7 @@ def get_email(session: Session, actor: Actor) -> str:
 
 
 def set_password(session: Session, email: str, password: str, now: datetime) -> None:
-    """Set an account's password from the command line, ending its sessions. Raises RulesBroken for a weak one."""
+    """Set an account's password from the command line, ending its sessions. Raises RulesBroken if it is weak."""
     account = session.scalars(select(Account).where(Account.email == normalize_email(email)).with_for_update()).one()
     refuse_if_any(check_new_password(password, password, f"{account.email}\n{account.name}"))
     account.password_hash = hash_password(password)

@@ -11,12 +11,11 @@ from urllib.parse import urlsplit
 
 PURE = True
 
-Fields = Sequence[tuple[str, str]]
-"""What was typed: names and values in the order they were sent."""
+Fields = Sequence[tuple[str, str]]  # typed names and values in the order they were sent
 Attributes = dict[str, str | None]
 BUTTONS = frozenset({"submit", "button", "reset", "image"})
+# Hidden fields keep the value of the new page; the user enters passwords and files again.
 NEVER_FILLED = frozenset({"hidden", "password", "file"})
-"""Hidden fields keep the value of the new page; passwords and files are asked for again."""
 
 
 @dataclass
@@ -154,7 +153,7 @@ class Page(HTMLParser):
     def form_for(self, path: str, fields: Fields, ignored: frozenset[str]) -> FormMatch | None:
         """The form that was sent to `path` with `fields`; `ignored` are the names of fields that are new on each page.
 
-        Among several forms with the same address, the one with the same hidden values. A page that was the last of
+        Among several forms with the same address, prefer equal hidden values. A page that was the last of
         several steps cannot be opened again: then the first step's form, if it has a field for what was typed.
         """
         posts = [form for form in self.forms if form.get("method").lower() == "post"]

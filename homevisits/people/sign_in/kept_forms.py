@@ -15,7 +15,7 @@ from homevisits.people.models import KeptForm
 from homevisits.people.sign_in.sessions import hash_token
 
 KEEP_FOR = timedelta(hours=1)
-MAX_CHARACTERS = 200_000  # of one form as JSON; the longest text field allows a few thousand
+MAX_CHARACTERS = 200_000  # of a form as JSON; the longest text field allows a few thousand
 MAX_PER_ACCOUNT = 20
 TOKEN_BYTES = 16
 
@@ -52,7 +52,7 @@ def keep_form(session: Session, account_id: int, typed: TypedForm, now: datetime
 
 
 def find_kept_form(session: Session, account_id: int, token: str, now: datetime) -> TypedForm | None:
-    """Return the form kept under a token. One of another account is deleted and not returned."""
+    """Return the form kept under a token. A form of another account is deleted and not returned."""
     row = session.scalar(select(KeptForm).where(KeptForm.token_sha256 == hash_token(token)))
     if row is None:
         return None

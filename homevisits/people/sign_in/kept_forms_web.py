@@ -1,4 +1,4 @@
-"""What happens to a form whose session has ended: keep it, sign in, show it again filled in, send it on request.
+"""Keep a form whose session has ended, and show it filled in after the user has signed in again.
 
 Every form carries a signed field, ``form_origin``: the account it was made for and the page it is on. A form is kept
 only when that signature is valid and the request comes from our own pages. It is shown only to the same account.
@@ -34,10 +34,9 @@ from homevisits.web.security import (
 )
 
 bp = Blueprint("kept_forms", __name__, url_prefix="/kept-form")
-OWN_FIELDS = frozenset({"csrf_token", "form_origin", "kept_form"})
-"""Fields of the shell: new on each page, never kept."""
+OWN_FIELDS = frozenset({"csrf_token", "form_origin", "kept_form"})  # new on each page, never kept
+# Password fields, never kept. A test compares them with the fields of every page.
 SECRET_FIELDS = frozenset({"password", "current", "again"})
-"""Names of password fields, never kept. A test compares them with the fields of every page."""
 MAX_PAGE_PATH_LENGTH = 500
 TITLE = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
 TAGS = re.compile(r"<[^>]+>")
@@ -56,7 +55,7 @@ def _signer() -> Signer:
 
 
 def form_origin() -> str:
-    """The signed origin of the forms on this page: the account (0: nobody is signed in) and the page's address."""
+    """The signed origin of the forms on this page: the account (0 if not signed in) and the page's address."""
     known: dict[str, str] = g.setdefault("form_origins", {})
     page = _request_path()
     if request.method != "GET":
@@ -83,7 +82,7 @@ def _posted_origin() -> tuple[int, str] | None:
 
 
 def _is_same_origin() -> bool:
-    """Whether the browser says that one of our own pages sent this. A request that says nothing is not trusted."""
+    """Return whether the request headers show that our own page sent it. Without such headers it is not trusted."""
     ours = {_origin(request.host_url), _origin(settings().public_url)}
     headers = request.headers
     answers = []
@@ -122,7 +121,7 @@ def _sign_in_required(_error: SignInRequired) -> ResponseReturnValue:
 
 
 def _token_refused(_error: CSRFError) -> ResponseReturnValue:
-    """Answer a form whose token is not of this session: the cookie is gone, or someone signed in again meanwhile."""
+    """Answer a form with the CSRF token of another session, because the cookie is gone or there was a new sign-in."""
     who, origin = signed_in_actor(), _posted_origin()
     if request.endpoint == ("account.sign_in_now" if who else "account.sign_out"):
         return redirect(url_for("account.sign_in", next=request.form.get("next")), code=303)
@@ -178,7 +177,7 @@ def _render_filled_page(typed: TypedForm, token: str | None) -> str:
 
 
 def _render_page_at(address: str) -> str:
-    """The HTML of one of our pages, as the person of this request would get it; empty when it does not open."""
+    """Return the HTML of a page as the user of this request would get it, or an empty text if it cannot be opened."""
     generate_csrf()  # both requests then use the token of this one
     parts = urlsplit(address)
     environ: dict[str, Any] = {

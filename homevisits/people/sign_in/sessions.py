@@ -83,7 +83,7 @@ def refresh_session(session: Session, token: str, now: datetime) -> None:
 
 
 def end_session(session: Session, token: str, now: datetime) -> None:
-    """End one session, and with it every copy of its cookie."""
+    """End a session, and with it every copy of its cookie."""
     which = SignInSession.token_sha256 == hash_token(token), SignInSession.ended_at.is_(None)
     session.execute(update(SignInSession).where(*which).values(ended_at=now))
 
