@@ -1,4 +1,4 @@
-"""create_app(): the wiring of the web, read from top to bottom."""
+"""Application factory of the website."""
 
 from datetime import timedelta
 from functools import cache
@@ -29,8 +29,9 @@ from homevisits.people import account_web
 from homevisits.people.models import Heartbeat
 from homevisits.people.sign_in import kept_forms_web
 from homevisits.web import context, errors, formats, security, shell
-from homevisits.web.navigation import NAMES
+from homevisits.web.navigation import ROLE_NAMES
 
+# Every module with pages; its blueprint is named `bp`.
 FEATURES = (
     "homevisits.people.web",
     "homevisits.draws.web",
@@ -53,36 +54,35 @@ FEATURES = (
     "homevisits.operations.senders_web",
     "homevisits.operations.quiet_days_web",
 )
-"""Every feature with pages: its room `web` has a blueprint `bp`."""
-WORKER_LATE = timedelta(seconds=60)
+WORKER_SILENT_AFTER = timedelta(seconds=60)  # without a heartbeat
 
 
 def create_app(settings: Settings, database: Database | None = None) -> Flask:
-    """The web application for `settings`."""
+    """Create the Flask application for `settings`."""
     app = Flask("homevisits", template_folder=str(paths.templates()), static_folder=str(paths.static()))
-    app.config.update(_config(settings))
+    app.config.update(_flask_config(settings))
     catalog.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     app.extensions["homevisits"] = context.Services(settings, database or Database(settings.database_url))
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals["hat_names"] = NAMES
+    app.jinja_env.globals["hat_names"] = ROLE_NAMES
     app.jinja_env.globals["waiting_at"] = {}  # a place's address -> how much waits there for the reader
     Bootstrap5(app)
     shell.install(app)
     CSRFProtect(app)
-    _Translated(app, locale_selector=formats.language)
-    _login(app)
+    _PoBabel(app, locale_selector=formats.current_language)
+    _install_login(app)
     kept_forms_web.install(app)
-    for room in _rooms(settings):
-        app.register_blueprint(room.bp)
-    app.add_url_rule("/healthz", view_func=alive)
-    app.add_url_rule("/readyz", view_func=ready)
+    for module in _feature_modules(settings):
+        app.register_blueprint(module.bp)
+    app.add_url_rule("/healthz", view_func=check_alive)
+    app.add_url_rule("/readyz", view_func=check_ready)
     return app
 
 
-def _config(settings: Settings) -> dict[str, Any]:
+def _flask_config(settings: Settings) -> dict[str, Any]:
     secure = settings.public_url.startswith("https://")
     return {
         "SECRET_KEY": settings.secret_key,
@@ -94,7 +94,7 @@ def _config(settings: Settings) -> dict[str, Any]:
         "PERMANENT_SESSION_LIFETIME": timedelta(days=3650)
         if settings.demo
         else timedelta(hours=settings.session_hours),
-        # A form token lives as long as its session: what was typed over lunch is not lost.
+        # A form token is valid as long as its session, so that a form left open for hours can still be sent.
         "WTF_CSRF_TIME_LIMIT": None,
         "MAX_CONTENT_LENGTH": settings.max_upload_megabytes * 1024 * 1024,
         "MAX_FORM_MEMORY_SIZE": 1024 * 1024,
@@ -106,74 +106,74 @@ def _config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _rooms(settings: Settings) -> list[ModuleType]:
-    # The demo's pages are not even loaded anywhere else.
-    wanted = (*FEATURES, "homevisits.demo.web") if settings.demo else FEATURES
-    return [account_web, kept_forms_web, *(import_module(name) for name in wanted if find_spec(name))]
+def _feature_modules(settings: Settings) -> list[ModuleType]:
+    # Outside the demo, its pages are not even imported.
+    names = (*FEATURES, "homevisits.demo.web") if settings.demo else FEATURES
+    return [account_web, kept_forms_web, *(import_module(name) for name in names if find_spec(name))]
 
 
-def _login(app: Flask) -> None:
+def _install_login(app: Flask) -> None:
     login = LoginManager(app)
     login.session_protection = None  # a phone changes its address; sessions end by time and by password
     login.user_loader(account_web.load_user)
 
 
-class _Sentences(Domain):  # type: ignore[misc]
-    """Translations read from the .po files themselves, once a process: nothing to compile, nothing to forget."""
+class _PoDomain(Domain):  # type: ignore[misc]
+    """Translations read directly from the .po files, once per process, so that no compilation step is needed."""
 
     def get_translations(self) -> NullTranslations:
-        """The catalogue of this request's language."""
-        return catalogue(formats.language())
+        """Return the translations for the language of the request."""
+        return load_translations(formats.current_language())
 
 
-class _Translated(Babel):  # type: ignore[misc]
-    """Flask-Babel with our catalogues."""
+class _PoBabel(Babel):  # type: ignore[misc]
+    """Flask-Babel with the translations of _PoDomain."""
 
     @property
     def domain_instance(self) -> Domain:
-        """Where sentences are looked up."""
-        return _SENTENCES
+        """Return the domain in which messages are looked up."""
+        return _PO_DOMAIN
 
 
-_SENTENCES = _Sentences()
+_PO_DOMAIN = _PoDomain()
 
 
 @cache
-def catalogue(language: str) -> NullTranslations:
-    """The sentences of a language; English is the source itself."""
+def load_translations(language: str) -> NullTranslations:
+    """Load the translations of a language. English needs none."""
     path = Path(__file__).with_name("translations") / language / "LC_MESSAGES" / "messages.po"
-    return compiled(path, language) if path.exists() else NullTranslations()
+    return parse_po_file(path, language) if path.exists() else NullTranslations()
 
 
-def compiled(path: Path, language: str) -> Translations:
-    """A .po file as sentences to look up; what is doubtful (fuzzy) stays in English."""
-    bytes_of_it = BytesIO()
+def parse_po_file(path: Path, language: str) -> Translations:
+    """Parse a .po file into translations. Fuzzy entries are left out and stay in English."""
+    compiled = BytesIO()
     with path.open("rb") as source:
-        write_mo(bytes_of_it, read_po(source, locale=language))
-    bytes_of_it.seek(0)
-    return Translations(bytes_of_it)
+        write_mo(compiled, read_po(source, locale=language))
+    compiled.seek(0)
+    return Translations(compiled)
 
 
 @security.public
-def alive() -> Response:
-    """Whether this process answers."""
+def check_alive() -> Response:
+    """Answer health checks of this process."""
     return jsonify(status="ok")
 
 
 @security.public
-def ready() -> tuple[Response, int]:
-    """Whether this installation can do its work: database, migrations, worker."""
+def check_ready() -> tuple[Response, int]:
+    """Check the database, its migrations and the worker. Returns 503 unless all are ok."""
     checks = {"database": "ok", "migrations": "ok", "worker": "ok"}
     try:
         if not migrate.is_current(context.services().database):
             checks["migrations"] = "behind"
         else:
             with context.reading() as session:
-                seen = session.scalar(select(Heartbeat.at).where(Heartbeat.name == "worker"))
-            if seen is None or clock.now() - seen > WORKER_LATE:
+                last_seen = session.scalar(select(Heartbeat.at).where(Heartbeat.name == "worker"))
+            if last_seen is None or clock.now() - last_seen > WORKER_SILENT_AFTER:
                 checks["worker"] = "silent"
-    except Exception:  # noqa: BLE001 - whatever is wrong, the answer is: not ready
-        errors.log.exception("not ready")
+    except Exception:  # noqa: BLE001 - whatever is wrong, the answer is 503
+        errors.log.exception("readiness_check_failed")
         checks = {"database": "unreachable", "migrations": "unknown", "worker": "unknown"}
-    good = all(value == "ok" for value in checks.values())
-    return jsonify(status="ok" if good else "not ready", **checks), 200 if good else 503
+    is_ready = all(value == "ok" for value in checks.values())
+    return jsonify(status="ok" if is_ready else "not ready", **checks), 200 if is_ready else 503

@@ -1,4 +1,4 @@
-"""The database's shape: up, down, and whether it is what this version of the code expects."""
+"""Upgrade and downgrade the database schema, and check its revision."""
 
 from alembic import command
 from alembic.config import Config
@@ -18,49 +18,49 @@ class UnknownRevision(Exception):
 
 
 def upgrade(database: Database, to: str = "head") -> None:
-    """Bring the database up to revision `to`. Raises `UnknownRevision`."""
+    """Upgrade the database to revision `to`. Raises UnknownRevision."""
     refuse_unknown_revision(database)
     with database.engine.execution_options(homevisits_writes=True).begin() as connection:
-        settings = _settings()
+        settings = _alembic_config()
         settings.attributes["connection"] = connection
         command.upgrade(settings, to)
 
 
 def downgrade(database: Database, to: str = "base") -> None:
-    """Take the database down to revision `to`; ``base`` leaves no table of ours. Raises `UnknownRevision`."""
+    """Downgrade the database to revision `to`; "base" removes every table. Raises UnknownRevision."""
     refuse_unknown_revision(database)
     with database.engine.execution_options(homevisits_writes=True).begin() as connection:
-        settings = _settings()
+        settings = _alembic_config()
         settings.attributes["connection"] = connection
         command.downgrade(settings, to)
 
 
-def current(database: Database) -> str | None:
-    """The revision the database is at; None when it holds nothing yet."""
+def current_revision(database: Database) -> str | None:
+    """Return the revision of the database; None if it is empty."""
     with database.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def head() -> str | None:
-    """The revision this version of the code expects."""
-    return ScriptDirectory.from_config(_settings()).get_current_head()
+def head_revision() -> str | None:
+    """Return the revision that this version of the code expects."""
+    return ScriptDirectory.from_config(_alembic_config()).get_current_head()
 
 
 def is_current(database: Database) -> bool:
-    """Whether the database is at the revision this version of the code expects."""
-    return current(database) == head()
+    """Return whether the database is at the revision that this version of the code expects."""
+    return current_revision(database) == head_revision()
 
 
 def refuse_unknown_revision(database: Database) -> None:
-    """Raise `UnknownRevision` when another version of Homevisits made the database."""
-    revision = current(database)
-    known = {script.revision for script in ScriptDirectory.from_config(_settings()).walk_revisions()}
+    """Raise UnknownRevision if another version of Homevisits created the database."""
+    revision = current_revision(database)
+    known = {script.revision for script in ScriptDirectory.from_config(_alembic_config()).walk_revisions()}
     if revision is not None and revision not in known:
         raise UnknownRevision(revision)
 
 
-def _settings() -> Config:
-    # No alembic.ini: an installed wheel has none, and the one setting is a place that places.py knows.
+def _alembic_config() -> Config:
+    # There is no alembic.ini: the wheel does not contain it, and core.paths knows the only setting.
     settings = Config()
     settings.set_main_option("script_location", str(paths.migrations()).replace("%", "%%"))
     return settings

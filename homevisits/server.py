@@ -1,4 +1,4 @@
-"""The web processes: gunicorn, told everything by our settings."""
+"""The web server: gunicorn, configured by the settings of Homevisits."""
 
 from typing import Any
 
@@ -10,24 +10,24 @@ from homevisits.core.settings import Settings
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
-    """Gunicorn without files or flags of its own."""
+    """Gunicorn without configuration files or command-line options."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         super().__init__()
 
     def load_config(self) -> None:
-        for key, value in options(self.settings).items():
+        for key, value in gunicorn_options(self.settings).items():
             self.cfg.set(key, value)
 
     def load(self) -> Any:
-        # In each process after the fork, so that none shares a database connection with another.
+        # Called in each process after the fork, so that processes do not share database connections.
         log_config.configure_logging(self.settings.mode)
         return create_app(self.settings)
 
 
-def options(settings: Settings) -> dict[str, Any]:
-    """What gunicorn is told."""
+def gunicorn_options(settings: Settings) -> dict[str, Any]:
+    """Return the gunicorn settings."""
     return {
         "bind": settings.bind,
         "workers": settings.web_processes,
@@ -36,11 +36,11 @@ def options(settings: Settings) -> dict[str, Any]:
         "timeout": 60,
         "graceful_timeout": 20,
         "keepalive": 5,
-        # Memory that a library loses is given back now and then; not all processes at once.
+        # Restart processes now and then, not all at once, to release leaked memory.
         "max_requests": 20_000,
         "max_requests_jitter": 2_000,
         "limit_request_line": 4094,
-        # Headers of proxies are read by the application, which knows how many proxies there are.
+        # The application reads proxy headers itself, as it knows the number of proxies.
         "secure_scheme_headers": {},
         "proc_name": "homevisits",
         "loglevel": "warning",
@@ -49,6 +49,6 @@ def options(settings: Settings) -> dict[str, Any]:
 
 
 def serve(settings: Settings) -> None:
-    """Serve the pages until told to stop."""
+    """Serve the website until the process is stopped."""
     log_config.configure_logging(settings.mode)
     _Server(settings).run()

@@ -1,4 +1,4 @@
-"""Every table of the house, imported once: what `Base.metadata` must hold before it is compared or created."""
+"""Import the models of every feature, so that `Base.metadata` is complete."""
 
 import homevisits.attendance.models
 import homevisits.availability.models
@@ -15,4 +15,3 @@ import homevisits.visits.models  # noqa: F401 - imported for the tables they dec
 from homevisits.core.db import Base
 
 metadata = Base.metadata
-"""The metadata of all features together."""

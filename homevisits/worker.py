@@ -1,4 +1,4 @@
-"""The worker: a process that only ticks. What is due when stands in rows; here is no job but the ticks."""
+"""Background worker: runs the periodic jobs. What is due is read from the database."""
 
 import os
 import secrets
@@ -39,24 +39,17 @@ from homevisits.visits.send_checks import text_wanted as visit_wanted
 
 log = structlog.get_logger("homevisits.worker")
 
-NAME = "worker"
-OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-"""This process, among all that tick."""
-LEASE = timedelta(minutes=2)
-"""How long a tick may take before another process may begin it anew."""
-AT_ONCE = 16
-"""Ticks of this process that may run at the same time: none waits for another."""
-MOST = 1000
-"""Texts in one tick."""
-CHECKS: Mapping[str, Check] = {"visit": visit_wanted, "invitation": invitation_wanted}
-"""Who says whether a text about something may still leave."""
-LATE = timedelta(seconds=60)
-"""A worker that has said nothing for so long is taken for dead."""
+HEARTBEAT_NAME = "worker"
+LEASE_OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+LEASE_DURATION = timedelta(minutes=2)  # after this, another process may start the job again
+MAX_CONCURRENT_JOBS = 16  # more than there are jobs, so that no job waits for another
+MAX_MESSAGES_PER_RUN = 1000
+SEND_CHECKS: Mapping[str, Check] = {"visit": visit_wanted, "invitation": invitation_wanted}
 
 
 @dataclass(frozen=True)
-class Tick:
-    """Something to look after every so many seconds; `run` says how many things it did."""
+class Job:
+    """A job that runs every `seconds`. `run` returns the number of items it processed."""
 
     name: str
     seconds: float
@@ -64,148 +57,150 @@ class Tick:
 
 
 def run(settings: Settings) -> None:
-    """Tick until SIGTERM or SIGINT, then finish what is under way and stop."""
+    """Run the jobs until SIGTERM or SIGINT, then finish the running jobs and stop."""
     log_config.configure_logging(settings.mode)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     catalog.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     database = Database(settings.database_url, pool_size=settings.text_threads + 5)
-    beat(database)
-    _senders(database, settings)
-    scheduler = start(ticks(settings, database, stop))
-    log.info("worker started", carrier=settings.provider)
+    write_heartbeat(database)
+    _sync_senders(database, settings)
+    scheduler = start_scheduler(build_jobs(settings, database, stop))
+    log.info("worker_started", provider=settings.provider)
     try:
         stop.wait()
     finally:
         scheduler.shutdown(wait=True)
         database.dispose()
-        log.info("worker stopped")
+        log.info("worker_stopped")
 
 
-def start(wanted: Iterable[Tick]) -> BackgroundScheduler:
-    """Begin ticking in threads of this process. A tick that is still running is not started a second time."""
-    scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(AT_ONCE)})
-    for tick in wanted:
+def start_scheduler(jobs: Iterable[Job]) -> BackgroundScheduler:
+    """Run the jobs in threads of this process. A job that is still running is not started again."""
+    scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(MAX_CONCURRENT_JOBS)})
+    for job in jobs:
         scheduler.add_job(
-            once, "interval", [tick], id=tick.name, seconds=tick.seconds, max_instances=1, coalesce=True,
+            run_job, "interval", [job], id=job.name, seconds=job.seconds, max_instances=1, coalesce=True,
             misfire_grace_time=None,
         )  # fmt: skip
     scheduler.start()
     return scheduler
 
 
-def ticks(settings: Settings, database: Database, stop: threading.Event | None = None) -> tuple[Tick, ...]:
-    """What the worker looks after. All but the heartbeat and the texts take their lease first."""
+def build_jobs(settings: Settings, database: Database, stop: threading.Event | None = None) -> tuple[Job, ...]:
+    """Return the jobs of the worker. All except the heartbeat and sending run under a lease."""
     out = registry.configured_providers(settings)
-    rules = rules_of(settings)
+    rules = build_send_policy(settings)
     policy = settings.policy
 
-    def leased(name: str, seconds: float, run: Callable[[], int], **more: bool) -> Tick:
-        return Tick(name, seconds, lambda: _leased(database, name, run, **more))
+    def leased(name: str, seconds: float, run: Callable[[], int], **more: bool) -> Job:
+        return Job(name, seconds, lambda: _run_with_lease(database, name, run, **more))
 
     return (
-        Tick("heartbeat", 10, lambda: beat(database)),
-        leased("senders", 60, lambda: _senders(database, settings)),
-        leased("visits", 5, lambda: tidy(database, policy)),
-        Tick("texts", 1, lambda: delivery.tick(database, out, rules, clock.now, MOST, stop=stop).total()),
+        Job("heartbeat", 10, lambda: write_heartbeat(database)),
+        leased("senders", 60, lambda: _sync_senders(database, settings)),
+        leased("visits", 5, lambda: apply_withdrawals(database, policy)),
+        Job(
+            "texts", 1, lambda: delivery.tick(database, out, rules, clock.now, MAX_MESSAGES_PER_RUN, stop=stop).total()
+        ),
         leased("inbound", 5, lambda: inbox.process_waiting(database, policy, clock.now())),
-        leased("lapse", 30, lambda: _lapse(database)),
+        leased("lapse", 30, lambda: _expire_leases(database)),
         leased("look", 10, lambda: unconfirmed.look(database, out, clock.now)),
         leased("poll", 300, lambda: unconfirmed.poll(database, out, clock.now)),
-        leased("days", 600, lambda: _yesterday(database, out), daily=True),
+        leased("days", 600, lambda: _reconcile_yesterday(database, out), daily=True),
         leased("retention", 600, lambda: retention.empty(database, policy.text_keep_days, clock.now()), daily=True),
         leased("sign_in", 60, lambda: _delete_sign_in_data(database, settings)),
-        leased("pay", 5, lambda: settle(database)),
-        leased("attendance", 60, lambda: refresh(database)),
+        leased("pay", 5, lambda: write_pay_lines(database)),
+        leased("attendance", 60, lambda: refresh_attendance_report(database)),
     )
 
 
-def rules_of(settings: Settings) -> SendPolicy:
-    """What delivery goes by under these settings. The console only stands for a carrier where there are no families."""
+def build_send_policy(settings: Settings) -> SendPolicy:
+    """Build the rules for sending from the settings. In production, the console provider sends nothing to families."""
     console = settings.provider == "console"
     return SendPolicy(
         limits=Limits.of(settings.policy),
         zone=settings.timezone,
         trial=settings.texting == "trial" and not (console and settings.mode != "production"),
         silent=console and not settings.second_provider and settings.mode == "production",
-        checks=CHECKS,
+        checks=SEND_CHECKS,
         threads=settings.text_threads,
     )
 
 
-def _leased(database: Database, name: str, run: Callable[[], int], *, daily: bool = False) -> int:
+def _run_with_lease(database: Database, name: str, run: Callable[[], int], *, daily: bool = False) -> int:
     """Run a tick under its lease; a daily one only where it has not gone well today (UTC)."""
     with database.transaction() as session:
         if daily and leases.has_succeeded_on(session, name, clock.now().date()):
             return 0
-        if not leases.take_lease(session, name, OWNER, LEASE, clock.now()):
+        if not leases.take_lease(session, name, LEASE_OWNER, LEASE_DURATION, clock.now()):
             return 0
     did = run()
     with database.transaction() as session:
-        leases.release_lease(session, name, OWNER, clock.now())
+        leases.release_lease(session, name, LEASE_OWNER, clock.now())
     return did
 
 
-def _senders(database: Database, settings: Settings) -> int:
-    """The senders the settings name have their rows. Zero: it is not worth a line in the log."""
+def _sync_senders(database: Database, settings: Settings) -> int:
+    """Update the sender table from the settings. Returns 0, so that it is not logged."""
     with database.transaction() as session:
         sync.sync(session, settings)
     return 0
 
 
-def _lapse(database: Database) -> int:
+def _expire_leases(database: Database) -> int:
     with database.transaction() as session:
         return results.lapse(session, clock.now())
 
 
 def _delete_sign_in_data(database: Database, settings: Settings) -> int:
-    """Delete sessions that are over, and forms that were kept for an hour."""
+    """Delete expired sessions and expired saved forms."""
     now = clock.now()
     with database.transaction() as session:
         over = sessions.delete_old_sessions(session, session_limits(settings), now)
         return over + kept_forms.delete_old_forms(session, now)
 
 
-def _yesterday(database: Database, out: tuple[Provider, ...]) -> int:
+def _reconcile_yesterday(database: Database, out: tuple[Provider, ...]) -> int:
     return days.by_day(database, out, clock.now().date() - timedelta(days=1), clock.now).total()
 
 
-def once(tick: Tick) -> None:
-    """Run a tick one time. What goes wrong is written down and tried again at the next tick; the worker lives on."""
+def run_job(job: Job) -> None:
+    """Run a job once. An exception is logged; the job runs again at its next interval."""
     try:
-        done = tick.run()
+        count = job.run()
     except Exception:
-        log.exception("tick failed", tick=tick.name)
+        log.exception("job_failed", job=job.name)
     else:
-        if done:
-            log.info("tick", tick=tick.name, done=done)
+        if count:
+            log.info("job_finished", job=job.name, count=count)
 
 
-def beat(database: Database) -> int:
-    """Say that the worker is alive. Zero: it is not worth a line in the log."""
+def write_heartbeat(database: Database) -> int:
+    """Write the heartbeat of the worker. Returns 0, so that it is not logged."""
     with database.transaction() as session:
-        row = session.get(Heartbeat, NAME)
+        row = session.get(Heartbeat, HEARTBEAT_NAME)
         if row is None:
-            session.add(Heartbeat(name=NAME, at=clock.now(), detail=""))
+            session.add(Heartbeat(name=HEARTBEAT_NAME, at=clock.now(), detail=""))
         else:
             row.at = clock.now()
     return 0
 
 
-def settle(database: Database) -> int:
-    """Write the pay lines of completed visits that have none yet."""
+def write_pay_lines(database: Database) -> int:
+    """Write the missing pay lines of completed visits."""
     with database.transaction() as session:
         return pay.write_missing_lines(session, clock.now())
 
 
-def tidy(database: Database, policy: Policy) -> int:
-    """Undo what withdrawals and time undo: a family's no, an educator who left, a visit nobody said yes to."""
+def apply_withdrawals(database: Database, policy: Policy) -> int:
+    """Cancel visits whose family withdrew, whose educator left, or that no partner accepted in time."""
     with database.transaction() as session:
         return visits.tidy(session, policy, clock.now())
 
 
-def refresh(database: Database) -> int:
-    """Work the association report out when it is old, so that its page need not."""
+def refresh_attendance_report(database: Database) -> int:
+    """Refresh the attendance report if it is due."""
     with database.transaction() as session:
-        return int(attendance.refresh_if_due(session, clock.now()))
+        return int(attendance.refresh_report_if_due(session, clock.now()))

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from homevisits.cli.main import main
-from homevisits.cli.output import answered, plain
+from homevisits.cli.output import catch_errors, problem_text
 from homevisits.core.db import Database
 from homevisits.web.problem_wording import SENTENCES
 
@@ -150,7 +150,7 @@ def test_a_roster_that_cannot_be_read_says_where_and_brings_nothing_in(run: Run,
         assert error["message"] != error["code"]
     words = run("import", "oneroster", str(tmp_path))
     assert words.exit_code == 1
-    assert "Nothing was brought in" in words.stderr
+    assert "Nothing was imported" in words.stderr
 
 
 def test_a_draw_is_made_once_and_again_only_with_a_reason(run: Run, shared: Path) -> None:
@@ -192,7 +192,7 @@ def test_an_educators_account_needs_an_educator_of_the_roster(run: Run) -> None:
 
 
 def test_a_bug_is_one_line_and_has_an_exit_code_of_its_own() -> None:
-    answer = answered(lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+    answer = catch_errors(lambda: 1 // 0)  # type: ignore[arg-type, return-value]
     assert answer.exit_code == 70
     assert "ZeroDivisionError" in answer.text
     assert "\n" not in answer.text
@@ -203,7 +203,7 @@ def test_every_sentence_can_be_said_at_the_terminal() -> None:
 
     for code, sentence in SENTENCES.items():
         names = re.findall(r"%\((\w+)\)", str(sentence))
-        assert plain(code, dict.fromkeys(names, "x"))
+        assert problem_text(code, dict.fromkeys(names, "x"))
 
 
 @on_sqlite

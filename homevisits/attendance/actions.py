@@ -1,4 +1,4 @@
-"""The action of attendance: work the association report out and keep it, so that no page needs to."""
+"""Compute the attendance report and store it, so that pages only read it."""
 
 import json
 from datetime import datetime, timedelta
@@ -10,20 +10,20 @@ from homevisits.attendance import queries, report
 from homevisits.attendance.models import Absence, AssociationSnapshot
 from homevisits.visits.models import Visit
 
-EVERY = timedelta(hours=20)
-"""How old a report may grow although no visit was closed since: enrolments change too."""
-
-AT_MOST_EVERY = timedelta(minutes=15)
-"""A district closes visits all afternoon; the report need not follow each."""
+MAX_REPORT_AGE = timedelta(hours=20)  # refreshed even without new visits, because enrollment changes
+MIN_REFRESH_INTERVAL = timedelta(minutes=15)  # many visits are completed in an afternoon
 
 
-def refresh(session: Session, now: datetime) -> bool:
-    """Work the report out anew. False while no attendance is known. Only the newest is kept: old ones tell who came."""
-    period = queries.period(session)
+def refresh_report(session: Session, now: datetime) -> bool:
+    """Compute the report and replace the stored one. Return False before the first import.
+
+    Only the newest report is kept, because comparing reports would reveal who was visited in between.
+    """
+    period = queries.find_period(session)
     if period is None:
         return False
-    visited, others = queries.groups(session, period)
-    document = report.document(visited, others, period.first, period.last)
+    visited, others = queries.sum_groups(session, period)
+    document = report.build_document(visited, others, period.first, period.last)
     session.execute(delete(AssociationSnapshot))
     session.add(
         AssociationSnapshot(
@@ -37,15 +37,15 @@ def refresh(session: Session, now: datetime) -> bool:
 
 
 def is_due(session: Session, now: datetime) -> bool:
-    """Whether the report is old, or a visit was closed since: cheap, for the worker's tick."""
-    snapshot = queries.newest(session)
+    """Return whether the report is old or a visit was completed since. Cheap enough for every run of the worker."""
+    snapshot = queries.newest_snapshot(session)
     if snapshot is None:
         return session.scalar(select(Absence.day).limit(1)) is not None
     closed_at = session.scalar(select(func.max(Visit.closed_at)))
-    wait = AT_MOST_EVERY if closed_at is not None and closed_at > snapshot.made_at else EVERY
+    wait = MIN_REFRESH_INTERVAL if closed_at is not None and closed_at > snapshot.made_at else MAX_REPORT_AGE
     return snapshot.made_at <= now - wait
 
 
-def refresh_if_due(session: Session, now: datetime) -> bool:
-    """What the worker's tick does: whether the report was worked out anew."""
-    return is_due(session, now) and refresh(session, now)
+def refresh_report_if_due(session: Session, now: datetime) -> bool:
+    """Refresh the report if it is due, and return whether it was refreshed."""
+    return is_due(session, now) and refresh_report(session, now)

@@ -1,4 +1,4 @@
-"""A district's attendance exports, read into plain rows: codes, school days, absences, last year's totals. Pure."""
+"""Parse a district's attendance exports: codes, school days, absences, totals of earlier years."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,26 +15,26 @@ PURE = True
 CALENDAR = "calendar.csv"
 CODES = "attendance_codes.csv"
 EVENTS = "attendance_events.csv"
-PRIOR = "prior_year_summary.csv"
-REQUIRED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+PRIOR_YEARS = "prior_year_summary.csv"
+REQUIRED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         CALENDAR: ("date", "school_day"),
         CODES: ("code", "counts_as_absent", "portion_of_day"),
         EVENTS: ("student_number", "att_date", "att_code"),
-        PRIOR: ("student_number", "school_year", "days_enrolled", "days_absent"),
+        PRIOR_YEARS: ("student_number", "school_year", "days_enrolled", "days_absent"),
     }
 )
-YES = frozenset({"y", "yes", "1", "true", "t"})
-NO = frozenset({"n", "no", "0", "false", "f"})
-LONGEST_YEAR = 366
-WHOLE = Decimal(1)
+TRUE_VALUES = frozenset({"y", "yes", "1", "true", "t"})
+FALSE_VALUES = frozenset({"n", "no", "0", "false", "f"})
+MAX_DAYS = 366
+WHOLE_DAY = Decimal(1)
 
-Read = TypeVar("Read")
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
-class Code:
-    """A code of the district's system: whether it counts as absent, and how much of the day it usually means."""
+class CodeDefinition:
+    """An attendance code of the district: whether it counts as absent, and its usual portion of the day."""
 
     code: str
     description: str
@@ -44,7 +44,7 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Day:
+class CalendarDay:
     """A day of the calendar and whether school was held."""
 
     day: date
@@ -53,8 +53,8 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """An exception to presence. ``portion`` is the row's own, where it gives one."""
+class AbsenceEvent:
+    """An attendance code of a student on a day. `portion` overrides the portion of the code."""
 
     student: str
     school: str
@@ -63,14 +63,14 @@ class Event:
     portion: Decimal | None
     row: Row
 
-    def absent(self, code: Code) -> bool:
-        """Whether the day counts as a day absent."""
+    def absent(self, code: CodeDefinition) -> bool:
+        """Return whether the day counts as absent."""
         return is_absent(code.counts, code.portion if self.portion is None else self.portion)
 
 
 @dataclass(frozen=True)
-class Year:
-    """A student's totals of an earlier year."""
+class PriorYearTotals:
+    """A student's totals of an earlier school year."""
 
     student: str
     school_year: int
@@ -81,105 +81,109 @@ class Year:
 
 @dataclass(frozen=True)
 class Export:
-    """Everything the files say, and what is wrong with them. ``given``: the names of the files that were there."""
+    """The parsed files and their errors. `given`: the names of the files that were present."""
 
-    codes: tuple[Code, ...]
-    days: tuple[Day, ...]
-    events: tuple[Event, ...]
-    years: tuple[Year, ...]
+    codes: tuple[CodeDefinition, ...]
+    days: tuple[CalendarDay, ...]
+    events: tuple[AbsenceEvent, ...]
+    years: tuple[PriorYearTotals, ...]
     given: frozenset[str]
     errors: tuple[Finding, ...]
 
 
-class _Wrong(Exception):
-    """A field that cannot be read; carries its finding."""
+class _InvalidField(Exception):
+    """A field that cannot be parsed, with its finding."""
 
     def __init__(self, finding: Finding) -> None:
         self.finding = finding
 
 
-def parse(files: Mapping[str, bytes]) -> Export:
-    """Read the files by name. Each wrong row is a finding; the rows that can be read are returned all the same."""
+def parse_files(files: Mapping[str, bytes]) -> Export:
+    """Parse the files, given by name. Every invalid row adds an error; the valid rows are returned anyway."""
     errors: list[Finding] = []
     return Export(
-        tuple(_each(files, CODES, _code, errors)),
-        tuple(_each(files, CALENDAR, _day, errors)),
-        tuple(_each(files, EVENTS, _event, errors)),
-        tuple(_each(files, PRIOR, _year, errors)),
-        frozenset(files),
-        tuple(errors),
+        codes=tuple(_parse_file(files, CODES, _parse_code, errors)),
+        days=tuple(_parse_file(files, CALENDAR, _parse_day, errors)),
+        events=tuple(_parse_file(files, EVENTS, _parse_event, errors)),
+        years=tuple(_parse_file(files, PRIOR_YEARS, _parse_year, errors)),
+        given=frozenset(files),
+        errors=tuple(errors),
     )
 
 
-def _each(files: Mapping[str, bytes], name: str, make: Callable[[Row], Read], errors: list[Finding]) -> Iterator[Read]:
+def _parse_file(
+    files: Mapping[str, bytes], name: str, make: Callable[[Row], Record], errors: list[Finding]
+) -> Iterator[Record]:
     if name not in files:
         return
-    table = read_csv(name, files[name], REQUIRED[name])
+    table = read_csv(name, files[name], REQUIRED_COLUMNS[name])
     errors.extend(table.errors)
     for row in table.rows:
         try:
             yield make(row)
-        except _Wrong as wrong:
-            errors.append(wrong.finding)
+        except _InvalidField as invalid:
+            errors.append(invalid.finding)
 
 
-def _code(row: Row) -> Code:
-    portion = _portion(row, "portion_of_day")
-    return Code(
-        _text(row, "code"),
+def _parse_code(row: Row) -> CodeDefinition:
+    portion = _read_portion(row, "portion_of_day")
+    return CodeDefinition(
+        _read_text(row, "code"),
         row["description"],
         row["category"],
-        _yes(row, "counts_as_absent"),
-        WHOLE if portion is None else portion,
+        _read_flag(row, "counts_as_absent"),
+        WHOLE_DAY if portion is None else portion,
     )
 
 
-def _day(row: Row) -> Day:
-    return Day(_date(row, "date"), _yes(row, "school_day"), row)
+def _parse_day(row: Row) -> CalendarDay:
+    return CalendarDay(_read_date(row, "date"), _read_flag(row, "school_day"), row)
 
 
-def _event(row: Row) -> Event:
-    return Event(
-        _text(row, "student_number"),
-        row["school_number"],
-        _date(row, "att_date"),
-        _text(row, "att_code"),
-        _portion(row, "portion_absent"),
-        row,
+def _parse_event(row: Row) -> AbsenceEvent:
+    return AbsenceEvent(
+        student=_read_text(row, "student_number"),
+        school=row["school_number"],
+        day=_read_date(row, "att_date"),
+        code=_read_text(row, "att_code"),
+        portion=_read_portion(row, "portion_absent"),
+        row=row,
     )
 
 
-def _year(row: Row) -> Year:
-    enrolled, absent = _count(row, "days_enrolled", LONGEST_YEAR), _count(row, "days_absent", LONGEST_YEAR)
+def _parse_year(row: Row) -> PriorYearTotals:
+    enrolled, absent = _read_count(row, "days_enrolled", MAX_DAYS), _read_count(row, "days_absent", MAX_DAYS)
     if absent > enrolled:
-        raise _Wrong(row.finding("days_absent", "more_absent_than_enrolled"))
-    return Year(_text(row, "student_number"), _count(row, "school_year", 9999), enrolled, absent, row)
+        raise _InvalidField(row.finding("days_absent", "more_absent_than_enrolled"))
+    return PriorYearTotals(
+        _read_text(row, "student_number"), _read_count(row, "school_year", 9999), enrolled, absent, row
+    )
 
 
-def _text(row: Row, column: str) -> str:
+def _read_text(row: Row, column: str) -> str:
     if not row[column]:
-        raise _Wrong(row.finding(column, "value_missing"))
+        raise _InvalidField(row.finding(column, "value_missing"))
     return row[column]
 
 
-def _date(row: Row, column: str) -> date:
-    text = _text(row, column)
+def _read_date(row: Row, column: str) -> date:
+    text = _read_text(row, column)
     try:
         if len(text) != len("2026-10-06"):
             raise ValueError
         return date.fromisoformat(text)
     except ValueError:
-        raise _Wrong(row.finding(column, "date_unreadable", found=text)) from None
+        raise _InvalidField(row.finding(column, "date_unreadable", found=text)) from None
 
 
-def _yes(row: Row, column: str) -> bool:
-    text = _text(row, column).lower()
-    if text not in YES | NO:
-        raise _Wrong(row.finding(column, "yes_or_no", found=text))
-    return text in YES
+def _read_flag(row: Row, column: str) -> bool:
+    text = _read_text(row, column).lower()
+    if text not in TRUE_VALUES | FALSE_VALUES:
+        raise _InvalidField(row.finding(column, "yes_or_no", found=text))
+    return text in TRUE_VALUES
 
 
-def _portion(row: Row, column: str) -> Decimal | None:
+def _read_portion(row: Row, column: str) -> Decimal | None:
     text = row[column]
     if not text:
         return None
@@ -188,12 +192,12 @@ def _portion(row: Row, column: str) -> Decimal | None:
     except InvalidOperation:
         portion = Decimal(-1)
     if not portion.is_finite() or not 0 <= portion <= 1:
-        raise _Wrong(row.finding(column, "portion_of_day", found=text))
+        raise _InvalidField(row.finding(column, "portion_of_day", found=text))
     return portion
 
 
-def _count(row: Row, column: str, most: int) -> int:
-    text = _text(row, column)
+def _read_count(row: Row, column: str, most: int) -> int:
+    text = _read_text(row, column)
     if not (text.isascii() and text.isdigit()) or int(text) > most:
-        raise _Wrong(row.finding(column, "days_not_a_number", found=text))
+        raise _InvalidField(row.finding(column, "days_not_a_number", found=text))
     return int(text)

@@ -1,4 +1,4 @@
-"""The action that brings attendance in: all of it or none; the same files again change nothing."""
+"""Import attendance files in one transaction. Importing the same files again changes nothing."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,56 +19,55 @@ from homevisits.people.importing.csv_reader import Finding
 from homevisits.people.importing.package import Package, open_package
 from homevisits.people.models import School, Student
 
-BATCH = 5_000
+BATCH_SIZE = 5_000
 
 
 @dataclass(frozen=True)
-class Known:
-    """What the house knows already that the files may speak of."""
+class KnownData:
+    """Students, schools, codes and school days that the files may refer to, by identifier."""
 
     students: Mapping[str, int]
     schools: Mapping[str, int]
-    codes: Mapping[str, files.Code]
+    codes: Mapping[str, files.CodeDefinition]
     days: frozenset[date]
 
 
 def import_attendance(database: Database, path: Path, now: datetime) -> ImportReport:
-    """Read the attendance files in the folder or zip at `path`, or the one file there, and bring them in.
+    """Import the attendance files of the folder, zip file or single file at `path`.
 
-    Any of the four may be missing. What the file of absences says about the days from its first to its last row, for
-    the schools it names, replaces what was known: a corrected absence leaves no trace of the mistake.
+    Each of the four files is optional. The absences file replaces all stored absences from its first to its last day,
+    for the schools that it names.
     """
-    package = _package(path)
-    export = files.parse(package.files)
+    package = _open_package(path)
+    export = files.parse_files(package.files)
     if package.errors or export.errors:
-        return ImportReport(_counts(export), (*package.errors, *export.errors))
+        return ImportReport(_count_rows(export), (*package.errors, *export.errors))
     with database.transaction() as session:
-        known = _known(session, export)
-        wanted = list(_absences(export, known))
-        errors = [found for found in wanted if isinstance(found, Finding)]
-        years = list(_years(export, known))
-        errors += [found for found in years if isinstance(found, Finding)]
+        known = _read_known_data(session, export)
+        absences = list(_match_absences(export, known))
+        years = list(_match_prior_years(export, known))
+        errors = [item for item in (*absences, *years) if isinstance(item, Finding)]
         if errors:
-            return ImportReport(_counts(export), tuple(errors))
-        warnings = _doubtful(export, known)
-        rows, twice = _one_a_day(row for row in wanted if isinstance(row, dict))
-        _record(session, export, known, rows, [row for row in years if isinstance(row, dict)])
-        actions.refresh(session, now)
-    return ImportReport(_counts(export), (), (*warnings, *twice))
+            return ImportReport(_count_rows(export), tuple(errors))
+        warnings = _warn_about_closed_days(export, known)
+        rows, duplicate_warnings = _merge_duplicates(row for row in absences if isinstance(row, dict))
+        _write(session, export, known, rows, [row for row in years if isinstance(row, dict)])
+        actions.refresh_report(session, now)
+    return ImportReport(_count_rows(export), (), (*warnings, *duplicate_warnings))
 
 
-def _package(path: Path) -> Package:
+def _open_package(path: Path) -> Package:
     if path.is_file() and path.suffix.lower() == ".csv":
-        if path.name not in files.REQUIRED:
+        if path.name not in files.REQUIRED_COLUMNS:
             return Package({}, (Finding(path.name, None, None, "attendance_file_unknown"),))
         return Package({path.name: path.read_bytes()}, ())
-    package = open_package(path, files.REQUIRED)
+    package = open_package(path, files.REQUIRED_COLUMNS)
     if not package.files and not package.errors:
         return Package({}, (Finding(path.name, None, None, "attendance_files_missing"),))
     return package
 
 
-def _counts(export: files.Export) -> dict[str, int]:
+def _count_rows(export: files.Export) -> dict[str, int]:
     return {
         "school_days": sum(day.held for day in export.days),
         "attendance_codes": len(export.codes),
@@ -77,19 +76,21 @@ def _counts(export: files.Export) -> dict[str, int]:
     }
 
 
-def _known(session: Session, export: files.Export) -> Known:
-    """What is in the database, with what the files add to it."""
+def _read_known_data(session: Session, export: files.Export) -> KnownData:
+    """Read the database and add the codes and school days of the files."""
     students = session.execute(select(Student.identifier, Student.id).where(Student.identifier.is_not(None)))
     schools = session.execute(select(School.identifier, School.id).where(School.identifier.is_not(None)))
-    # A stored code has its portion of the day worked in already.
+    # For a stored code, the portion of the day is already part of counts_as_absent.
     codes = {
-        code.code: files.Code(code.code, code.description, code.category, code.counts_as_absent, files.WHOLE)
+        code.code: files.CodeDefinition(
+            code.code, code.description, code.category, code.counts_as_absent, files.WHOLE_DAY
+        )
         for code in session.scalars(select(AttendanceCode))
     }
     days = set(session.scalars(select(SchoolDay.day)))
     days -= {day.day for day in export.days if not day.held}
     days |= {day.day for day in export.days if day.held}
-    return Known(
+    return KnownData(
         {str(number): key for number, key in students},
         {str(number): key for number, key in schools},
         codes | {code.code: code for code in export.codes},
@@ -97,7 +98,7 @@ def _known(session: Session, export: files.Export) -> Known:
     )
 
 
-def _absences(export: files.Export, known: Known) -> Iterator[dict[str, Any] | Finding]:
+def _match_absences(export: files.Export, known: KnownData) -> Iterator[dict[str, Any] | Finding]:
     for event in export.events:
         code, student = known.codes.get(event.code), known.students.get(event.student)
         if student is None:
@@ -110,7 +111,7 @@ def _absences(export: files.Export, known: Known) -> Iterator[dict[str, Any] | F
             yield {"student_id": student, "day": event.day, "code": event.code, "absent": event.absent(code)}
 
 
-def _years(export: files.Export, known: Known) -> Iterator[dict[str, Any] | Finding]:
+def _match_prior_years(export: files.Export, known: KnownData) -> Iterator[dict[str, Any] | Finding]:
     for year in export.years:
         student = known.students.get(year.student)
         if student is None:
@@ -124,40 +125,40 @@ def _years(export: files.Export, known: Known) -> Iterator[dict[str, Any] | Find
             }
 
 
-def _doubtful(export: files.Export, known: Known) -> list[Finding]:
-    """Rows left out although they can be read: absences on days without school."""
-    found = (event for event in export.events if event.day not in known.days)
-    return [event.row.finding("att_date", "no_school_that_day", found=event.day.isoformat()) for event in found]
+def _warn_about_closed_days(export: files.Export, known: KnownData) -> list[Finding]:
+    """Warn about absences on days without school, which are skipped."""
+    skipped = (event for event in export.events if event.day not in known.days)
+    return [event.row.finding("att_date", "no_school_that_day", found=event.day.isoformat()) for event in skipped]
 
 
-def _one_a_day(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Finding]]:
-    """One row for each student and day: of several the one that counts as absent, and a word about it."""
+def _merge_duplicates(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Finding]]:
+    """Keep one row per student and day, preferring an absence, and warn about the number of duplicates."""
     kept: dict[tuple[int, date], dict[str, Any]] = {}
-    twice = 0
+    duplicates = 0
     for row in rows:
         key = row["student_id"], row["day"]
-        twice += key in kept
+        duplicates += key in kept
         if key not in kept or (row["absent"] and not kept[key]["absent"]):
             kept[key] = row
-    warning = [Finding(files.EVENTS, None, None, "student_day_twice", {"number": twice})] if twice else []
-    return list(kept.values()), warning
+    warnings = [Finding(files.EVENTS, None, None, "student_day_twice", {"number": duplicates})] if duplicates else []
+    return list(kept.values()), warnings
 
 
-def _record(
-    session: Session, export: files.Export, known: Known, rows: list[dict[str, Any]], years: list[dict[str, Any]]
+def _write(
+    session: Session, export: files.Export, known: KnownData, rows: list[dict[str, Any]], years: list[dict[str, Any]]
 ) -> None:
-    _upsert(session, AttendanceCode, [_code_row(code) for code in export.codes])
+    _upsert(session, AttendanceCode, [_code_values(code) for code in export.codes])
     closed = [day.day for day in export.days if not day.held]
     for start in range(0, len(closed), 400):
         session.execute(delete(SchoolDay).where(SchoolDay.day.in_(closed[start : start + 400])))
     _upsert(session, SchoolDay, [{"day": day.day} for day in export.days if day.held])
     if export.events:
-        session.execute(delete(Absence).where(_replaced(export, known)))
+        session.execute(delete(Absence).where(_is_replaced(export, known)))
         _upsert(session, Absence, rows)
     _upsert(session, PriorYear, years)
 
 
-def _code_row(code: files.Code) -> dict[str, Any]:
+def _code_values(code: files.CodeDefinition) -> dict[str, Any]:
     return {
         "code": code.code,
         "description": code.description,
@@ -166,18 +167,18 @@ def _code_row(code: files.Code) -> dict[str, Any]:
     }
 
 
-def _replaced(export: files.Export, known: Known) -> Any:
-    """Which absences the file speaks for: its span of days, at the schools it names (all, if it names none)."""
+def _is_replaced(export: files.Export, known: KnownData) -> Any:
+    """Return the SQL condition for absences that the file replaces: its days, at its schools (all if it names none)."""
     days = [event.day for event in export.events]
-    span = and_(Absence.day >= min(days), Absence.day <= max(days))
-    named = {known.schools[event.school] for event in export.events if event.school}
-    if not named:
-        return span
-    return and_(span, Absence.student_id.in_(select(Student.id).where(Student.school_id.in_(named))))
+    in_range = and_(Absence.day >= min(days), Absence.day <= max(days))
+    schools = {known.schools[event.school] for event in export.events if event.school}
+    if not schools:
+        return in_range
+    return and_(in_range, Absence.student_id.in_(select(Student.id).where(Student.school_id.in_(schools))))
 
 
 def _upsert(session: Session, model: type[Base], rows: list[dict[str, Any]]) -> None:
-    """Insert, or overwrite the row with the same key."""
+    """Insert rows; overwrite existing rows with the same primary key."""
     if not rows:
         return
     table = model.__table__
@@ -192,5 +193,5 @@ def _upsert(session: Session, model: type[Base], rows: list[dict[str, Any]]) -> 
         )
     else:
         statement = statement.on_conflict_do_nothing(index_elements=keys)
-    for start in range(0, len(rows), BATCH):
-        session.execute(statement, rows[start : start + BATCH])
+    for start in range(0, len(rows), BATCH_SIZE):
+        session.execute(statement, rows[start : start + BATCH_SIZE])

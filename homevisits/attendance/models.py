@@ -1,4 +1,4 @@
-"""Tables of attendance: the district's codes, school days, absences, last year's totals."""
+"""Tables: attendance codes, school days, absences, totals of earlier years, report snapshots."""
 
 from datetime import date, datetime
 
@@ -9,7 +9,7 @@ from homevisits.core.db import Base, PrimaryKey
 
 
 class AttendanceCode(Base):
-    """A code of the district's system and whether half the day or more was missed."""
+    """An attendance code of the district and whether it means that at least half the day was missed."""
 
     __tablename__ = "attendance_code"
     code: Mapped[str] = mapped_column(primary_key=True)
@@ -19,14 +19,14 @@ class AttendanceCode(Base):
 
 
 class SchoolDay(Base):
-    """A day on which school was held in the district."""
+    """A school day of the district."""
 
     __tablename__ = "school_day"
     day: Mapped[date] = mapped_column(primary_key=True)
 
 
 class Absence(Base):
-    """An exception to presence: a student, a day, a code. A day without a row: present."""
+    """An attendance code of a student on a day. Without a row, the student was present."""
 
     __tablename__ = "absence"
     student_id: Mapped[int] = mapped_column(ForeignKey("student.id"), primary_key=True)
@@ -37,7 +37,7 @@ class Absence(Base):
 
 
 class PriorYear(Base):
-    """A student's days of the year before."""
+    """A student's totals of an earlier school year."""
 
     __tablename__ = "prior_year"
     student_id: Mapped[int] = mapped_column(ForeignKey("student.id"), primary_key=True)
@@ -47,7 +47,7 @@ class PriorYear(Base):
 
 
 class AssociationSnapshot(Base):
-    """The association report as last worked out (JSON of shown numbers only), so that the page need not compute."""
+    """The attendance report as last computed. The JSON document contains only numbers that may be shown."""
 
     __tablename__ = "association_snapshot"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)

@@ -1,4 +1,4 @@
-"""Two intervals on one line of numbers: where each mark stands, in per cent of the width. Pure."""
+"""Geometry of the interval plot: positions in percent of its width."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from math import ceil, floor
 
 PURE = True
 
-STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-MOST_TICKS = 6
-LEFT, RIGHT = 4.0, 96.0
+TICK_STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+MAX_TICKS = 6
+LEFT, RIGHT = 4.0, 96.0  # percent of the width
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A group's value and interval, as places from left to right."""
+    """Positions of a group's value and interval."""
 
     low: float
     at: float
@@ -22,7 +22,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Tick:
-    """A number on the line."""
+    """A labeled value on the axis."""
 
     at: float
     value: float
@@ -30,19 +30,21 @@ class Tick:
 
 @dataclass(frozen=True)
 class Plot:
-    """Everything a page draws."""
+    """Everything that the template draws."""
 
     visited: Mark
     others: Mark
     ticks: tuple[Tick, ...]
 
 
-def plot(shown: Mapping[str, Mapping[str, float]]) -> Plot:
-    """Return the plot of ``visited`` and ``others``. The axis is as long as the intervals need; both of its ends have a
-    tick, so that a reader sees that it does not start at zero."""
+def build_plot(shown: Mapping[str, Mapping[str, float]]) -> Plot:
+    """Lay out the intervals of `visited` and `others`.
+
+    The axis covers just the intervals. Both of its ends have a tick, to show that it does not start at zero.
+    """
     low = min(shown[group]["low"] for group in ("visited", "others"))
     high = max(shown[group]["high"] for group in ("visited", "others"))
-    step = next((s for s in STEPS if (high - low) / s <= MOST_TICKS - 2), STEPS[-1])
+    step = next((size for size in TICK_STEPS if (high - low) / size <= MAX_TICKS - 2), TICK_STEPS[-1])
     first, last = floor(low / step), max(ceil(high / step), floor(low / step) + 1)
 
     def place(value: float) -> float:

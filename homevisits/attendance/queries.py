@@ -1,5 +1,3 @@
-"""Queries of attendance: both groups in one pass over the tables, and the newest snapshot of the report."""
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from homevisits.attendance.intervals import HouseholdSums
 from homevisits.attendance.models import Absence, AssociationSnapshot, SchoolDay
-from homevisits.attendance.report import NOBODY, VERSION, Group
-from homevisits.attendance.rules import CHRONIC_ABSENCE_PERCENT, MINIMUM_DAYS, first_of_school_year, school_year
+from homevisits.attendance.report import EMPTY_GROUP, VERSION, Group
+from homevisits.attendance.rules import CHRONIC_ABSENCE_PERCENT, MINIMUM_DAYS, first_day_of_school_year, school_year
 from homevisits.people.models import Student
 from homevisits.visits.models import Visit, VisitState
 
@@ -33,25 +31,28 @@ class Snapshot:
     document: Mapping[str, Any]
 
 
-def period(session: Session) -> Period | None:
-    """The school year that attendance is known of, up to the last day it is known; None while nothing is."""
-    known_to = session.scalar(select(func.max(Absence.day)))
-    if known_to is None:
+def find_period(session: Session) -> Period | None:
+    """Return the school days of the newest school year with attendance, up to the last recorded absence.
+
+    None before the first import.
+    """
+    last_absence = session.scalar(select(func.max(Absence.day)))
+    if last_absence is None:
         return None
-    begin = first_of_school_year(school_year(known_to))
-    days = select(SchoolDay.day).where(SchoolDay.day >= begin, SchoolDay.day <= known_to)
+    begin = first_day_of_school_year(school_year(last_absence))
+    days = select(SchoolDay.day).where(SchoolDay.day >= begin, SchoolDay.day <= last_absence)
     first = session.scalar(days.order_by(SchoolDay.day).limit(1))
     last = session.scalar(days.order_by(SchoolDay.day.desc()).limit(1))
     return None if first is None or last is None else Period(first, last)
 
 
-def _enrolled(wanted: Period) -> tuple[CTE, CTE]:
-    """Each student's spell within the period, and the school days of every spell."""
-    begin = case((Student.enrolled_from > wanted.first, Student.enrolled_from), else_=wanted.first)
-    end = case((Student.enrolled_to < wanted.last, Student.enrolled_to), else_=wanted.last)
+def _select_enrollment(period: Period) -> tuple[CTE, CTE]:
+    """Select each student's enrollment within the period, and the number of school days of every such range."""
+    begin = case((Student.enrolled_from > period.first, Student.enrolled_from), else_=period.first)
+    end = case((Student.enrolled_to < period.last, Student.enrolled_to), else_=period.last)
     columns = (Student.id, Student.family_id, begin.label("first"), end.label("last"))
     students = select(*columns).cte("students")
-    # Most students share one of a few spells: their school days are counted once for each.
+    # Most students share one of a few date ranges, so the school days of each range are counted only once.
     spells = select(students.c.first, students.c.last).distinct().cte("spells")
     days = (
         select(spells.c.first, spells.c.last, func.count(SchoolDay.day).label("days"))
@@ -67,9 +68,12 @@ def is_chronic(days_absent: ColumnElement[int], days_enrolled: ColumnElement[int
     return 100 * days_absent >= CHRONIC_ABSENCE_PERCENT * days_enrolled
 
 
-def groups(session: Session, wanted: Period) -> tuple[Group, Group]:
-    """Students whose family had a completed visit in the period, and all others; enrolled at least ten days of it."""
-    households = _households(wanted)
+def sum_groups(session: Session, period: Period) -> tuple[Group, Group]:
+    """Sum attendance of students with a visit in the period and of all others.
+
+    Students enrolled for fewer than MINIMUM_DAYS of the period are left out.
+    """
+    households = _select_households(period)
     m, rates, chronic = households.c.students, households.c.rates, households.c.chronic
     query = select(
         households.c.visited,
@@ -81,38 +85,38 @@ def groups(session: Session, wanted: Period) -> tuple[Group, Group]:
         *(func.sum(m * y).label(f"{name}_product") for name, y in (("rates", rates), ("chronic", chronic))),
     ).group_by(households.c.visited)
     rows = session.execute(query).mappings()
-    found = {bool(row["visited"]): Group(_sums(row, "rates"), _sums(row, "chronic")) for row in rows}
-    return found.get(True, NOBODY), found.get(False, NOBODY)
+    groups = {bool(row["visited"]): Group(_to_sums(row, "rates"), _to_sums(row, "chronic")) for row in rows}
+    return groups.get(True, EMPTY_GROUP), groups.get(False, EMPTY_GROUP)
 
 
-def _sums(row: RowMapping, name: str) -> HouseholdSums:
+def _to_sums(row: RowMapping, name: str) -> HouseholdSums:
     return HouseholdSums(
-        row["households"],
-        int(row["students"]),
-        row["squared_students"],
-        row[f"{name}_total"],
-        row[f"{name}_squared"],
-        row[f"{name}_product"],
+        households=row["households"],
+        students=int(row["students"]),
+        squared_students=row["squared_students"],
+        total=row[f"{name}_total"],
+        squared_total=row[f"{name}_squared"],
+        product=row[f"{name}_product"],
     )
 
 
-def _households(wanted: Period) -> CTE:
-    """Each household: visited or not, number of students, sum of their rates, number chronically absent.
+def _select_households(period: Period) -> CTE:
+    """Select for each household: visited or not, number of students, sum of their rates, number chronically absent.
 
-    The numbers are floats: PostgreSQL sums products of integers as decimals.
+    The numbers are cast to float because PostgreSQL sums products of integers as decimals.
     """
-    students, spell_days = _enrolled(wanted)
+    students, spell_days = _select_enrollment(period)
     missed = (
         select(Absence.student_id, func.count().label("days"))
         .join(students, students.c.id == Absence.student_id)
         .where(Absence.absent, Absence.day.between(students.c.first, students.c.last))
-        .where(Absence.day.between(wanted.first, wanted.last))
+        .where(Absence.day.between(period.first, period.last))
         .group_by(Absence.student_id)
         .cte("missed")
     )
     visited = (
         select(Visit.family_id)
-        .where(Visit.state == VisitState.COMPLETED, Visit.local_date.between(wanted.first, wanted.last))
+        .where(Visit.state == VisitState.COMPLETED, Visit.local_date.between(period.first, period.last))
         .distinct()
         .cte("visited")
     )
@@ -135,10 +139,10 @@ def _households(wanted: Period) -> CTE:
     )
 
 
-def newest(session: Session) -> Snapshot | None:
+def newest_snapshot(session: Session) -> Snapshot | None:
     """Return the newest snapshot of the report, or None: before the first import, or if an older release made it."""
-    wanted = select(AssociationSnapshot.made_at, AssociationSnapshot.document)
-    row = session.execute(wanted.order_by(AssociationSnapshot.id.desc()).limit(1)).one_or_none()
+    query = select(AssociationSnapshot.made_at, AssociationSnapshot.document)
+    row = session.execute(query.order_by(AssociationSnapshot.id.desc()).limit(1)).one_or_none()
     if row is None:
         return None
     document = json.loads(row.document)

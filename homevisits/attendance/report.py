@@ -1,7 +1,7 @@
-"""The association report: the figures of visited and of other students as one plain document, small ones hidden. Pure.
+"""The attendance report: figures of visited students and of all others as a document without small numbers.
 
-It holds no difference between the groups: families who say yes to a visit differ from others, so a difference would
-not show what visits do. It holds shown numbers only, so that a hidden one is neither in the snapshot nor on the page.
+The report has no difference between the groups. Families who agree to a visit differ from other families, so a
+difference would not show the effect of visits. Hidden numbers are left out of the document, not only off the page.
 """
 
 from collections.abc import Mapping
@@ -40,14 +40,14 @@ class Group:
         return round(self.chronic.total)
 
 
-NO_HOUSEHOLDS = HouseholdSums(0, 0, 0.0, 0.0, 0.0, 0.0)
-NOBODY = Group(NO_HOUSEHOLDS, NO_HOUSEHOLDS)
+NO_HOUSEHOLDS = HouseholdSums(households=0, students=0, squared_students=0.0, total=0.0, squared_total=0.0, product=0.0)
+EMPTY_GROUP = Group(NO_HOUSEHOLDS, NO_HOUSEHOLDS)
 
 
-def document(visited: Group, others: Group, first: date, last: date) -> dict[str, Any]:
-    """Return the report of a period. ``state``: shown, or too_few (a group has too few households to show anything)."""
+def build_document(visited: Group, others: Group, first: date, last: date) -> dict[str, Any]:
+    """Build the report of a period. Its state is "shown", or "too_few" if a group has too few households."""
     period = {"version": VERSION, "from": first.isoformat(), "to": last.isoformat()}
-    # Each household counted has a student counted: where ten households are, ten students are.
+    # Every counted household has a counted student, so this also ensures enough students.
     if min(visited.households, others.households) < MIN_CELL_COUNT:
         return {**period, "state": "too_few"}
     return {
@@ -55,23 +55,23 @@ def document(visited: Group, others: Group, first: date, last: date) -> dict[str
         "state": "shown",
         "n": {"visited": visited.n, "others": others.n},
         "attendance": {
-            "visited": _shown(visited.rates, mean_interval(visited.rates)),
-            "others": _shown(others.rates, mean_interval(others.rates)),
+            "visited": _build_measure(visited.rates, mean_interval(visited.rates)),
+            "others": _build_measure(others.rates, mean_interval(others.rates)),
         },
-        "chronic": _chronic(visited, others),
+        "chronic": _build_chronic(visited, others),
     }
 
 
-def _chronic(visited: Group, others: Group) -> dict[str, Any] | None:
-    """Return chronic absence, or None where a count is too small: with four cells, hiding one hides them all."""
+def _build_chronic(visited: Group, others: Group) -> dict[str, Any] | None:
+    """Return chronic absence, or None if a count is too small: each of the four counts follows from the others."""
     table = [[group.chronic_count, group.n - group.chronic_count] for group in (visited, others)]
     if find_hidden_cells(table):
         return None
     return {
-        name: {"count": group.chronic_count, **_shown(group.chronic, share_interval(group.chronic))}
+        name: {"count": group.chronic_count, **_build_measure(group.chronic, share_interval(group.chronic))}
         for name, group in (("visited", visited), ("others", others))
     }
 
 
-def _shown(sums: HouseholdSums, interval: Interval) -> Mapping[str, float]:
+def _build_measure(sums: HouseholdSums, interval: Interval) -> Mapping[str, float]:
     return {"value": sums.mean, "low": interval.low, "high": interval.high}

@@ -7,7 +7,7 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from homevisits.attendance import queries
-from homevisits.attendance.plot import plot
+from homevisits.attendance.plot import build_plot
 from homevisits.attendance.rules import MINIMUM_DAYS
 from homevisits.core.access import Permission
 from homevisits.demographics.rules import MIN_CELL_COUNT
@@ -19,10 +19,10 @@ bp = Blueprint("attendance", __name__)
 
 @bp.get("/attendance")
 @allow(Permission.ATTENDANCE)
-def show() -> ResponseReturnValue:
+def show_attendance() -> ResponseReturnValue:
     """Show the newest snapshot: visited students beside all others."""
     with reading() as session:
-        snapshot = queries.newest(session)
+        snapshot = queries.newest_snapshot(session)
     values: dict[str, Any] = {"smallest": MIN_CELL_COUNT, "minimum_days": MINIMUM_DAYS, "zone": settings().timezone}
     if snapshot is None:
         return render_template("attendance/association.html", state="none", **values)
@@ -31,7 +31,7 @@ def show() -> ResponseReturnValue:
         measured = shown.get(name)
         values[name] = measured
         if measured:
-            values[f"{name}_plot"] = plot(measured)
+            values[f"{name}_plot"] = build_plot(measured)
     return render_template(
         "attendance/association.html",
         state=shown["state"],

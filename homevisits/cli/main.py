@@ -1,4 +1,4 @@
-"""The command homevisits: each command finds its settings and database, calls one function, says what came of it."""
+"""The command `homevisits`. Each command loads the settings, opens the database and calls a function of a feature."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from homevisits import migrate
-from homevisits.cli.output import Answer, Failure, Group, command, house
+from homevisits.cli.output import CommandError, CommandResult, Group, command, open_application
 from homevisits.cli.texts import texts
 from homevisits.cli.users import user
 from homevisits.core import clock
@@ -19,9 +19,9 @@ from homevisits.core.settings import Settings, load_settings
 from homevisits.people.importing.apply import ImportReport
 from homevisits.people.importing.csv_reader import Finding
 
-# Whether it exists is the import's to say: --json answers with an object then, too.
-PATH = click.Path(path_type=Path)
-DAY = click.DateTime(["%Y-%m-%d"])
+# Not exists=True: the import reports a missing path itself, as JSON with --json.
+PATH_TYPE = click.Path(path_type=Path)
+DAY_TYPE = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,24 +37,24 @@ def main() -> None:
 @click.option("--port", default=8077, show_default=True, help="Where to serve, on this machine only.")
 @click.option("--reset", is_flag=True, help="Start over with a new sample district.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("demo-data"), show_default=True)
-def demo(port: int, reset: bool, folder: Path) -> Answer:
+def demo(port: int, reset: bool, folder: Path) -> CommandResult:
     """Run a sample district on this machine: website, worker, a family's phone and an adjustable clock."""
     from homevisits.demo import run  # loads the generator and every page: heavy
 
     quiet = click.get_current_context().params["as_json"]
     document = {"address": f"http://127.0.0.1:{port}/", "folder": str(folder)}
     say = partial(click.echo, err=quiet)
-    return Answer(document, then=lambda: run.start(folder, port, reset=reset, say=say))
+    return CommandResult(document, then=lambda: run.start(folder, port, reset=reset, say=say))
 
 
 @command(main)
 @click.option("--bind", help="Host and port; overrides the setting.")
-def serve(bind: str | None) -> Answer:
+def serve(bind: str | None) -> CommandResult:
     """Serve the website with gunicorn, using the processes and threads from the settings."""
     from homevisits.server import serve as run  # gunicorn and every page: heavy
 
-    with house(**({"bind": bind} if bind else {})) as (settings, _database):
-        return Answer(
+    with open_application(**({"bind": bind} if bind else {})) as (settings, _database):
+        return CommandResult(
             {"serving": settings.bind, "public_url": settings.public_url},
             f"Serving {settings.public_url} on {settings.bind}",
             then=lambda: run(settings),
@@ -62,12 +62,12 @@ def serve(bind: str | None) -> Answer:
 
 
 @command(main)
-def worker() -> Answer:
+def worker() -> CommandResult:
     """Run the background worker: send texts that are due, create pay lines. One is enough; several can run."""
     from homevisits.worker import run  # the scheduler and the carriers: heavy
 
-    with house() as (settings, _database):
-        return Answer(
+    with open_application() as (settings, _database):
+        return CommandResult(
             {"working": True, "carrier": settings.provider},
             f"Worker running (provider: {settings.provider})",
             then=lambda: run(settings),
@@ -76,75 +76,79 @@ def worker() -> Answer:
 
 @command(main, name="migrate")
 @click.option("--to", default="head", show_default=True, help="A revision; `base` removes every table.")
-def migrate_(to: str) -> Answer:
+def migrate_database(to: str) -> CommandResult:
     """Upgrade the database schema to this version."""
     database = Database(load_settings().database_url)
     try:
-        before = migrate.current(database)
+        before = migrate.current_revision(database)
         (migrate.downgrade if to == "base" else migrate.upgrade)(database, to)
-        after = migrate.current(database)
+        after = migrate.current_revision(database)
     finally:
         database.dispose()
     said = f"The database is at {after}." if before == after else f"The database went from {before} to {after}."
-    return Answer({"from": before, "to": after}, said)
+    return CommandResult({"from": before, "to": after}, said)
 
 
 @main.group(cls=Group, name="import")
-def import_() -> None:
+def import_files() -> None:
     """Import the district's files. A file is imported completely or not at all."""
 
 
-def _found(path: Path, name: str) -> Path:
-    """`path`, or the folder `name` in it when a district's whole delivery was named, which holds one folder a kind."""
-    whole = path.is_dir() and (path / name).is_dir() and not any(path.glob("*.csv"))
-    return path / name if whole else path
+def _find_folder(path: Path, name: str) -> Path:
+    """Return `path`, or its subfolder `name` if `path` holds all folders of a district."""
+    has_subfolder = path.is_dir() and (path / name).is_dir() and not any(path.glob("*.csv"))
+    return path / name if has_subfolder else path
 
 
-def _imported(path: Path, bring_in: Callable[[Database, Settings], Any]) -> Answer:
+def _run_import(path: Path, bring_in: Callable[[Database, Settings], Any]) -> CommandResult:
     if not path.exists():
-        return Answer.of_import(ImportReport({}, (Finding(str(path), None, None, "package_missing"),)))
-    with house() as (settings, database):
+        return CommandResult.from_import(ImportReport({}, (Finding(str(path), None, None, "package_missing"),)))
+    with open_application() as (settings, database):
         report = bring_in(database, settings)
-    return Answer.of_import(report)
+    return CommandResult.from_import(report)
 
 
-@command(import_)
-@click.argument("path", type=PATH)
-def oneroster(path: Path) -> Answer:
+@command(import_files)
+@click.argument("path", type=PATH_TYPE)
+def oneroster(path: Path) -> CommandResult:
     """Import a roster: a folder or zip file of OneRoster 1.1 CSV files."""
     from homevisits.people.importing.apply import import_oneroster
 
-    return _imported(
+    return _run_import(
         path,
-        lambda database, s: import_oneroster(database, _found(path, "oneroster"), clock.now(), timezone=s.timezone),
+        lambda database, s: import_oneroster(
+            database, _find_folder(path, "oneroster"), clock.now(), timezone=s.timezone
+        ),
     )
 
 
-@command(import_)
-@click.argument("path", type=PATH)
-def supplement(path: Path) -> Answer:
+@command(import_files)
+@click.argument("path", type=PATH_TYPE)
+def supplement(path: Path) -> CommandResult:
     """Import home languages and addresses, for which OneRoster has no columns."""
     from homevisits.people.importing.supplement import import_supplement
 
-    return _imported(path, lambda database, _s: import_supplement(database, _found(path, "supplement")))
+    return _run_import(path, lambda database, _s: import_supplement(database, _find_folder(path, "supplement")))
 
 
-@command(import_)
-@click.argument("path", type=PATH)
-def attendance(path: Path) -> Answer:
+@command(import_files)
+@click.argument("path", type=PATH_TYPE)
+def attendance(path: Path) -> CommandResult:
     """Import attendance: codes, school days, absences, last year's totals."""
     from homevisits.attendance.importing import import_attendance
 
-    return _imported(path, lambda database, _s: import_attendance(database, _found(path, "attendance"), clock.now()))
+    return _run_import(
+        path, lambda database, _s: import_attendance(database, _find_folder(path, "attendance"), clock.now())
+    )
 
 
-@command(import_)
-@click.argument("path", type=PATH)
-def demographics(path: Path) -> Answer:
+@command(import_files)
+@click.argument("path", type=PATH_TYPE)
+def demographics(path: Path) -> CommandResult:
     """Import demographics for the fairness test: demographics.csv, or the supplement's English learners."""
     from homevisits.demographics.importing import import_demographics
 
-    return _imported(path, lambda database, _s: import_demographics(database, _found(path, "oneroster")))
+    return _run_import(path, lambda database, _s: import_demographics(database, _find_folder(path, "oneroster")))
 
 
 @command(main)
@@ -158,15 +162,15 @@ def demographics(path: Path) -> Answer:
 @click.option("--seed", default="", help="Seed drawn in public, for example with dice. Default: a random seed.")
 @click.option("--reason", default="", help="Why you draw again. Required if there is already a draw.")
 def draw(
-    school: str, grade: str | None, class_: str | None, method: str, count: int | None, seed: str, reason: str
-) -> Answer:
+    *, school: str, grade: str | None, class_: str | None, method: str, count: int | None, seed: str, reason: str
+) -> CommandResult:
     """Draw the order in which families are asked, for a school, a grade or a class."""
     from homevisits.draws import actions, queries
     from homevisits.draws.rules import Method
 
     if grade and class_:
-        raise Failure("usage", "Choose a grade or a class, not both.", exit_code=2)
-    with house() as (_settings, database), database.transaction() as session:
+        raise CommandError("usage", "Choose a grade or a class, not both.", exit_code=2)
+    with open_application() as (_settings, database), database.transaction() as session:
         school_id, scope, value = queries.find_scope_by_source_ids(session, school, grade, class_)
         wanted = actions.DrawRequest(school_id, scope, value, Method(method), count, seed, reason)
         made = actions.draw_families(session, None, wanted, clock.now())
@@ -180,7 +184,9 @@ def draw(
             "allocation": json.loads(made.allocation),
             "households": queries.list_drawn_households(session, made.id),
         }
-    return Answer(document, f"Draw {made.id}: {made.wanted} households with seed {made.seed}. {made.selected_sha256}")
+    return CommandResult(
+        document, f"Draw {made.id}: {made.wanted} households with seed {made.seed}. {made.selected_sha256}"
+    )
 
 
 @main.group(cls=Group)
@@ -189,14 +195,14 @@ def export() -> None:
 
 
 @command(export)
-@click.option("--from", "first", type=DAY, required=True, help="First day, as 2026-10-01.")
-@click.option("--to", "last", type=DAY, required=True, help="Last day.")
+@click.option("--from", "first", type=DAY_TYPE, required=True, help="First day, as 2026-10-01.")
+@click.option("--to", "last", type=DAY_TYPE, required=True, help="Last day.")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write. Default: print the file.")
-def payroll(first: datetime, last: datetime, out: Path | None) -> Answer:
+def payroll(first: datetime, last: datetime, out: Path | None) -> CommandResult:
     """Export the payroll file of a period: approved lines only. Exporting a period again gives an identical file."""
     from homevisits.pay.export_payroll import export_payroll
 
-    with house() as (_settings, database), database.transaction() as session:
+    with open_application() as (_settings, database), database.transaction() as session:
         made = export_payroll(session, None, first.date(), last.date(), clock.now())
         content, sha256, number = made.content, made.sha256, made.id
     if out:
@@ -204,7 +210,9 @@ def payroll(first: datetime, last: datetime, out: Path | None) -> Answer:
     document = {"export": number, "sha256": sha256, "bytes": len(content), "file": str(out) if out else None}
     if not out:
         document["content"] = content.decode("utf-8")
-    return Answer(document, f"{out}: {len(content)} bytes, {sha256}" if out else content.decode("utf-8").rstrip("\r\n"))
+    return CommandResult(
+        document, f"{out}: {len(content)} bytes, {sha256}" if out else content.decode("utf-8").rstrip("\r\n")
+    )
 
 
 main.add_command(user)

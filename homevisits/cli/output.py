@@ -1,4 +1,4 @@
-"""What a command says: one answer, as lines for a person or as one JSON object, and an exit code that is true."""
+"""Print the result of a command, as text or as a JSON object, and turn errors into messages and exit codes."""
 
 import functools
 import json
@@ -20,8 +20,7 @@ from homevisits.people.importing.csv_reader import Finding
 from homevisits.people.installation import check_database_purpose
 from homevisits.web import problem_wording
 
-SHOWN = 20
-"""So many findings are shown to a person; JSON has them all."""
+MAX_FINDINGS_SHOWN = 20  # in the text output; the JSON output has all findings
 
 
 UNKNOWN_REVISION = (
@@ -31,8 +30,8 @@ UNKNOWN_REVISION = (
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came of a command. ``then`` goes on after this was said, and may answer an exit code."""
+class CommandResult:
+    """The result of a command. `then` is called after it was printed and may return an exit code."""
 
     document: Mapping[str, Any] | None
     text: str = ""
@@ -40,43 +39,44 @@ class Answer:
     then: Callable[[], object] | None = None
 
     @staticmethod
-    def of_import(report: ImportReport) -> "Answer":
-        """An import's counts and findings; exit code 1 when nothing went in."""
-        errors = [_finding(found) for found in report.errors]
-        warnings = [_finding(found) for found in report.warnings]
-        lines = [f"{count:>9,}  {what}" for what, count in report.counts.items()]
-        for word, found in (("warning", warnings), ("error", errors)):
-            lines += [f"{word}: {_place(one)}: {one['message']}" for one in found[:SHOWN]]
-            if len(found) > SHOWN:
-                lines.append(f"... and {len(found) - SHOWN} more {word}s (--json lists them)")
-        lines.append("Nothing was brought in. Correct the errors and import again." if errors else "All of it is in.")
+    def from_import(report: ImportReport) -> "CommandResult":
+        """Describe an import with its counts and findings. The exit code is 1 if it was refused."""
+        errors = [_finding_values(finding) for finding in report.errors]
+        warnings = [_finding_values(finding) for finding in report.warnings]
+        lines = [f"{count:>9,}  {table}" for table, count in report.counts.items()]
+        for level, findings in (("warning", warnings), ("error", errors)):
+            for finding in findings[:MAX_FINDINGS_SHOWN]:
+                lines.append(f"{level}: {_format_position(finding)}: {finding['message']}")
+            if len(findings) > MAX_FINDINGS_SHOWN:
+                lines.append(f"... and {len(findings) - MAX_FINDINGS_SHOWN} more {level}s (--json lists them)")
+        lines.append("Nothing was imported. Correct the errors and import again." if errors else "Import complete.")
         document = {"counts": dict(report.counts), "errors": errors, "warnings": warnings}
-        return Answer(document, "\n".join(lines), 1 if errors else 0)
+        return CommandResult(document, "\n".join(lines), 1 if errors else 0)
 
     @staticmethod
-    def of_failure(code: str, message: str, exit_code: int = 1, **more: Any) -> "Answer":
-        """What went wrong, in one sentence or a few lines."""
-        return Answer({"error": {"code": code, "message": message, **more}}, message, exit_code)
+    def from_failure(code: str, message: str, exit_code: int = 1, **more: Any) -> "CommandResult":
+        """Describe an error, in a sentence or a few lines."""
+        return CommandResult({"error": {"code": code, "message": message, **more}}, message, exit_code)
 
 
-class Failure(Exception):
-    """A command cannot do what it was asked, for a reason a person can act on."""
+class CommandError(Exception):
+    """An error with a message that the user can act on."""
 
     def __init__(self, code: str, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
-        self.answer = Answer.of_failure(code, message, exit_code)
+        self.answer = CommandResult.from_failure(code, message, exit_code)
 
 
 @contextmanager
-def house(**given: Any) -> Iterator[tuple[Settings, Database]]:
-    """Settings and a database that this version can work with."""
+def open_application(**given: Any) -> Iterator[tuple[Settings, Database]]:
+    """Load the settings and open the database. Raises CommandError if the database is not up to date."""
     settings = load_settings(**given)
     catalog.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     database = Database(settings.database_url)
     try:
         if not migrate.is_current(database):
             migrate.refuse_unknown_revision(database)
-            raise Failure("migrations", "The database is not up to date. Run: homevisits migrate")
+            raise CommandError("migrations", "The database is not up to date. Run: homevisits migrate")
         check_database_purpose(database, settings)
         yield settings, database
     finally:
@@ -84,24 +84,24 @@ def house(**given: Any) -> Iterator[tuple[Settings, Database]]:
 
 
 class Group(click.Group):
-    """A group whose commands are listed in the order they were written."""
+    """A command group that lists its commands in the order of their definition."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own form
-        """The names, in that order."""
+        """Return the names in the order of definition."""
         return list(self.commands)
 
 
-def command(group: click.Group, name: str | None = None) -> Callable[[Callable[..., Answer]], click.Command]:
-    """Make a function that returns an `Answer` a command of `group`, with --json."""
+def command(group: click.Group, name: str | None = None) -> Callable[[Callable[..., CommandResult]], click.Command]:
+    """Decorate a function that returns a CommandResult as a command of `group` with the option --json."""
 
-    def mark(function: Callable[..., Answer]) -> click.Command:
+    def mark(function: Callable[..., CommandResult]) -> click.Command:
         @functools.wraps(function)
         def run(as_json: bool, **given: Any) -> None:
-            answer = answered(lambda: function(**given))
-            _say(answer, as_json=as_json)
+            answer = catch_errors(lambda: function(**given))
+            _print(answer, as_json=as_json)
             if answer.then is not None:
-                answer = answered(functools.partial(_go_on, answer.then))
-                _say(answer, as_json=as_json)
+                answer = catch_errors(functools.partial(_continue, answer.then))
+                _print(answer, as_json=as_json)
             if answer.exit_code:
                 raise click.exceptions.Exit(answer.exit_code)
 
@@ -111,45 +111,49 @@ def command(group: click.Group, name: str | None = None) -> Callable[[Callable[.
     return mark
 
 
-def answered(attempt: Callable[[], Answer]) -> Answer:
-    """The answer of `attempt`; whatever it raises becomes an answer too, so that no traceback reaches a person."""
+def catch_errors(attempt: Callable[[], CommandResult]) -> CommandResult:
+    """Call `attempt` and convert every exception into a CommandResult, so that users never see a traceback."""
     try:
         return attempt()
-    except Failure as failure:
+    except CommandError as failure:
         return failure.answer
     except InvalidSettings as wrong:
         text = "\n".join(["Homevisits cannot start:", *(f"  - {reason}" for reason in wrong.reasons)])
-        return Answer.of_failure("settings", text, 2, reasons=wrong.reasons)
+        return CommandResult.from_failure("settings", text, 2, reasons=wrong.reasons)
     except migrate.UnknownRevision as unknown:
-        return Answer.of_failure("migrations", UNKNOWN_REVISION.format(unknown.revision))
+        return CommandResult.from_failure("migrations", UNKNOWN_REVISION.format(unknown.revision))
     except RulesBroken as broken:
-        problems = [{"code": p.code, "field": p.field, "message": plain(p.code, p.params)} for p in broken.problems]
-        return Answer.of_failure("refused", "\n".join(str(p["message"]) for p in problems), problems=problems)
+        problems = [
+            {"code": p.code, "field": p.field, "message": problem_text(p.code, p.params)} for p in broken.problems
+        ]
+        return CommandResult.from_failure("refused", "\n".join(str(p["message"]) for p in problems), problems=problems)
     except NotFound:
-        return Answer.of_failure("not_found", "There is no such thing here. Check the name or the id.")
+        return CommandResult.from_failure("not_found", "There is no such thing here. Check the name or the id.")
     except sa.exc.DBAPIError as error:
-        return Answer.of_failure("database", f"The database did not do it: {str(error.orig).strip().splitlines()[0]}")
+        return CommandResult.from_failure(
+            "database", f"The database did not do it: {str(error.orig).strip().splitlines()[0]}"
+        )
     except OSError as error:
-        return Answer.of_failure("system", f"{error.filename or 'The system'}: {error.strerror or error}")
+        return CommandResult.from_failure("system", f"{error.filename or 'The system'}: {error.strerror or error}")
     except click.ClickException:
         raise
     except Exception as error:  # noqa: BLE001 - a bug: one line for the person, its place for whoever mends it
-        return Answer.of_failure(
-            "bug", f"This is a bug in Homevisits: {type(error).__name__}: {error} ({_where(error)})", 70
+        return CommandResult.from_failure(
+            "bug", f"This is a bug in Homevisits: {type(error).__name__}: {error} ({_format_origin(error)})", 70
         )
 
 
-def plain(code: str, params: Mapping[str, object]) -> str:
-    """A problem's sentence in English, for the terminal."""
+def problem_text(code: str, params: Mapping[str, object]) -> str:
+    """Return the English message of a problem, for the terminal."""
     return str(problem_wording.SENTENCES.get(code, code)) % {name: str(value) for name, value in params.items()}
 
 
-def _go_on(then: Callable[[], object]) -> Answer:
+def _continue(then: Callable[[], object]) -> CommandResult:
     result = then()
-    return Answer(None, exit_code=result if isinstance(result, int) else 0)
+    return CommandResult(None, exit_code=result if isinstance(result, int) else 0)
 
 
-def _say(answer: Answer, *, as_json: bool) -> None:
+def _print(answer: CommandResult, *, as_json: bool) -> None:
     if answer.document is None:
         return
     if as_json:
@@ -158,18 +162,18 @@ def _say(answer: Answer, *, as_json: bool) -> None:
         click.echo(answer.text, err=answer.exit_code != 0)
 
 
-def _finding(found: Finding) -> dict[str, Any]:
-    message = plain(found.code, found.params)
+def _finding_values(found: Finding) -> dict[str, Any]:
+    message = problem_text(found.code, found.params)
     return {"file": found.file, "line": found.line, "column": found.column, "code": found.code, "message": message}
 
 
-def _place(found: Mapping[str, Any]) -> str:
+def _format_position(found: Mapping[str, Any]) -> str:
     return ", ".join(
         str(part) for part in (found["file"], found["line"] and f"line {found['line']}", found["column"]) if part
     )
 
 
-def _where(error: Exception) -> str:
+def _format_origin(error: Exception) -> str:
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next

@@ -1,10 +1,8 @@
-"""The commands `homevisits texts ...`: what families are sent, in which languages, how long it is, who approved it."""
-
 from typing import Any
 
 import click
 
-from homevisits.cli.output import Answer, Failure, Group, command
+from homevisits.cli.output import CommandError, CommandResult, Group, command
 from homevisits.core import clock
 from homevisits.core.settings import load_settings, load_template_settings
 from homevisits.messages import labels
@@ -20,15 +18,17 @@ def texts() -> None:
 
 @command(texts)
 @click.argument("text")
-def segments(text: str) -> Answer:
+def segments(text: str) -> CommandResult:
     """Show the encoding, number of segments and characters of TEXT. Write -- before the text."""
     found = count(text)
     document = {"encoding": found.encoding, "segments": found.segments, "characters": found.characters}
-    return Answer(document, f"{found.encoding}, {_parts(found.segments)}, {found.characters} characters")
+    return CommandResult(
+        document, f"{found.encoding}, {_format_segments(found.segments)}, {found.characters} characters"
+    )
 
 
 @command(texts)
-def check() -> Answer:
+def check() -> CommandResult:
     """Check every text in every language against the rules, for example its length."""
     catalog.use(*load_template_settings())
     found = [
@@ -36,40 +36,40 @@ def check() -> Answer:
         for pack in map(catalog.pack, catalog.languages())
         for text in pack.texts
         if text.state != "missing"
-        for code in _faults(pack, text.name)
+        for code in _find_faults(pack, text.name)
     ]
     total = sum(len(catalog.templates(language)) for language in catalog.languages())
     lines = [f"{one['language']}/{one['text']}: {one['reason']}" for one in found]
     lines.append(f"{total} texts, {len(found)} to change." if found else f"{total} texts follow the rules.")
-    return Answer({"texts": total, "faults": found}, "\n".join(lines), 1 if found else 0)
+    return CommandResult({"texts": total, "faults": found}, "\n".join(lines), 1 if found else 0)
 
 
 @command(texts)
-def kannel() -> Answer:
+def kannel() -> CommandResult:
     """Print the post-url for Kannel's group sms-service, to which it sends incoming texts. Keep it secret."""
     settings = load_settings()
     if not settings.kannel_secret:
-        raise Failure("no_secret", "Kannel has no secret: set kannel_secret.")
+        raise CommandError("no_secret", "Kannel has no secret: set kannel_secret.")
     word = callback_token.mac(settings.kannel_secret, callback_token.INBOUND)
     address = f"{settings.public_url.rstrip('/')}/kannel/inbound/{word}?id=%I&from=%p&to=%P"
-    return Answer({"post_url": address}, f'post-url = "{address}"')
+    return CommandResult({"post_url": address}, f'post-url = "{address}"')
 
 
 @command(texts, name="list")
-def list_() -> Answer:
+def list_texts() -> CommandResult:
     """List the state of each text in each language, with its segments for the longest names."""
     catalog.use(*load_template_settings())
     document, lines = [], []
     for pack in map(catalog.pack, catalog.languages()):
-        rows = [_row(pack, text) for text in pack.texts]
+        rows = [_text_values(pack, text) for text in pack.texts]
         document.append(
             {"language": pack.language, "name": pack.name, "letters": pack.letters, "sent": pack.ready, "texts": rows}
         )
         lines.append(
             f"{pack.language}  {pack.name}: {'in use' if pack.ready else 'not in use'}, letters {pack.letters}"
         )
-        lines += [f"    {row['text']:<24} {row['parts']} segments  {_state(row)}" for row in rows]
-    return Answer({"languages": document}, "\n".join(lines))
+        lines += [f"    {row['text']:<24} {row['parts']} segments  {_describe_state(row)}" for row in rows]
+    return CommandResult({"languages": document}, "\n".join(lines))
 
 
 @command(texts)
@@ -77,21 +77,23 @@ def list_() -> Answer:
 @click.argument("names", nargs=-1)
 @click.option("--by", required=True, help="Who approves: a name and why they know the language.")
 @click.option("--note", default="", help="Their comment.")
-def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Answer:
+def approve(language: str, names: tuple[str, ...], by: str, note: str) -> CommandResult:
     """Record that a speaker of LANGUAGE approves the texts NAMES (default: all) as they are now."""
     catalog.use(*load_template_settings())
     if language not in catalog.languages():
-        raise Failure("language", f"There are no texts in {language}. Languages: {', '.join(catalog.languages())}", 2)
+        raise CommandError(
+            "language", f"There are no texts in {language}. Languages: {', '.join(catalog.languages())}", 2
+        )
     if not by.strip():
-        raise Failure("by", "Enter who approves them.", 2)
+        raise CommandError("by", "Enter who approves them.", 2)
     chosen, pack = names or catalog.templates(language), catalog.pack(language)
     unknown = sorted(set(chosen) - set(catalog.templates(language)))
     if unknown:
-        raise Failure("text", f"There is no text {', '.join(unknown)} in {language}.", 2)
+        raise CommandError("text", f"There is no text {', '.join(unknown)} in {language}.", 2)
     for name in chosen:
-        faults = _faults(pack, name)
+        faults = _find_faults(pack, name)
         if faults:
-            raise Failure("rules", f"{language}/{name}: {labels.FAULTS[faults[0]]}")
+            raise CommandError("rules", f"{language}/{name}: {labels.FAULTS[faults[0]]}")
     catalog.approve(language, tuple(chosen), by.strip(), clock.now().date(), note.strip())
     ready = catalog.pack(language).ready
     said = "The language is now in use." if ready else "The language is not in use: other texts need approval."
@@ -103,16 +105,16 @@ def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Answer
         "sent": ready,
         "folder": str(where) if where else None,
     }
-    return Answer(document, f"{len(chosen)} texts approved. {said}{kept}")
+    return CommandResult(document, f"{len(chosen)} texts approved. {said}{kept}")
 
 
-def _faults(pack: files.Pack, name: str) -> list[str]:
+def _find_faults(pack: files.Pack, name: str) -> list[str]:
     words = catalog.source(pack.language, name)
     english = catalog.source(files.BASE, name) if name in catalog.templates(files.BASE) else words
     return lint.faults(words, english, pack.language, pack.letters, name)
 
 
-def _row(pack: files.Pack, text: files.Text) -> dict[str, Any]:
+def _text_values(pack: files.Pack, text: files.Text) -> dict[str, Any]:
     travels = lint.longest(text.words, pack.language, pack.letters)
     approval = text.approval
     return {
@@ -127,11 +129,11 @@ def _row(pack: files.Pack, text: files.Text) -> dict[str, Any]:
     }
 
 
-def _state(row: dict[str, Any]) -> str:
+def _describe_state(row: dict[str, Any]) -> str:
     said = str(labels.STATES[row["state"]])
     own = ", the district's own" if row["own"] else ""
     return f"{said} by {row['by']} on {row['on']}{own}" if row["state"] == "approved" else said + own
 
 
-def _parts(number: int) -> str:
+def _format_segments(number: int) -> str:
     return "1 segment" if number == 1 else f"{number} segments"

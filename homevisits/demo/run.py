@@ -106,7 +106,7 @@ def _check(folder: Folder, wanted: Settings) -> None:
     """Whether the database in the folder is a demo's: another one is neither started nor removed."""
     database = Database(wanted.database_url)
     try:
-        if migrate.current(database) is None:
+        if migrate.current_revision(database) is None:
             raise InvalidSettings([f"{folder.database}: is not a database of the demo"])
         check_database_purpose(database, wanted)
     finally:

@@ -100,7 +100,7 @@ def phones() -> str:
 
 def _language(code: str) -> str:
     """A family's language by its name, in the reader's language."""
-    return formats.begin(Locale.parse(formats.language()).languages.get(code, code))
+    return formats.capitalize_first(Locale.parse(formats.current_language()).languages.get(code, code))
 
 
 @bp.get("/phone/<int:family_id>")
@@ -152,5 +152,5 @@ def _morning(now: datetime) -> datetime:
 
 def _tick() -> None:
     """What the worker would do in a few seconds, at once: whoever clicked sees what came of it."""
-    for tick in worker.ticks(settings(), services().database):
-        worker.once(tick)
+    for tick in worker.build_jobs(settings(), services().database):
+        worker.run_job(tick)

@@ -1,5 +1,3 @@
-"""Web of quiet days: days without automatic texts, of a school or of the district."""
-
 from dataclasses import dataclass
 from datetime import date, time
 
@@ -21,8 +19,8 @@ DISTRICT = "district"
 
 
 @dataclass(frozen=True)
-class Typed:
-    """The form as it was typed."""
+class QuietDaysForm:
+    """The form as typed."""
 
     school: str = ""
     first: str = ""
@@ -36,77 +34,77 @@ def _today() -> date:
 
 @bp.get("/quiet-days")
 @allow(Permission.DELIVERY)
-def page() -> str:
-    """On which days do no automatic texts leave?"""
-    return _page(Typed(), [])
+def show_quiet_days() -> str:
+    """Show the days without automatic messages."""
+    return _render_page(QuietDaysForm(), [])
 
 
 @bp.post("/quiet-days")
 @allow(Permission.DELIVERY)
-def add() -> ResponseReturnValue:
-    """Make a day or a stretch of days quiet."""
-    given = Typed(**{name: request.form.get(name, "").strip() for name in Typed.__dataclass_fields__})
-    wanted, problems = _read(given)
-    if wanted is None:
-        return _page(given, problems), 422
+def add_quiet_days() -> ResponseReturnValue:
+    """Add a quiet day or a range of quiet days."""
+    form = QuietDaysForm(**{name: request.form.get(name, "").strip() for name in QuietDaysForm.__dataclass_fields__})
+    days, problems = _parse_form(form)
+    if days is None:
+        return _render_page(form, problems), 422
     try:
         with transaction() as session:
-            number = quiet_days.add(session, current_actor(), wanted, _today(), now())
+            number = quiet_days.add(session, current_actor(), days, _today(), now())
     except RulesBroken as broken:
-        return _page(given, list(broken.problems)), 422
-    said = ngettext("One more quiet day.", "%(num)d more quiet days.", number)
-    show_notice(said if number else _("These days are already quiet days."))
-    return redirect(url_for("quiet.page"), code=303)
+        return _render_page(form, list(broken.problems)), 422
+    notice = ngettext("One more quiet day.", "%(num)d more quiet days.", number)
+    show_notice(notice if number else _("These days are already quiet days."))
+    return redirect(url_for("quiet.show_quiet_days"), code=303)
 
 
-def _read(given: Typed) -> tuple[quiet_days.Stretch | None, list[Problem]]:
-    """The stretch that was meant; without a last day it is one day."""
-    problems, days = [], []
-    is_id = given.school.isascii() and given.school.isdigit() and len(given.school) < 18
-    if not is_id and given.school != DISTRICT:
+def _parse_form(form: QuietDaysForm) -> tuple[quiet_days.Stretch | None, list[Problem]]:
+    """Parse and validate the form. Without a last day, the range is a single day."""
+    problems, ends = [], []
+    is_id = form.school.isascii() and form.school.isdigit() and len(form.school) < 18
+    if not is_id and form.school != DISTRICT:
         problems.append(Problem("not_a_choice", "school"))
-    for name, typed in (("first", given.first), ("last", given.last or given.first)):
+    for name, typed in (("first", form.first), ("last", form.last or form.first)):
         try:
-            days.append(date.fromisoformat(typed))
+            ends.append(date.fromisoformat(typed))
         except ValueError:
-            if name == "first" or given.last:
+            if name == "first" or form.last:
                 problems.append(Problem("not_a_day", name))
-    if not given.name:
+    if not form.name:
         problems.append(Problem("missing", "name"))
     if problems:
         return None, problems
-    return quiet_days.Stretch(int(given.school) if is_id else None, days[0], days[1], given.name), []
+    return quiet_days.Stretch(int(form.school) if is_id else None, ends[0], ends[1], form.name), []
 
 
 @bp.post("/quiet-days/<int:quiet_id>/remove")
 @allow(Permission.DELIVERY)
-def remove(quiet_id: int) -> ResponseReturnValue:
-    """Take a quiet day back."""
+def remove_quiet_day(quiet_id: int) -> ResponseReturnValue:
+    """Remove a quiet day."""
     with transaction() as session:
         gone = quiet_days.remove(session, current_actor(), quiet_id, _today())
     show_notice(_("Texts will go out on that day.") if gone else _("That day is over and cannot be changed."))
-    return redirect(url_for("quiet.page"), code=303)
+    return redirect(url_for("quiet.show_quiet_days"), code=303)
 
 
-def _hours() -> list[time]:
-    """The hours in which texts leave: from and until, then on Sundays."""
+def _sending_hours() -> list[time]:
+    """Return the hours in which messages are sent: from and until, then from and until on Sundays."""
     policy = settings().policy
     written = (policy.text_from, policy.text_until, policy.text_sunday_from, policy.text_sunday_until)
-    return [time.fromisoformat(each) for each in written]
+    return [time.fromisoformat(text) for text in written]
 
 
-def _page(given: Typed, problems: list[Problem]) -> str:
-    held = current_actor().schools(Permission.DELIVERY)
+def _render_page(form: QuietDaysForm, problems: list[Problem]) -> str:
+    permitted = current_actor().schools(Permission.DELIVERY)
     with reading() as session:
         days = quiet_days.ahead(session, current_actor(), _today())
         return render_template(
             "messages/quiet.html",
-            typed=given,
+            typed=form,
             problems=problems,
             days=days,
-            schools=counts.names(session, held),
-            everywhere=held is None,
+            schools=counts.school_names(session, permitted),
+            everywhere=permitted is None,
             district=DISTRICT,
             today=_today(),
-            hours=_hours(),
+            hours=_sending_hours(),
         )

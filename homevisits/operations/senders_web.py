@@ -1,5 +1,3 @@
-"""Web of what texts go out from: is it registered, may it send, how fast; and the guests of a trial."""
-
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -17,14 +15,14 @@ from homevisits.web.security import allow, current_actor
 bp = Blueprint("senders", __name__)
 
 
-def _may_change() -> bool:
+def _can_edit() -> bool:
     return current_actor().schools(Permission.SENDERS) is None
 
 
 @bp.get("/senders")
 @allow(Permission.SENDERS)
-def page() -> str:
-    """May our texts leave, and what is missing?"""
+def show_senders() -> str:
+    """Show the senders, and what is missing before they can send."""
     with reading() as session:
         senders = registration.all_senders(session)
         return render_template(
@@ -32,7 +30,7 @@ def page() -> str:
             senders=senders,
             missing={row.id: registration.missing(row) for row in senders},
             reasons=labels,
-            may_change=_may_change(),
+            may_change=_can_edit(),
             webhook=f"{settings().public_url.rstrip('/')}/twilio/inbound",
             now=now(),
         )
@@ -40,35 +38,35 @@ def page() -> str:
 
 @bp.get("/senders/<int:sender_id>")
 @allow(Permission.SENDERS)
-def one(sender_id: int) -> str:
-    """What we know of one sender."""
+def edit_sender(sender_id: int) -> str:
+    """Show the form of a sender."""
     trial_allowlist.refuse_unless_district(current_actor())
     with reading() as session:
-        given = registration.as_typed(registration.one(session, sender_id))
-    return _form(sender_id, given, [])
+        form = registration.as_typed(registration.one(session, sender_id))
+    return _render_form(sender_id, form, [])
 
 
 @bp.post("/senders/<int:sender_id>")
 @allow(Permission.SENDERS)
-def change(sender_id: int) -> ResponseReturnValue:
-    """Keep what a person says of a sender."""
-    given = registration.typed(request.form)
+def save_sender(sender_id: int) -> ResponseReturnValue:
+    """Save the registration of a sender."""
+    form = registration.typed(request.form)
     try:
         with transaction() as session:
-            registration.change(session, current_actor(), sender_id, given, now())
+            registration.change(session, current_actor(), sender_id, form, now())
     except RulesBroken as broken:
-        return _form(sender_id, given, list(broken.problems)), 422
+        return _render_form(sender_id, form, list(broken.problems)), 422
     show_notice(_("Saved."))
-    return redirect(url_for("senders.page"), code=303)
+    return redirect(url_for("senders.show_senders"), code=303)
 
 
-def _form(sender_id: int, given: registration.Typed, problems: list[Problem]) -> str:
+def _render_form(sender_id: int, form: registration.Typed, problems: list[Problem]) -> str:
     with reading() as session:
         row = registration.one(session, sender_id)
         return render_template(
             "messages/sender.html",
             row=row,
-            typed=given,
+            typed=form,
             problems=problems,
             reasons=labels,
             kinds=registration.kinds_of(row),
@@ -79,22 +77,22 @@ def _form(sender_id: int, given: registration.Typed, problems: list[Problem]) ->
 @bp.get("/senders/guests")
 @allow(Permission.SENDERS)
 def guest_list() -> str:
-    """Whom may a trial text?"""
-    return _guests("", "", [])
+    """Show the phones that may receive messages in trial mode."""
+    return _render_guests("", "", [])
 
 
 @bp.post("/senders/guests")
 @allow(Permission.SENDERS)
 def add_guest() -> ResponseReturnValue:
-    """One more phone of the staff that a trial may text."""
+    """Add a staff phone to the trial list."""
     name, phone = request.form.get("name", "").strip(), request.form.get("phone", "").strip()
     try:
         with transaction() as session:
             number = phones.to_e164(phone)
-            theirs = number is not None and reachability.of_family(session, number)
+            theirs = number is not None and reachability.is_family_phone(session, number)
             trial_allowlist.add(session, current_actor(), name, number, now(), of_family=theirs)
     except RulesBroken as broken:
-        return _guests(name, phone, list(broken.problems)), 422
+        return _render_guests(name, phone, list(broken.problems)), 422
     show_notice(_("%(name)s can now get texts during the trial.", name=name))
     return redirect(url_for("senders.guest_list"), code=303)
 
@@ -102,14 +100,14 @@ def add_guest() -> ResponseReturnValue:
 @bp.post("/senders/guests/remove")
 @allow(Permission.SENDERS)
 def remove_guest() -> ResponseReturnValue:
-    """One phone fewer."""
+    """Remove a phone from the trial list."""
     with transaction() as session:
         trial_allowlist.remove(session, current_actor(), request.form.get("phone", ""))
     show_notice(_("Removed from the list."))
     return redirect(url_for("senders.guest_list"), code=303)
 
 
-def _guests(name: str, phone: str, problems: list[Problem]) -> str:
+def _render_guests(name: str, phone: str, problems: list[Problem]) -> str:
     with reading() as session:
         return render_template(
             "messages/guests.html",
@@ -117,6 +115,6 @@ def _guests(name: str, phone: str, problems: list[Problem]) -> str:
             name=name,
             phone=phone,
             problems=problems,
-            may_change=_may_change(),
+            may_change=_can_edit(),
             texting=settings().texting,
         )

@@ -1,5 +1,3 @@
-"""Web of the texts themselves: each text in each language, who approved it, how it reads, what it costs."""
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,7 +18,7 @@ from homevisits.web.security import allow
 
 bp = Blueprint("texts", __name__)
 
-SAMPLE = MappingProxyType(
+SAMPLE_VALUES = MappingProxyType(
     {
         "school": "Riverside Elementary School",
         "people": "Kaonou Xiong & Alicia Moreno",
@@ -31,11 +29,11 @@ SAMPLE = MappingProxyType(
         "choices": "1 10/13, 4:30 pm, 2 10/20, 5:15 pm",
     }
 )
-"""Invented: a preview shows nobody's data."""
-DAYS = MappingProxyType(
+
+SAMPLE_DAYS = MappingProxyType(
     {"en": "Tue, Oct 13", "es": "martes 13 de octubre", "ar": "الثلاثاء 13 أكتوبر", "vi": "Th 3 13 thg 10"}
 )
-NAMES = MappingProxyType(
+TEMPLATE_TITLES = MappingProxyType(
     {
         "invitation": _l("Would you like a visit?"),
         "invitation_yes": _l("They said yes"),
@@ -79,8 +77,8 @@ NAMES = MappingProxyType(
         "canned_your_choice": _l("Quick reply: it is your choice"),
     }
 )
-"""What each text is for, in the order of a visit's life."""
-GROUPS = MappingProxyType(
+
+GROUP_TITLES = MappingProxyType(
     {
         "family": _l("To families"),
         "discreet": _l("To families, in the discreet wording"),
@@ -91,8 +89,8 @@ GROUPS = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A text as the page shows it: the sample filled in, and how it travels then and with the longest names."""
+class TemplateView:
+    """A template as the page shows it, with sample values, and its segments with them and with the longest values."""
 
     name: str
     title: str
@@ -109,45 +107,45 @@ class Shown:
 
 @bp.get("/texts")
 @allow(Permission.ASK, Permission.OVERVIEW)
-def overview() -> str:
-    """What do families read?"""
-    held = [catalog.pack(language) for language in catalog.languages()]
-    held.sort(key=lambda pack: (not pack.ready, pack.language != files.BASE, pack.name))
+def show_templates() -> str:
+    """Show the message templates of a language."""
+    packs = [catalog.pack(language) for language in catalog.languages()]
+    packs.sort(key=lambda pack: (not pack.ready, pack.language != files.BASE, pack.name))
     chosen = request.args.get("language", files.BASE)
     if chosen not in catalog.languages():
         abort(404)
     pack = catalog.pack(chosen)
-    shown = [_shown(pack, text) for text in sorted(pack.texts, key=_order) if text.state != "missing"]
+    shown = [_build_view(pack, text) for text in sorted(pack.texts, key=_sort_key) if text.state != "missing"]
     return render_template(
         "messages/texts.html",
-        packs=held,
+        packs=packs,
         pack=pack,
-        groups={title: [text for text in shown if text.group == group] for group, title in GROUPS.items()},
+        groups={title: [text for text in shown if text.group == group] for group, title in GROUP_TITLES.items()},
         needed=[text for text in pack.texts if text.needed],
         missing=[_title(text.name) for text in pack.texts if text.state == "missing"],
         own=any(text.own for text in pack.texts),
         wording=settings().policy.text_wording,
-        language_names=_names(),
+        language_names=_language_names(),
         price=settings().segment_price,
-        dollars=_dollars,
+        dollars=_format_price,
         states=labels.STATES,
         reasons=labels.FAULTS,
         kinds={"approved": "done", "waiting": "wait", "changed": "care"},
     )
 
 
-def _shown(pack: files.Pack, text: files.Text) -> Shown:
-    sample = {**SAMPLE, "day": DAYS.get(pack.language, SAMPLE["day"])}
+def _build_view(pack: files.Pack, text: files.Text) -> TemplateView:
+    sample = {**SAMPLE_VALUES, "day": SAMPLE_DAYS.get(pack.language, SAMPLE_VALUES["day"])}
     reads = catalog.preview(pack.language, text.name, sample)
     letters = "accents" if pack.letters == "plain" else "plain"
     other = segments(catalog.preview(pack.language, text.name, sample, letters))
     travels = segments(reads)
     known = text.name in catalog.templates(files.BASE)
     english = catalog.source(files.BASE, text.name) if known else text.words
-    return Shown(
+    return TemplateView(
         name=text.name,
         title=_title(text.name),
-        group=_group(text.name),
+        group=_group_of(text.name),
         state=text.state,
         own=text.own,
         approval=text.approval,
@@ -160,28 +158,28 @@ def _shown(pack: files.Pack, text: files.Text) -> Shown:
 
 
 def _title(name: str) -> str:
-    return str(NAMES.get(name.removesuffix(files.DISCREET), name))
+    return str(TEMPLATE_TITLES.get(name.removesuffix(files.DISCREET), name))
 
 
-def _group(name: str) -> str:
+def _group_of(name: str) -> str:
     if name.endswith(files.DISCREET):
         return "discreet"
     begins = name.partition("_")[0]
-    return begins if begins in GROUPS else "family"
+    return begins if begins in GROUP_TITLES else "family"
 
 
-def _order(text: files.Text) -> tuple[int, str]:
-    known, name = list(NAMES), text.name.removesuffix(files.DISCREET)
-    return (known.index(name) if name in NAMES else len(known), text.name)
+def _sort_key(text: files.Text) -> tuple[int, str]:
+    known, name = list(TEMPLATE_TITLES), text.name.removesuffix(files.DISCREET)
+    return (known.index(name) if name in TEMPLATE_TITLES else len(known), text.name)
 
 
-def _names() -> Mapping[str, str]:
-    """The languages' names in the reader's language."""
-    found = Locale.parse(formats.language()).languages
-    return {language: formats.begin(found.get(language, language)) for language in catalog.languages()}
+def _language_names() -> Mapping[str, str]:
+    """Name every language in the user's language."""
+    names = Locale.parse(formats.current_language()).languages
+    return {language: formats.capitalize_first(names.get(language, language)) for language in catalog.languages()}
 
 
-def _dollars(price: Decimal) -> str:
-    """A price with its hundredths of a cent."""
-    region = formats.REGIONS[formats.language()]
+def _format_price(price: Decimal) -> str:
+    """Format a price in dollars with four decimals."""
+    region = formats.REGIONS[formats.current_language()]
     return str(format_currency(price, "USD", "¤0.0000", region, currency_digits=False))

@@ -27,7 +27,7 @@ MAX_COMMENT_LENGTH = 400
 
 @dataclass(frozen=True)
 class Work:
-    """The work of one person that a pay line pays."""
+    """The work of a person that a pay line pays."""
 
     visit_id: int
     person_id: int

@@ -24,7 +24,7 @@ def describe_rule(rule: Rule) -> str:
         return str(_("%(amount)s for each visit, to each person who went", amount=amount))
     parts = [_("%(amount)s an hour", amount=amount)]
     if rule.minimum_minutes:
-        parts.append(_("at least %(time)s", time=formats.length(rule.minimum_minutes)))
+        parts.append(_("at least %(time)s", time=formats.format_duration(rule.minimum_minutes)))
     if rule.round_to_minutes > 1:
         parts.append(_("rounded up to the next %(num)s minutes", num=rule.round_to_minutes))
     return ", ".join(map(str, parts))

@@ -51,7 +51,7 @@ class PayrollExport(Base):
 
 
 class PayLine(Base):
-    """The pay of one person for one visit and pay type, with the inputs of the calculation.
+    """The pay of a person for a visit and pay type, with the inputs of the calculation.
 
     When nothing is due, `amount_cents` is None and `unpaid_reason` gives the reason. Database triggers refuse every
     later change except to `state` and `export_id`.
@@ -90,7 +90,7 @@ class PayLine(Base):
 
 
 class PayApproval(Base):
-    """One decision in the approval of a pay line (append-only): site, union, or returned with a comment."""
+    """A decision in the approval of a pay line (append-only): site, union, or returned with a comment."""
 
     __tablename__ = "pay_approval"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)

@@ -42,7 +42,7 @@ RULE_TYPE_OF = {PayType.CORRECTION: PayType.VISIT}
 
 @dataclass(frozen=True)
 class Rule:
-    """A pay rule of the contract, in force from one day to another, both included."""
+    """A pay rule of the contract, in force from its first day to its last day."""
 
     id: int
     pay_type: PayType
@@ -67,7 +67,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class CalculatedPay:
-    """The pay of one person for one visit. `reason` is set when `cents` is None."""
+    """The pay of a person for a visit. `reason` is set when `cents` is None."""
 
     rule_id: int | None
     paid_minutes: int
@@ -76,14 +76,14 @@ class CalculatedPay:
 
 
 def in_force(rules: Iterable[Rule], pay_type: PayType, day: date) -> Rule | None:
-    """Return the rule that pays `pay_type` on `day`: of those in force, the one that began last."""
+    """Return the rule that pays `pay_type` on `day`: of those in force, the newest."""
     rule_type = RULE_TYPE_OF.get(pay_type, pay_type)
     candidates = [rule for rule in rules if rule.pay_type == rule_type and rule.covers(day)]
     return max(candidates, key=lambda rule: (rule.effective_from, rule.id), default=None)
 
 
 def calculate_pay(rules: Iterable[Rule], pay_type: PayType, day: date, minutes: int) -> CalculatedPay:
-    """Calculate the pay of one person for `minutes` of work on `day`."""
+    """Calculate the pay of a person for `minutes` of work on `day`."""
     rule = in_force(rules, pay_type, day)
     if rule is None:
         return CalculatedPay(None, 0, None, NO_RULE)

@@ -108,7 +108,7 @@ def choose_language() -> ResponseReturnValue:
     """Set the language of the account and of this browser."""
     chosen = request.form.get("language", "")
     response = redirect(local_path(request.form.get("next"), "/"), code=303)
-    if chosen in formats.offered():
+    if chosen in formats.offered_languages():
         who = signed_in_actor()
         if who is not None:
             with transaction() as db:
@@ -122,7 +122,7 @@ def choose_language() -> ResponseReturnValue:
 @allow(Permission.OWN_ACCOUNT)
 def choose_hat() -> ResponseReturnValue:
     """Switch to another of the user's roles."""
-    if request.form.get("hat") in navigation.hats_of(current_actor()):
+    if request.form.get("hat") in navigation.held_roles(current_actor()):
         session["hat"] = request.form["hat"]
     return redirect(landing_page(current_actor()), code=303)
 

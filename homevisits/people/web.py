@@ -17,7 +17,7 @@ from homevisits.people import actions, forms, phones, queries
 from homevisits.people.importing import apply
 from homevisits.people.importing.csv_reader import Finding
 from homevisits.web.context import now, reading, services, settings, show_notice, transaction
-from homevisits.web.problem_wording import sentence
+from homevisits.web.problem_wording import describe_problem
 from homevisits.web.security import allow, current_actor, page_permissions
 
 bp = Blueprint("people", __name__)
@@ -116,7 +116,7 @@ def _roster_page(report: apply.ImportReport | None) -> str:
 
 def word_finding(finding: Finding) -> str:
     """Return the sentence for a finding in the user's language."""
-    return sentence(Problem(finding.code, None, finding.params))
+    return describe_problem(Problem(finding.code, None, finding.params))
 
 
 @bp.get("/me")

@@ -1,11 +1,11 @@
-"""One definition for every count. A number that two pages show comes from the same line here.
+"""Counts of visits, pay and families. Every page that shows such a number reads it here.
 
-visits    completed visits, by the day the family was promised
-people    different educators who went on those visits
-minutes   attested minutes, of each of the two who went
-dollars   pay lines of those days: approved by both (also when in a payroll file), or still waiting
-no rule   lines on which nothing is due because no rule was in force, and that no correction has put right
-families  asked, said yes, visited: different families of the days in question
+visits    completed visits, by their booked day
+people    distinct educators of those visits
+minutes   attested minutes, counted for each of the two educators
+cents     pay lines of those days: approved at both steps (exported or not), or waiting
+no rule   pay lines without an amount because no rule was in force, minus corrections
+families  distinct families that were asked, agreed, or were visited
 """
 
 from collections import defaultdict
@@ -24,15 +24,13 @@ from homevisits.people.models import Certification, District, Educator, School
 from homevisits.people.queries import is_valid_on, latest_opt_ins
 from homevisits.visits.models import Attestation, Visit
 
-Schools = frozenset[int] | None
-"""The schools one may see; None: all of them."""
-Month = date
-"""A month, as its first day."""
+SchoolScope = frozenset[int] | None  # the schools that the user may see; None: all
+Month = date  # the first day of a month
 
 
 @dataclass
 class Tally:
-    """What happened and what is owed, of a school, a month, or all together."""
+    """Visits and pay of a school, a month, or all together."""
 
     visits: int = 0
     people: int = 0
@@ -45,13 +43,13 @@ class Tally:
 
     @property
     def cents(self) -> int:
-        """All that arose from the visits."""
+        """Total pay of the visits."""
         return self.approved_cents + self.waiting_cents
 
 
 @dataclass
 class Tallies:
-    """The tallies of some days: by school and month, by school, by month, and in all."""
+    """The tallies of a range of days: by school and month, by school, by month, and in total."""
 
     cells: dict[tuple[int, Month], Tally] = field(default_factory=lambda: defaultdict(Tally))
     schools: dict[int, Tally] = field(default_factory=lambda: defaultdict(Tally))
@@ -59,13 +57,13 @@ class Tallies:
     total: Tally = field(default_factory=Tally)
 
     def of(self, school: int, month: Month) -> tuple[Tally, ...]:
-        """Every tally that a visit of this school and month counts in."""
+        """Return every tally that includes the visits of this school and month."""
         return self.cells[school, month], self.schools[school], self.months[month], self.total
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How far the programme has come at one school."""
+    """Progress of the program at one school: families and educators."""
 
     families_asked: int
     said_yes: int
@@ -76,59 +74,59 @@ class Reach:
     willing: int
 
 
-def held(schools: Schools, first: date, last: date) -> ColumnElement[bool]:
-    """The visits that count: completed, promised for a day from `first` to `last`, at these schools."""
-    # The days decide; the moments only let the index find them (no zone is further than a day from UTC).
-    begin, end = _moment(first - timedelta(days=1)), _moment(last + timedelta(days=2))
-    found = and_(
+def is_counted(schools: SchoolScope, first: date, last: date) -> ColumnElement[bool]:
+    """Return the SQL condition for completed visits from `first` to `last` at these schools."""
+    # The local date decides. The UTC times only let the database use the index; no time zone is a day from UTC.
+    begin, end = _utc_midnight(first - timedelta(days=1)), _utc_midnight(last + timedelta(days=2))
+    condition = and_(
         Visit.state == "completed",
         Visit.starts_at >= begin,
         Visit.starts_at < end,
         Visit.local_date.between(first, last),
     )
-    return found if schools is None else and_(found, Visit.school_id.in_(schools))
+    return condition if schools is None else and_(condition, Visit.school_id.in_(schools))
 
 
-def tallies(session: Session, schools: Schools, first: date, last: date) -> Tallies:
-    """The tallies of the visits from `first` to `last`."""
-    found = Tallies()
-    _add_visits(session, found, held(schools, first, last))
-    _add_people(session, found, held(schools, first, last))
-    _add_pay(session, found, schools, first, last)
-    return found
+def count_visits_and_pay(session: Session, schools: SchoolScope, first: date, last: date) -> Tallies:
+    """Count visits, educators and pay from `first` to `last`."""
+    tallies = Tallies()
+    _add_visits(session, tallies, is_counted(schools, first, last))
+    _add_people(session, tallies, is_counted(schools, first, last))
+    _add_pay(session, tallies, schools, first, last)
+    return tallies
 
 
-def _add_visits(session: Session, found: Tallies, among: ColumnElement[bool]) -> None:
+def _add_visits(session: Session, tallies: Tallies, condition: ColumnElement[bool]) -> None:
     year, month = extract("year", Visit.local_date), extract("month", Visit.local_date)
     query = (
         select(Visit.school_id, year, month, Attestation.started_at, Attestation.ended_at)
         .join(Attestation, Attestation.id == Visit.attestation_id)
-        .where(among)
+        .where(condition)
     )
     for school, of_year, of_month, started, ended in session.execute(query):
         minutes = round((ended - started).total_seconds() / 60)
-        for tally in found.of(school, date(int(of_year), int(of_month), 1)):
+        for tally in tallies.of(school, date(int(of_year), int(of_month), 1)):
             tally.visits += 1
             tally.minutes += 2 * minutes
 
 
-def _add_people(session: Session, found: Tallies, among: ColumnElement[bool]) -> None:
+def _add_people(session: Session, tallies: Tallies, condition: ColumnElement[bool]) -> None:
     year, month = extract("year", Visit.local_date), extract("month", Visit.local_date)
     went = union_all(
         *(
-            select(Visit.school_id, year.label("year"), month.label("month"), who.label("person")).where(among)
+            select(Visit.school_id, year.label("year"), month.label("month"), who.label("person")).where(condition)
             for who in (Visit.lead_id, Visit.partner_id)
         )
     ).subquery()
     seen: dict[int, set[int]] = defaultdict(set)
     for school, of_year, of_month, person in session.execute(select(went).distinct()):
-        for tally in found.of(school, date(int(of_year), int(of_month), 1)):
+        for tally in tallies.of(school, date(int(of_year), int(of_month), 1)):
             seen[id(tally)].add(person)
-    for tally in (found.total, *found.schools.values(), *found.months.values(), *found.cells.values()):
+    for tally in (tallies.total, *tallies.schools.values(), *tallies.months.values(), *tallies.cells.values()):
         tally.people = len(seen[id(tally)])
 
 
-def _add_pay(session: Session, found: Tallies, schools: Schools, first: date, last: date) -> None:
+def _add_pay(session: Session, tallies: Tallies, schools: SchoolScope, first: date, last: date) -> None:
     year, month = extract("year", PayLine.earned_on), extract("month", PayLine.earned_on)
     approved = PayLine.state.in_(("approved", "exported"))
     due = PayLine.amount_cents.is_not(None)
@@ -138,17 +136,17 @@ def _add_pay(session: Session, found: Tallies, schools: Schools, first: date, la
             PayLine.school_id,
             year,
             month,
-            _sum(and_(due, approved), PayLine.amount_cents),
-            _sum(and_(due, ~approved), PayLine.amount_cents),
-            _sum(and_(due, PayLine.state.in_(("earned", "site_approved"))), 1),
-            _sum(and_(due, PayLine.state == "returned"), 1),
-            _sum(~due, 1) - _sum(PayLine.pay_type == PayType.CORRECTION, 1),
+            _sum_where(and_(due, approved), PayLine.amount_cents),
+            _sum_where(and_(due, ~approved), PayLine.amount_cents),
+            _sum_where(and_(due, PayLine.state.in_(("earned", "site_approved"))), 1),
+            _sum_where(and_(due, PayLine.state == "returned"), 1),
+            _sum_where(~due, 1) - _sum_where(PayLine.pay_type == PayType.CORRECTION, 1),
         )
         .where(among if schools is None else and_(among, PayLine.school_id.in_(schools)))
         .group_by(PayLine.school_id, year, month)
     )
     for school, of_year, of_month, *sums in session.execute(query):
-        for tally in found.of(school, date(int(of_year), int(of_month), 1)):
+        for tally in tallies.of(school, date(int(of_year), int(of_month), 1)):
             tally.approved_cents += int(sums[0])
             tally.waiting_cents += int(sums[1])
             tally.waiting += int(sums[2])
@@ -156,56 +154,69 @@ def _add_pay(session: Session, found: Tallies, schools: Schools, first: date, la
             tally.no_rule += int(sums[4])
 
 
-def _sum(when: ColumnElement[bool], value: Any) -> ColumnElement[int]:
+def _sum_where(when: ColumnElement[bool], value: Any) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((when, value), else_=0)), 0)
 
 
-def reach(session: Session, schools: Schools, first: date, last: date, today: date) -> dict[int, Reach]:
-    """How far each school has come from `first` to `last`."""
-    asked_then = and_(Invitation.asked_at >= _moment(first), Invitation.asked_at < _moment(last + timedelta(days=1)))
-    asked = _by_school(session, _count(Invitation.school_id, Invitation.family_id).where(asked_then))
+def measure_reach(session: Session, schools: SchoolScope, first: date, last: date, today: date) -> dict[int, Reach]:
+    """Measure the progress of each school from `first` to `last`."""
+    asked_then = and_(
+        Invitation.asked_at >= _utc_midnight(first), Invitation.asked_at < _utc_midnight(last + timedelta(days=1))
+    )
+    families = _count_distinct(Invitation.school_id, Invitation.family_id).where(asked_then)
+    asked = _read_by_school(session, families)
     yes = select(ConsentEntry.invitation_id).where(ConsentEntry.answer == "yes")
-    said_yes = _count(Invitation.school_id, Invitation.family_id).where(asked_then, Invitation.id.in_(yes))
-    agreed = _by_school(session, said_yes)
-    visited = _by_school(session, _count(Visit.school_id, Visit.family_id).where(held(schools, first, last)))
-    visits = _by_school(session, _count(Visit.school_id, Visit.id).where(held(schools, first, last)))
-    staff = _count(Educator.school_id, Educator.id).where(Educator.left_on.is_(None))
-    educators = _by_school(session, staff)
+    agreed = _read_by_school(session, families.where(Invitation.id.in_(yes)))
+    is_completed = is_counted(schools, first, last)
+    visited = _read_by_school(session, _count_distinct(Visit.school_id, Visit.family_id).where(is_completed))
+    visits = _read_by_school(session, _count_distinct(Visit.school_id, Visit.id).where(is_completed))
+    staff = _count_distinct(Educator.school_id, Educator.id).where(Educator.left_on.is_(None))
+    educators = _read_by_school(session, staff)
     held_today = select(Certification.educator_id).where(is_valid_on(today))
-    certified = _by_school(session, staff.where(Educator.id.in_(held_today)))
+    certified = _read_by_school(session, staff.where(Educator.id.in_(held_today)))
     newest = latest_opt_ins()
     opted_in = select(newest.c.educator_id).where(newest.c.answer == "in")
-    willing = _by_school(session, staff.where(Educator.id.in_(opted_in)))
-    counted = (asked, agreed, visited, visits, educators, certified, willing)
-    return {school: Reach(*(count.get(school, 0) for count in counted)) for school in names(session, schools)}
+    willing = _read_by_school(session, staff.where(Educator.id.in_(opted_in)))
+    return {
+        school: Reach(
+            families_asked=asked.get(school, 0),
+            said_yes=agreed.get(school, 0),
+            families_visited=visited.get(school, 0),
+            visits=visits.get(school, 0),
+            educators=educators.get(school, 0),
+            certified=certified.get(school, 0),
+            willing=willing.get(school, 0),
+        )
+        for school in school_names(session, schools)
+    }
 
 
-def _count(school: Any, what: Any) -> Select[int, int]:
+def _count_distinct(school: Any, what: Any) -> Select[int, int]:
     return select(school, func.count(what.distinct())).group_by(school)
 
 
-def _by_school(session: Session, query: Select[int, int]) -> dict[int, int]:
+def _read_by_school(session: Session, query: Select[int, int]) -> dict[int, int]:
     return dict(session.execute(query).all())
 
 
-def names(session: Session, schools: Schools) -> dict[int, str]:
-    """The schools one may see, by name."""
+def school_names(session: Session, schools: SchoolScope) -> dict[int, str]:
+    """Return the names of these schools by id, in alphabetical order."""
     query = select(School.id, School.name).where(true() if schools is None else School.id.in_(schools))
     return dict(session.execute(query.order_by(School.name, School.id)).all())
 
 
-def district(session: Session) -> str:
-    """The district's name."""
+def district_name(session: Session) -> str:
+    """Return the name of the district, or "" before the first import."""
     return session.scalar(select(District.name).limit(1)) or ""
 
 
 def months_between(first: date, last: date) -> Iterable[Month]:
-    """Every month from `first` to `last`."""
+    """Yield every month from `first` to `last`."""
     month = first.replace(day=1)
     while month <= last:
         yield month
         month = (month + timedelta(days=32)).replace(day=1)
 
 
-def _moment(day: date) -> datetime:
+def _utc_midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)

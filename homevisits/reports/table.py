@@ -1,5 +1,3 @@
-"""The tally as a CSV file: pure."""
-
 import csv
 import io
 from collections.abc import Mapping
@@ -21,13 +19,13 @@ HEADER = (
 )
 
 
-def document(found: Tallies, names: Mapping[int, str]) -> bytes:
-    """One row per school and month, by name and time."""
+def render_csv(tallies: Tallies, names: Mapping[int, str]) -> bytes:
+    """Render the tallies as CSV, one row per school and month."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(HEADER)
-    for school, month in sorted(found.cells, key=lambda cell: (names.get(cell[0], ""), cell)):
-        tally = found.cells[school, month]
+    for school, month in sorted(tallies.cells, key=lambda cell: (names.get(cell[0], ""), cell)):
+        tally = tallies.cells[school, month]
         money = [format_dollars(cents) for cents in (tally.approved_cents, tally.waiting_cents, tally.cents)]
         counts = [tally.waiting + tally.returned, tally.no_rule]
         cells = [month.strftime("%Y-%m"), tally.visits, tally.people, format_hours(tally.minutes), *money, *counts]

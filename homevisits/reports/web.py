@@ -1,5 +1,3 @@
-"""The union's tally and the district lead's overview."""
-
 from datetime import date, timedelta
 
 from flask import Blueprint, Response, render_template, request
@@ -21,8 +19,8 @@ def _school_year(day: date) -> int:
     return day.year if day.month >= 8 else day.year - 1
 
 
-def _year() -> tuple[date, date]:
-    """The school year asked for (?year=2026 begins in August 2026), else the one it is."""
+def _requested_year() -> tuple[date, date]:
+    """Return the school year of ?year= (2026 starts in August 2026), by default the current year."""
     typed = request.args.get("year", "")
     year = (
         int(typed) if typed.isdecimal() and len(typed) == 4 and 2000 <= int(typed) <= 2200 else _school_year(_today())
@@ -30,8 +28,8 @@ def _year() -> tuple[date, date]:
     return date(year, 8, 1), date(year + 1, 7, 31)
 
 
-def _month(first: date, last: date) -> date | None:
-    """The month asked for (?month=2026-10), if it lies in the year."""
+def _requested_month(first: date, last: date) -> date | None:
+    """Return the month of ?month=2026-10 if it is in the school year."""
     try:
         month = date.fromisoformat(request.args.get("month", "") + "-01")
     except ValueError:
@@ -39,9 +37,9 @@ def _month(first: date, last: date) -> date | None:
     return month if first <= month <= last else None
 
 
-def _days() -> tuple[date, date, date | None]:
-    first, last = _year()
-    month = _month(first, last)
+def _requested_days() -> tuple[date, date, date | None]:
+    first, last = _requested_year()
+    month = _requested_month(first, last)
     if month is not None:
         return month, (month + timedelta(days=32)).replace(day=1) - timedelta(days=1), month
     return first, last, None
@@ -50,19 +48,19 @@ def _days() -> tuple[date, date, date | None]:
 @bp.get("/tally")
 @allow(Permission.TALLY)
 def tally() -> str:
-    """What happened and what is owed."""
-    year_first, year_last = _year()
+    """Show visits and pay by school and month."""
+    year_first, year_last = _requested_year()
     schools = current_actor().schools(Permission.TALLY)
-    first, last, month = _days()
+    first, last, month = _requested_days()
     with reading() as db:
-        of_year = counts.tallies(db, schools, year_first, year_last)
-        found = of_year if month is None else counts.tallies(db, schools, first, last)
-        names = counts.names(db, schools)
-        district = counts.district(db)
+        of_year = counts.count_visits_and_pay(db, schools, year_first, year_last)
+        found = of_year if month is None else counts.count_visits_and_pay(db, schools, first, last)
+        names = counts.school_names(db, schools)
+        district = counts.district_name(db)
     months = [
-        one
-        for one in counts.months_between(year_first, min(year_last, _today()))
-        if one in of_year.months or one == month
+        shown
+        for shown in counts.months_between(year_first, min(year_last, _today()))
+        if shown in of_year.months or shown == month
     ]
     return render_template(
         "reports/tally.html",
@@ -80,12 +78,14 @@ def tally() -> str:
 
 @bp.get("/tally.csv")
 @allow(Permission.TALLY)
-def tally_file() -> Response:
-    """The same, for a spreadsheet: by school and month."""
-    first, last, _month_asked = _days()
+def download_tally() -> Response:
+    """Download the tally as CSV, by school and month."""
+    first, last, _month_asked = _requested_days()
     schools = current_actor().schools(Permission.TALLY)
     with reading() as db:
-        content = table.document(counts.tallies(db, schools, first, last), counts.names(db, schools))
+        content = table.render_csv(
+            counts.count_visits_and_pay(db, schools, first, last), counts.school_names(db, schools)
+        )
     disposition = f'attachment; filename="tally-{first}-{last}.csv"'
     return Response(content, mimetype="text/csv", headers={"Content-Disposition": disposition})
 
@@ -93,14 +93,14 @@ def tally_file() -> Response:
 @bp.get("/overview")
 @allow(Permission.OVERVIEW)
 def overview() -> str:
-    """How far the programme has come, and what needs somebody."""
-    first, last = _year()
+    """Show the progress of the program and what needs attention."""
+    first, last = _requested_year()
     schools = current_actor().schools(Permission.OVERVIEW)
     with reading() as db:
-        reached = counts.reach(db, schools, first, last, _today())
-        found = counts.tallies(db, schools, first, last)
-        names = counts.names(db, schools)
-        district = counts.district(db)
+        reached = counts.measure_reach(db, schools, first, last, _today())
+        found = counts.count_visits_and_pay(db, schools, first, last)
+        names = counts.school_names(db, schools)
+        district = counts.district_name(db)
     return render_template(
         "reports/overview.html",
         reached=reached,

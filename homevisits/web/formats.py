@@ -17,23 +17,23 @@ from jinja2 import Environment
 from homevisits.core import clock, local_time
 
 LANGUAGES = MappingProxyType({"en": "English", "es": "Español"})
-"""The languages that the pages are translated into, each by its own name."""
+
 REGIONS = MappingProxyType({"en": "en_US", "es": "es_US"})
 # CLDR patterns of a day in the current year and in any other year.
 DAY_PATTERNS = MappingProxyType({"en_US": ("EEE, MMM d", "EEE, MMM d, y"), "es_US": ("EEE d MMM", "EEE d MMM y")})
 
 
-def offered() -> dict[str, str]:
-    """The languages that this installation offers (setting `languages`), the default one first."""
+def offered_languages() -> dict[str, str]:
+    """Return the languages of this installation (setting `languages`), the default language first."""
     return {code: LANGUAGES[code] for code in current_app.config["LANGUAGES"]}
 
 
-def language() -> str:
-    """The reader's language: the account's, else the cookie's, else the browser's; only one that is offered."""
+def current_language() -> str:
+    """Return the language of the request: from the account, the cookie or the browser, if offered."""
     if not has_request_context():
         return "en"
     if "language" not in g:
-        codes = list(offered())
+        codes = list(offered_languages())
         g.language = _chosen(codes) or request.accept_languages.best_match(codes) or codes[0]
     found: str = g.language
     return found
@@ -46,10 +46,10 @@ def _chosen(codes: list[str]) -> str | None:
 
 
 def _region(lang: str | None) -> str:
-    return REGIONS.get(lang or language(), "en_US")
+    return REGIONS.get(lang or current_language(), "en_US")
 
 
-# A page says the same few days, hours and sums many times; babel works each out anew.
+# Pages repeat the same few dates, times and amounts, and formatting with Babel is slow.
 @lru_cache(maxsize=4096)
 def _date(value: date, pattern: str, region: str) -> str:
     return babel.dates.format_date(value, pattern, locale=region)
@@ -66,7 +66,7 @@ def _money(cents: int, region: str) -> str:
 
 
 def _lower(text: str) -> str:
-    # CLDR writes "PM" and "p.m."; our pages write "4:30 pm", which also leaves a sentence its own full stop.
+    # CLDR has "PM" and "p.m."; the pages use "4:30 pm", which avoids a second period at the end of a sentence.
     short = re.sub(r"([ap])\.\s?m\.", r"\1m", text)
     return short.replace("AM", "am").replace("PM", "pm").replace("\u202f", "\u00a0")
 
@@ -88,40 +88,40 @@ def day(value: date | datetime, zone: str = "UTC", lang: str | None = None) -> s
 
 
 def month(value: date, lang: str | None = None) -> str:
-    """A month as "October 2026", "octubre de 2026"."""
+    """Format a month as "October 2026", in Spanish "octubre de 2026"."""
     region = _region(lang)
     return _date(value, "LLLL 'de' y" if region.startswith("es") else "LLLL y", region)
 
 
 def hour(value: time | datetime, lang: str | None = None) -> str:
-    """A time of day as "4:30 pm"."""
+    """Format a time of day as "4:30 pm"."""
     return _time(time(value.hour, value.minute), _region(lang))
 
 
 def clock_time(moment: datetime, zone: str, lang: str | None = None) -> str:
-    """A moment's time of day in `zone` as "4:30 pm"."""
+    """Format the time of day of a moment in `zone` as "4:30 pm"."""
     return hour(local_time.to_local(moment, zone).time(), lang)
 
 
 def span(start: datetime, end: datetime, zone: str, lang: str | None = None) -> str:
-    """Two moments of one day as "Tue, Oct 6, 4:30 pm – 5:15 pm"."""
+    """Format two moments of a day as "Tue, Oct 6, 4:30 pm – 5:15 pm"."""
     return f"{when(start, zone, lang)} – {clock_time(end, zone, lang)}"
 
 
 def money(cents: int | None, lang: str | None = None) -> str:
-    """Integer cents as "$1,234.50"; a dash for nothing known."""
+    """Format cents as "$1,234.50"; a dash if None."""
     if cents is None:
         return "—"
     return _money(cents, _region(lang))
 
 
 def hours(minutes: int | Decimal | None) -> str:
-    """Minutes as decimal hours with two places, "0.75": what a payroll office reads."""
+    """Format minutes as decimal hours, such as "0.75", as payroll offices do."""
     return "—" if minutes is None else f"{Decimal(minutes) / 60:.2f}"
 
 
-def begin(text: str) -> str:
-    """A text with its first letter in upper case; the others stay as they are."""
+def capitalize_first(text: str) -> str:
+    """Convert the first letter to upper case and leave the others unchanged."""
     return text[:1].upper() + text[1:]
 
 
@@ -139,11 +139,11 @@ def grade(code: str) -> str:
         return str(gettext("Grade level %(code)s", code=code))
     number = int(code)
     ordinal = f"{number}.{'er' if number in (1, 3) else 'º'}"
-    return str(gettext("Grade %(number)s", number=ordinal if language() == "es" else number))
+    return str(gettext("Grade %(number)s", number=ordinal if current_language() == "es" else number))
 
 
-def length(minutes: int) -> str:
-    """Minutes in words, "1 h 15 min": what a person reads."""
+def format_duration(minutes: int) -> str:
+    """Format minutes as "1 h 15 min"."""
     whole, rest = divmod(int(minutes), 60)
     if not whole:
         return str(ngettext("%(num)d minute", "%(num)d minutes", rest))
@@ -152,8 +152,8 @@ def length(minutes: int) -> str:
     )
 
 
-def install(environment: Environment) -> None:
-    """Make these the templates' filters."""
+def install_filters(environment: Environment) -> None:
+    """Register these functions as template filters."""
     environment.filters.update(
         when=when,
         day=day,
@@ -162,8 +162,8 @@ def install(environment: Environment) -> None:
         clock=clock_time,
         money=money,
         hours=hours,
-        duration=length,
+        duration=format_duration,
         grade=grade,
-        begin=begin,
+        begin=capitalize_first,
     )
     environment.globals["span"] = span

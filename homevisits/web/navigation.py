@@ -1,4 +1,4 @@
-"""The places a person can go, by role; only those that exist and that they may open are shown."""
+"""The tabs of the navigation, by role. Only tabs that the user may open are shown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from homevisits.core.access import Actor, Permission, Role
 
 @dataclass(frozen=True)
 class Place:
-    """One tab: its address, its name and its icon."""
+    """A tab: its path, name and icon."""
 
     path: str
     name: LazyString
     icon: str
-    also: tuple[str, ...] = ()  # addresses of pages that stand under this place
+    also: tuple[str, ...] = ()  # paths of other pages for which this tab is highlighted
 
     def holds(self, path: str) -> bool:
-        """Whether the page at `path` stands here."""
+        """Return whether the page at `path` belongs to this tab."""
         return any(path == top or path.startswith(f"{top}/") for top in (self.path, *self.also))
 
 
-NAMES = {
+ROLE_NAMES = {
     Role.EDUCATOR: _l("Home visitor"),
     Role.SITE_COORDINATOR: _l("Site coordinator"),
     Role.UNION_COORDINATOR: _l("Union coordinator"),
@@ -57,17 +57,17 @@ PLACES: dict[Role, tuple[Place, ...]] = {
         Place("/people", _l("People"), "people"),
     ),
 }
-ORDER = (Role.DISTRICT_LEAD, Role.UNION_COORDINATOR, Role.SITE_COORDINATOR, Role.EDUCATOR)
+ROLE_ORDER = (Role.DISTRICT_LEAD, Role.UNION_COORDINATOR, Role.SITE_COORDINATOR, Role.EDUCATOR)
 
 
-def hats_of(actor: Actor) -> tuple[Role, ...]:
-    """The roles a person holds, the widest first."""
-    return tuple(role for role in ORDER if role in actor.roles)
+def held_roles(actor: Actor) -> tuple[Role, ...]:
+    """Return the roles of the user, the most comprehensive first."""
+    return tuple(role for role in ROLE_ORDER if role in actor.roles)
 
 
-def hat_of(actor: Actor, path: str, chosen: str | None) -> Role | None:
-    """The role whose places to show: the chosen one, unless the page asked for belongs to another of theirs."""
-    held = hats_of(actor)
+def active_role(actor: Actor, path: str, chosen: str | None) -> Role | None:
+    """Return the role whose tabs to show: the chosen one, or another that has the page at `path`."""
+    held = held_roles(actor)
     if not held:
         return None
     first = Role(chosen) if chosen in held else held[0]
@@ -77,8 +77,8 @@ def hat_of(actor: Actor, path: str, chosen: str | None) -> Role | None:
     return first
 
 
-def places_of(actor: Actor, hat: Role, asks: Mapping[str, frozenset[Permission]]) -> tuple[Place, ...]:
-    """The tabs of `hat` that exist (`asks` has their address) and that `actor` may open."""
+def visible_places(actor: Actor, hat: Role, asks: Mapping[str, frozenset[Permission]]) -> tuple[Place, ...]:
+    """Return the tabs of the active role that exist (`asks` has their path) and that `actor` may open."""
 
     def is_open(path: str) -> bool:
         return path in asks and (not asks[path] or any(actor.may(permission) for permission in asks[path]))
@@ -86,8 +86,8 @@ def places_of(actor: Actor, hat: Role, asks: Mapping[str, frozenset[Permission]]
     return tuple(place for place in PLACES[hat] if is_open(place.path))
 
 
-def landing(actor: Actor, asks: Mapping[str, frozenset[Permission]], chosen: str | None = None) -> str:
-    """Where a person begins: the first place of their role."""
-    hat = hat_of(actor, "/", chosen)
-    places = places_of(actor, hat, asks) if hat else ()
+def landing_path(actor: Actor, asks: Mapping[str, frozenset[Permission]], chosen: str | None = None) -> str:
+    """Return the start page of the user: the first tab of the active role."""
+    hat = active_role(actor, "/", chosen)
+    places = visible_places(actor, hat, asks) if hat else ()
     return places[0].path if places else "/account"

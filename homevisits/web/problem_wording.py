@@ -1,4 +1,4 @@
-"""Problem code -> the sentence a person reads, in their language. Each says what to do, and blames nobody."""
+"""The message of every problem code. Each explains what to do, without blame."""
 
 from datetime import date, datetime, time
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from homevisits.core.problems import Problem
 
 
 def N_(message: str) -> str:  # noqa: N802 - the name that pybabel looks for
-    """Mark a sentence for translation; it is translated when it is read."""
+    """Mark a message for extraction; it is translated when it is shown."""
     return message
 
 
@@ -250,7 +250,7 @@ SENTENCES = MappingProxyType(
 # fmt: on
 
 
-def sentence(problem: Problem) -> str:
+def describe_problem(problem: Problem) -> str:
     """What a person reads about `problem`: its own words, with its values as the reader's language writes them.
 
     A field may have words of its own (``code:field``): two empty fields do not read alike in the list on top.

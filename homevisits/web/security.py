@@ -116,7 +116,7 @@ def page_permissions() -> Mapping[str, frozenset[Permission]]:
 
 def landing_page(who: Actor) -> str:
     """Where `who` begins."""
-    return navigation.landing(who, page_permissions(), session.get("hat"))
+    return navigation.landing_path(who, page_permissions(), session.get("hat"))
 
 
 def local_path(address: str | None, otherwise: str) -> str:

@@ -15,14 +15,14 @@ from homevisits.web.security import add_headers, check_request, page_permissions
 def template_values() -> dict[str, Any]:
     """The values that every template may use."""
     actor = signed_in_actor()
-    active_role = navigation.hat_of(actor, request.path, session.get("hat")) if actor else None
+    active_role = navigation.active_role(actor, request.path, session.get("hat")) if actor else None
     return {
         "me": actor,
         "hat": active_role,
-        "places": navigation.places_of(actor, active_role, page_permissions()) if actor and active_role else (),
-        "hats": navigation.hats_of(actor) if actor else (),
-        "language": formats.language(),
-        "languages": formats.offered(),
+        "places": navigation.visible_places(actor, active_role, page_permissions()) if actor and active_role else (),
+        "hats": navigation.held_roles(actor) if actor else (),
+        "language": formats.current_language(),
+        "languages": formats.offered_languages(),
         "request_id": g.get("request_id", ""),
         "here": request.path,
         "demo": settings().demo,
@@ -36,9 +36,9 @@ def install(app: Flask) -> None:
     app.after_request(add_headers)
     app.context_processor(template_values)
     app.jinja_env.globals.update(
-        asset=asset, bootstrap_links=bootstrap_links, initials=initials, sentence=problem_wording.sentence
+        asset=asset, bootstrap_links=bootstrap_links, initials=initials, sentence=problem_wording.describe_problem
     )
-    formats.install(app.jinja_env)
+    formats.install_filters(app.jinja_env)
     app.register_error_handler(HTTPException, handle_http_error)
     app.register_error_handler(NotFound, lambda _error: error_page(404))
     app.register_error_handler(PermissionDenied, lambda _error: error_page(403))

@@ -1,4 +1,4 @@
-"""The shared district in a database: its roster through the importer, its visits by raw SQL, with all their proofs."""
+"""Load the reference district: its roster with the importer, its visits with raw SQL."""
 
 import csv
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from sqlalchemy import select
 from homevisits.core.db import Database
 from homevisits.people.importing.apply import import_oneroster
 from homevisits.people.models import Educator, School, Student
-from tests.evidence import raw as lawful
+from tests.evidence import raw as rows
 from tests.evidence.raw import Raw
 
-AFTER = datetime(2026, 6, 30, 18, 0, tzinfo=UTC)
+IMPORTED_AT = datetime(2026, 6, 30, 18, 0, tzinfo=UTC)
 
 
 def import_roster(database: Database, shared: Path) -> None:
-    """The roster of the shared district."""
-    report = import_oneroster(database, shared / "data" / "district-1k" / "oneroster", AFTER)
+    """Import the roster of the reference district."""
+    report = import_oneroster(database, shared / "data" / "district-1k" / "oneroster", IMPORTED_AT)
     assert report.errors == ()
 
 
 def record_visits(database: Database, shared: Path) -> None:
-    """Every first visit of the shared district, completed by the same two educators."""
+    """Insert every first visit of the reference district, completed by the same two educators."""
     with database.reading() as session:
         family_of = dict(session.execute(select(Student.identifier, Student.family_id)).all())
         pair = session.scalars(select(Educator.id).order_by(Educator.id).limit(2)).all()
@@ -36,15 +36,15 @@ def record_visits(database: Database, shared: Path) -> None:
             days[family] = min(date.fromisoformat(row["date"]), days.get(family, date.max))
     raw = Raw(database.engine.url.render_as_string(hide_password=False))
     try:
-        _settle(raw, school, pair, sorted(days))
+        _create_program(raw, school, pair, sorted(days))
         for number, (family, day) in enumerate(sorted(days.items()), start=1):
-            _visit(raw, number, family, school, pair, day)
+            _create_visit(raw, number, family, school, pair, day)
         raw.commit()
     finally:
         raw.close()
 
 
-def _settle(raw: Raw, school: int, pair: Sequence[int], families: list[int]) -> None:
+def _create_program(raw: Raw, school: int, pair: Sequence[int], families: list[int]) -> None:
     raw.insert("person", id=90_000, kind="person", given_name="Parent", family_name="Trainer")
     raw.insert(
         "training_session", id=1, title="Fall", held_on="2025-08-01", minutes=180, educator_trainer_id=pair[0],
@@ -67,29 +67,29 @@ def _settle(raw: Raw, school: int, pair: Sequence[int], families: list[int]) -> 
         )  # fmt: skip
 
 
-def _visit(raw: Raw, number: int, family: int, school: int, pair: Sequence[int], day: date) -> None:
-    lawful.ask(raw, family, school_id=school, asked_at="2025-08-04 12:00:00.000000")
+def _create_visit(raw: Raw, number: int, family: int, school: int, pair: Sequence[int], day: date) -> None:
+    rows.ask(raw, family, school_id=school, asked_at="2025-08-04 12:00:00.000000")
     caregiver = raw.run(
         "SELECT min(id) FROM caregiver WHERE family_id = ? AND NOT restricted AND left_on IS NULL", family
     ).fetchone()[0]
-    lawful.answer(raw, family, family, "yes", at="2025-08-05 12:00:00.000000", caregiver_id=caregiver)
-    # Each in an hour of its own, whatever the real one was: the same two people make them all.
+    rows.answer(raw, family, family, "yes", at="2025-08-05 12:00:00.000000", caregiver_id=caregiver)
+    # The two educators make all visits, so every visit gets a time of its own.
     begin = datetime.combine(day, time(), UTC) + timedelta(minutes=20 * number)
     start, end = (f"{m:%Y-%m-%d %H:%M:%S.%f}" for m in (begin, begin + timedelta(minutes=15)))
     for place, educator in enumerate(pair):
-        lawful.commit_time(raw, number * 10 + place, educator, number, start, end)
-    lawful.visit_row(
+        rows.commit_time(raw, number * 10 + place, educator, number, start, end)
+    rows.visit_row(
         raw, number, family_id=family, school_id=school, invitation_id=family, consent_id=family, lead_id=pair[0],
         partner_id=pair[1], local_date=day.isoformat(), starts_at=start, ends_at=end,
     )  # fmt: skip
     for place, (educator, role) in enumerate(zip(pair, ("lead", "partner"), strict=True)):
-        lawful.member(raw, number, educator, role, number * 10 + place)
+        rows.member(raw, number, educator, role, number * 10 + place)
     raw.run("UPDATE visit_member SET state = 'coming' WHERE visit_id = ?", number)
     raw.run("UPDATE visit SET state = 'scheduled' WHERE id = ?", number)
-    said = number * 10 + 1
-    lawful.attest(raw, said, number, pair[0], started_at=start, ended_at=end, at=end)
-    lawful.attest(raw, said + 1, number, pair[1], agrees_with=said, started_at=start, ended_at=end, at=end)
+    attestation = number * 10 + 1
+    rows.attest(raw, attestation, number, pair[0], started_at=start, ended_at=end, at=end)
+    rows.attest(raw, attestation + 1, number, pair[1], agrees_with=attestation, started_at=start, ended_at=end, at=end)
     raw.run(
         "UPDATE visit SET state = 'completed', attestation_id = ?, closed_at = ?, updated_at = ? WHERE id = ?",
-        said, end, end, number,
+        attestation, end, end, number,
     )  # fmt: skip

@@ -1,13 +1,26 @@
-"""Groups of students for tests of the report and its page."""
-
 from homevisits.attendance.intervals import HouseholdSums
 from homevisits.attendance.report import Group
 
 
-def group(n: int, chronic: int, rate: float = 0.93, siblings: int = 1) -> Group:
-    """Households of `siblings` students each (`n` and `chronic` are multiples of it), alike within a household."""
-    households = n // siblings
+def create_group(n: int, chronic: int, rate: float = 0.93, siblings: int = 1) -> Group:
+    """Create a group of households with `siblings` identical students each.
+
+    `n` and `chronic` (numbers of students) must be multiples of `siblings`.
+    """
     rates = HouseholdSums(
-        households, n, n * siblings, n * rate, n * siblings * (rate * rate + 0.01), n * siblings * rate
+        households=n // siblings,
+        students=n,
+        squared_students=n * siblings,
+        total=n * rate,
+        squared_total=n * siblings * (rate * rate + 0.01),
+        product=n * siblings * rate,
     )
-    return Group(rates, HouseholdSums(households, n, n * siblings, chronic, chronic * siblings, chronic * siblings))
+    chronic_absence = HouseholdSums(
+        households=n // siblings,
+        students=n,
+        squared_students=n * siblings,
+        total=chronic,
+        squared_total=chronic * siblings,
+        product=chronic * siblings,
+    )
+    return Group(rates, chronic_absence)

@@ -1,4 +1,4 @@
-"""Attendance files come in whole or not at all, again without a trace, and give the figures R gave."""
+"""Import attendance files, and compare the report with reference figures from R."""
 
 import csv
 import json
@@ -17,11 +17,11 @@ from sqlalchemy import func, literal, select, union_all, update
 from homevisits.attendance import actions, queries, rules
 from homevisits.attendance.importing import import_attendance
 from homevisits.attendance.models import Absence, AssociationSnapshot, AttendanceCode, PriorYear, SchoolDay
-from homevisits.attendance.report import NOBODY
+from homevisits.attendance.report import EMPTY_GROUP
 from homevisits.core.db import Database
 from homevisits.people.importing.apply import ImportReport
 from homevisits.people.models import Family, School, Student
-from tests.attendance.district import AFTER, import_roster, record_visits
+from tests.attendance.district import IMPORTED_AT, import_roster, record_visits
 
 CODES = """code,description,category,counts_as_absent,portion_of_day
 A,Absent,x,1,1.0
@@ -34,7 +34,7 @@ HEADER = "student_number,school_number,att_date,att_code,att_code_description,po
 
 
 @pytest.fixture
-def district(database: Database) -> Database:
+def small_district(database: Database) -> Database:
     """Two schools with one student each."""
     with database.transaction() as session:
         for number, (school, student) in enumerate([("100074", "1000007"), ("100148", "1000020")], start=1):
@@ -51,13 +51,13 @@ def district(database: Database) -> Database:
 
 
 @pytest.fixture
-def whole(database: Database, shared: Path) -> Database:
-    """The shared district's roster."""
+def large_district(database: Database, shared: Path) -> Database:
+    """The roster of the reference district with 1,000 students."""
     import_roster(database, shared)
     return database
 
 
-def write(folder: Path, events: str, codes: str | None = CODES, calendar: str | None = CALENDAR) -> Path:
+def write_files(folder: Path, events: str, codes: str | None = CODES, calendar: str | None = CALENDAR) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "attendance_events.csv").write_text(HEADER + events, encoding="utf-8")
     for name, content in (("attendance_codes.csv", codes), ("calendar.csv", calendar)):
@@ -66,35 +66,35 @@ def write(folder: Path, events: str, codes: str | None = CODES, calendar: str | 
     return folder
 
 
-def rows(database: Database) -> list[tuple[object, ...]]:
+def read_absences(database: Database) -> list[tuple[object, ...]]:
     with database.reading() as session:
         found = session.execute(select(Absence.student_id, Absence.day, Absence.code, Absence.absent))
         return sorted(found)
 
 
-def places(report: ImportReport) -> list[tuple[str, int | None, str | None, str]]:
+def error_positions(report: ImportReport) -> list[tuple[str, int | None, str | None, str]]:
     return [(f.file, f.line, f.column, f.code) for f in report.errors]
 
 
-def test_the_shared_district_gives_the_figures_of_r(whole: Database, shared: Path) -> None:
+def test_large_district_gives_the_figures_of_r(large_district: Database, shared: Path) -> None:
     folder = shared / "data" / "district-1k"
-    record_visits(whole, shared)
-    report = import_attendance(whole, folder / "attendance", AFTER)
+    record_visits(large_district, shared)
+    report = import_attendance(large_district, folder / "attendance", IMPORTED_AT)
     assert (report.errors, report.warnings) == ((), ())
     assert report.counts == {
         "school_days": 180, "attendance_codes": 8, "attendance_events": 18635, "prior_years": 818,
     }  # fmt: skip
-    with whole.reading() as session:
-        period = queries.period(session)
+    with large_district.reading() as session:
+        period = queries.find_period(session)
         assert period == queries.Period(date(2025, 8, 20), date(2026, 6, 4))
-        visited, others = queries.groups(session, period)
-        snapshot = queries.newest(session)
+        visited, others = queries.sum_groups(session, period)
+        snapshot = queries.newest_snapshot(session)
     wanted = json.loads((shared / "data" / "reference.json").read_text(encoding="utf-8"))
     chronic = wanted["statistics"]["district-1k"]["chronic"]
     assert [visited.chronic_count, visited.n] == chronic["visited"]
     assert [others.chronic_count, others.n] == chronic["not"]
     assert snapshot is not None
-    students = _students(whole, folder / "truth" / "analysis_students.csv")
+    students = _students(large_district, folder / "truth" / "analysis_students.csv")
     for name, in_group in (("visited", True), ("others", False)):
         families, rates, is_chronic = zip(*students[in_group], strict=True)
         assert len(set(families)) < len(families)  # there are siblings
@@ -136,26 +136,26 @@ def test_sql_and_python_agree_on_chronic_absence(database: Database, days_enroll
     assert set(found.values()) == {False, True}
 
 
-def test_a_snapshot_of_an_older_release_is_not_shown_and_replaced(district: Database, tmp_path: Path) -> None:
-    import_attendance(district, write(tmp_path / "in", "1000007,,2025-09-03,A,,\n"), AFTER)
-    with district.transaction() as session:
+def test_snapshot_of_an_older_release_is_replaced(small_district: Database, tmp_path: Path) -> None:
+    import_attendance(small_district, write_files(tmp_path / "in", "1000007,,2025-09-03,A,,\n"), IMPORTED_AT)
+    with small_district.transaction() as session:
         session.execute(update(AssociationSnapshot).values(document='{"version": 1}'))
-        assert queries.newest(session) is None
-        assert actions.refresh_if_due(session, AFTER)
-        assert queries.newest(session) is not None
+        assert queries.newest_snapshot(session) is None
+        assert actions.refresh_report_if_due(session, IMPORTED_AT)
+        assert queries.newest_snapshot(session) is not None
 
 
-def test_the_same_files_again_change_nothing(whole: Database, shared: Path) -> None:
+def test_importing_the_same_files_again_changes_nothing(large_district: Database, shared: Path) -> None:
     folder = shared / "data" / "district-1k" / "attendance"
-    first = import_attendance(whole, folder, AFTER)
-    before = rows(whole)
-    assert import_attendance(whole, folder, AFTER) == first
-    assert rows(whole) == before
+    first = import_attendance(large_district, folder, IMPORTED_AT)
+    before = read_absences(large_district)
+    assert import_attendance(large_district, folder, IMPORTED_AT) == first
+    assert read_absences(large_district) == before
     assert len(before) == 18635
 
 
-def test_every_wrong_row_is_named_and_nothing_goes_in(district: Database, tmp_path: Path) -> None:
-    folder = write(
+def test_every_invalid_row_is_reported_and_nothing_is_imported(small_district: Database, tmp_path: Path) -> None:
+    folder = write_files(
         tmp_path / "in",
         "1000007,100074,2025-09-01,A,,\n"
         "nobody,100074,2025-09-01,A,,\n"
@@ -166,100 +166,108 @@ def test_every_wrong_row_is_named_and_nothing_goes_in(district: Database, tmp_pa
         "1000007,100074,2025-09-02\n",
     )
     name = "attendance_events.csv"
-    report = import_attendance(district, folder, AFTER)
-    assert places(report) == [
+    report = import_attendance(small_district, folder, IMPORTED_AT)
+    assert error_positions(report) == [
         (name, 8, None, "row_width"),
         (name, 4, "att_date", "date_unreadable"),
         (name, 5, "portion_absent", "portion_of_day"),
     ]
-    folder = write(
+    folder = write_files(
         tmp_path / "in",
         "1000007,100074,2025-09-01,A,,\nnobody,100074,2025-09-01,A,,\n1000007,100074,2025-09-02,Z,,\n1000007,999,2025-09-02,A,,\n",
     )
-    assert places(import_attendance(district, folder, AFTER)) == [
+    assert error_positions(import_attendance(small_district, folder, IMPORTED_AT)) == [
         (name, 3, "student_number", "student_unknown"),
         (name, 4, "att_code", "attendance_code_unknown"),
         (name, 5, "school_number", "school_number_unknown"),
     ]
-    with district.reading() as session:
+    with small_district.reading() as session:
         for table in (Absence, AttendanceCode, SchoolDay, PriorYear):
             assert session.scalar(select(func.count()).select_from(table)) == 0
 
 
-def test_half_a_day_counts_by_the_row_or_else_by_the_code(district: Database, tmp_path: Path) -> None:
-    folder = write(
+def test_portion_of_the_row_overrides_the_portion_of_the_code(small_district: Database, tmp_path: Path) -> None:
+    folder = write_files(
         tmp_path / "in",
         "1000007,,2025-09-01,H,,\n1000007,,2025-09-02,A,,0.4\n1000007,,2025-09-03,Q,,\n"
         "1000020,,2025-09-01,Q,,0.5\n1000020,,2025-09-02,T,,1.0\n",
     )
-    assert import_attendance(district, folder, AFTER).errors == ()
-    assert [(code, absent) for _, _, code, absent in rows(district)] == [
+    assert import_attendance(small_district, folder, IMPORTED_AT).errors == ()
+    assert [(code, absent) for _, _, code, absent in read_absences(small_district)] == [
         ("H", True), ("A", False), ("Q", False), ("Q", True), ("T", False),
     ]  # fmt: skip
 
 
-def test_a_corrected_absence_leaves_no_trace(district: Database, tmp_path: Path) -> None:
-    import_attendance(district, write(tmp_path / "a", "1000007,,2025-09-01,A,,\n1000020,,2025-09-03,A,,\n"), AFTER)
+def test_corrected_absence_replaces_the_old_one(small_district: Database, tmp_path: Path) -> None:
     import_attendance(
-        district, write(tmp_path / "b", "1000020,,2025-09-01,A,,\n1000020,,2025-09-02,T,,\n", None, None), AFTER
+        small_district, write_files(tmp_path / "a", "1000007,,2025-09-01,A,,\n1000020,,2025-09-03,A,,\n"), IMPORTED_AT
     )
-    found = {(day.day, code) for _, day, code, _ in rows(district)}  # type: ignore[attr-defined]
+    import_attendance(
+        small_district,
+        write_files(tmp_path / "b", "1000020,,2025-09-01,A,,\n1000020,,2025-09-02,T,,\n", None, None),
+        IMPORTED_AT,
+    )
+    found = {(day.day, code) for _, day, code, _ in read_absences(small_district)}  # type: ignore[attr-defined]
     assert found == {(1, "A"), (2, "T"), (3, "A")}
-    assert len(rows(district)) == 3
+    assert len(read_absences(small_district)) == 3
 
 
-def test_one_schools_file_does_not_touch_anothers_days(district: Database, tmp_path: Path) -> None:
+def test_file_of_one_school_keeps_absences_of_other_schools(small_district: Database, tmp_path: Path) -> None:
     import_attendance(
-        district, write(tmp_path / "a", "1000007,100074,2025-09-01,A,,\n1000020,,2025-09-01,A,,\n"), AFTER
+        small_district,
+        write_files(tmp_path / "a", "1000007,100074,2025-09-01,A,,\n1000020,,2025-09-01,A,,\n"),
+        IMPORTED_AT,
     )
-    import_attendance(district, write(tmp_path / "b", "1000007,100074,2025-09-01,T,,\n"), AFTER)
-    assert sorted(code for _, _, code, _ in rows(district)) == ["A", "T"]
+    import_attendance(small_district, write_files(tmp_path / "b", "1000007,100074,2025-09-01,T,,\n"), IMPORTED_AT)
+    assert sorted(code for _, _, code, _ in read_absences(small_district)) == ["A", "T"]
 
 
-def test_an_absence_without_school_is_left_out_and_said(district: Database, tmp_path: Path) -> None:
+def test_absence_on_a_day_without_school_is_skipped_with_a_warning(small_district: Database, tmp_path: Path) -> None:
     report = import_attendance(
-        district, write(tmp_path / "in", "1000007,,2025-09-01,A,,\n1000007,,2025-09-06,A,,\n"), AFTER
+        small_district, write_files(tmp_path / "in", "1000007,,2025-09-01,A,,\n1000007,,2025-09-06,A,,\n"), IMPORTED_AT
     )
     assert [(f.line, f.column, f.code) for f in report.warnings] == [(3, "att_date", "no_school_that_day")]
-    assert len(rows(district)) == 1
+    assert len(read_absences(small_district)) == 1
 
 
-def test_two_rows_of_one_day_count_as_the_absence(district: Database, tmp_path: Path) -> None:
-    folder = write(tmp_path / "in", "1000007,,2025-09-01,T,,\n1000007,,2025-09-01,A,,\n1000007,,2025-09-01,T,,\n")
-    report = import_attendance(district, folder, AFTER)
+def test_absence_wins_among_several_rows_of_a_day(small_district: Database, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "in", "1000007,,2025-09-01,T,,\n1000007,,2025-09-01,A,,\n1000007,,2025-09-01,T,,\n")
+    report = import_attendance(small_district, folder, IMPORTED_AT)
     assert [(f.code, f.params["number"]) for f in report.warnings] == [("student_day_twice", 2)]
-    assert [(code, absent) for _, _, code, absent in rows(district)] == [("A", True)]
+    assert [(code, absent) for _, _, code, absent in read_absences(small_district)] == [("A", True)]
 
 
-def test_one_file_alone_and_nothing_at_all(district: Database, tmp_path: Path) -> None:
-    folder = write(tmp_path / "in", "1000007,,2025-09-01,A,,\n")
-    assert import_attendance(district, folder / "calendar.csv", AFTER).counts["school_days"] == 3
-    assert [f.code for f in import_attendance(district, tmp_path / "none", AFTER).errors] == ["package_missing"]
+def test_one_file_alone_and_nothing_at_all(small_district: Database, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "in", "1000007,,2025-09-01,A,,\n")
+    assert import_attendance(small_district, folder / "calendar.csv", IMPORTED_AT).counts["school_days"] == 3
+    assert [f.code for f in import_attendance(small_district, tmp_path / "none", IMPORTED_AT).errors] == [
+        "package_missing"
+    ]
     (tmp_path / "empty").mkdir()
-    assert [f.code for f in import_attendance(district, tmp_path / "empty", AFTER).errors] == [
+    assert [f.code for f in import_attendance(small_district, tmp_path / "empty", IMPORTED_AT).errors] == [
         "attendance_files_missing"
     ]
 
 
-def test_the_report_is_worked_out_again_when_it_is_due(district: Database, tmp_path: Path) -> None:
-    with district.transaction() as session:
-        assert not actions.is_due(session, AFTER)  # nothing is known yet
-        assert not actions.refresh(session, AFTER)
-    import_attendance(district, write(tmp_path / "in", "1000007,,2025-09-03,A,,\n"), AFTER)
-    later = AFTER + timedelta(hours=20)
-    with district.transaction() as session:
+def test_the_report_is_worked_out_again_when_it_is_due(small_district: Database, tmp_path: Path) -> None:
+    with small_district.transaction() as session:
+        assert not actions.is_due(session, IMPORTED_AT)  # nothing is known yet
+        assert not actions.refresh_report(session, IMPORTED_AT)
+    import_attendance(small_district, write_files(tmp_path / "in", "1000007,,2025-09-03,A,,\n"), IMPORTED_AT)
+    later = IMPORTED_AT + timedelta(hours=20)
+    with small_district.transaction() as session:
         assert not actions.is_due(session, later - timedelta(minutes=1))
         assert actions.is_due(session, later)
-        assert actions.refresh(session, later)
-        snapshot = queries.newest(session)
+        assert actions.refresh_report(session, later)
+        snapshot = queries.newest_snapshot(session)
         assert not actions.is_due(session, later)
     assert snapshot is not None
     assert snapshot.made_at == later
 
 
-def test_students_enrolled_for_less_than_ten_days_are_not_counted(district: Database, tmp_path: Path) -> None:
-    import_attendance(district, write(tmp_path / "in", "1000007,,2025-09-03,A,,\n"), AFTER)
-    with district.reading() as session:
-        period = queries.period(session)
+def test_students_enrolled_for_less_than_ten_days_are_not_counted(small_district: Database, tmp_path: Path) -> None:
+    import_attendance(small_district, write_files(tmp_path / "in", "1000007,,2025-09-03,A,,\n"), IMPORTED_AT)
+    with small_district.reading() as session:
+        period = queries.find_period(session)
         assert period is not None
-        assert queries.groups(session, period) == (NOBODY, NOBODY)
+        assert queries.sum_groups(session, period) == (EMPTY_GROUP, EMPTY_GROUP)

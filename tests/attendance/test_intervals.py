@@ -1,4 +1,4 @@
-"""Intervals clustered by household, compared with statsmodels, scipy and the reference figures of R."""
+"""Compare the clustered intervals with statsmodels, scipy and reference figures from R."""
 
 import json
 import random
@@ -17,8 +17,8 @@ from homevisits.attendance.intervals import (
     mean_interval,
     share_interval,
     t_quantile,
-    t_two_sided,
-    wilson,
+    t_two_sided_probability,
+    wilson_interval,
 )
 
 Households = Sequence[Sequence[float]]
@@ -28,12 +28,12 @@ def sums(households: Iterable[Sequence[float]]) -> HouseholdSums:
     """Sums of households given as the values of their students."""
     pairs = [(len(values), sum(values)) for values in households]
     return HouseholdSums(
-        len(pairs),
-        sum(m for m, _ in pairs),
-        sum(m * m for m, _ in pairs),
-        sum(y for _, y in pairs),
-        sum(y * y for _, y in pairs),
-        sum(m * y for m, y in pairs),
+        households=len(pairs),
+        students=sum(m for m, _ in pairs),
+        squared_students=sum(m * m for m, _ in pairs),
+        total=sum(y for _, y in pairs),
+        squared_total=sum(y * y for _, y in pairs),
+        product=sum(m * y for m, y in pairs),
     )
 
 
@@ -110,7 +110,7 @@ def test_siblings_with_the_same_value_widen_the_interval(interval: type) -> None
 
 def test_siblings_with_opposite_values_do_not_narrow_a_share_below_independent_students() -> None:
     found = share_interval(sums([[0.0, 1.0]] * 20))
-    expected = wilson(0.5, 40, t_quantile(0.975, 19))
+    expected = wilson_interval(0.5, 40, t_quantile(0.975, 19))
     assert (found.low, found.high) == (expected.low, expected.high)
 
 
@@ -122,7 +122,7 @@ def test_share_interval_stays_between_zero_and_one(share: float) -> None:
 
 @pytest.mark.parametrize(("count", "n"), [(0, 10), (10, 10), (1, 10), (21, 97), (228, 903), (5, 100_000)])
 def test_wilson_agrees_with_statsmodels(count: int, n: int) -> None:
-    found = wilson(count / n, n, stats.norm.ppf(0.975))
+    found = wilson_interval(count / n, n, stats.norm.ppf(0.975))
     assert [found.low, found.high] == pytest.approx(proportion_confint(count, n, method="wilson"), abs=1e-12)
 
 
@@ -131,7 +131,7 @@ def test_wilson_agrees_with_r(shared: Path) -> None:
     expected = reference["statistics"]["district-1k"]["chronic"]
     for group in ("visited", "not"):
         count, n = expected[group]
-        found = wilson(count / n, n, stats.norm.ppf(0.975))
+        found = wilson_interval(count / n, n, stats.norm.ppf(0.975))
         assert [found.low, found.high] == pytest.approx(expected[f"wilson_{group}"], rel=1e-6)
 
 
@@ -139,7 +139,7 @@ def test_wilson_agrees_with_r(shared: Path) -> None:
 def test_the_t_distribution_agrees_with_scipy(df: float) -> None:
     assert t_quantile(0.975, df) == pytest.approx(stats.t.ppf(0.975, df), rel=1e-9)
     for t in (0, 0.01, 0.7, 1.24, 5, 40):
-        assert t_two_sided(t, df) == pytest.approx(2 * stats.t.sf(t, df), rel=1e-7, abs=1e-12)
+        assert t_two_sided_probability(t, df) == pytest.approx(2 * stats.t.sf(t, df), rel=1e-7, abs=1e-12)
 
 
 def test_households_without_any_spread_have_an_interval_of_one_point() -> None:

@@ -1,5 +1,3 @@
-"""The report's document: shown numbers only, small ones and their covers left out, no difference between groups."""
-
 import json
 from datetime import date
 
@@ -7,28 +5,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homevisits.attendance.plot import plot
-from homevisits.attendance.report import document
-from tests.attendance.groups import group
+from homevisits.attendance.plot import build_plot
+from homevisits.attendance.report import build_document
+from tests.attendance.groups import create_group
 
 FIRST, LAST = date(2025, 8, 20), date(2026, 6, 4)
 
 
 @pytest.mark.parametrize(("visited", "others"), [(0, 900), (9, 900), (900, 9), (9, 9)])
-def test_a_group_below_ten_shows_nothing_of_anybody(visited: int, others: int) -> None:
-    found = document(group(visited, 0), group(others, 0), FIRST, LAST)
+def test_group_below_ten_hides_both_groups(visited: int, others: int) -> None:
+    found = build_document(create_group(visited, 0), create_group(others, 0), FIRST, LAST)
     assert found == {"version": 2, "from": "2025-08-20", "to": "2026-06-04", "state": "too_few"}
 
 
 @pytest.mark.parametrize(("siblings", "state"), [(4, "too_few"), (2, "shown")])
-def test_fewer_than_ten_households_show_nothing_however_many_students(siblings: int, state: str) -> None:
-    assert document(group(20, 12, siblings=siblings), group(900, 228), FIRST, LAST)["state"] == state
-    assert document(group(900, 228), group(20, 12, siblings=siblings), FIRST, LAST)["state"] == state
+def test_fewer_than_ten_households_hide_both_groups(siblings: int, state: str) -> None:
+    assert (
+        build_document(create_group(20, 12, siblings=siblings), create_group(900, 228), FIRST, LAST)["state"] == state
+    )
+    assert (
+        build_document(create_group(900, 228), create_group(20, 12, siblings=siblings), FIRST, LAST)["state"] == state
+    )
 
 
-def test_siblings_widen_both_intervals_and_change_no_value() -> None:
-    alone = document(group(200, 40), group(900, 228), FIRST, LAST)
-    siblings = document(group(200, 40, siblings=2), group(900, 228), FIRST, LAST)
+def test_siblings_widen_the_intervals_but_keep_the_values() -> None:
+    alone = build_document(create_group(200, 40), create_group(900, 228), FIRST, LAST)
+    siblings = build_document(create_group(200, 40, siblings=2), create_group(900, 228), FIRST, LAST)
     for measured in ("attendance", "chronic"):
         narrow, wide = alone[measured]["visited"], siblings[measured]["visited"]
         assert wide["value"] == pytest.approx(narrow["value"])
@@ -37,8 +39,8 @@ def test_siblings_widen_both_intervals_and_change_no_value() -> None:
 
 
 @pytest.mark.parametrize("chronic", [40, 100])
-def test_the_document_holds_both_groups_and_no_difference(chronic: int) -> None:
-    found = document(group(400, chronic, 0.99), group(900, 228), FIRST, LAST)
+def test_document_has_both_groups_but_no_difference(chronic: int) -> None:
+    found = build_document(create_group(400, chronic, 0.99), create_group(900, 228), FIRST, LAST)
     assert set(found) == {"version", "from", "to", "state", "n", "attendance", "chronic"}
     assert set(found["attendance"]) == set(found["chronic"]) == {"visited", "others"}
 
@@ -49,23 +51,23 @@ def test_the_document_holds_both_groups_and_no_difference(chronic: int) -> None:
         ((97, 21), (903, 228), True),
         ((97, 10), (903, 228), True),
         ((97, 9), (903, 228), False),
-        ((97, 0), (903, 228), False),  # that nobody is chronically absent is said of nobody either
-        ((97, 88), (903, 228), False),  # nine are not
+        ((97, 0), (903, 228), False),  # zero is a small count, too
+        ((97, 88), (903, 228), False),  # the other nine are a small count
         ((97, 87), (903, 228), True),
         ((97, 21), (903, 9), False),
     ],
 )
-def test_one_small_count_hides_all_four(visited: tuple[int, int], others: tuple[int, int], shown: bool) -> None:
-    found = document(group(*visited), group(*others), FIRST, LAST)
+def test_one_small_count_hides_all_four_counts(visited: tuple[int, int], others: tuple[int, int], shown: bool) -> None:
+    found = build_document(create_group(*visited), create_group(*others), FIRST, LAST)
     assert found["state"] == "shown"
     assert (found["chronic"] is not None) is shown
     assert found["n"] == {"visited": visited[0], "others": others[0]}
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60))
-def test_no_small_count_is_anywhere_in_the_document(a: int, b: int, c: int, d: int) -> None:
-    """Whole numbers in the document are counts: none is below ten, and none lets another be worked out."""
-    found = document(group(a + b, a), group(c + d, c), FIRST, LAST)
+def test_document_contains_no_small_count(a: int, b: int, c: int, d: int) -> None:
+    """Every integer in the document is a count of at least ten, and hidden counts cannot be calculated."""
+    found = build_document(create_group(a + b, a), create_group(c + d, c), FIRST, LAST)
     if found.get("chronic"):
         assert min(a, b, c, d) >= 10
     if "n" in found:
@@ -74,12 +76,12 @@ def test_no_small_count_is_anywhere_in_the_document(a: int, b: int, c: int, d: i
 
 
 @given(st.floats(0, 1), st.floats(0, 0.2), st.floats(0, 1), st.floats(0, 0.2))
-def test_every_mark_lies_on_the_line_between_its_ticks(a: float, half_a: float, b: float, half_b: float) -> None:
+def test_marks_lie_between_the_first_and_last_tick(a: float, half_a: float, b: float, half_b: float) -> None:
     shown = {
         "visited": {"value": a, "low": a - half_a, "high": a + half_a},
         "others": {"value": b, "low": b - half_b, "high": b + half_b},
     }
-    drawn = plot(shown)
+    drawn = build_plot(shown)
     assert 2 <= len(drawn.ticks) <= 12
     assert [tick.at for tick in drawn.ticks] == sorted({tick.at for tick in drawn.ticks})
     for mark in (drawn.visited, drawn.others):

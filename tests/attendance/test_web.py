@@ -1,5 +1,3 @@
-"""The attendance page: figures of both groups in each state, and no statement about their difference."""
-
 import json
 import re
 from collections.abc import Callable
@@ -11,7 +9,7 @@ from sqlalchemy import delete, update
 
 from homevisits.app import create_app
 from homevisits.attendance.models import AssociationSnapshot
-from homevisits.attendance.report import document
+from homevisits.attendance.report import build_document
 from homevisits.core import settings
 from homevisits.core.access import Role
 from homevisits.core.db import Database
@@ -19,11 +17,11 @@ from homevisits.people import account_web
 from homevisits.people.models import Account, AccountGrant
 from homevisits.people.sign_in import sessions
 from homevisits.web import context, security
-from tests.attendance.district import AFTER
-from tests.attendance.groups import group
+from tests.attendance.district import IMPORTED_AT
+from tests.attendance.groups import create_group
 
 FIRST, LAST = date(2025, 8, 20), date(2026, 6, 4)
-VISITED, OTHERS = group(97, 21, 0.94), group(903, 228, 0.929)
+VISITED, OTHERS = create_group(97, 21, 0.94), create_group(903, 228, 0.929)
 CAVEAT = "This comparison cannot show what visits do."
 SELECTION = "Families who say yes to a visit differ from other families"
 
@@ -51,7 +49,7 @@ Read = Callable[..., str]
 
 @pytest.fixture
 def read(app: Flask, sqlite_database: Database) -> Read:
-    """Return the page of the district lead with this document as the newest snapshot (None: no snapshot yet)."""
+    """Return a function that stores a report (None: no report) and returns the district lead's attendance page."""
     with sqlite_database.transaction() as session:
         account = Account(email="lead@example.org", name="Lead")
         session.add(account)
@@ -65,7 +63,9 @@ def read(app: Flask, sqlite_database: Database) -> Read:
             session.execute(delete(AssociationSnapshot))
             if found is not None:
                 session.add(
-                    AssociationSnapshot(made_at=AFTER, period_from=FIRST, period_to=LAST, document=json.dumps(found))
+                    AssociationSnapshot(
+                        made_at=IMPORTED_AT, period_from=FIRST, period_to=LAST, document=json.dumps(found)
+                    )
                 )
         client = app.test_client()
         client.get(f"/enter/{number}")
@@ -78,13 +78,13 @@ def read(app: Flask, sqlite_database: Database) -> Read:
 
 
 def sentences(html: str) -> str:
-    """Text of the page without its numbers and the labels of the plots; their titles are part of it."""
+    """Return the text of the page without numbers and plot labels, but with plot titles."""
     main = re.sub(r"<text .*?</text>", "", html.split('id="main"', 1)[1])
     return " ".join(re.sub(r"[−+]?\d[\d.,]*", "#", re.sub(r"<[^>]+>", " ", main)).split())
 
 
 def test_figures_caveat_and_benchmarks_are_shown(read: Read) -> None:
-    text = read(document(VISITED, OTHERS, FIRST, LAST))
+    text = read(build_document(VISITED, OTHERS, FIRST, LAST))
     assert CAVEAT in text
     assert SELECTION in text
     for benchmark in ("+0.35 percentage points", "21 % less likely", "24 % fewer absences"):
@@ -96,7 +96,7 @@ def test_figures_caveat_and_benchmarks_are_shown(read: Read) -> None:
 
 
 def test_each_plot_has_a_title_with_its_figures_and_a_visible_table(read: Read) -> None:
-    text = read(document(VISITED, OTHERS, FIRST, LAST))
+    text = read(build_document(VISITED, OTHERS, FIRST, LAST))
     for title in ("School days attended", "Chronic absence"):
         assert re.search(
             rf"<title[^>]*>\s*{title}\.\s+Visited: \d+\.\d %, from \d+\.\d % to \d+\.\d %\.\s+Not visited: ", text
@@ -124,7 +124,9 @@ def test_any_difference_between_the_groups_gives_the_same_sentences(
     read: Read, language: str, caveat: str, context: str, claims: str
 ) -> None:
     none, better, worse = (
-        sentences(read(document(group(400, chronic, rate), group(900, 225, 0.93), FIRST, LAST), language))
+        sentences(
+            read(build_document(create_group(400, chronic, rate), create_group(900, 225, 0.93), FIRST, LAST), language)
+        )
         for chronic, rate in ((100, 0.93), (20, 0.99), (300, 0.60))
     )
     assert none == better == worse
@@ -133,26 +135,26 @@ def test_any_difference_between_the_groups_gives_the_same_sentences(
     assert not re.findall(rf"\b(?:{claims})\b", ours, re.IGNORECASE)
 
 
-def test_hidden_counts_are_explained_and_not_there(read: Read) -> None:
-    text = read(document(group(97, 9), OTHERS, FIRST, LAST))
+def test_hidden_counts_are_explained_and_absent(read: Read) -> None:
+    text = read(build_document(create_group(97, 9), OTHERS, FIRST, LAST))
     assert "Chronic absence is not shown" in text
     assert "228" not in text
     assert "903" in text
 
 
-def test_fewer_than_ten_families_show_no_number(read: Read) -> None:
-    text = read(document(group(18, 12, siblings=2), OTHERS, FIRST, LAST))
+def test_fewer_than_ten_families_show_no_numbers(read: Read) -> None:
+    text = read(build_document(create_group(18, 12, siblings=2), OTHERS, FIRST, LAST))
     assert "Too few to show" in text
     assert "<svg" not in text
     assert "903" not in text
 
 
-def test_before_any_attendance_the_page_says_what_to_do(read: Read) -> None:
+def test_page_without_attendance_explains_the_import(read: Read) -> None:
     text = read(None)
     assert "No attendance yet" in text
     assert "homevisits import attendance" in text
     assert "21 % less likely" in text
 
 
-def test_a_stranger_signs_in_first(app: Flask) -> None:
+def test_signed_out_user_is_sent_to_sign_in(app: Flask) -> None:
     assert app.test_client().get("/attendance").status_code == 303

@@ -53,7 +53,7 @@ class House:
 
     def work(self) -> None:
         """What the worker does, until nothing is left to do."""
-        ticks = worker.ticks(self.settings, self.database)
+        ticks = worker.build_jobs(self.settings, self.database)
         while sum(tick.run() for tick in ticks):
             pass
 

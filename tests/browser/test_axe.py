@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import ColumnElement, false, func, or_, select, update
 from werkzeug.routing import Rule
 
-from homevisits.attendance.actions import refresh
+from homevisits.attendance.actions import refresh_report
 from homevisits.core.access import Actor
 from homevisits.core.db import Database
 from homevisits.demo import accounts
@@ -44,7 +44,7 @@ def demo(made: Folder, tmp_path: Path) -> Iterator[House]:
     database = Database(f"sqlite:///{own}")
     with running(database, MADE, demo=True) as house:
         with database.transaction() as session:
-            refresh(session, MADE)
+            refresh_report(session, MADE)
         yield house
     database.dispose()
 

@@ -309,7 +309,7 @@ def test_an_answer_leads_nowhere_else(quick: Desk) -> None:
 def test_too_long_a_note_is_refused(quick: Desk) -> None:
     number = quick.text("dead", "30003")
     with quick.database.transaction() as session, pytest.raises(RulesBroken):
-        failed.settle(session, quick.lead_actor, number, "dismissed", "x" * 201, NOW)
+        failed.resolve(session, quick.lead_actor, number, how="dismissed", note="x" * 201, now=NOW)
 
 
 def test_an_alert_is_shown_to_the_lead_until_seen(quick: Desk) -> None:
@@ -372,13 +372,16 @@ def test_the_day_is_the_schools_day_also_when_clocks_change(desk: Desk) -> None:
     from homevisits.operations.delivery import queries
 
     first, last = NOW.date().replace(month=10, day=30), NOW.date().replace(month=11, day=3)
-    asked = queries.Asked(None, None, None, None, first, last, "America/Denver")
+    asked = queries.DeliveryFilter(None, None, None, None, first, last, "America/Denver")
     for day in asked.days:
-        begin, end = queries.midnight(day, asked.zone), queries.midnight(day + timedelta(days=1), asked.zone)
+        begin, end = (
+            queries.local_midnight(day, asked.zone),
+            queries.local_midnight(day + timedelta(days=1), asked.zone),
+        )
         desk.text("delivered", not_before=begin)
         desk.text("delivered", not_before=end - timedelta(microseconds=1))
     with desk.database.reading() as session:
-        found = queries.became(session, asked)
+        found = queries.read_results(session, asked)
     assert [found.days[day]["delivered"] for day in asked.days] == [2] * 5
 
 
@@ -411,11 +414,11 @@ def test_the_banner_says_who_gets_texts(quick: Desk) -> None:
 def test_the_banner_is_there_when_the_worker_texts_no_family(
     quick: Desk, mode: str, texting: str, carrier: dict[str, str]
 ) -> None:
-    from homevisits.worker import rules_of
+    from homevisits.worker import build_send_policy
 
     app = app_of(quick.database, mode=mode, texting=texting, **carrier)
     clock.set_source(lambda: NOW)
-    rules = rules_of(app.extensions["homevisits"].settings)
+    rules = build_send_policy(app.extensions["homevisits"].settings)
     said = page(browser_of(app, quick.lead_actor))
     assert ("No text provider is set up" in said) is rules.silent
     assert ("Trial:" in said) is (rules.trial and not rules.silent)

@@ -19,7 +19,7 @@ from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, 
 from homevisits.messages.providers.error_codes import ErrorClass, error_class, known
 from homevisits.messages.providers.kannel import Kannel
 from homevisits.messages.recipients import opt_outs
-from homevisits.worker import rules_of
+from homevisits.worker import build_send_policy
 from tests.faults import kannel as real
 from tests.faults import processes
 from tests.messages import fake_kannel
@@ -79,7 +79,7 @@ def test_a_trial_lets_no_text_to_a_family_out_by_either_carrier(
     put(database, planned())
     with database.transaction() as session:
         make_sender(session, "kannel", settings.kannel_from)
-    delivery.tick(database, registry.configured_providers(settings)[1:], rules_of(settings), at())
+    delivery.tick(database, registry.configured_providers(settings)[1:], build_send_policy(settings), at())
     assert len(gateway.sent) == (texting == "live")
     assert rows(database)[0].error == ("trial" if texting == "trial" else None)
 

@@ -230,6 +230,6 @@ def test_the_rules_know_the_ticks_of_the_night(sqlite_url: str) -> None:
     given = settings.load_settings(
         {}, mode="development", database_url=sqlite_url, secret_key="k" * 40, public_url="http://127.0.0.1:1"
     )
-    seldom = {tick.name for tick in worker.ticks(given, Database(sqlite_url)) if tick.seconds >= 600}
+    seldom = {tick.name for tick in worker.build_jobs(given, Database(sqlite_url)) if tick.seconds >= 600}
     (named,) = {found for text in rules().values() for found in re.findall(r'tick!?=?~"([^"]+)"', text)}
     assert set(named.split("|")) == seldom

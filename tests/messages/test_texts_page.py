@@ -125,7 +125,7 @@ def test_texts_to_families_to_staff_and_ready_answers_stand_apart(lead: FlaskCli
 
 
 def test_every_text_has_a_name_and_a_language_nobody_has_is_not_found(lead: FlaskClient) -> None:
-    assert set(templates_web.NAMES) == {name.removesuffix(files.DISCREET) for name in catalog.templates("en")}
+    assert set(templates_web.TEMPLATE_TITLES) == {name.removesuffix(files.DISCREET) for name in catalog.templates("en")}
     assert lead.get("/texts?language=xx").status_code == 404
     assert lead.get("/texts?language=../en").status_code == 404
 

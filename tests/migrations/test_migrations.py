@@ -76,7 +76,7 @@ def test_migrations_are_numbered_one_after_another() -> None:
 
 
 def test_an_empty_database_is_not_current(bare: Database) -> None:
-    assert migrate.current(bare) is None
+    assert migrate.current_revision(bare) is None
     assert not migrate.is_current(bare)
 
 

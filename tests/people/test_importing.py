@@ -14,7 +14,7 @@ from homevisits.people.importing import package
 from homevisits.people.importing.apply import import_oneroster
 from homevisits.people.importing.supplement import import_supplement
 from homevisits.people.models import Caregiver, District, Educator, Enrollment, Family, School, Student, Teaching
-from homevisits.web.problem_wording import sentence
+from homevisits.web.problem_wording import describe_problem
 from tests.people import rosters
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
@@ -162,7 +162,7 @@ def test_a_bad_row_is_named_and_nothing_is_written(
     report = import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", rosters.files(changes)), NOW)
     assert (file, line, column, code) in places(report.errors)
     assert set(report.counts.values()) == {0}
-    assert all(sentence(Problem(one.code, None, one.params)) for one in report.errors)
+    assert all(describe_problem(Problem(one.code, None, one.params)) for one in report.errors)
     assert everything(sqlite_database) == before
 
 

@@ -305,7 +305,7 @@ def test_what_was_typed_is_kept_for_one_hour(scene: Scene) -> None:
     first = next_of(scene.post(client, form, form.filled()))
     second = next_of(scene.post(client, form, form.filled()))
     tick = next(
-        t for t in worker.ticks(scene.app.extensions["homevisits"].settings, scene.database) if t.name == "sign_in"
+        t for t in worker.build_jobs(scene.app.extensions["homevisits"].settings, scene.database) if t.name == "sign_in"
     )
     clock.set_source(lambda: scene.begin + timedelta(hours=1))
     tick.run()

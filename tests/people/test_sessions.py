@@ -184,7 +184,7 @@ def test_the_worker_deletes_sessions_that_are_over(app: Flask, database: Databas
     assert is_open(current)
     clock.set_source(lambda: begin + timedelta(minutes=70))
     tick = next(
-        tick for tick in worker.ticks(app.extensions["homevisits"].settings, database) if tick.name == "sign_in"
+        tick for tick in worker.build_jobs(app.extensions["homevisits"].settings, database) if tick.name == "sign_in"
     )
     assert tick.run() == 2
     with database.reading() as session:

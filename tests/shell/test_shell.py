@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from homevisits.app import compiled
+from homevisits.app import parse_po_file
 from homevisits.core import clock
 from homevisits.core.access import Grant, Role
 from homevisits.core.db import Database
@@ -238,7 +238,7 @@ def test_a_catalogue_is_read_as_it_was_written(tmp_path: Path) -> None:
         'msgid "One visit"\nmsgid_plural "%(num)d visits"\nmsgstr[0] "Una visita"\nmsgstr[1] "%(num)d visitas"\n',
         encoding="utf-8",
     )
-    found = compiled(path, "es")
+    found = parse_po_file(path, "es")
     assert found.ugettext("Sign in") == "Entrar"
     assert found.ugettext("Account") == "Account"
     assert [found.ungettext("One visit", "%(num)d visits", n) for n in (1, 2)] == ["Una visita", "%(num)d visitas"]

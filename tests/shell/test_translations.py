@@ -10,7 +10,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
-from homevisits.app import catalogue
+from homevisits.app import load_translations
 from homevisits.core import paths
 from homevisits.web.problem_wording import SENTENCES
 
@@ -129,15 +129,15 @@ def test_people_are_spoken_to_as_usted(spanish: Catalog) -> None:
 
 
 def test_every_problem_is_worded_in_both_languages() -> None:
-    words = catalogue("es")
+    words = load_translations("es")
     for code, sentence in SENTENCES.items():
         assert sentence, code
         assert words.gettext(sentence) != sentence, code
 
 
 def test_the_pages_compile_the_catalogue_with_its_plurals() -> None:
-    words = catalogue("es")
+    words = load_translations("es")
     assert words.gettext("We met") == "Nos reunimos"
     assert words.ngettext("%(num)d family", "%(num)d families", 1) == "%(num)d familia"
     assert words.ngettext("%(num)d family", "%(num)d families", 0) == "%(num)d familias"
-    assert catalogue("en").gettext("We met") == "We met"
+    assert load_translations("en").gettext("We met") == "We met"

@@ -268,9 +268,9 @@ def test_a_visit_that_was_not_held_is_not_counted_and_not_paid(school_fixture: S
     mark_not_held(school_fixture, visit_id, "Grace", at_the_start(school_fixture, visit_id))
     day = visit_of(school_fixture, visit_id).local_date
     with school_fixture.database.reading() as session:
-        total = counts.tallies(session, None, day, day).total
+        total = counts.count_visits_and_pay(session, None, day, day).total
         assert (total.visits, total.people, total.minutes, total.cents, total.no_rule) == (0, 0, 0, 0, 0)
-        reach = counts.reach(session, None, day, day, day)[school_fixture.school_id]
+        reach = counts.measure_reach(session, None, day, day, day)[school_fixture.school_id]
         assert (reach.visits, reach.families_visited) == (0, 0)
 
 

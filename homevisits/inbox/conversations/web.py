@@ -290,7 +290,7 @@ def _languages(of_family: str) -> list[tuple[str, str]]:
 
 def language_name(code: str) -> str:
     """A language's name in the reader's language."""
-    return formats.begin(Locale.parse(formats.language()).languages.get(code, code))
+    return formats.capitalize_first(Locale.parse(formats.current_language()).languages.get(code, code))
 
 
 def direction(code: str) -> str:

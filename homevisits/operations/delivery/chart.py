@@ -1,4 +1,4 @@
-"""The bars of the delivery page: what became of the texts of each day, as places and heights. Pure."""
+"""Geometry of the bar chart on the delivery page."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,16 +7,15 @@ from datetime import date
 
 PURE = True
 
-HIGH = 140
+CHART_HEIGHT = 140
 LEFT, RIGHT = 9.0, 100.0
-LAYERS = ("delivered", "accepted", "unknown", "failed")
-"""From the ground up."""
-MOST_LABELS = 4
+LAYERS = ("delivered", "accepted", "unknown", "failed")  # from bottom to top
+MAX_LABELS = 4
 
 
 @dataclass(frozen=True)
-class Piece:
-    """One layer of a bar: its top and height in pixels."""
+class BarLayer:
+    """A layer of a bar: its outcome, and its top and height in pixels."""
 
     what: str
     top: float
@@ -25,47 +24,56 @@ class Piece:
 
 @dataclass(frozen=True)
 class Bar:
-    """A day: its left edge, middle and width in per cent of the picture."""
+    """The bar of a day: its left edge, middle and width in percent of the chart."""
 
     day: date
     left: float
     middle: float
     width: float
-    pieces: tuple[Piece, ...]
+    pieces: tuple[BarLayer, ...]
     labelled: bool
 
 
 @dataclass(frozen=True)
-class Plot:
-    """Everything a page draws; ``top`` is the number at the top line."""
+class Chart:
+    """Everything that the template draws. `top`: the number at the top grid line."""
 
     bars: tuple[Bar, ...]
     top: int
 
 
-def plot(days: Mapping[date, Counter[str]]) -> Plot:
-    """The bars of `days`, in order. The lines begin at nought, and the top one is a round number."""
-    highest = max((sum(each[what] for what in LAYERS) for each in days.values()), default=0)
-    top = round_up(highest)
+def build_chart(days: Mapping[date, Counter[str]]) -> Chart:
+    """Lay out a bar for each day, in order. The axis starts at zero and ends at a round number."""
+    highest = max((sum(counts[what] for what in LAYERS) for counts in days.values()), default=0)
+    top = round_up_axis(highest)
     room = (RIGHT - LEFT) / max(1, len(days))
-    step = max(1, -(-len(days) // MOST_LABELS))
+    step = max(1, -(-len(days) // MAX_LABELS))
     bars = []
     for place, (day, counts) in enumerate(days.items()):
-        ground, pieces = float(HIGH), []
+        ground, pieces = float(CHART_HEIGHT), []
         for what in LAYERS:
-            height = HIGH * counts[what] / top
+            height = CHART_HEIGHT * counts[what] / top
             if counts[what]:
                 ground -= height
-                pieces.append(Piece(what, round(ground, 2), round(height, 2)))
+                pieces.append(BarLayer(what, round(ground, 2), round(height, 2)))
         left = LEFT + room * (place + 0.12)
         middle = LEFT + room * (place + 0.5)
         labelled = place % step == step // 2
-        bars.append(Bar(day, round(left, 2), round(middle, 2), round(room * 0.76, 2), tuple(pieces), labelled))
-    return Plot(tuple(bars), top)
+        bars.append(
+            Bar(
+                day=day,
+                left=round(left, 2),
+                middle=round(middle, 2),
+                width=round(room * 0.76, 2),
+                pieces=tuple(pieces),
+                labelled=labelled,
+            )
+        )
+    return Chart(tuple(bars), top)
 
 
-def round_up(number: int) -> int:
-    """The next of 4, 10, 20, 40, 50, 100, 200 …: a number whose half is whole."""
+def round_up_axis(number: int) -> int:
+    """Round up to the next of 4, 10, 20, 40, 50, 100, 200, ..., which are all even."""
     size = 1
     while True:
         for step in (4, 10, 20, 40, 50):

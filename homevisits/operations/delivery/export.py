@@ -1,4 +1,4 @@
-"""What became of texts as a CSV file: pure. No phone, no family, no language: a row is a day, a school and a text."""
+"""Render message counts as CSV. Without phone, family or language: a row is a day, a school and a template."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 
-from homevisits.operations.delivery.queries import outcome
+from homevisits.operations.delivery.queries import outcome_of
 from homevisits.pay.payroll_file import escape_formula
 
 OUTCOMES = ("delivered", "accepted", "failed", "unknown", "waiting", "aside")
@@ -17,20 +17,20 @@ HEADER = (
 )  # fmt: skip
 
 
-def document(
+def render_csv(
     rows: Iterable[tuple[date, int | None, str, str, int, int]], names: Mapping[int, str], price: Decimal
 ) -> bytes:
-    """`rows`: day, school, text, state, how many, parts that left. ``price``: dollars a part."""
+    """Render rows of (day, school, template, state, number of messages, segments sent). `price`: dollars a segment."""
     cells: dict[tuple[date, str, str], Counter[str]] = {}
     for day, school, text, state, number, parts in rows:
         cell = cells.setdefault((day, names.get(school or 0, ""), text), Counter())
-        cell[outcome(state)] += number
+        cell[outcome_of(state)] += number
         cell["parts"] += parts
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(HEADER)
     for (day, school_name, text), cell in sorted(cells.items()):
-        counts = [cell[each] for each in OUTCOMES]
+        counts = [cell[outcome] for outcome in OUTCOMES]
         writer.writerow(
             [
                 day.isoformat(),

@@ -1,34 +1,33 @@
-"""The one sentence of the page: are texts arriving? Pure."""
+"""Summary of message delivery: a traffic light and the code of its sentence."""
 
 from datetime import datetime, timedelta
 
-from homevisits.operations.delivery.queries import Became, Waiting
+from homevisits.operations.delivery.queries import DeliveryResults, PendingMessages
 
-UNKNOWN_FOR = timedelta(minutes=15)
-FEWEST = 3
-"""Fewer lost texts are bad luck; see the light of the alert rules for shares."""
-GOOD = 0.95
+UNKNOWN_NOTICE_AFTER = timedelta(minutes=15)
+MIN_FAILURES = 3  # below this, the light stays off red whatever the share; alerts.yml has rules on shares
+MIN_DELIVERED_SHARE = 0.95
 
 
-def verdict(
-    found: Became, wait: Waiting, *, notice: str | None, down: bool, silent: bool, now: datetime
+def assess_delivery(
+    found: DeliveryResults, wait: PendingMessages, *, notice: str | None, down: bool, silent: bool, now: datetime
 ) -> tuple[str, str]:
-    """The light of the page (done, wait, care or rest) and the code of its sentence. The worst comes first.
+    """Return the light (done, wait, care or rest) and the code of its sentence. The most serious problem wins.
 
-    ``down``: no sender may send; ``silent``: the worker has not been heard of.
+    `down`: no sender can send. `silent`: the worker has no recent heartbeat.
     """
     total = found.total
     checks = (
         (notice == "no_carrier", "care", "no_carrier"),
-        (wait.stuck(now) and silent, "care", "stuck"),
+        (wait.is_stuck(now) and silent, "care", "stuck"),
         (down, "care", "down"),
-        (wait.stuck(now), "care", "late"),
-        (total["failed"] >= FEWEST and (found.share or 0) < GOOD, "care", "failing"),
+        (wait.is_stuck(now), "care", "late"),
+        (total["failed"] >= MIN_FAILURES and (found.share or 0) < MIN_DELIVERED_SHARE, "care", "failing"),
         (notice == "trial", "wait", "trial"),
-        (wait.unknown_since is not None and now - wait.unknown_since > UNKNOWN_FOR, "wait", "unknown"),
+        (wait.unknown_since is not None and now - wait.unknown_since > UNKNOWN_NOTICE_AFTER, "wait", "unknown"),
         (total["failed"] > 0, "wait", "some_failed"),
         (total["delivered"] > 0, "done", "arriving"),
         (total["accepted"] > 0, "wait", "with_carrier"),
-        (wait.due + wait.later + sum(each.number for each in wait.held) > 0, "rest", "waiting"),
+        (wait.due + wait.later + sum(held.number for held in wait.held) > 0, "rest", "waiting"),
     )
     return next(((light, code) for holds, light, code in checks if holds), ("rest", "nothing"))

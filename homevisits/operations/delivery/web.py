@@ -1,5 +1,3 @@
-"""Web of what became of texts: are they arriving, which were lost, what a person did about it."""
-
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -19,30 +17,29 @@ from homevisits.messages.monitoring import alerts
 from homevisits.messages.recipients import trial_allowlist
 from homevisits.messages.templates import catalog, files
 from homevisits.operations import templates_web
-from homevisits.operations.delivery import export, failed, health, queries, reachability
-from homevisits.operations.delivery.chart import plot
+from homevisits.operations.delivery import costs, export, failed, health, queries, reachability
+from homevisits.operations.delivery.chart import build_chart
 from homevisits.reports import counts
 from homevisits.web import formats
 from homevisits.web.context import now, reading, settings, show_notice, transaction
-from homevisits.web.problem_wording import sentence
+from homevisits.web.problem_wording import describe_problem
 from homevisits.web.security import allow, current_actor, local_path
 
 bp = Blueprint("delivery", __name__)
 
-RANGES = (7, 30)
-WORKER_LATE = timedelta(seconds=60)
-WRITTEN = "written"
-"""The template of texts a person typed."""
+RANGES_DAYS = (7, 30)
+WORKER_SILENT_AFTER = timedelta(seconds=60)
+WRITTEN_TEMPLATE = "written"  # template name of messages typed by staff
 
 
 @bp.app_template_global()
 def text_notice() -> dict[str, Any] | None:
-    """Why families get no texts at present, for the pages on which that matters; None: they do."""
-    given = settings()
-    console, real = given.provider == "console", given.mode == "production"
-    if console and real and not given.second_provider:
+    """Return why families currently receive no messages, for the notice on staff pages; None if they do."""
+    current = settings()
+    is_console, is_production = current.provider == "console", current.mode == "production"
+    if is_console and is_production and not current.second_provider:
         return {"code": "no_carrier", "guests": 0}
-    if given.texting != "trial" or (console and not real):
+    if current.texting != "trial" or (is_console and not is_production):
         return None
     with reading() as session:
         return {"code": "trial", "guests": trial_allowlist.number(session)}
@@ -50,65 +47,64 @@ def text_notice() -> dict[str, Any] | None:
 
 @bp.app_template_global()
 def lost_texts() -> int:
-    """How many lost texts wait for the reader, for the page they begin on."""
+    """Count the failed messages that the user has to resolve, for the start page."""
     who = current_actor()
     if not who.may(Permission.DELIVERY):
         return 0
     with reading() as session:
-        return failed.number(session, who.schools(Permission.DELIVERY))
+        return failed.count_unresolved(session, who.schools(Permission.DELIVERY))
 
 
 def _today() -> date:
     return local_time.to_local(now(), settings().timezone).date()
 
 
-def _asked() -> queries.Asked:
-    """What the address asks for. Whatever is no text, language or range is not asked for."""
+def _requested_filter() -> queries.DeliveryFilter:
+    """Read the filter from the query string. Invalid values are ignored."""
     typed = request.args.get("school", "")
     school = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 18 else None
-    days = 30 if request.args.get("days") == "30" else RANGES[0]
-    return queries.Asked(
-        schools=queries.scope(current_actor(), school),
+    days = 30 if request.args.get("days") == "30" else RANGES_DAYS[0]
+    return queries.DeliveryFilter(
+        schools=queries.visible_schools(current_actor(), school),
         school=school,
-        template=_one_of("text", _templates()),
-        language=_one_of("language", catalog.languages()),
+        template=_requested_choice("text", _template_titles()),
+        language=_requested_choice("language", catalog.languages()),
         first=_today() - timedelta(days=days - 1),
         last=_today(),
         zone=settings().timezone,
     )
 
 
-def _one_of(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str | None:
+def _requested_choice(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str | None:
     typed = request.args.get(name, "")
     return typed if typed in known else None
 
 
-def _templates() -> dict[str, str]:
-    """The texts there are, by their names for people."""
-    # A ready answer leaves as what a person wrote.
-    # A discreet wording goes out under the name of its text.
-    held = [name for name in catalog.templates(files.BASE) if not name.startswith("canned_") and "." not in name]
-    names = {name: str(templates_web.NAMES.get(name, name)) for name in held}
-    return {**names, WRITTEN: _("Written by a person")}
+def _template_titles() -> dict[str, str]:
+    """Return the titles of all templates by name."""
+    # Canned replies are sent under WRITTEN_TEMPLATE, and discreet wordings under the name of their template.
+    known = [name for name in catalog.templates(files.BASE) if not name.startswith("canned_") and "." not in name]
+    names = {name: str(templates_web.TEMPLATE_TITLES.get(name, name)) for name in known}
+    return {**names, WRITTEN_TEMPLATE: _("Written by a person")}
 
 
 @bp.get("/delivery")
 @allow(Permission.DELIVERY)
-def page() -> str:
-    """Are texts arriving?"""
-    asked = _asked()
+def show_delivery() -> str:
+    """Show the delivery of messages in the last days."""
+    asked = _requested_filter()
     with reading() as session:
-        found = queries.became(session, asked)
-        wait = queries.waiting(session, asked, now())
-        down, seen = queries.senders_down(session, now()), reachability.worker_seen(session)
-        values = _of_people(session, asked) | _losses(session, asked)
+        found = queries.read_results(session, asked)
+        wait = queries.read_pending(session, asked, now())
+        down, seen = queries.are_all_senders_blocked(session, now()), reachability.worker_last_seen(session)
+        values = _read_people_values(session, asked) | _read_failures(session, asked)
     notice = text_notice()
-    light = health.verdict(
+    light = health.assess_delivery(
         found,
         wait,
         notice=notice["code"] if notice else None,
         down=down,
-        silent=seen is None or now() - seen > WORKER_LATE,
+        silent=seen is None or now() - seen > WORKER_SILENT_AFTER,
         now=now(),
     )
     return render_template(
@@ -117,48 +113,48 @@ def page() -> str:
         found=found,
         wait=wait,
         light=light,
-        plot=plot(found.days),
-        worst=max(found.days.items(), key=lambda each: each[1]["failed"]),
+        plot=build_chart(found.days),
+        worst=max(found.days.items(), key=lambda item: item[1]["failed"]),
         smallest=MIN_CELL_COUNT,
         **values,
-        **_words(),
+        **_template_helpers(),
     )
 
 
-def _of_people(session: Session, asked: queries.Asked) -> dict[str, Any]:
+def _read_people_values(session: Session, asked: queries.DeliveryFilter) -> dict[str, Any]:
     who = current_actor()
-    begin, end = (queries.midnight(day, asked.zone) for day in (asked.first, asked.last + timedelta(days=1)))
+    begin, end = (queries.local_midnight(day, asked.zone) for day in (asked.first, asked.last + timedelta(days=1)))
     return {
-        "costs": queries.costs(session, asked, MIN_CELL_COUNT),
-        "reach": reachability.reach(session, asked.schools, _ready(), _today()),
-        "opt_outs": reachability.opt_outs(session, asked.schools, begin, end),
-        "schools": counts.names(session, who.schools(Permission.DELIVERY)),
-        "alerts": _alerts(session) if who.may(Permission.SENDERS) else [],
+        "costs": costs.read_costs(session, asked, MIN_CELL_COUNT),
+        "reach": reachability.count_reachable_families(session, asked.schools, _ready_languages(), _today()),
+        "opt_outs": reachability.count_opt_outs(session, asked.schools, begin, end),
+        "schools": counts.school_names(session, who.schools(Permission.DELIVERY)),
+        "alerts": _read_alerts(session) if who.may(Permission.SENDERS) else [],
     }
 
 
-def _losses(session: Session, asked: queries.Asked) -> dict[str, Any]:
-    """The lost texts of the schools asked for, whatever else is asked, with the names of families one may know."""
-    rows = failed.waiting(session, asked.schools, now())
+def _read_failures(session: Session, asked: queries.DeliveryFilter) -> dict[str, Any]:
+    """Read the failed messages of the selected schools, with the family names that the user may see."""
+    rows = failed.find_unresolved(session, asked.schools, now())
     return {
         "losses": rows,
-        "lost_number": failed.number(session, asked.schools),
-        "families": reachability.whose(session, current_actor(), {row.phone for row in rows}),
+        "lost_number": failed.count_unresolved(session, asked.schools),
+        "families": reachability.find_family_names(session, current_actor(), {row.phone for row in rows}),
     }
 
 
-def _alerts(session: Session) -> list[dict[str, Any]]:
+def _read_alerts(session: Session) -> list[dict[str, Any]]:
     names = ("id", "kind", "key", "detail", "times", "last_at")
     return [{name: getattr(row, name) for name in names} for row in alerts.open_(session)]
 
 
-def _words() -> dict[str, Any]:
+def _template_helpers() -> dict[str, Any]:
     return {
-        "templates": _templates(),
+        "templates": _template_titles(),
         "languages_of_texts": {code: language_name(code) for code in catalog.languages()},
         "language_name": language_name,
         "reasons": labels,
-        "took": took,
+        "format_seconds": format_seconds,
         "cents": lambda segments: round(segments * settings().segment_price * 100),
         "back": request.full_path.rstrip("?"),
         "may_senders": current_actor().may(Permission.SENDERS),
@@ -166,64 +162,69 @@ def _words() -> dict[str, Any]:
     }
 
 
-def _ready() -> list[str]:
+def _ready_languages() -> list[str]:
     return [language for language in catalog.languages() if catalog.pack(language).ready]
 
 
 def language_name(code: str) -> str:
-    """A language in the reader's language."""
-    return formats.begin(Locale.parse(formats.language()).languages.get(code, code))
+    """Name a language in the user's language."""
+    return formats.capitalize_first(Locale.parse(formats.current_language()).languages.get(code, code))
 
 
-def took(seconds: float) -> str:
-    """A short time in words."""
+def format_seconds(seconds: float) -> str:
+    """Format a short duration."""
     if seconds < 90:
         return str(_("%(num)d s", num=max(1, round(seconds))))
-    return formats.length(round(seconds / 60))
+    return formats.format_duration(round(seconds / 60))
 
 
 @bp.get("/delivery.csv")
 @allow(Permission.DELIVERY)
-def file() -> Response:
-    """The same numbers for a spreadsheet: by day, school and text."""
-    asked = _asked()
+def download_csv() -> Response:
+    """Download the counts as CSV, by day, school and template."""
+    asked = _requested_filter()
     with reading() as session:
-        rows = queries.table(session, asked)
-        names = counts.names(session, current_actor().schools(Permission.DELIVERY))
-    content = export.document(rows, names, settings().segment_price)
+        rows = queries.read_daily_counts(session, asked)
+        names = counts.school_names(session, current_actor().schools(Permission.DELIVERY))
+    content = export.render_csv(rows, names, settings().segment_price)
     disposition = f'attachment; filename="texts-{asked.first}-{asked.last}.csv"'
     return Response(content, mimetype="text/csv", headers={"Content-Disposition": disposition})
 
 
 @bp.post("/delivery/lost/<int:message_id>")
 @allow(Permission.DELIVERY)
-def see_to(message_id: int) -> ResponseReturnValue:
-    """Somebody sends a lost text once more, has called, or puts it aside."""
+def resolve_failed(message_id: int) -> ResponseReturnValue:
+    """Retry a failed message, or mark it as called or dismissed."""
     how = request.form.get("how", "")
     try:
         with transaction() as session:
             if how == "retry":
                 failed.retry(session, current_actor(), message_id, now())
             else:
-                failed.settle(session, current_actor(), message_id, how, request.form.get("note", ""), now())
+                note = request.form.get("note", "")
+                failed.resolve(session, current_actor(), message_id, how=how, note=note, now=now())
     except RulesBroken as broken:
-        flash(" ".join(sentence(problem) for problem in broken.problems), "wait")
-        return redirect(_back(), code=303)
-    said = {"retry": _("Sending it again."), "called": _("Saved: you called the family."), "dismissed": _("Dismissed.")}
-    show_notice(said[how])
-    return redirect(_back(), code=303)
+        flash(" ".join(describe_problem(problem) for problem in broken.problems), "wait")
+        return redirect(_return_path(), code=303)
+    notices = {
+        "retry": _("Sending it again."),
+        "called": _("Saved: you called the family."),
+        "dismissed": _("Dismissed."),
+    }
+    show_notice(notices[how])
+    return redirect(_return_path(), code=303)
 
 
 @bp.post("/delivery/alerts/<int:alert_id>")
 @allow(Permission.SENDERS)
-def seen(alert_id: int) -> ResponseReturnValue:
-    """Somebody has seen to what was told once."""
+def clear_alert(alert_id: int) -> ResponseReturnValue:
+    """Clear an alert."""
     trial_allowlist.refuse_unless_district(current_actor())
     with transaction() as session:
         alerts.clear(session, current_actor(), alert_id, now())
     show_notice(_("Done. We will let you know if it happens again."))
-    return redirect(_back(), code=303)
+    return redirect(_return_path(), code=303)
 
 
-def _back() -> str:
-    return local_path(request.form.get("back"), url_for("delivery.page"))
+def _return_path() -> str:
+    return local_path(request.form.get("back"), url_for("delivery.show_delivery"))
