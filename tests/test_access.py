@@ -15,7 +15,7 @@ from homevisits.people.models import School
 from homevisits.web import security
 from tests.factories.school import NOW, POLICY, SchoolFixture, build_school
 from tests.pay.factories import add_pay_rule, create_completed_visit
-from tests.shell.doors import account, app_of, browser_of
+from tests.shell.clients import create_account, create_client, create_test_app
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OWN = {Permission.OWN_ACCOUNT, Permission.OWN_VISITS, Permission.OWN_PAY}
@@ -40,10 +40,10 @@ class Place:
             session.add(other)
             session.flush()
             self.other: int = other.id
-        self.app: Flask = app_of(database)
+        self.app: Flask = create_test_app(database)
         where = {"here": self.school_fixture.school_id, "elsewhere": self.other, "everywhere": None}
         self.actors: dict[tuple[Role, str], Actor] = {
-            (role, name): account(database, f"{role.value}-{name}", Grant(role, school))
+            (role, name): create_account(database, f"{role.value}-{name}", Grant(role, school))
             for role, (name, school) in itertools.product(Role, where.items())
             if role is not Role.EDUCATOR
         }
@@ -100,7 +100,7 @@ def test_each_role_opens_what_the_table_says_and_nothing_else(place: Place, role
         question = security.permissions_of(place.app.view_functions[rule.endpoint])
         if not question or rule.endpoint == "account.sign_out":
             continue
-        answer = browser_of(place.app, who).open(address(rule), method=method)
+        answer = create_client(place.app, who).open(address(rule), method=method)
         status = answer.status_code
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], rule.rule
         assert "Traceback" not in answer.get_data(as_text=True), rule.rule
@@ -120,7 +120,7 @@ def test_a_role_at_another_school_finds_nothing_of_this_one(place: Place, role: 
         mine = {permission for permission in question if role in ROLES_BY_PERMISSION[permission]}
         if not mine or mine <= OWN:
             continue
-        answer = browser_of(place.app, who).open(address(rule), method=method, follow_redirects=bool(rule.arguments))
+        answer = create_client(place.app, who).open(address(rule), method=method, follow_redirects=bool(rule.arguments))
         if rule.arguments and answer.status_code not in (400, 404):
             wrong.append((method, rule.rule, answer.status_code))
         shown = [word for word in secrets if word in answer.get_data(as_text=True)]
@@ -133,7 +133,7 @@ def test_the_navigation_shows_only_what_opens(place: Place) -> None:
     from homevisits.web import navigation
 
     for (role, _where), who in place.actors.items():
-        client = browser_of(place.app, who)
+        client = create_client(place.app, who)
         with place.app.test_request_context():
             places = navigation.places_of(who, role, security.page_permissions())
         assert places

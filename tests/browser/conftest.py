@@ -7,17 +7,17 @@ import pytest
 
 from homevisits.core import clock
 from homevisits.core.db import Database
-from tests.browser.house import House, running
-from tests.browser.visitor import DESKTOP, PHONE, Visitor, watch
+from tests.browser.application import RunningApplication, run_application
+from tests.browser.browser_user import DESKTOP, PHONE, BrowserUser, record_errors
 from tests.factories import school
 
-Opened = Callable[..., Visitor]
+Opened = Callable[..., BrowserUser]
 
 
 @pytest.fixture
-def house(database: Database) -> Iterator[House]:
+def house(database: Database) -> Iterator[RunningApplication]:
     """An empty house on each engine, Monday morning 5 October 2026 in Denver."""
-    with running(database, school.NOW) as made:
+    with run_application(database, school.NOW) as made:
         yield made
 
 
@@ -31,8 +31,14 @@ def visitor(browser: Any) -> Iterator[Opened]:
     complaints: list[str] = []
 
     def opened(
-        house: House, email: str, *, phone: bool = False, javascript: bool = True, signed_in: bool = False, **more: Any
-    ) -> Visitor:
+        house: RunningApplication,
+        email: str,
+        *,
+        phone: bool = False,
+        javascript: bool = True,
+        signed_in: bool = False,
+        **more: Any,
+    ) -> BrowserUser:
         context = browser.new_context(
             viewport=PHONE if phone else DESKTOP,
             has_touch=phone,
@@ -42,11 +48,11 @@ def visitor(browser: Any) -> Iterator[Opened]:
             **more,
         )
         context.set_default_timeout(20_000)
-        watch(context, complaints)
+        record_errors(context, complaints)
         contexts.append(context)
         if signed_in:
             context.add_cookies([house.session_cookie(email)])
-        return Visitor(context, house, email)
+        return BrowserUser(context, house, email)
 
     yield opened
     for context in contexts:

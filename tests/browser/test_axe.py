@@ -22,9 +22,9 @@ from homevisits.pay.models import PayLine
 from homevisits.people.models import Account
 from homevisits.visits.models import Visit
 from homevisits.web.security import permissions_of
+from tests.browser.application import RunningApplication, run_application
 from tests.browser.conftest import Opened
-from tests.browser.house import House, running
-from tests.browser.looks import glance, look, misfits
+from tests.browser.page_checks import check_page, check_page_quickly, find_misfits
 from tests.demo.conftest import MADE, made
 
 pytestmark = pytest.mark.browser
@@ -37,19 +37,19 @@ __all__ = ["made"]
 
 
 @pytest.fixture
-def demo(made: Folder, tmp_path: Path) -> Iterator[House]:
+def demo(made: Folder, tmp_path: Path) -> Iterator[RunningApplication]:
     """A copy of the run's small demo, running."""
     own = tmp_path / made.database.name
     shutil.copyfile(made.database, own)
     database = Database(f"sqlite:///{own}")
-    with running(database, MADE, demo=True) as house:
+    with run_application(database, MADE, demo=True) as house:
         with database.transaction() as session:
             refresh_report(session, MADE)
         yield house
     database.dispose()
 
 
-def _addresses(house: House, who: Actor | None) -> list[str]:
+def _addresses(house: RunningApplication, who: Actor | None) -> list[str]:
     """Every page `who` may open, with things of their own in its address."""
     found: list[str] = []
     for rule in sorted(house.app.url_map.iter_rules(), key=lambda rule: rule.rule):
@@ -64,14 +64,14 @@ def _addresses(house: House, who: Actor | None) -> list[str]:
     return found
 
 
-def _filled(house: House, rule: Rule, who: Actor | None) -> list[str]:
+def _filled(house: RunningApplication, rule: Rule, who: Actor | None) -> list[str]:
     if not rule.arguments:
         return [rule.rule]
     (name,) = rule.arguments
     return [rule.rule.replace(f"<int:{name}>", str(value)) for value in _samples(house, name, who)]
 
 
-def _samples(house: House, name: str, who: Actor | None) -> list[int]:
+def _samples(house: RunningApplication, name: str, who: Actor | None) -> list[int]:
     """Ids for an argument; a visit in each of the states there are. An argument nobody knows fails the test."""
     with house.database.reading() as session:
         if name == "visit_id":
@@ -100,7 +100,7 @@ def _samples(house: House, name: str, who: Actor | None) -> list[int]:
 
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("part", [NOBODY, accounts.TEACHER, accounts.COORDINATOR, accounts.UNION, accounts.LEAD])
-def test_every_page_is_for_everyone(demo: House, visitor: Opened, part: str, language: str) -> None:
+def test_every_page_is_for_everyone(demo: RunningApplication, visitor: Opened, part: str, language: str) -> None:
     email = accounts.address(part)
     who = None
     if part != NOBODY:
@@ -115,13 +115,15 @@ def test_every_page_is_for_everyone(demo: House, visitor: Opened, part: str, lan
         if answer.status != (404 if address == "/no-such-page" else 200):
             complaints.append(f"{address} answered {answer.status}")
         assert window.page.locator("html").get_attribute("lang") == language
-        looked = look(window.page) if language == "en" else glance(window.page)
+        looked = check_page(window.page) if language == "en" else check_page_quickly(window.page)
         complaints += [f"{address} {complaint}" for complaint in looked]
     assert not complaints, "\n".join(complaints)
 
 
 @pytest.mark.parametrize("part", [NOBODY, accounts.TEACHER, accounts.COORDINATOR, accounts.UNION, accounts.LEAD])
-def test_headings_and_pages_fit_every_screen_width_in_both_languages(demo: House, visitor: Opened, part: str) -> None:
+def test_headings_and_pages_fit_every_screen_width_in_both_languages(
+    demo: RunningApplication, visitor: Opened, part: str
+) -> None:
     email, who = accounts.address(part), None
     if part != NOBODY:
         with demo.database.reading() as session:
@@ -135,5 +137,5 @@ def test_headings_and_pages_fit_every_screen_width_in_both_languages(demo: House
         for address in _addresses(demo, who):
             page.goto(demo.url + address)
             assert page.locator("html").get_attribute("lang") == language
-            problems += [f"{language} {address} {problem}" for problem in misfits(page)]
+            problems += [f"{language} {address} {problem}" for problem in find_misfits(page)]
     assert not problems, "\n".join(problems)

@@ -8,9 +8,9 @@ from playwright.sync_api import Page
 
 from homevisits.core.db import Database
 from homevisits.visits import actions
+from tests.browser.application import RunningApplication, run_application
 from tests.browser.conftest import Opened
-from tests.browser.house import House, running
-from tests.browser.visits import visit_of
+from tests.browser.visit_steps import read_visit
 from tests.factories import school
 from tests.factories.school import SchoolFixture
 
@@ -26,9 +26,9 @@ FAR = 120
 
 
 @pytest.fixture
-def house_of(sqlite_database: Database) -> Iterator[tuple[House, SchoolFixture]]:
+def house_of(sqlite_database: Database) -> Iterator[tuple[RunningApplication, SchoolFixture]]:
     """The test school, open."""
-    with running(sqlite_database, school.NOW) as house:
+    with run_application(sqlite_database, school.NOW) as house:
         yield house, school.build_school(sqlite_database)
 
 
@@ -49,7 +49,9 @@ def _enter(page: Page, words: str) -> None:
         page.keyboard.press("Enter")
 
 
-def test_the_first_stop_leads_past_the_navigation(house_of: tuple[House, SchoolFixture], visitor: Opened) -> None:
+def test_the_first_stop_leads_past_the_navigation(
+    house_of: tuple[RunningApplication, SchoolFixture], visitor: Opened
+) -> None:
     house, _town = house_of
     grace = visitor(house, "grace@example.org", signed_in=True).go("/my-day")
     _tab_to(grace.page, "Skip to content")
@@ -57,7 +59,7 @@ def test_the_first_stop_leads_past_the_navigation(house_of: tuple[House, SchoolF
     assert grace.page.evaluate("document.activeElement.id") == "main"
 
 
-def test_a_visit_is_booked_by_keyboard(house_of: tuple[House, SchoolFixture], visitor: Opened) -> None:
+def test_a_visit_is_booked_by_keyboard(house_of: tuple[RunningApplication, SchoolFixture], visitor: Opened) -> None:
     house, _town = house_of
     grace = visitor(house, "grace@example.org", signed_in=True).go("/families")
     page = grace.page
@@ -70,7 +72,7 @@ def test_a_visit_is_booked_by_keyboard(house_of: tuple[House, SchoolFixture], vi
     grace.reads("Booked. We are asking your partner now", "Somewhere they choose")
 
 
-def test_how_it_went_is_told_by_keyboard(house_of: tuple[House, SchoolFixture], visitor: Opened) -> None:
+def test_how_it_went_is_told_by_keyboard(house_of: tuple[RunningApplication, SchoolFixture], visitor: Opened) -> None:
     house, school_fixture = house_of
     policy = house.settings.policy
     with school_fixture.session() as session:
@@ -79,7 +81,7 @@ def test_how_it_went_is_told_by_keyboard(house_of: tuple[House, SchoolFixture], 
         )
         visit_id = actions.book(session, school_fixture.actors["Grace"], wanted, policy, house.now).id
         actions.accept(session, school_fixture.actors["Luis"], visit_id, policy, house.now)
-    house.move_to(visit_of(house, visit_id).ends_at + timedelta(minutes=5))
+    house.move_to(read_visit(house, visit_id).ends_at + timedelta(minutes=5))
     grace, luis = (visitor(house, f"{name}@example.org", signed_in=True) for name in ("grace", "luis"))
     _enter(grace.go("/my-day").page, "We met")
     _tab_to(grace.page, "Sister or brother")
@@ -96,7 +98,7 @@ def test_how_it_went_is_told_by_keyboard(house_of: tuple[House, SchoolFixture], 
 
 
 def test_an_error_takes_the_focus_and_leads_to_its_field(
-    house_of: tuple[House, SchoolFixture], visitor: Opened
+    house_of: tuple[RunningApplication, SchoolFixture], visitor: Opened
 ) -> None:
     house, _town = house_of
     coordinator = visitor(house, "coordinator@example.org", signed_in=True).go("/people/training")

@@ -9,9 +9,9 @@ from sqlalchemy import update
 from homevisits.inbox import processing
 from homevisits.inbox.processing import ReceivedMessage
 from homevisits.messages.models import OutgoingMessage
+from tests.browser.application import OURS, RunningApplication
 from tests.browser.conftest import Opened
-from tests.browser.house import OURS, House
-from tests.browser.looks import look
+from tests.browser.page_checks import check_page
 from tests.factories import school
 from tests.factories.school import NOW, POLICY, SchoolFixture
 from tests.visits.test_actions import arrange
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sql
 
 
 @pytest.fixture
-def school_fixture(house: House) -> SchoolFixture:
+def school_fixture(house: RunningApplication) -> SchoolFixture:
     """A visit that both families' phones heard of, and what four of them wrote back."""
     made = school.build_school(house.database)
     arrange(made)
@@ -40,7 +40,7 @@ def school_fixture(house: House) -> SchoolFixture:
 
 
 def test_every_page_of_a_conversation_is_for_everyone(
-    house: House, school_fixture: SchoolFixture, visitor: Opened
+    house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
 ) -> None:
     who = visitor(house, "coordinator@example.org", phone=True, signed_in=True)
     complaints = []
@@ -48,16 +48,16 @@ def test_every_page_of_a_conversation_is_for_everyone(
         who.go(path)
         for each in who.page.locator("main details.more > summary").all():
             each.click()
-        complaints += [f"{path}: {each}" for each in look(who.page)]
+        complaints += [f"{path}: {each}" for each in check_page(who.page)]
     who.go("/conversations/1").write("Your message", "Of course, we will be glad to meet her.")
     who.press("Preview").open("Urgent: send now")
-    complaints += [f"look: {each}" for each in look(who.page)]
+    complaints += [f"look: {each}" for each in check_page(who.page)]
     assert not complaints, "\n".join(complaints)
 
 
 @pytest.mark.parametrize("email", ["coordinator@example.org", "grace@example.org"])
 def test_a_family_is_answered_without_script(
-    house: House, school_fixture: SchoolFixture, visitor: Opened, email: str
+    house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened, email: str
 ) -> None:
     who = visitor(house, email, phone=True, javascript=False, signed_in=True)
     who.go("/conversations").reads("Waiting for more than a day").press("Rivera")
@@ -71,7 +71,7 @@ def test_a_family_is_answered_without_script(
 
 
 def test_an_answer_is_written_and_sent_by_keyboard_alone(
-    house: House, school_fixture: SchoolFixture, visitor: Opened
+    house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
 ) -> None:
     page = visitor(house, "coordinator@example.org", signed_in=True).go("/conversations/1").page
     page.get_by_label("Your message").focus()
@@ -89,7 +89,9 @@ def test_an_answer_is_written_and_sent_by_keyboard_alone(
     assert house.texts_to(school_fixture.phones["Rivera"])[-1] == "Con gusto."
 
 
-def test_an_arabic_answer_runs_from_right_to_left(house: House, school_fixture: SchoolFixture, visitor: Opened) -> None:
+def test_an_arabic_answer_runs_from_right_to_left(
+    house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
+) -> None:
     who = visitor(house, "coordinator@example.org", phone=True, signed_in=True).go("/conversations/1")
     who.pick("The language you are writing in", "Arabic").write("Your message", "أهلاً وسهلاً").press("Preview")
     bubble = who.page.locator(".text.in")

@@ -9,20 +9,20 @@ from homevisits.core.access import Grant, Role
 from homevisits.core.db import Database
 from homevisits.messages.models import OutgoingMessage, Phone, QuietDay, Sender
 from homevisits.messages.monitoring import alerts
+from tests.browser.application import RunningApplication
 from tests.browser.conftest import Opened
-from tests.browser.house import House
-from tests.browser.looks import look
+from tests.browser.page_checks import check_page
 from tests.factories.school import NOW, SchoolFixture, build_school
-from tests.shell.doors import account
+from tests.shell.clients import create_account
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
 
 @pytest.fixture
-def school_fixture(house: House) -> SchoolFixture:
+def school_fixture(house: RunningApplication) -> SchoolFixture:
     """The test school, with a month of texts behind it, some lost, some waiting."""
     made = build_school(house.database)
-    account(house.database, "lead", Grant(Role.DISTRICT_LEAD, None))
+    create_account(house.database, "lead", Grant(Role.DISTRICT_LEAD, None))
     fill(house.database, made)
     return made
 
@@ -74,7 +74,7 @@ def fill(database: Database, school_fixture: SchoolFixture) -> None:
 
 
 def test_a_coordinator_sees_to_a_lost_text_in_a_few_taps(
-    house: House, school_fixture: SchoolFixture, visitor: Opened
+    house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
 ) -> None:
     window = visitor(house, "coordinator@example.org", phone=True, signed_in=True)
     window.go("/asking").press("Text delivery").reads("Lost texts to follow up on 3", "Rivera")
@@ -83,7 +83,9 @@ def test_a_coordinator_sees_to_a_lost_text_in_a_few_taps(
     window.reads("Dismissed.", "Lost texts to follow up on 1")
 
 
-def test_the_numbers_narrow_without_a_script(house: House, school_fixture: SchoolFixture, visitor: Opened) -> None:
+def test_the_numbers_narrow_without_a_script(
+    house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
+) -> None:
     window = visitor(house, "lead@example.org", javascript=False, signed_in=True)
     window.go("/overview").press("Text delivery")
     window.pick("Language", "Spanish").pick("Days", "30").press("Show").reads("the last 30 days · Spanish")
@@ -91,7 +93,9 @@ def test_the_numbers_narrow_without_a_script(house: House, school_fixture: Schoo
 
 
 @pytest.mark.parametrize("who", ["lead", "coordinator"])
-def test_the_pages_are_for_everyone(house: House, school_fixture: SchoolFixture, visitor: Opened, who: str) -> None:
+def test_the_pages_are_for_everyone(
+    house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened, who: str
+) -> None:
     page = visitor(house, f"{who}@example.org", signed_in=True).page
     complaints = []
     addresses = ["/delivery", "/delivery?days=30", "/quiet-days"]
@@ -101,16 +105,16 @@ def test_the_pages_are_for_everyone(house: House, school_fixture: SchoolFixture,
         page.goto(house.url + address)
         for summary in page.locator("main summary").all():
             summary.click()
-        complaints += [f"{address} {complaint}" for complaint in look(page)]
+        complaints += [f"{address} {complaint}" for complaint in check_page(page)]
     assert not complaints, "\n".join(complaints)
 
 
 def test_what_cannot_be_said_of_a_sender_is_said_at_its_field(
-    house: House, school_fixture: SchoolFixture, visitor: Opened
+    house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
 ) -> None:
     window = visitor(house, "lead@example.org", phone=True, signed_in=True)
     window.go("/senders").press("Change").choose("No registration needed").press("Save")
     window.reads("Please fix 1 item", "Enter why it is not needed.")
     window.write("Note", "A number abroad").press("Save").reads("Saved.")
-    complaints = list(look(window.page))
+    complaints = list(check_page(window.page))
     assert not complaints, "\n".join(complaints)

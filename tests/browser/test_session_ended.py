@@ -10,10 +10,10 @@ from homevisits.people.models import Account
 from homevisits.people.sign_in import attempts
 from homevisits.visits import actions
 from homevisits.visits.models import Reflection
+from tests.browser.application import RunningApplication
+from tests.browser.browser_user import PASSWORD
 from tests.browser.conftest import Opened
-from tests.browser.house import House
-from tests.browser.looks import glance, look
-from tests.browser.visitor import PASSWORD
+from tests.browser.page_checks import check_page, check_page_quickly
 from tests.factories import school
 from tests.factories.school import SchoolFixture
 
@@ -22,7 +22,7 @@ LEARNED = ("They read every night, in two languages: “cuentos” & stories. " 
 WILL_DO = "Books in both languages <every> Friday."
 
 
-def held(house: House, school_fixture: SchoolFixture) -> int:
+def held(house: RunningApplication, school_fixture: SchoolFixture) -> int:
     """A visit of Grace and Luis that took place, and that neither has written about."""
     visit_id = booked(house, school_fixture)
     grace, luis = school_fixture.actors["Grace"], school_fixture.actors["Luis"]
@@ -43,7 +43,7 @@ def held(house: House, school_fixture: SchoolFixture) -> int:
     return visit_id
 
 
-def booked(house: House, school_fixture: SchoolFixture) -> int:
+def booked(house: RunningApplication, school_fixture: SchoolFixture) -> int:
     """A visit that Luis was asked to join."""
     with school_fixture.session() as session:
         wanted = actions.Wanted(
@@ -53,7 +53,7 @@ def booked(house: House, school_fixture: SchoolFixture) -> int:
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_a_long_reflection_outlives_the_session(house: House, visitor: Opened, language: str) -> None:
+def test_a_long_reflection_outlives_the_session(house: RunningApplication, visitor: Opened, language: str) -> None:
     school_fixture = school.build_school(house.database)
     visit_id = held(house, school_fixture)
     with house.database.transaction() as session:
@@ -77,7 +77,7 @@ def test_a_long_reflection_outlives_the_session(house: House, visitor: Opened, l
     assert page.locator("#will_do").input_value() == WILL_DO
     with house.database.reading() as session:
         assert session.scalars(select(Reflection)).all() == []
-    complaints = list(look(page) if language == "en" else glance(page))
+    complaints = list(check_page(page) if language == "en" else check_page_quickly(page))
     assert not complaints, "\n".join(complaints)
     page.locator(f'form[action="/visits/{visit_id}/reflect"] button').click()
     page.wait_for_url("**/my-day")
@@ -87,7 +87,7 @@ def test_a_long_reflection_outlives_the_session(house: House, visitor: Opened, l
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_a_button_is_named_on_a_page_of_its_own(house: House, visitor: Opened, language: str) -> None:
+def test_a_button_is_named_on_a_page_of_its_own(house: RunningApplication, visitor: Opened, language: str) -> None:
     school_fixture = school.build_school(house.database)
     visit_id = booked(house, school_fixture)
     with house.database.transaction() as session:
@@ -100,12 +100,12 @@ def test_a_button_is_named_on_a_page_of_its_own(house: House, visitor: Opened, l
     house.now += timedelta(minutes=61)
     button.click()
     page.wait_for_url(re.compile("/sign-in"))
-    complaints = list(look(page))
+    complaints = list(check_page(page))
     luis.context.add_cookies([house.session_cookie("luis@example.org")])
     page.goto(page.url)
     page.wait_for_url(re.compile("/kept-form/"))
     assert name in luis.text
-    complaints += look(page) if language == "en" else glance(page)
+    complaints += check_page(page) if language == "en" else check_page_quickly(page)
     assert not complaints, "\n".join(complaints)
     page.get_by_role("button", name=name, exact=True).click()
     page.wait_for_load_state()

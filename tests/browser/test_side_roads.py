@@ -8,10 +8,10 @@ import pytest
 
 from homevisits.core.db import Database
 from homevisits.visits import actions
+from tests.browser.application import RunningApplication, run_application
+from tests.browser.browser_user import BrowserUser
 from tests.browser.conftest import Opened
-from tests.browser.house import House, running
-from tests.browser.visitor import Visitor
-from tests.browser.visits import visit_of
+from tests.browser.visit_steps import read_visit
 from tests.factories import school
 from tests.factories.school import SchoolFixture
 
@@ -22,11 +22,11 @@ FAMILY = "Smith"
 class Scene:
     """The test school with its doors open, and one visit of Grace and Luis to a family that said yes."""
 
-    def __init__(self, house: House, school_fixture: SchoolFixture, opened: Opened) -> None:
+    def __init__(self, house: RunningApplication, school_fixture: SchoolFixture, opened: Opened) -> None:
         self.house, self.school_fixture, self.opened = house, school_fixture, opened
         self.phone = school_fixture.phones[FAMILY]
 
-    def window(self, name: str, **how: bool) -> Visitor:
+    def window(self, name: str, **how: bool) -> BrowserUser:
         """Somebody's browser, signed in."""
         return self.opened(self.house, f"{name.lower()}@example.org", phone=True, signed_in=True, **how)
 
@@ -45,7 +45,7 @@ class Scene:
 
     def state(self, visit_id: int) -> str:
         """How the visit stands."""
-        return visit_of(self.house, visit_id).state
+        return read_visit(self.house, visit_id).state
 
     def heard(self) -> str:
         """The newest text the family read."""
@@ -55,20 +55,20 @@ class Scene:
 @pytest.fixture
 def scene(sqlite_database: Database, visitor: Opened) -> Iterator[Scene]:
     """The scene, on Monday morning."""
-    with running(sqlite_database, school.NOW) as house:
+    with run_application(sqlite_database, school.NOW) as house:
         yield Scene(house, school.build_school(sqlite_database), visitor)
 
 
 def test_a_teacher_moves_a_visit_and_everyone_is_asked_once_more(scene: Scene) -> None:
     visit_id = scene.booked()
     scene.house.text(scene.phone, "1")
-    before = visit_of(scene.house, visit_id).starts_at
+    before = read_visit(scene.house, visit_id).starts_at
     grace, luis = scene.window("Grace"), scene.window("Luis")
     grace.go(f"/visits/{visit_id}").press("Move to another time").press("Move to this time")
     grace.reads("We are asking your partner again", "has not answered yet")
     luis.go("/my-day").press("I'll come")
     scene.house.work()
-    assert visit_of(scene.house, visit_id).starts_at != before
+    assert read_visit(scene.house, visit_id).starts_at != before
     assert "new time" in scene.heard()
     scene.house.text(scene.phone, "1")
     assert scene.state(visit_id) == "confirmed"
@@ -132,7 +132,7 @@ def test_a_partner_who_falls_ill_is_replaced_and_nobody_goes_alone(scene: Scene)
     scene.house.work()
     assert "Amina" in scene.heard()
     scene.house.text(scene.phone, "1")
-    visit = visit_of(scene.house, visit_id)
+    visit = read_visit(scene.house, visit_id)
     assert visit.state == "confirmed"
     assert {visit.lead_id, visit.partner_id} == {
         scene.school_fixture.educators["Grace"],

@@ -4,17 +4,17 @@ import pytest
 
 from homevisits.core.access import Grant, Role
 from homevisits.messages.templates import catalog
+from tests.browser.application import RunningApplication
 from tests.browser.conftest import Opened
-from tests.browser.house import House
-from tests.browser.looks import look
-from tests.shell.doors import account
+from tests.browser.page_checks import check_page
+from tests.shell.clients import create_account
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_drafts_are_read_in_their_own_direction(house: House, visitor: Opened) -> None:
-    account(house.database, "lead", Grant(Role.DISTRICT_LEAD, None))
+def test_drafts_are_read_in_their_own_direction(house: RunningApplication, visitor: Opened) -> None:
+    create_account(house.database, "lead", Grant(Role.DISTRICT_LEAD, None))
     page = visitor(house, "lead@example.org", phone=True, signed_in=True).page
     page.goto(f"{house.url}/overview")
     page.get_by_role("link", name="What families read").click()
@@ -22,5 +22,5 @@ def test_drafts_are_read_in_their_own_direction(house: House, visitor: Opened) -
     first = page.locator("article p.text").first
     assert first.evaluate("(one) => getComputedStyle(one).direction") == "rtl"
     assert page.get_by_text("Waiting for approval").count() == 1 + len(catalog.templates("ar"))  # the pack, and each
-    complaints = list(look(page))
+    complaints = list(check_page(page))
     assert not complaints, "\n".join(complaints)

@@ -8,10 +8,10 @@ import pytest
 from homevisits.core import local_time
 from homevisits.core.db import Database
 from homevisits.pay.models import PayRule
+from tests.browser.application import run_application
+from tests.browser.browser_user import BrowserUser
 from tests.browser.conftest import Opened
-from tests.browser.house import running
-from tests.browser.visitor import Visitor
-from tests.browser.visits import visit_of
+from tests.browser.visit_steps import read_visit
 from tests.factories import school
 
 pytestmark = pytest.mark.browser
@@ -19,10 +19,10 @@ FAMILY = "Smith"
 
 
 def test_a_visit_is_asked_for_booked_held_and_approved(sqlite_database: Database, visitor: Opened) -> None:
-    with running(sqlite_database, school.NOW) as house:
+    with run_application(sqlite_database, school.NOW) as house:
         school_fixture = school.build_school(sqlite_database)
 
-        def window(name: str) -> Visitor:
+        def window(name: str) -> BrowserUser:
             return visitor(house, f"{name}@example.org", phone=True, javascript=False, signed_in=True)
 
         with school_fixture.session() as session:
@@ -44,7 +44,7 @@ def test_a_visit_is_asked_for_booked_held_and_approved(sqlite_database: Database
         house.work()
         house.text(school_fixture.phones[FAMILY], "1")
 
-        visit = visit_of(house, visit_id)
+        visit = read_visit(house, visit_id)
         house.move_to(visit.ends_at + timedelta(minutes=5))
         grace, luis, coordinator = (window(name) for name in ("grace", "luis", "coordinator"))
         grace.go("/my-day").press("We met").choose("At other times:").press("Save").reads("2 things")

@@ -16,7 +16,7 @@ from homevisits.demo import settings as house
 from homevisits.demo.settings import Folder
 from homevisits.people.installation import check_database_purpose, find_purpose
 from homevisits.people.models import District
-from tests.shell import doors
+from tests.shell import clients
 
 SECRET = "a secret of the tests, long enough"
 
@@ -69,7 +69,7 @@ def test_a_twilio_setting_in_the_environment_stops_the_demo(tmp_path: Path, monk
 
 @pytest.mark.parametrize("mode", ["production", "development"])
 def test_no_page_of_the_demo_exists_outside_it(sqlite_database: Database, mode: str) -> None:
-    app = doors.app_of(sqlite_database, mode=mode)
+    app = clients.create_test_app(sqlite_database, mode=mode)
     assert not [rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/demo")]
     client = app.test_client()
     for address in ("/demo/", "/demo/phone", "/demo/phone/1"):

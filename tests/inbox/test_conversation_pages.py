@@ -14,7 +14,7 @@ from homevisits.messages.recipients import opt_outs
 from tests.factories.school import NOW, SchoolFixture
 from tests.inbox.test_conversations import writes
 from tests.inbox.test_pages import post, read, words
-from tests.shell.doors import app_of, browser_of
+from tests.shell.clients import create_client, create_test_app
 from tests.visits.test_actions import arrange
 
 AT = NOW + timedelta(days=2)
@@ -30,12 +30,12 @@ def school_fixture(school_fixture: SchoolFixture) -> SchoolFixture:
 
 @pytest.fixture
 def coordinator(school_fixture: SchoolFixture) -> FlaskClient:
-    return browser_of(app_of(school_fixture.database), school_fixture.actors["coordinator"])
+    return create_client(create_test_app(school_fixture.database), school_fixture.actors["coordinator"])
 
 
 @pytest.fixture
 def grace(school_fixture: SchoolFixture) -> FlaskClient:
-    return browser_of(app_of(school_fixture.database), school_fixture.actors["Grace"])
+    return create_client(create_test_app(school_fixture.database), school_fixture.actors["Grace"])
 
 
 def looked_at(client: FlaskClient, thread: int, **form: str) -> tuple[str, str]:
@@ -113,9 +113,9 @@ def test_another_language_and_silent_english_are_said_plainly(
 
 def test_outside_the_hours_it_waits_or_leaves_with_a_reason_that_is_kept(school_fixture: SchoolFixture) -> None:
     thread = writes(school_fixture, "Hola", at=AT)
-    app = app_of(school_fixture.database)
+    app = create_test_app(school_fixture.database)
     clock.set_source(lambda: school_fixture.time_at(7, 21, 30))
-    coordinator, grace = (browser_of(app, school_fixture.actors[name]) for name in ("coordinator", "Grace"))
+    coordinator, grace = (create_client(app, school_fixture.actors[name]) for name in ("coordinator", "Grace"))
     said, key = looked_at(coordinator, thread, body="Nos vemos.", language="es")
     assert "It goes out on Thu, Oct 8, 9:00 am" in said
     assert "Urgent: send now" in said

@@ -24,7 +24,7 @@ from homevisits.people.models import Caregiver, Educator, School
 from homevisits.visits import actions as visits
 from homevisits.visits.models import Visit
 from tests.factories.school import NOW, POLICY, ZONE, SchoolFixture
-from tests.shell.doors import account
+from tests.shell.clients import create_account
 from tests.visits.test_actions import arrange
 
 LATER = NOW + timedelta(minutes=5)
@@ -113,11 +113,11 @@ def test_a_coordinator_reads_the_families_of_their_schools_and_numbers_nobody_kn
         session.add(other)
         session.flush()
         number = other.id
-    stranger = account(school_fixture.database, "stranger", Grant(Role.SITE_COORDINATOR, number))
+    stranger = create_account(school_fixture.database, "stranger", Grant(Role.SITE_COORDINATOR, number))
     assert sees(school_fixture, stranger) == [unknown]
     with pytest.raises(NotFound):
         talk(school_fixture, stranger, known)
-    everywhere = account(school_fixture.database, "everywhere", Grant(Role.SITE_COORDINATOR, None))
+    everywhere = create_account(school_fixture.database, "everywhere", Grant(Role.SITE_COORDINATOR, None))
     assert set(sees(school_fixture, everywhere)) == {known, unknown}
     assert (
         talk(school_fixture, school_fixture.actors["coordinator"], known).with_.phone == school_fixture.phones["Rivera"]

@@ -18,12 +18,12 @@ from homevisits.visits import actions as visits
 from tests.factories.large_school import NOW, LargeSchool, family_phone
 from tests.factories.school import POLICY, SchoolFixture
 from tests.inbox.test_receive import arranged, state
-from tests.shell.doors import app_of, browser_of
+from tests.shell.clients import create_client, create_test_app
 
 
 @pytest.fixture
 def coordinator(large_school: LargeSchool) -> FlaskClient:
-    return browser_of(app_of(large_school.database), large_school.coordinator)
+    return create_client(create_test_app(large_school.database), large_school.coordinator)
 
 
 def read(client: FlaskClient, path: str, status: int = 200) -> str:
@@ -178,9 +178,9 @@ def test_delivery_says_in_words_what_did_not_arrive(coordinator: FlaskClient, la
 
 
 def test_a_coordinator_of_another_school_finds_nothing(large_school: LargeSchool) -> None:
-    app = app_of(large_school.database)
+    app = create_test_app(large_school.database)
     draw_id = large_school.create_draw(Method.EVERYONE, None)
-    here, there = browser_of(app, large_school.coordinator), browser_of(app, large_school.other_coordinator)
+    here, there = create_client(app, large_school.coordinator), create_client(app, large_school.other_coordinator)
     post(here, f"/asking/{draw_id}/ask", count=1)
     for path in ("/draws/1", "/asking/1/answer"):
         assert here.get(path).status_code == 200
@@ -200,7 +200,7 @@ def test_today_opens_the_visit_that_a_call_is_about(school_fixture: SchoolFixtur
         visits.cannot_come(
             session, school_fixture.actors["Luis"], visit_id, school_fixture.educators["Luis"], POLICY, NOW
         )
-    client = browser_of(app_of(school_fixture.database), school_fixture.actors["coordinator"])
+    client = create_client(create_test_app(school_fixture.database), school_fixture.actors["coordinator"])
     page = client.get("/today").get_data(as_text=True)
     assert page.count(f"/visits/{visit_id}/office") == 2
     assert client.get(f"/visits/{visit_id}/office").status_code == 200
@@ -208,6 +208,6 @@ def test_today_opens_the_visit_that_a_call_is_about(school_fixture: SchoolFixtur
 
 def test_a_withdrawal_on_a_page_ends_the_visit(school_fixture: SchoolFixture) -> None:
     visit_id = arranged(school_fixture)
-    client = browser_of(app_of(school_fixture.database), school_fixture.actors["coordinator"])
+    client = create_client(create_test_app(school_fixture.database), school_fixture.actors["coordinator"])
     post(client, f"/asking/{school_fixture.invitations['Smith']}/answer", answer="withdrawn", how="in_person")
     assert state(school_fixture, visit_id) == "cancelled_by_family"

@@ -17,7 +17,7 @@ from homevisits.messages.templates.rendering import PlannedText
 from homevisits.people.models import Caregiver, Family, School, Student
 from tests.factories.school import NOW, POLICY, ZONE, SchoolFixture
 from tests.inbox.test_conversations import talk, writes
-from tests.shell.doors import account
+from tests.shell.clients import create_account
 from tests.visits.test_actions import arrange
 
 LATER = NOW + timedelta(minutes=5)
@@ -51,7 +51,7 @@ def neighbour(school_fixture: SchoolFixture) -> Neighbour:
             )
         )  # fmt: skip
         number = school.id
-    return Neighbour(number, account(school_fixture.database, "neighbour", Grant(Role.SITE_COORDINATOR, number)))
+    return Neighbour(number, create_account(school_fixture.database, "neighbour", Grant(Role.SITE_COORDINATOR, number)))
 
 
 def told(school_fixture: SchoolFixture, subject: str, school: int, body: str, phone: str | None = None) -> None:
@@ -125,7 +125,7 @@ def test_a_coordinator_reads_no_visit_of_another_school(school_fixture: SchoolFi
     assert "Grace comes on Tuesday" not in ours(school_fixture, neighbour.coordinator, thread)
     for who in (school_fixture.actors["coordinator"], neighbour.coordinator):
         assert "See you" in ours(school_fixture, who, thread)
-    everywhere = account(school_fixture.database, "everywhere", Grant(Role.SITE_COORDINATOR, None))
+    everywhere = create_account(school_fixture.database, "everywhere", Grant(Role.SITE_COORDINATOR, None))
     assert {"Ada comes on Friday", "Grace comes on Tuesday"} <= set(ours(school_fixture, everywhere, thread))
 
 

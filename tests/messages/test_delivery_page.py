@@ -25,7 +25,7 @@ from homevisits.messages.templates import catalog
 from homevisits.operations.delivery import failed
 from homevisits.people.models import Heartbeat, School
 from tests.factories.school import NOW, SchoolFixture, build_school
-from tests.shell.doors import account, app_of, browser_of
+from tests.shell.clients import create_account, create_client, create_test_app
 
 PHONE = "+15555550101"
 """The Riveras', in the test school."""
@@ -47,18 +47,18 @@ class Desk:
             session.add(other)
             session.flush()
             self.other: int = other.id
-        self.app: Flask = app_of(database, texting="live", **changed)
-        self.lead_actor: Actor = account(database, "lead", Grant(Role.DISTRICT_LEAD, None))
-        self.stranger: Actor = account(database, "stranger", Grant(Role.SITE_COORDINATOR, self.other))
+        self.app: Flask = create_test_app(database, texting="live", **changed)
+        self.lead_actor: Actor = create_account(database, "lead", Grant(Role.DISTRICT_LEAD, None))
+        self.stranger: Actor = create_account(database, "stranger", Grant(Role.SITE_COORDINATOR, self.other))
         clock.set_source(lambda: NOW)
 
     @property
     def coordinator(self) -> FlaskClient:
-        return browser_of(self.app, self.school_fixture.actors["coordinator"])
+        return create_client(self.app, self.school_fixture.actors["coordinator"])
 
     @property
     def lead(self) -> FlaskClient:
-        return browser_of(self.app, self.lead_actor)
+        return create_client(self.app, self.lead_actor)
 
     def text(self, state: str, error: str | None = None, **more: object) -> int:
         """A text due an hour ago, useful for two hours more."""
@@ -290,7 +290,7 @@ def test_a_lost_text_is_settled_once_by_whoever_came_first(desk: Desk, how: str)
 
 def test_another_schools_lost_text_is_not_found(quick: Desk) -> None:
     number = quick.text("dead", "30003")
-    client = browser_of(quick.app, quick.stranger)
+    client = create_client(quick.app, quick.stranger)
     for how in ("retry", "called", "dismissed"):
         assert client.post(f"/delivery/lost/{number}", data={"how": how}).status_code == 404
     assert quick.coordinator.post(f"/delivery/lost/{number}", data={"how": "eaten"}).status_code == 404
@@ -340,7 +340,7 @@ def test_families_no_text_can_reach_are_counted_and_few_of_a_language_are_not(de
         assert "Asked us not to text 1" in said
         assert "stopped texts on these days 1" in said
         assert "Somali fewer than 10" in said
-    assert "in these days 0" in page(browser_of(desk.app, desk.stranger))
+    assert "in these days 0" in page(create_client(desk.app, desk.stranger))
 
 
 def test_a_language_with_few_texts_has_no_name_among_the_costs(desk: Desk) -> None:
@@ -394,16 +394,19 @@ TWILIO = {
 
 
 def test_the_banner_says_who_gets_texts(quick: Desk) -> None:
-    trial, nobody = app_of(quick.database, texting="trial", **TWILIO), app_of(quick.database, mode="production")
+    trial, nobody = (
+        create_test_app(quick.database, texting="trial", **TWILIO),
+        create_test_app(quick.database, mode="production"),
+    )
     clock.set_source(lambda: NOW)
     for client, address in (
-        (browser_of(trial, quick.lead_actor), "/delivery"),
-        (browser_of(trial, quick.lead_actor), "/senders"),
-        (browser_of(trial, quick.lead_actor), "/senders/guests"),
-        (browser_of(trial, quick.school_fixture.actors["coordinator"]), "/asking"),
+        (create_client(trial, quick.lead_actor), "/delivery"),
+        (create_client(trial, quick.lead_actor), "/senders"),
+        (create_client(trial, quick.lead_actor), "/senders/guests"),
+        (create_client(trial, quick.school_fixture.actors["coordinator"]), "/asking"),
     ):
         assert "Trial: only 0 test phones get texts. Families get none." in page(client, address)
-    assert "No text provider is set up" in page(browser_of(nobody, quick.lead_actor))
+    assert "No text provider is set up" in page(create_client(nobody, quick.lead_actor))
     for address in ("/delivery", "/asking"):
         assert "families get none" not in page(quick.coordinator, address)
 
@@ -416,18 +419,18 @@ def test_the_banner_is_there_when_the_worker_texts_no_family(
 ) -> None:
     from homevisits.worker import build_send_policy
 
-    app = app_of(quick.database, mode=mode, texting=texting, **carrier)
+    app = create_test_app(quick.database, mode=mode, texting=texting, **carrier)
     clock.set_source(lambda: NOW)
     rules = build_send_policy(app.extensions["homevisits"].settings)
-    said = page(browser_of(app, quick.lead_actor))
+    said = page(create_client(app, quick.lead_actor))
     assert ("No text provider is set up" in said) is rules.silent
     assert ("Trial:" in said) is (rules.trial and not rules.silent)
 
 
 def test_nobody_but_those_who_may_sees_it(quick: Desk) -> None:
-    assert browser_of(quick.app, quick.school_fixture.actors["Grace"]).get("/delivery").status_code == 403
-    union = account(quick.database, "union", Grant(Role.UNION_COORDINATOR, None))
-    assert browser_of(quick.app, union).get("/delivery").status_code == 403
+    assert create_client(quick.app, quick.school_fixture.actors["Grace"]).get("/delivery").status_code == 403
+    union = create_account(quick.database, "union", Grant(Role.UNION_COORDINATOR, None))
+    assert create_client(quick.app, union).get("/delivery").status_code == 403
     with quick.database.transaction() as session, pytest.raises(NotFound):
         failed.retry(session, quick.school_fixture.actors["coordinator"], 999, NOW)
 
@@ -462,7 +465,7 @@ def test_lost_texts_are_told_on_the_page_people_begin_on(quick: Desk) -> None:
     quick.text("dead", "30003")
     assert "One text was lost" in page(quick.lead, "/overview")
     assert "One text was lost" in page(quick.coordinator, "/today")
-    assert "lost" not in page(browser_of(quick.app, quick.stranger), "/today")
+    assert "lost" not in page(create_client(quick.app, quick.stranger), "/today")
 
 
 def test_every_text_has_a_name_in_the_list(quick: Desk) -> None:

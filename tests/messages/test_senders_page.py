@@ -19,7 +19,7 @@ from homevisits.messages.senders import registration
 from homevisits.people.models import Caregiver, Person
 from tests.factories.school import NOW
 from tests.messages.test_delivery_page import Desk, page, words
-from tests.shell.doors import account, browser_of
+from tests.shell.clients import create_account, create_client
 
 MOBILE = "+16515550142"
 
@@ -166,8 +166,8 @@ def test_not_needed_takes_a_reason_and_a_toll_free_number_no_brand(desk: Desk) -
 
 def test_only_a_lead_of_the_whole_district_changes_anything(desk: Desk) -> None:
     number = sender(desk)
-    of_one = account(desk.database, "of-one", Grant(Role.DISTRICT_LEAD, desk.school_fixture.school_id))
-    client = browser_of(desk.app, of_one)
+    of_one = create_account(desk.database, "of-one", Grant(Role.DISTRICT_LEAD, desk.school_fixture.school_id))
+    client = create_client(desk.app, of_one)
     assert client.get("/senders").status_code == 200
     assert client.get(f"/senders/{number}").status_code == 404
     assert client.post(f"/senders/{number}", data=FORM).status_code == 404
@@ -225,7 +225,7 @@ def test_a_coordinator_makes_days_quiet_at_their_school_once(desk: Desk) -> None
         answer = desk.coordinator.post("/quiet-days", data={"school": elsewhere, "name": "x", "first": "2026-10-12"})
         assert answer.status_code == 404
     assert "Mon, Oct 12 · Tet" in page(desk.coordinator, "/quiet-days")
-    assert "Tet" not in page(browser_of(desk.app, desk.stranger), "/quiet-days")
+    assert "Tet" not in page(create_client(desk.app, desk.stranger), "/quiet-days")
 
 
 def test_the_districts_days_count_for_all_and_only_its_lead_takes_them_back(desk: Desk) -> None:

@@ -16,7 +16,7 @@ from homevisits.core.settings import InvalidSettings, load_settings
 from homevisits.messages.templates import catalog, files
 from homevisits.operations import templates_web
 from tests.factories.school import NOW
-from tests.shell.doors import account, app_of, browser_of
+from tests.shell.clients import create_account, create_client, create_test_app
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +28,18 @@ def database(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def app(database: Database) -> Flask:
-    return app_of(database, text_segment_dollars="0.0200")
+    return create_test_app(database, text_segment_dollars="0.0200")
 
 
 @pytest.fixture(scope="module")
 def person(database: Database) -> Actor:
-    return account(database, "lead", Grant(Role.DISTRICT_LEAD, None))
+    return create_account(database, "lead", Grant(Role.DISTRICT_LEAD, None))
 
 
 @pytest.fixture
 def lead(app: Flask, person: Actor) -> FlaskClient:
     clock.set_source(lambda: NOW)
-    return browser_of(app, person)
+    return create_client(app, person)
 
 
 def page(client: FlaskClient, address: str) -> str:
@@ -53,11 +53,11 @@ def words(html: str) -> str:
 
 
 def test_a_coordinator_and_the_district_lead_may_read_them(database: Database, lead: FlaskClient) -> None:
-    coordinator = account(database, "coordinator", Grant(Role.SITE_COORDINATOR, None))
-    union = account(database, "union", Grant(Role.UNION_COORDINATOR, None))
+    coordinator = create_account(database, "coordinator", Grant(Role.SITE_COORDINATOR, None))
+    union = create_account(database, "union", Grant(Role.UNION_COORDINATOR, None))
     assert lead.get("/texts").status_code == 200
-    assert browser_of(lead.application, coordinator).get("/texts").status_code == 200
-    assert browser_of(lead.application, union).get("/texts").status_code == 403
+    assert create_client(lead.application, coordinator).get("/texts").status_code == 200
+    assert create_client(lead.application, union).get("/texts").status_code == 403
 
 
 def test_each_language_says_whether_it_is_sent(lead: FlaskClient) -> None:

@@ -9,7 +9,7 @@ from homevisits.pay import actions, rules
 from homevisits.pay.rules import PayType
 from tests.factories.school import NOW, SchoolFixture, build_school
 from tests.pay.factories import add_pay_rule, create_completed_visit
-from tests.shell.doors import account, app_of, browser_of
+from tests.shell.clients import create_account, create_client, create_test_app
 
 DAY = date(2026, 10, 6)
 
@@ -27,17 +27,17 @@ def town_with_visit(sqlite_database: Database) -> SchoolFixture:
 
 @pytest.fixture
 def app(town_with_visit: SchoolFixture) -> Flask:
-    return app_of(town_with_visit.database)
+    return create_test_app(town_with_visit.database)
 
 
 def create_union_account(school_fixture: SchoolFixture) -> object:
-    return account(school_fixture.database, "union", Grant(Role.UNION_COORDINATOR, None))
+    return create_account(school_fixture.database, "union", Grant(Role.UNION_COORDINATOR, None))
 
 
 def test_claim_is_approved_twice_and_exported(app: Flask, town_with_visit: SchoolFixture) -> None:
     site, union = (
-        browser_of(app, town_with_visit.actors["coordinator"]),
-        browser_of(app, create_union_account(town_with_visit)),
+        create_client(app, town_with_visit.actors["coordinator"]),
+        create_client(app, create_union_account(town_with_visit)),
     )
     assert "2 claims, $120.00" in site.get("/approvals").text
     assert site.post("/approvals", data={"line": ["1", "2"]}).status_code == 303
@@ -53,13 +53,13 @@ def test_claim_is_approved_twice_and_exported(app: Flask, town_with_visit: Schoo
     union.post("/payroll", data={"first": "2026-10-01", "last": "2026-10-31"})
     assert union.get("/payroll/1.csv").data == file.data
     assert union.get("/payroll/2.csv").status_code == 404
-    mine = browser_of(app, town_with_visit.actors["Grace"]).get("/pay").text
+    mine = create_client(app, town_with_visit.actors["Grace"]).get("/pay").text
     assert "in payroll" in mine
     assert "Article 12.3" in mine
 
 
 def test_approval_can_be_undone(app: Flask, town_with_visit: SchoolFixture) -> None:
-    site = browser_of(app, town_with_visit.actors["coordinator"])
+    site = create_client(app, town_with_visit.actors["coordinator"])
     site.post("/approvals", data={"line": ["1", "2"]})
     page = site.get("/approvals").text
     assert 'action="/approvals/take-back?step=site&amp;line=1&amp;line=2"' in page
@@ -72,8 +72,8 @@ def test_approval_can_be_undone(app: Flask, town_with_visit: SchoolFixture) -> N
 
 def test_navigation_shows_the_number_of_waiting_claims(app: Flask, town_with_visit: SchoolFixture) -> None:
     site, union = (
-        browser_of(app, town_with_visit.actors["coordinator"]),
-        browser_of(app, create_union_account(town_with_visit)),
+        create_client(app, town_with_visit.actors["coordinator"]),
+        create_client(app, create_union_account(town_with_visit)),
     )
     assert "</span> 2</span>" in site.get("/account").text
     assert 'class="count"' not in union.get("/account").text
@@ -85,12 +85,12 @@ def test_my_pay_shows_only_own_lines(app: Flask, town_with_visit: SchoolFixture)
     create_completed_visit(town_with_visit, DAY + timedelta(days=1), lead="Amina", partner="Hoa", family="Smith")
     with town_with_visit.session() as session:
         actions.write_missing_lines(session, NOW + timedelta(days=3))
-    assert browser_of(app, town_with_visit.actors["Grace"]).get("/pay").text.count("Why this amount") == 1
-    assert "Nothing here yet" in browser_of(app, town_with_visit.actors["Out"]).get("/pay").text
+    assert create_client(app, town_with_visit.actors["Grace"]).get("/pay").text.count("Why this amount") == 1
+    assert "Nothing here yet" in create_client(app, town_with_visit.actors["Out"]).get("/pay").text
 
 
 def test_returning_a_claim_requires_a_comment(app: Flask, town_with_visit: SchoolFixture) -> None:
-    site = browser_of(app, town_with_visit.actors["coordinator"])
+    site = create_client(app, town_with_visit.actors["coordinator"])
     answer = site.post("/approvals/1/return", data={"comment": ""})
     assert answer.status_code == 422
     assert "autofocus" in answer.text
@@ -100,13 +100,13 @@ def test_returning_a_claim_requires_a_comment(app: Flask, town_with_visit: Schoo
     assert "Which day?" in site.get("/approvals").text
     assert (
         "Which day?"
-        in browser_of(app, town_with_visit.actors["Grace"]).get("/pay").text
-        + browser_of(app, town_with_visit.actors["Luis"]).get("/pay").text
+        in create_client(app, town_with_visit.actors["Grace"]).get("/pay").text
+        + create_client(app, town_with_visit.actors["Luis"]).get("/pay").text
     )
 
 
 def test_claim_approved_meanwhile_is_refused(app: Flask, town_with_visit: SchoolFixture) -> None:
-    site = browser_of(app, town_with_visit.actors["coordinator"])
+    site = create_client(app, town_with_visit.actors["coordinator"])
     site.post("/approvals", data={"line": ["1"]})
     answer = site.post("/approvals", data={"line": ["1", "2"]})
     assert answer.status_code == 422
@@ -122,7 +122,7 @@ NEW_RULE_FORM = {
 
 
 def test_new_rule_is_confirmed_before_it_is_added(app: Flask, town_with_visit: SchoolFixture) -> None:
-    union = browser_of(app, create_union_account(town_with_visit))
+    union = create_client(app, create_union_account(town_with_visit))
     preview = union.post("/contract/new", data=NEW_RULE_FORM)
     assert "$35.00 an hour, at least 1 h, rounded up to the next 15 minutes" in preview.text
     assert "Article 12.4" not in union.get("/contract").text
@@ -136,7 +136,7 @@ def test_new_rule_is_confirmed_before_it_is_added(app: Flask, town_with_visit: S
 def test_pay_type_of_a_new_rule_is_chosen_when_there_are_several(
     app: Flask, town_with_visit: SchoolFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    union = browser_of(app, create_union_account(town_with_visit))
+    union = create_client(app, create_union_account(town_with_visit))
     assert 'name="pay_type"' not in union.get("/contract/new").text
     monkeypatch.setattr(rules, "RULE_TYPES", (PayType.VISIT, PayType.CORRECTION))
     assert 'value="visit" checked' in union.get("/contract/new").text
@@ -151,7 +151,7 @@ def test_pay_type_of_a_new_rule_is_chosen_when_there_are_several(
 
 
 def test_invalid_new_rule_keeps_the_typed_values(app: Flask, town_with_visit: SchoolFixture) -> None:
-    union = browser_of(app, create_union_account(town_with_visit))
+    union = create_client(app, create_union_account(town_with_visit))
     answer = union.post("/contract/new", data={**NEW_RULE_FORM, "rate": "lots", "effective_from": "2026-10-01"})
     assert answer.status_code == 422
     assert "Please fix 2 items" in answer.text
@@ -160,8 +160,8 @@ def test_invalid_new_rule_keeps_the_typed_values(app: Flask, town_with_visit: Sc
 
 
 def test_role_at_one_school_cannot_change_the_contract(app: Flask, town_with_visit: SchoolFixture) -> None:
-    local = account(town_with_visit.database, "local", Grant(Role.UNION_COORDINATOR, town_with_visit.school_id))
-    client = browser_of(app, local)
+    local = create_account(town_with_visit.database, "local", Grant(Role.UNION_COORDINATOR, town_with_visit.school_id))
+    client = create_client(app, local)
     assert client.get("/contract").status_code == 200
     assert client.get("/contract/new").status_code == 404
     assert client.post("/contract/new", data=NEW_RULE_FORM).status_code == 404
@@ -169,6 +169,6 @@ def test_role_at_one_school_cannot_change_the_contract(app: Flask, town_with_vis
 
 
 def test_invalid_period_is_refused(app: Flask, town_with_visit: SchoolFixture) -> None:
-    union = browser_of(app, create_union_account(town_with_visit))
+    union = create_client(app, create_union_account(town_with_visit))
     assert union.post("/payroll", data={"first": "x", "last": ""}).text.count("Enter a date") == 4
     assert "is before the first" in union.post("/payroll", data={"first": "2026-10-31", "last": "2026-10-01"}).text

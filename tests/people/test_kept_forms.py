@@ -26,7 +26,7 @@ from homevisits.visits import actions as visits
 from homevisits.web import security
 from tests.factories.school import POLICY
 from tests.people.page_forms import Form, forms_of
-from tests.shell.doors import browser_of
+from tests.shell.clients import create_client
 from tests.test_access import Place, address, routes
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"}
@@ -86,7 +86,7 @@ class Scene:
         """Every form that a page shows to someone, each kind of form once."""
         seen = set()
         for who in self.people:
-            client = browser_of(self.app, who)
+            client = create_client(self.app, who)
             for rule, method in routes(self.app):
                 if method != "GET" or rule.endpoint.endswith("static") or "kept-form" in rule.rule:
                     continue
@@ -154,7 +154,7 @@ def sqlite_scene(sqlite_database: Database) -> Scene:
 
 
 def form_at(scene: Scene, who: Actor, page: str, action: str) -> tuple[FlaskClient, Form]:
-    client = browser_of(scene.app, who)
+    client = create_client(scene.app, who)
     return client, next(form for form in forms_of(client.get(page).text, page) if form.action == action)
 
 
@@ -165,7 +165,7 @@ def test_every_form_is_shown_again_to_its_account_and_sent_on_request(scene: Sce
     assert len({urlsplit(form.action).path for _who, _client, form in found}) >= 25
     for who, _client, form in found:
         clock.set_source(lambda: scene.begin)
-        client = browser_of(scene.app, who)
+        client = create_client(scene.app, who)
         form = next(
             each for each in forms_of(client.get(form.page).text, form.page)
             if (each.action, [c.name for c in each.controls]) == (form.action, [c.name for c in form.controls])
@@ -174,7 +174,7 @@ def test_every_form_is_shown_again_to_its_account_and_sent_on_request(scene: Sce
         scene.end(client, how)
         kept = next_of(scene.post(client, form, typed))
         assert kept.startswith("/kept-form/"), form
-        page = browser_of(scene.app, who)
+        page = create_client(scene.app, who)
         shown = page.get(kept)
         assert shown.status_code == 200, form
         assert scene.sent == [], form
@@ -197,14 +197,14 @@ def test_no_form_is_shown_to_another_account(scene: Scene, how: str) -> None:
     scene.note_posts()
     for who, client, form in found:
         clock.set_source(lambda: scene.begin)
-        scene.end(client := browser_of(scene.app, who), how)
+        scene.end(client := create_client(scene.app, who), how)
         kept = next_of(scene.post(client, form, form.filled()))
         assert len(scene.kept()) == 1
         other = next(each for each in scene.people if each.account_id != who.account_id)
-        answer = browser_of(scene.app, other).get(kept)
+        answer = create_client(scene.app, other).get(kept)
         assert answer.status_code == 303
         assert scene.kept() == [], form
-        assert browser_of(scene.app, who).get(kept).status_code == 303
+        assert create_client(scene.app, who).get(kept).status_code == 303
         assert scene.sent == []
 
 
@@ -278,7 +278,7 @@ def test_passwords_tokens_and_files_are_never_stored(scene: Scene) -> None:
     kept = next_of(scene.post(client, form, typed))
     (row,) = scene.kept()
     assert row.fields == "[]"
-    shown = browser_of(scene.app, scene.people[0]).get(kept).text
+    shown = create_client(scene.app, scene.people[0]).get(kept).text
     assert "secret" not in shown
     assert "Please type your password again." in shown
     lead = next(who for who in scene.people if Role.DISTRICT_LEAD in who.roles)
@@ -287,7 +287,7 @@ def test_passwords_tokens_and_files_are_never_stored(scene: Scene) -> None:
     kept = next_of(scene.post(client, form, form.filled()))
     assert "content of a file" not in scene.kept()[-1].fields
     assert "roster.zip" not in scene.kept()[-1].fields
-    shown = browser_of(scene.app, lead).get(kept).text
+    shown = create_client(scene.app, lead).get(kept).text
     assert "Please choose the file again." in shown
     assert [c.kind for c in forms_of(shown, kept)[-1].editable] == ["file"]
 
@@ -309,13 +309,13 @@ def test_what_was_typed_is_kept_for_one_hour(scene: Scene) -> None:
     )
     clock.set_source(lambda: scene.begin + timedelta(hours=1))
     tick.run()
-    assert browser_of(scene.app, who).get(first).status_code == 200
+    assert create_client(scene.app, who).get(first).status_code == 200
     clock.set_source(lambda: scene.begin + timedelta(hours=1, seconds=1))
-    assert browser_of(scene.app, who).get(first).location == "/my-day"  # also before the worker comes by
+    assert create_client(scene.app, who).get(first).location == "/my-day"  # also before the worker comes by
     assert len(scene.kept()) == 1
     tick.run()
     assert scene.kept() == []
-    assert browser_of(scene.app, who).get(second).location == "/my-day"
+    assert create_client(scene.app, who).get(second).location == "/my-day"
 
 
 def test_what_was_typed_can_be_deleted(scene: Scene) -> None:
@@ -323,7 +323,7 @@ def test_what_was_typed_can_be_deleted(scene: Scene) -> None:
     client, form = form_at(scene, who, "/hours", "/hours")
     client.delete_cookie("homevisits")
     kept = next_of(scene.post(client, form, form.filled()))
-    page = browser_of(scene.app, who)
+    page = create_client(scene.app, who)
     (delete,) = [each for each in forms_of(page.get(kept).text, kept) if each.action == f"{kept}/discard"]
     assert scene.post(page, delete, delete.shown()).location == "/hours"
     assert scene.kept() == []
@@ -341,18 +341,18 @@ def test_other_ends_of_a_session_lose_nothing(scene: Scene, how: str) -> None:
         (out,) = [each for each in forms_of(client.get("/me").text, "/me") if each.action == "/sign-out"]
         assert scene.post(client, out, out.shown()).status_code == 303
     else:
-        client = browser_of(scene.app, who)
+        client = create_client(scene.app, who)
     answer = scene.post(client, form, typed)
     kept = answer.location if how == "signed in again" else next_of(answer)
     assert kept.startswith("/kept-form/")
-    shown = browser_of(scene.app, who).get(kept).text
+    shown = create_client(scene.app, who).get(kept).text
     (again,) = [each for each in forms_of(shown, kept) if each.action == "/hours"]
     assert without_own(again.shown()) == without_own(typed)
 
 
 def test_a_form_of_one_account_is_dropped_where_another_is_signed_in(scene: Scene) -> None:
     _client, form = form_at(scene, scene.people[0], "/hours", "/hours")
-    answer = scene.post(browser_of(scene.app, scene.people[1]), form, form.filled())
+    answer = scene.post(create_client(scene.app, scene.people[1]), form, form.filled())
     assert answer.status_code == 400
     assert scene.kept() == []
 
@@ -381,7 +381,7 @@ def test_the_pages_are_in_the_language_of_the_reader(sqlite_scene: Scene) -> Non
         client, form = form_at(sqlite_scene, who, page, action)
         client.delete_cookie("homevisits")
         kept = next_of(sqlite_scene.post(client, form, form.filled()))
-        shown = browser_of(sqlite_scene.app, who).get(kept).text
+        shown = create_client(sqlite_scene.app, who).get(kept).text
         assert "Su sesión terminó antes de que esto se guardara" in shown
         assert "No se envió nada." in shown
 
@@ -400,7 +400,7 @@ def test_an_account_keeps_a_limited_number_of_forms(scene: Scene) -> None:
     kept = [next_of(scene.post(client, form, form.filled())) for _ in range(kept_forms.MAX_PER_ACCOUNT + 2)]
     with scene.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(KeptForm)) == kept_forms.MAX_PER_ACCOUNT
-    page = browser_of(scene.app, scene.people[0])
+    page = create_client(scene.app, scene.people[0])
     assert [page.get(each).status_code for each in (kept[1], kept[2], kept[-1])] == [303, 200, 200]
 
 
@@ -414,7 +414,7 @@ def test_a_form_that_its_page_no_longer_offers_shows_what_was_typed(sqlite_scene
         data={"learned": "She keeps <bees> at home", "will_do": "Bees", "form_origin": origin},
         headers=SAME_ORIGIN,
     )
-    shown = browser_of(sqlite_scene.app, who).get(next_of(answer)).text
+    shown = create_client(sqlite_scene.app, who).get(next_of(answer)).text
     assert "She keeps &lt;bees&gt; at home" in shown
     (again,) = [each for each in forms_of(shown, "") if each.action == "/visits/1/reflect"]
     assert without_own(again.shown()) == [("learned", "She keeps <bees> at home"), ("will_do", "Bees")]

@@ -14,7 +14,7 @@ from homevisits.visits import actions as visits
 from homevisits.visits.models import Visit, VisitMember
 from tests.factories.school import SchoolFixture, build_school
 from tests.people import rosters
-from tests.shell import doors
+from tests.shell import clients
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def school_fixture(sqlite_database: Database) -> SchoolFixture:
 
 
 def client_of(school_fixture: SchoolFixture, who: str) -> FlaskClient:
-    return doors.browser_of(doors.app_of(school_fixture.database), school_fixture.actors[who])
+    return clients.create_client(clients.create_test_app(school_fixture.database), school_fixture.actors[who])
 
 
 def test_a_coordinator_records_a_training_and_sees_it(school_fixture: SchoolFixture) -> None:
@@ -76,9 +76,9 @@ def test_an_educator_takes_part_from_the_own_page(school_fixture: SchoolFixture)
 
 
 def test_a_district_lead_brings_a_roster_in_and_reads_what_is_wrong(sqlite_database: Database, tmp_path: Path) -> None:
-    app = doors.app_of(sqlite_database)
-    lead = doors.account(sqlite_database, "lead", Grant(Role.DISTRICT_LEAD, None))
-    client = doors.browser_of(app, lead)
+    app = clients.create_test_app(sqlite_database)
+    lead = clients.create_account(sqlite_database, "lead", Grant(Role.DISTRICT_LEAD, None))
+    client = clients.create_client(app, lead)
     bad = rosters.archive(tmp_path / "bad.zip", rosters.files({("users.csv", 3, "role"): "wizard"}))
     answer = client.post("/roster", data={"file": (io.BytesIO(bad.read_bytes()), "roster.zip")})
     assert answer.status_code == 422

@@ -16,7 +16,7 @@ from homevisits.people import accounts
 from homevisits.people.models import SignInSession
 from homevisits.people.sign_in import attempts, sessions
 from tests.factories.school import NOW
-from tests.shell.doors import account, app_of, browser_of
+from tests.shell.clients import create_account, create_client, create_test_app
 
 PASSWORD = "a short sentence here"
 LIMITS = sessions.SessionLimits(timedelta(hours=12), timedelta(minutes=60))
@@ -24,13 +24,13 @@ LIMITS = sessions.SessionLimits(timedelta(hours=12), timedelta(minutes=60))
 
 @pytest.fixture
 def app(database: Database) -> Flask:
-    return app_of(database)
+    return create_test_app(database)
 
 
 @pytest.fixture
 def union(database: Database) -> Actor:
     hashed = attempts.hash_password(PASSWORD)
-    return account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=hashed)
+    return create_account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=hashed)
 
 
 def signed_in(app: Flask) -> FlaskClient:
@@ -76,7 +76,7 @@ def test_a_new_password_ends_every_copy_and_every_other_device(app: Flask, union
 
 @pytest.mark.parametrize("how", ["password", "close"])
 def test_the_commands_end_every_session_of_the_account(app: Flask, database: Database, union: Actor, how: str) -> None:
-    other = browser_of(app, account(database, "lead", Grant(Role.DISTRICT_LEAD, None)))
+    other = create_client(app, create_account(database, "lead", Grant(Role.DISTRICT_LEAD, None)))
     clients = signed_in(app), signed_in(app)
     with database.transaction() as session:
         if how == "close":

@@ -13,7 +13,7 @@ from homevisits.core.problems import RulesBroken
 from homevisits.people.models import SignInAttempt, SignInSession
 from homevisits.people.sign_in import attempts
 from tests.factories.school import NOW
-from tests.shell.doors import account
+from tests.shell.clients import create_account
 
 
 def tried(database: Database, email: str = "a@example.org", address: str = "192.0.2.1", minutes: float = 0) -> bool:
@@ -53,7 +53,9 @@ def begun(database: Database, email: str = "union@example.org") -> attempts.Sign
 
 
 def test_a_try_that_succeeds_counts_against_nobody(database: Database) -> None:
-    account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=attempts.hash_password("x" * 12))
+    create_account(
+        database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=attempts.hash_password("x" * 12)
+    )
     for _ in range(attempts.MAX_TRIES_PER_ACCOUNT + 2):
         given = begun(database)
         with database.transaction() as session:
@@ -61,7 +63,9 @@ def test_a_try_that_succeeds_counts_against_nobody(database: Database) -> None:
 
 
 def test_a_password_that_is_changed_during_sign_in_starts_no_session(database: Database) -> None:
-    account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=attempts.hash_password("x" * 12))
+    create_account(
+        database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=attempts.hash_password("x" * 12)
+    )
     given = begun(database)
     assert attempts.is_password_correct(given, "x" * 12)
     with database.transaction() as session:
@@ -74,7 +78,7 @@ def test_a_password_that_is_changed_during_sign_in_starts_no_session(database: D
 
 def test_two_sign_ins_that_both_renew_an_old_hash_succeed(database: Database) -> None:
     old = PasswordHasher(time_cost=1, memory_cost=64).hash("x" * 12)
-    account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=old)
+    create_account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=old)
     tries = [begun(database), begun(database)]
     for given in tries:
         with database.transaction() as session:
@@ -82,8 +86,8 @@ def test_two_sign_ins_that_both_renew_an_old_hash_succeed(database: Database) ->
 
 
 def test_the_actor_has_every_grant(database: Database) -> None:
-    who = account(database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None))
-    none = account(database, "none")
+    who = create_account(database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None))
+    none = create_account(database, "none")
     with database.reading() as session:
         assert attempts.load_actor(session, who.account_id) == who
         found = attempts.load_actor(session, none.account_id)

@@ -8,7 +8,7 @@ from homevisits.people.models import School
 from homevisits.reports import counts, table
 from tests.factories.school import NOW, SchoolFixture, school_fixture
 from tests.pay.factories import add_pay_rule, create_completed_visit
-from tests.shell.doors import account, app_of, browser_of
+from tests.shell.clients import create_account, create_client, create_test_app
 
 __all__ = ["school_fixture"]
 FIRST, LAST = date(2026, 8, 1), date(2027, 7, 31)
@@ -82,8 +82,8 @@ def test_reach_of_each_school_is_measured(school_fixture: SchoolFixture) -> None
 
 def test_csv_has_the_same_numbers_as_the_page(school_fixture: SchoolFixture) -> None:
     create_four_visits(school_fixture)
-    app = app_of(school_fixture.database)
-    union = browser_of(app, account(school_fixture.database, "union", Grant(Role.UNION_COORDINATOR, None)))
+    app = create_test_app(school_fixture.database)
+    union = create_client(app, create_account(school_fixture.database, "union", Grant(Role.UNION_COORDINATOR, None)))
     page = union.get("/tally?month=2026-10").text
     assert "October 2026: 2 visits, $240.00" in page
     rows = list(csv.DictReader(io.StringIO(union.get("/tally.csv").text)))
@@ -103,7 +103,7 @@ def test_school_name_is_escaped_in_the_csv(school_fixture: SchoolFixture) -> Non
 
 
 def test_invalid_year_or_month_shows_the_current_year(school_fixture: SchoolFixture) -> None:
-    app = app_of(school_fixture.database)
-    union = browser_of(app, account(school_fixture.database, "union", Grant(Role.UNION_COORDINATOR, None)))
+    app = create_test_app(school_fixture.database)
+    union = create_client(app, create_account(school_fixture.database, "union", Grant(Role.UNION_COORDINATOR, None)))
     for query in ("month=2026-13", "month=x", "year=99999999", "year=-1", "month=1999-10", "year=٢٠٢٦"):
         assert union.get(f"/tally?{query}").status_code == 200

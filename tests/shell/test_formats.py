@@ -8,7 +8,7 @@ import pytest
 from homevisits.app import create_app
 from homevisits.core import clock
 from homevisits.core.problems import Problem
-from homevisits.core.settings import load
+from homevisits.core.settings import load_settings
 from homevisits.web import formats
 from homevisits.web.problem_wording import SENTENCES, sentence
 
@@ -39,7 +39,7 @@ def test_a_moment_reads_as_on_the_schools_clock() -> None:
     ],
 )
 def test_grade_code_is_written_as_a_school_does(code: str, english: str, spanish: str, tmp_path: Path) -> None:
-    given = load(
+    given = load_settings(
         {}, database_url=f"sqlite:///{tmp_path / 'g.sqlite'}", secret_key="k" * 40, public_url="http://127.0.0.1:1"
     )
     app = create_app(given)
@@ -89,7 +89,7 @@ def test_two_empty_fields_do_not_read_alike() -> None:
 
 
 def test_hours_that_are_no_number_have_their_own_example(tmp_path: Path) -> None:
-    given = load(
+    given = load_settings(
         {}, database_url=f"sqlite:///{tmp_path / 'h.sqlite'}", secret_key="k" * 40, public_url="http://127.0.0.1:1"
     )
     with create_app(given).test_request_context("/"):

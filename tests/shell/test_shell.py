@@ -18,14 +18,14 @@ from homevisits.people.models import Heartbeat
 from homevisits.people.sign_in import attempts
 from homevisits.web.security import local_path
 from tests.factories.school import NOW
-from tests.shell.doors import account, app_of, browser_of, grants_everywhere
+from tests.shell.clients import create_account, create_client, create_test_app, district_wide_grants
 
 PASSWORD = "a short sentence here"
 
 
 @pytest.fixture
 def app(sqlite_database: Database) -> Flask:
-    made = app_of(sqlite_database)
+    made = create_test_app(sqlite_database)
     made.add_url_rule("/bug", view_func=_bug)
     return made
 
@@ -112,7 +112,7 @@ def test_the_language_follows_account_then_cookie_then_browser(app: Flask) -> No
 
 
 def test_a_language_that_the_settings_do_not_name_is_not_offered(sqlite_database: Database) -> None:
-    client = app_of(sqlite_database, languages=["es"]).test_client()
+    client = create_test_app(sqlite_database, languages=["es"]).test_client()
     client.post("/language", data={"language": "en"})
     page = client.get("/sign-in", headers={"Accept-Language": "en"}).text
     assert '<html lang="es">' in page
@@ -120,7 +120,7 @@ def test_a_language_that_the_settings_do_not_name_is_not_offered(sqlite_database
 
 
 def test_the_first_language_of_the_settings_is_the_default(sqlite_database: Database) -> None:
-    client = app_of(sqlite_database, languages=["es", "en"]).test_client()
+    client = create_test_app(sqlite_database, languages=["es", "en"]).test_client()
     page = client.get("/sign-in", headers={"Accept-Language": "fr"}).text
     assert '<html lang="es">' in page
     assert re.findall(r'name="language" value="(\w+)"', page) == ["es", "en"]
@@ -143,7 +143,7 @@ def test_nobody_is_sent_elsewhere_after_signing_in(given: str | None, kept: str)
 
 
 def test_signing_in_and_out(app: Flask, sqlite_database: Database, password_hash: str) -> None:
-    account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
+    create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
     client = app.test_client()
     answer = client.post("/sign-in", data={"email": " Union@Example.org ", "password": PASSWORD})
     assert (answer.status_code, answer.location) == (303, "/tally")
@@ -155,8 +155,8 @@ def test_signing_in_and_out(app: Flask, sqlite_database: Database, password_hash
 def test_unknown_account_and_wrong_password_read_the_same(
     app: Flask, sqlite_database: Database, password_hash: str
 ) -> None:
-    account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
-    account(sqlite_database, "none")
+    create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
+    create_account(sqlite_database, "none")
     client = app.test_client()
     texts = set()
     for email in ("union@example.org", "none@example.org", "nobody@example.org"):
@@ -169,14 +169,14 @@ def test_unknown_account_and_wrong_password_read_the_same(
 def test_many_tries_close_the_door_for_a_while_even_to_the_right_password(
     app: Flask, sqlite_database: Database, password_hash: str
 ) -> None:
-    account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
+    create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
     right = {"email": "union@example.org", "password": PASSWORD}
     client = app.test_client()
     for _ in range(attempts.MAX_TRIES_PER_ACCOUNT):
         assert client.post("/sign-in", data={**right, "password": "wrong"}).status_code == 422
     assert client.post("/sign-in", data=right).status_code == 429
     # Another process on the same database knows it too.
-    assert app_of(sqlite_database).test_client().post("/sign-in", data=right).status_code == 429
+    assert create_test_app(sqlite_database).test_client().post("/sign-in", data=right).status_code == 429
     at = clock.now()
     clock.set_source(lambda: at + attempts.THROTTLE_WINDOW + timedelta(seconds=1))
     assert client.post("/sign-in", data=right).status_code == 303
@@ -192,22 +192,22 @@ def test_one_address_cannot_try_many_accounts(app: Flask, monkeypatch: pytest.Mo
 
 
 def test_a_session_ends_after_idle_time_and_after_its_hours(app: Flask, sqlite_database: Database) -> None:
-    who = account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None))
-    client, begin = browser_of(app, who), clock.now()
+    who = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None))
+    client, begin = create_client(app, who), clock.now()
     for minutes in range(0, 12 * 60, 50):
         clock.set_source(lambda minutes=minutes: begin + timedelta(minutes=minutes))
         assert client.get("/account").status_code == 200
     clock.set_source(lambda: begin + timedelta(hours=12, minutes=1))
     assert client.get("/account").status_code == 303
-    idle = browser_of(app, who)
+    idle = create_client(app, who)
     at = clock.now()
     clock.set_source(lambda: at + timedelta(minutes=61))
     assert idle.get("/account").status_code == 303
 
 
 def test_a_new_password_ends_every_other_session(app: Flask, sqlite_database: Database, password_hash: str) -> None:
-    who = account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
-    here, there = browser_of(app, who), browser_of(app, who)
+    who = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
+    here, there = create_client(app, who), create_client(app, who)
     wrong = {"current": "no", "password": "short", "again": "other"}
     answer = here.post("/account/password", data=wrong)
     assert answer.status_code == 422
@@ -221,8 +221,8 @@ def test_a_new_password_ends_every_other_session(app: Flask, sqlite_database: Da
 def test_an_open_session_cannot_guess_the_password_for_long(
     app: Flask, sqlite_database: Database, password_hash: str
 ) -> None:
-    who = account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
-    client = browser_of(app, who)
+    who = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
+    client = create_client(app, who)
     new = {"current": "no", "password": "another short sentence", "again": "another short sentence"}
     statuses = {client.post("/account/password", data=new).status_code for _ in range(attempts.MAX_TRIES_PER_ACCOUNT)}
     assert statuses == {422}
@@ -247,16 +247,16 @@ def test_a_catalogue_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_closed_account_is_out_at_once(app: Flask, sqlite_database: Database) -> None:
     from homevisits.people.models import Account
 
-    who = account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None))
-    client = browser_of(app, who)
+    who = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None))
+    client = create_client(app, who)
     with sqlite_database.transaction() as session:
         session.get_one(Account, who.account_id).active = False
     assert client.get("/account").status_code == 303
 
 
 def test_a_person_with_two_roles_changes_between_them(app: Flask, sqlite_database: Database) -> None:
-    who = account(sqlite_database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None))
-    client = browser_of(app, who)
+    who = create_account(sqlite_database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None))
+    client = create_client(app, who)
     assert client.get("/").location == "/overview"
     assert client.post("/role", data={"hat": "union_coordinator"}).location == "/tally"
     assert "/contract" in client.get("/tally").text
@@ -265,7 +265,7 @@ def test_a_person_with_two_roles_changes_between_them(app: Flask, sqlite_databas
 
 
 def test_cookies_over_tls_stay_on_this_host(sqlite_database: Database) -> None:
-    app = app_of(sqlite_database, public_url="https://visits.example.org")
+    app = create_test_app(sqlite_database, public_url="https://visits.example.org")
     answer = app.test_client().get("/sign-in", base_url="https://visits.example.org")
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith("__Host-homevisits=")
@@ -277,7 +277,7 @@ def test_cookies_over_tls_stay_on_this_host(sqlite_database: Database) -> None:
 def test_without_its_database_the_house_says_so_in_plain_words(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = app_of(Database(f"sqlite:///{tmp_path}/gone/homevisits.sqlite"))
+    app = create_test_app(Database(f"sqlite:///{tmp_path}/gone/homevisits.sqlite"))
     signed_in = app.test_client()
     with signed_in.session_transaction() as kept:
         kept["_user_id"] = "a token"
@@ -305,9 +305,9 @@ def test_alive_and_ready(app: Flask, sqlite_database: Database) -> None:
 
 
 def test_a_number_no_database_holds_is_a_page_that_is_not_there(app: Flask, sqlite_database: Database) -> None:
-    who = account(sqlite_database, "all", *grants_everywhere().values())
+    who = create_account(sqlite_database, "all", *district_wide_grants().values())
     for path in (f"/visits/{2**63}", f"/visits/{'9' * 25}/office", f"/draws/{2**64}", f"/asking/{2**63}/answer"):
-        assert browser_of(app, who).get(path).status_code == 404
+        assert create_client(app, who).get(path).status_code == 404
 
 
 def test_what_a_failed_statement_carried_is_in_no_log(database: Database) -> None:
@@ -317,9 +317,9 @@ def test_what_a_failed_statement_carried_is_in_no_log(database: Database) -> Non
 
 
 def test_the_row_that_was_refused_is_in_no_log(database: Database) -> None:
-    account(database, "somebody")
+    create_account(database, "somebody")
     with pytest.raises(DBAPIError) as failed:
-        account(database, "somebody")
+        create_account(database, "somebody")
     assert "somebody@" not in "".join(traceback.format_exception(failed.value))
     assert "account" in str(failed.value)
 

@@ -21,7 +21,7 @@ from homevisits.visits.models import VisitState
 from homevisits.visits.queries import families
 from tests.factories.school import SchoolFixture
 from tests.inbox.test_receive import leave, text
-from tests.shell.doors import app_of, browser_of
+from tests.shell.clients import create_client, create_test_app
 from tests.visits.test_actions import arrange, book, codes, held, visit_of
 from tests.visits.test_wanted import change, give_phones, second_caregiver, tidy, why
 
@@ -298,11 +298,11 @@ def page(client: FlaskClient, path: str) -> str:
 def test_pages_show_a_lapsed_yes_until_an_answer_is_recorded(school_fixture: SchoolFixture) -> None:
     second_caregiver(school_fixture, "Rivera")
     visit_id = arrange(school_fixture)
-    app = app_of(school_fixture.database)
+    app = create_test_app(school_fixture.database)
     clock.set_source(lambda: school_fixture.time_at(7, 9))  # the day of the visit: the address would show
     coordinator, grace = (
-        browser_of(app, school_fixture.actors["coordinator"]),
-        browser_of(app, school_fixture.actors["Grace"]),
+        create_client(app, school_fixture.actors["coordinator"]),
+        create_client(app, school_fixture.actors["Grace"]),
     )
     assert "1 Main Street" in page(grace, f"/visits/{visit_id}")
     assert "Families to ask again" not in page(coordinator, "/today")

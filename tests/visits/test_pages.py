@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from homevisits.core import clock
 from tests.factories.school import SchoolFixture
-from tests.shell.doors import app_of, browser_of
+from tests.shell.clients import create_client, create_test_app
 from tests.visits.test_actions import arrange, book, held, visit_of
 
 FORBIDDEN_ON_A_FIRST_VISIT = ("grade", "attendance:", "absen", "discipline", "suspension", "behavio", "score")
@@ -21,14 +21,14 @@ class Walk:
 
     def __init__(self, school_fixture: SchoolFixture) -> None:
         self.school_fixture = school_fixture
-        self.app = app_of(school_fixture.database)
+        self.app = create_test_app(school_fixture.database)
         self.at(school_fixture.now)
 
     def at(self, moment: datetime) -> None:
         clock.set_source(lambda: moment)
 
     def browser(self, name: str) -> FlaskClient:
-        return browser_of(self.app, self.school_fixture.actors[name])
+        return create_client(self.app, self.school_fixture.actors[name])
 
     def get(self, name: str, path: str, status: int = 200) -> str:
         answer = self.browser(name).get(path)

@@ -17,7 +17,7 @@ from homevisits.messages.templates import catalog
 from homevisits.people.models import Caregiver, Educator
 from homevisits.visits import actions
 from tests.factories.school import NOW, SchoolFixture, build_school
-from tests.shell import doors
+from tests.shell import clients
 from tests.visits.test_actions import arrange, book, visit_of
 
 TYPED, KEPT = "(651) 555-0142", "+16515550142"
@@ -30,7 +30,7 @@ def school_fixture(sqlite_database: Database) -> SchoolFixture:
 
 
 def client_of(school_fixture: SchoolFixture, who: str) -> FlaskClient:
-    return doors.browser_of(doors.app_of(school_fixture.database), school_fixture.actors[who])
+    return clients.create_client(clients.create_test_app(school_fixture.database), school_fixture.actors[who])
 
 
 def phone_of(school_fixture: SchoolFixture, who: str) -> str | None:

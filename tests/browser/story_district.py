@@ -1,4 +1,4 @@
-"""The district of the story: made by the generator, brought in by the commands a district would type."""
+"""The district of the end-to-end test: generated, then imported with the command line."""
 
 import json
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from homevisits.people.models import (
     Student,
     Teaching,
 )
-from tests.browser.house import House
-from tests.browser.visitor import PASSWORD
+from tests.browser.application import RunningApplication
+from tests.browser.browser_user import PASSWORD
 
 SEED = "from start to end"
 STUDENTS = 400
@@ -68,7 +68,7 @@ class Home:
 
 
 @dataclass(frozen=True)
-class Cast:
+class StoryPeople:
     """Who plays: a class, its teacher, a partner, one who stands in, and the class's families."""
 
     school: str
@@ -82,7 +82,7 @@ class Cast:
     homes: dict[int, Home]
 
 
-def run(house: House, *words: str, typed: str = "", fails: bool = False) -> dict[str, Any]:
+def run_command(house: RunningApplication, *words: str, typed: str = "", fails: bool = False) -> dict[str, Any]:
     """Type `homevisits …` and read its JSON."""
     environment = {
         "HOMEVISITS_DATABASE_URL": house.settings.database_url,
@@ -95,7 +95,7 @@ def run(house: House, *words: str, typed: str = "", fails: bool = False) -> dict
     return answer
 
 
-def export(folder: Path) -> sample.District:
+def export_files(folder: Path) -> sample.District:
     """Write the district's files, as its student system would."""
     district = sample.make(SEED, STUDENTS)
     files.write(district, folder, BEGINS)
@@ -107,30 +107,30 @@ def export_attendance(district: sample.District, folder: Path, today: date) -> N
     files.write_attendance(district, absences.make(district, BEGINS, today), folder, BEGINS)
 
 
-def bring_in(house: House, folder: Path) -> Cast:
+def import_district(house: RunningApplication, folder: Path) -> StoryPeople:
     """Import the roster and the supplement, and make the accounts."""
-    made = run(house, "import", "oneroster", str(folder / "oneroster"))
+    made = run_command(house, "import", "oneroster", str(folder / "oneroster"))
     assert made["counts"]["schools"] == len(names.SCHOOLS)
     assert made["counts"]["students"] == STUDENTS
     assert not made["errors"]
-    run(house, "import", "supplement", str(folder / "supplement"))
+    run_command(house, "import", "supplement", str(folder / "supplement"))
     with house.database.reading() as session:
-        cast = _cast(session)
+        cast = _read_people(session)
     for colleague in (cast.teacher, cast.partner, cast.stand_in):
         place = ["--school", cast.school_source, "--educator", colleague.source_id]
-        _account(house, colleague.email, colleague.name, "educator", *place)
-    _account(house, COORDINATOR, "Marisol Treviño", "site_coordinator", "--school", cast.school_source)
-    _account(house, UNION, "Lorraine Okafor", "union_coordinator")
-    _account(house, LEAD, "Daniel Reyes-Hart", "district_lead")
+        _create_account(house, colleague.email, colleague.name, "educator", *place)
+    _create_account(house, COORDINATOR, "Marisol Treviño", "site_coordinator", "--school", cast.school_source)
+    _create_account(house, UNION, "Lorraine Okafor", "union_coordinator")
+    _create_account(house, LEAD, "Daniel Reyes-Hart", "district_lead")
     return cast
 
 
-def _account(house: House, email: str, name: str, role: str, *more: str) -> None:
+def _create_account(house: RunningApplication, email: str, name: str, role: str, *more: str) -> None:
     words = ["user", "add", email, "--name", name, "--role", role, *more, "--password-stdin"]
-    run(house, *words, typed=PASSWORD + "\n")
+    run_command(house, *words, typed=PASSWORD + "\n")
 
 
-def _cast(session: Session) -> Cast:
+def _read_people(session: Session) -> StoryPeople:
     """The elementary class with the most families; its teacher and two colleagues of the same school."""
     room, school = session.execute(
         select(SchoolClass, School)
@@ -154,11 +154,13 @@ def _cast(session: Session) -> Cast:
         )
         for one, part in zip(staff[:3], ("teacher", "partner", "stand-in"), strict=True)
     )  # fmt: skip
-    homes = _homes(session, room.id)
-    return Cast(school.name, school.source_id, room.id, room.source_id, room.title, teacher, partner, stand_in, homes)
+    homes = _read_homes(session, room.id)
+    return StoryPeople(
+        school.name, school.source_id, room.id, room.source_id, room.title, teacher, partner, stand_in, homes
+    )
 
 
-def _homes(session: Session, class_id: int) -> dict[int, Home]:
+def _read_homes(session: Session, class_id: int) -> dict[int, Home]:
     families = (
         select(Family)
         .join(Student, Student.family_id == Family.id)
@@ -168,12 +170,12 @@ def _homes(session: Session, class_id: int) -> dict[int, Home]:
         .order_by(Family.id)
     )
     return {
-        one.id: Home(one.id, one.name, one.language, _phone(session, one.id), one.address)
+        one.id: Home(one.id, one.name, one.language, _find_phone(session, one.id), one.address)
         for one in session.scalars(families)
     }
 
 
-def _phone(session: Session, family_id: int) -> str | None:
+def _find_phone(session: Session, family_id: int) -> str | None:
     return session.scalar(
         select(Caregiver.phone)
         .where(Caregiver.family_id == family_id, Caregiver.phone.is_not(None))

@@ -1,4 +1,4 @@
-"""Someone with a browser: signs in, goes to a page, presses what is named. What the browser complains of is kept."""
+"""A user with a browser: signs in, opens pages, presses buttons. Errors of the browser are recorded."""
 
 import re
 from typing import Any
@@ -6,22 +6,22 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Response
 
-from tests.browser.house import House
+from tests.browser.application import RunningApplication
 
 PASSWORD = "a quiet sentence nobody guesses"
 PHONE = {"width": 360, "height": 800}
 DESKTOP = {"width": 1280, "height": 900}
 
 
-class Visitor:
+class BrowserUser:
     """One person's browser window in a house."""
 
-    def __init__(self, context: BrowserContext, house: House, email: str) -> None:
+    def __init__(self, context: BrowserContext, house: RunningApplication, email: str) -> None:
         self.context, self.house, self.email = context, house, email
         self.page: Page = context.new_page()
         self.taps = 0
 
-    def go(self, path: str) -> "Visitor":
+    def go(self, path: str) -> "BrowserUser":
         """Open a page, signing in by hand where the house asks for it."""
         self.page.goto(self.house.url + path)
         if urlsplit(self.page.url).path == "/sign-in":
@@ -31,7 +31,7 @@ class Visitor:
         assert urlsplit(self.page.url).path == urlsplit(path).path, f"{path} led {self.email} to {self.page.url}"
         return self
 
-    def press(self, name: str | re.Pattern[str], within: Locator | None = None) -> "Visitor":
+    def press(self, name: str | re.Pattern[str], within: Locator | None = None) -> "BrowserUser":
         """Press the button or follow the link of that name, and wait for what comes."""
         place = within or self.page.locator("main")
         found = place.get_by_role("button", name=name).or_(place.get_by_role("link", name=name)).first
@@ -41,32 +41,32 @@ class Visitor:
         self.page.wait_for_load_state()
         return self
 
-    def open(self, words: str | re.Pattern[str], within: Locator | None = None) -> "Visitor":
+    def open(self, words: str | re.Pattern[str], within: Locator | None = None) -> "BrowserUser":
         """Open the disclosure of that name."""
         (within or self.page.locator("main")).locator("summary", has_text=words).first.click()
         self.taps += 1
         return self
 
-    def choose(self, label: str | re.Pattern[str], within: Locator | None = None) -> "Visitor":
+    def choose(self, label: str | re.Pattern[str], within: Locator | None = None) -> "BrowserUser":
         """Tick the box or the round button of that label."""
         place = within or self.page.locator("main")
         place.get_by_role("checkbox", name=label).or_(place.get_by_role("radio", name=label)).first.check()
         self.taps += 1
         return self
 
-    def write(self, label: str | re.Pattern[str], text: str) -> "Visitor":
+    def write(self, label: str | re.Pattern[str], text: str) -> "BrowserUser":
         """Type into the field of that label."""
         self.page.locator("main").get_by_label(label).first.fill(text)
         return self
 
-    def pick(self, label: str | re.Pattern[str], option: str) -> "Visitor":
+    def pick(self, label: str | re.Pattern[str], option: str) -> "BrowserUser":
         """Pick the first option of a list whose words hold `option`."""
         found = self.page.locator("main").get_by_label(label).first
         value = found.locator("option", has_text=option).first.get_attribute("value")
         found.select_option(value)
         return self
 
-    def reads(self, *words: str | re.Pattern[str]) -> "Visitor":
+    def reads(self, *words: str | re.Pattern[str]) -> "BrowserUser":
         """Assert that the page shows each of `words`."""
         shown = self.text
         for each in words:
@@ -80,7 +80,7 @@ class Visitor:
         return re.sub(r"[\s\u00a0\u202f]+", " ", self.page.locator("main").inner_text())
 
 
-def watch(context: BrowserContext, complaints: list[str]) -> None:
+def record_errors(context: BrowserContext, complaints: list[str]) -> None:
     """Write down every error of the console (refused by the content policy too), of scripts, and of the server."""
 
     def console(message: ConsoleMessage) -> None:

@@ -1,4 +1,4 @@
-"""What every page is looked at for: axe, no sideways scrolling, targets as big as a thumb."""
+"""Check pages with axe, for horizontal scrolling and for the size of targets."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.browser.visitor import DESKTOP, PHONE
+from tests.browser.browser_user import DESKTOP, PHONE
 
 RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]}
 OF_COLOUR = {"type": "rule", "values": ["color-contrast"]}
@@ -42,31 +42,31 @@ NARROW_HEADINGS = """() => [...document.querySelectorAll('h1')].filter((h1) => h
 })"""
 
 
-def look(page: Page) -> Iterator[str]:
-    """Every complaint about the page as it stands: on a phone and on a desktop, by day and by night."""
+def check_page(page: Page) -> Iterator[str]:
+    """Yield every problem of the page, on a phone and on a desktop, in the light and the dark theme."""
     page.evaluate(Axe().axe_script)
     for name, size in (("phone", PHONE), ("desktop", DESKTOP)):
         page.set_viewport_size(size)  # type: ignore[arg-type]
         page.emulate_media(color_scheme="light")
-        for complaint in _axe(page, RULES):
+        for complaint in _run_axe(page, RULES):
             yield f"{name}: {complaint}"
-        yield from _too_wide_or_small(page)
+        yield from _find_layout_problems(page)
         page.emulate_media(color_scheme="dark")
-        for complaint in _axe(page, OF_COLOUR):
+        for complaint in _run_axe(page, OF_COLOUR):
             yield f"{name}, dark: {complaint}"
 
 
-def glance(page: Page) -> Iterator[str]:
-    """What can differ in a language whose words are longer: everything on a phone, the width on a desktop."""
+def check_page_quickly(page: Page) -> Iterator[str]:
+    """Yield the problems that longer words can cause: all checks on a phone, only the width on a desktop."""
     page.evaluate(Axe().axe_script)
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    yield from _axe(page, RULES)
-    yield from _too_wide_or_small(page)
+    yield from _run_axe(page, RULES)
+    yield from _find_layout_problems(page)
     page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
-    yield from _too_wide_or_small(page)
+    yield from _find_layout_problems(page)
 
 
-def _axe(page: Page, rules: dict[str, Any]) -> Iterator[str]:
+def _run_axe(page: Page, rules: dict[str, Any]) -> Iterator[str]:
     options = json.dumps({"runOnly": rules, "resultTypes": ["violations"]})
     found = page.evaluate(f"axe.run({options}).then((results) => results.violations)")
     for violation in found:
@@ -74,7 +74,7 @@ def _axe(page: Page, rules: dict[str, Any]) -> Iterator[str]:
             yield f"{violation['id']}: {node['html'][:160]} ({node['failureSummary'].splitlines()[1].strip()[:200]})"
 
 
-def _too_wide_or_small(page: Page) -> Iterator[str]:
+def _find_layout_problems(page: Page) -> Iterator[str]:
     wider = page.evaluate(WIDER)
     if wider > 0:
         yield f"{wider} px wider than the window"
@@ -82,7 +82,7 @@ def _too_wide_or_small(page: Page) -> Iterator[str]:
         yield f"too small a target: {wide}×{high} {html}"
 
 
-def misfits(page: Page) -> Iterator[str]:
+def find_misfits(page: Page) -> Iterator[str]:
     """Yield each width at which a heading is narrower than its longest word, or the page scrolls sideways.
 
     The page is loaded once and its window resized: the layout depends on the width only.

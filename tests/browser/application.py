@@ -1,4 +1,4 @@
-"""The whole house on loopback for one test: web in threads of this process, the worker's ticks on demand, one clock."""
+"""Run the application for a browser test: website in threads of this process, worker jobs on demand, a fixed clock."""
 
 import threading
 import urllib.request
@@ -29,11 +29,11 @@ OURS = "+13035550100"
 
 class _Silent(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None:
-        """The test says what it asked for; a line for each picture says nothing more."""
+        """Do not log requests."""
 
 
-class House:
-    """A running house. Time stands still until the test moves it."""
+class RunningApplication:
+    """A running application. Its clock changes only when the test moves it."""
 
     def __init__(self, database: Database, now: datetime, given: Settings, app: Flask) -> None:
         self.database, self.now, self.settings, self.app = database, now, given, app
@@ -88,7 +88,7 @@ class House:
 
 
 @contextmanager
-def running(database: Database, now: datetime, *, demo: bool = False) -> Iterator[House]:
+def run_application(database: Database, now: datetime, *, demo: bool = False) -> Iterator[RunningApplication]:
     """A house on `database` at `now`, served on a free port of loopback."""
     server: BaseWSGIServer = make_server("127.0.0.1", 0, _not_yet, threaded=True, request_handler=_Silent)
     given = settings.load_settings(
@@ -102,7 +102,7 @@ def running(database: Database, now: datetime, *, demo: bool = False) -> Iterato
     app = create_app(given, database)
     server.app = app
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    house = House(database, now, given, app)
+    house = RunningApplication(database, now, given, app)
     serving.start()
     try:
         yield house

@@ -1,4 +1,4 @@
-"""The story of one visit: booked on a phone, agreed, confirmed, in the calendar, held, attested, reflected."""
+"""Steps of the end-to-end test for a visit: book, accept, confirm, calendar, attest, reflect."""
 
 import re
 import urllib.request
@@ -11,15 +11,15 @@ from sqlalchemy import select
 from homevisits.core import local_time
 from homevisits.visits.models import Visit
 from homevisits.web.formats import when
-from tests.browser.district import Cast, Home
-from tests.browser.house import House
-from tests.browser.visitor import Visitor
+from tests.browser.application import RunningApplication
+from tests.browser.browser_user import BrowserUser
+from tests.browser.story_district import Home, StoryPeople
 
 FEW = 5
 """Taps a teacher has between two lessons."""
 
 
-def is_booked(house: House, teacher: Visitor, cast: Cast, home: Home) -> int:
+def book_visit(house: RunningApplication, teacher: BrowserUser, cast: StoryPeople, home: Home) -> int:
     """From My families to a booked visit in at most five taps. Answers the visit's id."""
     teacher.go("/families")
     teacher.taps = 0
@@ -31,7 +31,9 @@ def is_booked(house: House, teacher: Visitor, cast: Cast, home: Home) -> int:
     return int(urlsplit(teacher.page.url).path.rsplit("/", 1)[-1])
 
 
-def is_arranged(house: House, teacher: Visitor, partner: Visitor, home: Home, visit_id: int) -> Visit:
+def accept_and_confirm_visit(
+    house: RunningApplication, teacher: BrowserUser, partner: BrowserUser, home: Home, visit_id: int
+) -> Visit:
     """The partner comes along, the family hears of it and confirms by text."""
     before = len(house.texts_to(home.number))
     partner.go("/my-day").press("I'll come").reads("We are asking the family to confirm")
@@ -40,10 +42,10 @@ def is_arranged(house: House, teacher: Visitor, partner: Visitor, home: Home, vi
     assert len(question) == 1
     house.text(home.number, "1")
     teacher.go(f"/visits/{visit_id}").reads("Family confirmed")
-    return visit_of(house, visit_id)
+    return read_visit(house, visit_id)
 
 
-def visit_of(house: House, visit_id: int) -> Visit:
+def read_visit(house: RunningApplication, visit_id: int) -> Visit:
     """The visit as the database has it."""
     with house.database.reading() as session:
         found = session.scalars(select(Visit).where(Visit.id == visit_id)).one()
@@ -51,7 +53,9 @@ def visit_of(house: House, visit_id: int) -> Visit:
     return found
 
 
-def is_in_the_calendar(house: House, teacher: Visitor, cast: Cast, home: Home, visit: Visit) -> None:
+def check_calendar_feed(
+    house: RunningApplication, teacher: BrowserUser, cast: StoryPeople, home: Home, visit: Visit
+) -> None:
     """Another client, which is nobody and has only the address, reads the visit; no family is named in it."""
     teacher.go("/me/calendar").press("Create my calendar address")
     address = teacher.page.get_by_label("Address").input_value()
@@ -71,7 +75,9 @@ def is_in_the_calendar(house: House, teacher: Visitor, cast: Cast, home: Home, v
         raise AssertionError("an unchanged calendar was sent again")
 
 
-def comes_near(house: House, teacher: Visitor, stranger: Visitor, home: Home, visit: Visit) -> None:
+def check_reminders(
+    house: RunningApplication, teacher: BrowserUser, stranger: BrowserUser, home: Home, visit: Visit
+) -> None:
     """Reminders go out; the address shows to the two who go, just in time; they are on their way."""
     heard = len(house.texts_to(home.number))
     house.move_to(visit.starts_at - timedelta(hours=24))
@@ -82,7 +88,7 @@ def comes_near(house: House, teacher: Visitor, stranger: Visitor, home: Home, vi
     assert str(home.address) not in stranger.text
 
 
-def is_held(house: House, teacher: Visitor, partner: Visitor, visit: Visit) -> None:
+def attest_visit(house: RunningApplication, teacher: BrowserUser, partner: BrowserUser, visit: Visit) -> None:
     """Time moves past the visit; one says how it went, the other agrees with one tap; both reflect."""
     house.move_to(visit.ends_at + timedelta(minutes=20))
     teacher.go("/my-day").press("We met").press("Save").reads("Your partner can confirm it")
@@ -90,17 +96,17 @@ def is_held(house: House, teacher: Visitor, partner: Visitor, visit: Visit) -> N
     partner.taps = 0
     partner.press("Yes, confirm this").reads("You both confirmed the visit")
     assert partner.taps == 1
-    _reflects(partner, "She keeps bees with her uncle.", "Let her explain pollination.")
+    _write_reflection(partner, "She keeps bees with her uncle.", "Let her explain pollination.")
     teacher.go("/my-day").press(re.compile("^Reflect"))
     teacher.press("Save reflection").reads("Please fix 2 items")
-    _reflects(teacher, "They read every night, in two languages.", "Books in both, every Friday.")
+    _write_reflection(teacher, "They read every night, in two languages.", "Books in both, every Friday.")
     teacher.go(f"/visits/{visit.id}").reads("Held", "You reflected on this visit")
 
 
-def _reflects(one: Visitor, learned: str, will_do: str) -> None:
+def _write_reflection(one: BrowserUser, learned: str, will_do: str) -> None:
     one.write("What I learned", learned).write("What I will do", will_do).press("Save reflection").reads("Thank you")
 
 
-def words_of(at: datetime, zone: str) -> str:
+def format_local_time(at: datetime, zone: str) -> str:
     """A moment as a page in English writes it."""
     return re.sub(r"[\s\u00a0\u202f]+", " ", when(local_time.to_local(at, zone), zone, "en"))

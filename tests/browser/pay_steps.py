@@ -1,4 +1,4 @@
-"""The story after the visits: what is owed, approved and paid; what attendance can honestly say."""
+"""Steps of the end-to-end test after the visits: claims, approvals, payroll, tally, attendance."""
 
 import csv
 import io
@@ -15,19 +15,19 @@ from homevisits.people.models import Account, Student
 from homevisits.people.sign_in import attempts
 from homevisits.visits import actions
 from homevisits.visits.models import Visit
-from tests.browser import district
-from tests.browser.district import Cast, Home
-from tests.browser.house import House
-from tests.browser.visitor import Visitor
+from tests.browser import story_district
+from tests.browser.application import RunningApplication
+from tests.browser.browser_user import BrowserUser
+from tests.browser.story_district import Home, StoryPeople
 
 FLAT, BY_THE_HOUR = 6000, 3250
 """Cents for one person and visit: sixty dollars; from 12 October 45 minutes at $43.33 an hour, rounded half up."""
 CHANGES = date(2026, 10, 12)
 
 
-def many_more_are_held(house: House, cast: Cast, homes: Iterable[Home]) -> None:
+def complete_other_visits(house: RunningApplication, cast: StoryPeople, homes: Iterable[Home]) -> None:
     """What the pages did once, the actions behind them do for every other family of the class."""
-    teacher, partner = (_actor(house, email) for email in (cast.teacher.email, cast.partner.email))
+    teacher, partner = (_read_actor(house, email) for email in (cast.teacher.email, cast.partner.email))
     policy, booked = house.settings.policy, []
     for home in homes:
         with house.database.transaction() as session:
@@ -42,11 +42,11 @@ def many_more_are_held(house: House, cast: Cast, homes: Iterable[Home]) -> None:
         in_time = list(ends)
     for ends_at, visit_id in in_time:
         house.move_to(ends_at + timedelta(minutes=5))
-        _both_met(house, teacher, partner, visit_id)
+        _attest_by_both(house, teacher, partner, visit_id)
     house.work()
 
 
-def _both_met(house: House, teacher: Actor, partner: Actor, visit_id: int) -> None:
+def _attest_by_both(house: RunningApplication, teacher: Actor, partner: Actor, visit_id: int) -> None:
     with house.database.transaction() as session:
         visit = session.get_one(Visit, visit_id)
         said = actions.Said("met", True, visit.starts_at, visit.ends_at, visit.place_type, ("caregiver", "child"))
@@ -54,14 +54,14 @@ def _both_met(house: House, teacher: Actor, partner: Actor, visit_id: int) -> No
             actions.attest(session, who, visit_id, said, house.settings.policy, house.now)
 
 
-def _actor(house: House, email: str) -> Actor:
+def _read_actor(house: RunningApplication, email: str) -> Actor:
     with house.database.reading() as session:
         found = attempts.load_actor(session, session.scalars(select(Account.id).where(Account.email == email)).one())
     assert found is not None
     return found
 
 
-def owed(house: House) -> tuple[int, int]:
+def count_claims(house: RunningApplication) -> tuple[int, int]:
     """How many visits were held, and the cents owed to each of the pair for them, worked out by hand."""
     with house.database.reading() as session:
         days = list(session.scalars(select(Visit.local_date).where(Visit.state == "completed")))
@@ -70,7 +70,7 @@ def owed(house: House) -> tuple[int, int]:
     return len(days), sum(FLAT if day < CHANGES else BY_THE_HOUR for day in days)
 
 
-def is_approved(coordinator: Visitor, union: Visitor, claims: int) -> None:
+def approve_claims(coordinator: BrowserUser, union: BrowserUser, claims: int) -> None:
     """First the school, then the union, which wants one looked at again."""
     coordinator.go("/approvals").reads(f"{claims} claims").press("Approve checked claims")
     coordinator.reads(f"{claims} claims approved", "Nothing to do right now")
@@ -83,9 +83,11 @@ def is_approved(coordinator: Visitor, union: Visitor, claims: int) -> None:
     union.go("/approvals").press(re.compile("^Approve")).reads("Nothing to do right now")
 
 
-def is_paid(house: House, union: Visitor, cast: Cast, folder: Path) -> list[dict[str, str]]:
+def export_payroll_file(
+    house: RunningApplication, union: BrowserUser, cast: StoryPeople, folder: Path
+) -> list[dict[str, str]]:
     """A payroll file: downloaded twice and made once more at the command line, always the same bytes."""
-    visits, cents = owed(house)
+    visits, cents = count_claims(house)
     union.go("/payroll").press("Make the payroll file").reads("The payroll file is ready")
     link = union.page.get_by_role("link", name=re.compile("CSV|[Dd]ownload|Fetch")).first.get_attribute("href")
     first, second = (union.context.request.get(f"{house.url}{link}").body() for _ in range(2))
@@ -97,33 +99,35 @@ def is_paid(house: House, union: Visitor, cast: Cast, folder: Path) -> list[dict
         mine = [row for row in rows if row["employee_id"] == who.payroll_id]
         assert {row["pay_code"] for row in mine} == {"HV-1", "HV-2"}
         assert sum(int(row["visits"]) for row in mine) == visits
-        assert sum(_cents(row["amount"]) for row in mine) == cents
+        assert sum(_parse_cents(row["amount"]) for row in mine) == cents
     out = folder / "payroll.csv"
     period = ("--from", rows[0]["period_from"], "--to", rows[0]["period_to"])
-    district.run(house, "export", "payroll", *period, "--out", str(out))
+    story_district.run_command(house, "export", "payroll", *period, "--out", str(out))
     assert out.read_bytes() == first
     return rows
 
 
-def _cents(amount: str) -> int:
+def _parse_cents(amount: str) -> int:
     dollars, _, cents = amount.partition(".")
     return int(dollars) * 100 + int(cents)
 
 
-def the_tally_agrees(house: House, union: Visitor, rows: list[dict[str, str]]) -> None:
+def check_tally(house: RunningApplication, union: BrowserUser, rows: list[dict[str, str]]) -> None:
     """The union's page and its CSV say to the cent what the payroll file pays."""
-    visits, each = owed(house)
-    total = sum(_cents(row["amount"]) for row in rows)
+    visits, each = count_claims(house)
+    total = sum(_parse_cents(row["amount"]) for row in rows)
     assert total == 2 * each
     union.go("/tally").reads(f"{visits} visits, ${total // 100:,}.{total % 100:02}")
     file = union.context.request.get(f"{house.url}/tally.csv").text()
     months = list(csv.DictReader(io.StringIO(file, newline="")))
-    assert sum(_cents(row["total"]) for row in months) == total
+    assert sum(_parse_cents(row["total"]) for row in months) == total
     assert sum(int(row["visits"]) for row in months) == visits
     assert {row["waiting"] for row in months} == {"0.00"}
 
 
-def attendance_is_seen(house: House, lead: Visitor, exported: sample.District, folder: Path) -> None:
+def check_attendance_page(
+    house: RunningApplication, lead: BrowserUser, exported: sample.District, folder: Path
+) -> None:
     """Attendance comes in; the page shows both groups with n and intervals, and says what it cannot say."""
     with house.database.reading() as session:
         visited = session.scalar(
@@ -131,9 +135,9 @@ def attendance_is_seen(house: House, lead: Visitor, exported: sample.District, f
             .join(Visit, Visit.family_id == Student.family_id)
             .where(Visit.state == "completed")
         )
-    district.export_attendance(exported, folder, house.now.date())
+    story_district.export_attendance(exported, folder, house.now.date())
     lead.go("/attendance").reads("No attendance yet")
-    district.run(house, "import", "attendance", str(folder))
+    story_district.run_command(house, "import", "attendance", str(folder))
     house.work()
     lead.go("/attendance").reads("This comparison cannot show what visits do.")
     lead.reads(re.compile(rf"Visited {visited} \d+\.\d %"), "95 % interval")

@@ -1,15 +1,15 @@
-"""The demo story until a family has said yes: trained, taking part, drawn, asked."""
+"""Steps of the end-to-end test until a family agrees: pay rule, training, opt-in, draw, invitation."""
 
 import re
 
-from tests.browser.district import Cast, Home
-from tests.browser.house import House
-from tests.browser.visitor import Visitor
+from tests.browser.application import RunningApplication
+from tests.browser.browser_user import BrowserUser
+from tests.browser.story_district import Home, StoryPeople
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 
 
-def the_contract_says(lead: Visitor) -> None:
+def add_pay_rule(lead: BrowserUser) -> None:
     """Two dated rules: sixty dollars a visit, and by the hour from the 12th of October."""
     lead.go("/contract/new").choose("The same amount for each visit").write("How much, in dollars?", "60.00")
     lead.write("From which day?", "2026-08-01").write("Which clause of the contract?", "12.4 Home visits")
@@ -22,7 +22,7 @@ def the_contract_says(lead: Visitor) -> None:
     lead.press("Review").press("Add this rule").reads("$43.33")
 
 
-def are_trained(coordinator: Visitor, cast: Cast) -> None:
+def record_training(coordinator: BrowserUser, cast: StoryPeople) -> None:
     """An educator and a parent led the training; both are named, and who took part is certified."""
     coordinator.go("/people").press("Record a training")
     coordinator.write("Name of the training", "Home visits, first training").write("Which day?", "2026-09-12")
@@ -34,7 +34,7 @@ def are_trained(coordinator: Visitor, cast: Cast) -> None:
     coordinator.reads("3 people are certified now", f"led by {cast.stand_in.name} and Rosa Quintana, parent")
 
 
-def are_willing(*educators: Visitor) -> None:
+def opt_in_educators(*educators: BrowserUser) -> None:
     """Everyone decides for themselves, and says when."""
     for educator in educators:
         educator.go("/me").reads("You are not taking part right now", "Certified until").press("Take part")
@@ -45,7 +45,7 @@ def are_willing(*educators: Visitor) -> None:
         educator.press("Save my week").reads("Your week is saved")
 
 
-def are_drawn(coordinator: Visitor, cast: Cast) -> None:
+def draw_families(coordinator: BrowserUser, cast: StoryPeople) -> None:
     """All families of the class, in an order nobody chose and anybody can check."""
     coordinator.go("/asking").press("Draw families")
     coordinator.pick("Who to draw from", cast.class_title).choose(re.compile("^Everyone"))
@@ -54,10 +54,10 @@ def are_drawn(coordinator: Visitor, cast: Cast) -> None:
     coordinator.press("Check this draw").reads("the same families, in the same order")
 
 
-def one_is_asked(house: House, coordinator: Visitor, cast: Cast) -> Home:
+def invite_first_family(house: RunningApplication, coordinator: BrowserUser, cast: StoryPeople) -> Home:
     """One by one in the order drawn; the first that reads our texts says yes with a digit."""
     coordinator.press("Ask these families")
-    while not (home := _next(coordinator, cast)).is_texted:
+    while not (home := _next_home(coordinator, cast)).is_texted:
         coordinator.press("I will call this family").reads("One family needs a call from you")
     coordinator.press("Ask this family").reads("We are asking one family by text")
     house.work()
@@ -69,11 +69,13 @@ def one_is_asked(house: House, coordinator: Visitor, cast: Cast) -> Home:
     return home
 
 
-def _next(coordinator: Visitor, cast: Cast) -> Home:
+def _next_home(coordinator: BrowserUser, cast: StoryPeople) -> Home:
     return cast.homes[int(coordinator.page.locator("input[name=family]").first.input_value())]
 
 
-def the_others_are_asked(house: House, coordinator: Visitor, cast: Cast, first: Home) -> list[Home]:
+def invite_other_families(
+    house: RunningApplication, coordinator: BrowserUser, cast: StoryPeople, first: Home
+) -> list[Home]:
     """The rest of the class: one says not now, one wants a call and then says yes; who said yes comes back."""
     coordinator.go("/asking").write("Or the next few", str(len(cast.homes))).press("Ask them")
     coordinator.go("/asking").reads("1 draw with every family asked")

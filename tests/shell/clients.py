@@ -1,4 +1,4 @@
-"""The application of a test, and browsers that are already signed in."""
+"""Create the application, accounts and signed-in clients for tests."""
 
 from datetime import timedelta
 
@@ -14,8 +14,8 @@ from homevisits.people.sign_in import sessions
 from tests.factories.school import NOW
 
 
-def app_of(database: Database, **changed: object) -> Flask:
-    """The whole application on a test's database, at the test school's time, without form tokens."""
+def create_test_app(database: Database, **changed: object) -> Flask:
+    """Create the application on a test database, at the time of the test school, without CSRF tokens."""
     values = {
         "secret_key": "a secret of the tests, long enough",
         "public_url": "http://localhost",
@@ -27,10 +27,10 @@ def app_of(database: Database, **changed: object) -> Flask:
     return app
 
 
-def account(
+def create_account(
     database: Database, name: str, *grants: Grant, educator: int | None = None, password_hash: str | None = None
 ) -> Actor:
-    """Someone who may sign in."""
+    """Create an account with these grants."""
     with database.transaction() as session:
         row = Account(email=f"{name}@example.org", name=name, educator_id=educator, password_hash=password_hash)
         session.add(row)
@@ -41,7 +41,7 @@ def account(
         return Actor(row.id, educator, name, "en", frozenset(grants))
 
 
-def browser_of(app: Flask, who: Actor | None) -> FlaskClient:
+def create_client(app: Flask, who: Actor | None) -> FlaskClient:
     """A browser, signed in as `who`."""
     client = app.test_client()
     if who is not None:
@@ -52,6 +52,6 @@ def browser_of(app: Flask, who: Actor | None) -> FlaskClient:
     return client
 
 
-def grants_everywhere() -> dict[Role, Grant]:
+def district_wide_grants() -> dict[Role, Grant]:
     """Each role for the whole district."""
     return {role: Grant(role, None) for role in Role}
