@@ -10,7 +10,7 @@ from homevisits.core import clock
 from homevisits.core.problems import Problem
 from homevisits.core.settings import load_settings
 from homevisits.web import formats
-from homevisits.web.problem_wording import SENTENCES, sentence
+from homevisits.web.problem_wording import SENTENCES, describe_problem
 
 MOMENT = datetime(2026, 10, 6, 22, 30, tzinfo=UTC)
 
@@ -78,13 +78,16 @@ def test_every_sentence_ends_and_blames_nobody() -> None:
 def test_a_code_nobody_worded_is_still_a_sentence() -> None:
     from homevisits.core.problems import Problem
 
-    assert sentence(Problem("never heard of")).endswith(".")
+    assert describe_problem(Problem("never heard of")).endswith(".")
 
 
 def test_two_empty_fields_do_not_read_alike() -> None:
     from homevisits.core.problems import Problem
 
-    said = [sentence(Problem("missing", field)) for field in ("learned", "will_do", "a field without words of its own")]
+    said = [
+        describe_problem(Problem("missing", field))
+        for field in ("learned", "will_do", "a field without words of its own")
+    ]
     assert said == ["Enter what you learned.", "Enter what you will do.", "Fill in this field."]
 
 
@@ -93,5 +96,5 @@ def test_hours_that_are_no_number_have_their_own_example(tmp_path: Path) -> None
         {}, database_url=f"sqlite:///{tmp_path / 'h.sqlite'}", secret_key="k" * 40, public_url="http://127.0.0.1:1"
     )
     with create_app(given).test_request_context("/"):
-        assert sentence(Problem("not_a_number", "hours")) == "Enter hours as a number, such as 6 or 6.5."
-        assert sentence(Problem("not_a_number", "rate")) == "Enter a number, such as 60.00."
+        assert describe_problem(Problem("not_a_number", "hours")) == "Enter hours as a number, such as 6 or 6.5."
+        assert describe_problem(Problem("not_a_number", "rate")) == "Enter a number, such as 60.00."
