@@ -60,7 +60,7 @@ class FeedLabels:
     name: str = "Home visits"
     visit: str = "Home visit"
     visit_with: str = "Home visit with %(colleagues)s"
-    cancelled: str = "Cancelled: %(visit)s"
+    cancelled: str = "Canceled: %(visit)s"
 
 
 def render_feed(entries: Iterable[CalendarEntry], words: FeedLabels) -> bytes:

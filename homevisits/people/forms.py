@@ -56,7 +56,14 @@ def parse_form(given: TrainingForm) -> tuple[Training | None, list[Problem]]:
     if problems or held_on is None or minutes is None:
         return None, problems
     people = tuple(int(who) for who in given.participants)
-    return Training(given.title, held_on, minutes, educator, parent, people), []
+    return Training(
+        title=given.title,
+        held_on=held_on,
+        minutes=minutes,
+        educator_trainer_id=educator,
+        parent_trainer=parent,
+        participants=people,
+    ), []
 
 
 def _is_id(typed: str) -> bool:

@@ -53,7 +53,7 @@ def wall(moment: datetime) -> str:
         (SPRING, "16:00", "19:00", 180, "16:00", "19:00"),
     ],
 )
-def test_wall_hours_become_moments_of_their_very_day(
+def test_weekly_hours_are_converted_to_utc_for_each_day(
     day: date, starts: str, ends: str, minutes: int, first: str, last: str
 ) -> None:
     (span,) = intervals_on((hours(starts, ends),), day, NEW_YORK)
@@ -61,11 +61,11 @@ def test_wall_hours_become_moments_of_their_very_day(
     assert (wall(span.starts_at), wall(span.ends_at)) == (first, last)
 
 
-def test_hours_that_lie_wholly_in_a_missing_hour_are_no_hours() -> None:
+def test_hours_within_a_skipped_hour_are_dropped() -> None:
     assert intervals_on((hours("02:00", "03:00"),), SPRING, NEW_YORK) == ()
 
 
-def test_stretches_that_touch_are_one_and_other_weekdays_do_not_count() -> None:
+def test_touching_intervals_are_merged_and_other_weekdays_ignored() -> None:
     given_hours = (
         hours("16:00", "17:00"),
         hours("17:00", "18:00"),
@@ -78,13 +78,13 @@ def test_stretches_that_touch_are_one_and_other_weekdays_do_not_count() -> None:
     ]
 
 
-def test_a_stretch_until_midnight_reaches_the_end_of_the_day() -> None:
+def test_interval_until_midnight_ends_with_the_day() -> None:
     (span,) = intervals_on((hours("22:00", "00:00"),), AUTUMN, NEW_YORK)
     assert span.ends_at - span.starts_at == timedelta(hours=2)
 
 
 @given(st.dates(date(2024, 1, 1), date(2030, 12, 31)), st.sampled_from(["America/Denver", NEW_YORK, "Europe/London"]))
-def test_every_start_offered_exists_and_fits_whatever_the_clocks_do(day: date, zone: str) -> None:
+def test_offered_starts_are_valid_across_clock_changes(day: date, zone: str) -> None:
     diary = Schedule(1, "Grace", tuple(WeeklyInterval(each, time(0), time(23, 45)) for each in range(7)))
     found = list(possible_starts(diary, day, LENGTH, zone))
     assert found == sorted(set(found))
@@ -104,13 +104,13 @@ def test_every_start_offered_exists_and_fits_whatever_the_clocks_do(day: date, z
         (utc(6, 21, 30), True),
     ],
 )
-def test_the_road_counts_once_after_each_visit(start: datetime, refused: bool) -> None:
+def test_travel_is_counted_once_after_each_visit(start: datetime, refused: bool) -> None:
     taken = LENGTH.commitment(utc(6, 21))
     diary = Schedule(1, "Grace", (hours("00:00", "23:59", 1),), (taken,))
     assert bool(check_no_conflict(diary, LENGTH.commitment(start))) is refused
 
 
-def test_a_visit_lies_wholly_within_one_stretch() -> None:
+def test_visit_must_lie_within_a_single_interval() -> None:
     diary = Schedule(1, "Grace", (hours("16:00", "17:00", 1), hours("17:15", "18:00", 1)))
     zone = "UTC"
     assert check_within_hours(diary, Interval(utc(6, 16, 15), utc(6, 17)), zone) == []
@@ -122,7 +122,7 @@ def test_a_visit_lies_wholly_within_one_stretch() -> None:
     ("starts", "first"),
     [("16:00", "16:00"), ("16:01", "16:15"), ("16:14", "16:15"), ("16:15", "16:15"), ("15:55", "16:00")],
 )
-def test_starts_lie_on_the_quarters_of_an_hour(starts: str, first: str) -> None:
+def test_starts_are_multiples_of_15_minutes(starts: str, first: str) -> None:
     diary = Schedule(1, "Grace", (hours(starts, "19:00", 1),))
     found = list(possible_starts(diary, TUESDAY, LENGTH, NEW_YORK))
     assert wall(found[0]) == first
@@ -130,7 +130,7 @@ def test_starts_lie_on_the_quarters_of_an_hour(starts: str, first: str) -> None:
     assert {later - earlier for earlier, later in pairwise(found)} == {timedelta(minutes=15)}
 
 
-def test_a_stretch_within_another_changes_nothing() -> None:
+def test_interval_within_another_changes_nothing() -> None:
     (span,) = intervals_on((hours("10:00", "18:00"), hours("11:00", "12:00")), AUTUMN, NEW_YORK)
     assert (wall(span.starts_at), wall(span.ends_at)) == ("10:00", "18:00")
 
@@ -139,7 +139,7 @@ def nobody_minds(_at: datetime, _day: date, _partner: int) -> list[Problem]:
     return []
 
 
-def test_a_page_s_times_are_those_a_booking_would_accept() -> None:
+def test_offered_times_are_those_that_a_booking_accepts() -> None:
     lead = Schedule(1, "Grace", (hours("15:00", "19:00", 1),), (LENGTH.commitment(utc(6, 17)),))
     partners = [Schedule(2, "Luis", (hours("15:15", "18:45", 1),)), Schedule(3, "Hoa", ())]
     found = find_slots(lead, partners, [TUESDAY, TUESDAY + timedelta(days=1)], LENGTH, "UTC", nobody_minds)
@@ -155,7 +155,7 @@ def test_a_page_s_times_are_those_a_booking_would_accept() -> None:
     assert {problem.code for problem in found.closed[0].problems} == {"no_hours_that_day"}
 
 
-def test_a_closed_day_says_everything_that_stands_in_the_way() -> None:
+def test_unavailable_day_lists_all_reasons() -> None:
     lead = Schedule(1, "Grace", (hours("16:00", "17:00", 1),))
     busy = Schedule(2, "Luis", (hours("16:00", "17:00", 1),), (Interval(utc(6, 0), utc(7, 0)),))
     judge = lambda _at, _day, _partner: [Problem("too_soon", "start", {"hours": 24})]  # noqa: E731
@@ -167,19 +167,19 @@ def slot(hour: int, partner: int, day: int = 6) -> Slot:
     return Slot(utc(day, hour), date(2026, 10, day), time(hour), partner)
 
 
-def test_the_best_partner_comes_first_then_the_soonest() -> None:
+def test_slots_are_ordered_by_partner_score_then_time() -> None:
     slots = [slot(16, 2), slot(17, 2), slot(16, 3), slot(18, 3), slot(16, 2, day=7)]
     best = select_best_slots(slots, {2: 1, 3: 5}, 10)
     assert best == [slot(16, 3), slot(16, 2), slot(16, 2, day=7)]
     assert select_best_slots(slots, {2: 1, 3: 5}, 1) == [slot(16, 3)]
 
 
-def test_one_partner_does_not_fill_the_whole_list() -> None:
+def test_slots_per_partner_are_limited() -> None:
     slots = [slot(16, partner, day) for day in range(5, 25) for partner in (2, 3)]
     assert [each.partner_id for each in select_best_slots(slots, {2: 5}, 12)] == [2] * 4 + [3] * 4
 
 
-def test_with_one_partner_a_day_gives_two_hours() -> None:
+def test_single_partner_gets_two_slots_a_day() -> None:
     quarter_later = Slot(utc(6, 16, 45), date(2026, 10, 6), time(16, 45), 2)
     slots = [slot(16, 2), quarter_later, slot(17, 2), slot(18, 2)]
     assert select_best_slots(slots, {}, 10) == [slot(16, 2), slot(17, 2)]

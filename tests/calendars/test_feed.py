@@ -33,18 +33,18 @@ def event(content: bytes) -> dict[str, str]:
     return dict(reversed([line.split(":", 1) for line in inside]))
 
 
-def test_the_same_visits_are_the_same_bytes() -> None:
+def test_equal_visits_give_equal_bytes() -> None:
     assert render_feed([ENTRY], FeedLabels()) == render_feed([replace(ENTRY)], FeedLabels())
 
 
-def test_every_time_is_utc_whatever_zone_it_came_in() -> None:
+def test_times_are_converted_to_utc() -> None:
     denver = timezone(timedelta(hours=-6))
     shifted = replace(ENTRY, starts_at=START.astimezone(denver))
     assert event(render_feed([shifted], FeedLabels()))["DTSTART"] == "20261006T223000Z"
     assert b"TZID" not in render_feed([shifted], FeedLabels())
 
 
-def test_a_time_without_zone_is_refused() -> None:
+def test_naive_datetime_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         render_feed([replace(ENTRY, starts_at=START.replace(tzinfo=None))], FeedLabels())
 
@@ -55,7 +55,7 @@ def test_the_calendar_itself_has_no_uid_and_no_method() -> None:
     assert not [line for line in head if line.startswith(("UID", "METHOD"))]
 
 
-def test_the_refresh_interval_says_that_it_is_a_duration() -> None:
+def test_refresh_interval_has_value_duration() -> None:
     assert "REFRESH-INTERVAL;VALUE=DURATION:PT1H" in lines(render_feed([], FeedLabels()))
 
 
@@ -65,7 +65,7 @@ def test_dtstamp_is_the_last_change_and_sequence_the_version() -> None:
     assert found["SEQUENCE"] == "3"
 
 
-def test_a_cancelled_visit_says_so_in_its_title_and_takes_no_time() -> None:
+def test_cancelled_visit_has_a_marked_title_and_is_transparent() -> None:
     found = event(render_feed([replace(ENTRY, status=EventStatus.CANCELLED)], FeedLabels()))
     assert found["SUMMARY"] == "Canceled: Home visit with Sam Lee"
     assert found["STATUS"] == "CANCELLED"
@@ -73,14 +73,14 @@ def test_a_cancelled_visit_says_so_in_its_title_and_takes_no_time() -> None:
     assert "BEGIN" not in found
 
 
-def test_no_visits_are_a_valid_empty_calendar() -> None:
+def test_feed_without_visits_is_a_valid_calendar() -> None:
     read = Calendar.from_ical(render_feed([], FeedLabels()))
     assert read.errors == []
     assert read["VERSION"] == "2.0"
     assert list(read.walk("VEVENT")) == []
 
 
-def test_an_entry_has_no_place_for_anything_of_the_family() -> None:
+def test_calendar_entry_has_no_family_fields() -> None:
     names = {field.name for field in fields(CalendarEntry)}
     assert names == {"uid", "starts_at", "ends_at", "status", "version", "updated_at", "url", "colleagues"}
 
@@ -97,7 +97,7 @@ def test_a_line_break_in_an_address_is_refused() -> None:
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1), max_size=2))
-def test_any_name_comes_back_as_it_was(names: list[str]) -> None:
+def test_any_name_survives_escaping(names: list[str]) -> None:
     entry = replace(ENTRY, colleagues=tuple(names))
     (read,) = Calendar.from_ical(render_feed([entry], FeedLabels())).walk("VEVENT")
     wanted = f"Home visit with {', '.join(names)}" if names else "Home visit"
@@ -113,6 +113,6 @@ def test_icalendar_reads_every_visit_back() -> None:
     assert found == {e.uid: (e.starts_at, e.ends_at, 3) for e in many}
 
 
-def test_an_etag_tells_its_parts_apart() -> None:
+def test_etag_depends_on_every_part() -> None:
     assert compute_etag(("a", "bc")) != compute_etag(("ab", "c"))
     assert compute_etag((1, "x")) == compute_etag((1, "x"))

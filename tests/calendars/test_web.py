@@ -91,7 +91,7 @@ def test_both_visitors_see_the_visit_with_their_colleague(school_fixture: School
         assert event["URL"] == f"https://visits.example.org/visits/{visit}"
 
 
-def test_nothing_of_the_family_is_in_a_feed(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+def test_feed_contains_no_family_data(school_fixture: SchoolFixture, client: FlaskClient) -> None:
     booked(school_fixture)
     text = client.get(address(school_fixture, "Grace")).text
     for secret in ("Rivera", "Ana", "Kid", "Main Street", school_fixture.phones["Rivera"], "Lincoln", "es"):
@@ -204,7 +204,7 @@ def test_a_cancelled_visit_stays_for_two_weeks_and_then_goes(
     assert events(client.get(path).data) == []
 
 
-def test_visits_of_long_ago_are_not_carried_along(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+def test_old_visits_are_left_out(school_fixture: SchoolFixture, client: FlaskClient) -> None:
     booked(school_fixture)
     path = address(school_fixture, "Grace")
     travel(school_fixture, school_fixture.time_at(8, 17) + timedelta(days=80))
@@ -213,9 +213,7 @@ def test_visits_of_long_ago_are_not_carried_along(school_fixture: SchoolFixture,
     assert events(client.get(path).data) == []
 
 
-def test_who_declined_sees_the_visit_as_cancelled_without_a_colleague(
-    school_fixture: SchoolFixture, client: FlaskClient
-) -> None:
+def test_declined_visit_is_cancelled_without_a_colleague(school_fixture: SchoolFixture, client: FlaskClient) -> None:
     visit = booked(school_fixture)
     with school_fixture.session() as session:
         decline(session, school_fixture.actors["Luis"], visit, school_fixture.policy, school_fixture.now)
@@ -224,7 +222,7 @@ def test_who_declined_sees_the_visit_as_cancelled_without_a_colleague(
     assert event["SUMMARY"] == "Canceled: Home visit"
 
 
-def test_a_revoked_address_answers_an_empty_calendar(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+def test_revoked_url_serves_an_empty_calendar(school_fixture: SchoolFixture, client: FlaskClient) -> None:
     booked(school_fixture)
     path = address(school_fixture, "Grace")
     tag = client.get(path).headers["ETag"]
@@ -235,16 +233,14 @@ def test_a_revoked_address_answers_an_empty_calendar(school_fixture: SchoolFixtu
     assert events(answer.data) == []
 
 
-def test_a_new_address_ends_the_old_one(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+def test_new_url_revokes_the_old_url(school_fixture: SchoolFixture, client: FlaskClient) -> None:
     booked(school_fixture)
     old, new = address(school_fixture, "Grace"), address(school_fixture, "Grace")
     assert events(client.get(old).data) == []
     assert len(events(client.get(new).data)) == 1
 
 
-def test_whoever_leaves_or_is_shut_out_has_an_empty_calendar(
-    school_fixture: SchoolFixture, client: FlaskClient
-) -> None:
+def test_feed_is_empty_after_leaving_or_account_closure(school_fixture: SchoolFixture, client: FlaskClient) -> None:
     booked(school_fixture)
     paths = {name: address(school_fixture, name) for name in ("Grace", "Luis")}
     with school_fixture.session() as session:
@@ -257,15 +253,13 @@ def test_whoever_leaves_or_is_shut_out_has_an_empty_calendar(
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 43, "..%2f..", "%00", "x" * 5000])
-def test_an_unknown_address_is_not_found_and_says_little(
-    school_fixture: SchoolFixture, client: FlaskClient, token: str
-) -> None:
+def test_unknown_url_returns_404(school_fixture: SchoolFixture, client: FlaskClient, token: str) -> None:
     answer = client.get(f"/calendar/{token}.ics")
     assert answer.status_code == 404
     assert token not in answer.text
 
 
-def test_the_secret_is_not_kept(school_fixture: SchoolFixture) -> None:
+def test_token_is_not_stored(school_fixture: SchoolFixture) -> None:
     path = address(school_fixture, "Grace")
     token = path.removeprefix("/calendar/").removesuffix(".ics")
     assert len(token) >= 43
@@ -275,7 +269,7 @@ def test_the_secret_is_not_kept(school_fixture: SchoolFixture) -> None:
     assert actions.hash_token(token) in row
 
 
-def test_the_last_fetch_is_noted_at_most_once_an_hour(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+def test_fetch_is_recorded_at_most_once_an_hour(school_fixture: SchoolFixture, client: FlaskClient) -> None:
     path = address(school_fixture, "Grace")
     seen = []
     for minutes in (0, 30, 61, 62):
@@ -291,7 +285,7 @@ def test_the_last_fetch_is_noted_at_most_once_an_hour(school_fixture: SchoolFixt
     ]
 
 
-def test_a_feed_speaks_its_readers_language(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+def test_feed_uses_the_educators_language(school_fixture: SchoolFixture, client: FlaskClient) -> None:
     path = address(school_fixture, "Grace")
     before = client.get(path).headers["ETag"]
     with school_fixture.session() as session:
@@ -301,7 +295,7 @@ def test_a_feed_speaks_its_readers_language(school_fixture: SchoolFixture, clien
     assert client.get(path).headers["ETag"] != before
 
 
-def test_asking_for_a_feed_logs_no_address(
+def test_feed_requests_do_not_log_the_url(
     school_fixture: SchoolFixture, client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = address(school_fixture, "Grace")
@@ -316,9 +310,7 @@ def sign_in(client: FlaskClient, school_fixture: SchoolFixture, name: str) -> No
     assert client.get(f"/enter/{school_fixture.actors[name].account_id}").status_code == 200
 
 
-def test_the_address_is_made_shown_once_replaced_and_stopped(
-    school_fixture: SchoolFixture, client: FlaskClient
-) -> None:
+def test_url_is_created_shown_once_replaced_and_revoked(school_fixture: SchoolFixture, client: FlaskClient) -> None:
     booked(school_fixture)
     sign_in(client, school_fixture, "Grace")
     assert "Create my calendar address" in client.get("/me/calendar").text
@@ -335,14 +327,14 @@ def test_the_address_is_made_shown_once_replaced_and_stopped(
     assert "Create my calendar address" in client.get("/me/calendar").text
 
 
-def test_who_does_not_visit_has_no_calendar_page(school_fixture: SchoolFixture, client: FlaskClient) -> None:
+def test_staff_without_visits_have_no_calendar_page(school_fixture: SchoolFixture, client: FlaskClient) -> None:
     assert client.get("/me/calendar").status_code == 303
     sign_in(client, school_fixture, "coordinator")
     assert client.get("/me/calendar").status_code == 403
     assert client.post("/me/calendar").status_code == 403
 
 
-def test_a_visits_uid_says_nothing(school_fixture: SchoolFixture) -> None:
+def test_visit_uid_contains_no_data(school_fixture: SchoolFixture) -> None:
     visit = booked(school_fixture)
     with school_fixture.database.reading() as session:
         uid = session.scalar(select(Visit.uid).where(Visit.id == visit))

@@ -24,18 +24,18 @@ tables = st.integers(1, 4).flatmap(
         ([], set()),
     ],
 )
-def test_a_small_count_takes_its_cover_with_it(table: list[list[int]], hidden: set[tuple[int, int]]) -> None:
+def test_small_count_is_hidden_with_a_complementary_cell(table: list[list[int]], hidden: set[tuple[int, int]]) -> None:
     assert find_hidden_cells(table) == hidden
 
 
 @given(tables)
-def test_every_small_count_is_hidden(table: list[list[int]]) -> None:
+def test_all_small_counts_are_hidden(table: list[list[int]]) -> None:
     hidden = find_hidden_cells(table)
     assert all((r, c) in hidden for r, row in enumerate(table) for c, n in enumerate(row) if n < MIN_CELL_COUNT)
 
 
 @given(tables)
-def test_no_hidden_count_follows_by_subtracting_from_a_total(table: list[list[int]]) -> None:
+def test_hidden_counts_do_not_follow_from_totals(table: list[list[int]]) -> None:
     """With two or more cells to a line, none is hidden alone: every total leaves two unknowns, or all of it."""
     hidden = find_hidden_cells(table)
     rows = [[(r, c) for c in range(len(row))] for r, row in enumerate(table)]
@@ -47,7 +47,7 @@ def test_no_hidden_count_follows_by_subtracting_from_a_total(table: list[list[in
         assert not unknown or not shown or sum(table[r][c] for r, c in unknown) >= MIN_CELL_COUNT
 
 
-def test_nothing_is_worked_out_by_trying_every_table() -> None:
+def test_exhaustive_search_does_not_reveal_hidden_counts() -> None:
     """The attack itself, on a small table: more than one table of counts fits what is published."""
     table = [[4, 16, 30], [25, 12, 18]]
     hidden = sorted(find_hidden_cells(table))
@@ -73,5 +73,5 @@ def test_nothing_is_worked_out_by_trying_every_table() -> None:
         ({"demographicRaceTwoOrMoreRaces": True}, "demographicRaceTwoOrMoreRaces"),
     ],
 )
-def test_one_category_of_seven(flags: dict[str, bool], category: str | None) -> None:
+def test_flags_map_to_a_federal_category(flags: dict[str, bool], category: str | None) -> None:
     assert race_ethnicity_category(flags) == category

@@ -27,7 +27,7 @@ def stored(database: Database) -> int | None:
         return session.scalar(select(func.count()).select_from(StudentTraits))
 
 
-def test_the_shared_district_comes_in_and_again_changes_nothing(district: Database, shared: Path) -> None:
+def test_importing_the_example_district_twice_changes_nothing(district: Database, shared: Path) -> None:
     folder = shared / "data" / "district-1k"
     first = import_demographics(district, folder / "oneroster")
     assert (first.errors, first.counts, first.changes) == ((), {"students": 1000}, {"changed": 1000})
@@ -45,7 +45,7 @@ def test_the_shared_district_comes_in_and_again_changes_nothing(district: Databa
     assert sum(count or 0 for count in shown) == 1000
 
 
-def test_small_counts_of_a_school_are_not_shown(district: Database, shared: Path) -> None:
+def test_small_counts_of_a_school_are_suppressed(district: Database, shared: Path) -> None:
     import_demographics(district, shared / "data" / "district-1k" / "oneroster")
     with district.reading() as session:
         shown = [count for row in count_students_by_trait(session, "race_ethnicity").values() for count in row.values()]
@@ -53,7 +53,7 @@ def test_small_counts_of_a_school_are_not_shown(district: Database, shared: Path
     assert all(count is None or count >= 10 for count in shown)
 
 
-def test_birth_place_has_no_column_and_wrong_rows_are_named(district: Database, tmp_path: Path) -> None:
+def test_birth_place_is_not_stored_and_wrong_rows_are_reported(district: Database, tmp_path: Path) -> None:
     assert {column.name for column in StudentTraits.__table__.columns} == {
         "student_id", "sex", "race_ethnicity", "english_learner",
     }  # fmt: skip
@@ -67,7 +67,7 @@ def test_birth_place_has_no_column_and_wrong_rows_are_named(district: Database, 
     assert stored(district) == 0
 
 
-def test_rows_of_other_people_are_passed_over(district: Database, tmp_path: Path) -> None:
+def test_rows_of_other_people_are_ignored(district: Database, tmp_path: Path) -> None:
     file = tmp_path / "demographics.csv"
     file.write_text(HEADER + "gd_000001,female,false,true,false,\nst_1000007,female,true,true,false,\n", "utf-8")
     assert import_demographics(district, file).counts == {"students": 1}

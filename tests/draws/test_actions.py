@@ -19,7 +19,7 @@ def codes(refused: pytest.ExceptionInfo[RulesBroken]) -> list[str]:
 @pytest.mark.parametrize(
     ("method", "wanted", "drawn"), [("everyone", None, 20), ("random", 7, 7), ("stratified", 7, 7)]
 )
-def test_a_draw_keeps_its_list_order_and_hashes_and_comes_out_the_same_again(
+def test_verifying_a_draw_reproduces_its_record(
     large_school: LargeSchool, method: str, wanted: int | None, drawn: int
 ) -> None:
     number = large_school.create_draw(Method(method), wanted)
@@ -32,7 +32,7 @@ def test_a_draw_keeps_its_list_order_and_hashes_and_comes_out_the_same_again(
         assert check.selected_sha256 == session.get_one(Draw, number).selected_sha256
 
 
-def test_the_roster_of_later_days_does_not_change_what_comes_out_again(large_school: LargeSchool) -> None:
+def test_later_roster_changes_do_not_affect_verification(large_school: LargeSchool) -> None:
     number = large_school.create_draw()
     with large_school.database.transaction() as session:
         session.execute(update(Student).values(grade="12"))
@@ -40,7 +40,7 @@ def test_the_roster_of_later_days_does_not_change_what_comes_out_again(large_sch
         assert actions.verify_draw(session, number).same
 
 
-def test_strata_are_school_and_grade_of_the_children_drawn_for(large_school: LargeSchool) -> None:
+def test_strata_are_school_and_grade(large_school: LargeSchool) -> None:
     number = large_school.create_draw(wanted=6)
     with large_school.database.reading() as session:
         record = queries.get_record(session, large_school.coordinator, number)
@@ -51,7 +51,7 @@ def test_strata_are_school_and_grade_of_the_children_drawn_for(large_school: Lar
 
 
 @pytest.mark.parametrize(("scope", "value", "families"), [("grade", "04", 10), ("class", None, 10), ("school", "", 20)])
-def test_a_draw_is_for_a_school_a_grade_or_a_class(
+def test_draw_can_be_limited_to_a_grade_or_class(
     large_school: LargeSchool, scope: str, value: str | None, families: int
 ) -> None:
     number = large_school.create_draw(
@@ -65,7 +65,7 @@ def test_a_draw_is_for_a_school_a_grade_or_a_class(
         )
 
 
-def test_drawing_again_needs_a_reason_and_keeps_the_first(large_school: LargeSchool) -> None:
+def test_replacing_a_draw_needs_a_reason_and_keeps_the_old_draw(large_school: LargeSchool) -> None:
     first = large_school.create_draw()
     with pytest.raises(RulesBroken) as refused:
         large_school.create_draw(seed="another")
@@ -77,13 +77,13 @@ def test_drawing_again_needs_a_reason_and_keeps_the_first(large_school: LargeSch
         assert actions.verify_draw(session, first).same
 
 
-def test_a_draw_says_everything_that_is_wrong_at_once(large_school: LargeSchool) -> None:
+def test_all_problems_of_a_draw_are_reported_together(large_school: LargeSchool) -> None:
     with pytest.raises(RulesBroken) as refused:
         large_school.create_draw(Method.RANDOM, 0, scope="class", scope_value="99999", seed="x" * 200)
     assert set(codes(refused)) == {"nobody_to_draw_from", "draw_how_many", "too_long"}
 
 
-def test_a_stranger_neither_draws_nor_reads(large_school: LargeSchool) -> None:
+def test_coordinator_of_another_school_cannot_draw_or_read(large_school: LargeSchool) -> None:
     number = large_school.create_draw()
     with large_school.database.transaction() as session:
         with pytest.raises(NotFound):
@@ -98,7 +98,7 @@ def test_a_stranger_neither_draws_nor_reads(large_school: LargeSchool) -> None:
         assert queries.list_draws(session, large_school.other_coordinator) == []
 
 
-def test_a_seed_is_made_when_none_is_given(large_school: LargeSchool) -> None:
+def test_missing_seed_is_generated(large_school: LargeSchool) -> None:
     with large_school.database.transaction() as session:
         wanted = DrawRequest(large_school.school_id, "school", "", Method.EVERYONE)
         assert len(actions.draw_families(session, None, wanted, NOW).seed) == 16

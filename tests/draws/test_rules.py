@@ -30,7 +30,7 @@ def reference(shared: Path) -> Any:
     return json.loads((shared / "data" / "reference.json").read_text(encoding="utf-8"))["draws"]
 
 
-def test_places_are_shared_as_hamilton_did(reference: Any) -> None:
+def test_allocation_equals_hamilton_reference(reference: Any) -> None:
     for example in reference["hamilton_examples"]:
         # The example's strata stand in the order of their names.
         names = [f"{number:02d}" for number in range(len(example["weights"]))]
@@ -38,12 +38,12 @@ def test_places_are_shared_as_hamilton_did(reference: Any) -> None:
         assert [shares[name] for name in names] == example["shares"], example
 
 
-def test_hashes_are_of_utf8_in_lower_case_hex(reference: Any) -> None:
+def test_hashes_are_lower_case_hex_of_utf8(reference: Any) -> None:
     for text, expected in reference["hash_examples"].items():
         assert sha256(text) == expected
 
 
-def test_649_real_pupils_are_drawn_to_the_same_65(reference: Any, shared: Path) -> None:
+def test_draw_of_649_pupils_equals_reference(reference: Any, shared: Path) -> None:
     wanted = reference["uci-student-por"]
     with (shared / "data" / "uci-student-por" / "student-por.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter=";"))
@@ -56,7 +56,7 @@ def test_649_real_pupils_are_drawn_to_the_same_65(reference: Any, shared: Path) 
     assert hash_households(place.household for place in places if place.drawn) == wanted["selected_sha256"]
 
 
-def test_589_households_are_drawn_to_the_same_71(reference: Any, shared: Path) -> None:
+def test_draw_of_589_households_equals_reference(reference: Any, shared: Path) -> None:
     wanted = reference["district-1k"]["households_by_index_child"]
     with (shared / "data" / "district-1k" / "program" / "draw.csv").open(encoding="utf-8", newline="") as file:
         population = [
@@ -69,7 +69,7 @@ def test_589_households_are_drawn_to_the_same_71(reference: Any, shared: Path) -
     assert hash_allocation(shares) == wanted["allocation_sha256"]
 
 
-def test_1000_students_are_drawn_to_the_same_120(reference: Any, shared: Path) -> None:
+def test_draw_of_1000_students_equals_reference(reference: Any, shared: Path) -> None:
     wanted = reference["district-1k"]["students_by_school_grade"]
     with (shared / "data" / "district-1k" / "truth" / "analysis_students.csv").open(encoding="utf-8") as file:
         population = [
@@ -80,7 +80,7 @@ def test_1000_students_are_drawn_to_the_same_120(reference: Any, shared: Path) -
     assert hash_households(place.household for place in places if place.drawn) == wanted["selected_sha256"]
 
 
-def test_the_index_child_is_the_one_with_the_smallest_hash(shared: Path) -> None:
+def test_index_child_has_the_smallest_hash(shared: Path) -> None:
     with (shared / "data" / "district-1k" / "program" / "draw.csv").open(encoding="utf-8", newline="") as file:
         index = {row["household_id"]: row["index_student_number"] for row in csv.DictReader(file)}
     with (shared / "data" / "district-1k" / "truth" / "households.csv").open(encoding="utf-8", newline="") as file:
@@ -103,7 +103,7 @@ children = st.lists(
 
 
 @given(children, st.sampled_from(Method), st.text(max_size=8), st.integers(0, 15), st.randoms())
-def test_a_draw_does_not_depend_on_the_order_of_the_roster(
+def test_draw_does_not_depend_on_roster_order(
     listed: list[Child], method: Method, seed: str, wanted: int, chance: Any
 ) -> None:
     first = run_draw(listed, method, seed, wanted)
@@ -113,7 +113,7 @@ def test_a_draw_does_not_depend_on_the_order_of_the_roster(
 
 
 @given(children, st.sampled_from(Method), st.text(max_size=8), st.integers(0, 15))
-def test_every_household_has_one_place_and_as_many_are_drawn_as_wanted(
+def test_each_household_has_a_place_and_the_wanted_number_is_drawn(
     listed: list[Child], method: Method, seed: str, wanted: int
 ) -> None:
     outcome = run_draw(listed, method, seed, wanted)
@@ -126,7 +126,7 @@ def test_every_household_has_one_place_and_as_many_are_drawn_as_wanted(
     assert all(taken[name] == share <= size for name, (size, share) in outcome.shares.items())
 
 
-def test_the_drawn_stand_first_and_in_the_order_of_their_hash() -> None:
+def test_drawn_households_come_first_ordered_by_hash() -> None:
     listed = [Child(f"H{n}", f"S{n}", "A", f"{n % 3}") for n in range(30)]
     places = run_draw(listed, Method.STRATIFIED, "seed", 10).places
     assert [place.drawn for place in places] == [True] * 10 + [False] * 20

@@ -48,7 +48,16 @@ def read_roster(files: Mapping[str, bytes]) -> Roster:
         enrollments = tuple(_matching_enrollments(enrollments, users, warnings))
     links = tuple(sorted(set(_find_caregiver_links(users, warnings)))) if not errors else ()
     schools = frozenset({o.id for o in orgs if o.kind == "school"} | {c.school for c in classes})
-    return Roster(orgs, users, classes, enrollments, links, schools, tuple(errors), tuple(warnings))
+    return Roster(
+        orgs=orgs,
+        users=users,
+        classes=classes,
+        enrollments=enrollments,
+        links=links,
+        schools=schools,
+        errors=tuple(errors),
+        warnings=tuple(warnings),
+    )
 
 
 def _check_manifest(files: Mapping[str, bytes], errors: list[Finding], warnings: list[Finding]) -> None:
@@ -144,7 +153,14 @@ def _parse_classes(rows: Iterable[Row], errors: list[Finding]) -> Iterator[Class
         if _has_values(row, ("title", "schoolSourcedId"), errors):
             grades = row.many("grades")
             kind = "homeroom" if row["classType"].lower() == "homeroom" else "scheduled"
-            yield Class(row["sourcedId"], row["title"], kind, grades[0] if grades else "", row["schoolSourcedId"], row)
+            yield Class(
+                id=row["sourcedId"],
+                title=row["title"],
+                kind=kind,
+                grade=grades[0] if grades else "",
+                school=row["schoolSourcedId"],
+                row=row,
+            )
 
 
 def _parse_enrollments(rows: Iterable[Row], errors: list[Finding]) -> Iterator[Enrollment]:
@@ -161,7 +177,14 @@ def _parse_enrollments(rows: Iterable[Row], errors: list[Finding]) -> Iterator[E
         primary = row["primary"].lower() == "true"
         _check_boolean(row, "primary", errors)
         yield Enrollment(
-            row["sourcedId"], row["classSourcedId"], row["userSourcedId"], role, primary, begins, ends, row
+            id=row["sourcedId"],
+            class_id=row["classSourcedId"],
+            user=row["userSourcedId"],
+            role=role,
+            primary=primary,
+            begins=begins,
+            ends=ends,
+            row=row,
         )
 
 
