@@ -20,7 +20,7 @@ from homevisits.core.settings import Settings
 from homevisits.inbox import processing as inbox
 from homevisits.invitations.send_checks import text_wanted as invitation_wanted
 from homevisits.messages import retention
-from homevisits.messages.dispatch import delivery, results
+from homevisits.messages.dispatch import dispatcher, results
 from homevisits.messages.dispatch.eligibility import Check, SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.providers import registry
@@ -102,7 +102,9 @@ def build_jobs(settings: Settings, database: Database, stop: threading.Event | N
         leased("senders", 60, lambda: _sync_senders(database, settings)),
         leased("visits", 5, lambda: apply_withdrawals(database, policy)),
         Job(
-            "texts", 1, lambda: delivery.tick(database, out, rules, clock.now, MAX_MESSAGES_PER_RUN, stop=stop).total()
+            "texts",
+            1,
+            lambda: dispatcher.dispatch_due(database, out, rules, clock.now, MAX_MESSAGES_PER_RUN, stop=stop).total(),
         ),
         leased("inbound", 5, lambda: inbox.process_waiting(database, policy, clock.now())),
         leased("lapse", 30, lambda: _expire_leases(database)),
@@ -151,7 +153,7 @@ def _sync_senders(database: Database, settings: Settings) -> int:
 
 def _expire_leases(database: Database) -> int:
     with database.transaction() as session:
-        return results.lapse(session, clock.now())
+        return results.expire_leases(session, clock.now())
 
 
 def _delete_sign_in_data(database: Database, settings: Settings) -> int:

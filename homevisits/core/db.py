@@ -1,16 +1,26 @@
 """Database engine, declarative base, column types and transaction(), the only place that commits."""
 
-from collections.abc import Iterator, Sequence
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, Engine, ExceptionContext
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
+
+MAX_TRANSACTION_TRIES = 6
+MAX_FIRST_PAUSE_SECONDS = 0.1  # doubled before each further try
+
+T = TypeVar("T")
+log = logging.getLogger("homevisits.db")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -107,6 +117,23 @@ class Database:
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+def retry_transaction(database: Database, work: Callable[[Session], T]) -> T:
+    """Run `work` in a transaction; run it again after a lock timeout, a deadlock or a lost connection.
+
+    `work` may run several times and must have no effects outside the database. Raises the last OperationalError.
+    """
+    for tries in range(1, MAX_TRANSACTION_TRIES + 1):
+        try:
+            with database.transaction() as session:
+                return work(session)
+        except OperationalError:
+            if tries == MAX_TRANSACTION_TRIES:
+                raise
+            log.warning("transaction failed, trying again")
+            time.sleep(secrets.randbelow(1000) / 1000 * MAX_FIRST_PAUSE_SECONDS * 2 ** (tries - 1))
+    raise AssertionError("the last try returns or raises")
 
 
 @contextmanager

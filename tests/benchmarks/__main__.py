@@ -138,13 +138,14 @@ def contests(engine: str, few: Side, many: Side) -> Iterator[Contest]:
     yield Contest(f"booking_50x_{engine}", itself, ours, theirs, 1.3, between=between)
 
 
-def measured(only: str) -> Iterator[Line]:
-    """The results of every contest whose name begins with `only`, one by one."""
+def measured(only: str) -> Iterator[Line | texts.LeftOut]:
+    """Yield the result of each benchmark with a name that begins with `only`, and the benchmarks left out."""
     if not only.startswith("texts"):
         yield from of_pages(only)
-    for line in texts.measured(only):
-        print(f"  {line.name} ...", file=sys.stderr, flush=True)
-        yield line
+    for found in texts.measured(only):
+        if isinstance(found, Line):
+            print(f"  {found.name} ...", file=sys.stderr, flush=True)
+        yield found
 
 
 def of_pages(only: str) -> Iterator[Line]:
@@ -172,14 +173,18 @@ def main(only: str = "") -> int:
     print(
         f"Measuring on {date(2026, 10, 5):%A} of school, {FEW:,} and {MANY:,} visits ...", file=sys.stderr, flush=True
     )
-    lines = list(measured(only))
-    if not lines:
+    found = list(measured(only))
+    lines = [each for each in found if isinstance(each, Line)]
+    left_out = [each for each in found if isinstance(each, texts.LeftOut)]
+    if not found:
         raise SystemExit(f"there is no contest whose name begins with {only!r}")
     target = Path("build") / "bench.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps([line.document() for line in lines], indent=1) + "\n", encoding="utf-8")
     print(table(lines))
     print(f"\nwritten to {target}")
+    for each in left_out:
+        print(f"left out: {', '.join(each.names)} ({each.reason})")
     return 0 if all(line.ok for line in lines) else 1
 
 

@@ -1,6 +1,9 @@
 """The races of texts, B1 to B7, by the names that `make bench ONLY=...` knows them by."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
 
 from tests.benchmarks import texts_dispatch, texts_plan, texts_webhook
 from tests.benchmarks.measure import Line
@@ -17,9 +20,23 @@ RACES: dict[tuple[str, ...], Callable[[Stage], Iterator[Line]]] = {
 """What the names of a race's lines begin with."""
 
 
-def measured(only: str) -> Iterator[Line]:
-    """The results of every race with a line whose name begins with `only`, one by one."""
+@dataclass(frozen=True)
+class LeftOut:
+    """Benchmarks that cannot run on this machine, and why."""
+
+    names: tuple[str, ...]
+    reason: str
+
+
+def measured(only: str) -> Iterator[Line | LeftOut]:
+    """Yield each result of the benchmarks with a name that begins with `only`, and the benchmarks left out.
+
+    A benchmark is left out if it needs an outside program, such as nginx, that is not installed.
+    """
     for names, race in RACES.items():
         if any(name.startswith(only) or only.startswith(name) for name in names):
-            with stage() as on:
-                yield from (line for line in race(on) if line.name.startswith(only))
+            try:
+                with stage() as on:
+                    yield from (line for line in race(on) if line.name.startswith(only))
+            except pytest.skip.Exception as missing:  # raised by tests.tools.missing
+                yield LeftOut(names, str(missing))

@@ -13,7 +13,7 @@ from twilio.rest import Client
 
 import homevisits.tables  # noqa: F401 - the tables that texts refer to
 from homevisits.core.db import Database
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.providers.twilio import Http, Twilio
 from tests.benchmarks.texts_stage import SENDER, clock, rules, settings_for
 
@@ -36,7 +36,7 @@ def ours(twilio: str, database: str, threads: int, epoch: float) -> Send:
     opened, now, by = Database(database, pool_size=threads), clock(epoch), rules(threads)
 
     def send(_wanted: int) -> int:
-        return delivery.tick(opened, carriers, by, now, 1_000_000, stop=threading.Event())["accepted"]
+        return dispatcher.dispatch_due(opened, carriers, by, now, 1_000_000, stop=threading.Event())["accepted"]
 
     return send
 

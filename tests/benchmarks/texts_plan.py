@@ -8,8 +8,7 @@ from sqlalchemy import event, insert, text
 
 from homevisits.core.db import Database, is_sqlite
 from homevisits.messages import outbox
-from homevisits.messages.dispatch import results
-from homevisits.messages.dispatch.claim import claim
+from homevisits.messages.dispatch import claim, results
 from homevisits.messages.models import OutgoingMessage, Phone
 from homevisits.messages.templates.rendering import PlannedText
 from tests.benchmarks.measure import Line, heats, part, within
@@ -41,12 +40,12 @@ def claimed(stage: Stage, database: Database) -> float:
     """Seconds of one claim; the text is noted as taken, outside the measured time."""
     begun = time.perf_counter()
     with database.transaction() as session:
-        one = claim(session, rules(1), stage.now(), ["twilio"])
+        one = next(iter(claim.claim_messages(session, rules(1), stage.now(), ["twilio"]).messages), None)
     took = time.perf_counter() - begun
     if one is None:
         raise SystemExit("nothing was claimed")
     with database.transaction() as session:
-        results.note(session, one, results.Result("refused", "21211"), stage.now())
+        results.record_result(session, one, results.Result("refused", "21211"), stage.now())
     return took
 
 
@@ -76,10 +75,10 @@ def hasty(connection: Any, _record: object) -> None:
 
 PHONES = "INSERT INTO phone (e164, state) {series:phones} SELECT '+1' || (3000000000 + i), 'ok' FROM g"
 OUTBOX = """
-INSERT INTO outgoing_message (id, dedupe_key, subject, phone, language, template, params, body, not_before, expires_at,
-  next_at,
-  created_at, state, attempts, provider_message_id, attempt_id, carrier, carrier_status, sent_at,
-  final_at, priority, category)
+INSERT INTO outgoing_message (id, dedupe_key, subject, phone, language, template, params, body, not_before,
+  expires_at, next_at,
+  created_at, state, attempts, provider_message_id, attempt_id, carrier, carrier_status, sent_at, final_at,
+    priority, category)
 {series:rows}
 SELECT i, 'past:' || i, 'past:' || i, '+1' || (3000000000 + (i * 7919) % {phones} + 1), 'en', 'invitation_call_me',
   '{"school": "Lincoln ' || i || '"}', 'Text ' || i,
@@ -94,8 +93,8 @@ ATTEMPTS = """
 INSERT INTO delivery_attempt (attempt_id, message_id, n, sender_id, carrier, phone, body_sha256, segments,
   started_at, finished_at,
   outcome, provider_message_id, status)
-SELECT attempt_id, id, 1, 1, 'twilio', phone, 'hash' || id, 1, sent_at, sent_at, 'accepted',
-  provider_message_id, 'delivered'
+SELECT attempt_id, id, 1, 1, 'twilio', phone, 'hash' || id, 1, sent_at, sent_at, 'accepted', provider_message_id,
+  'delivered'
 FROM outgoing_message WHERE attempt_id IS NOT NULL
 """
 

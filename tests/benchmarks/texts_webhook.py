@@ -19,7 +19,7 @@ from twilio.request_validator import RequestValidator
 from homevisits.app import create_app
 from homevisits.core.db import Database
 from homevisits.messages import outbox
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.models import DeliveryAttempt, Sender
 from homevisits.messages.providers.base import Accepted
 from homevisits.messages.recipients import opt_outs
@@ -60,7 +60,7 @@ def webhook(stage: Stage) -> Iterator[Line]:
     for engine in LEAST:
         database = stage.database(engine)
         stage.fill(database, (ROUNDS + 1) * CALLS)
-        delivery.tick(database, (Taking(),), rules(1), stage.now, 10_000, stop=threading.Event())  # type: ignore[arg-type]
+        dispatcher.dispatch_due(database, (Taking(),), rules(1), stage.now, 10_000, stop=threading.Event())  # type: ignore[arg-type]
         sides[engine] = partial(calls, served(stage, "ours", database.url), told(database))
     done = heats(sides, ROUNDS)
     for engine, least in LEAST.items():

@@ -27,7 +27,7 @@ def test_f18_a_clock_put_on_an_hour_takes_no_text_from_its_sender(database: Data
 
     def jump() -> None:
         with database.transaction() as session:
-            assert results.lapse(session, NOW + timedelta(hours=1)) == 1
+            assert results.expire_leases(session, NOW + timedelta(hours=1)) == 1
 
     carrier = Busy(jump)
     tick(database, carrier)
@@ -40,15 +40,15 @@ def test_f18_a_clock_put_back_an_hour_leaves_no_text_and_no_tick_behind(database
     put(database, planned())
     before = NOW - timedelta(hours=1)
     with database.transaction() as session:
-        claimed = claim.claim(session, rules(), NOW, ["recorder"])
+        claimed = next(iter(claim.claim_messages(session, rules(), NOW, ["recorder"]).messages), None)
         assert leases.take_lease(session, "poll", "one", timedelta(minutes=2), NOW)
         assert not leases.take_lease(session, "poll", "two", timedelta(minutes=2), NOW + timedelta(minutes=1))
     with database.transaction() as session:
-        assert results.lapse(session, before) == 1
+        assert results.expire_leases(session, before) == 1
         assert leases.take_lease(session, "poll", "two", timedelta(minutes=2), before)
     assert claimed is not None
     with database.transaction() as session:
-        assert not results.note(session, claimed, Result("accepted", receipt=Accepted("R1", "queued")), before)
+        assert not results.record_result(session, claimed, Result("accepted", receipt=Accepted("R1", "queued")), before)
     assert (states(database), rows(database)[0].provider_message_id) == (["accepted"], "R1")
 
 

@@ -246,15 +246,15 @@ def test_f13_a_stop_between_the_claim_and_the_send_lets_that_text_go_and_no_othe
     """The text in the worker's hands may leave; whatever becomes of it, the next claim is refused."""
     put(database, planned("a"), planned("b"))
     with database.transaction() as session:
-        claimed = claim.claim(session, rules(), at()(), ["recorder"])
+        claimed = next(iter(claim.claim_messages(session, rules(), at()(), ["recorder"]).messages), None)
     assert claimed is not None
     begun = WORK()
     with database.transaction() as session:
         opt_outs.stop(session, PHONE, "family", at()())
     assert WORK() - begun < 1
-    result = dispatcher.attempt([Recorder(MessageRejected("21610"))], claimed)
+    result = dispatcher.send({"recorder": Recorder(MessageRejected("21610"))}, claimed)
     with database.transaction() as session:
-        results.note(session, claimed, result, at()())
+        results.record_result(session, claimed, result, at()())
     assert states(database) == ["suppressed", "suppressed"]
     assert tick(database, Recorder(), at()() + LEASE) == {}
 

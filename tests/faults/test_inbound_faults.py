@@ -17,7 +17,7 @@ from homevisits.inbox import processing
 from homevisits.inbox.models import Conversation
 from homevisits.inbox.processing import receive_message
 from homevisits.messages import outbox
-from homevisits.messages.dispatch.claim import claim
+from homevisits.messages.dispatch.claim import claim_messages
 from homevisits.messages.models import IncomingMessage, MessageAlert, OptOutEntry, OutgoingMessage, Phone
 from homevisits.messages.providers.base import Accepted, MessageRejected
 from homevisits.messages.recipients import opt_outs
@@ -129,7 +129,7 @@ def test_f13_a_stop_between_claim_and_send_lets_nothing_but_that_one_leave(
     assert len(carrier.sent) == 2  # the one that was under way, and the confirmation
     assert dict(waiting(school_fixture.database, phone))["stop_confirmed"] == "accepted"
     with school_fixture.database.transaction() as session:
-        assert claim(session, rules(), NOW, ("recorder",)) is None
+        assert not claim_messages(session, rules(), NOW, ["recorder"]).messages
 
 
 def test_f13_trap_7_the_confirmation_goes_out_once_whatever_is_said_how_often(

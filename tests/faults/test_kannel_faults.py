@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from homevisits.core import clock
 from homevisits.core.db import Database
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.models import OutgoingMessage, ProviderEvent
 from homevisits.messages.providers import registry
 from tests.faults import kannel, processes
@@ -48,7 +48,7 @@ def test_f10_five_hundred_texts_through_a_real_gateway_all_end_delivered(
         carrier = registry.configured_providers(
             ours.model_copy(update={"public_url": f"http://127.0.0.1:{port}", "provider_timeout_seconds": 10})
         )
-        while delivery.tick(database, carrier, rules(threads=4), clock.now):
+        while dispatcher.dispatch_due(database, carrier, rules(threads=4), clock.now):
             pass
         until = time.monotonic() + 60
         while counted(database) != {"delivered": TEXTS} and time.monotonic() < until:

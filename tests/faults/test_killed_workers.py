@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from homevisits.core.db import Database
 from homevisits.messages import outbox
-from homevisits.messages.dispatch import delivery, results
+from homevisits.messages.dispatch import dispatcher, results
 from homevisits.messages.models import DeliveryAttempt, OutgoingMessage
 from homevisits.messages.providers.registry import configured_providers
 from homevisits.messages.reconciliation import unconfirmed
@@ -104,10 +104,10 @@ def settle_all(database: Database, twilio: str) -> None:
     for minutes in (0, 2, 3, 5, 8, 14, 20, 26):
         moment = real_now() + timedelta(minutes=minutes)
         with database.transaction() as session:
-            results.lapse(session, moment)
+            results.expire_leases(session, moment)
         while looked_for(database, moment):  # a look takes a hundred at a time, and the next one the next
             unconfirmed.look(database, carriers, lambda: moment)  # noqa: B023 - called at once
-        delivery.tick(database, carriers, rules(threads=4), lambda: moment, 100_000)  # noqa: B023 - called at once
+        dispatcher.dispatch_due(database, carriers, rules(threads=4), lambda: moment, 100_000)  # noqa: B023 - called at once
 
 
 def looked_for(database: Database, now: datetime) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from homevisits.core import clock
 from homevisits.core.db import Database
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.models import DeliveryAttempt, Sender
 from homevisits.messages.providers import registry
 from tests.faults import processes
@@ -111,13 +111,13 @@ def test_f24_the_second_carrier_carries_and_what_nobody_knows_of_is_never_sent_b
             with database.transaction() as session:
                 make_sender(session, "kannel", settings.kannel_from)
             twilio.next.extend(["reset", "drop", "cut"])
-            delivery.tick(database, both, rules(), at(), limit=10)
+            dispatcher.dispatch_due(database, both, rules(), at(), limit=10)
             taken_by_the_first = {form["To"] for form in twilio.sent}
         unknown = {row.phone for row in rows(database) if row.state == "unknown"}
         assert len(unknown) == 3
         both = registry.configured_providers(settings)  # no line is left open to the first carrier, which is away now
         for second in range(120):
-            delivery.tick(database, both, rules(), at(NOW + timedelta(seconds=second)))
+            dispatcher.dispatch_due(database, both, rules(), at(NOW + timedelta(seconds=second)))
         carried = Counter(text["X-Kannel-To"] for text in kannel.sent)
         assert not set(carried) & unknown
         assert not set(carried) & taken_by_the_first
@@ -172,7 +172,7 @@ def test_f6_a_sender_that_is_too_fast_soon_uses_what_it_is_allowed(database: Dat
         used = 0.0
         # Three seconds at the full rate are proof. A machine that is busy with other things gets longer for them.
         while used < 0.95 and time.monotonic() - begun < 60:
-            delivery.tick(database, twilio, rules(threads=4), clock.now, limit=200, stop=threading.Event())
+            dispatcher.dispatch_due(database, twilio, rules(threads=4), clock.now, limit=200, stop=threading.Event())
             calls = [(float(row[:14]), row[-3:]) for row in (tmp_path / "calls.log").read_text().splitlines()]
             good = [at for at, code in calls if code == "201" and at >= calls[0][0] + 10]
             used = max((sum(at <= each < at + 3 for each in good) for at in good[::10]), default=0) / (3 * 50)

@@ -16,7 +16,7 @@ import homevisits.tables  # noqa: F401 - the tables that texts refer to
 from homevisits import worker
 from homevisits.core.db import Database
 from homevisits.messages import outbox
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.providers.base import Accepted
 from tests.messages.conftest import NOW, Recorder, made_settings, planned, rules
 
@@ -102,7 +102,7 @@ def drain(database: str, path: str) -> None:
         return NOW + timedelta(seconds=time.monotonic() - begun)
 
     while quiet < 3:
-        sent = delivery.tick(mine, (carrier,), rules(threads=2), now, 100_000)
+        sent = dispatcher.dispatch_due(mine, (carrier,), rules(threads=2), now, 100_000)
         quiet = 0 if sent else quiet + 1
         time.sleep(0.02)
 

@@ -18,7 +18,7 @@ from homevisits.inbox.today import queries
 from homevisits.invitations import actions as invitations
 from homevisits.invitations.models import ConsentEntry, Invitation
 from homevisits.messages import outbox
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.models import IncomingMessage as Row
 from homevisits.messages.models import MessageAlert, OutgoingMessage
 from homevisits.messages.providers.console import Console
@@ -59,7 +59,7 @@ class Phone:
         """What is due leaves, judged as a worker judges it."""
         with self.school_fixture.session() as session:
             make_sender(session, "console", "console")
-        delivery.tick(self.school_fixture.database, (Console(),), rules(checks=TEXTS), lambda: self.now)
+        dispatcher.dispatch_due(self.school_fixture.database, (Console(),), rules(checks=TEXTS), lambda: self.now)
 
     def got(self) -> list[str]:
         """What arrived at it, in order."""

@@ -14,7 +14,7 @@ from homevisits.inbox.today import queries
 from homevisits.invitations import actions as invitations
 from homevisits.invitations import queue
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import IncomingMessage as Row
@@ -60,7 +60,7 @@ def leave(large_school: LargeSchool | SchoolFixture, now: datetime = NOW) -> Non
     """Every text that is due leaves."""
     with large_school.database.transaction() as session:
         make_sender(session, "console", "console")
-    delivery.tick(large_school.database, (Console(),), RULES, lambda: now)
+    dispatcher.dispatch_due(large_school.database, (Console(),), RULES, lambda: now)
 
 
 def ledger(large_school: LargeSchool | SchoolFixture) -> list[tuple[str, str, int | None]]:

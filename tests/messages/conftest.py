@@ -12,7 +12,7 @@ from homevisits.core import settings as house_settings
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.messages import outbox
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import OutgoingMessage, Sender
@@ -62,7 +62,7 @@ def rules(**more: object) -> SendPolicy:
 
 def tick(database: Database, carrier: Provider, moment: datetime | None = None, **more: object) -> Counter[str]:
     """What the worker does once a second, with the clock standing still."""
-    return delivery.tick(database, (carrier,), rules(**more), at(moment or NOW))
+    return dispatcher.dispatch_due(database, (carrier,), rules(**more), at(moment or NOW))
 
 
 def make_sender(session: Session, carrier: str = "recorder", address: str = "+15555550199", **more: object) -> None:

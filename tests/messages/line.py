@@ -10,7 +10,7 @@ from sqlalchemy import select
 from homevisits.app import create_app
 from homevisits.core import clock
 from homevisits.core.db import Database
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.models import DeliveryAttempt, MessageAlert, OutgoingMessage, ProviderEvent
 from homevisits.messages.providers import registry
 from homevisits.messages.reconciliation import unconfirmed
@@ -46,7 +46,7 @@ class Line:
 
     def send(self) -> Counter[str]:
         """What the worker does once a second."""
-        return delivery.tick(self.database, self.carriers, rules(), self.now)
+        return dispatcher.dispatch_due(self.database, self.carriers, rules(), self.now)
 
     def look(self) -> int:
         """What the worker does for texts nobody knows of."""

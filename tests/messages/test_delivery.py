@@ -10,16 +10,16 @@ from sqlalchemy.orm import Session
 from homevisits.core.db import Database
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import claim, results
-from homevisits.messages.dispatch.claim import Claimed
+from homevisits.messages.dispatch.claim import ClaimedMessage
 from homevisits.messages.dispatch.results import Result
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.recipients import opt_outs
 from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, rules, states, tick
 
 
-def claimed_of(session: Session) -> Claimed:
+def claimed_of(session: Session) -> ClaimedMessage:
     """The next text, claimed."""
-    claimed = claim.claim(session, rules(), NOW, ["recorder"])
+    claimed = next(iter(claim.claim_messages(session, rules(), NOW, ["recorder"]).messages), None)
     assert claimed is not None
     return claimed
 
@@ -75,7 +75,7 @@ def test_a_stop_between_queueing_and_sending_is_seen_at_the_claim(database: Data
     put(database, planned())
     with database.transaction() as session:
         claimed = claimed_of(session)
-        results.note(session, claimed, Result("down", "429", retry_after=0), NOW)
+        results.record_result(session, claimed, Result("down", "429", retry_after=0), NOW)
         opt_outs.stop(session, PHONE, "family", NOW)
     put(database, planned("b", to=PHONE))
     assert tick(database, Recorder()) == {}
@@ -110,8 +110,8 @@ def test_only_the_holder_of_the_token_notes_the_result(database: Database) -> No
     with database.transaction() as session:
         claimed = claimed_of(session)
     with database.transaction() as session:
-        results.lapse(session, NOW + claim.LEASE + timedelta(seconds=1))
-        assert not results.note(session, claimed, Result("down", "429"), NOW)
+        results.expire_leases(session, NOW + claim.LEASE + timedelta(seconds=1))
+        assert not results.record_result(session, claimed, Result("down", "429"), NOW)
     assert states(database) == ["unknown"]
 
 

@@ -12,7 +12,7 @@ from homevisits.core import settings as house_settings
 from homevisits.core.db import Database
 from homevisits.inbox.webhooks.kannel_web import decode_text, to_e164
 from homevisits.messages.callbacks.kannel_web import meaning
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.models import IncomingMessage, ProviderEvent
 from homevisits.messages.providers import base, callback_token, registry
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
@@ -79,7 +79,7 @@ def test_a_trial_lets_no_text_to_a_family_out_by_either_carrier(
     put(database, planned())
     with database.transaction() as session:
         make_sender(session, "kannel", settings.kannel_from)
-    delivery.tick(database, registry.configured_providers(settings)[1:], build_send_policy(settings), at())
+    dispatcher.dispatch_due(database, registry.configured_providers(settings)[1:], build_send_policy(settings), at())
     assert len(gateway.sent) == (texting == "live")
     assert rows(database)[0].error == ("trial" if texting == "trial" else None)
 

@@ -13,7 +13,7 @@ from homevisits.core.access import Grant, Role
 from homevisits.core.db import Database
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.messages import labels
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.models import OutgoingMessage, Phone, QuietDay, Sender, TrialRecipient
 from homevisits.messages.senders import registration
 from homevisits.people.models import Caregiver, Person
@@ -299,7 +299,7 @@ def test_a_text_that_is_sent_again_is_taken_by_the_worker(desk: Desk) -> None:
     assert desk.coordinator.post(f"/delivery/lost/{number}", data={"how": "retry"}).status_code == 303
     carrier = Recorder()
     rules = SendPolicy(limits=Limits.of(desk.school_fixture.policy), zone="America/Denver")
-    delivery.tick(desk.database, (carrier,), rules, lambda: NOW, 10)
+    dispatcher.dispatch_due(desk.database, (carrier,), rules, lambda: NOW, 10)
     assert len(carrier.sent) == 1
     with desk.database.reading() as session:
         assert session.scalars(select(OutgoingMessage.state)).one() in ("accepted", "delivered")

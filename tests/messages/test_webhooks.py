@@ -134,8 +134,8 @@ def test_the_first_final_word_counts_and_unknown_words_change_nothing(client: Fl
 def test_a_late_report_settles_what_nobody_knew(client: FlaskClient, database: Database) -> None:
     put(database, planned())
     with database.transaction() as session:
-        assert claim.claim(session, rules(), NOW, ["recorder"]) is not None
-        results.lapse(session, NOW + 2 * claim.LEASE)
+        assert claim.claim_messages(session, rules(), NOW, ["recorder"]).messages
+        results.expire_leases(session, NOW + 2 * claim.LEASE)
     assert states(database) == ["unknown"]
     assert report(client, rows(database)[0], "delivered") == 200
     row = rows(database)[0]
@@ -145,12 +145,12 @@ def test_a_late_report_settles_what_nobody_knew(client: FlaskClient, database: D
 def test_a_report_may_come_before_the_answer_to_the_send(client: FlaskClient, database: Database) -> None:
     put(database, planned())
     with database.transaction() as session:
-        claimed = claim.claim(session, rules(), NOW, ["recorder"])
+        claimed = next(iter(claim.claim_messages(session, rules(), NOW, ["recorder"]).messages), None)
     assert claimed is not None
     assert report(client, rows(database)[0], "sent") == 200
     with database.transaction() as session:
         came = results.Result("accepted", receipt=Accepted("SMlate", "queued"))
-        results.note(session, claimed, came, NOW)
+        results.record_result(session, claimed, came, NOW)
     row = rows(database)[0]
     assert (row.state, row.provider_message_id, row.carrier_status) == ("accepted", "SMlate", "sent")
 
@@ -248,13 +248,13 @@ def test_a_word_on_an_id_that_is_not_known_yet_is_applied_once_it_is(client: Fla
     """A carrier whose callbacks carry no token of ours may be faster than its answer."""
     put(database, planned())
     with database.transaction() as session:
-        claimed = claim.claim(session, rules(), NOW, ["recorder"])
+        claimed = next(iter(claim.claim_messages(session, rules(), NOW, ["recorder"]).messages), None)
     assert claimed is not None
     assert post(client, "/twilio/status/none", MessageSid="SMlate", MessageStatus="delivered") == 200
     assert states(database) == ["sending"]
     with database.transaction() as session:
         came = results.Result("accepted", receipt=Accepted("SMlate", "queued"))
-        results.note(session, claimed, came, NOW)
+        results.record_result(session, claimed, came, NOW)
     assert states(database) == ["accepted"]
     assert unconfirmed.look(database, [Recorder()], lambda: NOW) == 1
     assert states(database) == ["delivered"]
@@ -266,8 +266,8 @@ def test_the_same_word_told_again_with_the_token_settles_what_nobody_knew(
 ) -> None:
     put(database, planned())
     with database.transaction() as session:
-        assert claim.claim(session, rules(), NOW, ["recorder"]) is not None
-        results.lapse(session, NOW + 2 * claim.LEASE)
+        assert claim.claim_messages(session, rules(), NOW, ["recorder"]).messages
+        results.expire_leases(session, NOW + 2 * claim.LEASE)
     assert post(client, "/twilio/status/none", MessageSid="SMlate", MessageStatus="delivered") == 200
     assert states(database) == ["unknown"]
     assert report(client, rows(database)[0], "delivered") == 200

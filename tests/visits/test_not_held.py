@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from homevisits.availability.models import Commitment
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.inbox.today import queries as inbox
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.providers.console import Console
 from homevisits.people.models import Educator
@@ -49,7 +49,7 @@ def dispatch(school_fixture: SchoolFixture, now: datetime) -> None:
     """Send every due message, judged as the worker judges it."""
     with school_fixture.session() as session:
         make_sender(session, "console", "console")
-    delivery.tick(school_fixture.database, (Console(),), rules(checks={"visit": text_wanted}), lambda: now)
+    dispatcher.dispatch_due(school_fixture.database, (Console(),), rules(checks={"visit": text_wanted}), lambda: now)
 
 
 def off_notices(school_fixture: SchoolFixture, visit_id: int) -> list[str]:

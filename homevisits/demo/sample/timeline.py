@@ -15,7 +15,7 @@ from homevisits.core.access import Actor
 from homevisits.core.db import Database
 from homevisits.demo.progress import Progress
 from homevisits.invitations.send_checks import text_wanted as invitation_wanted
-from homevisits.messages.dispatch import delivery
+from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import OutgoingMessage
@@ -117,4 +117,4 @@ class Past:
         """Send the texts that are due at `moment`."""
         checks = {"visit": visit_wanted, "invitation": invitation_wanted}
         rules = SendPolicy(Limits.of(self.policy), self.zone, checks=checks)
-        delivery.tick(self.database, (_Quiet(),), rules, lambda: moment, limit=5000)
+        dispatcher.dispatch_due(self.database, (_Quiet(),), rules, lambda: moment, limit=5000)

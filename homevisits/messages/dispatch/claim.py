@@ -1,4 +1,4 @@
-"""Claiming: each text for one worker, judged once more, with a token written down before anything leaves."""
+"""Claim due messages for one worker, after checking again that it may be sent now."""
 
 import secrets
 from collections.abc import Sequence
@@ -20,199 +20,213 @@ from homevisits.messages.models import DeliveryAttempt, OutgoingMessage, Phone, 
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.senders import circuit_breaker, selection
 
-LEASE = timedelta(seconds=60)  # longer than any carrier's timeout
-AFTER_A_FAULT = timedelta(minutes=15)
-PUT_ASIDE = 100
-"""Texts judged in one transaction before it commits: on SQLite nobody else writes meanwhile."""
+LEASE = timedelta(seconds=60)  # longer than any provider's timeout
+HOLD_AFTER_FAULT = timedelta(minutes=15)
+MAX_JUDGED = 100  # messages judged in one transaction; on SQLite nothing else can write meanwhile
 
 
 @dataclass(frozen=True)
-class Claimed:
-    """A text in the hands of one worker; ``n`` counts its attempts from 1, ``valid_for`` is in seconds.
+class ClaimedMessage:
+    """A message that one worker may send now, once, under `token`.
 
-    ``rate``: segments a second that its sender may send.
+    valid_for: seconds after which it need not be delivered. sender_rate: segments a second that the sender may send.
     """
 
     id: int
     attempt_id: str
     phone: str
     body: str
-    n: int
-    carrier: str
+    attempt_number: int  # from 1
+    provider: str
     sender: str
-    sender_id: int | None
+    sender_id: int
     valid_for: int
-    rate: float = 0.0
+    sender_rate: float
 
 
 @dataclass(frozen=True)
-class Step:
-    """One look at the queue: texts to send; when a sender can take the next; whether there is more to look at."""
+class ClaimResult:
+    """The claimed messages, and why there are fewer than asked for.
 
-    claimed: tuple[Claimed, ...] = ()
-    until: datetime | None = None
+    retry_at: another message is due, but no sender may send before this time.
+    more: `MAX_JUDGED` messages were judged; commit and claim again.
+    """
+
+    messages: tuple[ClaimedMessage, ...] = ()
+    retry_at: datetime | None = None
     more: bool = False
 
 
-class Stumbled(Exception):
-    """A text that could not be judged, for a fault of ours. It must not stop those behind it."""
+class JudgingFailed(Exception):
+    """A message could not be judged because of a bug. It must be held so that it does not block the others."""
 
-    def __init__(self, row_id: int) -> None:
-        super().__init__(row_id)
-        self.id = row_id
-
-
-def stumble(session: Session, row_id: int, now: datetime) -> Step:
-    """Let a text that could not be judged wait, and tell a person."""
-    row = session.get_one(OutgoingMessage, row_id)
-    _change(session, row, state="held", hold_reason="fault", next_at=now + AFTER_A_FAULT)
-    alerts.raise_alert(session, "fault", f"{row.template}:{row.subject}", now)
-    return Step(more=True)
+    def __init__(self, message_id: int) -> None:
+        super().__init__(message_id)
+        self.message_id = message_id
 
 
-def claim(session: Session, rules: SendPolicy, now: datetime, carriers: Sequence[str] = ()) -> Claimed | None:
-    """Take the next due text that may leave, for one of `carriers` (names). What may not is put aside on the way."""
-    found = look(session, rules, now, carriers)
-    session.flush()
-    session.expire_all()  # what the session knew of the rows is not as it was
-    return next(iter(found.claimed), None)
+def claim_messages(
+    session: Session, policy: SendPolicy, now: datetime, providers: Sequence[str], limit: int = 1
+) -> ClaimResult:
+    """Claim up to `limit` due messages for `providers` (names), one for each phone; put aside those not to be sent.
 
-
-def look(session: Session, rules: SendPolicy, now: datetime, carriers: Sequence[str], wanted: int = 1) -> Step:
-    """Take up to `wanted` of the next due texts, never two to one phone; or say why there are fewer."""
-    claimed: list[Claimed] = []
+    Raises JudgingFailed; the transaction must then be rolled back.
+    """
+    claimed: list[ClaimedMessage] = []
     judged = 0
-    while judged < PUT_ASIDE:
-        rows = _due(session, now, min(PUT_ASIDE, max(wanted - len(claimed), judged)))
+    while judged < MAX_JUDGED:
+        rows = _due(session, now, min(MAX_JUDGED, max(limit - len(claimed), judged)))
         if not rows:
-            return Step(tuple(claimed))
+            return ClaimResult(tuple(claimed))
         judged += len(rows)
-        ready = _judged(session, rows, rules, now)[: wanted - len(claimed)]
-        begun, until = _begin_all(session, ready, now, carriers)
-        claimed += begun
-        if until is not None or len(claimed) >= wanted:
-            return Step(tuple(claimed), until=until)
-    return Step(tuple(claimed), more=True)
+        sendable = _judge(session, rows, policy, now)[: limit - len(claimed)]
+        messages, retry_at = _claim(session, sendable, now, providers)
+        claimed += messages
+        if retry_at is not None or len(claimed) >= limit:
+            return ClaimResult(tuple(claimed), retry_at)
+    return ClaimResult(tuple(claimed), more=True)
 
 
-def _judged(
-    session: Session, rows: Sequence[OutgoingMessage], rules: SendPolicy, now: datetime
+def hold_faulty(session: Session, message_id: int, now: datetime) -> None:
+    """Hold a message that could not be judged, and raise an alert."""
+    row = session.get_one(OutgoingMessage, message_id)
+    _update(session, row, state="held", hold_reason="fault", next_at=now + HOLD_AFTER_FAULT)
+    alerts.raise_alert(session, "fault", f"{row.template}:{row.subject}", now)
+
+
+def _judge(
+    session: Session, rows: Sequence[OutgoingMessage], policy: SendPolicy, now: datetime
 ) -> list[tuple[OutgoingMessage, Send]]:
-    """Those that may leave; those that may not are put aside; those that must wait for another stay where they are."""
+    """Return the messages that may be sent, at most one for each phone, and put aside those that may not."""
     facts = gather(session, rows, now)
-    ready, phones = [], set()
+    sendable: list[tuple[OutgoingMessage, Send]] = []
+    phones: set[str] = set()
     for row in rows:
         if row.phone in phones:
             continue
         phones.add(row.phone)
         try:
-            found = judge(session, row, facts, rules, now)
+            decision = judge(session, row, facts, policy, now)
         except DBAPIError:
             raise
-        except Exception as failure:
-            raise Stumbled(row.id) from failure
-        if isinstance(found, Hold):
-            _put_aside(session, row, found, now)
-        elif found is not None:
-            ready.append((row, found))
-    return ready
+        except Exception as error:
+            raise JudgingFailed(row.id) from error
+        if isinstance(decision, Send):
+            sendable.append((row, decision))
+        elif decision is not None:
+            _put_aside(session, row, decision, now)
+    return sendable
 
 
-def _begin_all(
-    session: Session, ready: Sequence[tuple[OutgoingMessage, Send]], now: datetime, carriers: Sequence[str]
-) -> tuple[list[Claimed], datetime | None]:
-    """Begin as many as there are senders for; and when to ask again, if there are fewer."""
-    if len(ready) > 1:
-        pick = selection.pick(session, sum(leave.segments for _row, leave in ready), now, carriers)
-        if pick.sender is not None and pick.sender.breaker == "closed":
-            return _begin(session, [(row, leave, pick.sender) for row, leave in ready], now), None
-        if pick.sender is not None:  # one text may try whether the trouble is over
-            return _begin(session, [(*ready[0], pick.sender)], now), None
-    taken: list[tuple[OutgoingMessage, Send, Sender]] = []
-    until = None
-    for row, leave in ready:
-        pick = selection.pick(session, leave.segments, now, carriers)
+def _claim(
+    session: Session, sendable: Sequence[tuple[OutgoingMessage, Send]], now: datetime, providers: Sequence[str]
+) -> tuple[list[ClaimedMessage], datetime | None]:
+    """Claim the messages for which there is a sender; the time is when to ask for the others."""
+    if len(sendable) > 1:
+        pick = selection.pick(session, sum(send.segments for _row, send in sendable), now, providers)
+        if pick.sender is not None:
+            # An open circuit breaker lets one message through as a probe.
+            taken = sendable if pick.sender.breaker == "closed" else sendable[:1]
+            return _store(session, [(row, send, pick.sender) for row, send in taken], now), None
+    with_sender: list[tuple[OutgoingMessage, Send, Sender]] = []
+    retry_at = None
+    for row, send in sendable:
+        pick = selection.pick(session, send.segments, now, providers)
         if pick.sender is None:
-            # It keeps its place: the first in the queue is the first to leave when a sender can take it.
+            # The message keeps its place: it is the first to be sent when a sender is available.
             if (row.state, row.hold_reason) != ("held", "sender"):
-                _change(session, row, state="held", hold_reason="sender")
-            until = pick.until
+                _update(session, row, state="held", hold_reason="sender")
+            retry_at = pick.until
             break
-        taken.append((row, leave, pick.sender))
-    return _begin(session, taken, now), until
+        with_sender.append((row, send, pick.sender))
+    return _store(session, with_sender, now), retry_at
 
 
-def _due(session: Session, now: datetime, most: int) -> Sequence[OutgoingMessage]:
-    """The first due texts: by priority, each looked for by itself, so that what is not due is not walked through."""
-    return session.scalars(_statement(most, not is_sqlite(session)), {"now": now}).all()
-
-
-@lru_cache(maxsize=PUT_ASIDE * 2)
-def _statement(most: int, locked: bool) -> Any:
-    busy = aliased(OutgoingMessage)
-    first = []
-    for priority in message_types.IN_ORDER:
-        # Literals, for the indexes are partial: no parameter can be proven equal to what they say.
-        one = select(OutgoingMessage.id).where(
-            text(f"outgoing_message.state IN ('held', 'queued') AND outgoing_message.priority = {priority:d}"),
-            OutgoingMessage.next_at <= bindparam("now"),
-            ~exists().where(busy.phone == OutgoingMessage.phone, busy.state == text("'sending'")),
-        )
-        one = one.order_by(OutgoingMessage.next_at, OutgoingMessage.id).limit(literal_column(f"{most:d}"))
-        if locked:
-            # The phone too: who judges a text to it sees every other one that was claimed.
-            one = one.join(Phone, Phone.e164 == OutgoingMessage.phone).with_for_update(
-                skip_locked=True, of=(OutgoingMessage, Phone)
+def _store(
+    session: Session, claims: Sequence[tuple[OutgoingMessage, Send, Sender]], now: datetime
+) -> list[ClaimedMessage]:
+    """Store each attempt under a fresh token before anything is sent."""
+    if not claims:
+        return []
+    messages, rows = [], []
+    for row, send, sender in claims:
+        attempt_id = secrets.token_hex(16)
+        number = 1 + (session.scalar(_COUNT_ATTEMPTS, {"message_id": row.id}) or 0) if row.attempt_id is not None else 1
+        rows.append(
+            {
+                "message_id": row.id, "attempt_id": attempt_id, "n": number, "body": send.body,
+                  "segments": send.segments,
+                "sender_id": sender.id, "carrier": sender.carrier, "phone": row.phone, "hash": digest(send.body),
+            }
+        )  # fmt: skip
+        messages.append(
+            ClaimedMessage(
+                id=row.id, attempt_id=attempt_id, phone=row.phone, body=send.body, attempt_number=number,
+                provider=sender.carrier, sender=sender.address, sender_id=sender.id, valid_for=send.valid_for,
+                sender_rate=circuit_breaker.rate_of(sender, now),
             )
-        first.append(select(one.subquery().c.id))
-    ids = union_all(*first).limit(literal_column(f"{most:d}"))
-    within = (
-        OutgoingMessage.id == func.any(func.array(ids.scalar_subquery())) if locked else OutgoingMessage.id.in_(ids)
-    )
-    found = select(OutgoingMessage).where(within)
-    found = found.order_by(OutgoingMessage.priority, OutgoingMessage.next_at, OutgoingMessage.id)
-    return (found.with_for_update() if locked else found).execution_options(populate_existing=True)
+        )  # fmt: skip
+        session.expire(row)
+    _SET_SENDING.execute(session, rows, lease=now + LEASE)
+    _INSERT_ATTEMPTS.execute(session, rows, now=now, lease=now + LEASE)
+    return messages
 
 
-def _put_aside(session: Session, row: OutgoingMessage, found: Hold, now: datetime) -> None:
-    if found.until is not None:
-        _change(session, row, state=found.state, hold_reason=found.reason, next_at=found.until)
+def _put_aside(session: Session, row: OutgoingMessage, hold: Hold, now: datetime) -> None:
+    if hold.until is not None:
+        _update(session, row, state=hold.state, hold_reason=hold.reason, next_at=hold.until)
         return
-    _change(session, row, state=found.state, hold_reason=None, error=found.reason)
-    if found == Hold("dead", "repeated"):
+    _update(session, row, state=hold.state, hold_reason=None, error=hold.reason)
+    if hold == Hold("dead", "repeated"):
         alerts.raise_alert(session, "repeated", f"{row.template}:{row.subject}", now)
 
 
-def _begin(session: Session, taken: Sequence[tuple[OutgoingMessage, Send, Sender]], now: datetime) -> list[Claimed]:
-    """Write down that these are about to leave, each under a fresh token."""
-    claimed, rows = [], []
-    for row, leave, sender in taken:
-        attempt_id = secrets.token_hex(16)
-        n = 1 + (session.scalar(_TRIES, {"row": row.id}) or 0) if row.attempt_id is not None else 1
-        rows.append(
-            {
-                "message_id": row.id, "attempt_id": attempt_id, "n": n, "body": leave.body, "segments": leave.segments,
-                "sender_id": sender.id, "carrier": sender.carrier, "phone": row.phone, "hash": digest(leave.body),
-            }
-        )  # fmt: skip
-        to = (
-            row.phone,
-            leave.body,
-            n,
-            sender.carrier,
-            sender.address,
-            sender.id,
-            leave.valid_for,
-            circuit_breaker.rate_of(sender, now),
+def _update(session: Session, row: OutgoingMessage, **values: object) -> None:
+    session.execute(
+        update(OutgoingMessage)
+        .where(OutgoingMessage.id == row.id)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    session.expire(row, list(values))
+
+
+def _due(session: Session, now: datetime, limit: int) -> Sequence[OutgoingMessage]:
+    """Return the first due messages by priority, locked where the engine locks rows."""
+    return session.scalars(_select_due(limit, not is_sqlite(session)), {"now": now}).all()
+
+
+@lru_cache(maxsize=32)
+def _select_due(limit: int, lock: bool) -> Any:
+    # One subquery for each priority: each reads only the due end of its index.
+    sending = aliased(OutgoingMessage)
+    due = []
+    for priority in message_types.IN_ORDER:
+        # Literals, because a partial index is not used for a parameter.
+        query = select(OutgoingMessage.id).where(
+            text(f"outgoing_message.state IN ('held', 'queued') AND outgoing_message.priority = {priority:d}"),
+            OutgoingMessage.next_at <= bindparam("now"),
+            ~exists().where(sending.phone == OutgoingMessage.phone, sending.state == text("'sending'")),
         )
-        claimed.append(Claimed(row.id, attempt_id, *to))
-    if claimed:
-        _SENDING.run(session, rows, lease=now + LEASE)
-        _TRIED.run(session, rows, now=now, lease=now + LEASE)
-    return claimed
+        query = query.order_by(OutgoingMessage.next_at, OutgoingMessage.id).limit(literal_column(f"{limit:d}"))
+        if lock:
+            # The phone too: claims for one phone must see each other.
+            query = query.join(Phone, Phone.e164 == OutgoingMessage.phone).with_for_update(
+                skip_locked=True, of=(OutgoingMessage, Phone)
+            )
+        due.append(select(query.subquery().c.id))
+    ids = union_all(*due).limit(literal_column(f"{limit:d}"))
+    is_due = OutgoingMessage.id == func.any(func.array(ids.scalar_subquery())) if lock else OutgoingMessage.id.in_(ids)
+    rows = (
+        select(OutgoingMessage)
+        .where(is_due)
+        .order_by(OutgoingMessage.priority, OutgoingMessage.next_at, OutgoingMessage.id)
+    )
+    return (rows.with_for_update() if lock else rows).execution_options(populate_existing=True)
 
 
-_SENDING = Batch(
+_COUNT_ATTEMPTS = select(func.count()).where(DeliveryAttempt.message_id == bindparam("message_id"))
+_SET_SENDING = Batch(
     """
     UPDATE outgoing_message SET state = 'sending', hold_reason = NULL, provider_message_id = NULL,
       carrier_status = NULL, error = NULL,
@@ -222,10 +236,10 @@ _SENDING = Batch(
     {"message_id": int, "attempt_id": str, "body": str, "segments": int, "carrier": str},
     ("lease",),
 )
-_TRIED = Batch(
+_INSERT_ATTEMPTS = Batch(
     """
-    INSERT INTO delivery_attempt (attempt_id, message_id, n, sender_id, carrier, phone, body_sha256,
-      segments, started_at, lease_until)
+    INSERT INTO delivery_attempt (attempt_id, message_id, n, sender_id, carrier, phone, body_sha256, segments,
+      started_at, lease_until)
     SELECT attempt_id, message_id, n, sender_id, carrier, phone, hash, segments, :now, :lease FROM {rows}""",
     {
         "attempt_id": str, "message_id": int, "n": int, "sender_id": int, "carrier": str, "phone": str, "hash": str,
@@ -233,13 +247,3 @@ _TRIED = Batch(
     },
     ("now", "lease"),
 )  # fmt: skip
-_TRIES = select(func.count()).where(DeliveryAttempt.message_id == bindparam("row"))
-
-
-def _change(session: Session, row: OutgoingMessage, **values: object) -> None:
-    session.execute(
-        update(OutgoingMessage)
-        .where(OutgoingMessage.id == row.id)
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )

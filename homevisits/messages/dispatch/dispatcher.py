@@ -1,244 +1,222 @@
-"""The threads that send. Whoever comes back from the carrier, with nobody at the database, takes everyone's results
+"""Send the messages that are due. Any number of worker processes may do so at the same time.
 
-there and brings texts for all: one transaction records what became of some and claims the next, and while it runs the
-others are at the carrier. Nothing is ever open during a call.
+The calling thread does all database work: one transaction records the results of finished calls and claims the next
+messages. A pool of threads calls the provider, with no transaction open. A message is sent at most once: a claim stores
+a fresh token before the call, and only the holder of the token may record the result. If the result is unknown (timeout
+after the request was sent, worker killed), the message is `unknown` and is not sent again until reconciliation has
+found out.
 """
 
 import logging
-import secrets
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TypeVar
+from queue import Empty, SimpleQueue
 
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from homevisits.core.db import Database
-from homevisits.messages.dispatch import transitions
-from homevisits.messages.dispatch.claim import Claimed, Step, Stumbled, look, stumble
+from homevisits.core.db import Database, retry_transaction
+from homevisits.messages.dispatch.claim import ClaimedMessage, ClaimResult, JudgingFailed, claim_messages, hold_faulty
 from homevisits.messages.dispatch.eligibility import SendPolicy
-from homevisits.messages.dispatch.results import NotSoPlain, Result, note, note_taken, plainly_taken
+from homevisits.messages.dispatch.results import Finished, Result, expire_leases, record_results
+from homevisits.messages.dispatch.transitions import NOT_BEGUN
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, Provider, ProviderUnavailable
 
-TRIES = 6
-"""How often a transaction is tried while the database is busy or away."""
-QUICK = 0.25
-"""Seconds: while calls take less, as many texts are claimed ahead as there are threads, so that none waits."""
-IN_HAND, MOST_IN_HAND = 0.05, 64
-"""A quicker carrier still: texts claimed ahead for so many seconds of its time, so that they share one commit; no more
-than a tenth of a second's worth of what the sender may send, for it must not come in bursts, nor than so many.
-"""
-STALE = 2.0
-"""Seconds after which a text claimed ahead goes back unsent: what it was judged by may have changed."""
-Done = tuple[Claimed, Result]
-T = TypeVar("T")
+MAX_SENDER_WAIT_SECONDS = 1.0  # a longer wait for a rate limit or a circuit breaker ends the run
+MIN_SENDER_WAIT_SECONDS = 0.005
+FAST_CALL_SECONDS = 0.25  # messages are claimed ahead only while a call takes less
+AHEAD_SECONDS = 0.05  # claim ahead what the threads send in this time
+MAX_AHEAD = 64
+MAX_BURST_SECONDS = 0.1  # claim no more at once than the sender may send in this time
+MAX_RECORD_DELAY_SECONDS = 0.25  # a result is recorded at the latest after this time, alone if need be
+MAX_CLAIM_AGE_SECONDS = 2.0  # a message claimed ahead that waited longer goes back: what it was judged by may change
+
 log = logging.getLogger("homevisits.delivery")
 
 
-class Crew:
-    """One tick's threads, and what they share under one lock."""
+def dispatch_due(
+    database: Database,
+    providers: Sequence[Provider],
+    policy: SendPolicy,
+    now: Callable[[], datetime],
+    limit: int = 200,
+    *,
+    stop: threading.Event | None = None,
+) -> Counter[str]:
+    """Send at most `limit` due messages and return the number of attempts by outcome.
+
+    Once `stop` is set, no further message is claimed. If `stop` is given, a sender that is available again within
+    `MAX_SENDER_WAIT_SECONDS` is waited for; otherwise the run ends there.
+    """
+    expired = retry_transaction(database, lambda session: expire_leases(session, now()))
+    counts = Dispatcher(database, providers, policy, now, limit=limit, stop=stop).run()
+    counts["unclear"] += expired
+    return +counts
+
+
+class Dispatcher:
+    """One run over the due messages. `limit` and `stop` as in `dispatch_due`."""
 
     def __init__(
         self,
         database: Database,
-        carriers: tuple[Provider, ...],
-        rules: SendPolicy,
+        providers: Sequence[Provider],
+        policy: SendPolicy,
         now: Callable[[], datetime],
-        limit: int,
-        stop: threading.Event | None,
+        *,
+        limit: int = 200,
+        stop: threading.Event | None = None,
     ) -> None:
-        self.database, self.carriers, self.rules, self.now, self.stop = database, carriers, rules, now, stop
-        self.left = limit
-        self.counts: Counter[str] = Counter()
-        self.failed: list[Exception] = []
-        self._changed = threading.Condition()
-        self._ready: deque[tuple[float, Claimed]] = deque()
-        self._done: list[Done] = []
-        self._leading = self._ended = False
-        self._calling = 0
-        self._not_before = 0.0
-        self._took: float | None = None  # seconds a call takes, lately
-        # What a killed worker had in hand is looked for at the carrier; one that cannot be asked is given nothing ahead
-        self._may_look = all(one.can_find for one in carriers)
-        self._rate = 0.0  # segments a second of the slowest sender, lately
+        self._database, self._policy, self._now, self._stop = database, policy, now, stop
+        self._providers = {provider.name: provider for provider in providers}
+        # After a crash, a message that was claimed but not sent is found out by asking the provider.
+        self._may_claim_ahead = policy.threads > 1 and all(provider.can_find for provider in providers)
+        self._results: SimpleQueue[tuple[Finished, float]] = SimpleQueue()
+        self._remaining = limit
+        self._in_flight = 0
+        self._ended = False
+        self._paused_until = 0.0  # of time.monotonic(): no sender may send before
+        self._call_seconds: float | None = None  # moving average
+        self._sender_rate = 0.0  # of the slowest sender in the last claim
+        self._counts: Counter[str] = Counter()
+        self._errors: list[Exception] = []
 
-    def work(self) -> Counter[str]:
-        """Claim, send, note, in as many threads as the rules say, until nothing is due: the attempts by outcome."""
-        self._lead([], self.rules.threads)
-        helpers: list[threading.Thread] = []
-        if len(self._ready) > 1 or not self._ended:
-            helpers = [threading.Thread(target=self._send, daemon=True) for _ in range(self.rules.threads - 1)]
-        for helper in helpers:
-            helper.start()
-        self._send()
-        for helper in helpers:
-            helper.join()
-        if self.failed:
-            raise self.failed[0]
-        return self.counts
+    def run(self) -> Counter[str]:
+        """Send until nothing is due and return the number of attempts by outcome."""
+        finished: list[Finished] = []
+        with ThreadPoolExecutor(self._policy.threads) as pool:
+            while True:
+                limit = self._claim_limit()
+                if finished or limit:
+                    for message in self._record_and_claim(finished, limit):
+                        self._in_flight += 1
+                        pool.submit(self._call_provider, message, time.monotonic())
+                if self._ended and not self._in_flight:
+                    break
+                finished = self._collect_results()
+        if self._errors:
+            raise self._errors[0]
+        return self._counts
 
-    def _send(self) -> None:
-        try:
-            while (one := self._next()) is not None:
-                claimed_at, claimed = one
-                began = time.monotonic()
-                if began - claimed_at > STALE:
-                    result = Result("down", transitions.NOT_BEGUN)
-                else:
-                    result = attempt(self.carriers, claimed)
-                self._back(claimed, result, time.monotonic() - began)
-        except Exception as failure:  # raised again by the thread that waits for all
-            log.exception("delivery thread failed")
-            with self._changed:
-                self.failed.append(failure)
-                self._ended = True
-                self._changed.notify_all()
-
-    def _back(self, claimed: Claimed, result: Result, took: float) -> None:
-        with self._changed:
-            self._calling -= 1
-            self._done.append((claimed, result))
-            if result.code != transitions.NOT_BEGUN:
-                self.counts[result.outcome] += 1
-                self._took = took if self._took is None else 0.8 * self._took + 0.2 * took
-            if result.outcome == "down" and result.http_status is None and result.code != transitions.NOT_BEGUN:
-                self._ended = True  # nobody is at the carrier's door: it gets a pause
-
-    def _next(self) -> tuple[float, Claimed] | None:
-        """The next text to send; on the way to it, perhaps, a turn at the database for everyone."""
-        while True:
-            with self._changed:
-                if self.stop is not None and self.stop.is_set():
-                    self._ended = True
-                turn = not self._leading and self._wants_a_turn()
-                if not turn:
-                    if self._ready:
-                        self._calling += 1
-                        return self._ready.popleft()
-                    if self._ended and not self._done and not self._leading:
-                        return None
-                    pause = self._not_before - time.monotonic()
-                    self._changed.wait(min(max(pause, 0.001), 1.0) if pause > 0 else 1.0)
-                    continue
-                self._leading = True
-                done, self._done = self._done, []
-                wanted = self._wanted()
-            self._lead(done, wanted)
-
-    def _wants_a_turn(self) -> bool:
-        few = len(self._ready) <= max(self._ahead() // 4, min(self._ahead(), self.rules.threads) // 2)
-        due = not self._ended and self.left > 0 and time.monotonic() >= self._not_before
-        return bool(self._done and (few or len(self._done) >= max(self._ahead(), self.rules.threads))) or (few and due)
+    def _claim_limit(self) -> int:
+        """Return how many messages to claim now."""
+        if self._remaining <= 0 or (self._stop is not None and self._stop.is_set()):
+            self._ended = True
+        if self._ended or time.monotonic() < self._paused_until:
+            return 0
+        # A claim larger than the sender's burst would leave at once and be answered with 429.
+        burst = max(1, int(self._sender_rate * MAX_BURST_SECONDS)) if self._sender_rate else MAX_AHEAD
+        return max(0, min(self._remaining, burst, self._policy.threads + self._ahead() - self._in_flight))
 
     def _ahead(self) -> int:
-        threads = self.rules.threads
-        if self._took is None or self._took >= QUICK or threads == 1 or not self._may_look:
+        """Return how many messages to claim for threads that are still busy, so that they need not wait for a commit.
+
+        0 if the provider is slow, because a message should be sent soon after it was judged.
+        """
+        if self._call_seconds is None or self._call_seconds >= FAST_CALL_SECONDS or not self._may_claim_ahead:
             return 0
-        return max(threads, min(MOST_IN_HAND, int(self._rate / 10), int(threads * IN_HAND / max(self._took, 0.001))))
+        sent_soon = int(self._policy.threads * AHEAD_SECONDS / max(self._call_seconds, 0.001))
+        no_burst = int(self._sender_rate * MAX_BURST_SECONDS)
+        return max(self._policy.threads, min(MAX_AHEAD, sent_soon, no_burst))
 
-    def _wanted(self) -> int:
-        idle = self.rules.threads - self._calling
-        return 0 if self._ended else max(0, min(self.left, idle + self._ahead() - len(self._ready)))
+    def _record_and_claim(self, finished: Sequence[Finished], limit: int) -> Sequence[ClaimedMessage]:
+        """Record results and claim up to `limit` messages in one transaction."""
 
-    def _lead(self, done: list[Done], wanted: int) -> None:
-        """One commit for all: what became of the texts that are back, and the claim of the next."""
-        step = Step()
-        wanted = min(wanted, self.left)
+        def work(session: Session) -> ClaimResult:
+            now = self._now()
+            record_results(session, finished, now)
+            return claim_messages(session, self._policy, now, list(self._providers), limit) if limit else ClaimResult()
+
         try:
-            step = self._step(done, wanted)
-        except Exception:
+            claim = self._run_transaction(work)
+        except Exception as error:  # run() raises it after the results of the other calls are recorded
+            log.exception("dispatcher transaction failed")
+            self._errors.append(error)
             self._ended = True
-            raise
-        finally:
-            with self._changed:
-                self._leading = False
-                self.left -= len(step.claimed)
-                self._rate = min((one.rate for one in step.claimed), default=self._rate)
-                self._ready.extend((time.monotonic(), one) for one in step.claimed)
-                if wanted:
-                    self._look_again(step, wanted)
-                elif self.left <= 0:
-                    self._ended = True
-                self._changed.notify_all()
-
-    def _look_again(self, step: Step, wanted: int) -> None:
-        if step.until is not None:
-            pause = (step.until - self.now()).total_seconds()
-            if self.stop is None or pause > 1:
-                self._ended = True
-            self._not_before = time.monotonic() + max(pause, 0.005)
-        elif (len(step.claimed) < wanted and not step.more) or self.left <= 0:
+            return ()
+        if limit:
+            self._paused_until = 0.0
+        self._remaining -= len(claim.messages)
+        self._sender_rate = min((message.sender_rate for message in claim.messages), default=self._sender_rate)
+        if claim.retry_at is not None:
+            seconds = (claim.retry_at - self._now()).total_seconds()
+            self._paused_until = time.monotonic() + max(seconds, MIN_SENDER_WAIT_SECONDS)
+            self._ended |= self._stop is None or seconds > MAX_SENDER_WAIT_SECONDS
+        elif len(claim.messages) < limit and not claim.more:
             self._ended = True
+        return claim.messages
 
-    def _step(self, done: list[Done], wanted: int) -> Step:
-        plain = [one for one in done if plainly_taken(one[1])]
-        others = [one for one in done if not plainly_taken(one[1])]
-        for attempted in (plain, []):
-            each = [*others, *(plain if attempted is not plain else [])]
+    def _run_transaction(self, work: Callable[[Session], ClaimResult]) -> ClaimResult:
+        while True:
             try:
-                return self._judged(attempted, each, wanted)
-            except NotSoPlain:
-                log.info("batch contains already updated attempts; recording each one separately")
-        raise AssertionError("what is noted by itself is never too plain")
+                return retry_transaction(self._database, work)
+            except JudgingFailed as failure:
+                log.exception("a message could not be judged; it is held and the others continue")
+                message_id = failure.message_id
+            retry_transaction(self._database, lambda session: hold_faulty(session, message_id, self._now()))  # noqa: B023
 
-    def _judged(self, plain: list[Done], others: list[Done], wanted: int) -> Step:
-        try:
-            return again(self.database, lambda session: self._once(session, plain, others, wanted))
-        except Stumbled as stumbled:
-            log.exception("text could not be checked; it stays queued")
-            stuck = stumbled.id
-        return again(self.database, lambda session: self._past(session, plain, others, stuck))
+    def _call_provider(self, message: ClaimedMessage, claimed_at: float) -> None:
+        """Call the provider; runs in a thread of the pool."""
+        started = time.monotonic()
+        stopping = self._stop is not None and self._stop.is_set()
+        if stopping or started - claimed_at > MAX_CLAIM_AGE_SECONDS:
+            result = Result("down", NOT_BEGUN)
+        else:
+            result = send(self._providers, message)
+        self._results.put((Finished(message, result), time.monotonic() - started))
 
-    def _once(self, session: Session, plain: list[Done], others: list[Done], wanted: int) -> Step:
-        now = self.now()
-        self._note(session, plain, others, now)
-        names = [one.name for one in self.carriers]
-        return look(session, self.rules, now, names, wanted) if wanted else Step()
+    def _collect_results(self) -> list[Finished]:
+        """Wait for results until half of the messages claimed ahead are used up; while paused, until the pause ends."""
+        finished: list[Finished] = []
+        refill_at = self._policy.threads + self._ahead() // 2
+        while self._in_flight:
+            pause = 0.0 if self._ended else self._paused_until - time.monotonic()
+            if pause <= 0 and (finished or self._paused_until):
+                enough = self._in_flight <= refill_at and self._results.empty()
+                if enough and (finished or self._claim_limit()):
+                    break
+            timeout = pause if pause > 0 else None
+            if finished:
+                timeout = min(timeout or MAX_RECORD_DELAY_SECONDS, MAX_RECORD_DELAY_SECONDS)
+            try:
+                entry, seconds = self._results.get(timeout=timeout)
+            except Empty:
+                break
+            finished.append(entry)
+            self._in_flight -= 1
+            self._count(entry.result, seconds)
+        if not finished and not self._in_flight and self._stop is not None:
+            self._stop.wait(max(0.0, self._paused_until - time.monotonic()))
+        return finished
 
-    def _past(self, session: Session, plain: list[Done], others: list[Done], stuck: int) -> Step:
-        now = self.now()
-        self._note(session, plain, others, now)
-        return stumble(session, stuck, now)
-
-    def _note(self, session: Session, plain: list[Done], others: list[Done], now: datetime) -> None:
-        note_taken(session, plain, now)
-        for claimed, result in others:
-            note(session, claimed, result, now)
+    def _count(self, result: Result, seconds: float) -> None:
+        if result.code == NOT_BEGUN:
+            return
+        self._counts[result.outcome] += 1
+        self._call_seconds = seconds if self._call_seconds is None else 0.8 * self._call_seconds + 0.2 * seconds
+        if result.outcome == "down" and result.http_status is None:
+            self._ended = True  # the provider cannot be reached: pause until the next run
 
 
-def again(database: Database, work: Callable[[Session], T]) -> T:
-    """Run one transaction; once more, after a pause, when the database was busy, chose it as a victim or went away."""
-    for tried in range(TRIES):
-        try:
-            with database.transaction() as session:
-                return work(session)
-        except OperationalError:
-            if tried == TRIES - 1:
-                raise
-            log.warning("database busy or unreachable; retrying")
-            time.sleep(secrets.randbelow(1000) / 1000 * 0.1 * 2**tried)
-    raise AssertionError("the last try returns or raises")
-
-
-def attempt(carriers: Sequence[Provider], claimed: Claimed) -> Result:
-    """Hand one text to its carrier. No transaction is open here."""
-    carrier = next((one for one in carriers if one.name == claimed.carrier), None)
-    if carrier is None:
+def send(providers: Mapping[str, Provider], message: ClaimedMessage) -> Result:
+    """Call the provider and return the result. Must be called with no transaction open."""
+    provider = providers.get(message.provider)
+    if provider is None:
         return Result("down", "no_connection")
     try:
-        receipt = carrier.send(
-            claimed.phone, claimed.body, claimed.attempt_id, sender=claimed.sender, valid_for=claimed.valid_for
+        receipt = provider.send(
+            message.phone, message.body, message.attempt_id, sender=message.sender, valid_for=message.valid_for
         )
-    except ProviderUnavailable as down:
-        return Result("down", down.code, retry_after=down.retry_after, http_status=down.http_status)
-    except MessageRejected as refused:
-        return Result("refused", refused.code, http_status=refused.http_status)
-    except OutcomeUnknown as unclear:
-        return Result("unclear", unclear.code, http_status=unclear.http_status)
-    except Exception:  # a bug in a carrier must not send a text twice
+    except ProviderUnavailable as error:
+        return Result("down", error.code, retry_after=error.retry_after, http_status=error.http_status)
+    except MessageRejected as error:
+        return Result("refused", error.code, http_status=error.http_status)
+    except OutcomeUnknown as error:
+        return Result("unclear", error.code, http_status=error.http_status)
+    except Exception:  # a bug in a provider must not send a message twice
         log.exception("unexpected provider exception")
         return Result("unclear", "carrier_bug")
     return Result("accepted", receipt=receipt)

@@ -1,4 +1,4 @@
-"""Noting what became of an attempt: only by the holder of its token, only while it is still under way."""
+"""Record the outcome of a delivery attempt. Only the worker that holds the attempt's token may do so."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,96 +9,95 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.bulk import Batch
 from homevisits.messages.dispatch import retry_policy, transitions
-from homevisits.messages.dispatch.claim import LEASE, Claimed
+from homevisits.messages.dispatch.claim import LEASE, ClaimedMessage
 from homevisits.messages.models import DeliveryAttempt
 from homevisits.messages.providers import status
 from homevisits.messages.providers.base import Accepted
 from homevisits.messages.providers.error_codes import error_class
 from homevisits.messages.senders import selection
 
-JUMP = timedelta(minutes=10)
-"""A lease that ends later than this from now was given before the clock was put back."""
+MAX_CLOCK_STEP = timedelta(minutes=10)  # a lease that ends later was given before the clock was set back
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one attempt."""
+    """The outcome of one attempt: accepted, down (surely not sent), refused, or unclear."""
 
-    outcome: str  # accepted | down | refused | unclear
+    outcome: str
     code: str = ""
     receipt: Accepted | None = None
     retry_after: float | None = None
     http_status: int | None = None
 
 
-class NotSoPlain(Exception):
-    """Something is known already about one of the attempts."""
+@dataclass(frozen=True)
+class Finished:
+    """A message whose provider call has returned, and the result to record."""
+
+    message: ClaimedMessage
+    result: Result
 
 
-def lapse(session: Session, now: datetime) -> int:
-    """Attempts whose worker went away in the middle: nobody knows of them from here on. Returns how many."""
-    gone = select(DeliveryAttempt).where(
+def expire_leases(session: Session, now: datetime) -> int:
+    """Mark attempts as unclear if their worker did not record a result in time, and return how many."""
+    query = select(DeliveryAttempt).where(
         DeliveryAttempt.lease_until.is_not(None),
-        or_(DeliveryAttempt.lease_until < now, DeliveryAttempt.lease_until > now + LEASE + JUMP),
+        or_(DeliveryAttempt.lease_until < now, DeliveryAttempt.lease_until > now + LEASE + MAX_CLOCK_STEP),
     )
-    lapsed = session.scalars(gone.with_for_update(skip_locked=True)).all()
-    for one in lapsed:
-        one.finished_at = now
-        transitions.unclear(session, one, "worker_went_away", now)
-    return len(lapsed)
+    expired = session.scalars(query.with_for_update(skip_locked=True)).all()
+    for attempt in expired:
+        attempt.finished_at = now
+        transitions.unclear(session, attempt, "worker_went_away", now)
+    return len(expired)
 
 
-def note(session: Session, claimed: Claimed, result: Result, now: datetime) -> bool:
-    """Write down what became of an attempt. False: it is not this worker's any more, its lease ran out meanwhile.
-
-    That the carrier took a text is noted even then: it did leave.
-    """
-    mine = _settled(session, claimed, result, now)
-    if claimed.sender_id is not None and (mine or result.receipt is not None) and result.code != transitions.NOT_BEGUN:
-        kind = None if result.receipt is not None else error_class(result.code)
-        selection.heard(session, claimed.sender_id, kind, result.code, now, result.retry_after)
-    return mine
-
-
-def note_taken(session: Session, done: Sequence[tuple[Claimed, Result]], now: datetime) -> None:
-    """What nearly every attempt comes to, for many in two statements: taken, and nobody said anything about it yet.
-
-    Raises `NotSoPlain` where somebody did: nothing of it may be kept then, and each is to be noted by itself.
-    """
-    if not done:
-        return
-    rows = []
-    for claimed, result in done:
-        receipt = result.receipt
-        assert receipt is not None
-        arrived = int(receipt.status in status.ARRIVED)
-        rows.append(
-            {
-                "attempt_id": claimed.attempt_id,
-                "message_id": claimed.id,
-                "provider_message_id": receipt.provider_message_id,
-                "status": receipt.status,
-                "arrived": arrived,
-            }
-        )  # fmt: skip
-    taken = _TAKEN.run(session, rows, now=now, next_check_at=now + retry_policy.POLL_INTERVAL)
-    if taken != len(rows) or _LEFT.run(session, rows, now=now) != len(rows):
-        raise NotSoPlain
-    for sender_id in {claimed.sender_id for claimed, _result in done}:
+def record_results(session: Session, finished: Sequence[Finished], now: datetime) -> None:
+    """Record the results of several attempts; the common case, accepted, takes two statements for all of them."""
+    recorded = _record_accepted(session, finished, now)
+    for sender_id in {each.message.sender_id for each in finished if each.message.attempt_id in recorded}:
         selection.heard(session, sender_id, None, "", now)
+    for each in finished:
+        if each.message.attempt_id not in recorded:
+            record_result(session, each.message, each.result, now)
 
 
-def plainly_taken(result: Result) -> bool:
-    """Whether the carrier took it and said nothing that needs a thought."""
-    receipt = result.receipt
-    return receipt is not None and (not status.is_final(receipt.status) or receipt.status in status.ARRIVED)
+def record_result(session: Session, message: ClaimedMessage, result: Result, now: datetime) -> bool:
+    """Record the result of an attempt. False if its lease expired and the attempt was already given up.
+
+    An accepted message is recorded even then, because it was sent.
+    """
+    in_time = _record(session, message, result, now)
+    if (in_time or result.receipt is not None) and result.code != transitions.NOT_BEGUN:
+        kind = None if result.receipt is not None else error_class(result.code)
+        selection.heard(session, message.sender_id, kind, result.code, now, result.retry_after)
+    return in_time
 
 
-def _settled(session: Session, claimed: Claimed, result: Result, now: datetime) -> bool:
-    mine = session.scalars(
+def _record_accepted(session: Session, finished: Sequence[Finished], now: datetime) -> set[str]:
+    """Record the accepted attempts that no callback has changed before, and return their tokens."""
+    rows = {}
+    for each in finished:
+        receipt = each.result.receipt
+        if receipt is not None and (not status.is_final(receipt.status) or receipt.status in status.ARRIVED):
+            rows[each.message.attempt_id] = {
+                "attempt_id": each.message.attempt_id, "message_id": each.message.id,
+                  "provider_message_id": receipt.provider_message_id,
+                "status": receipt.status, "arrived": int(receipt.status in status.ARRIVED),
+            }  # fmt: skip
+    if not rows:
+        return set()
+    poll_at = now + retry_policy.POLL_INTERVAL
+    recorded = set(_ACCEPT_ATTEMPTS.execute(session, list(rows.values()), now=now, next_check_at=poll_at).scalars())
+    if recorded:
+        _ACCEPT_MESSAGES.execute(session, [rows[attempt_id] for attempt_id in recorded], now=now)
+    return recorded
+
+
+def _record(session: Session, message: ClaimedMessage, result: Result, now: datetime) -> bool:
+    attempt = session.scalars(
         update(DeliveryAttempt)
         .where(
-            DeliveryAttempt.attempt_id == claimed.attempt_id,
+            DeliveryAttempt.attempt_id == message.attempt_id,
             DeliveryAttempt.outcome.is_(None),
             DeliveryAttempt.lease_until.is_not(None),
         )
@@ -106,39 +105,45 @@ def _settled(session: Session, claimed: Claimed, result: Result, now: datetime) 
         .returning(DeliveryAttempt)
         .execution_options(populate_existing=True, synchronize_session=False)
     ).one_or_none()
-    if mine is None and result.receipt is None:
-        return False
-    row = mine or session.get_one(DeliveryAttempt, claimed.attempt_id)
+    in_time = attempt is not None
+    if attempt is None:
+        if result.receipt is None:
+            return False
+        attempt = session.get_one(DeliveryAttempt, message.attempt_id)
     if result.receipt is not None:
-        transitions.accepted(session, row, result.receipt.provider_message_id, result.receipt.status, now)
+        transitions.accepted(session, attempt, result.receipt.provider_message_id, result.receipt.status, now)
     elif result.outcome == "unclear":
-        transitions.unclear(session, row, result.code, now)
+        transitions.unclear(session, attempt, result.code, now)
     elif result.outcome == "down":
-        transitions.down(session, row, result.code, now, result.retry_after)
+        transitions.down(session, attempt, result.code, now, result.retry_after)
     else:
-        transitions.refused(session, row, result.code, now)
-    return mine is not None
+        transitions.refused(session, attempt, result.code, now)
+    return in_time
 
 
-_TAKEN = Batch(
+# Whatever changes a message after its claim locks the attempt first, so what EXISTS has found still holds in
+# _ACCEPT_MESSAGES.
+_ACCEPT_ATTEMPTS = Batch(
     """
     UPDATE delivery_attempt SET outcome = 'accepted', lease_until = NULL, finished_at = :now, status_at = :now,
       provider_message_id = given.provider_message_id, status = given.status,
-      next_check_at = CASE WHEN given.arrived = 1 THEN NULL ELSE :next_check_at END
+        next_check_at = CASE WHEN given.arrived = 1 THEN NULL ELSE :next_check_at END
     FROM {rows} WHERE delivery_attempt.attempt_id = given.attempt_id AND delivery_attempt.outcome IS NULL
-      AND delivery_attempt.provider_message_id IS NULL""",
-    {"attempt_id": str, "provider_message_id": str, "status": str, "arrived": int},
+      AND delivery_attempt.provider_message_id IS NULL
+      AND EXISTS (SELECT 1 FROM outgoing_message WHERE outgoing_message.id = given.message_id
+        AND outgoing_message.attempt_id = given.attempt_id
+        AND outgoing_message.state = 'sending')
+    RETURNING delivery_attempt.attempt_id""",
+    {"attempt_id": str, "message_id": int, "provider_message_id": str, "status": str, "arrived": int},
     ("now", "next_check_at"),
 )
-_LEFT = Batch(
+_ACCEPT_MESSAGES = Batch(
     """
-    UPDATE outgoing_message SET lease_until = NULL,
-      provider_message_id = given.provider_message_id, carrier_status = given.status,
-      sent_at = :now,
+    UPDATE outgoing_message SET lease_until = NULL, provider_message_id = given.provider_message_id,
+      carrier_status = given.status, sent_at = :now,
       state = CASE WHEN given.arrived = 1 THEN 'delivered' ELSE 'accepted' END,
       final_at = CASE WHEN given.arrived = 1 THEN :now ELSE NULL END
-    FROM {rows} WHERE outgoing_message.id = given.message_id AND outgoing_message.attempt_id = given.attempt_id
-      AND outgoing_message.state = 'sending'""",
-    {"message_id": int, "attempt_id": str, "provider_message_id": str, "status": str, "arrived": int},
+    FROM {rows} WHERE outgoing_message.id = given.message_id""",
+    {"message_id": int, "provider_message_id": str, "status": str, "arrived": int},
     ("now",),
 )

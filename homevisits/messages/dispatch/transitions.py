@@ -26,12 +26,13 @@ from homevisits.messages.providers import status as ranks
 from homevisits.messages.providers.error_codes import ErrorClass, error_class, known
 from homevisits.messages.recipients import opt_outs
 
-NOT_BEGUN = "not_begun"
-"""The code of an attempt that a worker gave up before it called anybody."""
 LANDLINES = frozenset({"21614", "30006"})
 SPAM = "30007"
 SPAM_SHARE, SPAM_LEAST, SPAM_WITHIN = 0.03, 3, timedelta(hours=1)
 """So large a part of a template's texts taken for spam, and at least so many, pauses it."""
+
+
+NOT_BEGUN = "not_begun"  # the worker gave the attempt up before it called the provider
 
 
 def accepted(session: Session, attempt: DeliveryAttempt, provider_message_id: str, status: str, now: datetime) -> None:

@@ -1,0 +1,37 @@
+"""`make bench` runs what it can: a benchmark that needs a missing program is left out and named."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import __main__ as bench
+from tests.benchmarks import texts, texts_dispatch
+from tests.benchmarks.measure import Line
+from tests.benchmarks.texts_stage import Stage
+
+MEASURED = Line("texts-other", "a rival", 1.0, 1.0, 1.0, 1.0, ok=True)
+
+
+def other(_stage: Stage) -> Iterator[Line]:
+    yield MEASURED
+
+
+def test_benchmark_without_nginx_is_left_out_and_the_others_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TESTS_JUDGES", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda *_args, **_kwargs: None)
+    monkeypatch.setattr(texts, "RACES", {("texts-fast",): texts_dispatch.fast, ("texts-other",): other})
+    try:
+        code = bench.main("texts")
+    except pytest.skip.Exception as skipped:  # it would skip this test instead of failing it
+        pytest.fail(f"the missing program ended the whole run: {skipped}")
+    assert code == 0
+    assert [row["name"] for row in json.loads((tmp_path / "build" / "bench.json").read_text())] == ["texts-other"]
+    printed = capsys.readouterr().out
+    assert "left out: texts-fast (nginx is not on this machine" in printed
+    assert "texts-other" in printed
