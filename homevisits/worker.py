@@ -199,7 +199,7 @@ def write_pay_lines(database: Database) -> int:
 def apply_withdrawals(database: Database, policy: Policy) -> int:
     """Cancel visits whose family withdrew, whose educator left, or that no partner accepted in time."""
     with database.transaction() as session:
-        return visits.tidy(session, policy, clock.now())
+        return visits.apply_withdrawals(session, policy, clock.now())
 
 
 def refresh_attendance_report(database: Database) -> int:

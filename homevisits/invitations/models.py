@@ -1,4 +1,4 @@
-"""Tables of asking: invitations, a family's own requests, and the append-only consent ledger."""
+"""Tables: invitations, requests of families, and the append-only consent ledger."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +10,7 @@ from homevisits.core.db import Base, PrimaryKey
 
 
 class Answer(StrEnum):
-    """What a family can say. Only ``YES`` allows a visit; ``CONFIRMED`` is about one visit's time."""
+    """A family's answer. Only ``YES`` allows visits; ``CONFIRMED`` confirms the time of a visit."""
 
     YES = "yes"
     OTHER_TIME = "other_time"
@@ -21,7 +21,7 @@ class Answer(StrEnum):
 
 
 class FamilyRequest(Base):
-    """A family asked for a visit itself. Append-only."""
+    """A family's own request for a visit. Append-only."""
 
     __tablename__ = "family_request"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -37,9 +37,9 @@ class FamilyRequest(Base):
 
 
 class Invitation(Base):
-    """A family is asked: because a draw says it is next, or because it asked itself. Nothing else can be stored.
+    """An invitation of a family, from a draw or from the family's own request; a constraint requires exactly one.
 
-    ``replaces_id`` is the refused invitation in whose stead the next household of the stratum is asked.
+    ``replaces_id`` is the refused invitation that this invitation replaces (next household of the stratum).
     """
 
     __tablename__ = "invitation"
@@ -50,7 +50,7 @@ class Invitation(Base):
     family_request_id: Mapped[int | None]
     asked_at: Mapped[datetime]
     asked_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
-    how: Mapped[str]  # text | phone | in_person | paper: how it was asked
+    how: Mapped[str]  # text | phone | in_person | paper
     language: Mapped[str]
     replaces_id: Mapped[int | None] = mapped_column(ForeignKey("invitation.id"), unique=True)
     closed_at: Mapped[datetime | None]
@@ -67,10 +67,10 @@ class Invitation(Base):
 
 
 class ConsentEntry(Base):
-    """One answer of a family: who, what, when, how, by whom, in which language. The newest row of a family counts.
+    """An answer of a family. The newest row of a family is its current answer.
 
-    ``consent_ledger`` is append-only: the database refuses to change or delete a row. Consent to a visit is not
-    consent to texts, which messages keeps.
+    ``consent_ledger`` is append-only: triggers refuse updates and deletes. Consent to messages is separate
+    (`homevisits.messages.recipients.opt_outs`).
     """
 
     __tablename__ = "consent_ledger"
@@ -83,7 +83,7 @@ class ConsentEntry(Base):
     how: Mapped[str]  # text | phone | in_person | paper
     language: Mapped[str]
     at: Mapped[datetime]
-    recorded_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))  # None: the family's own text
+    recorded_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))  # None: the family's own message
     evidence: Mapped[str | None]  # e.g. "inbound:31"
     __table_args__ = (
         ForeignKeyConstraint(["invitation_id", "family_id"], ["invitation.id", "invitation.family_id"]),

@@ -1,4 +1,4 @@
-"""Readings of the consent ledger: what each family's word is now, and how a family can be reached."""
+"""Queries on the consent ledger: each family's current answer, and how a family can be contacted."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -11,39 +11,36 @@ from homevisits.core.access import Actor, Permission
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.people.models import Caregiver, Family, FamilyMerge, School, Student
 
-SAID_NO = (Answer.NOT_NOW.value, Answer.WITHDRAWN.value)
-ABOUT_A_TIME = (Answer.CONFIRMED.value, Answer.OTHER_TIME.value, Answer.CALL_ME.value)
-"""Said about one visit's time, these leave the family's yes as it stands."""
+REFUSALS = (Answer.NOT_NOW.value, Answer.WITHDRAWN.value)
+# Answers to the time of a visit. They do not change the family's consent.
+VISIT_TIME_ANSWERS = (Answer.CONFIRMED.value, Answer.OTHER_TIME.value, Answer.CALL_ME.value)
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A family's current answer: the ledger's newest row that is not about one visit's time.
-
-    ``counts``: it is a yes that allows visits, see `yes_counts`.
-    """
+class CurrentAnswer:
+    """A family's current answer: its newest ledger row that is not about a visit's time."""
 
     family_id: int
     entry_id: int
     invitation_id: int
     answer: str
     at: datetime
-    counts: bool
+    is_valid_yes: bool  # see the function `is_valid_yes`
 
     @property
     def yes_id(self) -> int | None:
-        """The ledger's row that is a caregiver's yes now."""
-        return self.entry_id if self.counts else None
+        """The ledger row of the family's valid yes, if any."""
+        return self.entry_id if self.is_valid_yes else None
 
     @property
-    def lapsed(self) -> bool:
-        """Whether the family's answer is a yes that no longer counts."""
-        return self.answer == Answer.YES and not self.counts
+    def has_lapsed(self) -> bool:
+        """Whether the family's answer is a yes that is no longer valid."""
+        return self.answer == Answer.YES and not self.is_valid_yes
 
 
 @dataclass(frozen=True)
 class Contact:
-    """How a family can be reached: its first caregiver who may be shown, and the language of its texts."""
+    """How a family can be contacted: its first unrestricted caregiver, and its language."""
 
     family_id: int
     name: str
@@ -54,7 +51,7 @@ class Contact:
 
 
 @dataclass(frozen=True)
-class Found:
+class FamilyMatch:
     """A family found by name."""
 
     family_id: int
@@ -64,23 +61,23 @@ class Found:
     caregiver: str
 
 
-def counts_for_standing(entry: type[ConsentEntry] = ConsentEntry) -> ColumnElement[bool]:
-    """Whether a row of the ledger says something about being visited at all, not only about one visit's time."""
-    return not_(and_(entry.visit_id.is_not(None), entry.answer.in_(ABOUT_A_TIME)))
+def is_general_answer(entry: type[ConsentEntry] = ConsentEntry) -> ColumnElement[bool]:
+    """Whether a ledger row is an answer to being visited at all, not only to a visit's time."""
+    return not_(and_(entry.visit_id.is_not(None), entry.answer.in_(VISIT_TIME_ANSWERS)))
 
 
-def yes_counts(entry: type[ConsentEntry], today: date | BindParameter[date]) -> ColumnElement[bool]:
+def is_valid_yes(entry: type[ConsentEntry], today: date | BindParameter[date]) -> ColumnElement[bool]:
     """Whether a ledger row is a yes that allows visits to its family on `today`.
 
     The giver must be a present, unrestricted caregiver of this family: a roster may since have given the children
-    another caregiver. A yes without a giver counts only for a family that has no caregiver. Booking, pages and messages
-    all use this one condition.
+    another caregiver. A yes without a giver is valid only for a family without caregivers. Booking, pages and messages
+    all use this condition.
     """
-    return and_(giver_counts(entry, today), ~_refused_by_merged_family(entry))
+    return and_(has_valid_giver(entry, today), ~_has_refusal_of_merged_family(entry))
 
 
-def giver_counts(entry: type[ConsentEntry], today: date | BindParameter[date]) -> ColumnElement[bool]:
-    """Whether a ledger row is a yes of someone who may say yes for its family; merges of families aside."""
+def has_valid_giver(entry: type[ConsentEntry], today: date | BindParameter[date]) -> ColumnElement[bool]:
+    """Whether a ledger row is a yes of a person who may consent for the family; ignores family merges."""
     giver, caregiver, child = aliased(Caregiver), aliased(Caregiver), aliased(Student)
     from_caregiver = exists().where(
         giver.id == entry.caregiver_id,
@@ -100,10 +97,11 @@ def _is_present(caregiver: type[Caregiver], today: date | BindParameter[date]) -
     return or_(caregiver.left_on.is_(None), caregiver.left_on > today)
 
 
-def _refused_by_merged_family(entry: type[ConsentEntry]) -> ColumnElement[bool]:
-    """Whether a family that was merged into this one had said no, and nobody has looked at it since.
+def _has_refusal_of_merged_family(entry: type[ConsentEntry]) -> ColumnElement[bool]:
+    """Whether a family merged into this family had refused, and the yes has not been reviewed since the merge.
 
-    Somebody has looked when the row is newer than the merge, and a person recorded it or asked the family since.
+    A yes counts as reviewed if it is newer than the merge and was recorded by a person, or answers an invitation sent
+    after the merge.
     """
     merge, refusal, newer, invitation = (
         aliased(FamilyMerge),
@@ -112,43 +110,50 @@ def _refused_by_merged_family(entry: type[ConsentEntry]) -> ColumnElement[bool]:
         aliased(Invitation),
     )
     asked_since = exists().where(invitation.id == entry.invitation_id, invitation.asked_at > merge.at)
-    looked_at = and_(entry.at > merge.at, or_(entry.recorded_by.is_not(None), asked_since))
-    superseded = exists().where(newer.family_id == refusal.family_id, newer.id > refusal.id, counts_for_standing(newer))
+    is_reviewed = and_(entry.at > merge.at, or_(entry.recorded_by.is_not(None), asked_since))
+    superseded = exists().where(newer.family_id == refusal.family_id, newer.id > refusal.id, is_general_answer(newer))
     return exists().where(
         merge.family_id == entry.family_id,
         refusal.family_id == merge.merged_id,
-        refusal.answer.in_(SAID_NO),
+        refusal.answer.in_(REFUSALS),
         ~superseded,
-        ~looked_at,
+        ~is_reviewed,
     )
 
 
-def newest_answer(family_id: InstrumentedAttribute[int]) -> ColumnElement[int | None]:
-    """The id of the row that is a family's current answer, as a correlated subquery on `family_id`."""
+def newest_answer_id(family_id: InstrumentedAttribute[int]) -> ColumnElement[int | None]:
+    """Return the ledger id of a family's current answer, as a correlated subquery on `family_id`."""
     entry = aliased(ConsentEntry)
-    found = select(entry.id).where(entry.family_id == family_id, counts_for_standing(entry))
+    found = select(entry.id).where(entry.family_id == family_id, is_general_answer(entry))
     return found.order_by(entry.id.desc()).limit(1).scalar_subquery()
 
 
-def standing(session: Session, families: Collection[int], today: date) -> dict[int, Standing]:
-    """The current answer of each of `families` that ever answered."""
+def load_current_answers(session: Session, families: Collection[int], today: date) -> dict[int, CurrentAnswer]:
+    """Return the current answer of each of `families` that has answered."""
     newest = (
         select(func.max(ConsentEntry.id).label("id"))
-        .where(ConsentEntry.family_id.in_(families), counts_for_standing())
+        .where(ConsentEntry.family_id.in_(families), is_general_answer())
         .group_by(ConsentEntry.family_id)
         .subquery()
     )
     rows = session.execute(
-        select(ConsentEntry, yes_counts(ConsentEntry, today)).join(newest, newest.c.id == ConsentEntry.id)
+        select(ConsentEntry, is_valid_yes(ConsentEntry, today)).join(newest, newest.c.id == ConsentEntry.id)
     )
     return {
-        row.family_id: Standing(row.family_id, row.id, row.invitation_id, row.answer, row.at, bool(counts))
-        for row, counts in rows
+        row.family_id: CurrentAnswer(
+            family_id=row.family_id,
+            entry_id=row.id,
+            invitation_id=row.invitation_id,
+            answer=row.answer,
+            at=row.at,
+            is_valid_yes=bool(valid),
+        )
+        for row, valid in rows
     }
 
 
 def may_give_consent(session: Session, family_id: int, caregiver_id: int | None, today: date) -> bool:
-    """Whether a yes of this caregiver, or (None) of a family without a caregiver, would count."""
+    """Whether a yes of this caregiver, or of the family if None, would be valid."""
     if caregiver_id is not None:
         return True
     child = select(Student.id).where(Student.family_id == family_id)
@@ -156,8 +161,8 @@ def may_give_consent(session: Session, family_id: int, caregiver_id: int | None,
     return session.scalar(child.limit(1)) is not None and session.scalar(caregiver.limit(1)) is None
 
 
-def caregiver_at(session: Session, phone: str, family_id: int) -> int | None:
-    """The family's present caregiver who has this phone."""
+def find_caregiver_by_phone(session: Session, phone: str, family_id: int) -> int | None:
+    """Return the id of the family's present caregiver with this phone."""
     return session.scalar(
         select(Caregiver.id)
         .where(
@@ -171,8 +176,8 @@ def caregiver_at(session: Session, phone: str, family_id: int) -> int | None:
     )
 
 
-def contacts(session: Session, families: Collection[int]) -> dict[int, Contact]:
-    """How each of `families` can be reached. Restricted caregivers are never chosen and never mentioned."""
+def load_contacts(session: Session, families: Collection[int]) -> dict[int, Contact]:
+    """Return how each of `families` can be contacted. Restricted caregivers are never included."""
     rows: Iterable[tuple[Family, Caregiver | None]] = session.execute(
         select(Family, Caregiver)
         .outerjoin(
@@ -186,10 +191,10 @@ def contacts(session: Session, families: Collection[int]) -> dict[int, Contact]:
         .where(Family.id.in_(families))
         .order_by(Family.id, Caregiver.phone.is_(None), Caregiver.contact_order, Caregiver.id)
     )
-    found: dict[int, Contact] = {}
+    contacts: dict[int, Contact] = {}
     for family, caregiver in rows:
-        if family.id not in found:
-            found[family.id] = Contact(
+        if family.id not in contacts:
+            contacts[family.id] = Contact(
                 family_id=family.id,
                 name=family.name,
                 language=family.language,
@@ -197,18 +202,18 @@ def contacts(session: Session, families: Collection[int]) -> dict[int, Contact]:
                 caregiver=f"{caregiver.given_name} {caregiver.family_name}" if caregiver is not None else "",
                 phone=caregiver.phone if caregiver is not None else None,
             )
-    return found
+    return contacts
 
 
-def find_families(session: Session, actor: Actor, words: str, limit: int = 20) -> list[Found]:
-    """Families by the name of a family, child or caregiver: for a family that asked for a visit itself.
+def find_families(session: Session, actor: Actor, name: str, limit: int = 20) -> list[FamilyMatch]:
+    """Find families by the name of the family, a child or a caregiver, for a family that asked for a visit.
 
-    By name only: there is nothing else to search, sort or filter by.
+    The name is the only criterion, so that families cannot be selected by other traits.
     """
-    if not words.strip():
+    if not name.strip():
         return []
-    held = actor.schools(Permission.ASK)
-    pattern = f"%{words.strip()}%"
+    school_ids = actor.schools(Permission.ASK)
+    pattern = f"%{name.strip()}%"
     named = select(Caregiver.family_id).where(
         (Caregiver.given_name + " " + Caregiver.family_name).ilike(pattern), Caregiver.restricted.is_(False)
     )
@@ -227,8 +232,11 @@ def find_families(session: Session, actor: Actor, words: str, limit: int = 20) -
         .order_by(Family.name, Family.id, School.name)
         .limit(limit)
     )
-    if held is not None:
-        found = found.where(Student.school_id.in_(held))
+    if school_ids is not None:
+        found = found.where(Student.school_id.in_(school_ids))
     rows = session.execute(found).all()
-    people = contacts(session, [row[0] for row in rows])
-    return [Found(family, school, name, at, people[family].caregiver) for family, school, name, at in rows]
+    people = load_contacts(session, [row[0] for row in rows])
+    return [
+        FamilyMatch(family_id, school_id, family, school, people[family_id].caregiver)
+        for family_id, school_id, family, school in rows
+    ]

@@ -1,28 +1,26 @@
-"""Readings of the order of asking: whom to ask next and why, how far a draw has come, who was asked."""
+"""The order in which families are asked: the next families of a draw, its progress, open invitations."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, Subquery, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
-from homevisits.invitations.queries import SAID_NO, counts_for_standing, yes_counts
+from homevisits.invitations.queries import REFUSALS, is_general_answer, is_valid_yes
 from homevisits.people.models import Family, FamilyMerge, School
 
-LEFT_ALONE = timedelta(days=180)
-"""A family that said "not now" is not asked again by another draw for so long. It may ask itself at any time."""
-A_YEAR = timedelta(days=400)
-"""Lists of what is under way go back so far; the ledger itself goes back for ever."""
+REFUSAL_COOLDOWN = timedelta(days=180)  # no draw asks a family again this soon; the family may ask at any time
+LIST_PERIOD = timedelta(days=400)  # how far lists go back; the ledger is kept without limit
 
 
 @dataclass(frozen=True)
-class Next:
-    """A family that may be asked now, and why it and no other: its place, or the family in whose stead it is asked."""
+class NextFamily:
+    """A family to ask next, with the reason: its position in the draw, or the refused invitation it replaces."""
 
     family_id: int
     stratum: str
@@ -32,7 +30,7 @@ class Next:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a draw has come: totals only, never who said what."""
+    """Progress of a draw, as totals."""
 
     draw_id: int
     school: str
@@ -45,8 +43,8 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A family that was asked and has not said no: in the list of the asking page."""
+class InvitationRow:
+    """An invitation in the list of the asking page."""
 
     invitation_id: int
     family_id: int
@@ -56,55 +54,55 @@ class Asked:
     timezone: str
     asked_at: datetime
     how: str
-    answer: str | None  # the newest word on this invitation; None: no answer yet
+    answer: str | None  # the newest answer to this invitation; None: no answer yet
     answered_at: datetime | None
-    yes_lapsed: bool = False  # the answer is a yes that no longer counts
+    yes_lapsed: bool = False  # the answer is a yes that is no longer valid
 
     @property
     def needs_call(self) -> bool:
-        """Whether somebody has to call: the family asked for it, or no message could be written to it."""
+        """Whether a person has to call: the family asked for it, or was not asked by message."""
         return self.answer in (Answer.CALL_ME, Answer.OTHER_TIME) or (self.answer is None and self.how != "text")
 
 
-def _settled(now: datetime) -> ColumnElement[bool]:
-    """Families of draw entries that are not to be asked: asked already and open, or left alone after a "not now"."""
+def _must_not_be_asked(now: datetime) -> ColumnElement[bool]:
+    """Whether a draw entry's family has an open invitation, or refused within `REFUSAL_COOLDOWN`."""
     invitation, entry = aliased(Invitation), aliased(ConsentEntry)
     is_open = select(invitation.id).where(invitation.family_id == DrawEntry.family_id, invitation.closed_at.is_(None))
     merged = select(FamilyMerge.merged_id).where(FamilyMerge.family_id == DrawEntry.family_id)
     said_no = select(entry.id).where(
         or_(entry.family_id == DrawEntry.family_id, entry.family_id.in_(merged.correlate(DrawEntry))),
-        entry.answer.in_(SAID_NO),
-        entry.at > now - LEFT_ALONE,
+        entry.answer.in_(REFUSALS),
+        entry.at > now - REFUSAL_COOLDOWN,
     )
     return or_(is_open.exists(), said_no.exists())
 
 
-def next_families(session: Session, draw_id: int, count: int, now: datetime) -> list[Next]:
-    """The next `count` families to ask: the drawn in their order, then one more of its stratum for each that said no.
+def list_next_families(session: Session, draw_id: int, count: int, now: datetime) -> list[NextFamily]:
+    """List the next `count` families to ask: drawn families in order, then a replacement for each refusal.
 
-    Nothing about a family but its place decides; there is no other order to choose.
+    A replacement comes from the same stratum. Only the drawn order decides.
     """
     asked_here = select(Invitation.id).where(
         Invitation.draw_id == DrawEntry.draw_id, Invitation.family_id == DrawEntry.family_id
     )
-    open_entries = select(DrawEntry).where(DrawEntry.draw_id == draw_id, ~asked_here.exists(), ~_settled(now))
+    open_entries = select(DrawEntry).where(DrawEntry.draw_id == draw_id, ~asked_here.exists(), ~_must_not_be_asked(now))
     drawn = session.scalars(
         open_entries.where(DrawEntry.position.is_not(None)).order_by(DrawEntry.position).limit(count)
     )
-    found = [Next(entry.family_id, entry.stratum, entry.position, None) for entry in drawn]
+    found = [NextFamily(entry.family_id, entry.stratum, entry.position, None) for entry in drawn]
     if len(found) < count:
-        found += _replacements(session, draw_id, open_entries, count - len(found))
+        found += _find_replacements(session, draw_id, open_entries, count - len(found))
     return found
 
 
-def place_not_asked(session: Session, draw_id: int, family_id: int) -> int | None:
-    """The place of a family in the order of a draw, if it was drawn and was not asked yet."""
+def find_unasked_position(session: Session, draw_id: int, family_id: int) -> int | None:
+    """Return a family's position in a draw if it was drawn and has not been asked yet."""
     asked_here = select(Invitation.id).where(Invitation.draw_id == draw_id, Invitation.family_id == family_id)
     place = select(DrawEntry.position).where(DrawEntry.draw_id == draw_id, DrawEntry.family_id == family_id)
     return session.scalar(place.where(~asked_here.exists()))
 
 
-def _replacements(session: Session, draw_id: int, open_entries: Select[DrawEntry], count: int) -> list[Next]:
+def _find_replacements(session: Session, draw_id: int, open_entries: Select[DrawEntry], count: int) -> list[NextFamily]:
     replacing = aliased(Invitation)
     refused = session.execute(
         select(Invitation.id, DrawEntry.stratum)
@@ -119,36 +117,37 @@ def _replacements(session: Session, draw_id: int, open_entries: Select[DrawEntry
     places: dict[str, list[int]] = {}
     for invitation_id, stratum in refused:
         places.setdefault(stratum, []).append(invitation_id)
-    found: list[Next] = []
+    found: list[NextFamily] = []
     for stratum, invitations in places.items():
-        behind = session.scalars(
+        replacements = session.scalars(
             open_entries.where(DrawEntry.position.is_(None), DrawEntry.stratum == stratum)
             .order_by(DrawEntry.sha256, DrawEntry.household_key)
             .limit(len(invitations))
         )
         found += [
-            Next(entry.family_id, stratum, None, replaced) for entry, replaced in zip(behind, invitations, strict=False)
+            NextFamily(entry.family_id, stratum, None, replaced)
+            for entry, replaced in zip(replacements, invitations, strict=False)
         ]
     return found[:count]
 
 
-def _newest_words(draws: Collection[int]) -> Subquery:
+def _select_newest_answers(draws: Collection[int]) -> Subquery:
     of_draws = select(Invitation.id).where(Invitation.draw_id.in_(draws))
     return (
         select(ConsentEntry.invitation_id, func.max(ConsentEntry.id).label("id"))
-        .where(ConsentEntry.invitation_id.in_(of_draws), counts_for_standing())
+        .where(ConsentEntry.invitation_id.in_(of_draws), is_general_answer())
         .group_by(ConsentEntry.invitation_id)
         .subquery()
     )
 
 
-def progress(session: Session, draws: Collection[int]) -> dict[int, Progress]:
-    """How far each of `draws` has come."""
-    words = _newest_words(draws)
+def load_progress(session: Session, draws: Collection[int]) -> dict[int, Progress]:
+    """Return the progress of each of `draws`."""
+    newest = _select_newest_answers(draws)
     counts = session.execute(
         select(Invitation.draw_id, ConsentEntry.answer, func.count())
-        .outerjoin(words, words.c.invitation_id == Invitation.id)
-        .outerjoin(ConsentEntry, ConsentEntry.id == words.c.id)
+        .outerjoin(newest, newest.c.invitation_id == Invitation.id)
+        .outerjoin(ConsentEntry, ConsentEntry.id == newest.c.id)
         .where(Invitation.draw_id.in_(draws))
         .group_by(Invitation.draw_id, ConsentEntry.answer)
     )
@@ -156,44 +155,44 @@ def progress(session: Session, draws: Collection[int]) -> dict[int, Progress]:
     for draw_id, answer, count in counts:
         by_draw.setdefault(draw_id or 0, {})[answer] = count
     found = {}
-    for made, school in session.execute(
+    for draw, school in session.execute(
         select(Draw, School.name).join(School, School.id == Draw.school_id).where(Draw.id.in_(draws))
     ):
-        said = by_draw.get(made.id, {})
-        found[made.id] = Progress(
-            draw_id=made.id,
+        answers = by_draw.get(draw.id, {})
+        found[draw.id] = Progress(
+            draw_id=draw.id,
             school=school,
-            drawn=made.wanted,
-            asked=sum(said.values()),
-            yes=said.get(Answer.YES, 0),
-            waiting=said.get(None, 0),
-            with_person=said.get(Answer.OTHER_TIME, 0) + said.get(Answer.CALL_ME, 0),
-            not_now=sum(said.get(word, 0) for word in SAID_NO),
+            drawn=draw.wanted,
+            asked=sum(answers.values()),
+            yes=answers.get(Answer.YES, 0),
+            waiting=answers.get(None, 0),
+            with_person=answers.get(Answer.OTHER_TIME, 0) + answers.get(Answer.CALL_ME, 0),
+            not_now=sum(answers.get(answer, 0) for answer in REFUSALS),
         )
     return found
 
 
-def asked(session: Session, actor: Actor, now: datetime, limit: int = 200) -> list[Asked]:
-    """The families of the actor's schools that were asked and are open, oldest first. Who said no is not in it."""
-    held = actor.schools(Permission.ASK)
-    is_open = and_(Invitation.closed_at.is_(None), Invitation.asked_at > now - A_YEAR)
-    found = _asked_rows(now).where(is_open).order_by(Invitation.asked_at, Invitation.id).limit(limit)
-    if held is not None:
-        found = found.where(Invitation.school_id.in_(held))
-    return [_asked(*row) for row in session.execute(found)]
+def list_open_invitations(session: Session, actor: Actor, now: datetime, limit: int = 200) -> list[InvitationRow]:
+    """List the open invitations of the actor's schools, oldest first. Refused invitations are closed."""
+    school_ids = actor.schools(Permission.ASK)
+    is_open = and_(Invitation.closed_at.is_(None), Invitation.asked_at > now - LIST_PERIOD)
+    found = _select_invitation_rows(now).where(is_open).order_by(Invitation.asked_at, Invitation.id).limit(limit)
+    if school_ids is not None:
+        found = found.where(Invitation.school_id.in_(school_ids))
+    return [_to_invitation_row(row) for row in session.execute(found)]
 
 
-def one_asked(session: Session, actor: Actor, invitation_id: int, now: datetime) -> Asked:
-    """One invitation, if it is of a school of the actor's."""
-    row = session.execute(_asked_rows(now).where(Invitation.id == invitation_id)).one_or_none()
+def get_invitation(session: Session, actor: Actor, invitation_id: int, now: datetime) -> InvitationRow:
+    """Return an invitation of one of the actor's schools. Raises `NotFound`."""
+    row = session.execute(_select_invitation_rows(now).where(Invitation.id == invitation_id)).one_or_none()
     if row is None or not actor.may_at(Permission.ASK, row[0].school_id):
         raise NotFound
-    return _asked(*row)
+    return _to_invitation_row(row)
 
 
-def _asked_rows(now: datetime) -> Select[Invitation, str, str, str, ConsentEntry | None, bool | None]:
-    said = aliased(ConsentEntry)
-    newest = select(func.max(said.id)).where(said.invitation_id == Invitation.id, counts_for_standing(said))
+def _select_invitation_rows(now: datetime) -> Select[Invitation, str, str, str, ConsentEntry | None, bool | None]:
+    entry = aliased(ConsentEntry)
+    newest = select(func.max(entry.id)).where(entry.invitation_id == Invitation.id, is_general_answer(entry))
     return (
         select(
             Invitation,
@@ -201,7 +200,7 @@ def _asked_rows(now: datetime) -> Select[Invitation, str, str, str, ConsentEntry
             School.name,
             School.timezone,
             ConsentEntry,
-            yes_counts(ConsentEntry, now.date()),
+            is_valid_yes(ConsentEntry, now.date()),
         )
         .join(Family, Family.id == Invitation.family_id)
         .join(School, School.id == Invitation.school_id)
@@ -209,19 +208,18 @@ def _asked_rows(now: datetime) -> Select[Invitation, str, str, str, ConsentEntry
     )
 
 
-def _asked(
-    made: Invitation, family: str, school: str, zone: str, entry: ConsentEntry | None, counts: bool | None
-) -> Asked:
-    return Asked(
-        invitation_id=made.id,
-        family_id=made.family_id,
+def _to_invitation_row(row: Row[Invitation, str, str, str, ConsentEntry | None, bool | None]) -> InvitationRow:
+    invitation, family, school, zone, entry, is_valid = row
+    return InvitationRow(
+        invitation_id=invitation.id,
+        family_id=invitation.family_id,
         family=family,
-        school_id=made.school_id,
+        school_id=invitation.school_id,
         school=school,
         timezone=zone,
-        asked_at=made.asked_at,
-        how=made.how,
+        asked_at=invitation.asked_at,
+        how=invitation.how,
         answer=entry.answer if entry is not None else None,
         answered_at=entry.at if entry is not None else None,
-        yes_lapsed=entry is not None and entry.answer == Answer.YES and not counts,
+        yes_lapsed=entry is not None and entry.answer == Answer.YES and not is_valid,
     )

@@ -6,22 +6,21 @@ from sqlalchemy import Date, Integer, bindparam, select
 from sqlalchemy.orm import Session
 
 from homevisits.invitations.models import ConsentEntry, Invitation
-from homevisits.invitations.queries import newest_answer, yes_counts
+from homevisits.invitations.queries import is_valid_yes, newest_answer_id
 from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Caregiver
 from homevisits.people.queries import has_left
 
-ASKS = "invitation"
-"""The text that asks. The others answer what the family said itself, and go to the phone it said it from."""
+INVITATION_TEMPLATE = "invitation"  # the other templates are replies and go to the phone that wrote
 
 
 def text_wanted(session: Session, row: OutgoingMessage, now: datetime) -> str | None:
     """Why the text must not leave any more: closed, answered, or a code of `unreachable`. None: it may."""
-    if row.template != ASKS:
+    if row.template != INVITATION_TEMPLATE:
         return None
-    newest = newest_answer(Invitation.family_id)
+    newest = newest_answer_id(Invitation.family_id)
     found = (
-        select(Invitation.family_id, Invitation.closed_at, yes_counts(ConsentEntry, now.date()).label("answered"))
+        select(Invitation.family_id, Invitation.closed_at, is_valid_yes(ConsentEntry, now.date()).label("answered"))
         .select_from(Invitation)
         .outerjoin(ConsentEntry, ConsentEntry.id == newest)
     )

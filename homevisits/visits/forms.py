@@ -1,4 +1,4 @@
-"""What was typed about a visit, turned into commands and the problems of reading it. Typed values are shown again."""
+"""Forms about visits: entered values, and their conversion into action parameters or problems."""
 
 import secrets
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from datetime import date, datetime, time
 
 from homevisits.core import local_time
 from homevisits.core.problems import Problem
-from homevisits.visits.actions import Said, Wanted
+from homevisits.visits.actions import BookingRequest, Report
 
-WHO = ("caregiver", "child", "sibling", "other")
+PRESENT_ROLES = ("caregiver", "child", "sibling", "other")
 
 
 @dataclass(frozen=True)
-class Booking:
-    """The booking form as typed."""
+class BookingForm:
+    """The booking form as entered."""
 
     partner: str = ""
     start: str = ""
@@ -23,8 +23,8 @@ class Booking:
 
 
 @dataclass(frozen=True)
-class Telling:
-    """The "we met" form as typed."""
+class ReportForm:
+    """The report form as entered."""
 
     outcome: str = "met"
     both_went: str = "yes"
@@ -36,17 +36,17 @@ class Telling:
 
 
 @dataclass(frozen=True)
-class Reflecting:
-    """The reflection as typed."""
+class ReflectionForm:
+    """The reflection form as entered."""
 
     learned: str = ""
     strengths: str = ""
     will_do: str = ""
 
 
-def booking(form: Mapping[str, str]) -> Booking:
-    """The fields as typed; a new form gets a key of its own, so that a doubled tap is one booking."""
-    return Booking(
+def read_booking_form(form: Mapping[str, str]) -> BookingForm:
+    """Read the booking form. A new form gets an idempotency key, so that sending it twice books one visit."""
+    return BookingForm(
         partner=form.get("partner", ""),
         start=form.get("start", ""),
         place_type=form.get("place_type", "home"),
@@ -54,9 +54,9 @@ def booking(form: Mapping[str, str]) -> Booking:
     )
 
 
-def wanted(given: Booking, family_id: int) -> tuple[Wanted | None, list[Problem]]:
-    """The visit that was meant."""
-    starts_at = moment(given.start)
+def to_booking_request(given: BookingForm, family_id: int) -> tuple[BookingRequest | None, list[Problem]]:
+    """Convert the form into a booking request, or return the problems."""
+    starts_at = parse_moment(given.start)
     problems = []
     if not given.partner.isdecimal():
         problems.append(Problem("never_alone", "partner"))
@@ -64,68 +64,79 @@ def wanted(given: Booking, family_id: int) -> tuple[Wanted | None, list[Problem]
         problems.append(Problem("not_a_time", "start"))
     if problems or starts_at is None:
         return None, problems
-    return Wanted(family_id, int(given.partner[:18]), starts_at, given.place_type, key=given.key[:64]), []
+    partner_id = int(given.partner[:18])
+    return BookingRequest(family_id, partner_id, starts_at, given.place_type, key=given.key[:64]), []
 
 
-def moment(typed: str) -> datetime | None:
-    """A moment as pages write it into a form, "2026-10-07T22:30:00+00:00"."""
+def parse_moment(typed: str) -> datetime | None:
+    """Parse an ISO 8601 date and time with offset, or return None."""
     try:
-        found = datetime.fromisoformat(typed)
+        moment = datetime.fromisoformat(typed)
     except ValueError:
         return None
-    return found if found.tzinfo is not None and 2000 < found.year < 2200 else None
+    return moment if moment.tzinfo is not None and 2000 < moment.year < 2200 else None
 
 
-def day(typed: str) -> date | None:
-    """A day as pages write it into an address."""
+def parse_day(typed: str) -> date | None:
+    """Parse an ISO 8601 date, or return None."""
     try:
         return date.fromisoformat(typed)
     except ValueError:
         return None
 
 
-def telling(form: Mapping[str, str], who: list[str]) -> Telling:
-    """The fields as typed."""
-    return Telling(
+def read_report_form(form: Mapping[str, str], present: list[str]) -> ReportForm:
+    """Read the report form. ``present``: the checked roles."""
+    return ReportForm(
         outcome=form.get("outcome", ""),
         both_went=form.get("both_went", "yes"),
         times=form.get("times", "planned"),
         started=form.get("started", ""),
         ended=form.get("ended", ""),
         place_type=form.get("place_type", ""),
-        who=tuple(each for each in WHO if each in who),
+        who=tuple(role for role in PRESENT_ROLES if role in present),
     )
 
 
-def said(
-    given: Telling, on: date, zone: str, planned: tuple[datetime, datetime], now: datetime
-) -> tuple[Said | None, list[Problem]]:
-    """What was said to have happened. "As planned" ends now when now is before the planned end."""
+def to_report(
+    given: ReportForm, day: date, zone: str, planned: tuple[datetime, datetime], now: datetime
+) -> tuple[Report | None, list[Problem]]:
+    """Convert the form into a report, or return the problems.
+
+    "As planned" ends at `now` if the planned end is later.
+    """
     problems = []
     if given.outcome not in ("met", "family_away"):
         problems.append(Problem("say_what_happened", "outcome"))
     started: datetime | None = planned[0]
     ended: datetime | None = min(planned[1], max(now, planned[0]))
     if given.times == "other":
-        wall = _hour(given.started), _hour(given.ended)
+        local_times = _parse_time(given.started), _parse_time(given.ended)
         problems += [
-            Problem("missing", name) for name, at in zip(("started", "ended"), wall, strict=True) if at is None
+            Problem("missing", name) for name, at in zip(("started", "ended"), local_times, strict=True) if at is None
         ]
-        started, ended = (local_time.to_utc(on, at, zone) if at else None for at in wall)
+        started, ended = (local_time.to_utc(day, at, zone) if at else None for at in local_times)
     if problems:
         return None, problems
-    who = given.who if given.outcome == "met" else ()
-    return Said(given.outcome, given.both_went == "yes", started, ended, given.place_type, who), []
+    report = Report(
+        outcome=given.outcome,
+        both_went=given.both_went == "yes",
+        started_at=started,
+        ended_at=ended,
+        place_type=given.place_type,
+        who_was_there=given.who if given.outcome == "met" else (),
+    )
+    return report, []
 
 
-def _hour(typed: str) -> time | None:
+def _parse_time(typed: str) -> time | None:
     try:
         return time.fromisoformat(typed.strip()).replace(tzinfo=None)
     except ValueError:
         return None
 
 
-def reflecting(form: Mapping[str, str]) -> Reflecting:
-    """The fields as typed; browsers send line ends as two characters, which must not count twice."""
+def read_reflection_form(form: Mapping[str, str]) -> ReflectionForm:
+    """Read the reflection form, with CRLF line ends as LF so that they count as one character."""
     names = ("learned", "strengths", "will_do")
-    return Reflecting(**{name: form.get(name, "").replace("\r\n", "\n") for name in names})
+    return ReflectionForm(**{name: form.get(name, "").replace("\r\n", "\n") for name in names})

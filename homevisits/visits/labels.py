@@ -8,8 +8,8 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from homevisits.practices.pairs_and_reflection import find_missing_reflections
-from homevisits.visits.queries.detail import Event, Evidence, VisitPage
-from homevisits.visits.rules import Suits
+from homevisits.visits.queries.detail import Evidence, HistoryEvent, VisitDetail
+from homevisits.visits.rules import PartnerMatch
 from homevisits.web import formats
 
 STATES: Mapping[str, tuple[str, LazyString]] = MappingProxyType(
@@ -104,37 +104,41 @@ def _(message: str, **values: object) -> str:
     return str(gettext(message, **values))
 
 
-def event(happened: Event) -> str:
+def event(happened: HistoryEvent) -> str:
     """A line of a visit's history in words."""
     if happened.by and happened.what in BY_PERSON:
         return str(BY_PERSON[happened.what]) % {"name": happened.by}
     return str(EVENTS.get(happened.what, happened.what))
 
 
-def why(suits: Suits) -> str:
+def why(suits: PartnerMatch) -> str:
     """What speaks for a partner, in a line."""
     reasons = []
-    if suits.went_before:
+    if suits.has_visited_before:
         reasons.append(_("Knows this family from a visit"))
-    if suits.speaks:
-        reasons.append(_("Speaks %(language)s", language=LANGUAGES.get(suits.speaks, suits.speaks)))
+    if suits.shared_language:
+        reasons.append(_("Speaks %(language)s", language=LANGUAGES.get(suits.shared_language, suits.shared_language)))
     if suits.teaches_child:
         reasons.append(_("Teaches a child of the family"))
-    if suits.visits_soon == 0:
+    if suits.upcoming_visits == 0:
         reasons.append(_("Has no other visit in these two weeks"))
-    elif suits.visits_soon == 1:
+    elif suits.upcoming_visits == 1:
         reasons.append(_("Has one other visit in these two weeks"))
     else:
-        reasons.append(_("Has %(number)d other visits in these two weeks", number=suits.visits_soon))
+        reasons.append(_("Has %(number)d other visits in these two weeks", number=suits.upcoming_visits))
     return ". ".join(reasons) + "."
 
 
-def marks(page: VisitPage) -> dict[int, tuple[str, str]]:
+def marks(page: VisitDetail) -> dict[int, tuple[str, str]]:
     """The five practices of a visit: how each stands, and what that rests on."""
     evidence, card = page.evidence, page.card
     coming = all(seat.state == "coming" for seat in (card.lead, card.partner))
     certified = all(proof.certified for proof in evidence.proofs)
-    due = find_missing_reflections({card.lead.id, card.partner.id}, page.reflected) if card.state == "completed" else ()
+    due = (
+        find_missing_reflections({card.lead.id, card.partner.id}, page.reflected_by)
+        if card.state == "completed"
+        else ()
+    )
     in_pair = "kept" if coming and not due else "open"
     return {
         1: (_voluntary_kept(page), _voluntary(page, card.timezone)),
@@ -145,15 +149,15 @@ def marks(page: VisitPage) -> dict[int, tuple[str, str]]:
     }
 
 
-def _voluntary_kept(page: VisitPage) -> str:
-    return "kept" if page.card.waits_for is None and page.lapsed is None else "open"
+def _voluntary_kept(page: VisitDetail) -> str:
+    return "kept" if page.card.member_out is None and page.lapsed_yes is None else "open"
 
 
-def _voluntary(page: VisitPage, zone: str) -> str:
+def _voluntary(page: VisitDetail, zone: str) -> str:
     evidence = page.evidence
-    family = _("the family said yes on %(day)s", day=formats.day(evidence.said_yes_at, zone))
-    if page.lapsed is not None:
-        family = _("the family’s yes of %(day)s no longer counts", day=formats.day(evidence.said_yes_at, zone))
+    family = _("the family said yes on %(day)s", day=formats.day(evidence.consent_given_at, zone))
+    if page.lapsed_yes is not None:
+        family = _("the family’s yes of %(day)s no longer counts", day=formats.day(evidence.consent_given_at, zone))
     people = [
         _("%(name)s has taken part since %(day)s", name=proof.name, day=formats.day(proof.opted_in_at, zone))
         for proof in evidence.proofs

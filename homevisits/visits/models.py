@@ -1,4 +1,4 @@
-"""Tables of visits: evidence by reference. What cannot be proven cannot be stored (see migration 0002)."""
+"""Tables of visits. Constraints (migration 0002) require the evidence for each visit."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -10,16 +10,16 @@ from homevisits.core.db import Base, PrimaryKey
 
 
 class VisitState(StrEnum):
-    """The life of a visit; `homevisits.visits.states` says which step may follow which."""
+    """State of a visit; `homevisits.visits.states` holds the allowed transitions."""
 
-    PROPOSED = "proposed"  # the partner is asked
-    SCHEDULED = "scheduled"  # both will come; the family is asked to confirm the time
+    PROPOSED = "proposed"  # waiting for the partner's answer
+    SCHEDULED = "scheduled"  # both accepted; waiting for the family to confirm the time
     CONFIRMED = "confirmed"  # the family confirmed
-    COMPLETED = "completed"  # both attested in agreement
+    COMPLETED = "completed"  # both reports agree
     CANCELLED_BY_FAMILY = "cancelled_by_family"
     CANCELLED_BY_EDUCATOR = "cancelled_by_educator"
-    FAMILY_AWAY = "family_away"  # the pair went; nobody was there
-    NOT_HELD = "not_held"  # the time came and the visit did not take place
+    FAMILY_AWAY = "family_away"  # the family was not there
+    NOT_HELD = "not_held"  # the visit did not take place
 
 
 LIVE = ("proposed", "scheduled", "confirmed")
@@ -27,16 +27,18 @@ _LIVE = "state IN ('proposed', 'scheduled', 'confirmed')"
 
 
 class Visit(Base):
-    """One visit of a pair to a family.
+    """A visit of a pair of educators to a family.
 
-    It points at its proofs: the invitation (which points at the draw or the family's request), the family's yes in the
-    consent ledger, both people's places in the team, and for a second visit the completed first one. ``local_date``,
-    ``local_start`` ("16:30") and ``timezone`` are what the family was promised; the moments are derived from them.
-    ``version`` rises with every change a calendar must see (iCalendar SEQUENCE).
+    It references its evidence: the invitation (and through it the draw or the family's request), the family's consent,
+    both team members, and for a second visit the completed first visit. ``local_date``, ``local_start`` ("16:30") and
+    ``timezone`` are what the family was promised; ``starts_at`` and ``ends_at`` are derived from them. ``version``
+    rises with every change that calendars must show (iCalendar SEQUENCE).
     """
 
     __tablename__ = "visit"
-    id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True, autoincrement=True)  # else its foreign keys forbid it
+    id: Mapped[int] = mapped_column(
+        PrimaryKey, primary_key=True, autoincrement=True
+    )  # needed explicitly, because of the foreign keys
     uid: Mapped[str] = mapped_column(unique=True)  # opaque; the iCalendar UID
     family_id: Mapped[int] = mapped_column(ForeignKey("family.id"))
     school_id: Mapped[int] = mapped_column(ForeignKey("school.id"))
@@ -47,7 +49,7 @@ class Visit(Base):
     first_visit_id: Mapped[int | None] = mapped_column(ForeignKey("visit.id"))
     lead_id: Mapped[int]
     partner_id: Mapped[int]
-    min_trained: Mapped[int]  # the policy's, kept with the visit it was booked under
+    min_trained: Mapped[int]  # from the policy at the time of booking
     policy: Mapped[str]  # name of the policy profile
     local_date: Mapped[date]
     local_start: Mapped[str]
@@ -60,7 +62,7 @@ class Visit(Base):
     booked_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     updated_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]  # completed, cancelled, away or not held
-    attestation_id: Mapped[int | None]  # what both agreed on, once completed
+    attestation_id: Mapped[int | None]  # the agreed report, once completed
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     __table_args__ = (
         ForeignKeyConstraint(["invitation_id", "family_id"], ["invitation.id", "invitation.family_id"]),
@@ -115,10 +117,9 @@ class Visit(Base):
 
 
 class VisitMember(Base):
-    """An educator's place in a visiting team, with its proofs: opt-in, certification, commitment.
+    """An educator's place in a visiting team, with the opt-in, certification and commitment.
 
-    ``state``: asked (has not answered) | coming | declined | unable (fell ill) | withdrawn. A row stays when somebody
-    else takes the place: history is kept.
+    ``state``: asked (no answer yet) | coming | declined | unable | withdrawn. The row of a replaced member is kept.
     """
 
     __tablename__ = "visit_member"
@@ -127,7 +128,7 @@ class VisitMember(Base):
     role: Mapped[str]  # lead | partner
     state: Mapped[str]
     opt_in_id: Mapped[int]
-    certification_id: Mapped[int | None]  # None only where the policy lets one of the pair be untrained
+    certification_id: Mapped[int | None]  # None if the policy allows an untrained partner
     commitment_id: Mapped[int] = mapped_column(unique=True)
     asked_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
@@ -143,9 +144,9 @@ class VisitMember(Base):
 
 
 class Attestation(Base):
-    """What one of the pair says happened. Append-only: the newest of a person counts, the second's may just agree.
+    """An educator's report on a visit. Append-only: the newest report of an educator counts.
 
-    Minutes are local wall time of the visit's day ("16:32"); who was there is kept as roles, never names.
+    ``who_was_there`` holds roles, never names.
     """
 
     __tablename__ = "attestation"
@@ -158,7 +159,9 @@ class Attestation(Base):
     ended_at: Mapped[datetime]
     place_type: Mapped[str]
     kind: Mapped[str]
-    who_was_there: Mapped[str] = mapped_column(server_default="")  # caregiver child sibling other, blank between
+    who_was_there: Mapped[str] = mapped_column(
+        server_default=""
+    )  # roles separated by spaces: caregiver child sibling other
     agrees_with_id: Mapped[int | None]
     at: Mapped[datetime]
     __table_args__ = (
@@ -174,7 +177,7 @@ class Attestation(Base):
 
 
 class Reflection(Base):
-    """What an educator learned, the strengths seen, and what they will do. Written as if the family will read it."""
+    """An educator's reflection: what they learned, strengths, next steps. The family may read it."""
 
     __tablename__ = "reflection"
     visit_id: Mapped[int] = mapped_column(primary_key=True)
@@ -192,7 +195,7 @@ class Reflection(Base):
 
 
 class VisitEvent(Base):
-    """The history of a visit: what happened, when, by whom. Append-only; no reasons are asked of families."""
+    """An event in a visit's history. Append-only."""
 
     __tablename__ = "visit_event"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)

@@ -1,4 +1,4 @@
-"""The rules of a visit, purely: the five practices put together, and the hours around a visit."""
+"""Rules of a visit: the five practices together, deadlines, reported times, partner matching. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,22 +12,21 @@ from homevisits.practices.facts import Family, Person, PlannedVisit, person_ids
 
 PURE = True
 
-LONGEST = timedelta(hours=4)
-"""Nobody stays longer; a longer stretch is a slip of the finger."""
+MAX_VISIT_LENGTH = timedelta(hours=4)  # a longer report is a typing error
 
 
-def judge(
+def check_practices(
     meeting: PlannedVisit, family: Family, people: Sequence[Person], policy: Policy, now: datetime
 ) -> list[Problem]:
-    """Everything the five practices have to say against this visit, arranged now."""
+    """Check the five practices for a visit arranged now, including the notice period."""
     return [
         *voluntary.check_minimum_notice(meeting.starts_at, now, policy.minimum_notice_hours),
-        *judge_team(meeting, family, people, policy.min_trained),
+        *check_team(meeting, family, people, policy.min_trained),
     ]
 
 
-def judge_team(meeting: PlannedVisit, family: Family, people: Sequence[Person], min_trained: int) -> list[Problem]:
-    """The same for a time the family knows of: its notice was kept, whoever stands in now."""
+def check_team(meeting: PlannedVisit, family: Family, people: Sequence[Person], min_trained: int) -> list[Problem]:
+    """Check the practices without the notice period, for a time the family already knows."""
     return [
         *voluntary.check_consent(family, people),
         *trained_and_paid.check_certified_on_day(people, meeting.day, min_trained),
@@ -37,59 +36,59 @@ def judge_team(meeting: PlannedVisit, family: Family, people: Sequence[Person], 
     ]
 
 
-def judge_person(person: Person, day: date, min_trained: int) -> list[Problem]:
-    """What stands against this one person on `day`; the page that looks for a time asks it for each partner."""
-    found = voluntary.check_educators_opted_in([person])
+def check_person(person: Person, day: date, min_trained: int) -> list[Problem]:
+    """Check the opt-in and certificate of a person on `day`."""
+    problems = voluntary.check_educators_opted_in([person])
     if min_trained > 1:
-        found += trained_and_paid.check_certified_on_day([person], day, 1)
-    return found
+        problems += trained_and_paid.check_certified_on_day([person], day, 1)
+    return problems
 
 
-def still_ahead(starts_at: datetime, now: datetime) -> list[Problem]:
-    """Arrangements are changed before a visit starts, not after."""
+def check_not_started(starts_at: datetime, now: datetime) -> list[Problem]:
+    """Check that the visit has not started; arrangements cannot change afterwards."""
     return [] if now < starts_at else [Problem("visit_has_started", None)]
 
 
-def may_be_not_held(starts_at: datetime, reported: bool, now: datetime) -> list[Problem]:
-    """A visit can be closed as not held from its start on, while neither of the pair has reported on it."""
+def check_can_mark_not_held(starts_at: datetime, reported: bool, now: datetime) -> list[Problem]:
+    """Check that the visit has started and has no report, so that it may be closed as not held."""
     if now < starts_at:
         return [Problem("cancel_instead", None)]
     return [Problem("already_reported", None)] if reported else []
 
 
-def within_reach(starts_at: datetime, policy: Policy, now: datetime) -> list[Problem]:
-    """Not further ahead than the policy lets people plan."""
+def check_booking_horizon(starts_at: datetime, policy: Policy, now: datetime) -> list[Problem]:
+    """Check that the start is within the policy's booking horizon."""
     if starts_at > now + timedelta(days=policy.booking_days_ahead):
         return [Problem("too_far_ahead", "start", {"days": policy.booking_days_ahead})]
     return []
 
 
-def place_counts(place_type: str, policy: Policy) -> list[Problem]:
-    """A place the policy knows; a school is never one."""
+def check_place(place_type: str, policy: Policy) -> list[Problem]:
+    """Check that the policy allows the place type; a school is never allowed."""
     return [] if place_type in policy.place_types else [Problem("place_does_not_count", "place_type")]
 
 
 @dataclass(frozen=True)
 class AddressWindow:
-    """The stretch in which the visiting pair, and nobody else, sees where to go."""
+    """The period in which only the visiting pair sees the family's address."""
 
     shows_from: datetime
     shows_until: datetime
 
-    def open_at(self, now: datetime) -> bool:
-        """Whether the address shows now."""
+    def is_open_at(self, now: datetime) -> bool:
+        """Whether the address is shown at `now`."""
         return self.shows_from <= now < self.shows_until
 
 
 def address_window(starts_at: datetime, ends_at: datetime, policy: Policy) -> AddressWindow:
-    """Just in time: from some hours before the visit until some hours after it."""
+    """Return the period in which the address is shown, from the policy's hours before and after the visit."""
     return AddressWindow(
         starts_at - timedelta(hours=policy.address_from_hours), ends_at + timedelta(hours=policy.address_until_hours)
     )
 
 
-def may_attest(starts_at: datetime, policy: Policy, now: datetime) -> list[Problem]:
-    """A visit is written up once it has started, and within the days a policy allows."""
+def check_can_attest(starts_at: datetime, policy: Policy, now: datetime) -> list[Problem]:
+    """Check that the visit has started and the policy's reporting period has not ended."""
     if now < starts_at:
         return [Problem("visit_not_started", None)]
     if now > starts_at + timedelta(days=policy.latest_log_days):
@@ -97,27 +96,29 @@ def may_attest(starts_at: datetime, policy: Policy, now: datetime) -> list[Probl
     return []
 
 
-def sensible_times(
+def check_reported_times(
     started_at: datetime | None, ended_at: datetime | None, day: date, zone: str, now: datetime
 ) -> list[Problem]:
-    """The times said lie on the visit's day, one after the other, and not in the future."""
+    """Check that the times are in order, on the visit's day, not too long and not in the future."""
     if started_at is None or ended_at is None:
         return [Problem("hour_does_not_exist", "started" if started_at is None else "ended")]
     if started_at >= ended_at:
         return [Problem("ends_before_it_starts", "ended")]
-    found = []
+    problems = []
     if ended_at > now:
-        found.append(Problem("not_over_yet", "ended"))
-    if ended_at - started_at > LONGEST:
-        found.append(Problem("longer_than_a_visit", "ended", {"hours": int(LONGEST.total_seconds() // 3600)}))
+        problems.append(Problem("not_over_yet", "ended"))
+    if ended_at - started_at > MAX_VISIT_LENGTH:
+        problems.append(
+            Problem("longer_than_a_visit", "ended", {"hours": int(MAX_VISIT_LENGTH.total_seconds() // 3600)})
+        )
     if started_at.astimezone(ZoneInfo(zone)).date() != day:
-        found.append(Problem("another_day", "started"))
-    return found
+        problems.append(Problem("another_day", "started"))
+    return problems
 
 
 @dataclass(frozen=True)
 class ReportedTimes:
-    """The times one of the pair has on another visit: those both agreed on, else that person's own report.
+    """An educator's times on another visit: the agreed times, otherwise their own report.
 
     ``family`` is None for a reader who is not on that visit.
     """
@@ -129,12 +130,12 @@ class ReportedTimes:
     family: str | None
 
 
-def no_overlap(started_at: datetime, ended_at: datetime, others: Sequence[ReportedTimes]) -> list[Problem]:
-    """Nobody is on two visits at once. One may begin at the moment another ends."""
-    return [_overlaps(other) for other in others if started_at < other.ended_at and other.started_at < ended_at]
+def check_no_overlap(started_at: datetime, ended_at: datetime, others: Sequence[ReportedTimes]) -> list[Problem]:
+    """Check that the times overlap no other visit. A visit may start exactly when another ends."""
+    return [_overlap_problem(other) for other in others if started_at < other.ended_at and other.started_at < ended_at]
 
 
-def _overlaps(other: ReportedTimes) -> Problem:
+def _overlap_problem(other: ReportedTimes) -> Problem:
     zone = ZoneInfo(other.timezone)
     started, ended = other.started_at.astimezone(zone), other.ended_at.astimezone(zone)
     params: dict[str, object] = {
@@ -148,35 +149,35 @@ def _overlaps(other: ReportedTimes) -> Problem:
     return Problem("overlaps_visit_with_family", "started", {**params, "family": other.family})
 
 
-def reflection_problems(learned: str, strengths: str, will_do: str, most: int = 400) -> list[Problem]:
-    """What I learned and what I will do are asked; strengths are welcome; each is a few sentences at most."""
-    found = [
+def check_reflection(learned: str, strengths: str, will_do: str, max_length: int = 400) -> list[Problem]:
+    """Check a reflection: two fields are required, and each has at most `max_length` characters."""
+    problems = [
         Problem("missing", field) for field, text in (("learned", learned), ("will_do", will_do)) if not text.strip()
     ]
     for field, text in (("learned", learned), ("strengths", strengths), ("will_do", will_do)):
-        if len(text) > most:
-            found.append(Problem("too_long", field, {"most": most}))
-    return found
+        if len(text) > max_length:
+            problems.append(Problem("too_long", field, {"most": max_length}))
+    return problems
 
 
 @dataclass(frozen=True)
-class Suits:
-    """What speaks for a partner with this family: language, another child, an earlier visit, a fair share of visits."""
+class PartnerMatch:
+    """How well an educator matches a family: language, a taught child, an earlier visit, current load."""
 
     educator_id: int
     name: str
-    speaks: str | None
+    shared_language: str | None
     teaches_child: bool
-    went_before: bool
-    visits_soon: int
+    has_visited_before: bool
+    upcoming_visits: int
 
     @property
-    def worth(self) -> int:
-        """Higher suits better; nothing about the family weighs in but its language and who knows it."""
-        score = 40 * self.went_before + 20 * (self.speaks is not None) + 10 * self.teaches_child
-        return score - 3 * self.visits_soon
+    def score(self) -> int:
+        """A higher score is a better match. Of the family, only its language and its educators count."""
+        score = 40 * self.has_visited_before + 20 * (self.shared_language is not None) + 10 * self.teaches_child
+        return score - 3 * self.upcoming_visits
 
 
 def shared_language(family: str, educator: str) -> str | None:
-    """The family's language when the educator speaks it and it is not English."""
+    """Return the family's language if it is not English and the educator speaks it."""
     return family if family != "en" and family in educator.split() else None

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 
 from homevisits.invitations.models import ConsentEntry
-from homevisits.invitations.queries import newest_answer, yes_counts
+from homevisits.invitations.queries import is_valid_yes, newest_answer_id
 from homevisits.invitations.send_checks import unreachable
 from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Educator
@@ -91,10 +91,10 @@ def _visit(session: Session, visit_id: int, now: datetime) -> Found | None:
             Visit.state,
             Visit.starts_at,
             ConsentEntry.answer.label("answer"),
-            yes_counts(ConsentEntry, now.date()).label("counts"),
+            is_valid_yes(ConsentEntry, now.date()).label("counts"),
         )
         .select_from(Visit)
-        .outerjoin(ConsentEntry, ConsentEntry.id == newest_answer(Visit.family_id))
+        .outerjoin(ConsentEntry, ConsentEntry.id == newest_answer_id(Visit.family_id))
     )
     return session.execute(found.where(Visit.id == visit_id)).one_or_none()
 

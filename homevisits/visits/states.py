@@ -1,4 +1,4 @@
-"""The life of a visit, purely: which step may follow which. Anything else is an illegal jump and refused."""
+"""State machine of a visit: the states in which each action is allowed. Pure."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -7,13 +7,13 @@ from homevisits.core.problems import Problem
 
 PURE = True
 
-LIVE = frozenset({"proposed", "scheduled", "confirmed"})
-"""A visit that is still ahead of somebody: it holds two people's time."""
+LIVE = frozenset({"proposed", "scheduled", "confirmed"})  # not ended; holds commitments of two educators
 ENDED = frozenset({"completed", "cancelled_by_family", "cancelled_by_educator", "family_away", "not_held"})
-ARRANGED = frozenset({"scheduled", "confirmed"})
-"""Both said they come; the family was told."""
+ARRANGED = frozenset({"scheduled", "confirmed"})  # both educators accepted; the family knows the time
+OUT_STATES = ("declined", "unable", "withdrawn")  # of a team member who no longer comes
 
-MAY_FOLLOW: Mapping[str, frozenset[str]] = MappingProxyType(
+# Action -> states of the visit in which it is allowed.
+ALLOWED_STATES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "accept": frozenset({"proposed"}),
         "decline": frozenset({"proposed"}),
@@ -27,14 +27,13 @@ MAY_FOLLOW: Mapping[str, frozenset[str]] = MappingProxyType(
         "attest": ARRANGED,
     }
 )
-"""Each verb, and the states in which it makes sense."""
 
 
-def may(verb: str, state: str) -> list[Problem]:
-    """Whether `verb` can be done to a visit in `state`."""
-    return [] if state in MAY_FOLLOW[verb] else [Problem("visit_moved_on", None, {"state": state})]
+def check_transition(verb: str, state: str) -> list[Problem]:
+    """Check that the action `verb` is allowed in `state`."""
+    return [] if state in ALLOWED_STATES[verb] else [Problem("visit_moved_on", None, {"state": state})]
 
 
-def when_answered(coming: int, seats: int) -> str:
-    """The state of a visit once `coming` of its `seats` people said they come."""
-    return "scheduled" if coming >= seats else "proposed"
+def state_after_answers(coming: int, team_size: int) -> str:
+    """Return the state of a visit once `coming` of its `team_size` educators have accepted."""
+    return "scheduled" if coming >= team_size else "proposed"

@@ -31,8 +31,8 @@ def complete_other_visits(house: RunningApplication, cast: StoryPeople, homes: I
     policy, booked = house.settings.policy, []
     for home in homes:
         with house.database.transaction() as session:
-            offer = actions.look(session, teacher, home.id, policy, house.now, partner_id=cast.partner.id)
-            wanted = actions.Wanted(home.id, cast.partner.id, offer.times[0].starts_at)
+            offer = actions.find_times(session, teacher, home.id, policy, house.now, partner_id=cast.partner.id)
+            wanted = actions.BookingRequest(home.id, cast.partner.id, offer.times[0].starts_at)
             booked.append(actions.book(session, teacher, wanted, policy, house.now).id)
             actions.accept(session, partner, booked[-1], policy, house.now)
         house.work()
@@ -49,9 +49,9 @@ def complete_other_visits(house: RunningApplication, cast: StoryPeople, homes: I
 def _attest_by_both(house: RunningApplication, teacher: Actor, partner: Actor, visit_id: int) -> None:
     with house.database.transaction() as session:
         visit = session.get_one(Visit, visit_id)
-        said = actions.Said("met", True, visit.starts_at, visit.ends_at, visit.place_type, ("caregiver", "child"))
+        said = actions.Report("met", True, visit.starts_at, visit.ends_at, visit.place_type, ("caregiver", "child"))
         for who in (teacher, partner):
-            actions.attest(session, who, visit_id, said, house.settings.policy, house.now)
+            actions.attest(session, who, visit_id, said, policy=house.settings.policy, now=house.now)
 
 
 def _read_actor(house: RunningApplication, email: str) -> Actor:

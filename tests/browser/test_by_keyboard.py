@@ -76,7 +76,7 @@ def test_how_it_went_is_told_by_keyboard(house_of: tuple[RunningApplication, Sch
     house, school_fixture = house_of
     policy = house.settings.policy
     with school_fixture.session() as session:
-        wanted = actions.Wanted(
+        wanted = actions.BookingRequest(
             school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(8, 16, 30)
         )
         visit_id = actions.book(session, school_fixture.actors["Grace"], wanted, policy, house.now).id

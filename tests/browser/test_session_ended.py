@@ -30,7 +30,7 @@ def held(house: RunningApplication, school_fixture: SchoolFixture) -> int:
         actions.accept(session, luis, visit_id, house.settings.policy, house.now)
     house.move_to(school_fixture.time_at(8, 18))
     with school_fixture.session() as session:
-        said = actions.Said(
+        said = actions.Report(
             "met",
             True,
             school_fixture.time_at(8, 16, 30),
@@ -39,14 +39,14 @@ def held(house: RunningApplication, school_fixture: SchoolFixture) -> int:
             ("caregiver", "child"),
         )
         for who in (grace, luis):
-            actions.attest(session, who, visit_id, said, house.settings.policy, house.now)
+            actions.attest(session, who, visit_id, said, policy=house.settings.policy, now=house.now)
     return visit_id
 
 
 def booked(house: RunningApplication, school_fixture: SchoolFixture) -> int:
     """A visit that Luis was asked to join."""
     with school_fixture.session() as session:
-        wanted = actions.Wanted(
+        wanted = actions.BookingRequest(
             school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(8, 16, 30)
         )
         return actions.book(session, school_fixture.actors["Grace"], wanted, house.settings.policy, house.now).id

@@ -34,7 +34,7 @@ class Scene:
         """A visit that Luis was asked to come along to, or (arranged) that the family is asked to confirm."""
         policy, school_fixture = self.house.settings.policy, self.school_fixture
         with school_fixture.session() as session:
-            wanted = actions.Wanted(
+            wanted = actions.BookingRequest(
                 school_fixture.families[FAMILY], school_fixture.educators["Luis"], school_fixture.time_at(8, 16, 30)
             )
             visit_id = actions.book(session, school_fixture.actors["Grace"], wanted, policy, self.house.now).id

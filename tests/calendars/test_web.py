@@ -19,7 +19,7 @@ from homevisits.core import clock, settings
 from homevisits.people import account_web
 from homevisits.people.models import Account, Educator, Person
 from homevisits.people.sign_in import sessions
-from homevisits.visits.actions.book import Wanted, book
+from homevisits.visits.actions.book import BookingRequest, book
 from homevisits.visits.actions.cancel import cancel
 from homevisits.visits.actions.move import move
 from homevisits.visits.actions.partner_response import accept, decline
@@ -66,7 +66,7 @@ def address(school_fixture: SchoolFixture, name: str) -> str:
 def booked(school_fixture: SchoolFixture, family: str = "Rivera", partner: str = "Luis", day: int = 8) -> int:
     travel(school_fixture, school_fixture.now)
     with school_fixture.session() as session:
-        wanted = Wanted(
+        wanted = BookingRequest(
             school_fixture.families[family], school_fixture.educators[partner], school_fixture.time_at(day, 16, 30)
         )
         return book(session, school_fixture.actors["Grace"], wanted, school_fixture.policy, school_fixture.now).id
@@ -137,8 +137,8 @@ def test_every_change_that_shows_changes_the_etag(
                 school_fixture.actors["Grace"],
                 visit,
                 school_fixture.time_at(9, 17),
-                school_fixture.policy,
-                school_fixture.now,
+                policy=school_fixture.policy,
+                now=school_fixture.now,
             )
         elif what == "cancelled":
             cancel(session, school_fixture.actors["Grace"], visit, school_fixture.policy, school_fixture.now)
@@ -178,8 +178,8 @@ def test_a_moved_visit_keeps_its_uid_and_raises_its_sequence(
             school_fixture.actors["Grace"],
             visit,
             school_fixture.time_at(9, 17),
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
     (after,) = events(client.get(path).data)
     assert after["UID"] == before["UID"]

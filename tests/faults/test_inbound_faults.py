@@ -22,7 +22,7 @@ from homevisits.messages.models import IncomingMessage, MessageAlert, OptOutEntr
 from homevisits.messages.providers.base import Accepted, MessageRejected
 from homevisits.messages.recipients import opt_outs
 from homevisits.visits import actions as visits
-from homevisits.visits.actions import Wanted
+from homevisits.visits.actions import BookingRequest
 from homevisits.visits.models import Visit
 from tests.factories.school import NOW, POLICY, SchoolFixture
 from tests.messages.conftest import Recorder, made_settings, make_sender, planned, rules, tick
@@ -76,7 +76,7 @@ def newest(database: Database) -> IncomingMessage:
 
 def arranged(school_fixture: SchoolFixture) -> int:
     """A visit to the Smiths of which they were told."""
-    wanted = Wanted(
+    wanted = BookingRequest(
         school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(8, 16, 30)
     )
     with school_fixture.session() as session:

@@ -37,13 +37,13 @@ def happens(school_fixture: SchoolFixture, visit_id: int, change: str) -> None:
     with school_fixture.session() as session:
         grace, policy, now = school_fixture.actors["Grace"], school_fixture.policy, school_fixture.now
         if change == "moved":
-            actions.move(session, grace, visit_id, school_fixture.time_at(8, 17), policy, now)
+            actions.move(session, grace, visit_id, school_fixture.time_at(8, 17), policy=policy, now=now)
         elif change == "called_off":
             actions.cancel(session, grace, visit_id, policy, now)
         elif change == "family_said_no":
-            actions.family_answers(session, None, visit_id, "not_now", policy, now)
+            actions.record_family_answer(session, None, visit_id, "not_now", policy=policy, now=now)
         else:
-            actions.cannot_come(session, grace, visit_id, school_fixture.educators["Luis"], policy, now)
+            actions.cannot_come(session, grace, visit_id, school_fixture.educators["Luis"], policy=policy, now=now)
 
 
 @pytest.mark.parametrize("change", CHANGES)

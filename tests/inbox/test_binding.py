@@ -24,7 +24,7 @@ from homevisits.messages.models import MessageAlert, OutgoingMessage
 from homevisits.messages.providers.console import Console
 from homevisits.people.models import Caregiver, Family, School, Student
 from homevisits.visits import actions as visits
-from homevisits.visits.actions import Wanted
+from homevisits.visits.actions import BookingRequest
 from homevisits.visits.models import Visit
 from homevisits.visits.send_checks import text_wanted
 from tests.factories.school import NOW, POLICY, SchoolFixture
@@ -95,7 +95,7 @@ class Phone:
 def arranged(phone: Phone, family: str, partner: str, day: int, lead: str = "Grace") -> int:
     """A visit of which the family has been told, on this phone."""
     school_fixture = phone.school_fixture
-    wanted = Wanted(
+    wanted = BookingRequest(
         school_fixture.families[family], school_fixture.educators[partner], school_fixture.time_at(day, 16, 30)
     )
     with school_fixture.session() as session:
@@ -213,7 +213,12 @@ def test_a_late_one_to_a_moved_visit_hears_the_new_time_and_confirms_nothing(pho
     phone.now += timedelta(hours=1)
     with school_fixture.session() as session:
         visits.move(
-            session, school_fixture.actors["Grace"], visit_id, school_fixture.time_at(12, 17), POLICY, phone.now
+            session,
+            school_fixture.actors["Grace"],
+            visit_id,
+            school_fixture.time_at(12, 17),
+            policy=POLICY,
+            now=phone.now,
         )
     # The partner has not said yes to the new time: there is none to tell yet.
     phone.texts("1")
@@ -241,7 +246,12 @@ def test_a_late_two_hears_the_new_time_and_a_late_three_is_a_no_all_the_same(pho
     phone.now += timedelta(hours=1)
     with school_fixture.session() as session:
         visits.move(
-            session, school_fixture.actors["Grace"], visit_id, school_fixture.time_at(12, 17), POLICY, phone.now
+            session,
+            school_fixture.actors["Grace"],
+            visit_id,
+            school_fixture.time_at(12, 17),
+            policy=POLICY,
+            now=phone.now,
         )
         visits.accept(session, school_fixture.actors["Luis"], visit_id, POLICY, phone.now)
     phone.texts("2")
@@ -257,7 +267,12 @@ def test_a_one_to_the_question_about_the_new_time_confirms_it(phone: Phone) -> N
     phone.now += timedelta(hours=1)
     with school_fixture.session() as session:
         visits.move(
-            session, school_fixture.actors["Grace"], visit_id, school_fixture.time_at(12, 17), POLICY, phone.now
+            session,
+            school_fixture.actors["Grace"],
+            visit_id,
+            school_fixture.time_at(12, 17),
+            policy=POLICY,
+            now=phone.now,
         )
         visits.accept(session, school_fixture.actors["Luis"], visit_id, POLICY, phone.now)
     phone.leave()
@@ -271,10 +286,20 @@ def test_a_stand_in_does_not_make_a_yes_to_the_same_time_late(phone: Phone) -> N
     visit_id = arranged(phone, "Smith", "Luis", 8)
     with school_fixture.session() as session:
         visits.cannot_come(
-            session, school_fixture.actors["Luis"], visit_id, school_fixture.educators["Luis"], POLICY, phone.now
+            session,
+            school_fixture.actors["Luis"],
+            visit_id,
+            school_fixture.educators["Luis"],
+            policy=POLICY,
+            now=phone.now,
         )
         visits.replace_partner(
-            session, school_fixture.actors["Grace"], visit_id, school_fixture.educators["Amina"], POLICY, phone.now
+            session,
+            school_fixture.actors["Grace"],
+            visit_id,
+            school_fixture.educators["Amina"],
+            policy=POLICY,
+            now=phone.now,
         )
         visits.accept(session, school_fixture.actors["Amina"], visit_id, POLICY, phone.now)
     phone.texts("1")
@@ -389,7 +414,7 @@ def at_another_school(phone: Phone) -> int:
         session.flush()
         mine = phone.school_fixture.actors["coordinator"]
         there = replace(mine, grants=frozenset({Grant(Role.SITE_COORDINATOR, school.id)}))
-        return invitations.request(session, there, family.id, school.id, "phone", phone.now).id
+        return invitations.record_request(session, there, family.id, school.id, how="phone", now=phone.now).id
 
 
 def asked(phone: Phone, number: int, school: str) -> None:

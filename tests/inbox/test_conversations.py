@@ -151,7 +151,7 @@ def test_who_was_asked_and_has_not_answered_or_cannot_come_reads_nothing(school_
     thread = writes(school_fixture, "¿Puede venir mi abuela?", at=LATER)
     with school_fixture.session() as session:
         visits.cannot_come(
-            session, school_fixture.actors["Luis"], visit, school_fixture.educators["Luis"], POLICY, LATER
+            session, school_fixture.actors["Luis"], visit, school_fixture.educators["Luis"], policy=POLICY, now=LATER
         )
     assert sees(school_fixture, school_fixture.actors["Luis"], LATER) == []
     assert sees(school_fixture, school_fixture.actors["Grace"], LATER) == [thread]

@@ -198,7 +198,7 @@ def test_today_opens_the_visit_that_a_call_is_about(school_fixture: SchoolFixtur
             session, ReceivedMessage("SM1", school_fixture.phones["Smith"], "", "9"), POLICY, NOW
         )
         visits.cannot_come(
-            session, school_fixture.actors["Luis"], visit_id, school_fixture.educators["Luis"], POLICY, NOW
+            session, school_fixture.actors["Luis"], visit_id, school_fixture.educators["Luis"], policy=POLICY, now=NOW
         )
     client = create_client(create_test_app(school_fixture.database), school_fixture.actors["coordinator"])
     page = client.get("/today").get_data(as_text=True)

@@ -23,7 +23,7 @@ from homevisits.messages.providers.console import Console
 from homevisits.messages.recipients import opt_outs
 from homevisits.people.models import Caregiver, District, Family, School, Student
 from homevisits.visits import actions as visits
-from homevisits.visits.actions import Wanted
+from homevisits.visits.actions import BookingRequest
 from homevisits.visits.models import Visit
 from tests.factories.large_school import NOW, LargeSchool, family_phone
 from tests.factories.school import POLICY, SchoolFixture
@@ -231,8 +231,10 @@ def test_nine_and_two_and_a_language_without_text_are_calls_for_a_person_until_h
             "Family 04": "no_text",
         }
         assert queries.families_to_call(session, large_school.other_coordinator, NOW) == []
-        invitations.record(session, large_school.coordinator, asked["Family 02"], "yes", "phone", NOW)
-        invitations.record(session, large_school.coordinator, asked["Family 03"], "not_now", "phone", NOW)
+        invitations.record_answer(session, large_school.coordinator, asked["Family 02"], "yes", how="phone", now=NOW)
+        invitations.record_answer(
+            session, large_school.coordinator, asked["Family 03"], "not_now", how="phone", now=NOW
+        )
         session.flush()
         left = {row.family for row in queries.families_to_call(session, large_school.coordinator, NOW)}
         assert left == {"Family 04", "Family 05"}
@@ -240,7 +242,7 @@ def test_nine_and_two_and_a_language_without_text_are_calls_for_a_person_until_h
 
 def arranged(school_fixture: SchoolFixture) -> int:
     """A visit of Grace and Luis to the Smiths, of which they have been told."""
-    wanted = Wanted(
+    wanted = BookingRequest(
         school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(8, 16, 30)
     )
     with school_fixture.session() as session:
@@ -319,9 +321,13 @@ def test_a_no_told_to_a_person_ends_the_visit_at_once(school_fixture: SchoolFixt
     visit_id = arranged(school_fixture)
     with school_fixture.session() as session:
         coordinator = school_fixture.actors["coordinator"]
-        invitations.record(session, coordinator, school_fixture.invitations["Smith"], Answer.WITHDRAWN, "phone", NOW)
-        visits.tidy(session, POLICY, NOW)
-        assert queue.one_asked(session, coordinator, school_fixture.invitations["Smith"], NOW).answer == "withdrawn"
+        invitations.record_answer(
+            session, coordinator, school_fixture.invitations["Smith"], Answer.WITHDRAWN, how="phone", now=NOW
+        )
+        visits.apply_withdrawals(session, POLICY, NOW)
+        assert (
+            queue.get_invitation(session, coordinator, school_fixture.invitations["Smith"], NOW).answer == "withdrawn"
+        )
     assert state(school_fixture, visit_id) == "cancelled_by_family"
 
 
@@ -330,7 +336,7 @@ def test_a_visit_that_lost_one_of_its_two_waits_on_today(school_fixture: SchoolF
     with school_fixture.session() as session:
         assert queries.visits_without_partner(session, school_fixture.actors["coordinator"]) == []
         visits.cannot_come(
-            session, school_fixture.actors["Luis"], visit_id, school_fixture.educators["Luis"], POLICY, NOW
+            session, school_fixture.actors["Luis"], visit_id, school_fixture.educators["Luis"], policy=POLICY, now=NOW
         )
     with school_fixture.database.reading() as session:
         assert [

@@ -9,21 +9,21 @@ from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.draws.models import DrawEntry
 from homevisits.draws.rules import Method
 from homevisits.invitations import actions, queries, queue
-from homevisits.invitations.actions import Invited
+from homevisits.invitations.actions import AskedFamily
 from homevisits.invitations.models import Answer, ConsentEntry, FamilyRequest, Invitation
 from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Family
 from tests.factories.large_school import NOW, LargeSchool, family_phone
 
 
-def ask(large_school: LargeSchool, draw_id: int, count: int = 1) -> list[Invited]:
+def ask(large_school: LargeSchool, draw_id: int, count: int = 1) -> list[AskedFamily]:
     with large_school.database.transaction() as session:
         return actions.ask_next(session, large_school.coordinator, draw_id, count, NOW)
 
 
 def say(large_school: LargeSchool, invitation_id: int, answer: Answer) -> None:
     with large_school.database.transaction() as session:
-        actions.record(session, large_school.coordinator, invitation_id, answer, "phone", NOW)
+        actions.record_answer(session, large_school.coordinator, invitation_id, answer, how="phone", now=NOW)
 
 
 def in_order(large_school: LargeSchool, draw_id: int) -> list[int]:
@@ -58,7 +58,7 @@ def test_only_the_next_family_can_be_asked(large_school: LargeSchool) -> None:
 def test_a_family_is_asked_in_its_language_or_called_never_in_another(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     asked = {each.family: each for each in ask(large_school, draw_id, 20)}
-    assert {name: each.call for name, each in asked.items() if each.call} == {
+    assert {name: each.call_reason for name, each in asked.items() if each.call_reason} == {
         "Family 03": "no_text",
         "Family 04": "no_phone",
     }
@@ -69,7 +69,7 @@ def test_a_family_is_asked_in_its_language_or_called_never_in_another(large_scho
         assert texts[family_phone(1)].body.startswith("¡Hola de Lincoln Elementary!")
         assert texts[family_phone(2)].body.startswith("Hello from Lincoln Elementary!")
         assert texts[family_phone(1)].question == f"invitation:{asked['Family 01'].invitation_id}"
-        waiting = [row for row in queue.asked(session, large_school.coordinator, NOW) if row.needs_call]
+        waiting = [row for row in queue.list_open_invitations(session, large_school.coordinator, NOW) if row.needs_call]
         assert sorted(row.family for row in waiting) == ["Family 03", "Family 04"]
 
 
@@ -78,7 +78,7 @@ def test_a_family_that_says_not_now_is_followed_by_the_next_of_its_stratum(large
     asked = ask(large_school, draw_id, 6)
     refused = asked[0]
     with large_school.database.reading() as session:
-        assert queue.next_families(session, draw_id, 5, NOW) == []
+        assert queue.list_next_families(session, draw_id, 5, NOW) == []
     say(large_school, refused.invitation_id, Answer.NOT_NOW)
     with large_school.database.reading() as session:
         stratum, behind = session.execute(
@@ -91,12 +91,12 @@ def test_a_family_that_says_not_now_is_followed_by_the_next_of_its_stratum(large
             .where(DrawEntry.draw_id == draw_id, DrawEntry.stratum == stratum, DrawEntry.position.is_(None))
             .order_by(DrawEntry.sha256)
         ).first()
-        (following,) = queue.next_families(session, draw_id, 5, NOW)
+        (following,) = queue.list_next_families(session, draw_id, 5, NOW)
         assert behind == refused.family_id
         assert (following.family_id, following.replaces_id) == (expected, refused.invitation_id)
     assert [each.family_id for each in ask(large_school, draw_id, 5)] == [expected]
     with large_school.database.reading() as session:
-        assert queue.next_families(session, draw_id, 5, NOW) == []
+        assert queue.list_next_families(session, draw_id, 5, NOW) == []
 
 
 def test_a_family_that_said_not_now_is_in_no_list_and_is_not_asked_by_another_draw(large_school: LargeSchool) -> None:
@@ -105,13 +105,13 @@ def test_a_family_that_said_not_now_is_in_no_list_and_is_not_asked_by_another_dr
     say(large_school, refused.invitation_id, Answer.NOT_NOW)
     again = large_school.create_draw(Method.EVERYONE, None, seed="more", reason="New children came.")
     with large_school.database.reading() as session:
-        assert queue.asked(session, large_school.coordinator, NOW) == []
-        families = {each.family_id for each in queue.next_families(session, again, 50, NOW)}
+        assert queue.list_open_invitations(session, large_school.coordinator, NOW) == []
+        families = {each.family_id for each in queue.list_next_families(session, again, 50, NOW)}
         assert refused.family_id not in families
         assert len(families) == 19
-        later = NOW + queue.LEFT_ALONE + timedelta(days=1)
-        assert len(queue.next_families(session, again, 50, later)) == 20
-        assert queue.progress(session, [draw_id])[draw_id].not_now == 1
+        later = NOW + queue.REFUSAL_COOLDOWN + timedelta(days=1)
+        assert len(queue.list_next_families(session, again, 50, later)) == 20
+        assert queue.load_progress(session, [draw_id])[draw_id].not_now == 1
 
 
 def test_a_replaced_draw_asks_nobody(large_school: LargeSchool) -> None:
@@ -128,14 +128,14 @@ def test_an_answer_by_phone_is_kept_with_how_and_by_whom(large_school: LargeScho
     with large_school.database.reading() as session:
         entry = session.scalars(select(ConsentEntry)).one()
         assert (entry.answer, entry.how, entry.recorded_by) == ("yes", "phone", large_school.coordinator.account_id)
-        standing = queries.standing(session, [asked.family_id], NOW.date())[asked.family_id]
+        standing = queries.load_current_answers(session, [asked.family_id], NOW.date())[asked.family_id]
         assert standing.yes_id == entry.id
 
 
 def test_an_answer_needs_how_and_an_answer_and_says_both_at_once(large_school: LargeSchool) -> None:
     asked = ask(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
     with pytest.raises(RulesBroken) as refused, large_school.database.transaction() as session:
-        actions.record(session, large_school.coordinator, asked.invitation_id, "maybe", "text", NOW)
+        actions.record_answer(session, large_school.coordinator, asked.invitation_id, "maybe", how="text", now=NOW)
     assert {problem.code for problem in refused.value.problems} == {"not_a_choice", "say_how"}
 
 
@@ -145,7 +145,7 @@ def test_a_yes_can_be_taken_back_at_any_time_and_given_again(large_school: Large
         say(large_school, asked.invitation_id, answer)
         with large_school.database.reading() as session:
             assert (
-                queries.standing(session, [asked.family_id], NOW.date())[asked.family_id].yes_id is not None
+                queries.load_current_answers(session, [asked.family_id], NOW.date())[asked.family_id].yes_id is not None
             ) is stands
             assert (session.get_one(Invitation, asked.invitation_id).closed_at is None) is stands
 
@@ -161,10 +161,12 @@ def test_not_now_withdraws_a_text_that_has_not_left(large_school: LargeSchool) -
 def test_a_family_may_ask_itself_without_any_draw(large_school: LargeSchool) -> None:
     with large_school.database.transaction() as session:
         family = session.scalars(select(Family).where(Family.key == "F07")).one()
-        made = actions.request(session, large_school.coordinator, family.id, large_school.school_id, "in_person", NOW)
+        made = actions.record_request(
+            session, large_school.coordinator, family.id, large_school.school_id, how="in_person", now=NOW
+        )
         assert made.draw_id is None
         assert session.get_one(FamilyRequest, made.family_request_id).how == "in_person"
-        assert queries.standing(session, [family.id], NOW.date())[family.id].yes_id is not None
+        assert queries.load_current_answers(session, [family.id], NOW.date())[family.id].yes_id is not None
 
 
 def test_a_stranger_can_neither_ask_nor_record_nor_see(large_school: LargeSchool) -> None:
@@ -174,14 +176,16 @@ def test_a_stranger_can_neither_ask_nor_record_nor_see(large_school: LargeSchool
         with pytest.raises(NotFound):
             actions.ask_next(session, large_school.other_coordinator, draw_id, 1, NOW)
         with pytest.raises(NotFound):
-            actions.record(session, large_school.other_coordinator, asked.invitation_id, Answer.YES, "phone", NOW)
-        with pytest.raises(NotFound):
-            actions.request(
-                session, large_school.other_coordinator, asked.family_id, large_school.school_id, "phone", NOW
+            actions.record_answer(
+                session, large_school.other_coordinator, asked.invitation_id, Answer.YES, how="phone", now=NOW
             )
         with pytest.raises(NotFound):
-            queue.one_asked(session, large_school.other_coordinator, asked.invitation_id, NOW)
-        assert queue.asked(session, large_school.other_coordinator, NOW) == []
+            actions.record_request(
+                session, large_school.other_coordinator, asked.family_id, large_school.school_id, how="phone", now=NOW
+            )
+        with pytest.raises(NotFound):
+            queue.get_invitation(session, large_school.other_coordinator, asked.invitation_id, NOW)
+        assert queue.list_open_invitations(session, large_school.other_coordinator, NOW) == []
         assert {row.school_id for row in queries.find_families(session, large_school.other_coordinator, "family")} == {
             large_school.school_id + 1
         }

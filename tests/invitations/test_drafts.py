@@ -18,9 +18,8 @@ def test_a_draft_is_never_sent_and_the_call_stands_on_today(large_school: LargeS
         session.execute(update(Family).where(Family.name == "Family 02").values(language=language))
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     with large_school.database.transaction() as session:
-        asked = {
-            each.family: each.call for each in actions.ask_next(session, large_school.coordinator, draw_id, 20, NOW)
-        }
+        families = actions.ask_next(session, large_school.coordinator, draw_id, 20, NOW)
+        asked = {family.family: family.call_reason for family in families}
         assert asked["Family 02"] == "no_text"
         assert session.scalars(select(OutgoingMessage).where(OutgoingMessage.phone == family_phone(2))).all() == []
     with large_school.database.reading() as session:

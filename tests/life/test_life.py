@@ -30,7 +30,7 @@ from homevisits.pay import actions as pay
 from homevisits.people import actions as people
 from homevisits.people.models import Teaching
 from homevisits.visits import actions
-from homevisits.visits.actions import Said, Wanted
+from homevisits.visits.actions import BookingRequest, Report
 from homevisits.visits.models import Attestation, Visit, VisitMember
 from tests import servers
 from tests.factories.school import SchoolFixture, build_school
@@ -97,7 +97,9 @@ class Life(RuleBasedStateMachine):
         return self.some_visit(data, "scheduled", "confirmed")
 
     def books_and_accepts(self, data: st.DataObject, lead: str, partner: str, family: str, *, at_once: bool) -> None:
-        wanted = Wanted(self.school_fixture.families[family], self.school_fixture.educators[partner], self.a_time(data))
+        wanted = BookingRequest(
+            self.school_fixture.families[family], self.school_fixture.educators[partner], self.a_time(data)
+        )
         policy, booked = self.school_fixture.policy, list[int]()
         self.act("booked", lambda s: booked.append(actions.book(s, self.actor(lead), wanted, policy, self.now).id))
         if booked and at_once:
@@ -106,8 +108,8 @@ class Life(RuleBasedStateMachine):
     def a_family_tells(self, family: str, said: str) -> None:
         def tell(session: Session) -> None:
             invitation = self.school_fixture.invitations[family]
-            invitations.record(session, self.actor("coordinator"), invitation, said, "phone", self.now)
-            actions.tidy(session, self.school_fixture.policy, self.now)
+            invitations.record_answer(session, self.actor("coordinator"), invitation, said, how="phone", now=self.now)
+            actions.apply_withdrawals(session, self.school_fixture.policy, self.now)
 
         self.act(f"family said {said}", tell)
 
@@ -120,7 +122,7 @@ class Life(RuleBasedStateMachine):
     @rule(data=st.data())
     def time_goes_on(self, data: st.DataObject) -> None:
         self.now += timedelta(hours=data.draw(st.sampled_from((1, 5, 20)), label="hours"))
-        self.act("tidied", lambda session: actions.tidy(session, self.school_fixture.policy, self.now))
+        self.act("tidied", lambda session: actions.apply_withdrawals(session, self.school_fixture.policy, self.now))
 
     @rule(family=st.sampled_from(FAMILIES), said=st.sampled_from(("yes", "yes", "yes", "not_now", "call_me")))
     def a_family_answers_its_invitation(self, family: str, said: str) -> None:
@@ -161,7 +163,9 @@ class Life(RuleBasedStateMachine):
             visit = found[0].id
             self.act(
                 f"visit: {said}",
-                lambda s: actions.family_answers(s, None, visit, said, self.school_fixture.policy, self.now),
+                lambda s: actions.record_family_answer(
+                    s, None, visit, said, policy=self.school_fixture.policy, now=self.now
+                ),
             )
 
     @rule(data=st.data(), by=st.sampled_from((0, 1, "coordinator")))
@@ -169,7 +173,10 @@ class Life(RuleBasedStateMachine):
         found = self.some_visit(data, "proposed", "scheduled", "confirmed") or self.arranged(data)
         if found is not None:
             who, at = self.actor(by if by == "coordinator" else found[1][by]), self.a_time(data)
-            self.act("moved", lambda s: actions.move(s, who, found[0].id, at, self.school_fixture.policy, self.now))
+            self.act(
+                "moved",
+                lambda s: actions.move(s, who, found[0].id, at, policy=self.school_fixture.policy, now=self.now),
+            )
 
     @rule(data=st.data(), by=st.sampled_from((0, 1, "coordinator")))
     def someone_calls_it_off(self, data: st.DataObject, by: Any) -> None:
@@ -198,11 +205,14 @@ class Life(RuleBasedStateMachine):
         who = self.school_fixture.educators[pair[ill]]
         self.act(
             "ill",
-            lambda s: actions.cannot_come(s, self.actor(pair[ill]), visit, who, self.school_fixture.policy, self.now),
+            lambda s: actions.cannot_come(
+                s, self.actor(pair[ill]), visit, who, policy=self.school_fixture.policy, now=self.now
+            ),
         )
         other, new = self.actor(pair[1 - ill]), self.school_fixture.educators[stand_in]
         self.act(
-            "stood in", lambda s: actions.replace_partner(s, other, visit, new, self.school_fixture.policy, self.now)
+            "stood in",
+            lambda s: actions.replace_partner(s, other, visit, new, policy=self.school_fixture.policy, now=self.now),
         )
 
     @rule(data=st.data(), first=st.sampled_from((0, 1)), met=st.sampled_from(("met", "met", "met", "family_away")))
@@ -213,28 +223,35 @@ class Life(RuleBasedStateMachine):
         visit, pair = found
         if data.draw(st.sampled_from((True, True, True, False)), label="wait for it"):
             self.now = max(self.now, visit.ends_at)
-        said = Said(met, True, visit.starts_at, visit.ends_at, "home")
+        said = Report(met, True, visit.starts_at, visit.ends_at, "home")
         policy = self.school_fixture.policy
-        self.act("told", lambda s: actions.attest(s, self.actor(pair[first]), visit.id, said, policy, self.now))
+        self.act(
+            "told", lambda s: actions.attest(s, self.actor(pair[first]), visit.id, said, policy=policy, now=self.now)
+        )
         self.act("agreed", lambda s: self.agree(s, visit.id, pair[1 - first]))
 
     def agree(self, session: Session, visit_id: int, name: str) -> None:
         found = select(Attestation.id).where(Attestation.visit_id == visit_id).order_by(Attestation.id.desc())
         account = session.scalars(found).first() or 0
-        actions.agree(session, self.actor(name), visit_id, account, self.school_fixture.policy, self.now)
+        actions.agree(session, self.actor(name), visit_id, account, policy=self.school_fixture.policy, now=self.now)
 
     @rule(data=st.data(), who=st.sampled_from((0, 1)))
     def someone_reflects(self, data: st.DataObject, who: int) -> None:
         found = self.some_visit(data, "completed") or self.arranged(data)
         if found is not None:
             me = self.actor(found[1][who])
-            self.act("reflected", lambda s: actions.reflect(s, me, found[0].id, "maps", "", "a corner", self.now))
+            self.act(
+                "reflected",
+                lambda s: actions.reflect(
+                    s, me, found[0].id, learned="maps", strengths="", will_do="a corner", now=self.now
+                ),
+            )
 
     @rule(who=st.sampled_from(PEOPLE), back=st.sampled_from((True, True, True, False)))
     def an_educator_leaves_or_comes_back(self, who: str, back: bool) -> None:
         def choose(session: Session) -> None:
             (people.opt_in if back else people.opt_out)(session, self.actor(who), self.now)
-            actions.tidy(session, self.school_fixture.policy, self.now)
+            actions.apply_withdrawals(session, self.school_fixture.policy, self.now)
 
         self.act("opted", choose)
 

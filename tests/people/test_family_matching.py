@@ -78,17 +78,19 @@ class District:
 
     def request(self, family_id: int) -> int:
         with self.database.transaction() as session:
-            made = invitations.request(session, self.coordinator, family_id, self.school_id, "phone", self.now)
+            made = invitations.record_request(
+                session, self.coordinator, family_id, self.school_id, how="phone", now=self.now
+            )
             return made.id
 
     def record(self, invitation_id: int, answer: str) -> None:
         with self.database.transaction() as session:
-            invitations.record(session, self.coordinator, invitation_id, answer, "phone", self.now)
+            invitations.record_answer(session, self.coordinator, invitation_id, answer, how="phone", now=self.now)
 
     def answer(self, family_id: int) -> tuple[str, bool] | None:
         with self.database.reading() as session:
-            found = queries.standing(session, [family_id], self.now.date()).get(family_id)
-            return None if found is None else (found.answer, found.counts)
+            found = queries.load_current_answers(session, [family_id], self.now.date()).get(family_id)
+            return None if found is None else (found.answer, found.is_valid_yes)
 
 
 @pytest.fixture

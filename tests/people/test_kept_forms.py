@@ -51,7 +51,7 @@ class Scene:
         self.app.config.update(WTF_CSRF_ENABLED=True)
         school_fixture = self.place.school_fixture
         with school_fixture.session() as session:
-            wanted = visits.Wanted(
+            wanted = visits.BookingRequest(
                 school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(14, 16, 30)
             )
             visits.book(session, school_fixture.actors["Grace"], wanted, POLICY, clock.now())

@@ -94,7 +94,7 @@ def test_a_district_lead_brings_a_roster_in_and_reads_what_is_wrong(sqlite_datab
 
 def test_an_educator_leaves_and_is_taken_out_of_what_was_planned(school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session:
-        wanted = visits.Wanted(
+        wanted = visits.BookingRequest(
             school_fixture.families["Rivera"], school_fixture.educators["Luis"], school_fixture.time_at(8, 16)
         )
         planned = visits.book(

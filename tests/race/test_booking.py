@@ -48,7 +48,7 @@ def crowded(school_fixture: SchoolFixture) -> SchoolFixture:
 def client(school_fixture: SchoolFixture, number: int, day: int) -> Callable[[], object]:
     """One phone: an educator books the other, for one of the families, at half past four."""
     lead, partner = ("Grace", "Luis") if number % 2 else ("Luis", "Grace")
-    wanted = actions.Wanted(
+    wanted = actions.BookingRequest(
         school_fixture.families[FAMILIES[number % len(FAMILIES)]],
         school_fixture.educators[partner],
         school_fixture.time_at(day, 16, 30),
@@ -84,7 +84,7 @@ def test_of_eight_who_book_the_same_two_people_for_the_same_hour_one_does(crowde
 
 def test_one_tap_that_arrives_eight_times_is_one_visit(crowded: SchoolFixture) -> None:
     school_fixture = crowded
-    wanted = actions.Wanted(
+    wanted = actions.BookingRequest(
         school_fixture.families["Rivera"],
         school_fixture.educators["Luis"],
         school_fixture.time_at(7, 16, 30),
@@ -109,11 +109,11 @@ def test_pairs_that_cross_do_not_wait_for_each_other_for_ever(crowded: SchoolFix
         day = (7, 8, 9, 12, 13)[turn]
         attempts = []
         for lead, partner, family, hour in (("Grace", "Luis", "Rivera", 16), ("Luis", "Grace", "Smith", 18)):
-            wanted = actions.Wanted(
+            wanted = actions.BookingRequest(
                 school_fixture.families[family], school_fixture.educators[partner], school_fixture.time_at(day, hour, 0)
             )
 
-            def book(lead: str = lead, wanted: actions.Wanted = wanted) -> object:
+            def book(lead: str = lead, wanted: actions.BookingRequest = wanted) -> object:
                 with school_fixture.database.transaction() as session:
                     return actions.book(
                         session, school_fixture.actors[lead], wanted, school_fixture.policy, school_fixture.now

@@ -12,7 +12,7 @@ from homevisits.core.access import Actor
 from homevisits.core.db import Database
 from homevisits.core.problems import RulesBroken
 from homevisits.visits import actions
-from homevisits.visits.actions import Said
+from homevisits.visits.actions import Report
 from homevisits.visits.models import Attestation, Visit
 from tests.factories.school import POLICY, SchoolFixture
 from tests.race.test_booking import at_once
@@ -35,10 +35,12 @@ def attest(database: Database, actor: Actor, visit_id: int) -> str:
         visit = session.get_one(Visit, visit_id)
         late = visit.starts_at + timedelta(hours=5)
         # Both end late, or begin early, so that the two visits overlap.
-        said = Said("met", True, visit.starts_at - timedelta(minutes=40), visit.ends_at + timedelta(minutes=40), "home")
+        said = Report(
+            "met", True, visit.starts_at - timedelta(minutes=40), visit.ends_at + timedelta(minutes=40), "home"
+        )
     try:
         with database.transaction() as session:
-            actions.attest(session, actor, visit_id, said, POLICY, late)
+            actions.attest(session, actor, visit_id, said, policy=POLICY, now=late)
     except RulesBroken as refused:
         assert {problem.code for problem in refused.problems} <= OVERLAPS, refused
         return "refused"
@@ -52,7 +54,7 @@ def agree(database: Database, actor: Actor, visit_id: int) -> str:
         late = session.get_one(Visit, visit_id).starts_at + timedelta(hours=5)
     try:
         with database.transaction() as session:
-            actions.agree(session, actor, visit_id, account, POLICY, late)
+            actions.agree(session, actor, visit_id, account, policy=POLICY, now=late)
     except RulesBroken as refused:
         assert {problem.code for problem in refused.problems} <= OVERLAPS, refused
         return "refused"

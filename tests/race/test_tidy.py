@@ -10,7 +10,7 @@ from tests.factories.school import SchoolFixture
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_visit_that_somebody_is_at_work_on_is_tidied_the_next_time(school_fixture: SchoolFixture) -> None:
-    wanted = actions.Wanted(
+    wanted = actions.BookingRequest(
         school_fixture.families["Rivera"], school_fixture.educators["Luis"], school_fixture.time_at(7, 16, 30)
     )
     with school_fixture.session() as session:
@@ -19,9 +19,9 @@ def test_a_visit_that_somebody_is_at_work_on_is_tidied_the_next_time(school_fixt
         ).id
     its_hour = school_fixture.time_at(7, 16, 30)
     with school_fixture.session() as other:
-        locks.hold(other, other.get_one(Visit, visit_id))
+        locks.lock_visit(other, other.get_one(Visit, visit_id))
         with school_fixture.session() as session:
-            assert actions.tidy(session, school_fixture.policy, its_hour) == 0
+            assert actions.apply_withdrawals(session, school_fixture.policy, its_hour) == 0
     with school_fixture.session() as session:
-        assert actions.tidy(session, school_fixture.policy, its_hour) == 1
-        assert actions.tidy(session, school_fixture.policy, its_hour) == 0
+        assert actions.apply_withdrawals(session, school_fixture.policy, its_hour) == 1
+        assert actions.apply_withdrawals(session, school_fixture.policy, its_hour) == 0

@@ -13,7 +13,7 @@ from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Certification, Educator, School, SchoolClass, Teaching
 from homevisits.practices.facts import VisitKind
 from homevisits.visits import actions
-from homevisits.visits.actions import Said, Wanted
+from homevisits.visits.actions import BookingRequest, Report
 from homevisits.visits.models import Attestation, Visit, VisitMember
 from tests.factories.school import SchoolFixture
 
@@ -26,7 +26,7 @@ def book(
     **more: object,
 ) -> int:
     """Grace books; the visit's id."""
-    wanted = Wanted(
+    wanted = BookingRequest(
         school_fixture.families[family],
         school_fixture.educators[partner],
         at or school_fixture.time_at(7, 16, 30),
@@ -72,13 +72,15 @@ def texts(school_fixture: SchoolFixture, visit_id: int) -> list[tuple[str, str]]
 def held(school_fixture: SchoolFixture, visit_id: int, first: str = "Grace", second: str = "Luis") -> None:
     """Both of the pair say they met, the day the visit was."""
     visit = visit_of(school_fixture, visit_id)
-    said = Said("met", True, visit.starts_at, visit.ends_at, "home", ("caregiver", "child"))
+    said = Report("met", True, visit.starts_at, visit.ends_at, "home", ("caregiver", "child"))
     after = visit.ends_at + timedelta(minutes=5)
     with school_fixture.session() as session:
-        actions.attest(session, school_fixture.actors[first], visit_id, said, school_fixture.policy, after)
+        actions.attest(session, school_fixture.actors[first], visit_id, said, policy=school_fixture.policy, now=after)
     with school_fixture.session() as session:
         account = session.scalars(select(Attestation.id).where(Attestation.visit_id == visit_id)).one()
-        actions.agree(session, school_fixture.actors[second], visit_id, account, school_fixture.policy, after)
+        actions.agree(
+            session, school_fixture.actors[second], visit_id, account, policy=school_fixture.policy, now=after
+        )
 
 
 def test_a_booked_visit_is_proposed_and_takes_both_people_s_time_with_the_road(school_fixture: SchoolFixture) -> None:
@@ -102,7 +104,9 @@ def test_the_whole_life_of_a_visit(school_fixture: SchoolFixture) -> None:
         ("visit_reminder", "queued"),
     ]
     with school_fixture.session() as session:
-        heard = actions.family_answers(session, None, visit_id, "yes", school_fixture.policy, school_fixture.now)
+        heard = actions.record_family_answer(
+            session, None, visit_id, "yes", policy=school_fixture.policy, now=school_fixture.now
+        )
     assert heard == "confirmed"
     assert visit_of(school_fixture, visit_id).state == "confirmed"
     held(school_fixture, visit_id)
@@ -112,7 +116,13 @@ def test_the_whole_life_of_a_visit(school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session:
         for who in ("Grace", "Luis"):
             actions.reflect(
-                session, school_fixture.actors[who], visit_id, "They love maps.", "", "A map corner.", after
+                session,
+                school_fixture.actors[who],
+                visit_id,
+                learned="They love maps.",
+                strengths="",
+                will_do="A map corner.",
+                now=after,
             )
     with school_fixture.database.reading() as session:
         assert not session.scalars(select(Commitment).where(Commitment.active)).all()
@@ -161,7 +171,7 @@ def test_nobody_books_a_visit_with_themselves(school_fixture: SchoolFixture) -> 
 
 
 def test_nobody_books_for_a_family_that_is_not_theirs(school_fixture: SchoolFixture) -> None:
-    wanted = Wanted(
+    wanted = BookingRequest(
         school_fixture.families["Rivera"], school_fixture.educators["Grace"], school_fixture.time_at(7, 16, 30)
     )
     with school_fixture.session() as session, pytest.raises(NotFound):
@@ -214,7 +224,7 @@ def test_two_accounts_with_the_same_key_book_two_visits(school_fixture: SchoolFi
             )
         )
         session.flush()
-        wanted = Wanted(
+        wanted = BookingRequest(
             school_fixture.families["Smith"],
             school_fixture.educators["Amina"],
             school_fixture.time_at(7, 16, 30),
@@ -235,7 +245,12 @@ def test_a_partner_who_declines_is_free_and_someone_else_takes_the_place(school_
     with school_fixture.session() as session:
         amina = school_fixture.educators["Amina"]
         actions.replace_partner(
-            session, school_fixture.actors["Grace"], visit_id, amina, school_fixture.policy, school_fixture.now
+            session,
+            school_fixture.actors["Grace"],
+            visit_id,
+            amina,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
     with school_fixture.session() as session:
         actions.accept(session, school_fixture.actors["Amina"], visit_id, school_fixture.policy, school_fixture.now)
@@ -252,8 +267,8 @@ def test_when_one_falls_ill_the_visit_waits_for_a_stand_in(school_fixture: Schoo
             school_fixture.actors[ill],
             visit_id,
             school_fixture.educators[ill],
-            school_fixture.policy,
-            school_fixture.now + timedelta(hours=1),
+            policy=school_fixture.policy,
+            now=school_fixture.now + timedelta(hours=1),
         )
     assert visit_of(school_fixture, visit_id).state == "proposed"
     assert {state for _, state in texts(school_fixture, visit_id)} == {"cancelled"}
@@ -261,7 +276,7 @@ def test_when_one_falls_ill_the_visit_waits_for_a_stand_in(school_fixture: Schoo
     with school_fixture.session() as session:
         hoa = school_fixture.educators["Hoa"]
         actions.replace_partner(
-            session, school_fixture.actors[stays], visit_id, hoa, school_fixture.policy, short_before
+            session, school_fixture.actors[stays], visit_id, hoa, policy=school_fixture.policy, now=short_before
         )
     with school_fixture.session() as session:
         actions.accept(session, school_fixture.actors["Hoa"], visit_id, school_fixture.policy, short_before)
@@ -279,8 +294,8 @@ def test_the_familys_notice_begins_when_it_is_told_not_when_a_partner_was_asked(
         actions.accept(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, too_late)
     assert codes(refused) == {"too_soon"}
     with school_fixture.session() as session:
-        assert actions.tidy(session, school_fixture.policy, latest) == 0
-        assert actions.tidy(session, school_fixture.policy, too_late) == 1
+        assert actions.apply_withdrawals(session, school_fixture.policy, latest) == 0
+        assert actions.apply_withdrawals(session, school_fixture.policy, too_late) == 1
     assert visit_of(school_fixture, visit_id).state == "cancelled_by_educator"
     assert texts(school_fixture, visit_id) == []  # it never heard of this time
 
@@ -302,8 +317,8 @@ def test_moving_twice_to_the_same_time_asks_nobody_again(school_fixture: SchoolF
                 school_fixture.actors["Grace"],
                 visit_id,
                 school_fixture.time_at(7, 17),
-                school_fixture.policy,
-                school_fixture.now,
+                policy=school_fixture.policy,
+                now=school_fixture.now,
             )
     assert visit_of(school_fixture, visit_id).version == 1
 
@@ -316,8 +331,8 @@ def test_a_moved_visit_needs_its_notice_anew(school_fixture: SchoolFixture) -> N
             school_fixture.actors["Grace"],
             visit_id,
             school_fixture.time_at(7, 17),
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
     too_late = school_fixture.time_at(7, 17) - timedelta(hours=1, minutes=30)
     with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
@@ -333,13 +348,13 @@ def test_a_visit_without_a_stand_in_is_not_held_by_one(school_fixture: SchoolFix
             school_fixture.actors["Luis"],
             visit_id,
             school_fixture.educators["Luis"],
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
     with pytest.raises(RulesBroken):
         held(school_fixture, visit_id)
     with school_fixture.session() as session:
-        actions.tidy(session, school_fixture.policy, school_fixture.time_at(7, 16, 30))
+        actions.apply_withdrawals(session, school_fixture.policy, school_fixture.time_at(7, 16, 30))
     assert visit_of(school_fixture, visit_id).state == "cancelled_by_educator"
 
 
@@ -351,11 +366,11 @@ def test_a_family_that_waits_is_told_an_hour_before_when_nobody_stands_in(school
             school_fixture.actors["Luis"],
             visit_id,
             school_fixture.educators["Luis"],
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
-        assert actions.tidy(session, school_fixture.policy, school_fixture.time_at(7, 15, 29)) == 0
-        assert actions.tidy(session, school_fixture.policy, school_fixture.time_at(7, 15, 30)) == 1
+        assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.time_at(7, 15, 29)) == 0
+        assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.time_at(7, 15, 30)) == 1
     assert [template for template, state in texts(school_fixture, visit_id) if state == "queued"] == ["visit_cancelled"]
 
 
@@ -368,8 +383,8 @@ def test_where_neither_comes_the_visit_ends_and_whoever_is_out_has_no_more_say(s
                 school_fixture.actors[who],
                 visit_id,
                 school_fixture.educators[who],
-                school_fixture.policy,
-                school_fixture.now,
+                policy=school_fixture.policy,
+                now=school_fixture.now,
             )
         if who == "Luis":
             with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
@@ -378,22 +393,24 @@ def test_where_neither_comes_the_visit_ends_and_whoever_is_out_has_no_more_say(s
                 )
             assert codes(refused) == {"not_asked"}
     with school_fixture.session() as session:
-        assert actions.tidy(session, school_fixture.policy, school_fixture.now) == 1
+        assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 1
     assert visit_of(school_fixture, visit_id).state == "cancelled_by_educator"
 
 
 def test_moving_keeps_pair_and_history_and_asks_everyone_again_once(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
-        actions.family_answers(session, None, visit_id, "yes", school_fixture.policy, school_fixture.now)
+        actions.record_family_answer(
+            session, None, visit_id, "yes", policy=school_fixture.policy, now=school_fixture.now
+        )
     with school_fixture.session() as session:
         actions.move(
             session,
             school_fixture.actors["Grace"],
             visit_id,
             school_fixture.time_at(7, 17),
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
     moved = visit_of(school_fixture, visit_id)
     assert (moved.state, moved.local_start, moved.version) == ("proposed", "17:00", 1)
@@ -412,8 +429,8 @@ def test_a_visit_moves_by_a_little_though_it_then_overlaps_itself(school_fixture
             school_fixture.actors["Grace"],
             visit_id,
             school_fixture.time_at(7, 16, 45),
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
 
 
@@ -425,8 +442,8 @@ def test_a_move_past_the_end_of_a_certificate_is_refused(school_fixture: SchoolF
             school_fixture.actors["Grace"],
             visit_id,
             school_fixture.time_at(12, 16),
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
     assert codes(refused) == {"not_certified_on_the_day"}
 
@@ -436,7 +453,9 @@ def test_a_family_ends_a_visit_with_one_digit_and_no_reason(school_fixture: Scho
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         assert (
-            actions.family_answers(session, None, visit_id, answer, school_fixture.policy, school_fixture.now)
+            actions.record_family_answer(
+                session, None, visit_id, answer, policy=school_fixture.policy, now=school_fixture.now
+            )
             == "ended"
         )
     assert visit_of(school_fixture, visit_id).state == "cancelled_by_family"
@@ -454,7 +473,9 @@ def test_a_family_that_asks_for_a_call_keeps_its_visit(school_fixture: SchoolFix
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         assert (
-            actions.family_answers(session, None, visit_id, "call_me", school_fixture.policy, school_fixture.now)
+            actions.record_family_answer(
+                session, None, visit_id, "call_me", policy=school_fixture.policy, now=school_fixture.now
+            )
             == "call"
         )
     assert visit_of(school_fixture, visit_id).state == "scheduled"
@@ -468,12 +489,14 @@ def test_a_yes_to_a_time_that_is_no_longer_the_time_confirms_nothing(school_fixt
             school_fixture.actors["Grace"],
             visit_id,
             school_fixture.time_at(8, 16),
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
     with school_fixture.session() as session:
         assert (
-            actions.family_answers(session, None, visit_id, "yes", school_fixture.policy, school_fixture.now)
+            actions.record_family_answer(
+                session, None, visit_id, "yes", policy=school_fixture.policy, now=school_fixture.now
+            )
             == "not_waiting"
         )
     assert visit_of(school_fixture, visit_id).state == "proposed"
@@ -483,8 +506,14 @@ def test_a_person_records_what_a_family_without_a_phone_said(school_fixture: Sch
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         coordinator = school_fixture.actors["coordinator"]
-        actions.family_answers(
-            session, coordinator, visit_id, "confirmed", school_fixture.policy, school_fixture.now, how="phone"
+        actions.record_family_answer(
+            session,
+            coordinator,
+            visit_id,
+            "confirmed",
+            policy=school_fixture.policy,
+            now=school_fixture.now,
+            how="phone",
         )
     with school_fixture.database.reading() as session:
         newest = session.scalars(select(ConsentEntry).order_by(ConsentEntry.id.desc())).first()
@@ -511,47 +540,59 @@ def test_the_second_may_correct_and_then_the_first_agrees(school_fixture: School
     visit_id = arrange(school_fixture)
     visit = visit_of(school_fixture, visit_id)
     after = visit.ends_at + timedelta(hours=1)
-    longer = Said("met", True, visit.starts_at, visit.ends_at + timedelta(minutes=10), "home")
+    longer = Report("met", True, visit.starts_at, visit.ends_at + timedelta(minutes=10), "home")
     with school_fixture.session() as session:
         planned = replace(longer, ended_at=visit.ends_at)
-        actions.attest(session, school_fixture.actors["Grace"], visit_id, planned, school_fixture.policy, after)
+        actions.attest(
+            session, school_fixture.actors["Grace"], visit_id, planned, policy=school_fixture.policy, now=after
+        )
     with school_fixture.session() as session:
-        actions.attest(session, school_fixture.actors["Luis"], visit_id, longer, school_fixture.policy, after)
+        actions.attest(
+            session, school_fixture.actors["Luis"], visit_id, longer, policy=school_fixture.policy, now=after
+        )
     assert visit_of(school_fixture, visit_id).state == "scheduled"
     with school_fixture.session() as session:
         theirs = session.scalars(
             select(Attestation.id).where(Attestation.educator_id == school_fixture.educators["Luis"])
         ).one()
-        actions.agree(session, school_fixture.actors["Grace"], visit_id, theirs, school_fixture.policy, after)
+        actions.agree(
+            session, school_fixture.actors["Grace"], visit_id, theirs, policy=school_fixture.policy, now=after
+        )
     assert visit_of(school_fixture, visit_id).attestation_id == theirs
 
 
 def test_saying_the_same_is_agreeing(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     visit = visit_of(school_fixture, visit_id)
-    said = Said("met", True, visit.starts_at, visit.ends_at, "home")
+    said = Report("met", True, visit.starts_at, visit.ends_at, "home")
     for who in ("Grace", "Luis"):
         with school_fixture.session() as session:
-            actions.attest(session, school_fixture.actors[who], visit_id, said, school_fixture.policy, visit.ends_at)
+            actions.attest(
+                session, school_fixture.actors[who], visit_id, said, policy=school_fixture.policy, now=visit.ends_at
+            )
     assert visit_of(school_fixture, visit_id).state == "completed"
 
 
 def test_nobody_home_is_a_state_of_its_own_once_both_say_so(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     visit = visit_of(school_fixture, visit_id)
-    said = Said("family_away", True, visit.starts_at, visit.starts_at + timedelta(minutes=15), "home")
+    said = Report("family_away", True, visit.starts_at, visit.starts_at + timedelta(minutes=15), "home")
     for who in ("Luis", "Grace"):
         with school_fixture.session() as session:
-            actions.attest(session, school_fixture.actors[who], visit_id, said, school_fixture.policy, visit.ends_at)
+            actions.attest(
+                session, school_fixture.actors[who], visit_id, said, policy=school_fixture.policy, now=visit.ends_at
+            )
     assert visit_of(school_fixture, visit_id).state == "family_away"
 
 
 def test_one_person_alone_attests_no_visit(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     visit = visit_of(school_fixture, visit_id)
-    alone = Said("met", False, visit.starts_at, visit.ends_at, "home")
+    alone = Report("met", False, visit.starts_at, visit.ends_at, "home")
     with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
-        actions.attest(session, school_fixture.actors["Grace"], visit_id, alone, school_fixture.policy, visit.ends_at)
+        actions.attest(
+            session, school_fixture.actors["Grace"], visit_id, alone, policy=school_fixture.policy, now=visit.ends_at
+        )
     assert codes(refused) == {"never_alone"}
 
 
@@ -559,7 +600,9 @@ def test_nothing_is_written_before_the_check_out(school_fixture: SchoolFixture) 
     visit_id = arrange(school_fixture)
     during = visit_of(school_fixture, visit_id).starts_at + timedelta(minutes=20)
     with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
-        actions.reflect(session, school_fixture.actors["Grace"], visit_id, "x", "", "y", during)
+        actions.reflect(
+            session, school_fixture.actors["Grace"], visit_id, learned="x", strengths="", will_do="y", now=during
+        )
     assert "visit_is_running" in codes(refused)
 
 
@@ -574,7 +617,7 @@ def test_a_family_s_later_no_ends_the_visit_by_any_channel(school_fixture: Schoo
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         school_fixture.record_consent(session, "Rivera", "withdrawn", how="phone")
-        assert actions.tidy(session, school_fixture.policy, school_fixture.now) == 1
+        assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 1
     assert visit_of(school_fixture, visit_id).state == "cancelled_by_family"
 
 
@@ -584,7 +627,10 @@ def test_a_not_now_to_an_old_question_ends_the_visit_that_is_ahead(school_fixtur
     ahead = arrange(school_fixture, at=school_fixture.time_at(12, 16))
     with school_fixture.session() as session:
         assert (
-            actions.family_answers(session, None, old, "not_now", school_fixture.policy, school_fixture.now) == "ended"
+            actions.record_family_answer(
+                session, None, old, "not_now", policy=school_fixture.policy, now=school_fixture.now
+            )
+            == "ended"
         )
     assert (visit_of(school_fixture, old).state, visit_of(school_fixture, ahead).state) == (
         "completed",
@@ -596,13 +642,13 @@ def test_an_educator_who_leaves_is_out_of_the_team_at_once(school_fixture: Schoo
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         school_fixture.record_opt_in(session, "Luis", "out")
-        actions.tidy(session, school_fixture.policy, school_fixture.now)
+        actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now)
     assert visit_of(school_fixture, visit_id).state == "proposed"
     with school_fixture.database.reading() as session:
         assert session.get_one(VisitMember, (visit_id, school_fixture.educators["Luis"])).state == "withdrawn"
     with school_fixture.session() as session:
         school_fixture.record_opt_in(session, "Grace", "out")
-        actions.tidy(session, school_fixture.policy, school_fixture.now)
+        actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now)
     assert visit_of(school_fixture, visit_id).state == "cancelled_by_educator"
 
 
@@ -616,8 +662,8 @@ def test_a_certificate_withdrawn_between_booking_and_visit_leaves_the_place_empt
             .where(Certification.educator_id == school_fixture.educators["Luis"])
             .values(revoked_on=date(2026, 10, 7))
         )
-        assert actions.tidy(session, school_fixture.policy, school_fixture.now) == 1
-        assert actions.tidy(session, school_fixture.policy, school_fixture.now) == 0
+        assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 1
+        assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 0
     assert visit_of(school_fixture, visit_id).state == "proposed"
 
 
@@ -627,7 +673,7 @@ def test_a_withdrawal_after_the_visit_began_does_not_undo_that_it_was_held(schoo
     with school_fixture.session() as session:
         school_fixture.now = visit.ends_at
         school_fixture.record_consent(session, "Rivera", "not_now")
-        assert actions.tidy(session, school_fixture.policy, school_fixture.now) == 0
+        assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 0
     held(school_fixture, visit_id)
     assert visit_of(school_fixture, visit_id).state == "completed"
 
@@ -645,5 +691,10 @@ def test_a_number_from_outside_puts_nobody_of_another_school_in_a_team(school_fi
     with pytest.raises(NotFound), school_fixture.session() as session:
         luis = school_fixture.educators["Luis"]
         actions.replace_partner(
-            session, school_fixture.actors["Grace"], visit_id, luis, school_fixture.policy, school_fixture.now
+            session,
+            school_fixture.actors["Grace"],
+            visit_id,
+            luis,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )

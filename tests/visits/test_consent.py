@@ -82,25 +82,25 @@ LAPSES = pytest.mark.parametrize(
 
 def record(school_fixture: SchoolFixture, answer: str, family: str = "Rivera") -> None:
     with school_fixture.session() as session:
-        invitations.record(
+        invitations.record_answer(
             session,
             school_fixture.actors["coordinator"],
             school_fixture.invitations[family],
             answer,
-            "phone",
-            school_fixture.now,
+            how="phone",
+            now=school_fixture.now,
         )
 
 
 def counts(school_fixture: SchoolFixture, family: str = "Rivera") -> bool:
     with school_fixture.database.reading() as session:
-        found = queries.standing(session, [school_fixture.families[family]], school_fixture.now.date())
-        return found[school_fixture.families[family]].counts
+        found = queries.load_current_answers(session, [school_fixture.families[family]], school_fixture.now.date())
+        return found[school_fixture.families[family]].is_valid_yes
 
 
 def state(school_fixture: SchoolFixture, family: str = "Rivera") -> str | None:
     with school_fixture.database.reading() as session:
-        rows = families.my_families(session, school_fixture.actors["Grace"], school_fixture.now)
+        rows = families.list_my_families(session, school_fixture.actors["Grace"], school_fixture.now)
         return {row.name: row.state for row in rows}.get(family)
 
 
@@ -141,8 +141,13 @@ def test_yes_without_giver_does_not_count_when_every_caregiver_is_restricted(sch
     assert codes(refused) == {"no_caregiver_may_consent"}
     with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
         family = school_fixture.families["Rivera"]
-        invitations.request(
-            session, school_fixture.actors["coordinator"], family, school_fixture.school_id, "phone", school_fixture.now
+        invitations.record_request(
+            session,
+            school_fixture.actors["coordinator"],
+            family,
+            school_fixture.school_id,
+            how="phone",
+            now=school_fixture.now,
         )
     assert codes(refused) == {"no_caregiver_may_consent"}
 
@@ -158,8 +163,13 @@ def test_yes_counts_again_when_its_giver_returns(school_fixture: SchoolFixture) 
 def test_request_stores_its_giver(school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session:
         family = school_fixture.families["Quiet"]
-        made = invitations.request(
-            session, school_fixture.actors["coordinator"], family, school_fixture.school_id, "phone", school_fixture.now
+        made = invitations.record_request(
+            session,
+            school_fixture.actors["coordinator"],
+            family,
+            school_fixture.school_id,
+            how="phone",
+            now=school_fixture.now,
         )
         entry = session.scalars(select(ConsentEntry).where(ConsentEntry.invitation_id == made.id)).one()
         assert entry.caregiver_id == school_fixture.caregivers["Quiet"]
@@ -190,7 +200,7 @@ def test_messages_wait_and_are_planned_again_after_a_new_yes(
     assert family_texts == {"consent_lapsed"}
     record(school_fixture, "yes")
     with school_fixture.session() as session:
-        actions.plan_after_new_yes(
+        actions.plan_messages_after_new_yes(
             session, school_fixture.invitations["Rivera"], school_fixture.policy, school_fixture.now
         )
     again = why(school_fixture, f"visit:{visit_id}")
@@ -206,16 +216,18 @@ def test_booked_visit_waits_for_the_coordinator(
     tidy(school_fixture)
     assert visit_of(school_fixture, visit_id).state == VisitState.SCHEDULED
     with school_fixture.session() as session:
-        heard = actions.family_answers(session, None, visit_id, "yes", school_fixture.policy, school_fixture.now)
-    assert heard == actions.Heard.NOT_WAITING
+        heard = actions.record_family_answer(
+            session, None, visit_id, "yes", policy=school_fixture.policy, now=school_fixture.now
+        )
+    assert heard == actions.ResponseResult.NOT_EXPECTED
     with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
-        actions.family_answers(
+        actions.record_family_answer(
             session,
             school_fixture.actors["coordinator"],
             visit_id,
             "yes",
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
             how="phone",
         )
     assert codes(refused) == {"family_yes_lapsed"}
@@ -225,8 +237,8 @@ def test_booked_visit_waits_for_the_coordinator(
             school_fixture.actors["Grace"],
             visit_id,
             school_fixture.time_at(8, 17),
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
     assert codes(refused) == {"family_yes_lapsed"}
     assert (visit_of(school_fixture, visit_id).state, state(school_fixture)) == ("scheduled", "yes_lapsed")

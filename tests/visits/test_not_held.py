@@ -16,7 +16,7 @@ from homevisits.messages.providers.console import Console
 from homevisits.people.models import Educator
 from homevisits.reports import counts
 from homevisits.visits import actions
-from homevisits.visits.actions import Said
+from homevisits.visits.actions import Report
 from homevisits.visits.models import Visit, VisitEvent
 from homevisits.visits.send_checks import text_wanted
 from tests.factories.school import SchoolFixture
@@ -30,9 +30,11 @@ OFF = {"visit_cancelled", "visit_off"}
 def report(school_fixture: SchoolFixture, visit_id: int, who: str, outcome: str = "met") -> None:
     """One of the pair reports on the visit at its planned end."""
     visit = visit_of(school_fixture, visit_id)
-    said = Said(outcome, True, visit.starts_at, visit.ends_at, "home")
+    said = Report(outcome, True, visit.starts_at, visit.ends_at, "home")
     with school_fixture.session() as session:
-        actions.attest(session, school_fixture.actors[who], visit_id, said, school_fixture.policy, visit.ends_at)
+        actions.attest(
+            session, school_fixture.actors[who], visit_id, said, policy=school_fixture.policy, now=visit.ends_at
+        )
 
 
 def mark_not_held(school_fixture: SchoolFixture, visit_id: int, who: str, now: datetime) -> None:
@@ -42,7 +44,7 @@ def mark_not_held(school_fixture: SchoolFixture, visit_id: int, who: str, now: d
 
 def tidy(school_fixture: SchoolFixture, now: datetime) -> int:
     with school_fixture.session() as session:
-        return actions.tidy(session, school_fixture.policy, now)
+        return actions.apply_withdrawals(session, school_fixture.policy, now)
 
 
 def dispatch(school_fixture: SchoolFixture, now: datetime) -> None:
@@ -190,7 +192,9 @@ def test_not_held_ends_the_visit_without_a_message_and_the_family_can_be_booked_
 def test_a_confirmed_visit_can_be_closed_as_not_held(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
-        actions.family_answers(session, None, visit_id, "yes", school_fixture.policy, school_fixture.now)
+        actions.record_family_answer(
+            session, None, visit_id, "yes", policy=school_fixture.policy, now=school_fixture.now
+        )
     mark_not_held(school_fixture, visit_id, "Luis", at_the_start(school_fixture, visit_id) + timedelta(days=3))
     assert visit_of(school_fixture, visit_id).state == "not_held"
 
@@ -241,8 +245,8 @@ def test_a_member_who_is_out_cannot_close_the_visit_as_not_held(school_fixture: 
             school_fixture.actors["Luis"],
             visit_id,
             school_fixture.educators["Luis"],
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
     with pytest.raises(RulesBroken) as refused:
         mark_not_held(school_fixture, visit_id, "Luis", at_the_start(school_fixture, visit_id))
@@ -332,8 +336,8 @@ def both_out(school_fixture: SchoolFixture) -> int:
                 school_fixture.actors[who],
                 visit_id,
                 school_fixture.educators[who],
-                school_fixture.policy,
-                school_fixture.now,
+                policy=school_fixture.policy,
+                now=school_fixture.now,
             )
     return visit_id
 
@@ -347,8 +351,8 @@ def one_out(school_fixture: SchoolFixture) -> int:
             school_fixture.actors["Luis"],
             visit_id,
             school_fixture.educators["Luis"],
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
     return visit_id
 

@@ -8,9 +8,9 @@ from sqlalchemy import select
 from homevisits.core.problems import Problem, RulesBroken
 from homevisits.people.models import SchoolClass, Teaching
 from homevisits.visits import actions
-from homevisits.visits.actions import Said
+from homevisits.visits.actions import Report
 from homevisits.visits.models import Attestation
-from homevisits.visits.rules import ReportedTimes, no_overlap
+from homevisits.visits.rules import ReportedTimes, check_no_overlap
 from tests.factories.school import ZONE, SchoolFixture
 from tests.visits.test_actions import arrange, visit_of
 
@@ -29,10 +29,15 @@ def two_visits(school_fixture: SchoolFixture, second_partner: str = "Luis") -> t
 def attest(school_fixture: SchoolFixture, visit_id: int, who: str, span: Span, outcome: str = "met") -> None:
     """Report on a visit in the evening of 7 October; `span` is in the school's time."""
     (started, ended) = (school_fixture.time_at(7, *at) for at in span)
-    said = Said(outcome, True, started, ended, "home")
+    said = Report(outcome, True, started, ended, "home")
     with school_fixture.session() as session:
         actions.attest(
-            session, school_fixture.actors[who], visit_id, said, school_fixture.policy, school_fixture.time_at(7, 21)
+            session,
+            school_fixture.actors[who],
+            visit_id,
+            said,
+            policy=school_fixture.policy,
+            now=school_fixture.time_at(7, 21),
         )
 
 
@@ -42,7 +47,12 @@ def agree(school_fixture: SchoolFixture, visit_id: int, who: str) -> None:
         found = select(Attestation.id).where(Attestation.visit_id == visit_id).order_by(Attestation.id.desc())
         account = session.scalars(found.limit(1)).one()
         actions.agree(
-            session, school_fixture.actors[who], visit_id, account, school_fixture.policy, school_fixture.time_at(7, 21)
+            session,
+            school_fixture.actors[who],
+            visit_id,
+            account,
+            policy=school_fixture.policy,
+            now=school_fixture.time_at(7, 21),
         )
 
 
@@ -146,7 +156,7 @@ def test_people_who_are_on_neither_visit_of_the_other_do_not_hinder_each_other(s
             )
         )
     with school_fixture.session() as session:
-        wanted = actions.Wanted(
+        wanted = actions.BookingRequest(
             school_fixture.families["Smith"], school_fixture.educators["Amina"], school_fixture.time_at(7, 16, 0)
         )
         second = actions.book(
@@ -194,5 +204,5 @@ def at(hour: int) -> object:
 def test_half_open_times_overlap(started: int, ended: int, found: bool) -> None:
     start = datetime.fromisoformat("2026-10-07T22:30:00+00:00")
     other = ReportedTimes("Grace Test", start, start + timedelta(minutes=45), ZONE, None)
-    problems = no_overlap(start + timedelta(minutes=started), start + timedelta(minutes=ended), [other])
+    problems = check_no_overlap(start + timedelta(minutes=started), start + timedelta(minutes=ended), [other])
     assert bool(problems) is found

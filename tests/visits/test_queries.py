@@ -16,7 +16,8 @@ from tests.visits.test_actions import arrange, book, held
 def states(school_fixture: SchoolFixture, who: str = "Grace") -> dict[str, str]:
     with school_fixture.database.reading() as session:
         return {
-            row.name: row.state for row in families.my_families(session, school_fixture.actors[who], school_fixture.now)
+            row.name: row.state
+            for row in families.list_my_families(session, school_fixture.actors[who], school_fixture.now)
         }
 
 
@@ -43,13 +44,15 @@ def test_a_family_is_shown_by_its_state_and_only_after_its_yes(school_fixture: S
     with school_fixture.session() as session:
         hoa = school_fixture.educators["Hoa"]
         actions.replace_partner(
-            session, school_fixture.actors["Grace"], visit_id, hoa, school_fixture.policy, school_fixture.now
+            session, school_fixture.actors["Grace"], visit_id, hoa, policy=school_fixture.policy, now=school_fixture.now
         )
         actions.accept(session, school_fixture.actors["Hoa"], visit_id, school_fixture.policy, school_fixture.now)
     assert states(school_fixture)["Rivera"] == "scheduled"
     for said, state in (("call_me", "call_me"), ("yes", "confirmed")):
         with school_fixture.session() as session:
-            actions.family_answers(session, None, visit_id, said, school_fixture.policy, school_fixture.now)
+            actions.record_family_answer(
+                session, None, visit_id, said, policy=school_fixture.policy, now=school_fixture.now
+            )
         assert states(school_fixture)["Rivera"] == state
     school_fixture.now = school_fixture.time_at(7, 17)
     assert states(school_fixture)["Rivera"] == "to_write_up"
@@ -57,7 +60,8 @@ def test_a_family_is_shown_by_its_state_and_only_after_its_yes(school_fixture: S
     assert states(school_fixture)["Rivera"] == "visited"
     with school_fixture.database.reading() as session:
         rows = {
-            row.name: row for row in families.my_families(session, school_fixture.actors["Grace"], school_fixture.now)
+            row.name: row
+            for row in families.list_my_families(session, school_fixture.actors["Grace"], school_fixture.now)
         }
     assert rows["Rivera"].at == school_fixture.time_at(7, 16, 30)  # the day of the visit, not of the yes
 
@@ -73,7 +77,9 @@ def test_a_family_that_wants_another_time_waits_and_one_that_said_not_now_is_in_
             at=school_fixture.time_at(7, 16),
         )
         with school_fixture.session() as session:
-            actions.family_answers(session, None, visit_id, said, school_fixture.policy, school_fixture.now)
+            actions.record_family_answer(
+                session, None, visit_id, said, policy=school_fixture.policy, now=school_fixture.now
+            )
     assert states(school_fixture) == {"Rivera": "other_time", "Nguyen": "yes"}
 
 
@@ -91,10 +97,10 @@ def test_a_list_is_a_few_statements_however_many_rows_it_has(school_fixture: Sch
         at = school_fixture.time_at(7, 16) if family == "Rivera" else school_fixture.time_at(8, 16)
         arrange(school_fixture, family=family, partner=partner, at=at)
     with school_fixture.database.reading() as session, counted(school_fixture.database) as sent:
-        families.my_families(session, school_fixture.actors["Grace"], school_fixture.now)
+        families.list_my_families(session, school_fixture.actors["Grace"], school_fixture.now)
         assert len([each for each in sent if not each.startswith("BEGIN")]) == 1
         sent.clear()
-        found = summaries.live_cards(session, school_fixture.educators["Grace"], school_fixture.now)
+        found = summaries.list_live_visits(session, school_fixture.educators["Grace"], school_fixture.now)
         assert len(sent) == 1
     assert [card.family for card in found] == ["Rivera", "Smith"]
 
@@ -105,10 +111,17 @@ def test_a_reflection_is_due_from_those_who_went_for_a_while(school_fixture: Sch
     later = school_fixture.time_at(7, 18)
     with school_fixture.database.reading() as session:
         for who in ("Grace", "Luis", "Hoa"):
-            due = summaries.to_reflect(session, school_fixture.educators[who], later)
+            due = summaries.list_visits_without_reflection(session, school_fixture.educators[who], later)
             assert [card.id for card in due] == ([] if who == "Hoa" else [visit_id])
-        assert summaries.to_reflect(session, school_fixture.educators["Grace"], later + timedelta(days=31)) == []
+        assert (
+            summaries.list_visits_without_reflection(
+                session, school_fixture.educators["Grace"], later + timedelta(days=31)
+            )
+            == []
+        )
     with school_fixture.session() as session:
-        actions.reflect(session, school_fixture.actors["Grace"], visit_id, "a", "", "b", later)
+        actions.reflect(
+            session, school_fixture.actors["Grace"], visit_id, learned="a", strengths="", will_do="b", now=later
+        )
     with school_fixture.database.reading() as session:
-        assert summaries.to_reflect(session, school_fixture.educators["Grace"], later) == []
+        assert summaries.list_visits_without_reflection(session, school_fixture.educators["Grace"], later) == []

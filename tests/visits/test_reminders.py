@@ -112,7 +112,7 @@ def test_a_stop_from_that_phone_ends_texts_there_and_me_says_so(school_fixture: 
 def test_whoever_does_not_visit_has_no_number_to_give(school_fixture: SchoolFixture) -> None:
     assert client_of(school_fixture, "coordinator").post("/me/phone", data={"phone": TYPED}).status_code == 403
     with school_fixture.session() as session, pytest.raises(RulesBroken):
-        actions.give_phone(session, school_fixture.actors["coordinator"], TYPED, school_fixture.policy, NOW)
+        actions.save_reminder_phone(session, school_fixture.actors["coordinator"], TYPED, school_fixture.policy, NOW)
 
 
 def test_the_page_tells_in_spanish_what_the_texts_say_in_spanish(school_fixture: SchoolFixture) -> None:
@@ -132,7 +132,7 @@ def test_the_page_tells_in_spanish_what_the_texts_say_in_spanish(school_fixture:
 def texts_back(school_fixture: SchoolFixture, body: str, provider_message_id: str = "in-1") -> None:
     with school_fixture.session() as session:
         inbox.receive_message(
-            session, inbox.IncomingMessage(provider_message_id, KEPT, "+15555550100", body), school_fixture.policy, NOW
+            session, inbox.ReceivedMessage(provider_message_id, KEPT, "+15555550100", body), school_fixture.policy, NOW
         )
 
 
@@ -179,7 +179,7 @@ def test_a_colleague_who_is_also_a_parent_answers_as_the_parent(school_fixture: 
     with school_fixture.session() as session:
         session.scalars(select(Caregiver).where(Caregiver.source_id == "g-Smith")).one().phone = KEPT
     with school_fixture.session() as session:
-        actions.tidy(session, school_fixture.policy, NOW)
+        actions.apply_withdrawals(session, school_fixture.policy, NOW)
         for row in session.scalars(select(OutgoingMessage).where(OutgoingMessage.phone == KEPT)).all():
             row.state, row.sent_at = "delivered", NOW
     client_of(school_fixture, "Luis").post("/me/phone", data={"phone": TYPED})

@@ -11,7 +11,7 @@ from homevisits.visits import rules, states
 from homevisits.visits.labels import _fair
 from homevisits.visits.models import VisitState
 from homevisits.visits.queries.detail import Evidence
-from homevisits.visits.rules import Suits
+from homevisits.visits.rules import PartnerMatch
 from tests.factories.school import POLICY
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
@@ -29,12 +29,14 @@ def codes(problems: list[Problem]) -> list[str]:
 
 
 def test_a_visit_against_which_nothing_speaks() -> None:
-    assert rules.judge(PlannedVisit(VisitKind.FIRST, START, DAY), FAMILY, PAIR, POLICY, NOW) == []
+    assert rules.check_practices(PlannedVisit(VisitKind.FIRST, START, DAY), FAMILY, PAIR, POLICY, NOW) == []
 
 
 def test_every_practice_speaks_when_all_are_broken() -> None:
     nobody = Person(1, "Grace", None)
-    found = rules.judge(PlannedVisit(VisitKind.SECOND, NOW, DAY), Family(1, None), [nobody, nobody], POLICY, NOW)
+    found = rules.check_practices(
+        PlannedVisit(VisitKind.SECOND, NOW, DAY), Family(1, None), [nobody, nobody], POLICY, NOW
+    )
     assert set(codes(found)) == {
         "too_soon",
         "family_has_not_said_yes",
@@ -48,24 +50,24 @@ def test_every_practice_speaks_when_all_are_broken() -> None:
 
 def test_a_time_that_stands_needs_no_new_notice() -> None:
     meeting = PlannedVisit(VisitKind.FIRST, NOW + timedelta(hours=1), DAY)
-    assert codes(rules.judge(meeting, FAMILY, PAIR, POLICY, NOW)) == ["too_soon"]
-    assert rules.judge_team(meeting, FAMILY, PAIR, POLICY.min_trained) == []
+    assert codes(rules.check_practices(meeting, FAMILY, PAIR, POLICY, NOW)) == ["too_soon"]
+    assert rules.check_team(meeting, FAMILY, PAIR, POLICY.min_trained) == []
 
 
 @pytest.mark.parametrize(("min_trained", "expected"), [(2, ["not_certified_on_the_day"]), (1, [])])
 def test_one_person_is_judged_as_the_policy_asks(min_trained: int, expected: list[str]) -> None:
-    assert codes(rules.judge_person(Person(3, "Amina", 13), DAY, min_trained)) == expected
+    assert codes(rules.check_person(Person(3, "Amina", 13), DAY, min_trained)) == expected
 
 
 @pytest.mark.parametrize("min_trained", [1, 2])
 def test_a_certified_person_who_takes_part_may_come(min_trained: int) -> None:
-    assert rules.judge_person(PAIR[0], DAY, min_trained) == []
-    assert codes(rules.judge_person(replace(PAIR[0], opt_in_id=None), DAY, min_trained)) == ["educator_not_opted_in"]
+    assert rules.check_person(PAIR[0], DAY, min_trained) == []
+    assert codes(rules.check_person(replace(PAIR[0], opt_in_id=None), DAY, min_trained)) == ["educator_not_opted_in"]
 
 
 @pytest.mark.parametrize(("now", "ahead"), [(START - SECOND, True), (START, False), (END, False)])
 def test_arrangements_end_when_the_visit_begins(now: datetime, ahead: bool) -> None:
-    assert (rules.still_ahead(START, now) == []) is ahead
+    assert (rules.check_not_started(START, now) == []) is ahead
 
 
 @pytest.mark.parametrize(
@@ -73,13 +75,13 @@ def test_arrangements_end_when_the_visit_begins(now: datetime, ahead: bool) -> N
     [(NOW + timedelta(days=42), False), (NOW + timedelta(days=42) + SECOND, True)],
 )
 def test_nobody_plans_further_than_the_policy(starts_at: datetime, refused: bool) -> None:
-    assert bool(rules.within_reach(starts_at, POLICY, NOW)) is refused
+    assert bool(rules.check_booking_horizon(starts_at, POLICY, NOW)) is refused
 
 
 def test_only_places_of_the_policy_count_and_a_school_never() -> None:
-    assert rules.place_counts("home", POLICY) == []
-    assert rules.place_counts("video", replace(POLICY, place_types=("home",)))
-    assert rules.place_counts("school", POLICY)
+    assert rules.check_place("home", POLICY) == []
+    assert rules.check_place("video", replace(POLICY, place_types=("home",)))
+    assert rules.check_place("school", POLICY)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_only_places_of_the_policy_count_and_a_school_never() -> None:
     ],
 )
 def test_the_address_shows_just_in_time(now: datetime, shows: bool) -> None:
-    assert rules.address_window(START, END, POLICY).open_at(now) is shows
+    assert rules.address_window(START, END, POLICY).is_open_at(now) is shows
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_the_address_shows_just_in_time(now: datetime, shows: bool) -> None:
     ],
 )
 def test_a_visit_is_written_up_from_its_start_until_the_last_day(now: datetime, code: str | None) -> None:
-    assert codes(rules.may_attest(START, POLICY, now)) == ([code] if code else [])
+    assert codes(rules.check_can_attest(START, POLICY, now)) == ([code] if code else [])
 
 
 @pytest.mark.parametrize(
@@ -124,19 +126,19 @@ def test_a_visit_is_written_up_from_its_start_until_the_last_day(now: datetime, 
     ],
 )
 def test_the_times_said_can_be(started: datetime | None, ended: datetime | None, expected: list[str]) -> None:
-    assert codes(rules.sensible_times(started, ended, DAY, ZONE, END)) == expected
+    assert codes(rules.check_reported_times(started, ended, DAY, ZONE, END)) == expected
 
 
 def test_each_wrong_time_is_named_at_its_field() -> None:
-    assert [problem.field for problem in rules.sensible_times(None, END, DAY, ZONE, END)] == ["started"]
-    assert [problem.field for problem in rules.sensible_times(START, None, DAY, ZONE, END)] == ["ended"]
-    (longer,) = rules.sensible_times(END - timedelta(hours=5), END, DAY, ZONE, END)
+    assert [problem.field for problem in rules.check_reported_times(None, END, DAY, ZONE, END)] == ["started"]
+    assert [problem.field for problem in rules.check_reported_times(START, None, DAY, ZONE, END)] == ["ended"]
+    (longer,) = rules.check_reported_times(END - timedelta(hours=5), END, DAY, ZONE, END)
     assert (longer.field, longer.params["hours"]) == ("ended", 4)
 
 
 def test_the_day_of_a_late_visit_is_the_family_s_day() -> None:
     late = datetime(2026, 10, 8, 4, 0, tzinfo=UTC)  # still the 7th in Denver
-    assert rules.sensible_times(late, late + timedelta(minutes=30), DAY, ZONE, late + timedelta(hours=1)) == []
+    assert rules.check_reported_times(late, late + timedelta(minutes=30), DAY, ZONE, late + timedelta(hours=1)) == []
 
 
 @pytest.mark.parametrize(
@@ -152,23 +154,23 @@ def test_the_day_of_a_late_visit_is_the_family_s_day() -> None:
 def test_a_reflection_is_short_and_says_what_i_learned_and_will_do(
     learned: str, strengths: str, will_do: str, expected: list[tuple[str, str]]
 ) -> None:
-    found = rules.reflection_problems(learned, strengths, will_do)
+    found = rules.check_reflection(learned, strengths, will_do)
     assert [(problem.code, problem.field) for problem in found] == expected
 
 
 def test_who_knows_the_family_suits_best_then_its_language_then_its_child_then_a_fair_load() -> None:
-    plain = Suits(1, "Grace", None, False, False, 0)
+    plain = PartnerMatch(1, "Grace", None, False, False, 0)
     order = [
-        replace(plain, went_before=True),
-        replace(plain, speaks="es", teaches_child=True),
-        replace(plain, speaks="es"),
+        replace(plain, has_visited_before=True),
+        replace(plain, shared_language="es", teaches_child=True),
+        replace(plain, shared_language="es"),
         replace(plain, teaches_child=True),
         plain,
-        replace(plain, visits_soon=1),
+        replace(plain, upcoming_visits=1),
     ]
-    assert sorted(order, key=lambda suits: -suits.worth) == order
-    assert [suits.worth for suits in order] == [40, 30, 20, 10, 0, -3]
-    assert replace(plain, went_before=True, teaches_child=True, visits_soon=2).worth == 44
+    assert sorted(order, key=lambda suits: -suits.score) == order
+    assert [suits.score for suits in order] == [40, 30, 20, 10, 0, -3]
+    assert replace(plain, has_visited_before=True, teaches_child=True, upcoming_visits=2).score == 44
 
 
 @pytest.mark.parametrize(
@@ -187,6 +189,7 @@ ALLOWED = {
     "cancel": {"proposed", "scheduled", "confirmed"},
     "cannot_come": {"proposed", "scheduled", "confirmed"},
     "replace": {"proposed"},
+    "not_held": {"proposed", "scheduled", "confirmed"},
     "on_the_way": {"scheduled", "confirmed"},
     "attest": {"scheduled", "confirmed"},
 }
@@ -195,20 +198,20 @@ ALLOWED = {
 @pytest.mark.parametrize("verb", ALLOWED)
 @pytest.mark.parametrize("state", list(VisitState))
 def test_illegal_jumps_are_refused(verb: str, state: VisitState) -> None:
-    problems = states.may(verb, state)
+    problems = states.check_transition(verb, state)
     assert (problems == []) is (state in ALLOWED[verb])
     assert all(problem.code == "visit_moved_on" for problem in problems)
 
 
 def test_every_verb_and_every_state_has_its_place() -> None:
-    assert set(states.MAY_FOLLOW) == set(ALLOWED)
+    assert set(states.ALLOWED_STATES) == set(ALLOWED)
     assert set(VisitState) == states.LIVE | states.ENDED
     assert not states.LIVE & states.ENDED
 
 
 @pytest.mark.parametrize(("coming", "state"), [(0, "proposed"), (1, "proposed"), (2, "scheduled")])
 def test_a_visit_is_arranged_once_both_come(coming: int, state: str) -> None:
-    assert states.when_answered(coming, 2) == state
+    assert states.state_after_answers(coming, 2) == state
 
 
 def test_a_family_asked_in_anothers_stead_is_next_in_line_and_has_no_number() -> None:

@@ -57,7 +57,7 @@ def waiting(school_fixture: SchoolFixture, visit_id: int) -> list[tuple[str, str
 
 def tidy(school_fixture: SchoolFixture, now: datetime | None = None) -> int:
     with school_fixture.session() as session:
-        return actions.tidy(session, school_fixture.policy, now or school_fixture.now)
+        return actions.apply_withdrawals(session, school_fixture.policy, now or school_fixture.now)
 
 
 def second_caregiver(school_fixture: SchoolFixture, family: str) -> None:
@@ -89,7 +89,9 @@ def test_what_still_holds_may_leave(school_fixture: SchoolFixture) -> None:
 def test_a_question_that_was_answered_is_not_asked_again(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
-        actions.family_answers(session, None, visit_id, "yes", school_fixture.policy, school_fixture.now)
+        actions.record_family_answer(
+            session, None, visit_id, "yes", policy=school_fixture.policy, now=school_fixture.now
+        )
     said = why(school_fixture, f"visit:{visit_id}")
     assert (said["visit_confirm"], said["visit_see_you"], said["visit_confirmed"]) == ("visit_changed", None, None)
 
@@ -102,8 +104,8 @@ def test_a_text_of_an_older_version_is_not_true_any_more(school_fixture: SchoolF
             school_fixture.actors["Grace"],
             visit_id,
             school_fixture.time_at(8, 17),
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
         actions.accept(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, school_fixture.now)
     said = why(school_fixture, f"visit:{visit_id}")
@@ -171,17 +173,19 @@ def test_an_invitation_is_not_sent_after_its_answer_or_its_end(school_fixture: S
         outbox.put(session, subject, text, school_fixture.now)
     assert why(school_fixture, subject) == {"invitation": None}
     with school_fixture.session() as session:
-        invitations.record(session, school_fixture.actors["coordinator"], made, "yes", "phone", school_fixture.now)
+        invitations.record_answer(
+            session, school_fixture.actors["coordinator"], made, "yes", how="phone", now=school_fixture.now
+        )
     assert why(school_fixture, subject) == {"invitation": "answered"}
     with school_fixture.session() as session:
-        invitations.note(session, made, Answer.NOT_NOW, "text", school_fixture.now)
+        invitations.append_answer(session, made, Answer.NOT_NOW, "text", school_fixture.now)
     assert why(school_fixture, subject) == {"invitation": "closed"}
 
 
 def test_an_answer_to_the_family_s_own_word_always_goes(school_fixture: SchoolFixture) -> None:
     made = school_fixture.invitations["Quiet"]
     with school_fixture.session() as session:
-        invitations.answer(
+        invitations.record_text_answer(
             session,
             made,
             Answer.NOT_NOW,
@@ -194,7 +198,7 @@ def test_an_answer_to_the_family_s_own_word_always_goes(school_fixture: SchoolFi
 
 def test_an_invitation_carries_its_school_s_hours(school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session:
-        invitations.answer(
+        invitations.record_text_answer(
             session,
             school_fixture.invitations["Quiet"],
             Answer.YES,
@@ -223,8 +227,8 @@ def test_the_pair_s_texts_follow_the_visit(school_fixture: SchoolFixture) -> Non
             school_fixture.actors["Luis"],
             visit_id,
             school_fixture.educators["Luis"],
-            school_fixture.policy,
-            school_fixture.now + timedelta(minutes=1),
+            policy=school_fixture.policy,
+            now=school_fixture.now + timedelta(minutes=1),
         )
     assert waiting(school_fixture, visit_id) == [("201", "staff_stand_in")]
     with school_fixture.session() as session:
@@ -233,8 +237,8 @@ def test_the_pair_s_texts_follow_the_visit(school_fixture: SchoolFixture) -> Non
             school_fixture.actors["Grace"],
             visit_id,
             school_fixture.educators["Amina"],
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
     assert waiting(school_fixture, visit_id) == [("203", "staff_asked")]
     with school_fixture.session() as session:
@@ -250,7 +254,9 @@ def test_both_hear_from_a_coordinator_that_the_visit_moved_or_is_off(school_fixt
     visit_id = arrange(school_fixture)
     who = school_fixture.actors["coordinator"]
     with school_fixture.session() as session:
-        actions.move(session, who, visit_id, school_fixture.time_at(8, 17), school_fixture.policy, school_fixture.now)
+        actions.move(
+            session, who, visit_id, school_fixture.time_at(8, 17), policy=school_fixture.policy, now=school_fixture.now
+        )
     assert waiting(school_fixture, visit_id) == [("201", "staff_moved"), ("202", "staff_moved")]
     with school_fixture.session() as session:
         actions.cancel(session, who, visit_id, school_fixture.policy, school_fixture.now)
@@ -431,8 +437,8 @@ def test_what_was_said_of_an_older_time_tells_nothing_of_the_new_one(school_fixt
             school_fixture.actors["Grace"],
             visit_id,
             school_fixture.time_at(8, 17),
-            school_fixture.policy,
-            school_fixture.now,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
         actions.accept(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, school_fixture.now)
     assert to_tell(school_fixture) == []

@@ -21,7 +21,7 @@ from homevisits.inbox import processing as inbox
 from homevisits.invitations import actions as invitations
 from homevisits.invitations import queue
 from homevisits.invitations.models import Answer
-from homevisits.invitations.queries import contacts
+from homevisits.invitations.queries import load_contacts
 from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.templates import catalog
 from homevisits.people.models import Certification, Educator, SchoolClass, Teaching
@@ -77,7 +77,7 @@ def _draw(past: Past, room: Room, session: Session, now: datetime) -> None:
     )  # fmt: skip
     made = draws.draw_families(session, room.coordinator, wanted, now)
     if room.story:
-        past.kept = frozenset(one.family_id for one in queue.next_families(session, made.id, 9, now)[3:])
+        past.kept = frozenset(one.family_id for one in queue.list_next_families(session, made.id, 9, now)[3:])
         # The story begins where these end: two were visited, one said yes and waits, the next can be asked.
         past.at(past.later(now, 20, 60), partial(_ask, past, room, made.id, ["1", "1", "3"]))
         recent = past.moment(past.workday(local_time.to_local(past.now, past.zone).date() - timedelta(days=5)), 10, 5)
@@ -95,7 +95,7 @@ def _says(past: Past) -> str:
 
 def _ask(past: Past, room: Room, draw_id: int, said: list[str], session: Session, now: datetime) -> None:
     if not room.story:
-        waiting = queue.next_families(session, draw_id, len(said), now)
+        waiting = queue.list_next_families(session, draw_id, len(said), now)
         said = said[: next((n for n, one in enumerate(waiting) if one.family_id in past.kept), len(said))]
     if not said:
         return
@@ -106,15 +106,15 @@ def _ask(past: Past, room: Room, draw_id: int, said: list[str], session: Session
     for one, digit in zip(asked, said, strict=False):
         if not digit:
             continue
-        reply = past.later(now, 5, 1500 if one.call is None else 4000)
+        reply = past.later(now, 5, 1500 if one.call_reason is None else 4000)
         past.at(reply, partial(_hear, past, room, one.invitation_id, one.family_id, digit))
 
 
 def _until_a_text(past: Past, room: Room, draw_id: int, session: Session, now: datetime) -> None:
     """The families next in order that must be called are being called: the story goes on with one that is texted."""
     for _family in range(5):
-        waiting = queue.next_families(session, draw_id, 1, now)
-        contact = contacts(session, [family.family_id for family in waiting])
+        waiting = queue.list_next_families(session, draw_id, 1, now)
+        contact = load_contacts(session, [family.family_id for family in waiting])
         if not contact or all(one.phone and catalog.has(one.language, "invitation") for one in contact.values()):
             return
         _ask(past, room, draw_id, [""], session, now)
@@ -124,7 +124,7 @@ def _hear(past: Past, room: Room, invitation: int, family: int, digit: str, sess
     """The family answers: by text where it got one, else on the telephone."""
     by_text = _text_back(past, session, f"invitation:{invitation}", digit, now)
     if not by_text and digit != "9":
-        invitations.record(session, room.coordinator, invitation, SAYS[digit], "phone", now)
+        invitations.record_answer(session, room.coordinator, invitation, SAYS[digit], how="phone", now=now)
     newly = past.now - now < timedelta(days=6)
     if digit == "1" and not (room.story and newly):
         moment = past.later(now, 60, 4000)
@@ -153,7 +153,7 @@ def _book(past: Past, room: Room, family: int, session: Session, now: datetime) 
         if start is None:
             continue
         place = past.chance.choices(("home", "neutral", "video"), (82, 13, 5))[0]
-        wanted = visits.Wanted(family, partner, start, place)
+        wanted = visits.BookingRequest(family, partner, start, place)
         try:
             with savepoint(session):
                 visit = visits.book(session, past.actors[room.teacher], wanted, past.policy, now)
@@ -212,15 +212,15 @@ def _attest(past: Past, room: Room, visit_id: int, session: Session, now: dateti
     begun = visit.starts_at + timedelta(minutes=past.chance.choice((0, 0, 5, 10)))
     ended = min(begun + timedelta(minutes=past.chance.choice((30, 35, 40, 45, 50))), now)
     there = ("caregiver", "child", "sibling")[: past.chance.randint(1, 3)] if met else ()
-    said = visits.Said("met" if met else "family_away", True, begun, ended, visit.place_type, there)
-    visits.attest(session, past.actors[room.teacher], visit_id, said, past.policy, now)
+    said = visits.Report("met" if met else "family_away", True, begun, ended, visit.place_type, there)
+    visits.attest(session, past.actors[room.teacher], visit_id, said, policy=past.policy, now=now)
     past.at(past.later(now, 5, 900), partial(_agree, past, room, visit_id))
 
 
 def _agree(past: Past, room: Room, visit_id: int, session: Session, now: datetime) -> None:
     visit = session.get_one(Visit, visit_id)
     said = session.scalar(select(func.max(Attestation.id)).where(Attestation.visit_id == visit_id))
-    done = visits.agree(session, past.actors[visit.partner_id], visit_id, int(said or 0), past.policy, now)
+    done = visits.agree(session, past.actors[visit.partner_id], visit_id, int(said or 0), policy=past.policy, now=now)
     if done.state != "completed":
         return
     for who in (visit.lead_id, visit.partner_id):
@@ -234,4 +234,4 @@ def _reflect(past: Past, visit_id: int, who: int, session: Session, now: datetim
     learned, strengths, will_do = (
         past.chance.choice(lines) for lines in (texts.LEARNED, texts.STRENGTHS, texts.WILL_DO)
     )
-    visits.reflect(session, past.actors[who], visit_id, learned, strengths, will_do, now)
+    visits.reflect(session, past.actors[who], visit_id, learned=learned, strengths=strengths, will_do=will_do, now=now)

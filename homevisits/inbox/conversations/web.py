@@ -185,8 +185,8 @@ def texting_of_asked(invitation_id: int) -> ResponseReturnValue:
     """The same, told while a family's answer is recorded."""
     how, again = request.form.get("how", ""), request.form.get("do") == "lift"
     with transaction() as session:
-        row = queue.one_asked(session, current_actor(), invitation_id, now())
-        contact = families.contacts(session, [row.family_id])[row.family_id]
+        row = queue.get_invitation(session, current_actor(), invitation_id, now())
+        contact = families.load_contacts(session, [row.family_id])[row.family_id]
         if contact.phone is None:
             raise NotFound
         act = actions.record_resume if again else actions.record_stop

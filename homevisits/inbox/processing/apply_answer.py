@@ -8,7 +8,7 @@ from homevisits.inbox.processing.match_question import Question
 from homevisits.invitations import actions as invitations
 from homevisits.invitations.models import Answer, Invitation
 from homevisits.visits import actions as visits
-from homevisits.visits.actions.family_response import Heard
+from homevisits.visits.actions.family_response import ResponseResult
 from homevisits.visits.models import Visit
 
 
@@ -39,9 +39,9 @@ def _to_invitation(heard: IncomingContext, number: int, said: Answer, *, again: 
         return False  # only a caregiver we may speak to says yes; a no is heard from whoever holds the phone
     if again:
         return True  # said already, and nothing came between: it is in the ledger, and was answered
-    invitations.answer(session, number, said, now, phone=row.phone, evidence=heard.evidence)
+    invitations.record_text_answer(session, number, said, now, phone=row.phone, evidence=heard.evidence)
     if said is Answer.NOT_NOW:
-        visits.tidy(session, heard.policy, now)  # a visit that was arranged meanwhile ends here and now
+        visits.apply_withdrawals(session, heard.policy, now)  # a visit that was arranged meanwhile ends here and now
     return True
 
 
@@ -60,12 +60,12 @@ def _to_visit(heard: IncomingContext, question: Question, number: int, said: Ans
         and match_question.was_moved_since(session, question, visit)
     ):
         # It answers a time that is no longer: the family hears the one that stands, and is asked again.
-        return visits.tell_time(session, number, heard.policy, now) is not Heard.NOT_WAITING
+        return visits.send_current_time(session, number, heard.policy, now) is not ResponseResult.NOT_EXPECTED
     if question.said == said and not question.over:
         return True
-    done = visits.family_answers(
-        session, None, number, said, heard.policy, now, caregiver_id=caregiver, evidence=heard.evidence
+    done = visits.record_family_answer(
+        session, None, number, said, policy=heard.policy, now=now, caregiver_id=caregiver, evidence=heard.evidence
     )
     if said is Answer.NOT_NOW:
-        invitations.close(session, question.invitation_id, now)
-    return done is not Heard.NOT_WAITING
+        invitations.close_invitation(session, question.invitation_id, now)
+    return done is not ResponseResult.NOT_EXPECTED

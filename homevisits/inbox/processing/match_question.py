@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.inbox.parsing.keywords import Intent
 from homevisits.invitations.models import ConsentEntry, Invitation
-from homevisits.invitations.queue import A_YEAR
+from homevisits.invitations.queue import LIST_PERIOD
 from homevisits.messages.models import IncomingMessage, OutgoingMessage
 from homevisits.visits.models import LIVE, Visit, VisitEvent
 
@@ -118,7 +118,7 @@ def _question(
         closed = False
     else:
         made = invitations.get(number)
-        over = made is None or made.asked_at < at - A_YEAR
+        over = made is None or made.asked_at < at - LIST_PERIOD
         closed = made is not None and made.closed_at is not None
     since = said is not None and said.received_at > sent
     fresh = since and said is not None and (recorded is None or said.taken_at is None or recorded <= said.taken_at)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor, Permission
 from homevisits.invitations import queries as families
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
-from homevisits.invitations.queue import A_YEAR
+from homevisits.invitations.queue import LIST_PERIOD
 from homevisits.people.models import Family, FamilyMerge, School, Student
 from homevisits.people.queries import has_left
 from homevisits.visits.models import LIVE, Visit
@@ -42,7 +42,7 @@ class LapsedConsent:
 def lapsed_consents(session: Session, actor: Actor, now: datetime) -> list[LapsedConsent]:
     """The families of the actor's schools whose yes no longer counts, those with a booked visit first."""
     rows = session.execute(_lapsed_rows(actor, now)).all()
-    contacts = families.contacts(session, {row.contact_family_id or row.family_id for row in rows})
+    contacts = families.load_contacts(session, {row.contact_family_id or row.family_id for row in rows})
     found = []
     for row in rows:
         contact = contacts[row.contact_family_id or row.family_id]
@@ -80,7 +80,7 @@ def _lapsed_rows(actor: Actor, now: datetime) -> Select[*tuple[Any, ...]]:
             School.name.label("school"),
             School.timezone,
             merged_away.label("merged_away"),
-            families.giver_counts(ConsentEntry, today).label("giver_counts"),
+            families.has_valid_giver(ConsentEntry, today).label("giver_counts"),
             ConsentEntry.at,
         )
         .select_from(ConsentEntry)
@@ -90,12 +90,12 @@ def _lapsed_rows(actor: Actor, now: datetime) -> Select[*tuple[Any, ...]]:
         .outerjoin(Visit, and_(Visit.family_id == Family.id, Visit.state.in_(LIVE)))
         .where(
             _at_schools_of(actor),
-            ConsentEntry.id == families.newest_answer(ConsentEntry.family_id),
+            ConsentEntry.id == families.newest_answer_id(ConsentEntry.family_id),
             ConsentEntry.answer == Answer.YES.value,
-            ~families.yes_counts(ConsentEntry, today),
+            ~families.is_valid_yes(ConsentEntry, today),
             or_(
                 Visit.id.is_not(None),
-                and_(~merged_away, ~has_left(Family.id, today), Invitation.asked_at > now - A_YEAR),
+                and_(~merged_away, ~has_left(Family.id, today), Invitation.asked_at > now - LIST_PERIOD),
             ),
         )
         .order_by(Visit.starts_at.is_(None), Visit.starts_at, ConsentEntry.id)

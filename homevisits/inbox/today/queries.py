@@ -13,7 +13,7 @@ from homevisits.inbox.conversations.queries import access
 from homevisits.inbox.conversations.queries import listing as lists
 from homevisits.inbox.models import Conversation
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
-from homevisits.invitations.queue import A_YEAR
+from homevisits.invitations.queue import LIST_PERIOD
 from homevisits.messages.models import LOST, IncomingMessage, OutgoingMessage
 from homevisits.people.models import Caregiver, Family, School
 from homevisits.visits.models import LIVE, Visit, VisitEvent, VisitMember
@@ -113,7 +113,7 @@ def families_to_call(session: Session, actor: Actor, now: datetime) -> list[Fami
         .where(
             _at_schools(actor, Invitation.school_id),
             Invitation.closed_at.is_(None),
-            Invitation.asked_at > now - A_YEAR,
+            Invitation.asked_at > now - LIST_PERIOD,
             or_(_asked_for_call(), _was_not_reached()),
         )
         .order_by(func.coalesce(ConsentEntry.at, Invitation.asked_at), Invitation.id)

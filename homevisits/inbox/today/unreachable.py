@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 from homevisits.core.access import Actor, Permission
 from homevisits.invitations import queries as families
 from homevisits.invitations.models import ConsentEntry, Invitation
-from homevisits.invitations.queue import A_YEAR
+from homevisits.invitations.queue import LIST_PERIOD
 from homevisits.messages.models import Phone
 from homevisits.messages.recipients import opt_outs
 from homevisits.people.models import Caregiver, Family, School
@@ -60,7 +60,7 @@ def unreachable_families(session: Session, actor: Actor, now: datetime) -> list[
         .where(
             _here(actor),
             Invitation.closed_at.is_(None),
-            Invitation.asked_at > now - A_YEAR,
+            Invitation.asked_at > now - LIST_PERIOD,
             Phone.state != "ok",
             Caregiver.restricted.is_(False),
             Caregiver.left_on.is_(None),
@@ -69,7 +69,7 @@ def unreachable_families(session: Session, actor: Actor, now: datetime) -> list[
         .limit(4 * MAX_ROWS)
     )
     rows = session.execute(found).all()
-    contacts = families.contacts(session, {family.id for _i, _v, family, _p, _s in rows})
+    contacts = families.load_contacts(session, {family.id for _i, _v, family, _p, _s in rows})
     shown: dict[int, UnreachableFamily] = {}
     for invitation, visit, family, phone, school in rows:
         contact = contacts[family.id]
@@ -94,7 +94,7 @@ def count_open_invitations(session: Session, actor: Actor, now: datetime) -> int
     found = select(func.count()).where(
         _here(actor),
         Invitation.closed_at.is_(None),
-        Invitation.asked_at > now - A_YEAR,
+        Invitation.asked_at > now - LIST_PERIOD,
         Invitation.how == "text",
         ~select(said.id).where(said.invitation_id == Invitation.id).exists(),
     )

@@ -71,11 +71,11 @@ def record_answer(invitation_id: int) -> ResponseReturnValue:
     said, how = request.form.get("answer", ""), request.form.get("how", "")
     try:
         with transaction() as session:
-            invitations.record(session, current_actor(), invitation_id, said, how, now())
-            if said in families.SAID_NO:
-                visits.tidy(session, settings().policy, now())
+            invitations.record_answer(session, current_actor(), invitation_id, said, how=how, now=now())
+            if said in families.REFUSALS:
+                visits.apply_withdrawals(session, settings().policy, now())
             else:
-                visits.plan_after_new_yes(session, invitation_id, settings().policy, now())
+                visits.plan_messages_after_new_yes(session, invitation_id, settings().policy, now())
     except RulesBroken as broken:
         return _answer_page(invitation_id, said, how, list(broken.problems)), 422
     show_notice(_("The family's answer is recorded."))
@@ -84,8 +84,8 @@ def record_answer(invitation_id: int) -> ResponseReturnValue:
 
 def _answer_page(invitation_id: int, said: str, how: str, problems: list[Problem]) -> str:
     with reading() as session:
-        row = queue.one_asked(session, current_actor(), invitation_id, now())
-        contact = families.contacts(session, [row.family_id])[row.family_id]
+        row = queue.get_invitation(session, current_actor(), invitation_id, now())
+        contact = families.load_contacts(session, [row.family_id])[row.family_id]
         stopped = participants.current_opt_out(session, contact.phone) if contact.phone else None
     return render_template(
         "inbox/answer.html",
@@ -93,7 +93,7 @@ def _answer_page(invitation_id: int, said: str, how: str, problems: list[Problem
         contact=contact,
         said=said,
         how=how,
-        choices=invitations.TOLD,
+        choices=invitations.RECORDABLE_ANSWERS,
         problems=problems,
         stopped=stopped,
         talk_words=words,

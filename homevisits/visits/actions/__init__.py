@@ -1,62 +1,75 @@
-"""Everything that can be done to a visit, one file per verb. Each gathers, judges, records; none commits.
+"""Actions on visits, a module for each verb. An action locks, checks, then records; it never commits.
 
-=============  =======================================================================================
-book           a pair and a time for a family that said yes; the partner is asked
-answer         the partner accepts or declines
-family         the family confirms, wants another time, says not now, asks for a call; by any channel
-look           which times suit, and why others are closed; records nothing
-move           another time, same pair; the partner is asked again, then the family
-cancel         by either side, no reason asked
-partner        one of the pair cannot come; a stand-in takes the place. Never solo
-mark_not_held  from its start on and before any report: it did not take place; no message
-attest         "we met" by one, agreed or corrected by the other; nobody home; on the way
-reflect        what I learned and what I will do
-remind         one's own number for texts about one's visits
-tidy           what time and withdrawals undo: run by the worker, and after every withdrawal
-seats          places in a team with their proofs and the time they take (used by the verbs)
-record         one line of history, the plan of texts, what the database says (used by the verbs)
-=============  =======================================================================================
+===================  ================================================================================
+book                 book a pair and a time for a family that agreed; the partner is asked
+partner_response     the partner accepts or declines
+family_response      a family confirms, asks for another time or a call, or refuses; by any channel
+find_times           list possible times and why other days are closed; records nothing
+move                 another time for the same pair; the partner and then the family are asked again
+cancel               cancel by one of the pair or a coordinator; no reason is asked
+replace_partner      an educator cannot come; a stand-in takes the place
+mark_not_held        close a visit that did not take place, before any report; no message
+attest               report a visit; agree with the partner's report; on the way
+reflect              write one's own reflection
+reminder_phone       an educator's own number for messages about their visits
+apply_withdrawals    apply opt-outs, withdrawals and deadlines; run by the worker and after a withdrawal
+team                 places in a team, their proofs and commitments (used by the other modules)
+effects              history, planned messages, database refusals (used by the other modules)
+===================  ================================================================================
 """
 
-from homevisits.visits.actions.apply_withdrawals import tidy
-from homevisits.visits.actions.attest import Said, agree, attest, on_the_way
-from homevisits.visits.actions.book import Wanted, book
+from homevisits.visits.actions.apply_withdrawals import apply_withdrawals
+from homevisits.visits.actions.attest import Report, agree, attest, on_the_way
+from homevisits.visits.actions.book import BookingRequest, book
 from homevisits.visits.actions.cancel import cancel
-from homevisits.visits.actions.family_response import Heard, family_answers, plan_after_new_yes, tell_time
-from homevisits.visits.actions.find_times import Offer, Offered, StandIn, check, look, look_again, stand_ins
+from homevisits.visits.actions.family_response import (
+    ResponseResult,
+    plan_messages_after_new_yes,
+    record_family_answer,
+    send_current_time,
+)
+from homevisits.visits.actions.find_times import (
+    AvailableTimes,
+    StandIn,
+    TimeOption,
+    check_booking,
+    find_new_times,
+    find_stand_ins,
+    find_times,
+)
 from homevisits.visits.actions.mark_not_held import mark_not_held
 from homevisits.visits.actions.move import move
 from homevisits.visits.actions.partner_response import accept, decline
 from homevisits.visits.actions.reflect import reflect
-from homevisits.visits.actions.reminder_phone import give_phone
+from homevisits.visits.actions.reminder_phone import save_reminder_phone
 from homevisits.visits.actions.replace_partner import cannot_come, replace_partner
 
 __all__ = [
-    "Heard",
-    "Offer",
-    "Offered",
-    "Said",
+    "AvailableTimes",
+    "BookingRequest",
+    "Report",
+    "ResponseResult",
     "StandIn",
-    "Wanted",
+    "TimeOption",
     "accept",
     "agree",
+    "apply_withdrawals",
     "attest",
     "book",
     "cancel",
     "cannot_come",
-    "check",
+    "check_booking",
     "decline",
-    "family_answers",
-    "give_phone",
-    "look",
-    "look_again",
+    "find_new_times",
+    "find_stand_ins",
+    "find_times",
     "mark_not_held",
     "move",
     "on_the_way",
-    "plan_after_new_yes",
+    "plan_messages_after_new_yes",
+    "record_family_answer",
     "reflect",
     "replace_partner",
-    "stand_ins",
-    "tell_time",
-    "tidy",
+    "save_reminder_phone",
+    "send_current_time",
 ]

@@ -1,6 +1,6 @@
-"""Tidy: what withdrawals and time undo. Run by the worker every few seconds, and right after anybody withdraws.
+"""Apply withdrawals and deadlines to visits. Run by the worker every few seconds, and right after an opt-out.
 
-Each visit is held and read again before it is changed; one that somebody else is at work on waits for the next time.
+Each visit is locked and read again before it is changed. If another transaction holds it, it waits for the next run.
 """
 
 from datetime import datetime, timedelta
@@ -15,30 +15,30 @@ from homevisits.people.queries import has_left
 from homevisits.policies.rules import Policy
 from homevisits.practices.voluntary import earliest_start
 from homevisits.visits.actions import effects
-from homevisits.visits.actions.family_response import end
+from homevisits.visits.actions.family_response import end_visit
 from homevisits.visits.actions.mark_not_held import is_reported
-from homevisits.visits.actions.replace_partner import OUT, step_out
+from homevisits.visits.actions.replace_partner import remove_from_team
 from homevisits.visits.models import LIVE, Visit, VisitMember, VisitState
 from homevisits.visits.queries import booking_facts, locks
+from homevisits.visits.states import OUT_STATES
 
-LAST_MOMENT = timedelta(hours=1)
-"""A family that waits at home is told so long before, not at the door."""
+MIN_CANCELLATION_NOTICE = timedelta(hours=1)  # the family gets the cancellation at least this long before the start
 
 
-def tidy(session: Session, policy: Policy, now: datetime) -> int:
-    """End visits whose family withdrew, free educators who opted out, close what never came about. How many changed."""
+def apply_withdrawals(session: Session, policy: Policy, now: datetime) -> int:
+    """Apply every withdrawal, departure and deadline. Return the number of changed visits."""
     return (
-        _families_withdrew(session, policy, now)
-        + _families_left(session, policy, now)
-        + _educators_left(session, policy, now)
-        + _certificates_ended(session, policy, now)
-        + _both_out(session, policy, now)
-        + _never_came_about(session, policy, now)
-        + _heard_elsewhere(session, policy, now)
+        _end_visits_of_withdrawn_families(session, policy, now)
+        + _end_visits_of_departed_families(session, policy, now)
+        + _remove_opted_out_educators(session, policy, now)
+        + _remove_uncertified_educators(session, policy, now)
+        + _close_visits_without_pair(session, policy, now)
+        + _close_overdue_visits(session, policy, now)
+        + _replan_for_changed_phones(session, policy, now)
     )
 
 
-def _families_withdrew(session: Session, policy: Policy, now: datetime) -> int:
+def _end_visits_of_withdrawn_families(session: Session, policy: Policy, now: datetime) -> int:
     later = aliased(ConsentEntry)
     found = select(Visit).where(
         Visit.state.in_(LIVE),
@@ -49,65 +49,65 @@ def _families_withdrew(session: Session, policy: Policy, now: datetime) -> int:
             later.answer.in_(("not_now", "withdrawn")),
         ),
     )
-    visits = [visit for visit in session.scalars(found).all() if _held(session, visit, now)]
+    visits = [visit for visit in session.scalars(found).all() if _lock_upcoming_visit(session, visit, now)]
     for visit in visits:
-        end(session, visit, VisitState.CANCELLED_BY_FAMILY, now)
-        effects.note(session, visit, "family_withdrawn", None, now)
-        effects.plan_texts(session, visit, policy, now)
+        end_visit(session, visit, VisitState.CANCELLED_BY_FAMILY, now)
+        effects.record_event(session, visit, "family_withdrawn", None, now)
+        effects.plan_messages(session, visit, policy, now)
     return len(visits)
 
 
-def _families_left(session: Session, policy: Policy, now: datetime) -> int:
-    """A family whose last child has left the district is not visited: it is told so kindly, and both have their time.
+def _end_visits_of_departed_families(session: Session, policy: Policy, now: datetime) -> int:
+    """Cancel visits to families whose last child has left the district.
 
-    Until the text has gone a person may still call; nothing is said of another time.
+    Their message does not offer another time (template ``visit_off``).
     """
     found = select(Visit).where(Visit.state.in_(LIVE), Visit.starts_at > now, has_left(Visit.family_id, now.date()))
-    visits = [visit for visit in session.scalars(found).all() if _held(session, visit, now)]
+    visits = [visit for visit in session.scalars(found).all() if _lock_upcoming_visit(session, visit, now)]
     for visit in visits:
-        end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
-        effects.note(session, visit, "family_left", None, now)
-        effects.plan_texts(session, visit, policy, now)
+        end_visit(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
+        effects.record_event(session, visit, "family_left", None, now)
+        effects.plan_messages(session, visit, policy, now)
     return len(visits)
 
 
-def _heard_elsewhere(session: Session, policy: Policy, now: datetime) -> int:
-    """Texts that wait for a phone of the family that is no longer to be texted go to another caregiver, or nowhere."""
-    hears = exists().where(
+def _replan_for_changed_phones(session: Session, policy: Policy, now: datetime) -> int:
+    """Plan messages again where one waits for a phone that must no longer get it; another caregiver may get it."""
+    may_receive = exists().where(
         Caregiver.family_id == Visit.family_id,
         Caregiver.phone == OutgoingMessage.phone,
         Caregiver.restricted.is_(False),
         or_(Caregiver.left_on.is_(None), Caregiver.left_on > now.date()),
     )
-    astray = exists().where(
+    misdirected = exists().where(
         OutgoingMessage.subject == literal("visit:").concat(cast(Visit.id, Text)),
         OutgoingMessage.state.in_(WAITING),
         OutgoingMessage.category != "staff",
-        ~hears,
+        ~may_receive,
     )
     states = (*LIVE, VisitState.CANCELLED_BY_EDUCATOR)
-    found = select(Visit).where(Visit.state.in_(states), Visit.starts_at > now, astray)
-    visits = [each for each in session.scalars(found).all() if locks.hold_if_free(session, each)]
+    found = select(Visit).where(Visit.state.in_(states), Visit.starts_at > now, misdirected)
+    visits = [visit for visit in session.scalars(found).all() if locks.try_lock_visit(session, visit)]
     for visit in visits:
-        effects.plan_texts(session, visit, policy, now)
+        effects.plan_messages(session, visit, policy, now)
     return len(visits)
 
 
-def _held(session: Session, visit: Visit, now: datetime) -> bool:
-    """Whether the visit could be held and, read again, still lies ahead."""
-    return locks.hold_if_free(session, visit) and visit.state in LIVE and visit.starts_at > now
+def _lock_upcoming_visit(session: Session, visit: Visit, now: datetime) -> bool:
+    """Lock the visit; return whether that succeeded and the visit is still live and ahead."""
+    return locks.try_lock_visit(session, visit) and visit.state in LIVE and visit.starts_at > now
 
 
-def _still_in(session: Session, visit: Visit, member: VisitMember, now: datetime) -> bool:
-    """The same for one place of it."""
-    if not _held(session, visit, now):
+def _lock_active_member(session: Session, visit: Visit, member: VisitMember, now: datetime) -> bool:
+    """Lock the visit; return whether that succeeded and `member` is still on its team."""
+    if not _lock_upcoming_visit(session, visit, now):
         return False
     session.refresh(member)
-    return member.state not in OUT
+    return member.state not in OUT_STATES
 
 
-def _educators_left(session: Session, policy: Policy, now: datetime) -> int:
-    """An educator who opted out is out of every team at once; the other finds a stand-in, or calls it off."""
+def _remove_opted_out_educators(session: Session, policy: Policy, now: datetime) -> int:
+    """Remove educators who opted out from their teams; the other educator finds a stand-in or cancels."""
     later = aliased(OptIn)
     found = (
         select(Visit, VisitMember)
@@ -121,16 +121,16 @@ def _educators_left(session: Session, policy: Policy, now: datetime) -> int:
             ),
         )
     )
-    rows = [row for row in session.execute(found).all() if _still_in(session, row[0], row[1], now)]
+    rows = [row for row in session.execute(found).all() if _lock_active_member(session, row[0], row[1], now)]
     for visit, member in rows:
-        step_out(session, visit, member, "withdrawn", now)
-        effects.note(session, visit, "withdrew", None, now, detail=str(member.educator_id))
-        effects.plan_texts(session, visit, policy, now)
+        remove_from_team(session, visit, member, "withdrawn", now)
+        effects.record_event(session, visit, "withdrew", None, now, detail=str(member.educator_id))
+        effects.plan_messages(session, visit, policy, now)
     return len(rows)
 
 
-def _certificates_ended(session: Session, policy: Policy, now: datetime) -> int:
-    """A certificate withdrawn before the day of the visit leaves a place empty, unless enough others are certified."""
+def _remove_uncertified_educators(session: Session, policy: Policy, now: datetime) -> int:
+    """Remove educators whose certificate was revoked, unless enough of the pair are still certified."""
     counts = and_(
         Certification.id == VisitMember.certification_id,
         or_(Certification.revoked_on.is_(None), Certification.revoked_on > Visit.local_date),
@@ -147,25 +147,28 @@ def _certificates_ended(session: Session, policy: Policy, now: datetime) -> int:
             Certification.id.is_(None),
         )
     )
-    rows = [row for row in session.execute(found).all() if _still_in(session, row[0], row[1], now)]
-    out = 0
+    rows = [row for row in session.execute(found).all() if _lock_active_member(session, row[0], row[1], now)]
+    removed = 0
     for visit, member, _none in rows:
-        if visit.min_trained > 1 or _certified(session, visit, besides=member.educator_id) < visit.min_trained:
-            step_out(session, visit, member, "withdrawn", now)
-            effects.note(session, visit, "certificate_ended", None, now, detail=str(member.educator_id))
-            effects.plan_texts(session, visit, policy, now)
-            out += 1
-    return out
+        if visit.min_trained > 1 or _count_certified(session, visit, excluding=member.educator_id) < visit.min_trained:
+            remove_from_team(session, visit, member, "withdrawn", now)
+            effects.record_event(session, visit, "certificate_ended", None, now, detail=str(member.educator_id))
+            effects.plan_messages(session, visit, policy, now)
+            removed += 1
+    return removed
 
 
-def _certified(session: Session, visit: Visit, *, besides: int) -> int:
-    members = booking_facts.members_of(session, visit.id)
-    others = {visit.lead_id, visit.partner_id} - {besides}
-    return sum(members[each].certification_id is not None and members[each].state not in OUT for each in others)
+def _count_certified(session: Session, visit: Visit, *, excluding: int) -> int:
+    members = booking_facts.load_members(session, visit.id)
+    others = {visit.lead_id, visit.partner_id} - {excluding}
+    return sum(
+        members[educator_id].certification_id is not None and members[educator_id].state not in OUT_STATES
+        for educator_id in others
+    )
 
 
-def _both_out(session: Session, policy: Policy, now: datetime) -> int:
-    """Where neither of the two comes any more there is nobody left to look for a stand-in."""
+def _close_visits_without_pair(session: Session, policy: Policy, now: datetime) -> int:
+    """Cancel visits that neither of the pair attends any more."""
     going = exists().where(
         VisitMember.visit_id == Visit.id,
         VisitMember.educator_id.in_([Visit.lead_id, Visit.partner_id]),
@@ -174,21 +177,22 @@ def _both_out(session: Session, policy: Policy, now: datetime) -> int:
     found = select(Visit).where(Visit.state == VisitState.PROPOSED, ~going)
     again = found.with_only_columns(Visit.id)
     visits = [
-        each
-        for each in session.scalars(found).all()
-        if locks.hold_if_free(session, each) and session.scalar(again.where(Visit.id == each.id)) is not None
+        visit
+        for visit in session.scalars(found).all()
+        if locks.try_lock_visit(session, visit) and session.scalar(again.where(Visit.id == visit.id)) is not None
     ]
     for visit in visits:
-        end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
-        effects.note(session, visit, "nobody_left", None, now)
-        effects.plan_texts(session, visit, policy, now)
+        end_visit(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
+        effects.record_event(session, visit, "nobody_left", None, now)
+        effects.plan_messages(session, visit, policy, now)
     return len(visits)
 
 
-def _never_came_about(session: Session, policy: Policy, now: datetime) -> int:
-    """What no two people said yes to in time is off, its family told if it knew; what nobody wrote up is closed.
+def _close_overdue_visits(session: Session, policy: Policy, now: datetime) -> int:
+    """Close visits that were not accepted in time, and visits that were not reported on within the allowed days.
 
-    In time: while the family can still get its notice, or, if it knows of the time, until an hour before.
+    A proposed visit may wait until the family's notice period begins or, if the family knows the time, until
+    `MIN_CANCELLATION_NOTICE` before the start.
     """
     unanswered = select(Visit).where(
         Visit.state == VisitState.PROPOSED, Visit.starts_at < earliest_start(now, policy.minimum_notice_hours)
@@ -197,25 +201,27 @@ def _never_came_about(session: Session, policy: Policy, now: datetime) -> int:
     unwritten = select(Visit).where(Visit.state.in_(("scheduled", "confirmed")), Visit.starts_at < too_late)
     found = [*session.scalars(unanswered), *session.scalars(unwritten)]
     visits = [
-        each for each in found if locks.hold_if_free(session, each) and _is_over(session, each, policy, now, too_late)
+        visit
+        for visit in found
+        if locks.try_lock_visit(session, visit) and _is_overdue(session, visit, policy, now, too_late)
     ]
     for visit in visits:
-        end(session, visit, _closed_as(session, visit), now)
-        effects.note(session, visit, "never_came_about", None, now)
-        effects.plan_texts(session, visit, policy, now)  # from the start on it plans none, and withdraws what waits
+        end_visit(session, visit, _closing_state(session, visit), now)
+        effects.record_event(session, visit, "never_came_about", None, now)
+        effects.plan_messages(session, visit, policy, now)  # after the start: only withdraws waiting messages
     return len(visits)
 
 
-def _closed_as(session: Session, visit: Visit) -> VisitState:
-    """A visit both were to make and nobody reported on was not held; any other one is called off."""
+def _closing_state(session: Session, visit: Visit) -> VisitState:
+    """Return NOT_HELD for an arranged visit without any report, otherwise CANCELLED_BY_EDUCATOR."""
     if visit.state == VisitState.PROPOSED or is_reported(session, visit.id):
         return VisitState.CANCELLED_BY_EDUCATOR
     return VisitState.NOT_HELD
 
 
-def _is_over(session: Session, visit: Visit, policy: Policy, now: datetime, too_late: datetime) -> bool:
+def _is_overdue(session: Session, visit: Visit, policy: Policy, now: datetime, too_late: datetime) -> bool:
     if visit.state == VisitState.PROPOSED:
-        if effects.knows_the_time(session, visit):
-            return visit.starts_at <= now + LAST_MOMENT
+        if effects.family_knows_time(session, visit):
+            return visit.starts_at <= now + MIN_CANCELLATION_NOTICE
         return visit.starts_at < earliest_start(now, policy.minimum_notice_hours)
     return visit.state in LIVE and visit.starts_at < too_late

@@ -1,4 +1,4 @@
-"""Book: a pair and a time for a family that said yes. The partner is asked; the family hears once both will come."""
+"""Book a visit. The partner is asked first; the family is messaged once both educators have accepted."""
 
 import secrets
 from dataclasses import dataclass, replace
@@ -23,8 +23,8 @@ from homevisits.visits.queries import booking_facts, locks
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A visit somebody wants: which family, with whom, when, where. ``key`` makes a doubled tap one booking."""
+class BookingRequest:
+    """The visit to book. ``key`` is an idempotency key: a form that is sent twice books one visit."""
 
     family_id: int
     partner_id: int
@@ -34,90 +34,104 @@ class Wanted:
     key: str | None = None
 
 
-def book(session: Session, actor: Actor, wanted: Wanted, policy: Policy, now: datetime) -> Visit:
-    """Book `wanted` for the actor and the partner. Raises `RulesBroken` with every reason against it."""
-    # gather
+def book(session: Session, actor: Actor, request: BookingRequest, policy: Policy, now: datetime) -> Visit:
+    """Book a visit of the actor and the partner. Raises `RulesBroken` with every problem found."""
+    # load
     lead_id = actor.educator_id
     if lead_id is None:
         raise NotFound
-    booking_facts.visits_family(session, actor, wanted.family_id)
-    locks.lock(session, wanted.family_id, [lead_id, wanted.partner_id])
-    booked = _already(session, actor, wanted)
-    if booked is not None and booked.family_id == wanted.family_id and booked.state in LIVE:
+    booking_facts.require_own_family(session, actor, request.family_id)
+    locks.lock_family_and_people(session, request.family_id, [lead_id, request.partner_id])
+    booked = _find_by_key(session, actor, request)
+    if booked is not None and booked.family_id == request.family_id and booked.state in LIVE:
         return booked
-    family = booking_facts.family_at_hand(session, wanted.family_id, now.date())
-    refuse_if_any(check_two_adults([lead_id, wanted.partner_id]))
-    booking_facts.colleague(session, wanted.partner_id, family.school_id)
-    people = booking_facts.people_facts(session, [lead_id, wanted.partner_id])
-    local = wanted.starts_at.astimezone(ZoneInfo(family.timezone))
-    kind = wanted.kind or hopes_and_dreams.next_visit_kind(family.facts)
-    meeting = PlannedVisit(kind, wanted.starts_at, local.date())
-    # judge
+    family = booking_facts.load_family(session, request.family_id, now.date())
+    refuse_if_any(check_two_adults([lead_id, request.partner_id]))
+    booking_facts.require_colleague(session, request.partner_id, family.school_id)
+    people = booking_facts.load_people(session, [lead_id, request.partner_id])
+    local = request.starts_at.astimezone(ZoneInfo(family.timezone))
+    kind = request.kind or hopes_and_dreams.next_visit_kind(family.facts)
+    meeting = PlannedVisit(kind, request.starts_at, local.date())
+    # check
     refuse_if_any(
         [
-            *rules.judge(meeting, family.facts, people, policy, now),
-            *rules.within_reach(wanted.starts_at, policy, now),
-            *rules.place_counts(wanted.place_type, policy),
-            *free_then(session, [lead_id, wanted.partner_id], wanted.starts_at, policy, family.timezone),
-            *open_then(session, family.school_id, local.date()),
-            *_one_at_a_time(session, wanted.family_id),
+            *rules.check_practices(meeting, family.facts, people, policy, now),
+            *rules.check_booking_horizon(request.starts_at, policy, now),
+            *rules.check_place(request.place_type, policy),
+            *check_availability(session, [lead_id, request.partner_id], request.starts_at, policy, family.timezone),
+            *check_school_open(session, family.school_id, local.date()),
+            *_check_no_live_visit(session, request.family_id),
         ]
     )
     # record
-    # A key that was used before (a page gone back to) protects nothing any more; the visit it made is over.
-    key = None if booked is not None else _key(actor, wanted)
-    visit = _visit(actor, replace(wanted, key=key), family, meeting, local.time(), policy, now)
-    with effects.refused_by_the_database(session):
+    # The key of a visit that has ended (the browser's Back button) must not block a new booking.
+    key = None if booked is not None else _scoped_key(actor, request)
+    visit = _new_visit(actor, replace(request, key=key), family, meeting, start=local.time(), policy=policy, now=now)
+    with effects.translate_database_refusals(session):
         session.add(visit)
         session.flush()
-        team.take_both(session, visit, people, policy, now)
-        effects.note(session, visit, "booked", actor, now)
-        effects.plan_texts(session, visit, policy, now)
+        team.add_pair(session, visit, people, policy, now)
+        effects.record_event(session, visit, "booked", actor, now)
+        effects.plan_messages(session, visit, policy, now)
     return visit
 
 
-def _already(session: Session, actor: Actor, wanted: Wanted) -> Visit | None:
-    key = _key(actor, wanted)
+def _find_by_key(session: Session, actor: Actor, request: BookingRequest) -> Visit | None:
+    key = _scoped_key(actor, request)
     return session.scalar(select(Visit).where(Visit.idempotency_key == key)) if key else None
 
 
-def _key(actor: Actor, wanted: Wanted) -> str | None:
-    """The key as it is kept: what two accounts send is never the same."""
-    return f"{actor.account_id}:{wanted.key}" if wanted.key else None
+def _scoped_key(actor: Actor, request: BookingRequest) -> str | None:
+    """Return the key prefixed with the account, so that keys of two accounts never collide."""
+    return f"{actor.account_id}:{request.key}" if request.key else None
 
 
-def _one_at_a_time(session: Session, family_id: int) -> list[Problem]:
-    return [Problem("family_has_a_visit", "family")] if booking_facts.live_visit(session, family_id) else []
+def _check_no_live_visit(session: Session, family_id: int) -> list[Problem]:
+    return [Problem("family_has_a_visit", "family")] if booking_facts.find_live_visit(session, family_id) else []
 
 
-def free_then(
-    session: Session, people: list[int], starts_at: datetime, policy: Policy, zone: str, but: str | None = None
+def check_availability(
+    session: Session,
+    people: list[int],
+    starts_at: datetime,
+    policy: Policy,
+    zone: str,
+    *,
+    ignored_subject: str | None = None,
 ) -> list[Problem]:
-    """Whether all of `people` could make a visit that starts then."""
+    """Check that all of `people` are free for a visit at `starts_at`.
+
+    ignored_subject: commitments with this subject ("visit:17") do not count.
+    """
     length = times.VisitDuration(timedelta(minutes=policy.visit_minutes), timedelta(minutes=policy.travel_minutes))
     span = length.commitment(starts_at)
-    diaries = availability.load_schedules(session, people, span.starts_at, span.ends_at, but=but)
-    return [problem for each in people for problem in times.check_available(diaries[each], starts_at, length, zone)]
+    diaries = availability.load_schedules(session, people, span.starts_at, span.ends_at, but=ignored_subject)
+    return [
+        problem
+        for person_id in people
+        for problem in times.check_available(diaries[person_id], starts_at, length, zone)
+    ]
 
 
-def open_then(session: Session, school_id: int, day: date) -> list[Problem]:
-    """Whether the school's calendar leaves `day` open."""
+def check_school_open(session: Session, school_id: int, day: date) -> list[Problem]:
+    """Check that the school is not closed on `day`."""
     closed = availability.find_closures(session, school_id, day, day)
     return [Problem("school_closed", "start", {"name": name, "day": day}) for name in closed.values()]
 
 
-def _visit(
+def _new_visit(
     actor: Actor,
-    wanted: Wanted,
-    family: booking_facts.FamilyAtHand,
+    request: BookingRequest,
+    family: booking_facts.FamilyFacts,
     meeting: PlannedVisit,
+    *,
     start: time,
     policy: Policy,
     now: datetime,
 ) -> Visit:
     return Visit(
         uid=secrets.token_hex(16),
-        family_id=wanted.family_id,
+        family_id=request.family_id,
         school_id=family.school_id,
         kind=meeting.kind,
         state=VisitState.PROPOSED,
@@ -125,18 +139,18 @@ def _visit(
         consent_id=family.facts.yes_id,
         first_visit_id=family.facts.first_visit_id if meeting.kind is VisitKind.SECOND else None,
         lead_id=actor.educator_id,
-        partner_id=wanted.partner_id,
+        partner_id=request.partner_id,
         min_trained=policy.min_trained,
         policy=policy.name,
         local_date=meeting.day,
         local_start=start.strftime("%H:%M"),
         timezone=family.timezone,
-        starts_at=wanted.starts_at,
-        ends_at=wanted.starts_at + timedelta(minutes=policy.visit_minutes),
-        place_type=wanted.place_type,
+        starts_at=request.starts_at,
+        ends_at=request.starts_at + timedelta(minutes=policy.visit_minutes),
+        place_type=request.place_type,
         version=0,
         booked_at=now,
         booked_by=actor.account_id,
         updated_at=now,
-        idempotency_key=wanted.key,
+        idempotency_key=request.key,
     )

@@ -1,4 +1,4 @@
-"""Cancel: by either side, until the visit starts, no reason asked."""
+"""Cancel a visit before it starts. No reason is asked."""
 
 from datetime import datetime
 
@@ -9,23 +9,23 @@ from homevisits.core.problems import refuse_if_any
 from homevisits.policies.rules import Policy
 from homevisits.visits import rules, states
 from homevisits.visits.actions import effects
-from homevisits.visits.actions.family_response import end
+from homevisits.visits.actions.family_response import end_visit
 from homevisits.visits.models import Visit, VisitState
 from homevisits.visits.queries import booking_facts, locks
 
 
 def cancel(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
-    """One of the pair, or a coordinator on someone's behalf, calls the visit off. A family that knew of it is told.
+    """Cancel as one of the pair or as a coordinator. A family that knows of the visit gets a message.
 
-    From its start on a visit is reported on (`attest`) or closed as not held (`mark_not_held`). A family's own
-    cancelling is an answer of the family (`family_answers`), also when a person records it.
+    After its start a visit is reported (`attest`) or closed as not held (`mark_not_held`). A cancellation by the
+    family is recorded with `record_family_answer`.
     """
-    visit = booking_facts.visit_of(session, actor, visit_id)
-    locks.hold(session, visit)
-    refuse_if_any(states.may("cancel", visit.state) + rules.still_ahead(visit.starts_at, now))
-    refuse_if_any(booking_facts.still_going(session, actor, visit))
-    with effects.refused_by_the_database(session):
-        end(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
-        effects.note(session, visit, "cancelled", actor, now)
-        effects.plan_texts(session, visit, policy, now)
+    visit = booking_facts.get_visit(session, actor, visit_id)
+    locks.lock_visit(session, visit)
+    refuse_if_any(states.check_transition("cancel", visit.state) + rules.check_not_started(visit.starts_at, now))
+    refuse_if_any(booking_facts.check_still_on_team(session, actor, visit))
+    with effects.translate_database_refusals(session):
+        end_visit(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
+        effects.record_event(session, visit, "cancelled", actor, now)
+        effects.plan_messages(session, visit, policy, now)
     return visit

@@ -1,4 +1,4 @@
-"""What every verb records: a line of history, the plan of texts; and what the database's own refusals mean."""
+"""Shared effects of the actions: history, planned messages, and the meaning of database refusals."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +21,8 @@ from homevisits.visits import notifications
 from homevisits.visits.models import Visit, VisitEvent, VisitMember
 from homevisits.visits.queries import booking_facts
 
-MEANS = {
+# Part of a database error message -> problem for the user.
+DATABASE_REFUSALS = {
     "homevisits: commitment overlap": Problem("just_taken", "start"),
     'exclusion constraint "overlap"': Problem("just_taken", "start"),
     "uq_visit_live_family": Problem("family_has_a_visit", "family"),
@@ -29,58 +30,61 @@ MEANS = {
     "homevisits: visit consent_giver": Problem("family_yes_lapsed", "family"),
     "homevisits: visit consent": Problem("family_has_not_said_yes", "family"),
 }
-"""Parts of what a database says, and what they mean to a person."""
 
 
 @contextmanager
-def refused_by_the_database(session: Session) -> Iterator[None]:
-    """Write what was recorded, and turn the last guard's refusal into a problem in words.
+def translate_database_refusals(session: Session) -> Iterator[None]:
+    """Flush the changes, and turn constraint and trigger errors into `RulesBroken`.
 
-    The rules ask first; this is for what changed between asking and writing. An unknown refusal stays a bug.
+    The rules are checked before; this covers changes made by other transactions since. Unknown errors are re-raised.
     """
     try:
         yield
         session.flush()
     except DBAPIError as refusal:
-        said = str(refusal.orig)
-        for part, problem in MEANS.items():
-            if part in said:
+        error = str(refusal.orig)
+        for part, problem in DATABASE_REFUSALS.items():
+            if part in error:
                 raise RulesBroken([problem]) from refusal
-        if "homevisits: " in said:
+        if "homevisits: " in error:
             raise RulesBroken([Problem("changed_meanwhile", None)]) from refusal
         raise
 
 
-def note(session: Session, visit: Visit, what: str, actor: Actor | None, now: datetime, detail: str = "") -> None:
-    """Add a line to the visit's history."""
+def record_event(
+    session: Session, visit: Visit, what: str, actor: Actor | None, now: datetime, *, detail: str = ""
+) -> None:
+    """Append an event to the visit's history."""
     by = actor.account_id if actor else None
     session.add(VisitEvent(visit_id=visit.id, what=what, at=now, by_account=by, detail=detail))
 
 
-def changed(visit: Visit, now: datetime) -> None:
-    """The visit is another than calendars and texts last said."""
+def mark_changed(visit: Visit, now: datetime) -> None:
+    """Raise the version, so that calendars and messages are updated."""
     visit.version += 1
     visit.updated_at = now
 
 
-def knows_the_time(session: Session, visit: Visit) -> bool:
-    """Whether the family was told of the time the visit now has: then its notice was kept, whoever stands in."""
+def family_knows_time(session: Session, visit: Visit) -> bool:
+    """Whether the family already knows the visit's current time, so that a stand-in needs no new notice period."""
     session.flush()
-    told = select(VisitEvent.what).where(VisitEvent.visit_id == visit.id, VisitEvent.what.in_(("arranged", "moved")))
-    return session.scalar(told.order_by(VisitEvent.id.desc()).limit(1)) == "arranged"
+    newest = select(VisitEvent.what).where(VisitEvent.visit_id == visit.id, VisitEvent.what.in_(("arranged", "moved")))
+    return session.scalar(newest.order_by(VisitEvent.id.desc()).limit(1)) == "arranged"
 
 
-def plan_texts(session: Session, visit: Visit, policy: Policy, now: datetime, acknowledge: str | None = None) -> None:
-    """Make everyone's texts those of the visit as it now stands; `acknowledge` answers what the family just said.
+def plan_messages(
+    session: Session, visit: Visit, policy: Policy, now: datetime, acknowledge: str | None = None
+) -> None:
+    """Replace the planned messages by those for the visit's current state.
 
-    What no approved text says in the family's language is not said by text: a person calls. So it is with what the
-    policy has switched off.
+    acknowledge: template of the reply to the family's answer. Messages without an approved text in the recipient's
+    language, and those the policy switches off, are not planned: a person calls instead.
     """
     session.flush()
-    as_told, moved = _as_told(session, visit, now)
+    facts, moved = _load_visit_facts(session, visit, now)
     morning = time.fromisoformat(policy.text_from)
     planned = notifications.plan(
-        as_told, policy.reminder_hours, now, moved=moved, acknowledge=acknowledge, morning=morning
+        facts, policy.reminder_hours, now, moved=moved, acknowledge=acknowledge, morning=morning
     )
     kept = [
         text
@@ -97,15 +101,15 @@ def _available(text: PlannedText) -> PlannedText:
     return text
 
 
-def _as_told(session: Session, visit: Visit, now: datetime) -> tuple[notifications.Visit, bool]:
-    """The visit as far as its texts go, and whether the family knows another time of it."""
+def _load_visit_facts(session: Session, visit: Visit, now: datetime) -> tuple[notifications.Visit, bool]:
+    """Return what the messages need of the visit, and whether the family knows an earlier time."""
     family, school = session.get_one(Family, visit.family_id), session.get_one(School, visit.school_id)
     events = session.execute(_HISTORY, {"visit": visit.id}).all()
     happened = {event.what for event in events}
-    rows = {row.id: row for row in _pair(session, visit)}
+    rows = {row.id: row for row in _load_pair(session, visit)}
     lead, partner = rows[visit.lead_id], rows[visit.partner_id]
     last = events[-1] if events else None
-    as_told = notifications.Visit(
+    facts = notifications.Visit(
         id=visit.id,
         version=visit.version,
         state=visit.state,
@@ -114,20 +118,20 @@ def _as_told(session: Session, visit: Visit, now: datetime) -> tuple[notificatio
         day=visit.local_date,
         start=time.fromisoformat(visit.local_start),
         starts_at=visit.starts_at,
-        phone=booking_facts.phone_of(session, visit.family_id, visit.consent_id, now.date()),
+        phone=booking_facts.find_family_phone(session, visit.family_id, visit.consent_id, now.date()),
         language=family.language,
         told="arranged" in happened,
         zone=visit.timezone,
         school_id=visit.school_id,
-        pair=(_member(lead, partner.given_name), _member(partner, lead.given_name)),
+        pair=(_to_recipient(lead, partner.given_name), _to_recipient(partner, lead.given_name)),
         last=last.what if last else "",
-        by=_educator_of(lead, partner, last.by_account if last else None),
+        by=_educator_with_account(lead, partner, last.by_account if last else None),
     )
-    return as_told, "moved" in happened and "arranged" in happened
+    return facts, "moved" in happened and "arranged" in happened
 
 
-def _pair(session: Session, visit: Visit) -> Sequence[Row[*tuple[Any, ...]]]:
-    """The two who visit: their names, their places, and the numbers they gave for reminders."""
+def _load_pair(session: Session, visit: Visit) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Read the pair's names, team states and reminder phones."""
     return session.execute(_PAIR, {"visit": visit.id, "lead": visit.lead_id, "partner": visit.partner_id}).all()
 
 
@@ -153,11 +157,13 @@ _PAIR = (
 )
 
 
-def _member(row: Row[*tuple[Any, ...]], partner: str) -> notifications.Member:
+def _to_recipient(row: Row[*tuple[Any, ...]], partner: str) -> notifications.Member:
     phone = row.phone if row.left_on is None else None
     return notifications.Member(row.id, row.state or "", phone, row.language or "en", partner)
 
 
-def _educator_of(lead: Row[*tuple[Any, ...]], partner: Row[*tuple[Any, ...]], account: int | None) -> int | None:
-    """Which of the two an account belongs to."""
-    return next((one.id for one in (lead, partner) if account is not None and one.account == account), None)
+def _educator_with_account(
+    lead: Row[*tuple[Any, ...]], partner: Row[*tuple[Any, ...]], account: int | None
+) -> int | None:
+    """Return the id of the educator of the pair that an account belongs to."""
+    return next((row.id for row in (lead, partner) if account is not None and row.account == account), None)

@@ -1,4 +1,4 @@
-"""The family's word on a visit, by text, by phone or in person. Nobody asks it for a reason."""
+"""A family's answer to a visit, by message, phone or in person. No reason is asked."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem, refuse_if_any
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
-from homevisits.invitations.queries import SAID_NO, standing
+from homevisits.invitations.queries import REFUSALS, load_current_answers
 from homevisits.people.models import Family
 from homevisits.policies.rules import Policy
 from homevisits.practices.voluntary import is_cancelling_answer
@@ -19,16 +19,17 @@ from homevisits.visits.notifications import TELLS_TIME
 from homevisits.visits.queries import booking_facts, locks
 
 
-class Heard(StrEnum):
-    """What came of a family's answer."""
+class ResponseResult(StrEnum):
+    """The effect of a family's answer."""
 
     CONFIRMED = "confirmed"
-    ENDED = "ended"  # the visit that was planned will not take place
-    TOLD = "told"  # it answered an old time, and heard how things stand
-    CALL = "call"  # somebody is to call; the visit stands
-    NOT_WAITING = "not_waiting"  # an answer to a visit that is over, or a yes to a time not settled yet
+    ENDED = "ended"  # the visit is cancelled
+    TIME_SENT = "told"  # the answer was to an old time; the current time was sent
+    CALL_REQUESTED = "call"  # a person has to call; the visit is unchanged
+    NOT_EXPECTED = "not_waiting"  # the visit has ended, or its time is not arranged yet
 
 
+# Template of the reply to each answer.
 ACKNOWLEDGE = {
     Answer.CONFIRMED: "visit_confirmed",
     Answer.OTHER_TIME: "visit_other_time",
@@ -38,97 +39,97 @@ ACKNOWLEDGE = {
 }
 
 
-def family_answers(
+def record_family_answer(
     session: Session,
     actor: Actor | None,
     visit_id: int,
     answer: str,
+    *,
     policy: Policy,
     now: datetime,
-    *,
     how: str = "text",
     caregiver_id: int | None = None,
     evidence: str | None = None,
-) -> Heard:
-    """The family says `answer` (yes or confirmed, other_time, not_now, withdrawn, call_me) to a visit's time.
+) -> ResponseResult:
+    """Append the family's answer to the consent ledger and apply it to the visit.
 
-    `actor` is None for the family's own text; a person who records a call or a talk is one of the pair or coordinates
-    the school. The answer is a row of the consent ledger, and what it means for the visit happens at once.
+    actor: None for the family's own message, otherwise one of the pair or a coordinator who records the answer.
+    answer: yes or confirmed | other_time | not_now | withdrawn | call_me.
     """
-    visit = booking_facts.visit_of(session, actor, visit_id) if actor else session.get(Visit, visit_id)
+    visit = booking_facts.get_visit(session, actor, visit_id) if actor else session.get(Visit, visit_id)
     if visit is None:
         raise NotFound
-    locks.hold(session, visit)
-    said = Answer.CONFIRMED if answer == "yes" else Answer(answer)
-    if said is Answer.CONFIRMED and states.may("confirm", visit.state):
+    locks.lock_visit(session, visit)
+    given = Answer.CONFIRMED if answer == "yes" else Answer(answer)
+    if given is Answer.CONFIRMED and states.check_transition("confirm", visit.state):
         if actor is not None:
             refuse_if_any([Problem("visit_moved_on", None, {"state": visit.state})])
-        return Heard.NOT_WAITING
-    if said is Answer.CONFIRMED and _yes_lapsed(session, visit, now):
+        return ResponseResult.NOT_EXPECTED
+    if given is Answer.CONFIRMED and _has_yes_lapsed(session, visit, now):
         # A time can only be confirmed for a visit that the family agreed to.
         if actor is not None:
             refuse_if_any([Problem("family_yes_lapsed", "answer")])
-        return Heard.NOT_WAITING
-    with effects.refused_by_the_database(session):
-        _write(session, actor, visit, said, now, how=how, caregiver_id=caregiver_id, evidence=evidence)
-        about = _meant(session, visit, said)
-        effects.note(session, about, f"family_{said}", actor, now)
-        heard = _follow(session, about, said, now)
-        if heard is not Heard.NOT_WAITING:
-            effects.plan_texts(session, about, policy, now, acknowledge=ACKNOWLEDGE[said])
-    return heard
+        return ResponseResult.NOT_EXPECTED
+    with effects.translate_database_refusals(session):
+        _append_consent_entry(session, actor, visit, given, now, how=how, caregiver_id=caregiver_id, evidence=evidence)
+        answered = _find_answered_visit(session, visit, given)
+        effects.record_event(session, answered, f"family_{given}", actor, now)
+        result = _apply_answer(session, answered, given, now)
+        if result is not ResponseResult.NOT_EXPECTED:
+            effects.plan_messages(session, answered, policy, now, acknowledge=ACKNOWLEDGE[given])
+    return result
 
 
-def _yes_lapsed(session: Session, visit: Visit, now: datetime) -> bool:
-    current = standing(session, [visit.family_id], now.date()).get(visit.family_id)
-    return current is not None and current.lapsed
+def _has_yes_lapsed(session: Session, visit: Visit, now: datetime) -> bool:
+    current = load_current_answers(session, [visit.family_id], now.date()).get(visit.family_id)
+    return current is not None and current.has_lapsed
 
 
-def plan_after_new_yes(session: Session, invitation_id: int, policy: Policy, now: datetime) -> None:
-    """Plan the messages of the family's visit again: those held back while the yes did not count may leave now."""
-    made = session.get_one(Invitation, invitation_id)
-    visit = booking_facts.live_visit(session, made.family_id)
+def plan_messages_after_new_yes(session: Session, invitation_id: int, policy: Policy, now: datetime) -> None:
+    """Plan the messages of the family's visit again after a valid yes; some were held while it was invalid."""
+    invitation = session.get_one(Invitation, invitation_id)
+    visit = booking_facts.find_live_visit(session, invitation.family_id)
     if visit is None or visit.starts_at <= now:
         return
-    locks.hold(session, visit)
+    locks.lock_visit(session, visit)
     if visit.state in states.LIVE:
-        effects.plan_texts(session, visit, policy, now)
+        effects.plan_messages(session, visit, policy, now)
 
 
-def tell_time(session: Session, visit_id: int, policy: Policy, now: datetime) -> Heard:
-    """An answer to a time that the visit no longer has: say the one that stands and ask again, or that it is coming.
+def send_current_time(session: Session, visit_id: int, policy: Policy, now: datetime) -> ResponseResult:
+    """Answer a reply to an outdated time: send the current time and ask again, or announce a new time.
 
-    Nothing is confirmed, and nothing is written to the ledger: the family did not speak of the new time.
+    Nothing is confirmed and the ledger is unchanged, because the family did not answer the current time.
     """
     visit = session.get(Visit, visit_id)
     if visit is None:
         raise NotFound
-    locks.hold(session, visit)
+    locks.lock_visit(session, visit)
     if visit.state not in states.LIVE or visit.starts_at <= now:
-        return Heard.NOT_WAITING
-    says = {VisitState.SCHEDULED.value: TELLS_TIME, VisitState.CONFIRMED.value: ACKNOWLEDGE[Answer.CONFIRMED]}
-    effects.plan_texts(session, visit, policy, now, acknowledge=says.get(visit.state, "visit_new_time_soon"))
-    return Heard.TOLD
+        return ResponseResult.NOT_EXPECTED
+    templates = {VisitState.SCHEDULED.value: TELLS_TIME, VisitState.CONFIRMED.value: ACKNOWLEDGE[Answer.CONFIRMED]}
+    effects.plan_messages(session, visit, policy, now, acknowledge=templates.get(visit.state, "visit_new_time_soon"))
+    return ResponseResult.TIME_SENT
 
 
-def _write(
+def _append_consent_entry(
     session: Session,
     actor: Actor | None,
     visit: Visit,
-    said: Answer,
+    answer: Answer,
     now: datetime,
     *,
     how: str,
     caregiver_id: int | None,
     evidence: str | None,
 ) -> None:
-    """A row of the consent ledger: who, what, when, how, by whom, in which language."""
+    """Append the answer to the consent ledger."""
     entry = ConsentEntry(
         family_id=visit.family_id,
         invitation_id=visit.invitation_id,
         visit_id=visit.id,
         caregiver_id=caregiver_id,
-        answer=said,
+        answer=answer,
         how=how,
         language=session.get_one(Family, visit.family_id).language,
         at=now,
@@ -139,28 +140,28 @@ def _write(
     session.flush()
 
 
-def _meant(session: Session, visit: Visit, said: Answer) -> Visit:
-    """A "not now" in answer to an old question is about every visit: it ends the one that is ahead."""
-    if visit.state in states.LIVE or said.value not in SAID_NO:
+def _find_answered_visit(session: Session, visit: Visit, answer: Answer) -> Visit:
+    """Return the visit the answer applies to: a refusal of an ended visit applies to the family's live visit."""
+    if visit.state in states.LIVE or answer.value not in REFUSALS:
         return visit
-    return booking_facts.live_visit(session, visit.family_id) or visit
+    return booking_facts.find_live_visit(session, visit.family_id) or visit
 
 
-def _follow(session: Session, visit: Visit, said: Answer, now: datetime) -> Heard:
-    """What the answer means for the visit. Once it has started, only the pair can say what became of it."""
-    if said is Answer.CONFIRMED:
+def _apply_answer(session: Session, visit: Visit, answer: Answer, now: datetime) -> ResponseResult:
+    """Apply the answer to the visit. After its start only the pair's reports change a visit."""
+    if answer is Answer.CONFIRMED:
         visit.state, visit.updated_at = VisitState.CONFIRMED, now
-        return Heard.CONFIRMED
+        return ResponseResult.CONFIRMED
     if visit.state not in states.LIVE or visit.starts_at <= now:
-        return Heard.NOT_WAITING
-    if not is_cancelling_answer(said):
-        return Heard.CALL
-    end(session, visit, VisitState.CANCELLED_BY_FAMILY, now)
-    return Heard.ENDED
+        return ResponseResult.NOT_EXPECTED
+    if not is_cancelling_answer(answer):
+        return ResponseResult.CALL_REQUESTED
+    end_visit(session, visit, VisitState.CANCELLED_BY_FAMILY, now)
+    return ResponseResult.ENDED
 
 
-def end(session: Session, visit: Visit, state: VisitState, now: datetime) -> None:
-    """The visit will not take place: its state, its calendar entry, and everyone's time."""
+def end_visit(session: Session, visit: Visit, state: VisitState, now: datetime) -> None:
+    """End a visit that will not take place: set its state, update calendars, release the commitments."""
     visit.state, visit.closed_at = state, now
-    effects.changed(visit, now)
-    team.release_all(session, visit)
+    effects.mark_changed(visit, now)
+    team.release_commitments(session, visit)

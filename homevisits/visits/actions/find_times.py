@@ -1,4 +1,4 @@
-"""Look: which times suit, with whom, and why others are closed. It asks the judges that refuse a booking."""
+"""Find possible times for a visit. Uses the same checks as booking, so an offered time can be booked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,199 +16,222 @@ from homevisits.policies.rules import Policy
 from homevisits.practices import facts, hopes_and_dreams, voluntary
 from homevisits.practices.facts import PlannedVisit, VisitKind
 from homevisits.visits import rules
-from homevisits.visits.actions.book import free_then, open_then
+from homevisits.visits.actions.book import check_availability, check_school_open
 from homevisits.visits.queries import booking_facts, families
-from homevisits.visits.rules import Suits
+from homevisits.visits.rules import PartnerMatch
 
-DAYS_AT_ONCE = 21
-MOST = 12
+DAYS_PER_PAGE = 21
+MAX_TIMES = 12
 
 
 @dataclass(frozen=True)
-class Offered:
-    """A time with a partner."""
+class TimeOption:
+    """A possible time with a partner."""
 
     starts_at: datetime
     ends_at: datetime
-    partner: Suits
+    partner: PartnerMatch
 
 
 @dataclass(frozen=True)
-class Offer:
-    """What a page of times shows: the family, the times best first, the closed days with their reasons."""
+class AvailableTimes:
+    """The result of a search: times, best first, and the days without any, with the reasons."""
 
     family_id: int
     family: str
     timezone: str
     kind: VisitKind
-    said_yes_at: datetime | None
-    partners: tuple[Suits, ...]
-    times: tuple[Offered, ...]
+    consent_given_at: datetime | None
+    partners: tuple[PartnerMatch, ...]
+    times: tuple[TimeOption, ...]
     closed: tuple[UnavailableDay, ...]
     problems: tuple[Problem, ...]
     visit_id: int | None
     first_day: date
     last_day: date
-    more: bool
+    has_more: bool
 
 
 @dataclass(frozen=True)
 class StandIn:
-    """Someone who could take an empty place, or why not."""
+    """A candidate for an empty place, with the problems against them."""
 
-    who: Suits
+    match: PartnerMatch
     problems: tuple[Problem, ...]
 
 
-def look(
+def find_times(
     session: Session, actor: Actor, family_id: int, policy: Policy, now: datetime, *,
     partner_id: int | None = None, after: date | None = None,
-) -> Offer:  # fmt: skip
-    """Times for a family of the actor's, with any colleague who takes part or with one of them."""
-    me = actor.educator_id
-    if me is None:
+) -> AvailableTimes:  # fmt: skip
+    """Find times for one of the actor's families, with `partner_id` or with any colleague who takes part."""
+    educator_id = actor.educator_id
+    if educator_id is None:
         raise NotFound
-    booking_facts.visits_family(session, actor, family_id)
-    family = booking_facts.family_at_hand(session, family_id, now.date())
-    colleagues = families.colleagues(session, family.school_id, me)
-    partners = families.suits(session, family_id, family.language, colleagues, now)
-    asked = [each for each in partners if partner_id in (None, each.educator_id)]
-    lead, *people = booking_facts.people_facts(session, [me, *(each.educator_id for each in asked)])
+    booking_facts.require_own_family(session, actor, family_id)
+    family = booking_facts.load_family(session, family_id, now.date())
+    colleagues = families.list_colleagues(session, family.school_id, educator_id)
+    partners = families.match_partners(session, family_id, family.language, colleagues, now)
+    chosen = [match for match in partners if partner_id in (None, match.educator_id)]
+    lead, *people = booking_facts.load_people(session, [educator_id, *(match.educator_id for match in chosen)])
     problems = voluntary.check_family_consent(family.facts) + voluntary.check_educators_opted_in([lead])
-    live = booking_facts.live_visit(session, family_id)
+    live = booking_facts.find_live_visit(session, family_id)
     if live is not None:
         problems.append(Problem("family_has_a_visit", "family"))
     kind = hopes_and_dreams.next_visit_kind(family.facts)
-    wanted = _Wanted(kind, family, lead, {each.id: each for each in people}, policy, now)
-    offer = _offer(session, wanted, partners, problems, after)
-    return replace(offer, visit_id=live.id) if live is not None else offer
+    search = _Search(
+        kind=kind, family=family, lead=lead, partners={person.id: person for person in people}, policy=policy, now=now
+    )
+    available = _build_available_times(session, search, partners, problems, after)
+    return replace(available, visit_id=live.id) if live is not None else available
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _Search:
     kind: VisitKind
-    family: booking_facts.FamilyAtHand
+    family: booking_facts.FamilyFacts
     lead: facts.Person
-    people: Mapping[int, facts.Person]
+    partners: Mapping[int, facts.Person]
     policy: Policy
     now: datetime
-    but: str | None = None
-    asked: dict[tuple[date, int], list[Problem]] = field(default_factory=dict)
+    ignored_subject: str | None = None  # commitments with this subject do not count
+    team_problems: dict[tuple[date, int], list[Problem]] = field(default_factory=dict)
 
-    def judge(self, at: datetime, day: date, partner_id: int) -> list[Problem]:
-        """What the practices say; what depends on the day only is asked once a day."""
-        found = self.asked.get((day, partner_id))
+    def check(self, at: datetime, day: date, partner_id: int) -> list[Problem]:
+        """Check the practices. The team checks depend on the day only and are cached for each day."""
+        found = self.team_problems.get((day, partner_id))
         if found is None:
-            meeting, team = PlannedVisit(self.kind, at, day), [self.lead, self.people[partner_id]]
-            found = rules.judge_team(meeting, self.family.facts, team, self.policy.min_trained)
-            self.asked[day, partner_id] = found
+            meeting, team = PlannedVisit(self.kind, at, day), [self.lead, self.partners[partner_id]]
+            found = rules.check_team(meeting, self.family.facts, team, self.policy.min_trained)
+            self.team_problems[day, partner_id] = found
         return [*voluntary.check_minimum_notice(at, self.now, self.policy.minimum_notice_hours), *found]
 
 
-def _offer(
-    session: Session, wanted: _Wanted, partners: Sequence[Suits], problems: list[Problem], after: date | None
-) -> Offer:
-    policy, zone = wanted.policy, wanted.family.timezone
-    first, last, furthest = _days(policy, zone, wanted.now, after)
+def _build_available_times(
+    session: Session, search: _Search, partners: Sequence[PartnerMatch], problems: list[Problem], after: date | None
+) -> AvailableTimes:
+    policy, zone = search.policy, search.family.timezone
+    first, last, furthest = _date_range(policy, zone, search.now, after)
     found = times.SearchResult()
     if not problems:
-        days = [first + timedelta(days=each) for each in range((last - first).days + 1)]
-        found = _search(session, wanted, days)
-    suits = {each.educator_id: each for each in partners}
-    best = times.select_best_slots(found.slots, {each: who.worth for each, who in suits.items()}, MOST)
+        days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+        found = _search_slots(session, search, days)
+    matches = {match.educator_id: match for match in partners}
+    scores = {educator_id: match.score for educator_id, match in matches.items()}
+    best = times.select_best_slots(found.slots, scores, MAX_TIMES)
     length = timedelta(minutes=policy.visit_minutes)
-    return Offer(
-        family_id=wanted.family.facts.id,
-        family=wanted.family.name,
+    return AvailableTimes(
+        family_id=search.family.facts.id,
+        family=search.family.name,
         timezone=zone,
-        kind=wanted.kind,
-        said_yes_at=booking_facts.said_at(session, wanted.family.facts.yes_id),
+        kind=search.kind,
+        consent_given_at=booking_facts.consent_given_at(session, search.family.facts.yes_id),
         partners=tuple(partners),
-        times=tuple(Offered(s.starts_at, s.starts_at + length, suits[s.partner_id]) for s in best),
+        times=tuple(TimeOption(slot.starts_at, slot.starts_at + length, matches[slot.partner_id]) for slot in best),
         closed=tuple(found.closed),
         problems=tuple(problems),
         visit_id=None,
         first_day=first,
         last_day=last,
-        more=last < furthest,
+        has_more=last < furthest,
     )
 
 
-def _days(policy: Policy, zone: str, now: datetime, after: date | None) -> tuple[date, date, date]:
+def _date_range(policy: Policy, zone: str, now: datetime, after: date | None) -> tuple[date, date, date]:
     today = now.astimezone(ZoneInfo(zone)).date()
     furthest = (now + timedelta(days=policy.booking_days_ahead)).astimezone(ZoneInfo(zone)).date()
     first = min(max(today, after or today), furthest)
-    return first, min(first + timedelta(days=DAYS_AT_ONCE - 1), furthest), furthest
+    return first, min(first + timedelta(days=DAYS_PER_PAGE - 1), furthest), furthest
 
 
-def _search(session: Session, wanted: _Wanted, days: Sequence[date]) -> times.SearchResult:
-    policy, zone = wanted.policy, wanted.family.timezone
-    ids = [wanted.lead.id, *wanted.people]
-    start = wanted.now
+def _search_slots(session: Session, search: _Search, days: Sequence[date]) -> times.SearchResult:
+    policy, zone = search.policy, search.family.timezone
+    ids = [search.lead.id, *search.partners]
+    start = search.now
     end = start + timedelta(days=policy.booking_days_ahead + 1)
-    diaries = availability.load_schedules(session, ids, start, end, but=wanted.but)
-    shut = availability.find_closures(session, wanted.family.school_id, days[0], days[-1])
+    diaries = availability.load_schedules(session, ids, start, end, but=search.ignored_subject)
+    shut = availability.find_closures(session, search.family.school_id, days[0], days[-1])
     open_days = [day for day in days if day not in shut]
     length = times.VisitDuration(timedelta(minutes=policy.visit_minutes), timedelta(minutes=policy.travel_minutes))
-    partners: list[Schedule] = [diaries[each] for each in wanted.people]
-    found = times.find_slots(diaries[wanted.lead.id], partners, open_days, length, zone, wanted.judge)
+    partners: list[Schedule] = [diaries[partner_id] for partner_id in search.partners]
+    found = times.find_slots(diaries[search.lead.id], partners, open_days, length, zone, search.check)
     closed = [
         UnavailableDay(day, (Problem("school_closed", "start", {"name": name, "day": day}),))
         for day, name in shut.items()
     ]
-    return times.SearchResult(found.slots, sorted([*found.closed, *closed], key=lambda each: each.day))
+    return times.SearchResult(found.slots, sorted([*found.closed, *closed], key=lambda day: day.day))
 
 
-def look_again(
+def find_new_times(
     session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime, *, after: date | None = None
-) -> Offer:
-    """Other times for a visit that is to move: the same pair, whose own hour does not stand in the way."""
-    visit = booking_facts.visit_of(session, actor, visit_id)
-    family = booking_facts.family_at_hand(session, visit.family_id, now.date())
-    members = booking_facts.members_of(session, visit.id)
+) -> AvailableTimes:
+    """Find other times for the same pair; their commitment to this visit does not count."""
+    visit = booking_facts.get_visit(session, actor, visit_id)
+    family = booking_facts.load_family(session, visit.family_id, now.date())
+    members = booking_facts.load_members(session, visit.id)
     lead, partner = (
-        booking_facts.with_own_certificate(person, members[person.id].certification_id)
-        for person in booking_facts.people_facts(session, [visit.lead_id, visit.partner_id])
+        booking_facts.with_recorded_certificate(person, members[person.id].certification_id)
+        for person in booking_facts.load_people(session, [visit.lead_id, visit.partner_id])
     )
     colleague = families.Colleague(partner.id, partner.name, "")
-    suits = families.suits(session, visit.family_id, family.language, [colleague], now)
-    wanted = _Wanted(VisitKind(visit.kind), family, lead, {partner.id: partner}, policy, now, but=f"visit:{visit.id}")
+    matches = families.match_partners(session, visit.family_id, family.language, [colleague], now)
+    search = _Search(
+        kind=VisitKind(visit.kind),
+        family=family,
+        lead=lead,
+        partners={partner.id: partner},
+        policy=policy,
+        now=now,
+        ignored_subject=f"visit:{visit.id}",
+    )
     problems = voluntary.check_consent(family.facts, [lead, partner])
-    offer = _offer(session, wanted, suits, problems, after)
-    # Their own hour is free for them, yet to stay is not to move: all would be asked again for nothing.
-    return replace(offer, times=tuple(each for each in offer.times if each.starts_at != visit.starts_at))
+    available = _build_available_times(session, search, matches, problems, after)
+    # The current time is free for the pair, but choosing it would only ask everyone again.
+    return replace(available, times=tuple(time for time in available.times if time.starts_at != visit.starts_at))
 
 
-def stand_ins(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> list[StandIn]:
-    """Who could take the empty place at the time that stands, best first; those who cannot come last, with why."""
-    visit = booking_facts.visit_of(session, actor, visit_id)
-    members = booking_facts.members_of(session, visit.id)
-    family = booking_facts.family_at_hand(session, visit.family_id, now.date())
-    colleagues = [each for each in families.colleagues(session, visit.school_id, 0) if each.id not in members]
-    suits = families.suits(session, visit.family_id, family.language, colleagues, now)
-    people = {each.id: each for each in booking_facts.people_facts(session, [each.id for each in colleagues])}
-    found = []
-    for each in suits:
-        problems = rules.judge_person(people[each.educator_id], visit.local_date, visit.min_trained)
-        problems += free_then(session, [each.educator_id], visit.starts_at, policy, visit.timezone)
-        found.append(StandIn(each, tuple(problems)))
-    return sorted(found, key=lambda each: (bool(each.problems), -each.who.worth, each.who.name))
+def find_stand_ins(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> list[StandIn]:
+    """List the candidates for the empty place at the current time, best first; those with problems last."""
+    visit = booking_facts.get_visit(session, actor, visit_id)
+    members = booking_facts.load_members(session, visit.id)
+    family = booking_facts.load_family(session, visit.family_id, now.date())
+    colleagues = [
+        colleague for colleague in families.list_colleagues(session, visit.school_id, 0) if colleague.id not in members
+    ]
+    matches = families.match_partners(session, visit.family_id, family.language, colleagues, now)
+    ids = [colleague.id for colleague in colleagues]
+    people = {person.id: person for person in booking_facts.load_people(session, ids)}
+    candidates = []
+    for match in matches:
+        problems = rules.check_person(people[match.educator_id], visit.local_date, visit.min_trained)
+        problems += check_availability(session, [match.educator_id], visit.starts_at, policy, visit.timezone)
+        candidates.append(StandIn(match, tuple(problems)))
+    return sorted(
+        candidates, key=lambda stand_in: (bool(stand_in.problems), -stand_in.match.score, stand_in.match.name)
+    )
 
 
-def check(
-    session: Session, actor: Actor, family_id: int, partner_id: int, starts_at: datetime, policy: Policy, now: datetime
+def check_booking(
+    session: Session,
+    actor: Actor,
+    family_id: int,
+    *,
+    partner_id: int,
+    starts_at: datetime,
+    policy: Policy,
+    now: datetime,
 ) -> list[Problem]:
-    """What would stand against this booking now: shown on the page that asks "is this right?"."""
-    me = actor.educator_id
-    if me is None:
+    """Check a booking without making it, for the page that shows it before it is made."""
+    educator_id = actor.educator_id
+    if educator_id is None:
         raise NotFound
-    booking_facts.visits_family(session, actor, family_id)
-    family = booking_facts.family_at_hand(session, family_id, now.date())
-    people = booking_facts.people_facts(session, [me, partner_id])
+    booking_facts.require_own_family(session, actor, family_id)
+    family = booking_facts.load_family(session, family_id, now.date())
+    people = booking_facts.load_people(session, [educator_id, partner_id])
     day = starts_at.astimezone(ZoneInfo(family.timezone)).date()
     meeting = PlannedVisit(hopes_and_dreams.next_visit_kind(family.facts), starts_at, day)
     return [
-        *rules.judge(meeting, family.facts, people, policy, now),
-        *free_then(session, [me, partner_id], starts_at, policy, family.timezone),
-        *open_then(session, family.school_id, day),
+        *rules.check_practices(meeting, family.facts, people, policy, now),
+        *check_availability(session, [educator_id, partner_id], starts_at, policy, family.timezone),
+        *check_school_open(session, family.school_id, day),
     ]

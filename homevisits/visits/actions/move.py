@@ -1,4 +1,4 @@
-"""Move: another time for the same pair. History is kept; the partner is asked again, then the family, once each."""
+"""Move a visit to another time with the same pair. The partner is asked again, then the family."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -11,67 +11,68 @@ from homevisits.policies.rules import Policy
 from homevisits.practices.facts import PlannedVisit, VisitKind
 from homevisits.visits import rules, states
 from homevisits.visits.actions import effects, team
-from homevisits.visits.actions.book import free_then, open_then
+from homevisits.visits.actions.book import check_availability, check_school_open
 from homevisits.visits.models import Visit, VisitState
 from homevisits.visits.queries import booking_facts, locks
 
 
-def move(session: Session, actor: Actor, visit_id: int, starts_at: datetime, policy: Policy, now: datetime) -> Visit:
-    """Give the visit another time. Everyone's time moves with it, in place; whoever moved it is coming."""
-    # gather
-    visit = booking_facts.visit_of(session, actor, visit_id)
-    locks.hold(session, visit)
-    pair = [visit.lead_id, visit.partner_id]  # as they are now: a stand-in may have come in before the lock
-    refuse_if_any(states.may("move", visit.state) + rules.still_ahead(visit.starts_at, now))
-    refuse_if_any(booking_facts.still_going(session, actor, visit))
+def move(session: Session, actor: Actor, visit_id: int, starts_at: datetime, *, policy: Policy, now: datetime) -> Visit:
+    """Move the visit. Both commitments move with it; the educator who moved it counts as coming."""
+    # load
+    visit = booking_facts.get_visit(session, actor, visit_id)
+    locks.lock_visit(session, visit)
+    pair = [visit.lead_id, visit.partner_id]  # read after the lock: a stand-in may have joined meanwhile
+    refuse_if_any(states.check_transition("move", visit.state) + rules.check_not_started(visit.starts_at, now))
+    refuse_if_any(booking_facts.check_still_on_team(session, actor, visit))
     if starts_at == visit.starts_at:
-        return visit  # tapped twice: nobody is asked again for the time that stands
-    members = booking_facts.members_of(session, visit.id)
-    family = booking_facts.family_at_hand(session, visit.family_id, now.date())
-    # The proof a place points at stays the same, so it is that certificate which must reach the new day.
+        return visit  # sent twice: do not ask again for the same time
+    members = booking_facts.load_members(session, visit.id)
+    family = booking_facts.load_family(session, visit.family_id, now.date())
+    # A member keeps the recorded certificate, so that certificate must be valid on the new day.
     people = [
-        booking_facts.with_own_certificate(person, members[person.id].certification_id)
-        for person in booking_facts.people_facts(session, pair)
+        booking_facts.with_recorded_certificate(person, members[person.id].certification_id)
+        for person in booking_facts.load_people(session, pair)
     ]
     local = starts_at.astimezone(ZoneInfo(visit.timezone))
     meeting = PlannedVisit(VisitKind(visit.kind), starts_at, local.date())
-    # judge
+    # check
     refuse_if_any(
         [
-            *rules.judge(meeting, family.facts, people, policy, now),
-            *rules.within_reach(starts_at, policy, now),
-            *free_then(session, pair, starts_at, policy, visit.timezone, but=f"visit:{visit.id}"),
-            *open_then(session, visit.school_id, local.date()),
+            *rules.check_practices(meeting, family.facts, people, policy, now),
+            *rules.check_booking_horizon(starts_at, policy, now),
+            *check_availability(session, pair, starts_at, policy, visit.timezone, ignored_subject=f"visit:{visit.id}"),
+            *check_school_open(session, visit.school_id, local.date()),
         ]
     )
     # record
-    with effects.refused_by_the_database(session):
-        _shift(session, actor, visit, starts_at, local, policy, now)
-        effects.note(session, visit, "moved", actor, now, detail=f"{visit.local_date} {visit.local_start}")
-        effects.plan_texts(session, visit, policy, now)
+    with effects.translate_database_refusals(session):
+        _apply_new_time(session, actor, visit, starts_at, local=local, policy=policy, now=now)
+        effects.record_event(session, visit, "moved", actor, now, detail=f"{visit.local_date} {visit.local_start}")
+        effects.plan_messages(session, visit, policy, now)
     return visit
 
 
-def _shift(
-    session: Session, actor: Actor, visit: Visit, starts_at: datetime, local: datetime, policy: Policy, now: datetime
+def _apply_new_time(
+    session: Session, actor: Actor, visit: Visit, starts_at: datetime, *, local: datetime, policy: Policy, now: datetime
 ) -> None:
-    members = booking_facts.members_of(session, visit.id)
-    pair = [members[each] for each in sorted((visit.lead_id, visit.partner_id))]
+    members = booking_facts.load_members(session, visit.id)
+    pair = [members[educator_id] for educator_id in sorted((visit.lead_id, visit.partner_id))]
     if visit.state != VisitState.PROPOSED:
         visit.state = VisitState.PROPOSED
         session.flush()
     ends_at = starts_at + timedelta(minutes=policy.visit_minutes)
-    times = team.commitments_of(session, pair)
+    commitments = team.load_commitments(session, pair)
     for member in pair:
-        mine = member.educator_id == actor.educator_id
-        member.state, member.answered_at = ("coming", now) if mine else ("asked", None)
+        is_actor = member.educator_id == actor.educator_id
+        member.state, member.answered_at = ("coming", now) if is_actor else ("asked", None)
         member.on_the_way_at = None
-        if not mine:
+        if not is_actor:
             member.asked_at = now
-        taken = times[member.educator_id]
-        taken.starts_at, taken.ends_at = starts_at, ends_at + timedelta(minutes=policy.travel_minutes)
-        taken.active = True
+        commitment = commitments[member.educator_id]
+        commitment.starts_at = starts_at
+        commitment.ends_at = ends_at + timedelta(minutes=policy.travel_minutes)
+        commitment.active = True
         session.flush()
     visit.starts_at, visit.ends_at = starts_at, ends_at
     visit.local_date, visit.local_start = local.date(), local.strftime("%H:%M")
-    effects.changed(visit, now)
+    effects.mark_changed(visit, now)

@@ -1,4 +1,4 @@
-"""Answer: whoever was asked to come accepts or declines. Declining asks no reason."""
+"""Accept or decline: the answer of an educator who was asked to join a visit."""
 
 from datetime import datetime
 
@@ -15,49 +15,57 @@ from homevisits.visits.queries import booking_facts, locks
 
 
 def accept(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
-    """I'll come. Once both come, the visit is arranged and the family is asked to confirm the time."""
-    visit = booking_facts.own_visit(session, actor, visit_id)
-    locks.hold(session, visit)
-    members = booking_facts.members_of(session, visit.id)
-    mine = members[actor.educator_id or 0]
-    refuse_if_any(states.may("accept", visit.state) + _asked(mine) + rules.still_ahead(visit.starts_at, now))
-    refuse_if_any(_judged(session, visit, policy, now))
-    with effects.refused_by_the_database(session):
-        mine.state, mine.answered_at = "coming", now
+    """Accept. Once both have accepted, the visit is scheduled and the family is asked to confirm the time."""
+    visit = booking_facts.get_own_visit(session, actor, visit_id)
+    locks.lock_visit(session, visit)
+    members = booking_facts.load_members(session, visit.id)
+    member = members[actor.educator_id or 0]
+    refuse_if_any(
+        states.check_transition("accept", visit.state)
+        + _check_is_asked(member)
+        + rules.check_not_started(visit.starts_at, now)
+    )
+    refuse_if_any(_check_practices(session, visit, policy, now))
+    with effects.translate_database_refusals(session):
+        member.state, member.answered_at = "coming", now
         session.flush()
-        effects.note(session, visit, "accepted", actor, now)
-        coming = sum(members[each].state == "coming" for each in (visit.lead_id, visit.partner_id))
-        visit.state = states.when_answered(coming, 2)
+        effects.record_event(session, visit, "accepted", actor, now)
+        coming = sum(members[educator_id].state == "coming" for educator_id in (visit.lead_id, visit.partner_id))
+        visit.state = states.state_after_answers(coming, 2)
         visit.updated_at = now
         if visit.state == "scheduled":
-            effects.note(session, visit, "arranged", None, now)
-            effects.plan_texts(session, visit, policy, now)
+            effects.record_event(session, visit, "arranged", None, now)
+            effects.plan_messages(session, visit, policy, now)
     return visit
 
 
 def decline(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
-    """Not this time. The time is one's own again; the other looks for another partner."""
-    visit = booking_facts.own_visit(session, actor, visit_id)
-    locks.hold(session, visit)
-    mine = booking_facts.members_of(session, visit.id)[actor.educator_id or 0]
-    refuse_if_any(states.may("decline", visit.state) + _asked(mine) + rules.still_ahead(visit.starts_at, now))
-    with effects.refused_by_the_database(session):
-        team.leave(session, mine, "declined", now)
+    """Decline, without a reason. The commitment is released, and the other educator looks for a partner."""
+    visit = booking_facts.get_own_visit(session, actor, visit_id)
+    locks.lock_visit(session, visit)
+    member = booking_facts.load_members(session, visit.id)[actor.educator_id or 0]
+    refuse_if_any(
+        states.check_transition("decline", visit.state)
+        + _check_is_asked(member)
+        + rules.check_not_started(visit.starts_at, now)
+    )
+    with effects.translate_database_refusals(session):
+        team.release_member(session, member, "declined", now)
         visit.updated_at = now
-        effects.note(session, visit, "declined", actor, now)
-        effects.plan_texts(session, visit, policy, now)
+        effects.record_event(session, visit, "declined", actor, now)
+        effects.plan_messages(session, visit, policy, now)
     return visit
 
 
-def _asked(mine: VisitMember) -> list[Problem]:
-    return [] if mine.state == "asked" else [Problem("not_asked", None)]
+def _check_is_asked(member: VisitMember) -> list[Problem]:
+    return [] if member.state == "asked" else [Problem("not_asked", None)]
 
 
-def _judged(session: Session, visit: Visit, policy: Policy, now: datetime) -> list[Problem]:
-    """Between asking and accepting anyone may have left, or said no; and the family's notice begins when it is told."""
-    family = booking_facts.family_at_hand(session, visit.family_id, now.date())
-    people = booking_facts.people_facts(session, [visit.lead_id, visit.partner_id])
+def _check_practices(session: Session, visit: Visit, policy: Policy, now: datetime) -> list[Problem]:
+    """Check the practices again: opt-ins, certificates and the family's answer may have changed since the booking."""
+    family = booking_facts.load_family(session, visit.family_id, now.date())
+    people = booking_facts.load_people(session, [visit.lead_id, visit.partner_id])
     meeting = PlannedVisit(VisitKind(visit.kind), visit.starts_at, visit.local_date)
-    if effects.knows_the_time(session, visit):
-        return rules.judge_team(meeting, family.facts, people, visit.min_trained)
-    return rules.judge(meeting, family.facts, people, policy, now)
+    if effects.family_knows_time(session, visit):
+        return rules.check_team(meeting, family.facts, people, visit.min_trained)
+    return rules.check_practices(meeting, family.facts, people, policy, now)

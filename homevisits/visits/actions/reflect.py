@@ -1,4 +1,4 @@
-"""Reflect: what I learned and what I will do. Asked of each of the pair once it is written up, never during it."""
+"""Reflections: each educator writes one after both reports agree, never during the visit."""
 
 from datetime import datetime
 
@@ -15,24 +15,25 @@ from homevisits.visits.queries import booking_facts
 
 
 def reflect(
-    session: Session, actor: Actor, visit_id: int, learned: str, strengths: str, will_do: str, now: datetime
+    session: Session, actor: Actor, visit_id: int, *, learned: str, strengths: str, will_do: str, now: datetime
 ) -> Visit:
-    """Write, or write again, one's own reflection on a visit both attested."""
-    visit = booking_facts.own_visit(session, actor, visit_id)
+    """Save or replace the actor's own reflection on a completed visit."""
+    visit = booking_facts.get_own_visit(session, actor, visit_id)
     if actor.educator_id not in (visit.lead_id, visit.partner_id):
         raise NotFound
-    checked_out = session.scalar(select(func.min(Attestation.at)).where(Attestation.visit_id == visit.id))
+    first_report_at = session.scalar(select(func.min(Attestation.at)).where(Attestation.visit_id == visit.id))
     refuse_if_any(
         [
-            *check_nothing_written_during_visit(visit.starts_at, checked_out, now),
+            *check_nothing_written_during_visit(visit.starts_at, first_report_at, now),
             *([] if visit.state == VisitState.COMPLETED else [Problem("not_held_yet", None)]),
-            *rules.reflection_problems(learned, strengths, will_do),
+            *rules.check_reflection(learned, strengths, will_do),
         ]
     )
-    mine = session.get(Reflection, (visit.id, actor.educator_id))
-    if mine is None:
-        mine = Reflection(visit_id=visit.id, educator_id=actor.educator_id)
-        session.add(mine)
-    mine.learned, mine.strengths, mine.will_do, mine.at = learned.strip(), strengths.strip(), will_do.strip(), now
-    effects.note(session, visit, "reflected", actor, now)
+    reflection = session.get(Reflection, (visit.id, actor.educator_id))
+    if reflection is None:
+        reflection = Reflection(visit_id=visit.id, educator_id=actor.educator_id)
+        session.add(reflection)
+    reflection.learned, reflection.strengths = learned.strip(), strengths.strip()
+    reflection.will_do, reflection.at = will_do.strip(), now
+    effects.record_event(session, visit, "reflected", actor, now)
     return visit

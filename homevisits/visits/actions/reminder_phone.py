@@ -1,4 +1,4 @@
-"""Remind: the number an educator gives for texts about their own visits, and what follows from giving it."""
+"""The phone number of an educator for messages about their own visits."""
 
 from datetime import datetime
 
@@ -13,10 +13,10 @@ from homevisits.visits.models import LIVE, Visit, VisitMember
 from homevisits.visits.queries import locks
 
 
-def give_phone(session: Session, actor: Actor, typed: str, policy: Policy, now: datetime) -> str | None:
-    """Keep the actor's own number, or forget it ("": none): visits ahead are planned with it from here on.
+def save_reminder_phone(session: Session, actor: Actor, typed: str, policy: Policy, now: datetime) -> str | None:
+    """Save the actor's number, or remove it if `typed` is empty, and plan the messages of upcoming visits again.
 
-    The number as it is kept (E.164). Raises `RulesBroken` when it cannot be a phone number.
+    Return the number in E.164 format. Raises `RulesBroken` if it is not a phone number.
     """
     phone = people.set_reminder_phone(session, actor, typed)
     ahead = (
@@ -31,7 +31,7 @@ def give_phone(session: Session, actor: Actor, typed: str, policy: Policy, now: 
         .order_by(Visit.id)
     )
     for visit in session.scalars(ahead).all():
-        locks.hold(session, visit)
+        locks.lock_visit(session, visit)
         if visit.state in LIVE:
-            effects.plan_texts(session, visit, policy, now)
+            effects.plan_messages(session, visit, policy, now)
     return phone

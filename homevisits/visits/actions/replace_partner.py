@@ -1,4 +1,4 @@
-"""Partner: one of the pair cannot come, and a stand-in takes the place. Until then nobody goes: never solo."""
+"""Record that an educator cannot come, and give the place to a stand-in. A visit never takes place with only one."""
 
 from datetime import datetime
 
@@ -11,85 +11,90 @@ from homevisits.practices.facts import PlannedVisit, VisitKind
 from homevisits.practices.pairs_and_reflection import check_two_adults
 from homevisits.visits import rules, states
 from homevisits.visits.actions import effects, team
-from homevisits.visits.actions.book import free_then
+from homevisits.visits.actions.book import check_availability
 from homevisits.visits.models import Visit, VisitMember, VisitState
 from homevisits.visits.queries import booking_facts, locks
-
-OUT = ("declined", "unable", "withdrawn")
+from homevisits.visits.states import OUT_STATES
 
 
 def cannot_come(
-    session: Session, actor: Actor, visit_id: int, educator_id: int, policy: Policy, now: datetime
+    session: Session, actor: Actor, visit_id: int, educator_id: int, *, policy: Policy, now: datetime
 ) -> Visit:
-    """One of the pair cannot come (says so, or the other does, or a coordinator). The visit waits for a stand-in."""
-    visit = booking_facts.visit_of(session, actor, visit_id)
-    locks.hold(session, visit)
-    member = booking_facts.members_of(session, visit.id).get(educator_id)
+    """Record that `educator_id` cannot come; either educator or a coordinator may do so. A stand-in is then needed."""
+    visit = booking_facts.get_visit(session, actor, visit_id)
+    locks.lock_visit(session, visit)
+    member = booking_facts.load_members(session, visit.id).get(educator_id)
     if member is None or educator_id not in (visit.lead_id, visit.partner_id):
         raise NotFound
-    refuse_if_any(states.may("cannot_come", visit.state) + rules.still_ahead(visit.starts_at, now) + _still_in(member))
-    with effects.refused_by_the_database(session):
-        step_out(session, visit, member, "unable", now)
-        effects.note(session, visit, "cannot_come", actor, now, detail=str(educator_id))
-        effects.plan_texts(session, visit, policy, now)
+    refuse_if_any(
+        states.check_transition("cannot_come", visit.state)
+        + rules.check_not_started(visit.starts_at, now)
+        + _check_not_out(member)
+    )
+    with effects.translate_database_refusals(session):
+        remove_from_team(session, visit, member, "unable", now)
+        effects.record_event(session, visit, "cannot_come", actor, now, detail=str(educator_id))
+        effects.plan_messages(session, visit, policy, now)
     return visit
 
 
-def step_out(session: Session, visit: Visit, member: VisitMember, state: str, now: datetime) -> None:
-    """The member is out; the visit is no longer arranged, and no text says it is."""
+def remove_from_team(session: Session, visit: Visit, member: VisitMember, state: str, now: datetime) -> None:
+    """Release the member's place and set the visit back to proposed."""
     if visit.state != VisitState.PROPOSED:
         visit.state = VisitState.PROPOSED
         session.flush()
-    team.leave(session, member, state, now)
-    effects.changed(visit, now)
+    team.release_member(session, member, state, now)
+    effects.mark_changed(visit, now)
 
 
 def replace_partner(
-    session: Session, actor: Actor, visit_id: int, stand_in_id: int, policy: Policy, now: datetime
+    session: Session, actor: Actor, visit_id: int, stand_in_id: int, *, policy: Policy, now: datetime
 ) -> Visit:
-    """`stand_in_id` takes the place of the one who is out, and is asked. The time stands, so no new notice is needed.
+    """Ask a stand-in to take the empty place. The time does not change, so no new notice period is needed.
 
-    When it was the lead who fell ill, the one who stays leads.
+    The remaining educator becomes the lead.
     """
-    # gather
-    visit = booking_facts.visit_of(session, actor, visit_id)
-    locks.hold(session, visit, stand_in_id)
-    members = booking_facts.members_of(session, visit.id)
-    refuse_if_any(states.may("replace", visit.state) + rules.still_ahead(visit.starts_at, now))
-    refuse_if_any(booking_facts.still_going(session, actor, visit))
-    stays = _who_stays(visit, members)
+    # load
+    visit = booking_facts.get_visit(session, actor, visit_id)
+    locks.lock_visit(session, visit, stand_in_id)
+    members = booking_facts.load_members(session, visit.id)
+    refuse_if_any(states.check_transition("replace", visit.state) + rules.check_not_started(visit.starts_at, now))
+    refuse_if_any(booking_facts.check_still_on_team(session, actor, visit))
+    stays = _remaining_member(visit, members)
     refuse_if_any(check_two_adults([stays, stand_in_id]))
-    booking_facts.colleague(session, stand_in_id, visit.school_id)
-    family = booking_facts.family_at_hand(session, visit.family_id, now.date())
-    people = booking_facts.people_facts(session, [stays, stand_in_id])
+    booking_facts.require_colleague(session, stand_in_id, visit.school_id)
+    family = booking_facts.load_family(session, visit.family_id, now.date())
+    people = booking_facts.load_people(session, [stays, stand_in_id])
     meeting = PlannedVisit(VisitKind(visit.kind), visit.starts_at, visit.local_date)
-    # judge
+    # check
     refuse_if_any(
         [
-            *rules.judge_team(meeting, family.facts, people, visit.min_trained),
-            *free_then(session, [stand_in_id], visit.starts_at, policy, visit.timezone),
+            *rules.check_team(meeting, family.facts, people, visit.min_trained),
+            *check_availability(session, [stand_in_id], visit.starts_at, policy, visit.timezone),
             *([Problem("already_asked", "partner", {"name": people[1].name})] if stand_in_id in members else []),
         ]
     )
     # record
-    with effects.refused_by_the_database(session):
-        team.take(session, visit, people[1], "partner", "asked", policy, now)
+    with effects.translate_database_refusals(session):
+        team.add_member(session, visit, people[1], role="partner", state="asked", policy=policy, now=now)
         members[stays].role = "lead"
         session.flush()
         visit.lead_id, visit.partner_id = stays, stand_in_id
-        effects.changed(visit, now)
-        effects.note(session, visit, "stand_in", actor, now, detail=str(stand_in_id))
-        effects.plan_texts(session, visit, policy, now)
+        effects.mark_changed(visit, now)
+        effects.record_event(session, visit, "stand_in", actor, now, detail=str(stand_in_id))
+        effects.plan_messages(session, visit, policy, now)
     return visit
 
 
-def _who_stays(visit: Visit, members: dict[int, VisitMember]) -> int:
-    """The one of the pair who still comes, when exactly one is out."""
-    staying = [each for each in (visit.lead_id, visit.partner_id) if members[each].state not in OUT]
+def _remaining_member(visit: Visit, members: dict[int, VisitMember]) -> int:
+    """Return the educator who still comes. Raises `RulesBroken` unless exactly one place is empty."""
+    staying = [
+        member_id for member_id in (visit.lead_id, visit.partner_id) if members[member_id].state not in OUT_STATES
+    ]
     if len(staying) != 1:
         raise RulesBroken([Problem("nobody_to_replace" if staying else "both_out", "partner")])
     return staying[0]
 
 
-def _still_in(member: VisitMember) -> list[Problem]:
-    return [Problem("already_out", None)] if member.state in OUT else []
+def _check_not_out(member: VisitMember) -> list[Problem]:
+    return [Problem("already_out", None)] if member.state in OUT_STATES else []

@@ -1,4 +1,4 @@
-"""Places in a team, each with its proofs and the stretch of time it takes."""
+"""Places in a visiting team, each with its opt-in, certificate and commitment."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -12,10 +12,10 @@ from homevisits.practices import facts
 from homevisits.visits.models import Visit, VisitMember
 
 
-def take(
-    session: Session, visit: Visit, person: facts.Person, role: str, state: str, policy: Policy, now: datetime
+def add_member(
+    session: Session, visit: Visit, person: facts.Person, *, role: str, state: str, policy: Policy, now: datetime
 ) -> VisitMember:
-    """Give `person` a place: their time is taken, and the place points at their opt-in and certificate."""
+    """Add `person` to the team with a commitment for the visit and its travel time."""
     commitment = Commitment(
         person_id=person.id,
         starts_at=visit.starts_at,
@@ -42,30 +42,30 @@ def take(
     return member
 
 
-def take_both(session: Session, visit: Visit, pair: Sequence[facts.Person], policy: Policy, now: datetime) -> None:
-    """Give the lead, who comes, and the partner, who is asked, their places: in id order, as everyone locks people."""
+def add_pair(session: Session, visit: Visit, pair: Sequence[facts.Person], policy: Policy, now: datetime) -> None:
+    """Add the lead (coming) and the partner (asked), in id order like all locks on people."""
     places = sorted(zip(pair, ("lead", "partner"), ("coming", "asked"), strict=True), key=lambda place: place[0].id)
     for person, role, state in places:
-        take(session, visit, person, role, state, policy, now)
+        add_member(session, visit, person, role=role, state=state, policy=policy, now=now)
 
 
-def commitments_of(session: Session, members: Iterable[VisitMember]) -> dict[int, Commitment]:
-    """The stretches of time of `members`, by person."""
+def load_commitments(session: Session, members: Iterable[VisitMember]) -> dict[int, Commitment]:
+    """Read the commitments of `members`, by person id."""
     ids = [member.commitment_id for member in members]
     found = select(Commitment).where(Commitment.id.in_(ids)).order_by(Commitment.person_id)
     return {row.person_id: row for row in session.scalars(found)}
 
 
-def leave(session: Session, member: VisitMember, state: str, now: datetime) -> None:
-    """The person gives up the place; their time is their own again."""
+def release_member(session: Session, member: VisitMember, state: str, now: datetime) -> None:
+    """Set the member's final state and release the commitment."""
     member.state, member.answered_at = state, now
     session.flush()
     session.get_one(Commitment, member.commitment_id).active = False
     session.flush()
 
 
-def release_all(session: Session, visit: Visit) -> None:
-    """Nobody's time is taken by the visit any more. The visit has ended before this is called."""
+def release_commitments(session: Session, visit: Visit) -> None:
+    """Release all commitments of an ended visit."""
     session.flush()
     for commitment in session.scalars(select(Commitment).where(Commitment.subject == f"visit:{visit.id}")):
         commitment.active = False

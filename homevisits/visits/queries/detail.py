@@ -1,4 +1,4 @@
-"""Everything about one visit, for its page: people, time, place just in time, the practices with their evidence."""
+"""The data of a visit's page: summary, address, evidence for the practices, reports and history."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,19 +10,19 @@ from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound
 from homevisits.draws.models import Draw, DrawEntry
 from homevisits.invitations.models import ConsentEntry, FamilyRequest, Invitation
-from homevisits.invitations.queries import standing
+from homevisits.invitations.queries import load_current_answers
 from homevisits.people.models import Account as SignIn
 from homevisits.people.models import Certification, Family, OptIn, Person
 from homevisits.policies.rules import Policy
 from homevisits.visits.models import LIVE, Attestation, Reflection, Visit, VisitEvent, VisitMember
 from homevisits.visits.queries import summaries
-from homevisits.visits.queries.summaries import Card
+from homevisits.visits.queries.summaries import VisitSummary
 from homevisits.visits.rules import AddressWindow, address_window
 
 
 @dataclass(frozen=True)
-class Proof:
-    """One of the pair's papers: since when they take part, until when the certificate reaches."""
+class MemberProof:
+    """An educator's opt-in and certificate for a visit."""
 
     name: str
     opted_in_at: datetime
@@ -32,24 +32,24 @@ class Proof:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the five practices rest on, row by row."""
+    """The records behind the five practices of a visit."""
 
-    said_yes_at: datetime
-    said_how: str
-    proofs: tuple[Proof, ...]
+    consent_given_at: datetime
+    consent_channel: str
+    proofs: tuple[MemberProof, ...]
     drawn_at: datetime | None
     place_in_draw: int | None
     requested_at: datetime | None
     first_visit_on: date | None
-    family_told: str | None  # the family's newest word about this visit's time
+    latest_family_answer: str | None  # to this visit's time
 
 
 @dataclass(frozen=True)
-class Account:
-    """What one of the pair said happened."""
+class ReportDetail:
+    """An educator's report on the visit."""
 
     id: int
-    by: int
+    educator_id: int
     name: str
     outcome: str
     both_went: bool
@@ -60,8 +60,8 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Event:
-    """A line of the visit's history; `by` is the name of the person who did it, None when it was not a person."""
+class HistoryEvent:
+    """An event in the visit's history; `by` is the name of the person who did it, None when it was not a person."""
 
     what: str
     at: datetime
@@ -70,7 +70,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Written:
+class ReflectionText:
     """A reflection."""
 
     learned: str
@@ -80,101 +80,109 @@ class Written:
 
 @dataclass(frozen=True)
 class LapsedYes:
-    """The family's yes no longer counts. ``invitation_id``: where the reader may record a new answer, if anywhere."""
+    """The family's yes is no longer valid. ``invitation_id`` is set if the reader may record a new answer."""
 
     invitation_id: int | None
 
 
 @dataclass(frozen=True)
-class VisitPage:
-    """One visit, as one reader may see it."""
+class VisitDetail:
+    """A visit as a particular reader may see it."""
 
-    card: Card
+    card: VisitSummary
     address: str | None
     window: AddressWindow
     evidence: Evidence
-    accounts: tuple[Account, ...]
-    reflection: Written | None
-    reflected: frozenset[int]
-    history: tuple[Event, ...]
-    lapsed: LapsedYes | None  # a visit ahead whose family's yes no longer counts
+    reports: tuple[ReportDetail, ...]
+    reflection: ReflectionText | None
+    reflected_by: frozenset[int]
+    history: tuple[HistoryEvent, ...]
+    lapsed_yes: LapsedYes | None  # set for a live visit only
 
-    def account_of(self, educator_id: int) -> Account | None:
-        """What one person said, if they said anything."""
-        return next((each for each in self.accounts if each.by == educator_id), None)
+    def report_by(self, educator_id: int) -> ReportDetail | None:
+        """Return the report of an educator, if any."""
+        return next((report for report in self.reports if report.educator_id == educator_id), None)
 
 
-def visit_page(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> VisitPage:
-    """One visit for one of its pair. Raises `NotFound` for anyone else."""
-    card = _card(session, visit_id)
+def get_visit_detail(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> VisitDetail:
+    """Return a visit for one of its pair. Raises `NotFound` for other actors."""
+    card = _get_summary(session, visit_id)
     if actor.educator_id not in (card.lead.id, card.partner.id):
         raise NotFound
     window = address_window(card.starts_at, card.ends_at, policy)
-    going = not card.me(actor.educator_id).out and card.me(actor.educator_id).state == "coming"
-    # Who meets the family at the library, or on a screen, has no use for where it lives.
-    there = card.state in ("scheduled", "confirmed", "completed") and card.place_type == "home"
-    lapsed = _lapsed(session, actor, card, now)
-    shows = going and there and window.open_at(now) and lapsed is None
-    address = _address(session, card.family_id) if shows else None
-    return _page(session, card, address, window, actor.educator_id, lapsed)
+    is_coming = not card.own_member(actor.educator_id).is_out and card.own_member(actor.educator_id).state == "coming"
+    # A visit at a library or by video does not need the home address.
+    at_home = card.state in ("scheduled", "confirmed", "completed") and card.place_type == "home"
+    lapsed = _find_lapsed_yes(session, actor, card, now)
+    shows_address = is_coming and at_home and window.is_open_at(now) and lapsed is None
+    address = _get_address(session, card.family_id) if shows_address else None
+    return _build_detail(session, card, address=address, window=window, reader_id=actor.educator_id, lapsed_yes=lapsed)
 
 
-def office_page(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> VisitPage:
-    """One visit for whoever coordinates its school: never the address, never a reflection. Raises `NotFound`."""
-    card = _card(session, visit_id)
+def get_office_detail(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> VisitDetail:
+    """Return a visit for a coordinator of its school, without address and reflections. Raises `NotFound`."""
+    card = _get_summary(session, visit_id)
     if not actor.may_at(Permission.SEE_VISITS, card.school_id):
         raise NotFound
     window = address_window(card.starts_at, card.ends_at, policy)
-    return _page(session, card, None, window, None, _lapsed(session, actor, card, now))
+    return _build_detail(
+        session,
+        card,
+        address=None,
+        window=window,
+        reader_id=None,
+        lapsed_yes=_find_lapsed_yes(session, actor, card, now),
+    )
 
 
-def _lapsed(session: Session, actor: Actor, card: Card, now: datetime) -> LapsedYes | None:
+def _find_lapsed_yes(session: Session, actor: Actor, card: VisitSummary, now: datetime) -> LapsedYes | None:
     if card.state not in LIVE:
         return None
-    current = standing(session, [card.family_id], now.date()).get(card.family_id)
-    if current is None or not current.lapsed:
+    current = load_current_answers(session, [card.family_id], now.date()).get(card.family_id)
+    if current is None or not current.has_lapsed:
         return None
     school_id = session.scalars(select(Invitation.school_id).where(Invitation.id == current.invitation_id)).one()
     return LapsedYes(current.invitation_id if actor.may_at(Permission.ASK, school_id) else None)
 
 
-def _card(session: Session, visit_id: int) -> Card:
-    found = summaries.read(session, summaries.cards().where(Visit.id == visit_id))
+def _get_summary(session: Session, visit_id: int) -> VisitSummary:
+    found = summaries.load_summaries(session, summaries.select_summaries().where(Visit.id == visit_id))
     if not found:
         raise NotFound
     return found[0]
 
 
-def _page(
+def _build_detail(
     session: Session,
-    card: Card,
+    card: VisitSummary,
+    *,
     address: str | None,
     window: AddressWindow,
-    reader: int | None,
-    lapsed: LapsedYes | None,
-) -> VisitPage:
+    reader_id: int | None,
+    lapsed_yes: LapsedYes | None,
+) -> VisitDetail:
     written = {
-        row.educator_id: Written(row.learned, row.strengths, row.will_do)
+        row.educator_id: ReflectionText(row.learned, row.strengths, row.will_do)
         for row in session.scalars(select(Reflection).where(Reflection.visit_id == card.id))
     }
-    return VisitPage(
+    return VisitDetail(
         card=card,
         address=address,
         window=window,
-        evidence=_evidence(session, card),
-        accounts=_accounts(session, card),
-        reflection=written.get(reader) if reader is not None else None,
-        reflected=frozenset(written),
-        history=_history(session, card.id),
-        lapsed=lapsed,
+        evidence=_load_evidence(session, card),
+        reports=_load_reports(session, card),
+        reflection=written.get(reader_id) if reader_id is not None else None,
+        reflected_by=frozenset(written),
+        history=_load_history(session, card.id),
+        lapsed_yes=lapsed_yes,
     )
 
 
-def _address(session: Session, family_id: int) -> str | None:
+def _get_address(session: Session, family_id: int) -> str | None:
     return session.scalar(select(Family.address).where(Family.id == family_id))
 
 
-def _evidence(session: Session, card: Card) -> Evidence:
+def _load_evidence(session: Session, card: VisitSummary) -> Evidence:
     first = aliased(Visit)
     row = session.execute(
         select(
@@ -194,20 +202,22 @@ def _evidence(session: Session, card: Card) -> Evidence:
         .outerjoin(first, first.id == Visit.first_visit_id)
         .where(Visit.id == card.id)
     ).one()
-    told = select(ConsentEntry.answer).where(ConsentEntry.family_id == card.family_id, ConsentEntry.visit_id == card.id)
+    answers = select(ConsentEntry.answer).where(
+        ConsentEntry.family_id == card.family_id, ConsentEntry.visit_id == card.id
+    )
     return Evidence(
-        said_yes_at=row.at,
-        said_how=row.how,
-        proofs=_proofs(session, card),
+        consent_given_at=row.at,
+        consent_channel=row.how,
+        proofs=_load_proofs(session, card),
         drawn_at=row.drawn_at,
         place_in_draw=row.position,
         requested_at=row.requested_at,
         first_visit_on=row.local_date,
-        family_told=session.scalar(told.order_by(ConsentEntry.id.desc()).limit(1)),
+        latest_family_answer=session.scalar(answers.order_by(ConsentEntry.id.desc()).limit(1)),
     )
 
 
-def _proofs(session: Session, card: Card) -> tuple[Proof, ...]:
+def _load_proofs(session: Session, card: VisitSummary) -> tuple[MemberProof, ...]:
     found = (
         select(Person.given_name, Person.family_name, OptIn.at, Certification.id, Certification.valid_until)
         .select_from(VisitMember)
@@ -218,38 +228,38 @@ def _proofs(session: Session, card: Card) -> tuple[Proof, ...]:
         .order_by(VisitMember.role, Person.id)
     )
     return tuple(
-        Proof(f"{row.given_name} {row.family_name}", row.at, row.id is not None, row.valid_until)
+        MemberProof(f"{row.given_name} {row.family_name}", row.at, row.id is not None, row.valid_until)
         for row in session.execute(found)
     )
 
 
-def _accounts(session: Session, card: Card) -> tuple[Account, ...]:
+def _load_reports(session: Session, card: VisitSummary) -> tuple[ReportDetail, ...]:
     names = {card.lead.id: card.lead.name, card.partner.id: card.partner.name}
     newest: dict[int, Attestation] = {}
     for row in session.scalars(select(Attestation).where(Attestation.visit_id == card.id).order_by(Attestation.id)):
         newest[row.educator_id] = row
     return tuple(
-        Account(
-            row.id,
-            row.educator_id,
-            names[row.educator_id],
-            row.outcome,
-            row.both_went,
-            row.started_at,
-            row.ended_at,
-            row.place_type,
-            tuple(row.who_was_there.split()),
+        ReportDetail(
+            id=row.id,
+            educator_id=row.educator_id,
+            name=names[row.educator_id],
+            outcome=row.outcome,
+            both_went=row.both_went,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            place_type=row.place_type,
+            who_was_there=tuple(row.who_was_there.split()),
         )
         for row in newest.values()
         if row.educator_id in names
     )
 
 
-def _history(session: Session, visit_id: int) -> tuple[Event, ...]:
+def _load_history(session: Session, visit_id: int) -> tuple[HistoryEvent, ...]:
     found = (
         select(VisitEvent.what, VisitEvent.at, VisitEvent.detail, SignIn.name)
         .outerjoin(SignIn, SignIn.id == VisitEvent.by_account)
         .where(VisitEvent.visit_id == visit_id)
         .order_by(VisitEvent.id)
     )
-    return tuple(Event(*row) for row in session.execute(found))
+    return tuple(HistoryEvent(*row) for row in session.execute(found))

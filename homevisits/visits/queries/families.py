@@ -1,4 +1,4 @@
-"""An educator's families, and what speaks for a partner: a few set-based queries, flat as visits pile up."""
+"""An educator's families, and how well colleagues match a family, with a fixed number of queries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +13,17 @@ from homevisits.availability.models import Commitment
 from homevisits.core.access import Actor
 from homevisits.core.db import PrimaryKey, UtcDateTime
 from homevisits.invitations.models import ConsentEntry, Invitation
-from homevisits.invitations.queries import newest_answer, yes_counts
+from homevisits.invitations.queries import is_valid_yes, newest_answer_id
 from homevisits.people.models import Educator, Enrollment, Family, OptIn, Person, School, Student, Teaching
 from homevisits.visits.models import Visit, VisitMember
-from homevisits.visits.queries.summaries import LIVE_NOW, OUT, REACH
-from homevisits.visits.rules import Suits, shared_language
+from homevisits.visits.queries.summaries import IS_LIVE, LOOKBACK
+from homevisits.visits.rules import PartnerMatch, shared_language
+from homevisits.visits.states import OUT_STATES
 
 
 @dataclass(frozen=True)
 class FamilyRow:
-    """A family of My families: its state and, if one is ahead, its visit. No trait, no score."""
+    """A row of My families: the family's state and its live visit. It holds no traits and no score."""
 
     id: int
     name: str
@@ -33,10 +34,11 @@ class FamilyRow:
     starts_at: datetime | None
     partner: str | None
     visits: int
-    mine: bool  # the reader is one of the pair of the visit ahead
+    is_own_visit: bool  # the reader is one of the pair of the live visit
 
 
-ORDER = (
+# What needs the educator's action comes first. A family that refused is not listed.
+STATE_ORDER = (
     "to_write_up",
     "yes_lapsed",
     "needs_partner",
@@ -48,22 +50,23 @@ ORDER = (
     "confirmed",
     "visited",
 )
-"""What waits for the educator comes first. A family that said "not now" is in no list."""
 
 
-def my_families(session: Session, actor: Actor, now: datetime) -> list[FamilyRow]:
-    """The families the actor teaches or has a visit with, by what waits for the actor, then by name."""
-    me = actor.educator_id or 0
-    given = {"me": me, "today": now.date(), "after": now - REACH}
-    rows = [_row(found, me, now) for found in session.execute(_families(), given).all()]
-    kept = [row for row in rows if row is not None]
-    return sorted(kept, key=lambda row: (ORDER.index(row.state), row.starts_at or row.at or now, row.name, row.id))
+def list_my_families(session: Session, actor: Actor, now: datetime) -> list[FamilyRow]:
+    """List the families the actor teaches or has a live visit with, those needing action first."""
+    educator_id = actor.educator_id or 0
+    params = {"me": educator_id, "today": now.date(), "after": now - LOOKBACK}
+    rows = [_to_row(row, educator_id, now) for row in session.execute(_select_family_rows(), params).all()]
+    listed = [row for row in rows if row is not None]
+    return sorted(
+        listed, key=lambda row: (STATE_ORDER.index(row.state), row.starts_at or row.at or now, row.name, row.id)
+    )
 
 
 _ME = bindparam("me", type_=PrimaryKey)
 
 
-def _mine() -> Select[int]:
+def _select_own_families() -> Select[int]:
     taught = (
         select(Student.family_id.label("id"))
         .join(Enrollment, Enrollment.student_id == Student.id)
@@ -89,17 +92,17 @@ def _mine() -> Select[int]:
 
 
 @cache
-def _families() -> Select[*tuple[Any, ...]]:
-    """Built once: putting this statement together takes longer than running it."""
-    word, last = aliased(ConsentEntry), aliased(ConsentEntry)
+def _select_family_rows() -> Select[*tuple[Any, ...]]:
+    """Build the statement once; compiling it takes longer than executing it."""
+    answer, last = aliased(ConsentEntry), aliased(ConsentEntry)
     other = aliased(Person, flat=True)
     return (
         select(
             Family.id,
             Family.name,
-            word.answer.label("word"),
-            word.at.label("word_at"),
-            yes_counts(word, bindparam("today", type_=Date)).label("yes_counts"),
+            answer.answer.label("answer"),
+            answer.at.label("answered_at"),
+            is_valid_yes(answer, bindparam("today", type_=Date)).label("is_valid_yes"),
             last.answer.label("last"),
             last.at.label("last_at"),
             Visit.id.label("visit_id"),
@@ -109,76 +112,78 @@ def _families() -> Select[*tuple[Any, ...]]:
             Visit.partner_id,
             School.timezone,
             (other.given_name + " " + other.family_name).label("other"),
-            _empty_place().label("empty"),
-            _last_held().label("held_at"),
+            _needs_stand_in().label("needs_stand_in"),
+            _last_visited_at().label("held_at"),
         )
         .select_from(Family)
-        .join(word, word.id == newest_answer(Family.id))
-        .join(Invitation, Invitation.id == word.invitation_id)
+        .join(answer, answer.id == newest_answer_id(Family.id))
+        .join(Invitation, Invitation.id == answer.invitation_id)
         .join(School, School.id == Invitation.school_id)
-        .join(last, last.id == _newest_row())
-        .outerjoin(Visit, and_(Visit.family_id == Family.id, LIVE_NOW))
+        .join(last, last.id == _newest_entry_id())
+        .outerjoin(Visit, and_(Visit.family_id == Family.id, IS_LIVE))
         .outerjoin(other, other.id == func.coalesce(func.nullif(Visit.lead_id, _ME), Visit.partner_id))
-        .where(Family.id.in_(_mine()))
+        .where(Family.id.in_(_select_own_families()))
     )
 
 
-def _empty_place() -> ColumnElement[bool]:
-    """Whether one of the visit's pair is out."""
+def _needs_stand_in() -> ColumnElement[bool]:
+    """Whether a member of the visit's pair no longer comes."""
     return exists().where(
         VisitMember.visit_id == Visit.id,
         VisitMember.educator_id.in_([Visit.lead_id, Visit.partner_id]),
-        VisitMember.state.in_(OUT),
+        VisitMember.state.in_(OUT_STATES),
     )
 
 
-def _last_held() -> ColumnElement[datetime]:
-    """When the family was visited last, if it was. A family has one visit at a time: the newest row is the last one.
+def _last_visited_at() -> ColumnElement[datetime]:
+    """Return when the family was last visited: its newest completed row, since a family has one visit at a time.
 
-    Not the greatest moment: SQLite would look for that in everybody's visits, from the newest backwards.
+    Not max(starts_at), for which SQLite would scan the visits of all families.
     """
     done = aliased(Visit)
     held = select(done.starts_at).where(done.family_id == Family.id, done.state == "completed")
     return held.order_by(done.id.desc()).limit(1).correlate(Family).scalar_subquery()
 
 
-def _newest_row() -> ColumnElement[int | None]:
-    """The newest row of a family's ledger, also when it is about one visit's time."""
+def _newest_entry_id() -> ColumnElement[int | None]:
+    """Return the newest ledger row of a family, including answers to a visit's time."""
     entry = aliased(ConsentEntry)
     found = select(entry.id).where(entry.family_id == Family.id)
     return found.order_by(entry.id.desc()).limit(1).correlate(Family).scalar_subquery()
 
 
-def _row(found: Row[*tuple[Any, ...]], me: int, now: datetime) -> FamilyRow | None:
-    state = _state(found, now)
+def _to_row(found: Row[*tuple[Any, ...]], educator_id: int, now: datetime) -> FamilyRow | None:
+    state = _family_state(found, now)
     if state is None:
         return None
     return FamilyRow(
         id=found.id,
         name=found.name,
         state=state,
-        at={"other_time": found.last_at, "call_me": found.last_at, "visited": found.held_at}.get(state, found.word_at),
+        at={"other_time": found.last_at, "call_me": found.last_at, "visited": found.held_at}.get(
+            state, found.answered_at
+        ),
         timezone=found.timezone,
         visit_id=found.visit_id,
         starts_at=found.starts_at,
         partner=found.other if found.visit_id else None,
         visits=1 if found.held_at else 0,
-        mine=me in (found.lead_id, found.partner_id),
+        is_own_visit=educator_id in (found.lead_id, found.partner_id),
     )
 
 
-def _state(found: Row[*tuple[Any, ...]], now: datetime) -> str | None:
+def _family_state(found: Row[*tuple[Any, ...]], now: datetime) -> str | None:
     if found.visit_id is not None:
         if found.state != "proposed" and found.starts_at <= now:
             return "to_write_up"
-        if found.word == "yes" and not found.yes_counts:
+        if found.answer == "yes" and not found.is_valid_yes:
             return "yes_lapsed"
         if found.last == "call_me":
             return "call_me"
-        return "needs_partner" if found.empty else str(found.state)
-    if found.word != "yes":
+        return "needs_partner" if found.needs_stand_in else str(found.state)
+    if found.answer != "yes":
         return None
-    if not found.yes_counts:
+    if not found.is_valid_yes:
         return "yes_lapsed"
     if found.last in ("other_time", "call_me"):
         return str(found.last)
@@ -187,48 +192,53 @@ def _state(found: Row[*tuple[Any, ...]], now: datetime) -> str | None:
 
 @dataclass(frozen=True)
 class Colleague:
-    """Someone who could go along."""
+    """An educator who could be the partner."""
 
     id: int
     name: str
     languages: str
 
 
-def colleagues(session: Session, school_id: int, me: int) -> list[Colleague]:
-    """The educators of a school who take part now, but for `me`. Nobody sees who does not."""
+def list_colleagues(session: Session, school_id: int, educator_id: int) -> list[Colleague]:
+    """List the educators of a school who currently take part, except `educator_id`."""
     newest = select(func.max(OptIn.id).label("id"), OptIn.educator_id).group_by(OptIn.educator_id).subquery("newest")
     found = (
         select(Educator.id, Educator.given_name, Educator.family_name, Educator.languages)
         .join(newest, newest.c.educator_id == Educator.id)
         .join(OptIn, OptIn.id == newest.c.id)
-        .where(Educator.school_id == school_id, Educator.left_on.is_(None), Educator.id != me, OptIn.answer == "in")
+        .where(
+            Educator.school_id == school_id,
+            Educator.left_on.is_(None),
+            Educator.id != educator_id,
+            OptIn.answer == "in",
+        )
         .order_by(Educator.given_name, Educator.family_name, Educator.id)
     )
     return [Colleague(row.id, f"{row.given_name} {row.family_name}", row.languages) for row in session.execute(found)]
 
 
-def suits(
+def match_partners(
     session: Session, family_id: int, family_language: str, people: Sequence[Colleague], now: datetime
-) -> list[Suits]:
-    """What speaks for each of `people` with this family."""
-    ids = [each.id for each in people]
-    taught = _who_teaches(session, family_id, ids)
-    went = _who_went(session, family_id)
-    soon = _visits_soon(session, ids, now)
+) -> list[PartnerMatch]:
+    """Describe how well each of `people` matches the family."""
+    ids = [person.id for person in people]
+    teachers = _find_teachers(session, family_id, ids)
+    past_visitors = _find_past_visitors(session, family_id)
+    upcoming = _count_upcoming_visits(session, ids, now)
     return [
-        Suits(
-            each.id,
-            each.name,
-            shared_language(family_language, each.languages),
-            each.id in taught,
-            each.id in went,
-            soon.get(each.id, 0),
+        PartnerMatch(
+            educator_id=person.id,
+            name=person.name,
+            shared_language=shared_language(family_language, person.languages),
+            teaches_child=person.id in teachers,
+            has_visited_before=person.id in past_visitors,
+            upcoming_visits=upcoming.get(person.id, 0),
         )
-        for each in people
+        for person in people
     ]
 
 
-def _who_teaches(session: Session, family_id: int, ids: Sequence[int]) -> set[int]:
+def _find_teachers(session: Session, family_id: int, ids: Sequence[int]) -> set[int]:
     found = (
         select(Teaching.educator_id)
         .join(Enrollment, Enrollment.class_id == Teaching.class_id)
@@ -238,7 +248,7 @@ def _who_teaches(session: Session, family_id: int, ids: Sequence[int]) -> set[in
     return set(session.scalars(found))
 
 
-def _who_went(session: Session, family_id: int) -> set[int]:
+def _find_past_visitors(session: Session, family_id: int) -> set[int]:
     found = (
         select(VisitMember.educator_id)
         .join(Visit, Visit.id == VisitMember.visit_id)
@@ -247,8 +257,8 @@ def _who_went(session: Session, family_id: int) -> set[int]:
     return set(session.scalars(found))
 
 
-def _visits_soon(session: Session, ids: Sequence[int], now: datetime) -> dict[int, int]:
-    """How many visits each has in the next two weeks: a fair load, not a score."""
+def _count_upcoming_visits(session: Session, ids: Sequence[int], now: datetime) -> dict[int, int]:
+    """Count each educator's commitments in the next two weeks, to spread the visits evenly."""
     found = (
         select(Commitment.person_id, func.count())
         .where(

@@ -13,10 +13,10 @@ from homevisits.people.models import (
 from homevisits.visits.models import Visit
 
 
-def lock(session: Session, family_id: int, people_ids: Collection[int]) -> None:
-    """Hold the family and then the people, in id order, until the transaction ends.
+def lock_family_and_people(session: Session, family_id: int, people_ids: Collection[int]) -> None:
+    """Lock the family and then the people, in id order, until the transaction ends.
 
-    SQLite's one writer holds everything already (BEGIN IMMEDIATE).
+    Not needed on SQLite, where a transaction is the only writer (BEGIN IMMEDIATE).
     """
     if is_sqlite(session):
         return
@@ -25,19 +25,19 @@ def lock(session: Session, family_id: int, people_ids: Collection[int]) -> None:
 
 
 def lock_people(session: Session, people_ids: Collection[int]) -> None:
-    """Hold the people, in id order, until the transaction ends: two bookings of one person wait for each other."""
+    """Lock the people, in id order, until the transaction ends, so that bookings of the same person wait."""
     if not is_sqlite(session):
         session.execute(select(Person.id).where(Person.id.in_(people_ids)).order_by(Person.id).with_for_update())
 
 
-def hold(session: Session, visit: Visit, *more: int) -> None:
-    """Hold the visit's family and people (and `more` people), and read the visit again as it now is."""
-    lock(session, visit.family_id, [visit.lead_id, visit.partner_id, *more])
+def lock_visit(session: Session, visit: Visit, *more: int) -> None:
+    """Lock the visit's family, its people and the people in `more`, then read the visit again."""
+    lock_family_and_people(session, visit.family_id, [visit.lead_id, visit.partner_id, *more])
     session.refresh(visit)
 
 
-def hold_if_free(session: Session, visit: Visit) -> bool:
-    """The same without waiting: False when somebody else holds one of them. For what looks after many visits."""
+def try_lock_visit(session: Session, visit: Visit) -> bool:
+    """Lock the visit without waiting. Return False if another transaction holds one of the rows."""
     if not is_sqlite(session):
         people = sorted((visit.lead_id, visit.partner_id))
         family = select(Family.id).where(Family.id == visit.family_id).with_for_update(skip_locked=True)

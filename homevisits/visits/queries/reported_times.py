@@ -1,4 +1,4 @@
-"""The times that people reported, or agreed on, for their other visits."""
+"""Times the pair reported, or agreed on, for their other visits."""
 
 from datetime import datetime
 from typing import Any
@@ -13,14 +13,14 @@ from homevisits.visits.rules import ReportedTimes
 COUNTED_STATES = (*LIVE, VisitState.COMPLETED, VisitState.FAMILY_AWAY)
 
 
-def on_other_visits(
+def load_reported_times(
     session: Session, visit: Visit, reader_id: int | None, started_at: datetime, ended_at: datetime
 ) -> list[ReportedTimes]:
-    """What the pair of `visit` reported on other visits between two moments, as the educator `reader_id` may read it.
+    """Return the pair's reported times on other visits that overlap the given times, as `reader_id` may see them.
 
-    Of a visit both reported alike the agreed times count, otherwise each person's own newest report.
+    For a visit with an agreed report its times count, otherwise each educator's own newest report.
     """
-    found = _reported().where(
+    found = _select_reported_times().where(
         VisitMember.educator_id.in_((visit.lead_id, visit.partner_id)),
         VisitMember.visit_id != visit.id,
         Attestation.started_at < ended_at,
@@ -38,8 +38,8 @@ def on_other_visits(
     ]
 
 
-def _reported() -> Select[*tuple[Any, ...]]:
-    """One row for each person of a visit's pair, with the times that count for them."""
+def _select_reported_times() -> Select[*tuple[Any, ...]]:
+    """Select a row for each member of a visit's pair, with the reported times that count."""
     own_newest = (
         select(func.max(Attestation.id))
         .where(Attestation.visit_id == VisitMember.visit_id, Attestation.educator_id == VisitMember.educator_id)

@@ -1,4 +1,4 @@
-"""A visit as lists show it, and one educator's visits: bounded by time, so years of visits change nothing."""
+"""Visits for lists. Every query is bounded in time, so that its cost does not grow with the years."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,17 +11,16 @@ from homevisits.availability.models import Commitment
 from homevisits.core.access import Actor, Permission
 from homevisits.people.models import Family, Person, School
 from homevisits.visits.models import LIVE, Attestation, Reflection, Visit, VisitEvent, VisitMember
+from homevisits.visits.states import OUT_STATES
 
-LIVE_NOW = text("visit.state IN ('proposed', 'scheduled', 'confirmed')")
-"""Written out, not bound, so that either database can use its index of live visits."""
-REACH = timedelta(days=100)
-"""How far back a list looks for a visit nobody has written up; `actions.tidy` closes those sooner."""
-OUT = ("declined", "unable", "withdrawn")
+# Literal values instead of bound parameters, so that both databases use the partial index of live visits.
+IS_LIVE = text("visit.state IN ('proposed', 'scheduled', 'confirmed')")
+LOOKBACK = timedelta(days=100)  # for visits without a report; `apply_withdrawals` closes them sooner
 
 
 @dataclass(frozen=True)
-class Seat:
-    """One of the pair, as the other sees them."""
+class TeamMember:
+    """A member of the pair, as the other member sees them."""
 
     id: int
     name: str
@@ -30,19 +29,19 @@ class Seat:
     languages: str
 
     @property
-    def out(self) -> bool:
-        """Whether the place is empty."""
-        return self.state in OUT
+    def is_out(self) -> bool:
+        """Whether the member no longer comes."""
+        return self.state in OUT_STATES
 
     @property
     def first_name(self) -> str:
-        """What colleagues say."""
+        """The name up to the first space."""
         return self.name.partition(" ")[0]
 
 
 @dataclass(frozen=True)
-class Card:
-    """A visit in a list: who, when, where it stands."""
+class VisitSummary:
+    """A visit in a list."""
 
     id: int
     family_id: int
@@ -55,29 +54,29 @@ class Card:
     ends_at: datetime
     timezone: str
     place_type: str
-    lead: Seat
-    partner: Seat
-    accounts: int  # how many of the pair have said what happened
+    lead: TeamMember
+    partner: TeamMember
+    report_count: int  # educators of the pair who have reported
 
-    def me(self, educator_id: int | None) -> Seat:
-        """The reader's own seat."""
+    def own_member(self, educator_id: int | None) -> TeamMember:
+        """Return the reader's own membership."""
         return self.lead if self.lead.id == educator_id else self.partner
 
-    def other(self, educator_id: int | None) -> Seat:
-        """The seat beside the reader's."""
+    def other_member(self, educator_id: int | None) -> TeamMember:
+        """Return the other member of the pair."""
         return self.partner if self.lead.id == educator_id else self.lead
 
     @property
-    def waits_for(self) -> Seat | None:
-        """Whoever of the pair is out, so that a stand-in is needed."""
-        return next((seat for seat in (self.lead, self.partner) if seat.out), None)
+    def member_out(self) -> TeamMember | None:
+        """The member who no longer comes and has to be replaced, if any."""
+        return next((member for member in (self.lead, self.partner) if member.is_out), None)
 
 
-def cards() -> Select[*tuple[Any, ...]]:
-    """The columns of a card; callers add which visits."""
+def select_summaries() -> Select[*tuple[Any, ...]]:
+    """Select the columns of a summary; callers add the conditions."""
     lead, partner = aliased(VisitMember), aliased(VisitMember)
     lead_person, partner_person = aliased(Person, flat=True), aliased(Person, flat=True)
-    accounts = (
+    report_count = (
         select(func.count(Attestation.educator_id.distinct()))
         .where(Attestation.visit_id == Visit.id)
         .correlate(Visit)
@@ -96,9 +95,9 @@ def cards() -> Select[*tuple[Any, ...]]:
             Visit.ends_at,
             Visit.timezone,
             Visit.place_type,
-            *_seat(lead, lead_person),
-            *_seat(partner, partner_person),
-            accounts,
+            *_member_columns(lead, lead_person),
+            *_member_columns(partner, partner_person),
+            report_count,
         )
         .select_from(Visit)
         .join(Family, Family.id == Visit.family_id)
@@ -110,7 +109,7 @@ def cards() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _seat(member: type[VisitMember], person: type[Person]) -> tuple[Any, ...]:
+def _member_columns(member: type[VisitMember], person: type[Person]) -> tuple[Any, ...]:
     return (
         member.educator_id,
         person.given_name + " " + person.family_name,
@@ -120,23 +119,23 @@ def _seat(member: type[VisitMember], person: type[Person]) -> tuple[Any, ...]:
     )
 
 
-def read(session: Session, found: Select[*tuple[Any, ...]]) -> list[Card]:
-    """The cards of a query made from `cards`."""
-    return [_card(tuple(row)) for row in session.execute(found)]
+def load_summaries(session: Session, found: Select[*tuple[Any, ...]]) -> list[VisitSummary]:
+    """Execute a query made from `select_summaries`."""
+    return [_to_summary(tuple(row)) for row in session.execute(found)]
 
 
-def _card(row: tuple[Any, ...]) -> Card:
-    facts: list[Any] = [*row[:11], Seat(*row[11:16]), Seat(*row[16:21]), row[21]]
-    return Card(*facts)
+def _to_summary(row: tuple[Any, ...]) -> VisitSummary:
+    values: list[Any] = [*row[:11], TeamMember(*row[11:16]), TeamMember(*row[16:21]), row[21]]
+    return VisitSummary(*values)
 
 
-def live_cards(session: Session, educator_id: int, now: datetime) -> list[Card]:
-    """The visits an educator has ahead or has to write up, soonest first: those that hold their time."""
-    found = cards().where(Visit.id.in_(_holding(educator_id, now - REACH)))
-    return [card for card in read(session, found.order_by(Visit.starts_at, Visit.id)) if card.state in LIVE]
+def list_live_visits(session: Session, educator_id: int, now: datetime) -> list[VisitSummary]:
+    """List an educator's visits that are ahead or need a report, soonest first."""
+    found = select_summaries().where(Visit.id.in_(_select_committed_visits(educator_id, now - LOOKBACK)))
+    return [card for card in load_summaries(session, found.order_by(Visit.starts_at, Visit.id)) if card.state in LIVE]
 
 
-def _holding(educator_id: int, after: datetime) -> Select[int]:
+def _select_committed_visits(educator_id: int, after: datetime) -> Select[int]:
     return (
         select(VisitMember.visit_id)
         .join(Commitment, Commitment.id == VisitMember.commitment_id)
@@ -144,9 +143,11 @@ def _holding(educator_id: int, after: datetime) -> Select[int]:
     )
 
 
-def to_reflect(session: Session, educator_id: int, now: datetime, days: int = 30) -> list[Card]:
-    """Visits of the last weeks the educator made and has not written a reflection on."""
-    mine = (
+def list_visits_without_reflection(
+    session: Session, educator_id: int, now: datetime, days: int = 30
+) -> list[VisitSummary]:
+    """List an educator's completed visits of the last `days` days without their reflection."""
+    own_visits = (
         select(VisitMember.visit_id)
         .join(Commitment, Commitment.id == VisitMember.commitment_id)
         .where(
@@ -156,38 +157,38 @@ def to_reflect(session: Session, educator_id: int, now: datetime, days: int = 30
         )
     )
     found = (
-        cards()
+        select_summaries()
         .outerjoin(Reflection, and_(Reflection.visit_id == Visit.id, Reflection.educator_id == educator_id))
-        .where(Visit.id.in_(mine), Visit.state == "completed", Reflection.visit_id.is_(None))
+        .where(Visit.id.in_(own_visits), Visit.state == "completed", Reflection.visit_id.is_(None))
     )
-    return read(session, found.order_by(Visit.starts_at))
+    return load_summaries(session, found.order_by(Visit.starts_at))
 
 
-def who_told(session: Session, visit_ids: list[int]) -> dict[int, frozenset[int]]:
-    """For each visit, who of the pair has said how it went."""
-    told: dict[int, frozenset[int]] = {}
+def load_reporters(session: Session, visit_ids: list[int]) -> dict[int, frozenset[int]]:
+    """Return the ids of the educators who have reported, for each visit."""
+    reporters: dict[int, frozenset[int]] = {}
     found = select(Attestation.visit_id, Attestation.educator_id).where(Attestation.visit_id.in_(visit_ids))
     for visit_id, educator_id in session.execute(found):
-        told[visit_id] = told.get(visit_id, frozenset()) | {educator_id}
-    return told
+        reporters[visit_id] = reporters.get(visit_id, frozenset()) | {educator_id}
+    return reporters
 
 
-def moved(session: Session, visit_ids: list[int]) -> frozenset[int]:
+def find_moved(session: Session, visit_ids: list[int]) -> frozenset[int]:
     """Return the visits whose pair was last asked because the time changed, not because the visit is new."""
-    asks = (
+    requests = (
         select(func.max(VisitEvent.id))
         .where(VisitEvent.visit_id.in_(visit_ids), VisitEvent.what.in_(("booked", "moved", "stand_in")))
         .group_by(VisitEvent.visit_id)
     )
-    found = select(VisitEvent.visit_id).where(VisitEvent.id.in_(asks), VisitEvent.what == "moved")
-    return frozenset(session.scalars(found))
+    moved = select(VisitEvent.visit_id).where(VisitEvent.id.in_(requests), VisitEvent.what == "moved")
+    return frozenset(session.scalars(moved))
 
 
-def of_schools(
-    session: Session, actor: Actor, after: datetime, before: datetime, states: tuple[str, ...], most: int = 200
-) -> list[Card]:
-    """The visits of the actor's schools between two moments, soonest first."""
+def list_school_visits(
+    session: Session, actor: Actor, after: datetime, before: datetime, states: tuple[str, ...], *, limit: int = 200
+) -> list[VisitSummary]:
+    """List the visits of the actor's schools that start in [after, before), soonest first."""
     schools = actor.schools(Permission.SEE_VISITS)
     scope = true() if schools is None else Visit.school_id.in_(schools)
-    found = cards().where(scope, Visit.starts_at >= after, Visit.starts_at < before, Visit.state.in_(states))
-    return read(session, found.order_by(Visit.starts_at, Visit.id).limit(most))
+    found = select_summaries().where(scope, Visit.starts_at >= after, Visit.starts_at < before, Visit.state.in_(states))
+    return load_summaries(session, found.order_by(Visit.starts_at, Visit.id).limit(limit))

@@ -14,17 +14,17 @@ from homevisits.web.security import allow, current_actor
 
 @bp.get("/families/<int:family_id>/time")
 @allow(Permission.OWN_VISITS)
-def find_a_time(family_id: int) -> str:
-    """Partner and time together, best first, each with its reason; why a day is closed."""
-    return _times(family_id, [])
+def find_time(family_id: int) -> str:
+    """List times with partners, best first, and the days without any."""
+    return _render_times(family_id, [])
 
 
-def _times(family_id: int, problems: list[Problem]) -> str:
+def _render_times(family_id: int, problems: list[Problem]) -> str:
     chosen = request.args.get("partner", "")
     partner = int(chosen[:18]) if chosen.isdecimal() else None
-    after = forms.day(request.args.get("after", ""))
+    after = forms.parse_day(request.args.get("after", ""))
     with reading() as session:
-        offer = actions.look(
+        offer = actions.find_times(
             session, current_actor(), family_id, settings().policy, now(), partner_id=partner, after=after
         )
     return render_template("visits/time.html", offer=offer, chosen=partner, problems=problems)
@@ -33,46 +33,52 @@ def _times(family_id: int, problems: list[Problem]) -> str:
 @bp.get("/families/<int:family_id>/book")
 @allow(Permission.OWN_VISITS)
 def check_booking(family_id: int) -> ResponseReturnValue:
-    """Is this right? The answers, changeable, before anything happens."""
-    return _check(family_id, forms.booking(request.args), [])
+    """Show the booking before it is made."""
+    return _render_check(family_id, forms.read_booking_form(request.args), [])
 
 
 @bp.post("/families/<int:family_id>/book")
 @allow(Permission.OWN_VISITS)
 def book(family_id: int) -> ResponseReturnValue:
-    """Book: the partner is asked at once."""
-    given = forms.booking(request.form)
-    wanted, problems = forms.wanted(given, family_id)
-    if wanted is None:
-        return _times(family_id, problems), 422
+    """Book the visit; the partner is asked at once."""
+    given = forms.read_booking_form(request.form)
+    booking, problems = forms.to_booking_request(given, family_id)
+    if booking is None:
+        return _render_times(family_id, problems), 422
     try:
         with transaction() as session:
-            visit_id = actions.book(session, current_actor(), wanted, settings().policy, now()).id
+            visit_id = actions.book(session, current_actor(), booking, settings().policy, now()).id
     except RulesBroken as broken:
-        return _check(family_id, given, list(broken.problems)), 422
+        return _render_check(family_id, given, list(broken.problems)), 422
     show_notice(_("Booked. We are asking your partner now."))
     return redirect(url_for("visits.visit_page", visit_id=visit_id), code=303)
 
 
-def _check(family_id: int, given: forms.Booking, problems: list[Problem]) -> str:
-    wanted, unread = forms.wanted(given, family_id)
-    if wanted is None:
-        return _times(family_id, unread)
+def _render_check(family_id: int, given: forms.BookingForm, problems: list[Problem]) -> str:
+    booking, form_problems = forms.to_booking_request(given, family_id)
+    if booking is None:
+        return _render_times(family_id, form_problems)
     policy = settings().policy
     with reading() as session:
-        offer = actions.look(session, current_actor(), family_id, policy, now(), partner_id=wanted.partner_id)
-        partner = next((each for each in offer.partners if each.educator_id == wanted.partner_id), None)
+        offer = actions.find_times(session, current_actor(), family_id, policy, now(), partner_id=booking.partner_id)
+        partner = next((match for match in offer.partners if match.educator_id == booking.partner_id), None)
         if partner is None:
-            return _times(family_id, problems or [Problem("never_alone", "partner")])
-        against = problems or actions.check(
-            session, current_actor(), family_id, wanted.partner_id, wanted.starts_at, policy, now()
+            return _render_times(family_id, problems or [Problem("never_alone", "partner")])
+        booking_problems = problems or actions.check_booking(
+            session,
+            current_actor(),
+            family_id,
+            partner_id=booking.partner_id,
+            starts_at=booking.starts_at,
+            policy=policy,
+            now=now(),
         )
     return render_template(
         "visits/book.html",
         offer=offer,
         partner=partner,
-        wanted=wanted,
+        wanted=booking,
         given=given,
         place_types=policy.place_types,
-        problems=against,
+        problems=booking_problems,
     )

@@ -1,4 +1,4 @@
-"""What can be done to a visit before it is held: one piece of code for the pair and for a coordinator on its behalf."""
+"""Views shared by the pair's and the coordinator's pages: changes to a visit before it takes place."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,132 +14,139 @@ from homevisits.visits import actions, forms, states
 from homevisits.web.context import now, reading, settings, show_notice, transaction
 from homevisits.web.security import current_actor
 
-ANSWERS = ("confirmed", "other_time", "not_now", "call_me")
-BY = ("phone", "in_person", "paper")
+ANSWER_CHOICES = ("confirmed", "other_time", "not_now", "call_me")
+CHANNELS = ("phone", "in_person", "paper")
 
 
 @dataclass(frozen=True)
-class Side:
-    """From where a visit is changed: who may read it, how its page shows what stood against a tap, where it leads."""
+class PageVariant:
+    """The page a visit is changed from (the pair's or the office page): how to load, render and link it."""
 
     office: bool
     endpoint: str
-    read: Callable[[Session, int], Any]  # the page's content; NotFound when the reader may not see it
-    shown: Callable[[int, list[Problem]], str]
+    load: Callable[[Session, int], Any]  # raises NotFound if the actor may not see the visit
+    render: Callable[[int, list[Problem]], str]
 
-    def back(self, visit_id: int) -> ResponseReturnValue:
-        """To the visit's page on this side."""
+    def redirect_to_visit(self, visit_id: int) -> ResponseReturnValue:
+        """Redirect to the visit's page."""
         return redirect(url_for(self.endpoint, visit_id=visit_id), code=303)
 
-    def do(self, visit_id: int, act: Callable[[Session], object], message: str) -> ResponseReturnValue:
-        """One tap: do it and say so, or show the visit with every reason why not."""
+    def perform(self, visit_id: int, action: Callable[[Session], object], message: str) -> ResponseReturnValue:
+        """Perform an action and show `message`, or render the visit with the problems."""
         try:
             with transaction() as session:
-                act(session)
+                action(session)
         except RulesBroken as broken:
-            return self.shown(visit_id, list(broken.problems)), 422
+            return self.render(visit_id, list(broken.problems)), 422
         show_notice(message)
-        return self.back(visit_id)
+        return self.redirect_to_visit(visit_id)
 
-    def too_late_for(self, verb: str, visit_id: int) -> ResponseReturnValue | None:
-        """Back to the visit's page when this cannot be done to it any more: an old link, a second tap."""
+    def redirect_if_not_allowed(self, verb: str, visit_id: int) -> ResponseReturnValue | None:
+        """Redirect to the visit if `verb` is no longer allowed, such as after an old link."""
         with reading() as session:
-            page = self.read(session, visit_id)
-        return self.back(visit_id) if states.may(verb, page.card.state) else None
+            page = self.load(session, visit_id)
+        return self.redirect_to_visit(visit_id) if states.check_transition(verb, page.card.state) else None
 
 
-def cancel(side: Side, visit_id: int) -> ResponseReturnValue:
-    """Call it off; no reason asked."""
-    return side.do(
+def cancel(variant: PageVariant, visit_id: int) -> ResponseReturnValue:
+    """Cancel the visit."""
+    return variant.perform(
         visit_id,
         lambda session: actions.cancel(session, current_actor(), visit_id, settings().policy, now()),
         _("Canceled. We are letting everyone know."),
     )
 
 
-def mark_not_held(side: Side, visit_id: int) -> ResponseReturnValue:
-    """Close a visit that did not take place; no text is sent."""
-    return side.do(
+def mark_not_held(variant: PageVariant, visit_id: int) -> ResponseReturnValue:
+    """Close a visit that did not take place. No message is sent."""
+    return variant.perform(
         visit_id,
         lambda session: actions.mark_not_held(session, current_actor(), visit_id, settings().policy, now()),
         _("Closed. The family can be booked again."),
     )
 
 
-def cannot_come(side: Side, visit_id: int, otherwise: int = 0) -> ResponseReturnValue:
-    """One of the two cannot come: who the form names, or `otherwise`."""
-    who = _number(request.form.get("who", "")) or otherwise
-    return side.do(
+def cannot_come(variant: PageVariant, visit_id: int, default_id: int = 0) -> ResponseReturnValue:
+    """Record that an educator cannot come: form field `who`, or `default_id`."""
+    educator_id = _parse_id(request.form.get("who", "")) or default_id
+    return variant.perform(
         visit_id,
-        lambda session: actions.cannot_come(session, current_actor(), visit_id, who, settings().policy, now()),
+        lambda session: actions.cannot_come(
+            session, current_actor(), visit_id, educator_id, policy=settings().policy, now=now()
+        ),
         _("Saved. The visit needs a stand-in: nobody goes alone."),
     )
 
 
-def family_said(side: Side, visit_id: int) -> ResponseReturnValue:
-    """What the family said by phone, in person or on paper."""
-    return side.do(visit_id, lambda session: _record_family(session, visit_id), _("Saved. The visit was updated."))
+def record_family_answer(variant: PageVariant, visit_id: int) -> ResponseReturnValue:
+    """Record the family's answer, given by phone, in person or on paper."""
+    message = _("Saved. The visit was updated.")
+    return variant.perform(visit_id, lambda session: _record_answer(session, visit_id), message)
 
 
-def _record_family(session: Session, visit_id: int) -> None:
+def _record_answer(session: Session, visit_id: int) -> None:
     answer, how = request.form.get("answer", ""), request.form.get("how", "")
-    problems = [Problem("not_a_choice", "answer")] if answer not in ANSWERS else []
-    problems += [Problem("not_a_choice", "how")] if how not in BY else []
+    problems = [Problem("not_a_choice", "answer")] if answer not in ANSWER_CHOICES else []
+    problems += [Problem("not_a_choice", "how")] if how not in CHANNELS else []
     if problems:
         raise RulesBroken(problems)
-    actions.family_answers(session, current_actor(), visit_id, answer, settings().policy, now(), how=how)
+    actions.record_family_answer(
+        session, current_actor(), visit_id, answer, policy=settings().policy, now=now(), how=how
+    )
 
 
-def stand_ins(side: Side, visit_id: int) -> ResponseReturnValue:
-    """Who could stand in at the time that stands?"""
-    return side.too_late_for("replace", visit_id) or _stand_ins(side, visit_id, [])
+def choose_stand_in(variant: PageVariant, visit_id: int) -> ResponseReturnValue:
+    """List the stand-in candidates for the current time."""
+    return variant.redirect_if_not_allowed("replace", visit_id) or _render_stand_ins(variant, visit_id, [])
 
 
-def _stand_ins(side: Side, visit_id: int, problems: list[Problem]) -> str:
+def _render_stand_ins(variant: PageVariant, visit_id: int, problems: list[Problem]) -> str:
     with reading() as session:
-        page = side.read(session, visit_id)
-        people = actions.stand_ins(session, current_actor(), visit_id, settings().policy, now())
-    return render_template("visits/partner.html", card=page.card, people=people, problems=problems, office=side.office)
+        page = variant.load(session, visit_id)
+        people = actions.find_stand_ins(session, current_actor(), visit_id, settings().policy, now())
+    return render_template(
+        "visits/partner.html", card=page.card, people=people, problems=problems, office=variant.office
+    )
 
 
-def replace_partner(side: Side, visit_id: int) -> ResponseReturnValue:
-    """Ask someone to stand in."""
-    stand_in = _number(request.form.get("partner", ""))
+def replace_partner(variant: PageVariant, visit_id: int) -> ResponseReturnValue:
+    """Ask a stand-in."""
+    stand_in = _parse_id(request.form.get("partner", ""))
     try:
         with transaction() as session:
-            actions.replace_partner(session, current_actor(), visit_id, stand_in, settings().policy, now())
+            actions.replace_partner(session, current_actor(), visit_id, stand_in, policy=settings().policy, now=now())
     except RulesBroken as broken:
-        return _stand_ins(side, visit_id, list(broken.problems)), 422
+        return _render_stand_ins(variant, visit_id, list(broken.problems)), 422
     show_notice(_("Asked. Once they accept, we ask the family to confirm."))
-    return side.back(visit_id)
+    return variant.redirect_to_visit(visit_id)
 
 
-def other_times(side: Side, visit_id: int) -> ResponseReturnValue:
-    """Other times for the same two people."""
-    return side.too_late_for("move", visit_id) or _other_times(side, visit_id, [])
+def other_times(variant: PageVariant, visit_id: int) -> ResponseReturnValue:
+    """List other times for the same pair."""
+    return variant.redirect_if_not_allowed("move", visit_id) or _render_other_times(variant, visit_id, [])
 
 
-def _other_times(side: Side, visit_id: int, problems: list[Problem]) -> str:
-    after = forms.day(request.args.get("after", ""))
+def _render_other_times(variant: PageVariant, visit_id: int, problems: list[Problem]) -> str:
+    after = forms.parse_day(request.args.get("after", ""))
     with reading() as session:
-        page = side.read(session, visit_id)
-        offer = actions.look_again(session, current_actor(), visit_id, settings().policy, now(), after=after)
-    return render_template("visits/move.html", card=page.card, offer=offer, problems=problems, office=side.office)
+        page = variant.load(session, visit_id)
+        offer = actions.find_new_times(session, current_actor(), visit_id, settings().policy, now(), after=after)
+    return render_template("visits/move.html", card=page.card, offer=offer, problems=problems, office=variant.office)
 
 
-def move(side: Side, visit_id: int, message: str) -> ResponseReturnValue:
-    """Move it; whoever comes is asked again, then the family."""
-    starts_at = forms.moment(request.form.get("start", ""))
+def move(variant: PageVariant, visit_id: int, message: str) -> ResponseReturnValue:
+    """Move the visit; the educators and then the family are asked again."""
+    starts_at = forms.parse_moment(request.form.get("start", ""))
     if starts_at is None:
-        return _other_times(side, visit_id, [Problem("not_a_time", "start")]), 422
+        return _render_other_times(variant, visit_id, [Problem("not_a_time", "start")]), 422
     try:
         with transaction() as session:
-            actions.move(session, current_actor(), visit_id, starts_at, settings().policy, now())
+            actions.move(session, current_actor(), visit_id, starts_at, policy=settings().policy, now=now())
     except RulesBroken as broken:
-        return _other_times(side, visit_id, list(broken.problems)), 422
+        return _render_other_times(variant, visit_id, list(broken.problems)), 422
     show_notice(message)
-    return side.back(visit_id)
+    return variant.redirect_to_visit(visit_id)
 
 
-def _number(typed: str) -> int:
+def _parse_id(typed: str) -> int:
     return int(typed[:18]) if typed.isdecimal() else 0

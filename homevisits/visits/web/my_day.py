@@ -6,7 +6,7 @@ from homevisits.core import local_time
 from homevisits.core.access import Permission
 from homevisits.core.problems import PermissionDenied
 from homevisits.visits.queries import families, summaries
-from homevisits.visits.queries.summaries import Card
+from homevisits.visits.queries.summaries import VisitSummary
 from homevisits.visits.rules import address_window
 from homevisits.visits.web.blueprint import bp
 from homevisits.web.context import now, reading, settings
@@ -16,63 +16,63 @@ from homevisits.web.security import allow, current_actor
 @bp.get("/my-day")
 @allow(Permission.OWN_VISITS)
 def my_day() -> str:
-    """What do I do now? The next visit, what waits for my answer, what is to be written."""
-    me = _me()
+    """Show the next visit, and what needs the educator's answer, report or reflection."""
+    educator_id = _require_educator_id()
     with reading() as session:
-        live = summaries.live_cards(session, me, now())
-        told = summaries.who_told(session, [card.id for card in live if card.accounts])
-        asked = [card for card in live if card.me(me).state == "asked" and card.starts_at > now()]
-        moved = summaries.moved(session, [card.id for card in asked])
-        due = summaries.to_reflect(session, me, now())
-        rows = families.my_families(session, current_actor(), now())
-    # What somebody has told of already is no longer ahead, even before its hour is over.
-    going = [card for card in live if card.state != "proposed" and card.ends_at > now() and card.id not in told]
+        live = summaries.list_live_visits(session, educator_id, now())
+        reporters = summaries.load_reporters(session, [card.id for card in live if card.report_count])
+        asked = [card for card in live if card.own_member(educator_id).state == "asked" and card.starts_at > now()]
+        moved = summaries.find_moved(session, [card.id for card in asked])
+        due = summaries.list_visits_without_reflection(session, educator_id, now())
+        rows = families.list_my_families(session, current_actor(), now())
+    # A visit with a report is no longer ahead, even before its planned end.
+    ahead = [card for card in live if card.state != "proposed" and card.ends_at > now() and card.id not in reporters]
     return render_template(
         "visits/my_day.html",
-        next_visit=going[0] if going else None,
-        window=address_window(going[0].starts_at, going[0].ends_at, settings().policy) if going else None,
-        later=going[1:],
+        next_visit=ahead[0] if ahead else None,
+        window=address_window(ahead[0].starts_at, ahead[0].ends_at, settings().policy) if ahead else None,
+        later=ahead[1:],
         asked=asked,
         moved=moved,
-        to_tell=[card for card in live if card not in going[:1] and _to_tell(card, me, told)],
-        told=[card for card in live if card.state != "proposed" and told.get(card.id) == frozenset({me})],
-        lacking=[card for card in live if card.waits_for is not None and not card.me(me).out],
+        to_tell=[card for card in live if card not in ahead[:1] and _needs_own_report(card, educator_id, reporters)],
+        told=[card for card in live if card.state != "proposed" and reporters.get(card.id) == frozenset({educator_id})],
+        lacking=[card for card in live if card.member_out is not None and not card.own_member(educator_id).is_out],
         due=due,
-        waiting=[row for row in rows if row.state in WAITS],
+        waiting=[row for row in rows if row.state in WAITING_STATES],
         lapsed={row.visit_id for row in rows if row.state == "yes_lapsed"},
-        me_id=me,
+        me_id=educator_id,
         today=local_time.to_local(now(), settings().timezone).date(),
-        minutes=_minutes(going[0]) if going else None,
+        minutes=_minutes_until(ahead[0]) if ahead else None,
         now=now(),
     )
 
 
-WAITS = ("other_time", "call_me", "yes")
+WAITING_STATES = ("other_time", "call_me", "yes")
 
 
-def _to_tell(card: Card, me: int, told: dict[int, frozenset[int]]) -> bool:
-    # A visit both told of and that is still open is one they told differently.
-    said = told.get(card.id, frozenset())
-    return card.state != "proposed" and card.starts_at <= now() and (me not in said or len(said) > 1)
+def _needs_own_report(card: VisitSummary, educator_id: int, reporters: dict[int, frozenset[int]]) -> bool:
+    reported = reporters.get(card.id, frozenset())
+    reports_differ = len(reported) > 1  # two equal reports would have completed the visit
+    return card.state != "proposed" and card.starts_at <= now() and (educator_id not in reported or reports_differ)
 
 
-def _minutes(card: Card) -> int:
+def _minutes_until(card: VisitSummary) -> int:
     return int((card.starts_at - now()).total_seconds() // 60)
 
 
-def _me() -> int:
-    """The educator behind the account; an account without one has no visits of its own."""
-    found = current_actor().educator_id
-    if found is None:
+def _require_educator_id() -> int:
+    """Return the actor's educator id. Raises `Refused` for an account without an educator."""
+    educator_id = current_actor().educator_id
+    if educator_id is None:
         raise PermissionDenied
-    return found
+    return educator_id
 
 
 @bp.get("/families")
 @allow(Permission.OWN_VISITS)
 def my_families() -> str:
-    """Whom do I visit next? Families by state; a family that said "not now" is in no list."""
-    _me()
+    """List the educator's families by state. Families that refused are not listed."""
+    _require_educator_id()
     with reading() as session:
-        rows = families.my_families(session, current_actor(), now())
+        rows = families.list_my_families(session, current_actor(), now())
     return render_template("visits/families.html", rows=rows)

@@ -1,4 +1,4 @@
-"""The coordinator's visits: all of a school's, and what is done on someone's behalf. No addresses, no reflections."""
+"""Pages for coordinators: the visits of their schools, and actions on them. No addresses, no reflections."""
 
 from datetime import timedelta
 
@@ -8,29 +8,28 @@ from flask_babel import gettext as _
 
 from homevisits.core.access import Permission
 from homevisits.core.problems import Problem
-from homevisits.visits import labels
-from homevisits.visits import states as life
+from homevisits.visits import labels, states
 from homevisits.visits.queries import detail, summaries
 from homevisits.visits.web import change
 from homevisits.visits.web.blueprint import bp
 from homevisits.web.context import now, reading, settings
 from homevisits.web.security import allow, current_actor
 
-VIEWS = ("ahead", "past")
+LIST_VIEWS = ("ahead", "past")
 
 
 @bp.get("/visits")
 @allow(Permission.SEE_VISITS)
 def all_visits() -> str:
-    """The school's visits: what is ahead, and what was."""
+    """List the schools' visits, ahead or past."""
     view = request.args.get("view", "ahead")
-    view = view if view in VIEWS else "ahead"
+    view = view if view in LIST_VIEWS else "ahead"
     with reading() as session:
         if view == "ahead":
-            first, last, states = now() - summaries.REACH, now() + timedelta(days=400), tuple(sorted(life.LIVE))
+            first, last, shown = now() - summaries.LOOKBACK, now() + timedelta(days=400), tuple(sorted(states.LIVE))
         else:
-            first, last, states = now() - timedelta(days=60), now(), tuple(sorted(life.ENDED))
-        rows = summaries.of_schools(session, current_actor(), first, last, states)
+            first, last, shown = now() - timedelta(days=60), now(), tuple(sorted(states.ENDED))
+        rows = summaries.list_school_visits(session, current_actor(), first, last, shown)
     if view == "past":
         rows.reverse()
     return render_template("visits/office_list.html", rows=rows, view=view, now=now())
@@ -39,77 +38,79 @@ def all_visits() -> str:
 @bp.get("/visits/<int:visit_id>/office")
 @allow(Permission.SEE_VISITS)
 def office_page(visit_id: int) -> str:
-    """One visit of the school."""
-    return _shown(visit_id, [])
+    """Show a visit to a coordinator."""
+    return _render_office_visit(visit_id, [])
 
 
-def _shown(visit_id: int, problems: list[Problem]) -> str:
+def _render_office_visit(visit_id: int, problems: list[Problem]) -> str:
     with reading() as session:
-        page = detail.office_page(session, current_actor(), visit_id, settings().policy, now())
+        page = detail.get_office_detail(session, current_actor(), visit_id, settings().policy, now())
     return render_template(
         "visits/office.html", page=page, card=page.card, marks=labels.marks(page), problems=problems, now=now()
     )
 
 
-SIDE = change.Side(
+OFFICE_PAGE = change.PageVariant(
     office=True,
     endpoint="visits.office_page",
-    read=lambda session, visit_id: detail.office_page(session, current_actor(), visit_id, settings().policy, now()),
-    shown=_shown,
+    load=lambda session, visit_id: detail.get_office_detail(
+        session, current_actor(), visit_id, settings().policy, now()
+    ),
+    render=_render_office_visit,
 )
 
 
 @bp.post("/visits/<int:visit_id>/office/family")
 @allow(Permission.SEE_VISITS)
-def office_family(visit_id: int) -> ResponseReturnValue:
-    """What a family said by phone, in person or on paper."""
-    return change.family_said(SIDE, visit_id)
+def office_record_answer(visit_id: int) -> ResponseReturnValue:
+    """Record a family's answer, given by phone, in person or on paper."""
+    return change.record_family_answer(OFFICE_PAGE, visit_id)
 
 
 @bp.post("/visits/<int:visit_id>/office/cancel")
 @allow(Permission.SEE_VISITS)
 def office_cancel(visit_id: int) -> ResponseReturnValue:
-    """Call it off on someone's behalf."""
-    return change.cancel(SIDE, visit_id)
+    """Cancel a visit."""
+    return change.cancel(OFFICE_PAGE, visit_id)
 
 
 @bp.post("/visits/<int:visit_id>/office/not-held")
 @allow(Permission.SEE_VISITS)
 def office_not_held(visit_id: int) -> ResponseReturnValue:
-    """Close, on someone's behalf, a visit that did not take place."""
-    return change.mark_not_held(SIDE, visit_id)
+    """Close a visit that did not take place."""
+    return change.mark_not_held(OFFICE_PAGE, visit_id)
 
 
 @bp.post("/visits/<int:visit_id>/office/cannot-come")
 @allow(Permission.SEE_VISITS)
 def office_cannot_come(visit_id: int) -> ResponseReturnValue:
-    """One of the two cannot come."""
-    return change.cannot_come(SIDE, visit_id)
+    """Record that an educator cannot come."""
+    return change.cannot_come(OFFICE_PAGE, visit_id)
 
 
 @bp.get("/visits/<int:visit_id>/office/partner")
 @allow(Permission.SEE_VISITS)
 def office_partner(visit_id: int) -> ResponseReturnValue:
-    """Who could stand in?"""
-    return change.stand_ins(SIDE, visit_id)
+    """List the stand-in candidates."""
+    return change.choose_stand_in(OFFICE_PAGE, visit_id)
 
 
 @bp.post("/visits/<int:visit_id>/office/partner")
 @allow(Permission.SEE_VISITS)
 def office_replace(visit_id: int) -> ResponseReturnValue:
-    """Ask someone to stand in, on someone's behalf."""
-    return change.replace_partner(SIDE, visit_id)
+    """Ask a stand-in."""
+    return change.replace_partner(OFFICE_PAGE, visit_id)
 
 
 @bp.get("/visits/<int:visit_id>/office/move")
 @allow(Permission.SEE_VISITS)
 def office_times(visit_id: int) -> ResponseReturnValue:
-    """Other times for the same two people."""
-    return change.other_times(SIDE, visit_id)
+    """List other times for the same pair."""
+    return change.other_times(OFFICE_PAGE, visit_id)
 
 
 @bp.post("/visits/<int:visit_id>/office/move")
 @allow(Permission.SEE_VISITS)
 def office_move(visit_id: int) -> ResponseReturnValue:
-    """Move it on someone's behalf; both are asked."""
-    return change.move(SIDE, visit_id, _("Moved. We are asking both people again, then the family."))
+    """Move a visit; both educators are asked again."""
+    return change.move(OFFICE_PAGE, visit_id, _("Moved. We are asking both people again, then the family."))

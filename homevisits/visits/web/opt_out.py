@@ -1,4 +1,4 @@
-"""Leaving home visits: an educator's own choice, at any time; what was planned with them is undone at once."""
+"""Opt out of home visits: an educator's own choice at any time; planned visits are updated at once."""
 
 from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
@@ -15,9 +15,9 @@ from homevisits.web.security import allow, current_actor
 @bp.post("/me/opt-out")
 @allow(Permission.OWN_VISITS)
 def opt_out() -> ResponseReturnValue:
-    """Leave, without a reason: the ledger gets its row, and every planned visit lets the educator go."""
+    """Opt out without a reason, and remove the educator from all planned visits."""
     with transaction() as session:
         people.opt_out(session, current_actor(), now())
-        actions.tidy(session, settings().policy, now())
+        actions.apply_withdrawals(session, settings().policy, now())
     show_notice(_("You are no longer taking part in home visits. You can come back here at any time."))
     return redirect(url_for("people.me"), code=303)
