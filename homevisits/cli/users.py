@@ -7,6 +7,7 @@ import click
 from homevisits.cli.output import CommandResult, Group, command, open_application
 from homevisits.core import clock
 from homevisits.core.access import Role
+from homevisits.core.languages import UI_LANGUAGES
 
 
 @click.group(cls=Group)
@@ -23,7 +24,7 @@ ROLE_TYPE = click.Choice([role.value for role in Role])
 @click.option("--role", type=ROLE_TYPE, required=True)
 @click.option("--school", help="The school's id in the roster. Default: the whole district.")
 @click.option("--educator", help="The educator's id in the roster, for those who visit.")
-@click.option("--language", type=click.Choice(["en", "es"]), default="en", show_default=True)
+@click.option("--language", type=click.Choice(list(UI_LANGUAGES)), default="en", show_default=True)
 @click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input. Default: create and print one."
 )

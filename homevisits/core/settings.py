@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, Val
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from homevisits.core import paths
+from homevisits.core.languages import UI_LANGUAGES
 from homevisits.policies.rules import Policy
 
 PREFIX = "HOMEVISITS_"
@@ -84,7 +85,7 @@ AtLeastOne = Annotated[int, Field(ge=1)]
 # Comparing NaN raises InvalidOperation and infinity is not below 10, so both are refused.
 Price = _must(lambda dollars: 0 <= Decimal(dollars) < 10, "must be dollars such as 0.0120")
 TimeZone = _must(lambda name: bool(ZoneInfo(name)), "'{}' is not an IANA time zone such as America/Denver")
-Languages = _must(lambda codes: bool(codes) and set(codes) <= {"en", "es"}, "must be some of en, es")
+Languages = _must(lambda c: c and {*c} <= {*UI_LANGUAGES}, f"must be some of {', '.join(UI_LANGUAGES)}")
 PhoneNumber = _must(
     lambda number: phonenumbers.is_possible_number(phonenumbers.parse(number)), "must be a number such as +13035550123"
 )

@@ -15,17 +15,15 @@ from flask_login import current_user
 from jinja2 import Environment
 
 from homevisits.core import clock, local_time
+from homevisits.core.languages import UI_LANGUAGES
 
-LANGUAGES = MappingProxyType({"en": "English", "es": "Español"})
-
-REGIONS = MappingProxyType({"en": "en_US", "es": "es_US"})
-# CLDR patterns of a day in the current year and in any other year.
-DAY_PATTERNS = MappingProxyType({"en_US": ("EEE, MMM d", "EEE, MMM d, y"), "es_US": ("EEE d MMM", "EEE d MMM y")})
+REGIONS = MappingProxyType({code: language.locale for code, language in UI_LANGUAGES.items()})
+DAY_PATTERNS = MappingProxyType({language.locale: language.day for language in UI_LANGUAGES.values()})
 
 
 def offered_languages() -> dict[str, str]:
     """Return the languages of this installation (setting `languages`), the default language first."""
-    return {code: LANGUAGES[code] for code in current_app.config["LANGUAGES"]}
+    return {code: UI_LANGUAGES[code].name for code in current_app.config["LANGUAGES"]}
 
 
 def current_language() -> str:

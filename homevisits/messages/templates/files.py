@@ -11,13 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from homevisits.core.languages import UI_LANGUAGES
+
 BASE = "en"
 """The language whose texts are the list of all there must be."""
 DISCREET = ".discreet"
 """The end of a text's name when it is worded for a phone that others read, too."""
 STAFF = "staff_"
-STAFF_LANGUAGES = ("en", "es")
-"""Texts to staff are in the languages of the pages."""
+STAFF_LANGUAGES = tuple(UI_LANGUAGES)  # staff get messages in the languages of the pages
 EXTRAS = ("visit_thanks", "visit_off", "visit_see_you", "nothing_to_answer", "which", "canned_", STAFF)
 """Beginnings of the names of texts that a person can stand in for: without one of them the others are still sent."""
 
