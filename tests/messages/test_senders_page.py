@@ -80,7 +80,7 @@ FORM = {
                 "Stopped",
                 "not registered, not paid for or not allowed",
                 "Since Mon, Oct 5, 9:00 am",
-                "try again automatically",
+                "We retry automatically",
             ),
         ),
         (

@@ -62,9 +62,13 @@ def test_a_coordinator_and_the_district_lead_may_read_them(database: Database, l
 
 def test_each_language_says_whether_it_is_sent(lead: FlaskClient) -> None:
     said = words(page(lead, "/texts"))
-    for sent in ("English , English: sent", "Español , Spanish: sent"):
+    for sent in ("English , English: in use", "Español , Spanish: in use"):
         assert sent in said
-    for waiting in ("Soomaali , Somali: not sent", "Hmoob , Hmong: not sent", "Tiếng Việt , Vietnamese: not sent"):
+    for waiting in (
+        "Soomaali , Somali: not in use",
+        "Hmoob , Hmong: not in use",
+        "Tiếng Việt , Vietnamese: not in use",
+    ):
         assert waiting in said
 
 
@@ -72,10 +76,9 @@ def test_a_text_shows_its_approval_its_words_its_parts_and_its_price(lead: Flask
     said = words(page(lead, "/texts?language=es"))
     needed = sum(text.needed for text in catalog.pack("es").texts)
     assert f"{needed} of {needed} texts are approved" in said
-    assert "Responda 1 para confirmar" in said
-    assert re.search(r"Approved by Homevisits on \w+ 22 Nov", said)
+    assert "Responda 1 si le parece bien" in said
+    assert re.search(r"Approved by Homevisits on \w+, Nov 28", said)
     assert "2 parts , $0.0400" in said
-    assert "With every accent: 5 parts, $0.1000" in said
     assert "One part costs about $0.0200" in said
 
 
@@ -94,14 +97,15 @@ def test_the_price_of_the_other_letters_stands_beside_each_text_before_anybody_a
 ) -> None:
     (tmp_path / "es").mkdir()
     (tmp_path / "es" / "pack.toml").write_text('letters = "accents"', encoding="utf-8")
+    (tmp_path / "es" / "canned_thanks.txt").write_text("Hasta el próximo día. " * 5, encoding="utf-8")
     catalog.use(tmp_path)
     try:
         said = words(page(lead, "/texts?language=es"))
     finally:
         catalog.use()
     assert "Waiting for approval" in said or "Changed since it was approved" in said
-    assert "5 parts , $0.1000" in said
-    assert "In plain letters: 2 parts, $0.0400" in said
+    assert "2 parts , $0.0400" in said
+    assert "Without special letters: 1 part, $0.0200" in said
 
 
 def test_a_district_s_own_words_are_marked(lead: FlaskClient, tmp_path: Path) -> None:
