@@ -31,7 +31,7 @@ def record_training(coordinator: BrowserUser, cast: StoryPeople) -> None:
         coordinator.choose(re.compile(f"^{colleague.name}"))
     coordinator.press("Save and certify").reads("Please fix 1 item")  # a parent leads it, too
     coordinator.write("Parent’s first name", "Rosa").write("Parent’s last name", "Quintana").press("Save and certify")
-    coordinator.reads("3 people are certified now", f"led by {cast.stand_in.name} and Rosa Quintana, parent")
+    coordinator.reads("3 people are now certified", f"led by {cast.stand_in.name} and Rosa Quintana, parent")
 
 
 def opt_in_educators(*educators: BrowserUser) -> None:

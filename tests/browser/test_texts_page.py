@@ -18,7 +18,7 @@ def test_drafts_are_read_in_their_own_direction(house: RunningApplication, visit
     page = visitor(house, "lead@example.org", phone=True, signed_in=True).page
     page.goto(f"{house.url}/overview")
     page.get_by_role("link", name="What families read").click()
-    page.get_by_role("link", name="Arabic: not sent").click()
+    page.get_by_role("link", name="Arabic: not in use").click()
     first = page.locator("article p.text").first
     assert first.evaluate("(one) => getComputedStyle(one).direction") == "rtl"
     assert page.get_by_text("Waiting for approval").count() == 1 + len(catalog.templates("ar"))  # the pack, and each

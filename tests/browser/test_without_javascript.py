@@ -47,7 +47,7 @@ def test_a_visit_is_asked_for_booked_held_and_approved(sqlite_database: Database
         visit = read_visit(house, visit_id)
         house.move_to(visit.ends_at + timedelta(minutes=5))
         grace, luis, coordinator = (window(name) for name in ("grace", "luis", "coordinator"))
-        grace.go("/my-day").press("We met").choose("At other times:").press("Save").reads("2 things")
+        grace.go("/my-day").press("We met").choose("At other times:").press("Save").reads("Please fix 2 items")
         left = local_time.to_local(visit.ends_at - timedelta(minutes=5), visit.timezone)
         grace.write("We arrived at", visit.local_start).write("We left at", "23:59").press("Save")
         grace.reads("Please fix 2 items").write("We left at", f"{left:%H:%M}").press("Save")

@@ -134,7 +134,7 @@ def test_a_family_is_asked_answers_and_is_visited_within_a_few_clicks(client: Fl
     with database.reading() as session:
         reminded = select(func.count()).where(
             OutgoingMessage.subject == f"visit:{visit}",
-            OutgoingMessage.template == "visit_reminder",
+            OutgoingMessage.template.in_(("visit_reminder", "visit_see_you")),
             OutgoingMessage.sent_at.is_not(None),
         )
         assert session.scalar(reminded) >= 1

@@ -102,7 +102,7 @@ def test_another_language_and_silent_english_are_said_plainly(
     said, _key = looked_at(coordinator, thread, body="We will be there.", language="es")
     assert "This looks like English. This family reads Spanish." in said
     said, _key = looked_at(coordinator, thread, body="See you.", language="en")
-    assert "You write in English. This family reads Spanish." in said
+    assert "You are writing in English. This family reads Spanish." in said
     page = read(coordinator, f"/conversations/{thread}")
     assert "Gracias por avisarnos. Nos alegra saber de usted. Lincoln Elementary" in page
     said, key = looked_at(coordinator, thread, canned="canned_thanks", language="es")

@@ -346,7 +346,9 @@ def test_answered_without_a_text_is_marked(school_fixture: SchoolFixture) -> Non
 def test_the_plan_for_later_is_no_part_of_a_conversation(school_fixture: SchoolFixture, phone: str) -> None:
     thread = writes(school_fixture, "Hola")
     with school_fixture.session() as session:
-        text = PlannedText("later", phone, "es", "help", {}, NOW + timedelta(days=2), NOW + timedelta(days=3))
+        text = PlannedText(
+            "later", phone, "es", "help", {"school": "Lincoln"}, NOW + timedelta(days=2), NOW + timedelta(days=3)
+        )
         outbox.put(session, "visit:1", text, NOW)
     assert all(
         one.at <= LATER for one in talk(school_fixture, school_fixture.actors["coordinator"], thread, LATER).said

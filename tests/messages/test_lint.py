@@ -116,13 +116,18 @@ def test_a_question_offers_the_four_digits_in_every_language() -> None:
     "words", ["{school} le llamará pronto", "Responda con el número", "Envíe su respuesta", "ÚLTIMO"]
 )
 def test_plain_spanish_text_with_accents_that_are_dropped_is_refused(words: str) -> None:
-    assert "drops_accents" in lint.faults(words, ENGLISH, "es", "plain")
-    assert "drops_accents" not in lint.faults(words, ENGLISH, "es", "accents")
-    assert "drops_accents" not in lint.faults(words, ENGLISH, "vi", "plain")
+    assert "drops_accents" in lint.faults(words, ENGLISH, "es", "plain", "help")
+    assert "drops_accents" not in lint.faults(words, ENGLISH, "es", "accents", "help")
+    assert "drops_accents" not in lint.faults(words, ENGLISH, "vi", "plain", "help")
+
+
+def test_spanish_text_that_a_person_typed_may_have_accents() -> None:
+    words = "Le llamará mañana. ¿Está bien?"
+    assert lint.faults(words, words, "es", "plain") == []
 
 
 def test_plain_spanish_text_keeps_letters_of_the_gsm_alphabet() -> None:
-    assert lint.faults("¿Qué fecha prefiere? ¡Gracias, señora Argüello! {school}", ENGLISH, "es", "plain") == []
+    assert lint.faults("¿Qué fecha prefiere? ¡Gracias, señora Argüello! {school}", ENGLISH, "es", "plain", "help") == []
 
 
 def test_translation_may_offer_all_answers_where_english_names_some() -> None:

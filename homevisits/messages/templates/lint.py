@@ -83,7 +83,8 @@ _DAYS: Mapping[str, str] = MappingProxyType(
 def faults(words: str, english: str, language: str, letters: str, name: str = "") -> list[str]:
     """The codes of every rule that `words` breaks, as the translation of `english`; empty when it keeps them all.
 
-    `name` is the text's own: one of the discreet wording has a rule more.
+    `name` is the name of the template, empty for a text that a person typed. Discreet templates have one more rule, and
+    only templates are refused for letters that are sent without their accents.
     """
     found = [code for code, broken in _said(words) if broken]
     if name.endswith(DISCREET) and says_visit(words):
@@ -97,7 +98,7 @@ def faults(words: str, english: str, language: str, letters: str, name: str = ""
     # A translation may offer all four answers where the English text names only some of them.
     if _digits(words) != offered and not (offered and _digits(words) == DIGITS):
         found.append("other_digits")
-    if language == "es" and letters == "plain" and _DROPPED_ACCENTS.search(words):
+    if name and language == "es" and letters == "plain" and _DROPPED_ACCENTS.search(words):
         found.append("drops_accents")
     return found
 
