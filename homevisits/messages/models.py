@@ -1,4 +1,7 @@
-"""Tables of texts: the outbox and its attempts, the phones, the senders, what came back. Knows no people, no visits."""
+"""Database tables of messaging: outbox, delivery attempts, phones, senders and received messages.
+
+Does not depend on people or visits.
+"""
 
 from datetime import date, datetime
 
@@ -12,11 +15,11 @@ STATES = (
     "suppressed", "rejected", "dead",
 )  # fmt: skip
 WAITING = ("held", "queued")
-"""A text that is to leave, now or later."""
+"""States of a message that is still to be sent."""
 LEFT = ("accepted", "delivered", "undelivered")
-"""A text a carrier took."""
+"""States of a message that a provider accepted."""
 LOST = ("undelivered", "rejected", "dead")
-"""A text that a person must see to."""
+"""States of a failed message that staff must handle."""
 _WAITING = text("state IN ('held', 'queued')")
 _TO_SEE_TO = text("state IN ('undelivered', 'rejected', 'dead') AND resolved_at IS NULL")
 
@@ -26,48 +29,50 @@ def _one_of(name: str, *values: str) -> CheckConstraint:
 
 
 class Phone(Base):
-    """A number we may have to do with. ``state``: whether a text can reach it at all; stops lie in the ledger."""
+    """A phone number. `state` is whether messages can reach it; opt-outs are in `opt_out_ledger`."""
 
     __tablename__ = "phone"
     e164: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[str] = mapped_column(server_default="ok")
-    code: Mapped[str | None]  # what the carrier said when it was marked
+    code: Mapped[str | None]  # the provider's error code when `state` changed
     since: Mapped[datetime | None]
     last_inbound_at: Mapped[datetime | None]
     __table_args__ = (_one_of("state", "ok", "landline", "bad", "wrong_number"),)
 
 
 class Sender(Base):
-    """What texts go out from: a carrier's number or service, how fast it may send, and whether it may at all."""
+    """A provider's number or messaging service, with its rate limit, circuit breaker and registration."""
 
     __tablename__ = "sender"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     carrier: Mapped[str]  # twilio | kannel | console
     address: Mapped[str]  # +1..., MG...
     kind: Mapped[str] = mapped_column(server_default="long_code")
-    weight: Mapped[int] = mapped_column(server_default=text("100"))  # how often it is chosen; falls when it fails
+    weight: Mapped[int] = mapped_column(server_default=text("100"))  # share of the messages; falls with failures
     resting_weight: Mapped[int] = mapped_column(server_default=text("100"))
     segments_per_second: Mapped[float] = mapped_column(Float, server_default=text("1"))
     segments_per_day: Mapped[int | None]
-    rate_now: Mapped[float | None] = mapped_column(Float)  # segments a second at `slowed_at`; None: the full rate
-    rate_failed: Mapped[float | None] = mapped_column(Float)  # the rate that was too much, last time
-    slowed_at: Mapped[datetime | None]  # when it was; the rate grows again from there
-    tokens: Mapped[float] = mapped_column(Float, server_default=text("0"))  # segments that may leave at once
+    rate_now: Mapped[float | None] = mapped_column(Float)  # segments per second at `slowed_at`; None: full rate
+    rate_failed: Mapped[float | None] = mapped_column(Float)  # segments per second at the last rate-limit error
+    slowed_at: Mapped[datetime | None]  # time of that error; the rate increases from then on
+    tokens: Mapped[float] = mapped_column(
+        Float, server_default=text("0")
+    )  # token bucket: segments that may be sent now
     refilled_at: Mapped[datetime | None]
-    paused_until: Mapped[datetime | None]  # a queue that is full, a daily cap
+    paused_until: Mapped[datetime | None]  # after a full queue or a daily cap
     pause_reason: Mapped[str | None]
     breaker: Mapped[str] = mapped_column(server_default="closed")
     breaker_code: Mapped[str | None]
     breaker_at: Mapped[datetime | None]  # when it opened
-    probe_at: Mapped[datetime | None]  # when one text may try again
-    failures: Mapped[int] = mapped_column(server_default=text("0"))  # in a row
+    probe_at: Mapped[datetime | None]  # when the next probe message may be sent
+    failures: Mapped[int] = mapped_column(server_default=text("0"))  # consecutive
     registration: Mapped[str] = mapped_column(server_default="unregistered")
     brand_id: Mapped[str | None]
     campaign_id: Mapped[str | None]
     registered_at: Mapped[datetime | None]
     note: Mapped[str | None]
     changed_by: Mapped[int | None]
-    active: Mapped[bool] = mapped_column(server_default=true())  # the settings still name it
+    active: Mapped[bool] = mapped_column(server_default=true())  # listed in the settings
     __table_args__ = (
         UniqueConstraint("carrier", "address"),
         _one_of("kind", "long_code", "toll_free", "short_code", "service", "gateway", "console"),
@@ -77,22 +82,22 @@ class Sender(Base):
 
 
 class OutgoingMessage(Base):
-    """A text that is to leave the building. Domain code inserts rows; only delivery changes what happens to them."""
+    """The outbox: a message to send. Domain code inserts rows; only the dispatcher changes their state."""
 
     __tablename__ = "outgoing_message"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     dedupe_key: Mapped[str] = mapped_column(unique=True)
     subject: Mapped[str]  # "visit:17", "invitation:12"
-    question: Mapped[str | None]  # what a reply to it answers; None: nothing
+    question: Mapped[str | None]  # the question that a reply answers, if any
     phone: Mapped[str] = mapped_column(ForeignKey("phone.e164"))
     school_id: Mapped[int | None] = mapped_column(ForeignKey("school.id"))
-    zone: Mapped[str | None]  # whose hours count; None: the installation's
+    zone: Mapped[str | None]  # time zone for quiet hours; None: the installation's
     language: Mapped[str]
     template: Mapped[str]
     category: Mapped[str] = mapped_column(server_default="automatic")
-    priority: Mapped[int] = mapped_column(server_default=text("5"))  # 1 first: answers, then urgent, then the rest
-    params: Mapped[str] = mapped_column(server_default="{}")  # JSON; what fills the template
-    body: Mapped[str]  # as it would read now; frozen at the claim
+    priority: Mapped[int] = mapped_column(server_default=text("5"))  # 1 is sent first: replies, urgent, then the rest
+    params: Mapped[str] = mapped_column(server_default="{}")  # JSON: template parameters
+    body: Mapped[str]  # rendered text; final once the message is claimed
     segments: Mapped[int] = mapped_column(server_default=text("1"))
     not_before: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -101,22 +106,22 @@ class OutgoingMessage(Base):
     hold_reason: Mapped[str | None]  # quiet | cap | sender | language | template | consent
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_at: Mapped[datetime]
-    attempt_id: Mapped[str | None] = mapped_column(unique=True)  # of the attempt under way or last made
+    attempt_id: Mapped[str | None] = mapped_column(unique=True)  # the current or last attempt
     lease_until: Mapped[datetime | None]
     carrier: Mapped[str | None]
     provider_message_id: Mapped[str | None] = mapped_column(unique=True)
     carrier_status: Mapped[str | None]
-    error: Mapped[str | None]  # code of what went wrong
+    error: Mapped[str | None]  # error code
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
-    final_at: Mapped[datetime | None]  # when the carrier's last word came
-    urgent_by: Mapped[int | None]  # account that let it leave outside the hours, and why
+    final_at: Mapped[datetime | None]  # when the final status arrived
+    urgent_by: Mapped[int | None]  # account that allowed sending in quiet hours, and why
     urgent_reason: Mapped[str | None]
-    written_by: Mapped[int | None]  # account that wrote it by hand
-    resolved_at: Mapped[datetime | None]  # a person has seen to a lost text
+    written_by: Mapped[int | None]  # account, if staff wrote the message
+    resolved_at: Mapped[datetime | None]  # when staff handled the failed message
     resolved_by: Mapped[int | None]
     resolved_how: Mapped[str | None]  # retried | called | dismissed
-    resolved_note: Mapped[str | None]  # why it was put aside
+    resolved_note: Mapped[str | None]  # why it was dismissed
     __table_args__ = (
         _one_of("state", *STATES),
         _one_of("category", "reply", "urgent", "automatic", "written", "staff"),
@@ -133,7 +138,7 @@ class OutgoingMessage(Base):
 
 
 class DeliveryAttempt(Base):
-    """One try at handing a text to a carrier. Its token fences what may be noted; its body is what really left."""
+    """One attempt to send a message. Only the holder of its token, `attempt_id`, may record the result."""
 
     __tablename__ = "delivery_attempt"
     attempt_id: Mapped[str] = mapped_column(primary_key=True)
@@ -145,16 +150,16 @@ class DeliveryAttempt(Base):
     body_sha256: Mapped[str]
     segments: Mapped[int]
     started_at: Mapped[datetime]
-    lease_until: Mapped[datetime | None]  # None: nobody is at it any more
+    lease_until: Mapped[datetime | None]  # None: no worker holds it
     finished_at: Mapped[datetime | None]
-    outcome: Mapped[str | None]  # None: under way
+    outcome: Mapped[str | None]  # None: in progress
     http_status: Mapped[int | None]
     code: Mapped[str | None]
     provider_message_id: Mapped[str | None] = mapped_column(unique=True)
-    status: Mapped[str | None]  # the carrier's word, only upwards
+    status: Mapped[str | None]  # the provider's status; never moves backwards
     status_at: Mapped[datetime | None]
-    looks: Mapped[int] = mapped_column(server_default=text("0"))  # times we looked for it at the carrier
-    next_check_at: Mapped[datetime | None]  # when to look next: for an unclear one, or a status that does not come
+    looks: Mapped[int] = mapped_column(server_default=text("0"))  # number of lookups at the provider
+    next_check_at: Mapped[datetime | None]  # next lookup, if unclear or without a final status
     __table_args__ = (
         _one_of("outcome", "accepted", "down", "refused", "unclear", "not_found"),
         Index("ix_delivery_attempt_message_id", "message_id"),
@@ -168,7 +173,7 @@ class DeliveryAttempt(Base):
 
 
 class IncomingMessage(Base):
-    """A text a family sent, raw, and what became of it. ``provider_message_id`` makes a repeated webhook harmless."""
+    """A received message, raw, and its processing state. `provider_message_id` is the idempotency key."""
 
     __tablename__ = "incoming_message"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -177,15 +182,15 @@ class IncomingMessage(Base):
     phone: Mapped[str]
     to: Mapped[str]
     body: Mapped[str]
-    media: Mapped[int] = mapped_column(server_default=text("0"))  # how many pictures came with it; they stay there
-    opt_out_type: Mapped[str | None]  # the carrier's own reading: STOP | START | HELP
+    media: Mapped[int] = mapped_column(server_default=text("0"))  # number of attachments, which are not downloaded
+    opt_out_type: Mapped[str | None]  # the provider's classification: STOP | START | HELP
     raw: Mapped[str] = mapped_column(server_default="{}")
     received_at: Mapped[datetime]
-    taken_at: Mapped[datetime | None]  # when it was understood and acted on
+    taken_at: Mapped[datetime | None]  # when it was processed
     tries: Mapped[int] = mapped_column(server_default=text("0"))
     intent: Mapped[str | None]
-    answers: Mapped[str | None]  # the question it was taken to answer
-    needs_person: Mapped[bool]  # nobody but a person can tell what is meant
+    answers: Mapped[str | None]  # the question that it answers
+    needs_person: Mapped[bool]  # not understood; staff must read it
     handled_at: Mapped[datetime | None]
     handled_by: Mapped[int | None]
     __table_args__ = (
@@ -197,7 +202,7 @@ class IncomingMessage(Base):
 
 
 class OptOutEntry(Base):
-    """The ledger of who may be texted, append-only: the newest row of a phone counts; no row: may be texted."""
+    """Append-only ledger of opt-outs. The newest row of a phone counts; without a row, it is opted in."""
 
     __tablename__ = "opt_out_ledger"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -206,7 +211,7 @@ class OptOutEntry(Base):
     reason: Mapped[str]  # family | carrier | wrong_number | staff
     at: Mapped[datetime]
     evidence: Mapped[str | None]
-    how: Mapped[str | None]  # text | phone | in_person | letter | web: how a person was told
+    how: Mapped[str | None]  # text | phone | in_person | letter | web: how the request was received
     by_account: Mapped[int | None]
     __table_args__ = (
         CheckConstraint("entry IN ('stop', 'start')", name="entry"),
@@ -217,7 +222,7 @@ class OptOutEntry(Base):
 
 
 class ProviderEvent(Base):
-    """What a carrier told us about a text, raw and in order of arrival; doubled callbacks have no second effect."""
+    """A delivery status report, raw and in order of arrival. Duplicate callbacks have no effect."""
 
     __tablename__ = "provider_event"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -228,7 +233,7 @@ class ProviderEvent(Base):
     attempt_id: Mapped[str | None]
     raw: Mapped[str]
     received_at: Mapped[datetime]
-    applied_at: Mapped[datetime | None]  # None: no attempt of ours is known to it yet
+    applied_at: Mapped[datetime | None]  # None: no matching attempt is known yet
     __table_args__ = (
         Index("uq_provider_event_once", "carrier", "provider_message_id", "status", "code", unique=True),
         Index("ix_provider_event_not_applied", "provider_message_id", sqlite_where=text("applied_at IS NULL"),
@@ -237,7 +242,7 @@ class ProviderEvent(Base):
 
 
 class QuietDay(Base):
-    """A day without automatic texts: at one school, or in the whole district (no school)."""
+    """A day without automatic messages: at one school, or in the whole district if `school_id` is NULL."""
 
     __tablename__ = "quiet_day"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
@@ -250,7 +255,7 @@ class QuietDay(Base):
 
 
 class TrialRecipient(Base):
-    """Somebody of the staff whose phone a trial may text. In a trial nobody else gets any."""
+    """A staff phone on the allowlist of trial mode, in which no other phone receives messages."""
 
     __tablename__ = "trial_recipient"
     phone: Mapped[str] = mapped_column(primary_key=True)
@@ -260,7 +265,7 @@ class TrialRecipient(Base):
 
 
 class MessageAlert(Base):
-    """Something about texts that a person must know, once: a code nobody knows, a paused text, an open breaker."""
+    """An alert for staff, such as an unknown error code, a paused template or an open circuit breaker."""
 
     __tablename__ = "message_alert"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)

@@ -1,0 +1,1 @@
+"""Webhooks in which providers report the delivery status of messages."""

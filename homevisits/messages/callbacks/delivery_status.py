@@ -1,4 +1,4 @@
-"""What a carrier tells us later about a text: kept raw, applied upward only, harmless when doubled or out of order."""
+"""Store delivery reports raw and apply them; duplicates and late reports are harmless."""
 
 import json
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from homevisits.messages.providers import status as ranks
 from homevisits.messages.recipients import opt_outs
 
 CATCH_UP = 500
-"""Events that are looked at again at a time."""
+"""Events processed in one batch."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """A carrier's word on one of its texts. ``token`` is the attempt's own, from the callback's address."""
+    """A delivery report. `attempt_id` is the token from the callback URL."""
 
     carrier: str
     provider_message_id: str
@@ -33,10 +33,10 @@ class Report:
 
 
 def report(session: Session, told: Report, now: datetime) -> None:
-    """Keep what the carrier told and, where an attempt of ours is known to it and it is news, note it on the text.
+    """Store a delivery report and apply it to its attempt if the attempt is known.
 
-    Told before the answer to the send has come, the attempt's token binds the carrier's id. Told of an id nobody
-    knows, it waits (``applied_at`` NULL) for `catch_up`.
+    If the report arrives before the response to the send, the token links it to the attempt. A report with an
+    unknown provider ID keeps `applied_at` NULL until `catch_up` applies it.
     """
     if _has_arrived(session, told, now):
         return
@@ -47,9 +47,9 @@ def report(session: Session, told: Report, now: datetime) -> None:
 
 
 def _has_arrived(session: Session, told: Report, now: datetime) -> bool:
-    """What nearly every text comes to, in three statements: one that was taken has arrived. False: it needs a thought.
+    """Fast path in three statements: mark an accepted message as delivered. False if it does not apply.
 
-    What `heard` and `settle.final` make of it, for an attempt that the token and the carrier's id both name.
+    Same effect as `heard` and `transitions.final`, if the token and the provider ID match the same attempt.
     """
     if told.attempt_id is None or told.status != "delivered" or told.code:
         return False
@@ -84,9 +84,9 @@ _TEXT_ARRIVED = (
 
 
 def keep(session: Session, told: Report, now: datetime, applied_at: datetime | None = None) -> bool:
-    """Keep it as it was told, without effect. False: it was told before.
+    """Store a report without applying it. False if it is a duplicate.
 
-    One statement: told twice at the same moment, the second waits for the first.
+    A single statement, so that of two simultaneous duplicates the second waits for the first.
     """
     insert = _KEEP_ON_SQLITE if is_sqlite(session) else _KEEP_ON_POSTGRESQL
     event = {
@@ -111,7 +111,7 @@ _KEEP_ON_POSTGRESQL = (
 
 
 def _had_waited(session: Session, told: Report, now: datetime) -> bool:
-    """Whether it was told before, when nobody knew what it was about: this time it has its effect."""
+    """Mark a report that was stored without a known attempt as applied. False if there is none."""
     same = (_EVENTS.c[name] == getattr(told, name) for name in _ONCE)
     waited = update(ProviderEvent).where(*same, ProviderEvent.applied_at.is_(None)).values(applied_at=now)
     found = waited.returning(ProviderEvent.id).execution_options(synchronize_session=False)
@@ -119,11 +119,11 @@ def _had_waited(session: Session, told: Report, now: datetime) -> bool:
 
 
 def _attempt_of(session: Session, attempt_id: str | None, provider_message_id: str) -> DeliveryAttempt | None:
-    """The attempt a word is about, held: by the token that only its callback carries, else by the carrier's id."""
+    """Lock and return the attempt of a report, by its token or else by the provider ID."""
     found = locked(session, attempt_id) if attempt_id is not None else None
     if found is not None and found.provider_message_id is not None:
         return found
-    # A look at the carrier may have given this id to another attempt with the same words: its status is that one's.
+    # A lookup may have matched this provider ID to another attempt with the same text, which then owns the status.
     owner = session.scalar(
         select(DeliveryAttempt.attempt_id).where(DeliveryAttempt.provider_message_id == provider_message_id)
     )
@@ -131,7 +131,7 @@ def _attempt_of(session: Session, attempt_id: str | None, provider_message_id: s
 
 
 def locked(session: Session, attempt_id: str) -> DeliveryAttempt | None:
-    """An attempt, held until the transaction ends, as it is now. None: there is no such attempt."""
+    """Lock an attempt until the transaction ends and reload it. None if it does not exist."""
     return session.scalar(_HELD, {"held": attempt_id})
 
 
@@ -146,32 +146,30 @@ _HELD = (
 def heard(
     session: Session, attempt: DeliveryAttempt, provider_message_id: str, status: str, code: str, now: datetime
 ) -> bool:
-    """Apply a carrier's word to an attempt that is `locked`: True when it was news.
+    """Apply a provider status to a locked attempt. True if the status changed.
 
-    Only upwards; the first final word counts and a second, different one is counted as a contradiction. A code beside a
-    word that is not final may be left over from an earlier one and is not read.
+    A status never moves backwards; a second, different final status raises an alert. The code of a status that is
+    not final is ignored, because it may be left over from an earlier status.
     """
     before, last = attempt.status, ranks.is_final(status)
     if attempt.provider_message_id not in (None, provider_message_id):
-        transitions.accepted(
-            session, attempt, provider_message_id, status, now
-        )  # which tells a person, and changes nothing
+        transitions.accepted(session, attempt, provider_message_id, status, now)  # raises an alert and changes nothing
         return False
     news = ranks.upward(before, status)
     if attempt.provider_message_id is None or (news and not last):
-        # With its last word a text is first taken and then ends: the code belongs to the end.
+        # Record acceptance before the final status; the code belongs to the final status.
         transitions.accepted(session, attempt, provider_message_id, "accepted" if last else status, now)
     if last and before != status:
         transitions.final(session, attempt, status, code, now)
     if last and error_codes.error_class(code) is error_codes.ErrorClass.SAID_NO:
-        # Whatever became of this one text: the person said no, and nothing goes there from any sender.
+        # The recipient opted out: block the phone for all senders, whatever the state of this message.
         opt_outs.refused(session, attempt.phone, attempt.message_id, now)
     session.flush()
     return news
 
 
 def catch_up(session: Session, now: datetime) -> int:
-    """Apply what was told of ids that were not known then and are now. Returns how many words had waited."""
+    """Apply stored reports whose provider ID has become known, and return their number."""
     waiting = (
         select(ProviderEvent, DeliveryAttempt.attempt_id)
         .join(DeliveryAttempt, DeliveryAttempt.provider_message_id == ProviderEvent.provider_message_id)

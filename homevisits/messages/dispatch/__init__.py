@@ -1,0 +1,1 @@
+"""Claim due messages, send them through a provider and record the results."""

@@ -1,4 +1,4 @@
-"""Whether a text may leave now: everything asked once more at the last moment, in the transaction that claims it."""
+"""Decide whether a message may be sent now, in the transaction that claims it."""
 
 import hashlib
 import json
@@ -20,20 +20,22 @@ from homevisits.messages.templates import catalog
 from homevisits.messages.templates.segments import GSM7, segments
 
 ASK_AGAIN = {"language": timedelta(minutes=15), "template": timedelta(minutes=5)}
-"""How often to look whether somebody approved the words, or let the text go on."""
+"""Delay before checking again whether a template was approved or resumed."""
 APART = timedelta(hours=1)
-"""Texts with the same words about one thing that were planned so far apart were meant to be two."""
+"""Identical messages about one subject, planned at least this far apart, are not duplicates."""
 ONE_PART = 160
 
 Check = Callable[[Session, OutgoingMessage, datetime], str | None]
-"""Why a text must not leave any more (a code), or None. Asked by what the text is about."""
+"""Return a code if the message must not be sent any more, else None. Registered by kind of subject."""
 
 
 @dataclass(frozen=True)
 class SendPolicy:
-    """What delivery goes by. ``zone`` is the installation's; ``trial``: only guests are texted; ``silent``: nobody is.
+    """Settings of message delivery.
 
-    ``checks`` is keyed by the word before the colon in a text's ``subject``; ``threads``: how many texts at a time.
+    zone: time zone of the installation.
+    trial: send only to phones on the trial allowlist. silent: send nothing.
+    checks: keyed by the part of `subject` before the colon. threads: number of parallel provider calls.
     """
 
     limits: Limits
@@ -46,7 +48,7 @@ class SendPolicy:
 
 @dataclass(frozen=True)
 class Hold:
-    """The text does not leave now: the state it goes to and why; ``until``: when to judge it again."""
+    """Do not send now: the new state, the reason, and when to check again."""
 
     state: str
     reason: str
@@ -55,7 +57,7 @@ class Hold:
 
 @dataclass(frozen=True)
 class Send:
-    """The text may leave: these words, in so many segments, good for so many seconds."""
+    """Send now: the text, its segments, and its validity period in seconds."""
 
     body: str
     segments: int
@@ -63,9 +65,9 @@ class Send:
 
 
 def judge(session: Session, row: OutgoingMessage, facts: Facts, rules: SendPolicy, now: datetime) -> Send | Hold | None:
-    """Whether this text may leave now. None: another text to this phone is on its way, so not yet.
+    """Decide whether a message may be sent now. None: another message to this phone is being sent.
 
-    The row and its phone are held by this transaction, and `facts` were gathered in it.
+    The transaction must hold the locks on the message and its phone, and have gathered `facts`.
     """
     phone = facts.phones[row.phone]
     if phone.busy:
@@ -87,7 +89,7 @@ def judge(session: Session, row: OutgoingMessage, facts: Facts, rules: SendPolic
 
 
 def _must_not(session: Session, row: OutgoingMessage, phone: Row[Any], rules: SendPolicy, now: datetime) -> Hold | None:
-    """What ends a text for good."""
+    """Return the hold if the message must never be sent."""
     if row.cancel_requested:
         return Hold("cancelled", "withdrawn")
     if row.expires_at <= now:
@@ -116,32 +118,32 @@ def _words_missing(row: OutgoingMessage, facts: Facts, now: datetime) -> Hold | 
 
 
 def words(row: OutgoingMessage) -> str:
-    """What the text says now: its template filled again, for words may have been approved anew since it was planned."""
+    """Render the template again, because its approved text may have changed since the message was planned."""
     if row.template == message_types.WRITTEN:
         return row.body
     try:
         return catalog.render(row.language, row.template, json.loads(row.params))
-    except KeyError:  # planned by a version that kept no parameters: as it was written then
+    except KeyError:  # planned by a version that stored no parameters
         return row.body
 
 
 def count(body: str) -> int:
-    """The segments of a text; quick for the many that are short and plain."""
+    """Count the segments of a message, with a fast path for short GSM-7 messages."""
     return 1 if len(body) <= ONE_PART and GSM7.issuperset(body) else segments(body).segments
 
 
 def digest(body: str) -> str:
-    """What tells one body from another without keeping it."""
+    """Return the SHA-256 of a message text, to compare texts without storing them."""
     return hashlib.sha256(body.encode()).hexdigest()
 
 
 def _out_of_hours(row: OutgoingMessage, facts: Facts, zone: str, limits: Limits, now: datetime) -> Hold | datetime:
-    """The end of the window the text may leave in, or when the next one begins."""
+    """Return the end of the current sending window, or hold until the next window opens."""
     days = facts.quiet_days(row.school_id) if row.category in message_types.KEEPS_QUIET_DAYS else frozenset()
     end = quiet_hours.closes(now, zone, limits, days)
     if end - now >= quiet_hours.MARGIN + timedelta(seconds=quiet_hours.SHORTEST):
         return end
-    # In the last moments of a window a text would arrive after it: it waits for the next one.
+    # A message sent in the last moments of a window would arrive after it.
     opening = quiet_hours.opens(end, zone, limits, days) or end
     return Hold("expired", "quiet") if opening >= row.expires_at else Hold("held", "quiet", opening)
 
@@ -154,7 +156,7 @@ def _too_often(
     recent = [one for one in sent_to_phone if one.message_id != row.id]
     same = _said_before(recent, row, digest(body), now)
     if same is not None:
-        # Two reminders of one visit say the same on purpose; both at once, after an outage, say nothing new.
+        # Two reminders of one visit are identical on purpose, but after an outage only the first is useful.
         planned_apart = same.subject == row.subject and abs(same.not_before - row.not_before) >= APART
         if not planned_apart:
             return Hold("dead", "repeated")
@@ -174,12 +176,14 @@ def _too_often(
     ]
     if not free:
         return None
-    # What cannot wait so long reaches nobody in time by text: a person sees it and calls.
+    # A message that would expire before the cap allows it is shown to staff, who can call instead.
     return Hold("dead", "cap") if max(free) >= row.expires_at else Hold("held", "cap", max(free))
 
 
 def _said_before(recent: Sequence[Any], row: OutgoingMessage, mark: str, now: datetime) -> Any:
-    """The text with the same words within a day, if nothing else was said about it since: away and back is news."""
+    """Return an identical message of the last 24 hours, unless another on its subject was sent since.
+
+    A change that is later reverted must be sent again."""
     for one in recent:
         if one.started_at <= now - DAY:
             return None

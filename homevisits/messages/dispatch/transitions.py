@@ -1,8 +1,8 @@
-"""What becomes of a text once an attempt has ended: the only code that moves an outbox row after its claim.
+"""State transitions of a message after it was claimed. No other code changes its state.
 
-Whoever learns something calls it: the worker with the carrier's answer, a callback, a poll, a look through the
-carrier's list. Each may come first, late or twice; the attempt is locked first, so they follow one another, and a word
-that is no news changes nothing. Where two words contradict each other, the first counts and a person is told.
+Called by the worker, callbacks, polling and reconciliation, in any order and possibly twice. The attempt is locked
+first, so that calls are serialized; stale statuses are ignored. If a provider reports two different final statuses, the
+first is kept and an alert is raised.
 """
 
 from datetime import datetime, timedelta
@@ -29,14 +29,14 @@ from homevisits.messages.recipients import opt_outs
 LANDLINES = frozenset({"21614", "30006"})
 SPAM = "30007"
 SPAM_SHARE, SPAM_LEAST, SPAM_WITHIN = 0.03, 3, timedelta(hours=1)
-"""So large a part of a template's texts taken for spam, and at least so many, pauses it."""
+"""Pause a template if this share of its messages, and at least this number, was filtered as spam."""
 
 
 NOT_BEGUN = "not_begun"  # the worker gave the attempt up before it called the provider
 
 
 def accepted(session: Session, attempt: DeliveryAttempt, provider_message_id: str, status: str, now: datetime) -> None:
-    """The carrier has the text under `provider_message_id`: it left, whatever was thought before."""
+    """Record that the provider accepted the message, whatever was recorded before."""
     session.refresh(attempt, with_for_update=True)
     if attempt.provider_message_id not in (None, provider_message_id):
         alerts.raise_alert(
@@ -51,10 +51,10 @@ def accepted(session: Session, attempt: DeliveryAttempt, provider_message_id: st
     row = _row_of(session, attempt)
     attempt.provider_message_id, attempt.outcome, attempt.lease_until = provider_message_id, "accepted", None
     attempt.finished_at = attempt.finished_at or now
-    # A failure is told with its code, by `final`; until then it is a text to ask about.
+    # `final` records a failure with its code; until then the status is polled.
     _seen(attempt, status if not ranks.is_final(status) or status in ranks.ARRIVED else "accepted", now)
     if row.attempt_id != attempt.attempt_id:
-        if not known_already:  # taken for lost and tried again since: it went out twice
+        if not known_already:  # it was considered lost and sent again: sent twice
             alerts.raise_alert(session, "contradiction", attempt.attempt_id, now, "left twice")
         session.flush()
         return
@@ -68,7 +68,7 @@ def accepted(session: Session, attempt: DeliveryAttempt, provider_message_id: st
 
 
 def final(session: Session, attempt: DeliveryAttempt, status: str, code: str, now: datetime) -> None:
-    """The carrier's last word on an attempt it took. The first one counts; `read` follows `delivered`."""
+    """Record the final status of an accepted attempt. The first counts; `read` may follow `delivered`."""
     session.refresh(attempt, with_for_update=True)
     row = _row_of(session, attempt)
     if ranks.contradicts(attempt.status, status):
@@ -91,9 +91,9 @@ def final(session: Session, attempt: DeliveryAttempt, status: str, code: str, no
 
 
 def not_found(session: Session, attempt: DeliveryAttempt, now: datetime, *, asked: bool = True) -> None:
-    """The carrier has no trace of an unclear attempt, looked for as often as there are looks: it did not leave.
+    """Record that all lookups failed to find an unclear attempt at the provider: it was not sent.
 
-    ``asked`` False: the carrier cannot be asked, and has told nothing. That proves nothing: a person sees to it.
+    asked: False if the provider has no lookup. A missing report is no proof, so staff must handle the message.
     """
     session.refresh(attempt, with_for_update=True)
     if attempt.outcome != "unclear":
@@ -120,7 +120,7 @@ def not_found(session: Session, attempt: DeliveryAttempt, now: datetime, *, aske
 
 
 def unclear(session: Session, attempt: DeliveryAttempt, code: str, now: datetime) -> None:
-    """Nobody knows whether the text left: it is looked for, and never sent again before somebody knows."""
+    """Record an unknown outcome and schedule a lookup. The message is not sent again until that is resolved."""
     attempt.outcome, attempt.code, attempt.lease_until = "unclear", code, None
     attempt.next_check_at = now + LOOKUP_DELAYS[0]
     row = _row_of(session, attempt)
@@ -132,7 +132,7 @@ def unclear(session: Session, attempt: DeliveryAttempt, code: str, now: datetime
 def down(
     session: Session, attempt: DeliveryAttempt, code: str, now: datetime, retry_after: float | None = None
 ) -> None:
-    """The carrier surely did not take it and may later: back into the queue, with a pause, while it is of use."""
+    """Record a temporary failure, certainly not sent: queue the message again with backoff until it expires."""
     row = _row_of(session, attempt)
     attempt.outcome, attempt.code = "down", code
     kind = error_class(code)
@@ -149,7 +149,7 @@ def down(
 
 
 def refused(session: Session, attempt: DeliveryAttempt, code: str, now: datetime) -> None:
-    """The carrier will not take it."""
+    """Record that the provider rejected the message."""
     row = _row_of(session, attempt)
     attempt.outcome, attempt.code = "refused", code
     kind = error_class(code)
@@ -180,7 +180,7 @@ def _not_delivered(session: Session, row: OutgoingMessage, code: str, now: datet
 
 
 def _consequences(session: Session, row: OutgoingMessage, kind: ErrorClass, code: str, now: datetime) -> None:
-    """What a failure says beyond this one text: about the phone, the words, or our table of codes."""
+    """Apply effects of a failure beyond the message: opt-out, invalid phone, paused template, unknown code."""
     if kind is ErrorClass.SAID_NO:
         opt_outs.refused(session, row.phone, row.id, now)
     elif kind is ErrorClass.BAD_NUMBER:
@@ -202,7 +202,7 @@ def _pause_if_spam(session: Session, row: OutgoingMessage, code: str, now: datet
         select(func.count(), func.count().filter(DeliveryAttempt.code == SPAM))
         .join(OutgoingMessage, OutgoingMessage.id == DeliveryAttempt.message_id)
         .where(
-            DeliveryAttempt.sender_id.in_(select(Sender.id)),  # the index begins with it
+            DeliveryAttempt.sender_id.in_(select(Sender.id)),  # so that the index on (sender_id, started_at) is used
             DeliveryAttempt.started_at > now - SPAM_WITHIN,
             OutgoingMessage.template == row.template,
         )
@@ -213,7 +213,7 @@ def _pause_if_spam(session: Session, row: OutgoingMessage, code: str, now: datet
 
 
 def _again(row: OutgoingMessage, code: str, at: datetime, now: datetime) -> None:
-    """Back into the queue, unless nobody wants it any more, it was tried often enough or comes too late."""
+    """Queue the message again unless it is cancelled, expired or has used all attempts."""
     row.lease_until, row.error = None, code
     if row.cancel_requested:
         row.state, row.error = "cancelled", "withdrawn"
@@ -224,7 +224,7 @@ def _again(row: OutgoingMessage, code: str, at: datetime, now: datetime) -> None
 
 
 def _seen(attempt: DeliveryAttempt, status: str, now: datetime) -> None:
-    """Keep the carrier's word if it is further along; ask again in an hour unless it is the last."""
+    """Update the status if it moves forward; schedule a poll unless it is final."""
     if attempt.status is None or ranks.upward(attempt.status, status):
         attempt.status, attempt.status_at = status, now
     attempt.next_check_at = None if ranks.is_final(attempt.status) else attempt.next_check_at or now + POLL_INTERVAL

@@ -1,0 +1,1 @@
+"""Provider interface and its implementations: Twilio, Kannel and the console."""

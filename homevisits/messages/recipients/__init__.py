@@ -1,0 +1,1 @@
+"""Who may receive messages: opt-outs, quiet days and the trial allowlist."""

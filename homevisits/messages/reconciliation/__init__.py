@@ -1,0 +1,1 @@
+"""Compare delivery attempts with the message lists of the providers."""

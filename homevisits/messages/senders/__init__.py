@@ -1,0 +1,1 @@
+"""Senders: selection, rate limit, circuit breaker and registration."""

@@ -1,0 +1,1 @@
+"""Message templates: files, approval, rendering and segment counting."""
