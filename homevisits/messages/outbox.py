@@ -1,4 +1,4 @@
-"""The outbox: domain code puts texts in, in the transaction of what they are about. Only delivery takes them out."""
+"""Outbox: domain code adds messages in its own transaction; only the dispatcher sends them."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,14 +17,14 @@ from homevisits.messages.templates import catalog
 from homevisits.messages.templates.rendering import PlannedText
 
 ON_ITS_WAY = ("sending", "unknown")
-"""Nobody can call these back; what is called off is not sent once more."""
+"""A message in these states cannot be cancelled, but it is not sent again after `cancel_requested`."""
 AT_ONCE = 500
 
 
 def put(session: Session, subject: str, text: PlannedText, now: datetime) -> OutgoingMessage:
-    """Add one text about something. The same key again is the same text; one that was withdrawn comes back.
+    """Add a message; idempotent by key. A withdrawn message with the same key is queued again.
 
-    Raises `packs.NoSuchText` when no approved text is there in the language, and KeyError when a place has no value.
+    Raises `catalog.NoSuchText` without an approved template in the language, KeyError for a missing parameter.
     """
     put_many(session, [(subject, text)], now)
     return session.scalars(
@@ -35,7 +35,7 @@ def put(session: Session, subject: str, text: PlannedText, now: datetime) -> Out
 
 
 def put_many(session: Session, planned: Iterable[tuple[str, PlannedText]], now: datetime) -> int:
-    """Add many texts, each about something: how many are new. Several who plan the same at once add it once."""
+    """Add messages by subject and return how many are new. Safe with concurrent calls."""
     added = 0
     left = list(planned)
     while left:
@@ -54,10 +54,10 @@ def put_many(session: Session, planned: Iterable[tuple[str, PlannedText]], now: 
 
 
 def replace(session: Session, subject: str, texts: Iterable[PlannedText], now: datetime) -> None:
-    """Make `texts` the plan for `subject`: what is not in it and has not left is withdrawn, what is new is added."""
+    """Replace the planned messages of `subject`: withdraw unsent messages that are not in `texts`, add new."""
     wanted = list(texts)
     keys = [f"{subject}:{text.key}" for text in wanted]
-    # One statement for what waits and what is under way: between two, a text could go from one to the other.
+    # A single statement, because a message could change from waiting to sending between two.
     session.execute(
         update(OutgoingMessage)
         .where(
@@ -77,7 +77,7 @@ def replace(session: Session, subject: str, texts: Iterable[PlannedText], now: d
 
 
 def withdraw(session: Session, subject: str, now: datetime) -> None:
-    """Nothing more leaves about this."""
+    """Withdraw all unsent messages about `subject`."""
     replace(session, subject, (), now)
 
 
@@ -111,7 +111,7 @@ def _row(subject: str, text: PlannedText, now: datetime) -> dict[str, Any]:
 
 
 def _bring_back(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Those of the plan that were there already: one that was withdrawn waits again, one called off is wanted again."""
+    """Queue withdrawn messages of the plan again and revoke their cancel requests."""
     by_key = {row["dedupe_key"]: row for row in rows}
     back = update(OutgoingMessage).execution_options(synchronize_session=False)
     session.execute(
@@ -134,7 +134,7 @@ def _bring_back(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def messages_about(session: Session, subject: str) -> Sequence[OutgoingMessage]:
-    """The texts about `subject`, oldest first."""
+    """Return the messages about `subject`, oldest first."""
     return session.scalars(
         select(OutgoingMessage).where(OutgoingMessage.subject == subject).order_by(OutgoingMessage.id)
     ).all()

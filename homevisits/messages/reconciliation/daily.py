@@ -1,4 +1,4 @@
-"""A day compared, once it is over: the carriers' lists with ours, in both directions."""
+"""Compare the delivery attempts of a past day with the providers' message lists."""
 
 import logging
 from collections import Counter
@@ -22,11 +22,10 @@ log = logging.getLogger("homevisits.reconcile")
 
 
 def by_day(database: Database, carriers: Collection[Provider], day: date, now: Callable[[], datetime]) -> Counter[str]:
-    """Compare the carriers' lists of `day` (UTC) with ours; how many texts were each:
+    """Compare the providers' lists of `day` (UTC) with the delivery attempts and return the counts:
 
-    ``agreed``; ``learnt`` (a status that never reached us); ``found`` (an attempt nobody was sure of); ``foreign`` (at
-    the carrier and not ours: an alert); ``missing`` (ours and not at the carrier: an alert). Raises what the carrier
-    raises when it cannot be asked; running it again does no harm.
+    ``agreed``; ``learnt`` (a missed status); ``found`` (an unclear attempt); ``foreign`` (only at the provider: raises
+    an alert); ``missing`` (not at the provider: raises an alert). Exceptions of the provider are passed on. Idempotent.
     """
     counts: Counter[str] = Counter()
     for carrier in carriers:
@@ -44,7 +43,7 @@ def by_day(database: Database, carriers: Collection[Provider], day: date, now: C
 
 def _by_hundreds(seen: Iterable[ProviderMessage]) -> Iterator[list[ProviderMessage]]:
     rest = iter(seen)
-    # Read before anything is opened: the next page may be a call to the carrier.
+    # Read before a transaction is opened, because the next page may need a call to the provider.
     while some := list(islice(rest, AT_A_TIME)):
         yield some
 
@@ -52,7 +51,7 @@ def _by_hundreds(seen: Iterable[ProviderMessage]) -> Iterator[list[ProviderMessa
 def _compared(
     session: Session, carrier: str, some: Sequence[ProviderMessage], day: date, now: datetime
 ) -> Iterator[str]:
-    """What each of `some` is. Most agree, and are asked about together."""
+    """Classify messages of the list; those that agree are found in one query."""
     sids = [each.provider_message_id for each in some]
     known = dict(session.execute(_STATUS.where(DeliveryAttempt.provider_message_id.in_(sids))).all())
     for each in some:
@@ -83,7 +82,7 @@ def _compare(session: Session, carrier: str, seen: ProviderMessage, day: date, n
 def _not_listed(
     database: Database, carrier: Provider, day: date, listed: set[str], now: Callable[[], datetime]
 ) -> Iterator[str]:
-    """Texts the carrier took on `day` and does not list. It may have sent one a day later: each is asked about."""
+    """Look up messages accepted on `day` but not listed, because they may have been sent a day later."""
     for provider_message_id in _taken(database, carrier.name, day):
         if provider_message_id in listed:
             continue
@@ -99,7 +98,7 @@ def _not_listed(
 def _taken(database: Database, carrier: str, day: date) -> list[str]:
     begins = datetime.combine(day, time(), UTC)
     ours = select(DeliveryAttempt.provider_message_id).where(
-        # By sender, of which there are few: the index on (sender, time) answers.
+        # The condition on the sender allows the index on (sender_id, started_at).
         DeliveryAttempt.sender_id.in_(select(Sender.id).where(Sender.carrier == carrier)),
         DeliveryAttempt.started_at >= begins,
         DeliveryAttempt.started_at < begins + timedelta(days=1),

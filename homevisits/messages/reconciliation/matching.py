@@ -1,4 +1,4 @@
-"""Which text in a carrier's list is the one an attempt sent, when the answer that would have told its id is lost."""
+"""Match attempts without a provider ID to messages in the provider's list."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from homevisits.messages.models import DeliveryAttempt
 from homevisits.messages.providers.base import ProviderMessage
 
 SKEW = timedelta(seconds=5)
-"""The carrier's clock may be so far behind ours."""
+"""Largest difference by which the provider's clock may be behind."""
 LONGEST = timedelta(minutes=10)
-"""No call takes so long: what the carrier took later is another text with the same words."""
+"""Longer than any call: a message created later belongs to another attempt."""
 TRIAL_PREFIX = "Sent from your Twilio trial account - "
-"""What Twilio puts before a trial account's words, in its lists too."""
+"""Twilio adds this prefix to messages of trial accounts, in its lists too."""
 
 
 def same(session: Session, attempt: DeliveryAttempt, seen: Sequence[ProviderMessage]) -> ProviderMessage | None:
-    """The text among `seen` (all to the attempt's phone) that it sent: ours, the same words, not older, nobody else's.
+    """Return the message in `seen` that the attempt sent: same text and time, not matched to another attempt.
 
-    The oldest that can be: of two alike, each attempt finds one.
+    Return the oldest match, so that each of two identical attempts gets its own message.
     """
     first, last = attempt.started_at - SKEW, attempt.started_at + LONGEST
     fits = [
@@ -44,7 +44,7 @@ def same(session: Session, attempt: DeliveryAttempt, seen: Sequence[ProviderMess
 
 
 def unsure(session: Session, carrier: str, seen: ProviderMessage) -> str | None:
-    """The token of an attempt nobody was sure of, or taken for lost, that sent this text; None: there is none."""
+    """Return the token of the unclear or lost attempt that sent this message, if any."""
     if seen.created_at is None:
         return None
     near = select(DeliveryAttempt).where(

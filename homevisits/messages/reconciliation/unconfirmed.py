@@ -1,10 +1,10 @@
-"""Asking the carrier what it knows: of texts nobody is sure of, of those it is silent about, and of a whole day.
+"""Look up unclear attempts at the provider and poll accepted messages for their final status.
 
-Nothing is open while a carrier is asked. What it said is written in a transaction of its own, on an attempt that is
-held and still what it was: a callback that came meanwhile has won. Every function may be run by any number of workers.
+No transaction is open during a provider call. The answer is recorded in its own transaction, if the locked attempt has
+not changed since; a callback in between takes precedence. Any number of workers may run these functions.
 
-A look the carrier did not answer is none: it is asked again, less and less often, for three days. A text that nobody
-could ask about stays unknown and is never sent again by itself.
+A failed lookup does not count; it is retried with growing delays for three days. After that the message stays `unknown`
+and is never resent automatically.
 """
 
 import logging
@@ -37,9 +37,9 @@ AT_A_TIME = 100
 AGAIN_AT_FIRST, AGAIN_AT_MOST = timedelta(seconds=30), timedelta(minutes=15)
 POLL_EVERY = timedelta(minutes=5)
 PATIENCE = timedelta(days=3)
-"""After so long nobody asks any more."""
+"""Lookups and polls end after this time."""
 SILENT = (ProviderUnavailable, OutcomeUnknown, MessageRejected)
-"""Ways in which a carrier does not answer a question."""
+"""Exceptions that mean that a lookup failed."""
 
 T = TypeVar("T")
 log = logging.getLogger("homevisits.reconcile")
@@ -47,7 +47,7 @@ log = logging.getLogger("homevisits.reconcile")
 
 @dataclass(frozen=True)
 class Due:
-    """An attempt as it was when the carrier was asked about it."""
+    """Snapshot of an attempt before its lookup."""
 
     attempt_id: str
     carrier: str
@@ -61,12 +61,11 @@ class Due:
 
 
 def look(database: Database, carriers: Collection[Provider], now: Callable[[], datetime]) -> int:
-    """Look for unclear attempts that are due for it (`next_check_at`); how many were found or given up.
+    """Look up unclear attempts that are due (`next_check_at`); return how many were resolved.
 
-    At the carrier with the same words, to the same phone, no older than the attempt and nobody else's: it was taken.
-    Not there ten minutes after: it was not. A carrier that cannot tell gets as long for its callback, and then a person
-    sees to the text: silence proves nothing, and it is not sent again. First, words on ids that were not known when
-    they came are applied.
+    An attempt is found if the provider lists a matching message (see `matching.same`). If it is not listed after ten
+    minutes, it was not sent. If the provider has no lookup, staff must handle the message after that time; it is not
+    sent again. Reports that could not be matched earlier are applied first.
     """
     with database.transaction() as session:
         settled = delivery_status.catch_up(session, now())
@@ -88,7 +87,7 @@ def look(database: Database, carriers: Collection[Provider], now: Callable[[], d
 
 
 def _ask(question: Callable[[], T]) -> T:
-    """The carrier's answer. A bug in a carrier is silence: the other texts must not wait behind one of them."""
+    """Call the provider. Treat a bug as a failed lookup, so that it does not block other messages."""
     try:
         return question()
     except SILENT:
@@ -123,7 +122,7 @@ def _due(database: Database, outcome: str, now: datetime, limit: int) -> list[Du
 
 
 def _held(session: Session, due: Due) -> DeliveryAttempt | None:
-    """The attempt, held; None when somebody has learnt more or asked again meanwhile."""
+    """Lock and return the attempt; None if it was updated or checked in the meantime."""
     attempt = delivery_status.locked(session, due.attempt_id)
     if (
         attempt is None
@@ -154,7 +153,7 @@ def _looked(database: Database, due: Due, seen: Sequence[ProviderMessage], now: 
 
 
 def _later(database: Database, due: Due, why: str, now: datetime) -> None:
-    """The carrier did not answer: ask again after half as long as it has been, at most a quarter of an hour."""
+    """Retry a failed lookup after half the elapsed time, at most 15 minutes."""
     with database.transaction() as session:
         attempt = _held(session, due)
         if attempt is None:
@@ -168,9 +167,9 @@ def _later(database: Database, due: Due, why: str, now: datetime) -> None:
 
 
 def poll(database: Database, carriers: Collection[Provider], now: Callable[[], datetime], limit: int = 500) -> int:
-    """Ask about texts the carrier took and has said nothing final of, for an hour or more; how many there was news of.
+    """Poll messages without a final status after an hour; return how many statuses changed.
 
-    Each is asked about every five minutes at first, and less often as it gets older, for three days.
+    Each is polled every five minutes at first, then less often, for three days.
     """
     by_name = {carrier.name: carrier for carrier in carriers}
     silent: set[str] = set()
@@ -212,7 +211,7 @@ def _polled(database: Database, due: Due, seen: ProviderMessage | None, can_tell
 
 
 def _asked_later(database: Database, due: Due, alert: str | None, now: datetime) -> bool:
-    """Nothing was learnt. ``alert``: the carrier knows no such text, which a person should hear of. Always False."""
+    """Schedule the next poll, or stop polling and raise `alert`, if given. Always False."""
     with database.transaction() as session:
         attempt = _held(session, due)
         if attempt is not None:
@@ -225,7 +224,7 @@ def _asked_later(database: Database, due: Due, alert: str | None, now: datetime)
 
 
 def _next_poll(session: Session, due: Due, now: datetime) -> datetime | None:
-    """When to ask again: after a twelfth of the time it has been; never, and a person is told, after three days."""
+    """Return the time of the next poll: after 1/12 of the elapsed time. None, with an alert, after 3 days."""
     been = now - due.since
     if been < PATIENCE:
         return now + max(POLL_EVERY, been / 12)

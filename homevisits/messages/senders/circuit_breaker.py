@@ -1,4 +1,4 @@
-"""What calls teach about a sender: too fast, too many today, not registered, out of order; when it is well again."""
+"""Update a sender's circuit breaker, rate and pauses from provider responses."""
 
 from datetime import datetime, timedelta
 
@@ -12,23 +12,23 @@ from homevisits.messages.providers.error_codes import ACCOUNT_WIDE, NEEDS_REGIST
 from homevisits.messages.senders.rate_limit import Slowed, midnight, rate_at, slower
 
 PROBE_EVERY = timedelta(seconds=20)
-"""How often one text may try whether an open breaker's trouble is over: three calls a minute."""
+"""Interval between probe messages while a circuit breaker is open."""
 TOO_MANY_FAILURES = 5
-"""So many calls without an answer in a row open the breaker."""
+"""Consecutive failed calls that open the circuit breaker."""
 LIGHTER = 10
 QUEUE_DRAINS = timedelta(minutes=10)
 LONG_WAIT = 5.0
-"""A carrier that asks for a longer wait than this (seconds) means the sender, not the one text."""
+"""Seconds: a longer Retry-After pauses the sender, not only the message."""
 TOO_FAST = ("429", "20429")
 
 
 def locked(session: Session, sender_id: int) -> Sender | None:
-    """The row, fresh, and ours alone until the commit; None when another has it and to wait could be a deadlock."""
+    """Lock the sender's row and reload it; None if it is locked and waiting could cause a deadlock."""
     query = select(Sender).where(Sender.id == sender_id).execution_options(populate_existing=True)
     if is_sqlite(session):
         return session.scalar(query)
     held: set[int] = session.info.setdefault("senders_locked", set())
-    # Whoever holds one sender never waits for another: two workers would wait for each other.
+    # A transaction that holds a sender's lock never waits for another, to avoid deadlocks.
     found = session.scalar(query.with_for_update(key_share=True, skip_locked=bool(held - {sender_id})))
     if found is not None:
         held.add(sender_id)
@@ -36,21 +36,21 @@ def locked(session: Session, sender_id: int) -> Sender | None:
 
 
 def slowed_of(sender: Sender) -> Slowed | None:
-    """What the row remembers of having been too fast."""
+    """Return the sender's last slowdown, if any."""
     if sender.rate_now is None or sender.slowed_at is None:
         return None
     return Slowed(sender.rate_failed or sender.rate_now, sender.slowed_at, sender.rate_now)
 
 
 def rate_of(sender: Sender, now: datetime) -> float:
-    """Segments a second it may send at `now`."""
+    """Return the sender's rate limit at `now`, in segments per second."""
     return rate_at(sender.segments_per_second, slowed_of(sender), now)
 
 
 def heard(
     session: Session, sender_id: int, kind: ErrorClass | None, code: str, now: datetime, retry_after: float | None
 ) -> None:
-    """Note on a sender what became of one call. `kind` None: the text was taken."""
+    """Update a sender after a call. `kind` None: the message was accepted."""
     if kind is ErrorClass.RETRY and code in TOO_FAST:
         _slow(session, sender_id, now, retry_after)
     elif kind in (ErrorClass.RETRY, ErrorClass.UNKNOWN):
@@ -61,7 +61,7 @@ def heard(
         _pause(session, sender_id, now + QUEUE_DRAINS, "queue_full")
     elif kind is ErrorClass.DAILY_CAP:
         _pause(session, sender_id, midnight(now), "daily_cap")
-    else:  # the carrier answered as it should, whatever it thought of that text
+    else:  # the provider works, even if it rejected this message
         _well(session, sender_id)
 
 
@@ -90,12 +90,12 @@ def _failed(session: Session, sender_id: int, code: str, now: datetime) -> None:
 
 
 def _ailing(session: Session, sender_id: int, code: str, now: datetime) -> None:
-    """Account or sender are out of order: no more calls, but one now and then that tries."""
+    """Open the circuit breaker after an error of the account or sender."""
     row = locked(session, sender_id)
     if row is None:
         return
     if code in NEEDS_REGISTRATION and row.registration == "registered":
-        # Calls would go on being taken and fail afterwards: only a person can change that.
+        # The provider would accept messages that then fail; staff must correct the registration.
         row.registration, row.note = "refused", code
     _open(session, row, code, now)
     row.weight = max(row.weight - LIGHTER, 1)
@@ -133,7 +133,7 @@ def _pause(session: Session, sender_id: int, until: datetime, reason: str) -> No
 def _well(session: Session, sender_id: int) -> None:
     seen = session.execute(_HEALTH, {"sender": sender_id}).one_or_none()
     if seen is None or (not seen.failures and seen.breaker != "half_open" and seen.weight >= seen.resting_weight):
-        return  # nothing to write: most of the time
+        return  # usually nothing to write
     row = locked(session, sender_id)
     if row is None:
         return

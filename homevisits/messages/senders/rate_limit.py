@@ -1,9 +1,9 @@
-"""How fast a sender may go: half at once when it was too fast, back up in a second, then slowly on. Pure.
+"""Adaptive rate limit of a sender: halved after a rate-limit error, then increased again. Pure.
 
-Rates are segments a second. What is remembered of the past is the rate that failed, when, and what it fell to; the rate
-at any moment follows from these three, so that any number of workers agree on it. Simulated against a leaky bucket of
+Rates are in segments per second. The rate at any time is computed from three stored values (the failed rate, its time
+and the reduced rate), so that all workers use the same rate. Simulated against a leaky bucket of
 50 a second (nginx's limit_req) from 80 and 200, of 10 from 80, of 70 from 80: from the tenth second on 97 % or more of
-the limit is used, and less than 1 % of the calls is one too many.
+the limit is used, and less than 1 % of the calls exceed it.
 """
 
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ from zoneinfo import ZoneInfo
 PURE = True
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
-"""Carriers' days end at midnight here."""
+"""Daily caps of the mobile carriers are reset at midnight in this time zone."""
 ONCE = timedelta(seconds=1)
-"""However many calls fail together, the rate falls once in this time."""
+"""The rate is reduced at most once in this time."""
 SOON = timedelta(seconds=1.5)
-"""Failing again so soon: the rate that failed was far too much."""
+"""Another error within this time means that the failed rate was much too high."""
 CUT = 0.8
 HOLD, RAMP, CLIMB = 0.2, 0.3, 5.0
-"""Seconds at the half; up to NEARLY; and on to ALMOST of the rate that failed."""
+"""Seconds at half the failed rate, of the rise to NEARLY, and of the rise to ALMOST of it."""
 NEARLY, ALMOST = 0.9, 0.97
 GROWTH = 1.05
-"""From there on, a minute."""
+"""Growth factor per minute after that."""
 LEAST = 0.05
 
 
 @dataclass(frozen=True)
 class Slowed:
-    """A sender that was too fast: the rate that failed, when, and what it fell to."""
+    """A slowdown: the failed rate, its time, and the reduced rate."""
 
     failed: float
     at: datetime
@@ -37,7 +37,7 @@ class Slowed:
 
 
 def rate_at(full: float, slowed: Slowed | None, now: datetime) -> float:
-    """Segments a second at `now`, never above `full`."""
+    """Return the rate at `now`, at most `full`."""
     if slowed is None:
         return full
     since = (now - slowed.at).total_seconds() - HOLD
@@ -54,7 +54,7 @@ def rate_at(full: float, slowed: Slowed | None, now: datetime) -> float:
 
 
 def slower(full: float, slowed: Slowed | None, now: datetime) -> Slowed | None:
-    """What to remember after one call too many; None when that is remembered already."""
+    """Return the new slowdown after a rate-limit error; None if it is already recorded."""
     if slowed is not None and now - slowed.at < ONCE:
         return None
     failed = rate_at(full, slowed, now)
@@ -65,11 +65,11 @@ def slower(full: float, slowed: Slowed | None, now: datetime) -> Slowed | None:
 
 
 def burst(rate: float) -> float:
-    """Segments that may leave at once: a tenth of a second's worth; of slow senders, up to three seconds' worth."""
+    """Size of the token bucket in segments: 0.1 seconds of the rate, up to 3 seconds for slow senders."""
     return max(1.0, min(3 * rate, 5.0), rate / 10)
 
 
 def midnight(now: datetime, days: int = 1) -> datetime:
-    """The next midnight in the Pacific zone, in UTC (`days` 0: the one before): there a carrier's day begins."""
+    """Return the next Pacific midnight in UTC (the previous if `days` is 0), when daily caps are reset."""
     day = now.astimezone(PACIFIC).date() + timedelta(days=days)
     return datetime(day.year, day.month, day.day, tzinfo=PACIFIC).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""What a district says about what its texts go out from: registered or not, how fast; read from a form and kept."""
+"""Registration and rate of senders: validate and store the form of the Senders page."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from homevisits.messages.recipients import trial_allowlist
 from homevisits.messages.senders.selection import READY
 
 KINDS = ("long_code", "toll_free", "short_code", "service")
-"""What a carrier's number or service can be; a gateway or the console is what it is."""
+"""Kinds of a provider's number or service. Gateway and console cannot be changed."""
 REGISTRATIONS = ("unregistered", "pending", "registered", "refused", "not_needed")
 BY_BRAND = ("long_code", "service")
 FASTEST = 500.0
@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9]{4,64}")
 
 @dataclass(frozen=True)
 class Typed:
-    """The form as it was typed: shown again as it stands when something is to change."""
+    """The form as entered, to show it again with errors."""
 
     kind: str = ""
     registration: str = ""
@@ -39,7 +39,7 @@ class Typed:
 
 @dataclass(frozen=True)
 class Change:
-    """What a person says of a sender. Speed in segments a second; ``segments_per_day`` None: no limit of our own."""
+    """Validated form. `segments_per_day` None: no daily cap."""
 
     kind: str
     registration: str
@@ -51,12 +51,12 @@ class Change:
 
 
 def typed(form: Mapping[str, str]) -> Typed:
-    """The fields of the form, without blanks around."""
+    """Return the fields of the form, stripped."""
     return Typed(**{name: form.get(name, "").strip() for name in Typed.__dataclass_fields__})
 
 
 def as_typed(row: Sender) -> Typed:
-    """A sender as its form shows it."""
+    """Return the form values of a sender."""
     return Typed(
         row.kind,
         row.registration,
@@ -69,7 +69,7 @@ def as_typed(row: Sender) -> Typed:
 
 
 def read(given: Typed, kinds: Sequence[str]) -> tuple[Change | None, list[Problem]]:
-    """What was meant, or every reason why it cannot be. ``kinds``: those this sender may be. Pure."""
+    """Validate the form; return the change or all problems. `kinds`: allowed kinds. Pure."""
     found: list[Problem] = []
     if given.kind not in kinds:
         found.append(Problem("not_a_choice", "kind"))
@@ -113,11 +113,11 @@ def _number(text: str) -> float | None:
         found = float(text.replace(",", "."))
     except ValueError:
         return None
-    return found if abs(found) < 1e9 else None  # neither infinite nor no number at all
+    return found if abs(found) < 1e9 else None  # not infinite and not NaN
 
 
 def missing(row: Sender) -> tuple[str, ...]:
-    """What still stands between this sender and its first text: codes that `reasons.MISSING` words. Pure."""
+    """Return codes of what is missing before the sender can be used (texts in `labels.MISSING`). Pure."""
     if row.registration in READY:
         return ()
     if row.registration in ("pending", "refused"):
@@ -131,12 +131,12 @@ def missing(row: Sender) -> tuple[str, ...]:
 
 
 def all_senders(session: Session) -> Sequence[Sender]:
-    """What texts go out from: those the settings name first."""
+    """Return all senders, active senders first."""
     return session.scalars(select(Sender).order_by(Sender.active.desc(), Sender.carrier, Sender.id)).all()
 
 
 def one(session: Session, sender_id: int) -> Sender:
-    """A sender. Raises `NotFound`."""
+    """Return a sender. Raises `NotFound`."""
     row = session.get(Sender, sender_id)
     if row is None:
         raise NotFound
@@ -144,14 +144,14 @@ def one(session: Session, sender_id: int) -> Sender:
 
 
 def kinds_of(row: Sender) -> tuple[str, ...]:
-    """What this sender can be."""
+    """Return the kinds that this sender can have."""
     if row.kind not in KINDS:
         return (row.kind,)
     return ("service",) if row.address.startswith("MG") else tuple(kind for kind in KINDS if kind != "service")
 
 
 def change(session: Session, actor: Actor, sender_id: int, given: Typed, now: datetime) -> None:
-    """Keep what a district lead says of a sender, and who said it. Raises `NotFound` and `RulesBroken`."""
+    """Store a district lead's changes to a sender. Raises `NotFound` and `RulesBroken`."""
     trial_allowlist.refuse_unless_district(actor)
     row = one(session, sender_id)
     wanted, wrong = read(given, kinds_of(row))
@@ -162,7 +162,7 @@ def change(session: Session, actor: Actor, sender_id: int, given: Typed, now: da
     elif wanted.registration not in READY:
         row.registered_at = None
     if wanted.segments_per_second != row.segments_per_second:
-        row.rate_now = None  # a new speed is tried anew
+        row.rate_now = None  # forget the slowdown
     row.kind, row.registration = wanted.kind, wanted.registration
     row.brand_id, row.campaign_id, row.note = wanted.brand_id, wanted.campaign_id, wanted.note
     row.segments_per_second, row.segments_per_day = wanted.segments_per_second, wanted.segments_per_day

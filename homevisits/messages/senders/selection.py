@@ -1,8 +1,7 @@
-"""Which sender a text leaves by, and whether now: readiness, pauses, breakers, daily shares, and a bucket of segments.
+"""Select a sender for a message by registration, pause, circuit breaker, daily cap and token bucket.
 
-The bucket stands in the sender's row, so that all workers together keep to one rate. A worker takes up to a tenth of
-a second's worth at once and keeps it in memory: else every claim would wait for that one row's lock until the claim
-before it is committed.
+The token bucket is in the sender's row and shared by all workers. A worker reserves tokens for up to 0.1 seconds in
+memory; otherwise each claim would wait for the row lock of the previous claim.
 """
 
 import secrets
@@ -22,7 +21,7 @@ from homevisits.messages.senders.circuit_breaker import PROBE_EVERY, locked, rat
 from homevisits.messages.senders.rate_limit import burst, midnight
 
 ASK_AGAIN = timedelta(minutes=5)
-"""When only a person can change something, it is looked at again after this."""
+"""Delay before the next check when only staff can correct the problem."""
 RESERVED_FOR = timedelta(seconds=1)
 LONGEST_SPREAD = 0.05
 COUNTED_FOR = timedelta(seconds=10)
@@ -32,7 +31,7 @@ READY = ("registered", "not_needed")
 
 @dataclass(frozen=True)
 class Pick:
-    """The sender to take; or None, then when to ask again, and what stands in the way.
+    """The selected sender; or None, with the time of the next check and the reason.
 
     ``reason``: "rate" (a moment's wait), "breaker", "paused", "queue_full", "daily_cap", "unregistered", "no_sender".
     """
@@ -44,7 +43,7 @@ class Pick:
 
 @dataclass
 class _Kept:
-    """What this process has taken out of the buckets of one database, and counted of the day's shares."""
+    """Tokens that this process has reserved in one database, and its cached daily counts."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     tokens: dict[int, tuple[float, datetime]] = field(default_factory=dict)
@@ -56,10 +55,10 @@ _GUARD = threading.Lock()
 
 
 def pick(session: Session, segments: int, now: datetime, carriers: Collection[str]) -> Pick:
-    """A sender for a text of `segments`, which are taken from its bucket; `carriers` in order of preference.
+    """Select a sender and take `segments` from its bucket. `carriers`: providers by preference.
 
-    The senders of one carrier stand in for each other, more often those with more weight. The next carrier's are asked
-    when no sender of the one before it works, not when they merely have to wait a moment.
+    Senders of one provider are chosen at random by weight. The next provider is used only if no sender of the previous
+    provider works, not if a sender is rate-limited for a moment.
     """
     found = session.scalars(_SENDERS, {"carriers": list(carriers)}).all()
     waits: list[Pick] = []
@@ -103,7 +102,7 @@ def _when(wait: Pick) -> datetime:
 
 
 def ready(sender: Sender) -> bool:
-    """Whether carriers let it through at all: named by the settings, and registered where that is needed."""
+    """Whether the sender is in the settings and registered where that is required."""
     return sender.active and sender.registration in READY
 
 
@@ -115,7 +114,7 @@ def heard(
     now: datetime,
     retry_after: float | None = None,
 ) -> None:
-    """What a call by this sender taught about it; `kind` None: the text was taken. After every attempt."""
+    """Update a sender after each attempt. `kind` None: the message was accepted."""
     if sender_id is None:
         return
     if kind is ErrorClass.RETRY:
@@ -138,7 +137,7 @@ def _hindered(session: Session, row: Sender, segments: int, now: datetime) -> Pi
 
 
 def _led(row: Sender, rows: Sequence[Sender]) -> Pick | None:
-    """What ails a whole carrier is tried out by one of its senders, not by each."""
+    """After an error of the whole account, allow only the first affected sender to probe."""
     if row.breaker == "closed" or row.breaker_code not in ACCOUNT_WIDE:
         return None
     ailing = [
@@ -153,7 +152,7 @@ def _led(row: Sender, rows: Sequence[Sender]) -> Pick | None:
 
 
 def _spent(session: Session, row: Sender, segments: int, now: datetime) -> int:
-    """Segments of this carrier's day with these. Counted anew every ten seconds, and each time when it gets close."""
+    """Return the segments used today, including these. The count is cached for 10 s, below 90 % of the cap."""
     kept, share = _kept(session), row.segments_per_day or 0
     with kept.lock:
         spent, at = kept.spent.get(row.id, (0, None))
@@ -179,7 +178,7 @@ def _weighted(rows: Sequence[Sender]) -> Sender:
 
 
 def _take(session: Session, row: Sender, segments: int, now: datetime) -> Pick | None:
-    """Take `segments` from its bucket: None when they were there."""
+    """Take `segments` from the bucket; None on success."""
     if row.breaker != "closed":
         return _probe(session, row, now)
     kept = _kept(session)
@@ -192,7 +191,7 @@ def _take(session: Session, row: Sender, segments: int, now: datetime) -> Pick |
     held = locked(session, row.id) if not short else None
     if held is not None:
         short = _short(held, segments, now)
-    if held is None or short:  # without a lock when another worker is at it, for a moment
+    if held is None or short:  # also if another worker holds the lock
         return Pick(None, _soon(row, short or 0.01, now), "rate")
     tokens, rate = _tokens(held, now), rate_of(held, now)
     ahead = float(int(max(0.0, min(tokens - segments, rate / 10))))
@@ -203,7 +202,7 @@ def _take(session: Session, row: Sender, segments: int, now: datetime) -> Pick |
 
 
 def _tokens(row: Sender, now: datetime) -> float:
-    """Segments that may leave at once."""
+    """Return the tokens in the bucket, in segments."""
     rate = rate_of(row, now)
     if row.refilled_at is None or row.refilled_at > now + CLOCKS_DIFFER:
         return burst(rate)
@@ -211,19 +210,19 @@ def _tokens(row: Sender, now: datetime) -> float:
 
 
 def _short(row: Sender, segments: int, now: datetime) -> float:
-    """Seconds until a text of `segments` may leave; 0: now. One longer than the bucket leaves a debt in it."""
+    """Return seconds until `segments` can be taken. A message larger than the bucket makes it negative."""
     rate = rate_of(row, now)
     return max(0.0, min(float(segments), burst(rate)) - _tokens(row, now)) / rate
 
 
 def _soon(row: Sender, seconds: float, now: datetime) -> datetime:
-    """When to ask again: threads that wait together do not all come for the same segment."""
+    """Return the time of the next try, with jitter."""
     spread = min(3 / rate_of(row, now), LONGEST_SPREAD) * secrets.randbelow(1000) / 1000
     return now + timedelta(seconds=seconds + spread)
 
 
 def _probe(session: Session, row: Sender, now: datetime) -> Pick | None:
-    """One text may try whether the trouble is over; nobody else's for a while."""
+    """Allow one probe message per interval; None if this message is the probe."""
     held = locked(session, row.id)
     if held is None or (held.breaker != "closed" and held.probe_at is not None and held.probe_at > now):
         return Pick(None, now + PROBE_EVERY, "breaker")

@@ -1,4 +1,4 @@
-"""The rows of senders: what the settings name has one, and what they no longer name sends nothing more."""
+"""Sync the sender table with the settings; deactivate removed senders."""
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
@@ -17,11 +17,11 @@ PER_SECOND = {
     "gateway": 10.0,
     "console": 1000.0,
 }
-"""Segments a second that a new sender begins with: the least its kind is given. The page Senders knows better."""
+"""Initial segments per second by kind of sender, the minimum of each kind. Editable on the Senders page."""
 
 
 def sync(session: Session, settings: Settings) -> None:
-    """Give each sender that the settings name a row; those they no longer name are put out of use."""
+    """Insert senders that are new in the settings and deactivate those that were removed."""
     named = set(_named(settings))
     rows = {(row.carrier, row.address): row for row in session.scalars(select(Sender).order_by(Sender.id))}
     for carrier, address in sorted(named - rows.keys()):
@@ -33,7 +33,7 @@ def sync(session: Session, settings: Settings) -> None:
         try:
             with savepoint(session):
                 session.add(row)
-        except IntegrityError:  # another worker began at the same moment
+        except IntegrityError:  # inserted by another worker
             continue
     for key, row in rows.items():
         if row.active != (key in named):
@@ -51,7 +51,7 @@ def _named(settings: Settings) -> list[tuple[str, str]]:
 
 
 def kind_of(carrier: str, address: str) -> str:
-    """What kind of sender an address is, as far as one can see."""
+    """Guess the kind of sender from its address."""
     if carrier != "twilio":
         return {"kannel": "gateway"}.get(carrier, "console")
     if address.startswith("MG"):
