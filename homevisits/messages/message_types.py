@@ -1,4 +1,4 @@
-"""What each text is, pure data: at what pace it leaves, before which others, and what to do when nobody knows of it."""
+"""Message categories: priority, exemptions from limits, policy for unknown outcome. Pure."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -6,17 +6,17 @@ from types import MappingProxyType
 PURE = True
 
 PRIORITIES = MappingProxyType({"reply": 1, "urgent": 2, "written": 4, "automatic": 5, "staff": 5})
-"""Which leaves first: an answer to what a family just wrote does not wait behind a thousand reminders."""
+"""Priority by category, 1 first: a reply to a family does not wait behind reminders."""
 IN_ORDER = tuple(sorted(set(PRIORITIES.values())))
 
 EXEMPT = frozenset({"reply", "urgent"})
-"""Paces that leave at any hour: an answer to a family's own text, and what a named person let go for a reason."""
+"""Categories exempt from quiet hours."""
 KEEPS_QUIET_DAYS = frozenset({"automatic", "staff"})
-"""Paces that rest on a quiet day. What a person typed leaves: it was typed on that day."""
+"""Categories that are not sent on quiet days. Messages written by staff are sent."""
 CAPPED = frozenset({"automatic"})
-"""Paces of which a family gets only so many."""
+"""Categories with a limit per day and week."""
 ONCE = frozenset({"automatic", "staff"})
-"""Paces in which the same words twice in a day are a fault of ours."""
+"""Categories in which an identical message within a day is a duplicate."""
 
 _REPLIES = frozenset(
     {
@@ -41,12 +41,12 @@ _REPLIES = frozenset(
     }
 )
 WRITTEN = "written"
-"""The name of a text that a person typed: it has no template."""
+"""Template name of a message written by staff, which has no template."""
 
 
 @dataclass(frozen=True)
 class TextKind:
-    """How a text is treated. ``on_unknown``: resend it once when the carrier has no trace of it, or hold it."""
+    """Settings of a message. on_unknown: resend once if the provider does not know the message, or hold."""
 
     category: str = "automatic"
     on_unknown: str = "resend"
@@ -54,7 +54,7 @@ class TextKind:
 
     @property
     def priority(self) -> int:
-        """1 leaves first."""
+        """Priority; 1 is sent first."""
         return PRIORITIES[self.category]
 
 
@@ -65,7 +65,7 @@ _WRITTEN = TextKind("written", capped=False)
 
 
 def of(template: str) -> TextKind:
-    """How the text of this name is treated."""
+    """Return the settings of a template."""
     if template == WRITTEN:
         return _WRITTEN
     if template.startswith("staff_"):
@@ -74,5 +74,5 @@ def of(template: str) -> TextKind:
 
 
 def priority(category: str) -> int:
-    """Which place a text of this pace has in the queue."""
+    """Return the priority of a category."""
     return PRIORITIES[category]

@@ -1,4 +1,4 @@
-"""The words of texts are kept for as long as the policy says; what was sent, when and what became of it stays."""
+"""Retention: delete message texts and raw reports after the configured time; keep the metadata."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,11 +9,11 @@ from homevisits.core.db import Database
 from homevisits.messages.models import STATES, WAITING, IncomingMessage, OutgoingMessage, ProviderEvent
 
 AT_ONCE = 1000
-"""Rows in one transaction: on SQLite nobody else writes meanwhile."""
+"""Rows per transaction; small, because SQLite has only one writer."""
 
 
 def empty(database: Database, keep_days: int, now: datetime) -> int:
-    """Empty the words of texts, both ways, and the raw reports, that are older than `keep_days`: how many rows."""
+    """Delete message texts and raw reports older than `keep_days`; return the number of rows."""
     before = now - timedelta(days=keep_days)
     over = [state for state in STATES if state not in (*WAITING, "sending")]
     outbox = OutgoingMessage.state.in_(over), OutgoingMessage.created_at < before

@@ -1,4 +1,4 @@
-"""What every webhook of a carrier shares: one that fails is heard again, and a person learns of it."""
+"""Error handling of webhooks: return 500, so that the provider retries, and raise an alert."""
 
 import logging
 from collections.abc import Callable
@@ -15,29 +15,29 @@ from homevisits.web.context import now, transaction
 log = logging.getLogger("homevisits.webhooks")
 
 HEARD = "<Response/>"
-"""All that a carrier is told: no text of ours travels in an answer to a webhook."""
+"""Empty TwiML response: no reply is sent in a webhook response."""
 
 
 def heard() -> Response:
-    """What the carrier told is kept."""
+    """Return the empty response that acknowledges a webhook."""
     return Response(HEARD, mimetype="text/xml")
 
 
 def keep_and_apply(told: delivery_status.Report) -> None:
-    """Take in what a carrier reports. When it cannot be applied it is kept all the same, and the failure goes on."""
+    """Store and apply a delivery report. If applying fails, store it and re-raise the exception."""
     try:
         with transaction() as session:
             delivery_status.report(session, told, now())
     except Exception:
         with transaction() as session:
-            delivery_status.keep(session, told, now())  # applied when it is told again
+            delivery_status.keep(session, told, now())  # applied when the provider retries
         raise
 
 
 def watched(name: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """A webhook called `name`: when it fails the carrier gets a bare 500 and tells it again, and an alert is raised.
+    """Decorate a webhook: on failure raise an alert and return an empty 500 so that the provider retries.
 
-    What refuses a request (403, 400) passes as it is: that is not a failure of ours.
+    HTTP errors such as 403 and 400 are passed on.
     """
 
     def mark(view: Callable[..., Response]) -> Callable[..., Response]:
@@ -50,7 +50,7 @@ def watched(name: str) -> Callable[[Callable[..., Response]], Callable[..., Resp
             except Exception as error:
                 log.exception("webhook %s failed", name)
                 _tell(name, type(error).__name__)
-                return Response(status=500, mimetype="text/plain")  # carriers read what stands here as a text
+                return Response(status=500, mimetype="text/plain")  # a body could be sent as a message
 
         return guarded
 
@@ -58,10 +58,10 @@ def watched(name: str) -> Callable[[Callable[..., Response]], Callable[..., Resp
 
 
 def _tell(name: str, kind: str) -> None:
-    """Raise the alert in a transaction of its own: what the webhook wrote is undone."""
+    """Raise the alert in its own transaction, because that of the webhook was rolled back."""
     try:
         with transaction() as session:
-            # The kind of failure only: a message may quote a number or a text.
+            # Only the exception type: its message may contain personal data.
             alerts.raise_alert(session, "webhook", name, now(), kind)
-    except Exception:  # the database is what failed: the log has it, and /readyz says so too
+    except Exception:  # the database failed, as /readyz shows
         log.exception("webhook %s: could not store its alert", name)

@@ -1,4 +1,4 @@
-"""Web of what Kannel reports about a text. It signs nothing: the address it was given carries a keyed word."""
+"""Webhook for Kannel delivery reports, authenticated by an HMAC token in the URL."""
 
 import re
 
@@ -15,7 +15,7 @@ bp = Blueprint("kannel", __name__)
 
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 DELIVERED, UNDELIVERED, QUEUED, TAKEN, REJECTED = 1, 2, 4, 8, 16
-"""What a report's type is made of (Kannel's user guide, "delivery reports")."""
+"""Bits of the report type (Kannel user guide, "delivery reports")."""
 _MEANINGS = (
     (DELIVERED, "delivered", ""),
     (UNDELIVERED, "undelivered", "kannel_undelivered"),
@@ -29,7 +29,7 @@ _MEANINGS = (
 @public
 @watched("kannel_status")
 def status(attempt_id: str, given: str) -> Response:
-    """Kannel tells what became of a text. A type nobody knows is kept, and changes nothing."""
+    """Receive a delivery report. Unknown types are stored and ignored."""
     if not _TOKEN.fullmatch(attempt_id) or not callback_token.genuine(settings().kannel_secret, attempt_id, given):
         abort(403)
     word, code = meaning(request.args.get("type", ""))
@@ -42,11 +42,11 @@ def status(attempt_id: str, given: str) -> Response:
         raw=request.args.to_dict(),
     )
     keep_and_apply(told)
-    return Response("", mimetype="text/plain")  # whatever stood here would go out as a text
+    return Response("", mimetype="text/plain")  # a body would be sent as a message
 
 
 def meaning(kind: str) -> tuple[str, str]:
-    """A report's type as a status and a code: what says most counts when it says several things."""
+    """Return status and code of a report type; of several bits, the most final counts."""
     number = int(kind) if kind.isascii() and kind.isdigit() and len(kind) < 6 else 0
     for bit, word, code in _MEANINGS:
         if number & bit:

@@ -1,4 +1,4 @@
-"""Web of what carriers report about our texts: kept raw, answered at once, told again when we fail."""
+"""Webhook for Twilio delivery reports."""
 
 import re
 
@@ -20,7 +20,7 @@ _TOKEN = re.compile(r"[0-9a-f]{32}")
 @public
 @watched("status")
 def twilio_status(attempt_id: str) -> Response:
-    """Twilio tells what became of a text. Whatever else it tells is kept with it."""
+    """Receive a delivery report and store all its fields."""
     if not twilio_signature.genuine(request, settings()):
         abort(403)
     told = delivery_status.Report(
@@ -39,5 +39,5 @@ def twilio_status(attempt_id: str) -> Response:
 
 @bp.record_once
 def _machines(state: BlueprintSetupState) -> None:
-    # A machine has no form of ours to copy a token from: its signature is checked instead.
+    # Exempt from CSRF protection, because the Twilio signature is checked instead.
     state.app.extensions["csrf"].exempt(twilio_status)

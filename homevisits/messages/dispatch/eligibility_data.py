@@ -1,4 +1,4 @@
-"""What is known about the phones of some texts at the moment they are claimed: asked in a few statements for all."""
+"""Load the data that `eligibility.judge` needs, for many messages in a few queries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ DAY, WEEK = timedelta(hours=24), timedelta(days=7)
 
 @dataclass(frozen=True)
 class Facts:
-    """By phone: its state, the ledger's newest word, and what left lately, newest first; the texts that are paused."""
+    """By phone: state, opt-out entry and recently sent messages, newest first; also paused templates."""
 
     phones: dict[str, Row[Any]]
     sent: dict[str, list[Any]]
@@ -31,12 +31,12 @@ class Facts:
     quiet: Sequence[tuple[int | None, date]]
 
     def quiet_days(self, school_id: int | None) -> frozenset[date]:
-        """The days without automatic texts at a school."""
+        """Return the quiet days of a school."""
         return frozenset(day for school, day in self.quiet if school is None or school == school_id)
 
 
 def gather(session: Session, rows: Sequence[OutgoingMessage], now: datetime) -> Facts:
-    """The facts about these texts. On PostgreSQL the phones are held, so what others claimed for them is seen."""
+    """Load the data for these messages. On PostgreSQL the caller must have locked the phones."""
     asked = {"phones": sorted({row.phone for row in rows}), "since": now - WEEK, "yesterday": now.date() - DAY}
     found = {one.e164: one for one in session.execute(_PHONES, asked)}
     sent: dict[str, list[Any]] = {}
@@ -56,7 +56,7 @@ def _phones() -> Any:
         .limit(1)
         .scalar_subquery()
     )
-    # The literal is what the partial index says: no parameter can be proven equal to it.
+    # A literal, because a partial index is not used for a parameter.
     busy = exists().where(OutgoingMessage.phone == Phone.e164, text("outgoing_message.state = 'sending'"))
     sent = exists().where(DeliveryAttempt.phone == Phone.e164, DeliveryAttempt.started_at > bindparam("since"))
     return select(
@@ -84,7 +84,7 @@ _SENT = (
     .where(
         DeliveryAttempt.phone.in_(bindparam("phones", expanding=True)),
         DeliveryAttempt.started_at > bindparam("since"),
-        # What may have left counts as if it had.
+        # Unclear attempts count as sent.
         or_(DeliveryAttempt.outcome.is_(None), DeliveryAttempt.outcome.in_(("accepted", "unclear"))),
     )
     .order_by(DeliveryAttempt.started_at.desc())

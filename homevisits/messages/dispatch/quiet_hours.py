@@ -1,7 +1,7 @@
-"""When a text may leave, pure: the hours of a day on the family's own clock, quiet days, and both ends of summer time.
+"""Quiet hours and quiet days in the family's time zone, with daylight saving time. Pure.
 
-The rule is about what a clock on the family's wall shows: a text may leave while it shows a time of the window, on a
-day that is not quiet. An hour that comes twice counts twice; one that is left out counts not at all.
+A message may be sent while the local time is in the window, on a day that is not quiet. A repeated hour (end of
+daylight saving time) counts twice; a skipped hour does not exist.
 """
 
 from collections.abc import Collection, Iterator
@@ -14,15 +14,15 @@ PURE = True
 
 SUNDAY = 6
 FAR = 400
-"""Days to look ahead for an hour: longer than any summer."""
+"""Maximum number of days to search for the next window."""
 MARGIN = timedelta(seconds=30)
-"""A text is let go so long before the window ends: it must arrive inside it, not leave inside it."""
+"""Margin before the end of the window, so that the message is also delivered within it."""
 SHORTEST, LONGEST = 60, 36_000
-"""Seconds a carrier may be told that a text is good for."""
+"""Bounds of the validity period in seconds."""
 
 
 class TextHours(Protocol):
-    """What a district's policy says about hours, as clock times such as "09:00"."""
+    """The district's settings for sending hours, as times such as "09:00"."""
 
     @property
     def text_from(self) -> str: ...
@@ -40,7 +40,7 @@ class TextHours(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """The hours of a day, later ones on Sunday (from included, until excluded), and how many texts a phone gets."""
+    """Sending hours (start included, end excluded) and the maximum number of messages per phone."""
 
     from_: time = time(9)
     until: time = time(20)
@@ -51,7 +51,7 @@ class Limits:
 
     @classmethod
     def of(cls, policy: TextHours) -> "Limits":
-        """The limits a district's policy sets."""
+        """Return the limits of a district's policy."""
         return cls(
             time.fromisoformat(policy.text_from),
             time.fromisoformat(policy.text_until),
@@ -62,13 +62,13 @@ class Limits:
         )
 
     def window(self, day: date) -> tuple[time, time]:
-        """The hours of `day`."""
+        """Return the sending hours of `day`."""
         sunday = day.weekday() == SUNDAY
         return (self.sunday_from, self.sunday_until) if sunday else (self.from_, self.until)
 
 
 def opens(at: datetime, zone: str, limits: Limits, quiet_days: Collection[date] = ()) -> datetime | None:
-    """None when a text may leave at `at`; otherwise the next moment it may (UTC, to the minute)."""
+    """Return when the next window opens (UTC, to the minute); None if `at` is in a window."""
     if _open(at, zone, limits, quiet_days):
         return None
     first = at.astimezone(ZoneInfo(zone)).date()
@@ -84,18 +84,18 @@ def opens(at: datetime, zone: str, limits: Limits, quiet_days: Collection[date] 
 
 
 def closes(at: datetime, zone: str, limits: Limits, quiet_days: Collection[date] = ()) -> datetime:
-    """When the window ends that `at` lies in (UTC); `at` itself when it lies in none."""
+    """Return the end of the window that contains `at` (UTC); `at` itself if there is none."""
     if not _open(at, zone, limits, quiet_days):
         return at
     day = at.astimezone(ZoneInfo(zone)).date()
     from_, until = limits.window(day)
-    # Where an hour comes twice, the clock may be put back to before the window begins.
+    # At the end of daylight saving time the clock may be set back to before the window.
     edges = [*_moments(day, until, zone), *_moments(day, from_, zone)]
     return min(when for when in edges if when > at and not _open(when, zone, limits, quiet_days))
 
 
 def valid_for(now: datetime, window_end: datetime | None, expires_at: datetime) -> int:
-    """Seconds to tell the carrier that the text is good for: it is given up before the window ends or it is no use."""
+    """Return the validity period in seconds, until the window ends or the message expires."""
     until = expires_at if window_end is None else min(window_end - MARGIN, expires_at)
     return max(SHORTEST, min(LONGEST, int((until - now).total_seconds())))
 
@@ -107,7 +107,7 @@ def _open(at: datetime, zone: str, limits: Limits, quiet_days: Collection[date])
 
 
 def _moments(day: date, at: time, zone: str) -> Iterator[datetime]:
-    """The moment clocks show `day` `at`; where they are put on or back, each minute between the two it can mean."""
+    """Yield the instant of a local time; at a clock change, each minute between its two readings."""
     local = datetime.combine(day, at, tzinfo=ZoneInfo(zone))
     first, last = sorted(local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     while first <= last:

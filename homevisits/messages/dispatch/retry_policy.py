@@ -14,7 +14,7 @@ MAX_BACKOFF_SECONDS = 900.0
 
 
 LOOKUP_DELAYS = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
-"""When to look for an unclear attempt at the carrier, after it began to be unclear."""
+"""Delays of the lookups at the provider after an attempt became unclear."""
 
 
 POLL_INTERVAL = timedelta(hours=1)
@@ -24,13 +24,13 @@ RESEND_AFTER = timedelta(minutes=30)
 
 
 UNCOUNTED_ERRORS = frozenset({ErrorClass.RETRY, ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL, ErrorClass.DAILY_CAP})
-"""Nothing is wrong with the text: these cost it no try."""
+"""Errors unrelated to the message, which do not count as attempts."""
 
 
 SENDER_ERRORS = frozenset({ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL, ErrorClass.DAILY_CAP})
-"""The sender rests; another may take the text at once."""
+"""Errors of the sender: another sender may send the message at once."""
 
 
 def backoff_seconds(tries: int) -> float:
-    """Seconds to wait: anything up to a bound that doubles. Workers that failed together do not come back together."""
+    """Return seconds to wait: exponential backoff with full jitter."""
     return secrets.randbelow(int(min(MAX_BACKOFF_SECONDS, 2.0 * 2.0 ** min(tries, 12)) * 1000) + 1) / 1000

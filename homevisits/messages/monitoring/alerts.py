@@ -1,4 +1,4 @@
-"""What a person must know about texts, told once: a code nobody knows, a paused text, a contradiction."""
+"""Alerts for staff about message delivery, one row for each kind and key."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from homevisits.messages.models import MessageAlert
 
 
 def raise_alert(session: Session, kind: str, key: str, now: datetime, detail: str = "") -> bool:
-    """Note that something happened (again). True the first time, and the first time after a person cleared it."""
+    """Raise or repeat an alert. True if it is new or was cleared before."""
     values = {"kind": kind, "key": key, "first_at": now, "last_at": now, "times": 1, "detail": detail}
     if insert_new(session, MessageAlert, [values], "kind", "key"):
         return True
@@ -29,7 +29,7 @@ def raise_alert(session: Session, kind: str, key: str, now: datetime, detail: st
 
 
 def clear(session: Session, actor: Actor, alert_id: int, now: datetime) -> None:
-    """A person has seen to it. Raises NotFound for whoever may not see to senders, and for what is not open."""
+    """Clear an open alert. Raises NotFound if it is not open or the actor lacks the permission."""
     row = session.get(MessageAlert, alert_id, with_for_update=True)
     if row is None or row.cleared_at is not None or not actor.may(Permission.SENDERS):
         raise NotFound
@@ -37,7 +37,7 @@ def clear(session: Session, actor: Actor, alert_id: int, now: datetime) -> None:
 
 
 def open_(session: Session) -> Sequence[MessageAlert]:
-    """What nobody has seen to yet, newest first."""
+    """Return the open alerts, newest first."""
     return session.scalars(
         select(MessageAlert)
         .where(MessageAlert.cleared_at.is_(None))

@@ -1,4 +1,4 @@
-"""Who carries texts out of the building: the Protocol, what can go wrong, and the console that keeps everything in."""
+"""Provider interface and its exceptions."""
 
 import logging
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ log = logging.getLogger("homevisits.texts")
 
 @dataclass(frozen=True)
 class Accepted:
-    """A carrier took a text: its own id for it, the first status it gave, and how many segments it counted."""
+    """Result of an accepted message: the provider's ID, first status and number of segments."""
 
     provider_message_id: str
     status: str
@@ -22,7 +22,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class ProviderMessage:
-    """A text as the carrier has it. ``status`` is its word; ``created_at`` is when it took it (aware), if it says."""
+    """A message in the provider's records. `created_at` is timezone-aware, or None if unknown."""
 
     provider_message_id: str
     status: str
@@ -34,7 +34,7 @@ class ProviderMessage:
 
 
 class ProviderUnavailable(Exception):
-    """The carrier did not take the text, surely, and may take it later, in `retry_after` seconds if it said so."""
+    """Certainly not sent, may be retried; after `retry_after` seconds if the provider gave a time."""
 
     def __init__(self, code: str, retry_after: float | None = None, http_status: int | None = None) -> None:
         super().__init__(code)
@@ -44,7 +44,7 @@ class ProviderUnavailable(Exception):
 
 
 class MessageRejected(Exception):
-    """The carrier will not take this text: ``code`` says why (codes.py)."""
+    """The provider rejected the message; for `code` see error_codes.py."""
 
     def __init__(self, code: str, http_status: int | None = None) -> None:
         super().__init__(code)
@@ -53,12 +53,12 @@ class MessageRejected(Exception):
 
     @property
     def ends_texting(self) -> bool:
-        """Whether the person at the number has told the carrier to stop."""
+        """Whether the recipient has opted out at the provider."""
         return error_class(self.code) is ErrorClass.SAID_NO
 
 
 class OutcomeUnknown(Exception):
-    """Nobody knows whether the text left: it is looked for, never simply sent again."""
+    """Unknown whether the message was sent: look it up, never resend it directly."""
 
     def __init__(self, code: str, http_status: int | None = None) -> None:
         super().__init__(code)
@@ -67,52 +67,52 @@ class OutcomeUnknown(Exception):
 
 
 class Provider(Protocol):
-    """Anything that takes a text. Every method may be called from several threads at once.
+    """Interface of a message provider. All methods must be thread-safe.
 
-    ``find``, ``status`` and ``on_day`` raise ProviderUnavailable or OutcomeUnknown when the carrier cannot be asked.
+    ``find``, ``status`` and ``on_day`` raise ProviderUnavailable or OutcomeUnknown when the lookup fails.
     """
 
     name: str
     can_find: bool
-    """Whether the carrier can be asked about a text whose id we never learnt."""
+    """Whether the provider can look up a message without its ID."""
 
     def send(self, to: str, body: str, attempt_id: str, *, sender: str, valid_for: int) -> Accepted:
-        """Hand over one text, once. `token` is this attempt's own and comes back with what the carrier reports.
+        """Send a message once, without retries. `attempt_id` is returned in delivery reports.
 
-        `sender` is a sender's address (+1..., MG...); after `valid_for` seconds (60 to 36,000) it need not arrive any
-        more. Raises ProviderUnavailable, MessageRejected or OutcomeUnknown.
+        `sender` is a sender's address (+1..., MG...); after `valid_for` seconds (60 to 36,000) the provider drops
+        it. Raises ProviderUnavailable, MessageRejected or OutcomeUnknown.
         """
         ...
 
     def find(self, to: str) -> list[ProviderMessage]:
-        """The newest texts to `to`, newest first; empty where the carrier cannot tell (``can_find``)."""
+        """Return the latest messages to `to`, newest first; empty without lookup (`can_find`)."""
         ...
 
     def status(self, provider_message_id: str) -> ProviderMessage | None:
-        """One text as the carrier has it now; None when it knows none by that id."""
+        """Return the current state of a message; None if the ID is unknown."""
         ...
 
     def on_day(self, day: date) -> Iterator[ProviderMessage]:
-        """Every text the carrier sent on `day` (UTC), as it pages through them."""
+        """Iterate over all messages of `day` (UTC), loading pages as needed."""
         ...
 
 
 class WithoutLookup:
-    """A carrier that takes texts and cannot be asked about them: only what it reports by itself is known."""
+    """Base class of providers without message lookup."""
 
     can_find = False
 
     def find(self, to: str) -> list[ProviderMessage]:
-        """Nothing is found."""
+        """Return an empty list."""
         del to
         return []
 
     def status(self, provider_message_id: str) -> ProviderMessage | None:
-        """Nothing is known."""
+        """Return None."""
         del provider_message_id
         return None
 
     def on_day(self, day: date) -> Iterator[ProviderMessage]:
-        """Nothing is listed."""
+        """Return an empty iterator."""
         del day
         return iter(())

@@ -1,8 +1,7 @@
-"""Kannel, an SMS gateway of one's own, through its sendsms interface: the second carrier.
+"""Kannel provider: a self-hosted SMS gateway, used through its sendsms interface.
 
-Kannel gives no id of a text it takes and cannot be asked about it: the attempt's token stands for it, in the address
-Kannel reports to. Read in gw/smsbox.c of Kannel 1.4.5: what it answers, and that by POST the words, the number and the
-password are in no address and so in no log.
+Kannel returns no message ID and has no lookup; the attempt's token in the callback URL identifies the message. The
+responses are documented in gw/smsbox.c of Kannel 1.4.5. POST keeps the text, number and password out of URLs and logs.
 """
 
 from http.cookiejar import DefaultCookiePolicy
@@ -25,13 +24,13 @@ from homevisits.messages.providers.retry_after import seconds_to_wait
 from homevisits.messages.templates.segments import is_gsm7
 
 EVERY_REPORT = "31"
-"""Delivered, undelivered, queued, taken and rejected by the network behind Kannel."""
+"""Bit mask of delivery reports: delivered, undelivered, queued, accepted and rejected by the SMSC."""
 CONNECT_SECONDS = 5
 GSM7, UCS2 = "0", "2"
 
 
 class Kannel(WithoutLookup):
-    """Texts through Kannel. Any number of threads may share one."""
+    """Send messages through Kannel. Thread-safe."""
 
     name = "kannel"
 
@@ -48,7 +47,7 @@ class Kannel(WithoutLookup):
             self._http.mount(scheme, HTTPAdapter(max_retries=0, pool_maxsize=64))
 
     def send(self, to: str, body: str, attempt_id: str, *, sender: str, valid_for: int) -> Accepted:
-        """Hand over one text, once."""
+        """Send a message once, without retries."""
         headers = {
             **self._who,
             "Content-Type": "text/plain; charset=UTF-8",
@@ -69,7 +68,7 @@ class Kannel(WithoutLookup):
 
 
 def sid_of(attempt_id: str) -> str:
-    """The id that stands for a text Kannel took."""
+    """Return the message ID derived from the attempt."""
     return f"kannel-{attempt_id}"
 
 
@@ -81,7 +80,7 @@ def _receipt(answer: Response, attempt_id: str) -> Accepted:
     if status == 429:
         raise ProviderUnavailable("429", seconds_to_wait(answer.headers.get("Retry-After", "")), status)
     if status == 503 and words.startswith("Temporal failure"):
-        raise ProviderUnavailable("kannel_busy", None, status)  # Kannel's own words for: not taken
+        raise ProviderUnavailable("kannel_busy", None, status)  # Kannel's response for: not accepted
     if status == 403 and words.startswith("Not routable"):
         raise MessageRejected("kannel_not_routable", status)
     if status in (401, 403):

@@ -1,4 +1,4 @@
-"""Who may be texted: the append-only ledger of stops and starts. A stop holds at once, for every text queued."""
+"""Opt-outs: append-only ledger. An opt-out also applies to messages that are already queued."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -9,24 +9,24 @@ from sqlalchemy.orm import Session
 from homevisits.messages.models import DeliveryAttempt, OptOutEntry, OutgoingMessage
 
 ANSWERS = frozenset({"stop_confirmed", "wrong_number_confirmed", "help"})
-"""Texts that answer the family's own word and leave even after a stop: the one confirmation, and HELP."""
+"""Templates that are sent even after an opt-out: its confirmation and the HELP reply."""
 
 
 def newest(session: Session, phone: str) -> OptOutEntry | None:
-    """The entry that counts for `phone`; None: nobody ever said stop."""
+    """Return the current entry of `phone`; None if it never opted out."""
     return session.scalar(
         select(OptOutEntry).where(OptOutEntry.phone == phone).order_by(OptOutEntry.id.desc()).limit(1)
     )
 
 
 def may_text(session: Session, phone: str) -> bool:
-    """Whether texts may go to `phone`."""
+    """Whether messages may be sent to `phone`."""
     entry = newest(session, phone)
     return entry is None or entry.entry == "start"
 
 
 def stopped(session: Session, phones: Collection[str]) -> frozenset[str]:
-    """Those of `phones` that no text may go to."""
+    """Return those of `phones` that have opted out."""
     return frozenset(session.scalars(_STOPPED, {"phones": list(phones)}))
 
 
@@ -48,9 +48,9 @@ def stop(
     how: str | None = None,
     by_account: int | None = None,
 ) -> OptOutEntry | None:
-    """End texting to `phone`: the ledger's new entry (None when it had ended already), and nothing queued leaves.
+    """Opt out `phone` and suppress its queued messages. None if it had already opted out.
 
-    ``how`` (text | phone | in_person | letter | web) and ``by_account``: how a person of ours was told, and who.
+    how: text | phone | in_person | letter | web. by_account: the staff account that recorded it.
     """
     entry = None
     if may_text(session, phone):
@@ -73,9 +73,9 @@ def stop(
 
 
 def refused(session: Session, phone: str, message_id: int, now: datetime) -> OptOutEntry | None:
-    """The carrier says that the person at `phone` stopped it, of a text of ours: ends texting, as `stop` does.
+    """Record an opt-out that the provider reported for a message.
 
-    What it says of a text that was tried before the family started anew, and tells late, is older than that start.
+    Ignore a late report of a message that was sent before the family opted in again.
     """
     tried = session.scalar(select(func.max(DeliveryAttempt.started_at)).where(DeliveryAttempt.message_id == message_id))
     held = newest(session, phone)
@@ -85,7 +85,7 @@ def refused(session: Session, phone: str, message_id: int, now: datetime) -> Opt
 
 
 def start(session: Session, phone: str, now: datetime, evidence: str | None = None) -> OptOutEntry | None:
-    """The family wants texts again: lifts a stop it made itself, or one the carrier reported of it; no other."""
+    """Opt in again at the family's request; only after an opt-out by the family or the provider."""
     held = newest(session, phone)
     if held is None or held.entry == "start" or held.reason not in ("family", "carrier"):
         return None
@@ -98,7 +98,7 @@ def start(session: Session, phone: str, now: datetime, evidence: str | None = No
 def lift(
     session: Session, phone: str, now: datetime, by_account: int, *, how: str | None = None, evidence: str | None = None
 ) -> OptOutEntry | None:
-    """A person of ours lifts a stop, because the family told them to; not one the carrier holds: it would not obey."""
+    """Opt in again by staff. Not possible after a provider opt-out, because the provider still blocks it."""
     held = newest(session, phone)
     if held is None or held.entry == "start" or held.reason == "carrier":
         return None

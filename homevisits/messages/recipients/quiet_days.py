@@ -1,4 +1,4 @@
-"""Quiet days: days without automatic texts, of one school or of the whole district. Past ones stay as they were."""
+"""Quiet days without automatic messages, per school or district. Past days cannot be changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from homevisits.core.problems import NotFound, Problem, RulesBroken
 from homevisits.messages.models import QuietDay
 
 LONGEST = 31
-"""Days in one stretch: longer ones are a slip of the finger, or a summer with no visits in it."""
+"""Maximum number of days at once, to catch typing errors."""
 AHEAD = timedelta(days=730)
 LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Days to be quiet, the first and the last among them; ``school`` None: the whole district."""
+    """A range of quiet days, first and last included. `school` None: the whole district."""
 
     school: int | None
     first: date
@@ -28,7 +28,7 @@ class Stretch:
 
 
 def problems(wanted: Stretch, today: date) -> list[Problem]:
-    """Every reason why these days cannot be quiet. Pure."""
+    """Validate a range of quiet days; return all problems. Pure."""
     found = []
     if not wanted.name:
         found.append(Problem("missing", "name"))
@@ -46,7 +46,7 @@ def problems(wanted: Stretch, today: date) -> list[Problem]:
 
 
 def add(session: Session, actor: Actor, wanted: Stretch, today: date, now: datetime) -> int:
-    """Make these days quiet; how many were not yet. Raises `NotFound` for a school that is not the actor's."""
+    """Add quiet days and return how many are new. Raises `NotFound` for a school out of scope."""
     held = actor.schools(Permission.DELIVERY)
     if held is not None and wanted.school not in held:
         raise NotFound
@@ -68,7 +68,7 @@ def add(session: Session, actor: Actor, wanted: Stretch, today: date, now: datet
 
 
 def remove(session: Session, actor: Actor, quiet_id: int, today: date) -> bool:
-    """Take a quiet day back. False: it is gone already, or it is over and stays. Raises `NotFound` out of scope."""
+    """Remove a quiet day. False if it is past. Raises `NotFound` if it is missing or out of scope."""
     row = session.get(QuietDay, quiet_id)
     held = actor.schools(Permission.DELIVERY)
     if row is None or (held is not None and row.school_id not in held):
@@ -81,7 +81,7 @@ def remove(session: Session, actor: Actor, quiet_id: int, today: date) -> bool:
 
 
 def ahead(session: Session, actor: Actor, today: date) -> Sequence[QuietDay]:
-    """The quiet days from the month before on that count at the actor's schools, soonest first."""
+    """Return the quiet days of the actor's schools since 31 days ago, in order of date."""
     held = actor.schools(Permission.DELIVERY)
     query = select(QuietDay).where(QuietDay.day >= today - timedelta(days=31))
     if held is not None:

@@ -1,4 +1,4 @@
-"""The guests of a trial: staff whose phones a trial may text. Nobody else gets any text while it lasts."""
+"""Allowlist of staff phones. In trial mode, no other phone receives messages."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,21 +14,21 @@ LONGEST_NAME = 80
 
 
 def everyone(session: Session) -> Sequence[TrialRecipient]:
-    """The guests, by name."""
+    """Return the allowlist, sorted by name."""
     return session.scalars(select(TrialRecipient).order_by(TrialRecipient.name, TrialRecipient.phone)).all()
 
 
 def number(session: Session) -> int:
-    """How many guests there are."""
+    """Return the size of the allowlist."""
     return session.scalar(select(func.count()).select_from(TrialRecipient)) or 0
 
 
 def add(
     session: Session, actor: Actor, name: str, phone: str | None, now: datetime, *, of_family: bool = False
 ) -> None:
-    """Let the trial text `phone` (E.164; None: what was typed is none). The same phone again takes the new name.
+    """Add `phone` (E.164; None if invalid) to the allowlist, or rename it.
 
-    ``of_family``: it is a family's and no colleague's; a trial texts no family.
+    of_family: reject the number, because trial mode only messages staff.
     """
     refuse_unless_district(actor)
     name = name.strip()
@@ -54,7 +54,7 @@ def add(
 
 
 def remove(session: Session, actor: Actor, phone: str) -> bool:
-    """The trial texts `phone` no more. False: it was none of the guests'."""
+    """Remove `phone` from the allowlist. False if it was not listed."""
     refuse_unless_district(actor)
     row = session.get(TrialRecipient, phone)
     if row is None:
@@ -65,6 +65,6 @@ def remove(session: Session, actor: Actor, phone: str) -> bool:
 
 
 def refuse_unless_district(actor: Actor) -> None:
-    """What texts go out from is the district's: a lead of one school finds nothing to change. Raises `NotFound`."""
+    """Raise `NotFound` unless the actor may manage senders for the whole district."""
     if actor.schools(Permission.SENDERS) is not None:
         raise NotFound
