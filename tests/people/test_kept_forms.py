@@ -382,7 +382,7 @@ def test_the_pages_are_in_the_language_of_the_reader(sqlite_scene: Scene) -> Non
         client.delete_cookie("homevisits")
         kept = next_of(sqlite_scene.post(client, form, form.filled()))
         shown = create_client(sqlite_scene.app, who).get(kept).text
-        assert "Su sesión terminó antes de que esto se guardara" in shown
+        assert "Su sesión terminó antes de guardar" in shown
         assert "No se envió nada." in shown
 
 
