@@ -1,4 +1,4 @@
-"""What Prometheus reads: families of figures about texts, read from the database each time it asks.
+"""Prometheus metrics of message delivery, read from the database at each scrape.
 
 Any process answers alike, and a restart forgets nothing. No label holds a phone, a name or words: senders are told by
 their number in our own table, codes by a list of ours.

@@ -1,4 +1,4 @@
-"""Readings for whoever watches an installation: each a range of an index, so that a million old texts cost nothing.
+"""Queries for monitoring. Each uses an index range, so that old messages do not slow it down.
 
 A window counts attempts by when they were begun; what became of them is what is known at `now`.
 """
@@ -64,20 +64,20 @@ def states(session: Session, now: datetime) -> dict[str, int]:
 
 
 def held(session: Session) -> dict[str, int]:
-    """How many texts wait for each reason."""
+    """Count waiting messages by hold reason."""
     rows = select(OutgoingMessage.hold_reason, func.count()).where(_WAITING, OutgoingMessage.state == "held")
     return {reason or "none": number for reason, number in session.execute(rows.group_by(OutgoingMessage.hold_reason))}
 
 
 def oldest_due(session: Session, now: datetime) -> float:
-    """Seconds for which the oldest text that is due has waited; 0 when none is."""
+    """Return the age in seconds of the oldest due message; 0 if there is none."""
     # One that a sender cannot take is held in its place: it is as due as before.
     first = session.scalar(select(func.min(OutgoingMessage.next_at)).where(_WAITING, OutgoingMessage.next_at <= now))
     return age(first, now)
 
 
 def oldest_unknown(session: Session, now: datetime) -> float:
-    """Seconds since the oldest text of which nobody knows was handed over; 0 when there is none."""
+    """Return the age in seconds of the oldest unclear attempt; 0 if there is none."""
     first = session.scalar(
         select(func.min(DeliveryAttempt.started_at))
         .join(OutgoingMessage, OutgoingMessage.attempt_id == DeliveryAttempt.attempt_id)
@@ -97,7 +97,7 @@ def _begun(since: datetime) -> ColumnElement[bool]:
 
 
 def last_hour(session: Session, now: datetime) -> LastHour:
-    """What became of the last hour's attempts."""
+    """Count the attempts of the last hour by outcome."""
     recent = DeliveryAttempt.started_at >= now - HOUR
     taken = DeliveryAttempt.outcome == "accepted"
     ripe = and_(taken, DeliveryAttempt.started_at < now - TIME_TO_ARRIVE)
@@ -166,33 +166,33 @@ def segments(session: Session, since: datetime) -> dict[str, int]:
 
 
 def to_see_to(session: Session) -> int:
-    """Lost texts that no person has seen to."""
+    """Count failed messages that staff have not handled."""
     return session.scalar(select(func.count()).select_from(OutgoingMessage).where(_TO_SEE_TO)) or 0
 
 
 def stopped(session: Session) -> int:
-    """Phones that get no texts because somebody said stop."""
+    """Count phones that have opted out."""
     newest = select(func.max(OptOutEntry.id)).group_by(OptOutEntry.phone)
     rows = select(func.count()).select_from(OptOutEntry).where(OptOutEntry.id.in_(newest))
     return session.scalar(rows.where(OptOutEntry.entry == "stop")) or 0
 
 
 def replies(session: Session, now: datetime) -> tuple[int, float]:
-    """Families' texts that only a person can answer and nobody has: how many, and how long the oldest has waited."""
+    """Count received messages that staff must answer, with the age of the oldest."""
     rows = select(func.count(), func.min(IncomingMessage.received_at)).where(IncomingMessage.needs_person.is_(True))
     number, first = session.execute(rows).one()
     return number, age(first, now)
 
 
 def not_taken(session: Session) -> int:
-    """Families' texts that arrived and have not been acted on yet."""
+    """Count received messages that are not processed yet."""
     return (
         session.scalar(select(func.count()).select_from(IncomingMessage).where(IncomingMessage.taken_at.is_(None))) or 0
     )
 
 
 def not_applied(session: Session) -> int:
-    """Carriers' words on texts that are not known to be ours."""
+    """Count delivery reports without a matching attempt."""
     return (
         session.scalar(select(func.count()).select_from(ProviderEvent).where(ProviderEvent.applied_at.is_(None))) or 0
     )

@@ -1,4 +1,4 @@
-"""Web of what is measured: one address, for a machine that says the word."""
+"""GET /metrics, protected by a bearer token."""
 
 import hmac
 
@@ -14,7 +14,7 @@ bp = Blueprint("metrics", __name__)
 @bp.get("/metrics")
 @public
 def show() -> Response:
-    """Figures for Prometheus. Without a word in the settings there is no such page; who does not say it is told so."""
+    """Return the Prometheus metrics: 404 without a token in the settings, 401 if it is wrong."""
     word = settings().metrics_token
     if not word:
         abort(404)

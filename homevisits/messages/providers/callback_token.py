@@ -1,4 +1,4 @@
-"""A word in the addresses we give to machines that sign nothing: only who was given the address can call it."""
+"""HMAC token for callback URLs of providers that do not sign requests."""
 
 import hmac
 from hashlib import sha256
@@ -9,10 +9,10 @@ INBOUND = "inbound"
 
 
 def mac(secret: str, what: str) -> str:
-    """The word for `what`: 32 hexadecimal digits."""
+    """Return the token of `what`: 32 hexadecimal digits."""
     return hmac.new(secret.encode(), f"kannel:{what}".encode(), sha256).hexdigest()[:32]
 
 
 def genuine(secret: str, what: str, given: str) -> bool:
-    """Whether `given` is the word for `what`, compared in constant time. Without a secret nothing is."""
+    """Check a token in constant time. Always False without a secret."""
     return bool(secret) and hmac.compare_digest(mac(secret, what).encode(), given.encode())

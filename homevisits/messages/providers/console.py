@@ -4,7 +4,7 @@ from homevisits.messages.providers.base import Accepted, WithoutLookup, log
 
 
 class Console(WithoutLookup):
-    """Writes to the log that a text would leave; nothing leaves. For the demo and for a trial.
+    """Write messages to the log instead of sending them, for the demo and trial mode.
 
     With real families (``private``) the log holds neither the number nor the words: the delivery page has both.
     """
@@ -17,7 +17,7 @@ class Console(WithoutLookup):
     def send(
         self, to: str, body: str, attempt_id: str, *, sender: str = "console", valid_for: int = 36_000
     ) -> Accepted:
-        """Take any text."""
+        """Accept any message."""
         del sender, valid_for
         if self.private:
             log.info("text to a number ending in %s, %d characters", to[-2:], len(body))

@@ -1,4 +1,4 @@
-"""What a carrier's code means for a text, its phone and its sender: one table, pure data.
+"""Table of the providers' error codes and how to handle them. Pure.
 
 Codes are text: Twilio's numbers ("21610"), HTTP statuses where there is nothing better ("503"), words of our own
 ("no_answer"). The words for people stand in `reasons.py`.
@@ -11,19 +11,19 @@ PURE = True
 
 
 class ErrorClass(StrEnum):
-    """What to do about a code."""
+    """How to handle an error code."""
 
-    RETRY = "retry"  # surely not taken: later again, not counted as a try
-    UNKNOWN = "unknown"  # nobody knows: look for it at the carrier before anything else
-    SAID_NO = "said_no"  # the person told the carrier to stop: no text from any sender
-    BAD_NUMBER = "bad_number"  # no text will ever reach this phone
-    TRANSIENT = "transient"  # taken, not delivered yet: once more, half an hour later
-    QUEUE_FULL = "queue_full"  # the carrier's queue of this sender is full: the sender pauses
-    DAILY_CAP = "daily_cap"  # the sender has had its share of the day: until midnight, Pacific time
-    TOO_LATE = "too_late"  # it waited longer than it was good for
-    CONTENT = "content"  # the words are taken for spam
-    ACCOUNT = "account"  # account or sender: nothing is wrong with the text, a person must see to it
-    REJECTED = "rejected"  # the rest: it will not be taken
+    RETRY = "retry"  # certainly not sent: retry later, not counted as an attempt
+    UNKNOWN = "unknown"  # outcome unknown: look it up at the provider
+    SAID_NO = "said_no"  # opted out at the provider: block for all senders
+    BAD_NUMBER = "bad_number"  # phone cannot receive messages
+    TRANSIENT = "transient"  # accepted, not delivered: retry once after 30 minutes
+    QUEUE_FULL = "queue_full"  # the provider's queue is full: pause the sender
+    DAILY_CAP = "daily_cap"  # daily cap: pause the sender until midnight Pacific time
+    TOO_LATE = "too_late"  # validity period expired
+    CONTENT = "content"  # filtered as spam
+    ACCOUNT = "account"  # account or sender problem that staff must fix
+    REJECTED = "rejected"  # any other permanent error
 
 
 KINDS = MappingProxyType(
@@ -44,28 +44,28 @@ KINDS = MappingProxyType(
             ("20003", "20005", "30002", "21606", "21703", "21705", "30032", "30034", "21408", "401", "403"),
             ErrorClass.ACCOUNT,
         ),
-        # Kannel's own answers, and how a report of it ends.
+        # Kannel responses and report types.
         "kannel_busy": ErrorClass.RETRY,
         "kannel_undelivered": ErrorClass.TRANSIENT,
         **dict.fromkeys(("kannel_not_routable", "kannel_smsc_rejected", "kannel_refused"), ErrorClass.REJECTED),
     }
 )
-"""Every code there is a rule for."""
+"""All known codes."""
 ACCOUNT_WIDE = frozenset({"20003", "20005", "30002", "401", "403"})
-"""Nothing of this carrier works, whichever sender is taken."""
+"""Errors that affect all senders of the provider."""
 NEEDS_REGISTRATION = frozenset({"30032", "30034"})
-"""The sender is not registered: only a person can change that, and trying again changes nothing."""
+"""The sender is not registered; retrying is useless until staff register it."""
 
 
 def error_class(code: str) -> ErrorClass:
-    """What `code` means. Any HTTP status from 500 up is unknown; a code without a rule is a refusal."""
+    """Classify `code`. HTTP status 500 and above is UNKNOWN; other unknown codes are REJECTED."""
     if code not in KINDS and _server_error(code):
         return ErrorClass.UNKNOWN
     return KINDS.get(code, ErrorClass.REJECTED)
 
 
 def known(code: str) -> bool:
-    """Whether there is a rule for `code`. The first of each that has none is told to a person."""
+    """Whether `code` is in the table. Unknown codes raise an alert."""
     return code in KINDS or _server_error(code)
 
 

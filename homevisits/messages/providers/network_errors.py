@@ -1,4 +1,4 @@
-"""When a carrier gives no answer: whether one byte of the text had left by then."""
+"""Classify network errors: not sent, or outcome unknown."""
 
 from ssl import SSLCertVerificationError
 
@@ -10,8 +10,8 @@ from homevisits.messages.providers.base import OutcomeUnknown, ProviderUnavailab
 
 
 def no_answer(error: RequestException) -> ProviderUnavailable | OutcomeUnknown:
-    """Surely not sent when no connection came about; after that (a reset, a time-out), nobody knows."""
-    # No way through the proxy and a wrong certificate both fail before the request is written.
+    """Not sent if the connection failed; after that (reset, timeout) the outcome is unknown."""
+    # Proxy and certificate errors occur before the request is written.
     if isinstance(error, ConnectTimeout | ProxyError | InvalidURL | MissingSchema):
         return ProviderUnavailable("no_connection")
     if isinstance(error, NoConnection):

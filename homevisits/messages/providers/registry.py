@@ -6,17 +6,17 @@ from homevisits.messages.providers.console import Console
 
 
 def configured_providers(settings: Settings) -> tuple[Provider, ...]:
-    """The carriers the settings name: the first, and the second that stands in for it."""
+    """Return the primary provider of the settings and its fallback, if any."""
     return tuple(_build(name, settings) for name in (settings.provider, settings.second_provider) if name)
 
 
 def _build(name: str, settings: Settings) -> Provider:
     if name == "twilio":
-        from homevisits.messages.providers.twilio import Twilio  # heavy: a second to import, of no use to the console
+        from homevisits.messages.providers.twilio import Twilio  # takes a second to import
 
         return Twilio(settings)
     if name == "kannel":
-        from homevisits.messages.providers.kannel import Kannel  # as heavy: it brings the HTTP library
+        from homevisits.messages.providers.kannel import Kannel  # imports the HTTP library
 
         return Kannel(settings)
     return Console(private=settings.mode == "production")

@@ -1,4 +1,4 @@
-"""How long a carrier asks us to wait. Pure but for the clock that a date is compared with."""
+"""Parse the Retry-After header."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -9,7 +9,7 @@ LONGEST_WAIT = 3600.0
 
 
 def seconds_to_wait(retry_after: str, answered: str = "") -> float | None:
-    """Seconds that a Retry-After header asks for, at most an hour; None when it says nothing readable.
+    """Return the seconds of a Retry-After header, at most an hour; None if it is invalid.
 
     It is a number of seconds or a date (RFC 9110, 10.2.3); a date is taken by the carrier's own clock, `answered`.
     """

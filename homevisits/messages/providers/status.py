@@ -1,4 +1,4 @@
-"""How far along a carrier says a text is: pure. Only upwards; the first final word counts."""
+"""Order of the providers' delivery statuses. A status never moves backwards. Pure."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -19,30 +19,30 @@ RANKS: Mapping[str, int] = MappingProxyType(
         "read": 95,
     }
 )
-"""How far along a status is. Words we do not know are kept where they arrive and change nothing."""
+"""Rank of each status. Unknown statuses are stored and ignored."""
 FINAL = 90
-"""From here on nothing more is to be expected of the text."""
+"""Rank from which a status is final."""
 ARRIVED = frozenset({"delivered", "read"})
 FINAL_WORDS = tuple(sorted(word for word, rank in RANKS.items() if rank >= FINAL))
 
 
 def rank(status: str | None) -> int:
-    """How far along `status` is; 0 for nothing, and for a word nobody knows."""
+    """Return the rank of `status`; 0 for None and unknown statuses."""
     return RANKS.get(status or "", 0)
 
 
 def is_final(status: str | None) -> bool:
-    """Whether `status` is a carrier's last word."""
+    """Whether `status` is final."""
     return rank(status) >= FINAL
 
 
 def upward(have: str | None, told: str) -> bool:
-    """Whether `told` is news to a text at `have`: further along, and after a final word only `read` of what arrived."""
+    """Whether `told` is a forward change from `have`; after a final status only delivered to read."""
     if is_final(have):
         return have == "delivered" and told == "read"
     return rank(told) > rank(have)
 
 
 def contradicts(have: str | None, told: str) -> bool:
-    """Whether two last words cannot both be true: delivered after all, say, of a text that was undelivered."""
+    """Whether two final statuses conflict, such as undelivered and delivered."""
     return is_final(have) and is_final(told) and have != told and not {have or "", told} <= ARRIVED

@@ -1,4 +1,4 @@
-"""Twilio as it is, through its SDK: always a timeout, Retry-After kept, and every failure sorted into three kinds."""
+"""Twilio provider, using the SDK with timeouts, Retry-After and three exception types."""
 
 import json
 from collections.abc import Iterator
@@ -29,9 +29,9 @@ from homevisits.messages.providers.retry_after import seconds_to_wait
 
 CONNECT_SECONDS = 5
 LOOKED_THROUGH = 50
-"""How many texts to a phone are looked through for one whose end nobody knows."""
+"""Maximum number of messages to a phone to search for an unclear attempt."""
 WAITS = frozenset({ErrorClass.RETRY, ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL, ErrorClass.DAILY_CAP})
-"""Nothing is wrong with the text: it was not taken, and waits."""
+"""The message was not accepted and can be retried."""
 
 
 class Http(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
@@ -79,14 +79,14 @@ class Http(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
 
 
 class Twilio:
-    """Texts through Twilio's Messages resource. Any number of threads may share one."""
+    """Send messages through Twilio's Messages resource. Thread-safe."""
 
     name = "twilio"
     can_find = True
 
     def __init__(self, settings: Settings) -> None:
         self.http = Http(settings.provider_timeout_seconds, settings.twilio_base_url)
-        # An empty environment: TWILIO_EDGE and the like would turn our host into another.
+        # An empty environment, because TWILIO_EDGE and similar variables change the host.
         self._client = Client(
             settings.twilio_account_sid, settings.twilio_auth_token, http_client=self.http, environment={"": ""}
         )
@@ -95,7 +95,7 @@ class Twilio:
         self._callback = settings.public_url.rstrip("/") + "/twilio/status/"
 
     def send(self, to: str, body: str, attempt_id: str, *, sender: str, valid_for: int) -> Accepted:
-        """Hand over one text, once."""
+        """Send a message once, without retries."""
         sender = sender or self._sender
         from_ = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
         # What follows # tells Twilio to repeat the callback on any failure; it is not part of the address.
@@ -111,14 +111,14 @@ class Twilio:
         return Accepted(str(message.sid), str(message.status or "accepted"), counted or None)
 
     def find(self, to: str) -> list[ProviderMessage]:
-        """The newest texts to `to`. By no date: what still waits at Twilio has no date of sending."""
+        """Return the latest messages to `to`. No date filter: a queued message has no sending date."""
         with _sorting():
             found = [_seen(message) for message in self._messages.list(to=to, limit=LOOKED_THROUGH)]
         long_ago = datetime.min.replace(tzinfo=UTC)
         return sorted(found, key=lambda seen: seen.created_at or long_ago, reverse=True)
 
     def status(self, provider_message_id: str) -> ProviderMessage | None:
-        """One text as Twilio has it now."""
+        """Return the current state of a message."""
         try:
             with _sorting():
                 return _seen(self._messages(provider_message_id).fetch())
@@ -128,7 +128,7 @@ class Twilio:
             raise
 
     def on_day(self, day: date) -> Iterator[ProviderMessage]:
-        """Every text sent on `day` (UTC), a page of a thousand at a time."""
+        """Iterate over the messages sent on `day` (UTC), in pages of 1,000."""
         begins = datetime.combine(day, time(), UTC)
         # Moments, as the API's description has them: a bare date it only allows in prose. Whether Twilio minds the
         # hours or only the days, this is one day.
@@ -154,7 +154,7 @@ def _seen(message: Any) -> ProviderMessage:
 
 @contextmanager
 def _sorting() -> Iterator[None]:
-    """Turn whatever the SDK raises into one of our three; it has four families of exceptions."""
+    """Convert any exception of the SDK to one of the three exceptions of the interface."""
     try:
         yield
     except RequestException as error:
@@ -162,7 +162,7 @@ def _sorting() -> Iterator[None]:
     except TwilioException as error:
         raise _sorted(error) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        # An answer nobody can read (a cut-off 201, say): the text may well have been taken.
+        # Unreadable response, such as a truncated 201: the message may have been accepted.
         raise OutcomeUnknown("unreadable_answer") from error
 
 
@@ -172,7 +172,7 @@ def _sorted(error: TwilioException) -> Exception:
         return OutcomeUnknown(code if known(code) else "unreadable_answer", status or None)
     kind = error_class(code)
     if status in (401, 403, 408) and not known(code):
-        # A firewall's own page, mostly. After 408 (it took us too long) nobody knows.
+        # Usually a firewall's page. After 408 (timeout) the outcome is unknown.
         return OutcomeUnknown("no_answer", status) if status == 408 else ProviderUnavailable(str(status), None, status)
     if kind is ErrorClass.UNKNOWN:
         return OutcomeUnknown(code, status)
