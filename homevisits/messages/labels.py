@@ -1,4 +1,4 @@
-"""The words for what happens to texts: why one may not be sent as written, waits or was lost, and what to do."""
+"""Labels for message states, errors and alerts on the staff pages."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -51,7 +51,7 @@ HOLDS = MappingProxyType(
         ),
     }
 )
-"""Why a text waits (``hold_reason``)."""
+"""Labels of `hold_reason`."""
 KINDS = MappingProxyType(
     {
         ErrorClass.RETRY: (
@@ -100,7 +100,7 @@ KINDS = MappingProxyType(
         ),
     }
 )
-"""What a carrier's code means, and what a person can do."""
+"""Meaning of provider error codes, with advice for staff."""
 OWN = MappingProxyType(
     {
         "trial": (
@@ -147,7 +147,7 @@ OWN = MappingProxyType(
         "daily_cap": KINDS[ErrorClass.DAILY_CAP],
     }
 )
-"""What our own words (no carrier's code) mean."""
+"""Meaning of internal error codes."""
 CALLED_OFF = MappingProxyType(
     {
         "visit_changed": _l("The visit has changed or ended since then."),
@@ -207,7 +207,7 @@ ALERTS = MappingProxyType(
         "missing": _l("The provider does not list a text that it accepted from us. Ask its support team."),
     }
 )
-"""What a person must know, once."""
+"""Labels of alerts."""
 
 SENDER_KINDS = MappingProxyType(
     {
@@ -239,11 +239,11 @@ MISSING = MappingProxyType(
         "refused": _l("A new registration: the last one was rejected. The rejection notice gives the reason."),
     }
 )
-"""What still stands between a sender and its first text."""
+"""Labels of missing sender registration steps."""
 
 
 def why(code: str) -> LazyString:
-    """What went wrong, in words; a carrier's code that has no rule is named."""
+    """Return the label of an error code; unknown codes are shown as they are."""
     if code in OWN:
         return OWN[code][0]
     kind = error_class(code)
@@ -253,7 +253,7 @@ def why(code: str) -> LazyString:
 
 
 def what_to_do(code: str) -> LazyString:
-    """What a person can do about it, in words."""
+    """Return the advice for an error code."""
     return OWN[code][1] if code in OWN else KINDS[error_class(code)][1]
 
 

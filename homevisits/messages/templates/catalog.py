@@ -1,4 +1,4 @@
-"""The packs of texts, a folder for each language: what they say, and which words a speaker approved.
+"""Message templates by language, with the approvals of speakers of the language.
 
 A language is sent when each of the texts that a conversation needs is approved in the words and letters it has now: a
 family never gets half a conversation, and words changed after the approval are not the approved ones. Anything else is
@@ -20,11 +20,11 @@ from homevisits.messages.templates.files import BASE, DISCREET, Approval, Pack, 
 
 LETTERS = ("plain", "accents")
 EVERY = 2.0
-"""Seconds between two looks at the files."""
+"""Seconds between checks for changed files."""
 
 
 class NoSuchText(LookupError):
-    """There is no approved text of this name in this language. A person calls; it is never sent in another one."""
+    """No approved template exists in the language. Another language is never used instead."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ _listed: tuple[float, tuple[str, ...]] | None = None
 
 
 def use(folder: str | Path = "", wording: str = "plain", site: str = "") -> None:
-    """Say once, when a process starts: the district's own folder ("": none), the wording, the address for links."""
+    """Configure the district's folder ("": none), the wording and the base URL. Call once at start."""
     global _use
     _use = _Use(Path(folder) if folder else None, wording, site.rstrip("/"))
     forget()
 
 
 def forget() -> None:
-    """Read every file again at the next question."""
+    """Discard the cache."""
     global _listed
     with _lock:
         _listed = None
@@ -58,12 +58,12 @@ def forget() -> None:
 
 
 def own_folder() -> Path | None:
-    """The district's own folder."""
+    """Return the district's own folder."""
     return _use.folder
 
 
 def source(language: str, template: str) -> str:
-    """The words of a text before its places are filled, approved or not."""
+    """Return a template with its placeholders, approved or not."""
     found = pack(language).text(template) if language in languages() else None
     if found is None or found.state == "missing":
         raise NoSuchText(f"{language}/{template}")
@@ -71,7 +71,7 @@ def source(language: str, template: str) -> str:
 
 
 def has(language: str, template: str) -> bool:
-    """Whether the text may be sent in the language."""
+    """Whether the template is approved in the language."""
     if language not in languages():
         return False
     held = pack(language)
@@ -80,7 +80,7 @@ def has(language: str, template: str) -> bool:
 
 
 def render(language: str, template: str, params: Mapping[str, object]) -> str:
-    """The text as it will read, in the installation's wording. Raises `NoSuchText`, or KeyError for an empty place."""
+    """Render an approved template. Raises `NoSuchText`, or KeyError for a missing parameter."""
     if not has(language, template):
         raise NoSuchText(f"{language}/{template}")
     return preview(language, _worded(template), params)
@@ -93,7 +93,7 @@ def preview(language: str, template: str, params: Mapping[str, object], letters:
 
 
 def languages() -> tuple[str, ...]:
-    """The languages that have any text, sorted."""
+    """Return the languages that have templates, sorted."""
     global _listed
     known, at = _listed, time.monotonic()
     if known is not None and at - known[0] < EVERY:
@@ -108,12 +108,12 @@ def languages() -> tuple[str, ...]:
 
 
 def templates(language: str) -> tuple[str, ...]:
-    """The names of the texts in `language`, sorted."""
+    """Return the template names of `language`, sorted."""
     return tuple(text.name for text in pack(language).texts if text.state != "missing")
 
 
 def pack(language: str) -> Pack:
-    """The pack of a language that has one, as its files are now (or were at most `EVERY` seconds ago)."""
+    """Return the templates of a language, cached for at most `EVERY` seconds."""
     known, at = _read_before.get(language), time.monotonic()
     if known is not None and at - known[0] < EVERY:
         return known[2]
@@ -129,7 +129,7 @@ def pack(language: str) -> Pack:
 
 
 def approve(language: str, names: tuple[str, ...], by: str, on: date, note: str) -> None:
-    """Write down that a speaker read these texts as they now are and approves them.
+    """Record a speaker's approval of the current text of templates.
 
     With a folder of the district's own the words are kept there beside the approval: what was approved is what is
     sent, whatever later versions of the product say.
@@ -149,7 +149,7 @@ def approve(language: str, names: tuple[str, ...], by: str, on: date, note: str)
 
 
 def _worded(template: str) -> str:
-    """The name of the text in the wording in use: a text that says nothing of a visit has no discreet form."""
+    """Return the template name for the wording in use; not every template has a discreet form."""
     if _use.wording != "discreet" or pack(BASE).text(template + DISCREET) is None:
         return template
     return template + DISCREET

@@ -1,4 +1,4 @@
-"""The files a pack of texts lies in: words, letters, approvals; the district's own folder before the product's."""
+"""Read and write template files. The district's folder overrides the built-in one."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from typing import Any
 from homevisits.core.languages import UI_LANGUAGES
 
 BASE = "en"
-"""The language whose texts are the list of all there must be."""
+"""The language that defines the complete list of templates."""
 DISCREET = ".discreet"
 """The end of a text's name when it is worded for a phone that others read, too."""
 STAFF = "staff_"
@@ -62,7 +62,7 @@ class Pack:
 
     @cached_property
     def ready(self) -> bool:
-        """Whether it is sent."""
+        """Whether the template is approved."""
         return all(text.state == "approved" for text in self.texts if text.needed)
 
     def text(self, name: str) -> Text | None:
@@ -101,7 +101,7 @@ def read(folders: Sequence[Path], own: Path | None, language: str, wording: str)
 
 
 def stamps(folders: Sequence[Path], language: str) -> tuple[tuple[str, int, int], ...]:
-    """What tells the files of a language from what they were."""
+    """Return a fingerprint of a language's files, to detect changes."""
     found = []
     for folder in folders:
         with suppress(FileNotFoundError), os.scandir(folder / language) as entries:
@@ -112,15 +112,15 @@ def stamps(folders: Sequence[Path], language: str) -> tuple[tuple[str, int, int]
 
 
 def approvals(folder: Path) -> dict[str, Approval]:
-    """The approvals that lie in a language's folder, by text."""
+    """Return the approvals in a language's folder, by template."""
     try:
         return {name: Approval(**given) for name, given in _toml(folder / "approvals.toml").items()}
-    except TypeError:  # written by hand, and not as an approval is: nothing is taken for approved
+    except TypeError:  # malformed, edited by hand: no approvals
         return {}
 
 
 def write_approvals(folder: Path, known: Mapping[str, Approval]) -> None:
-    """Write them down, whole: a worker that reads at this moment reads the old ones or the new ones."""
+    """Write the approvals atomically."""
     lines = ["# Who approved which words. Written by `homevisits texts approve`; a text changed since is not approved."]
     for name, one in sorted(known.items()):
         header = f"[{_quoted(name)}]" if "." in name else f"[{name}]"
@@ -132,7 +132,7 @@ def write_approvals(folder: Path, known: Mapping[str, Approval]) -> None:
 
 
 def mark(words: str, letters: str) -> str:
-    """What tells these words in these letters from any others."""
+    """Return a hash of a text and its alphabet."""
     return hashlib.sha256(f"{letters}\n{words}".encode()).hexdigest()[:16]
 
 
@@ -166,7 +166,7 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # half saved: nothing in it counts until it can be read
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # incompletely saved: ignore until it is valid
         return {}
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a text by the house's rules, pure: codes only. The reasons are in reasons.py."""
+"""Check templates against the writing rules and return codes. Pure."""
 
 import re
 import unicodedata
@@ -104,7 +104,7 @@ def faults(words: str, english: str, language: str, letters: str, name: str = ""
 
 
 def says_visit(words: str) -> bool:
-    """Whether it says that somebody comes to the family's home."""
+    """Whether the template mentions a visit to the family's home."""
     return _SAYS_VISIT.search(_without_places(words)) is not None
 
 
@@ -123,13 +123,13 @@ def _said(words: str) -> list[tuple[str, bool]]:
 
 
 def longest(words: str, language: str, letters: str) -> Segments:
-    """How it travels with the worst of the names, days and times it may be filled with."""
+    """Return the segments of the template with its longest parameters."""
     counts = (measured(words, sample, language, letters) for sample in WORST)
     return max(counts, key=lambda each: (each.segments, each.characters))
 
 
 def measured(words: str, sample: Mapping[str, str], language: str, letters: str) -> Segments:
-    """How it travels filled with `sample`."""
+    """Return the segments of the template filled with `sample`."""
     values = {**sample, **({"day": _DAYS[language]} if language in _DAYS else {})}
     filled = rendering.fill(words, values)
     return segments(rendering.plain(filled) if letters == "plain" else filled)

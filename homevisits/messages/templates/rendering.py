@@ -1,4 +1,4 @@
-"""What a text says, pure: templates filled, and letters every phone shows."""
+"""Fill templates and convert text to GSM-7 characters. Pure."""
 
 import re
 import unicodedata
@@ -65,17 +65,17 @@ class PlannedText:
 
 
 def places(template: str) -> frozenset[str]:
-    """The names of the places to be filled in `template`."""
+    """Return the placeholder names of `template`."""
     return frozenset(_PLACE.findall(template))
 
 
 def fill(template: str, params: Mapping[str, object]) -> str:
-    """`template` with its places filled. Raises KeyError when one is missing: a half-filled text never leaves."""
+    """Fill the placeholders of `template`. Raises KeyError if a value is missing."""
     return _PLACE.sub(lambda found: str(params[found[1]]), template).strip()
 
 
 def plain(text: str) -> str:
-    """`text` in letters of the cheap encoding: accents that GSM-7 lacks are dropped; ñ é ü ¿ ¡ stay."""
+    """Convert `text` to GSM-7: drop accents that it lacks; keep ñ é ü ¿ ¡."""
     text = unicodedata.normalize("NFC", text)
     if is_gsm7(text):
         return text

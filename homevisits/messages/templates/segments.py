@@ -1,4 +1,4 @@
-"""How a text travels, pure: encoding, the parts it is billed as, and length, as Twilio's own calculator says."""
+"""Encoding, segments and length of a message, as in Twilio's segment calculator. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ GSM7 = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 GSM7_EXTENDED = frozenset("\f^{}\\[~]|€")
-"""Sent as an escape and a letter: two places each."""
+"""Extension characters, which count as two septets each."""
 
 _IN_GSM7 = GSM7 | GSM7_EXTENDED
 _PART = 1120
-"""Bits in one part: 140 octets."""
+"""Bits per segment: 140 octets."""
 _HEADER = 48
-"""Bits that say which part it is, in each part of a text that has several."""
+"""Bits of the header in each segment of a concatenated message."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def segments(text: str) -> Segments:
 
 
 def is_gsm7(text: str) -> bool:
-    """Whether every letter of `text` is in the cheap encoding."""
+    """Whether `text` can be encoded in GSM-7."""
     return _IN_GSM7.issuperset(text)
 
 
