@@ -243,7 +243,7 @@ MISSING = MappingProxyType(
 
 
 def why(code: str) -> LazyString:
-    """Return the label of an error code; unknown codes are shown as they are."""
+    """Return the meaning of an error code; for rejections it includes the code."""
     if code in OWN:
         return OWN[code][0]
     kind = error_class(code)
