@@ -91,7 +91,7 @@ def test_starting_over_makes_new_data_and_keeps_what_is_not_its_own(
     folder.clock.write_text("86400")
     made: list[Path] = []
 
-    def make(wanted: Folder, *_rest: object) -> None:
+    def make(wanted: Folder, *_rest: object, **_options: object) -> None:
         assert not wanted.database.exists()
         made.append(wanted.database)
 
@@ -123,7 +123,7 @@ def test_reset_replaces_data_of_an_earlier_version(folder: Folder, monkeypatch: 
     monkeypatch.setattr(clock, "_system_time", lambda: MADE)
     _set_revision(folder, "0004_text_evidence")
     made: list[Path] = []
-    monkeypatch.setattr(build, "make", lambda wanted, *_rest: made.append(wanted.database))
+    monkeypatch.setattr(build, "make", lambda wanted, *_rest, **_options: made.append(wanted.database))
     run.prepare(folder.path, 8077, reset=True, say=lambda _line: None)
     assert made == [folder.database]
     assert not folder.database.exists()

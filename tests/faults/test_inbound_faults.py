@@ -15,7 +15,7 @@ from homevisits.core import clock
 from homevisits.core.db import Database
 from homevisits.inbox import processing
 from homevisits.inbox.models import Conversation
-from homevisits.inbox.processing import receive_message
+from homevisits.inbox.processing import receive
 from homevisits.messages import outbox
 from homevisits.messages.dispatch.claim import claim_messages
 from homevisits.messages.models import IncomingMessage, MessageAlert, OptOutEntry, OutgoingMessage, Phone
@@ -348,7 +348,7 @@ def test_what_breaks_while_a_text_is_taken_in_loses_nothing_and_is_done_by_the_w
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(receive_message, "_do", broken)
+        patch.setattr(receive, "_handle", broken)
         assert bring(client, school_fixture.phones["Smith"], "1") == 200
     row = newest(school_fixture.database)
     assert (row.taken_at, row.tries, row.body) == (None, 1, "1")
@@ -368,7 +368,7 @@ def test_a_text_that_breaks_every_time_is_read_by_a_person_after_the_third(
     def broken(*_args: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(receive_message, "_do", broken)
+    monkeypatch.setattr(receive, "_handle", broken)
     phone = school_fixture.phones["Smith"]
     assert bring(client, phone, "hello") == 200
     for seconds in (10, 20, 30, 40):
