@@ -11,12 +11,12 @@ from tests.visits.test_pages import Walk, walk
 
 __all__ = ["walk"]
 
-CANCEL = {"en": "Call it off", "es": "Cancelarla"}
+CANCEL = {"en": "Cancel visit", "es": "Cancelar la visita"}
 NOT_HELD = {"en": "It did not take place", "es": "La visita no se hizo"}
 CONSEQUENCE = {"en": "nobody is paid for it", "es": "nadie recibe pago por ella"}
 CLOSED = {"en": "Did not take place", "es": "No se hizo"}
-STARTED = {"en": "This visit has begun", "es": "Esta visita ya empezó"}
-REPORTED = {"en": "has already said how this visit went", "es": "ya dijo cómo fue esta visita"}
+STARTED = {"en": "This visit has started", "es": "Esta visita ya empezó"}
+REPORTED = {"en": "has already reported on this visit", "es": "ya dijo cómo fue esta visita"}
 
 
 def read_in(school_fixture: SchoolFixture, language: str) -> None:
@@ -117,8 +117,8 @@ def test_a_proposal_whose_time_came_offers_neither_answers_nor_stand_ins(walk: W
     [
         (
             "en",
-            "Grace Test has a visit with the Rivera family on Wed 7 Oct from 4:00 pm to 7:00 pm.",
-            "Grace Test has another visit on Wed 7 Oct from 4:00 pm to 7:00 pm.",
+            "Grace Test has a visit with the Rivera family on Wed, Oct 7 from 4:00 pm to 7:00 pm.",
+            "Grace Test has another visit on Wed, Oct 7 from 4:00 pm to 7:00 pm.",
         ),
         (
             "es",
