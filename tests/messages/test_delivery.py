@@ -64,7 +64,7 @@ def test_a_stop_holds_for_what_is_queued_and_for_what_comes_later(database: Data
     with database.transaction() as session:
         assert opt_outs.stop(session, PHONE, "family", NOW) is not None
         assert opt_outs.stop(session, PHONE, "family", NOW) is None
-    put(database, planned("later"), planned("stop", template="stop_confirmed", params={}))
+    put(database, planned("later"), planned("stop", template="stop_confirmed"))
     carrier = Recorder()
     tick(database, carrier)
     assert states(database) == ["suppressed", "accepted", "suppressed", "accepted"]

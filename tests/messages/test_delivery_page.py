@@ -386,7 +386,7 @@ def test_the_day_is_the_schools_day_also_when_clocks_change(desk: Desk) -> None:
 
 
 TWILIO = {
-    "carrier": "twilio",
+    "provider": "twilio",
     "twilio_account_sid": "AC" + "0" * 32,
     "twilio_auth_token": "token",
     "twilio_from": "+13035550100",
@@ -446,7 +446,7 @@ def test_no_old_text_is_read_and_few_questions_are_asked(quick: Desk) -> None:
     with quick.database.reading() as session:
         for sql in [each for each in asked if "FROM outgoing_message" in each]:
             plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (None,) * sql.count("?"))
-            used = [row[3] for row in plan if "outbox" in row[3] and "anon" not in row[3]]
+            used = [row[3] for row in plan if "outgoing_message" in row[3] and "anon" not in row[3]]
             # One phone has few texts: whose a conversation is that no family has any more.
             ranges = (
                 "not_before>",
