@@ -217,4 +217,4 @@ def test_a_visit_is_arranged_once_both_come(coming: int, state: str) -> None:
 def test_a_family_asked_in_anothers_stead_is_next_in_line_and_has_no_number() -> None:
     evidence = Evidence(NOW, "text", (), NOW, None, None, None, None)
     assert _fair(evidence, "America/Denver").startswith("next in line in the draw of ")
-    assert _fair(replace(evidence, place_in_draw=4), "America/Denver").startswith("number 4 of the draw of ")
+    assert _fair(replace(evidence, place_in_draw=4), "America/Denver").startswith("number 4 in the draw of ")
