@@ -135,7 +135,7 @@ def test_the_navigation_shows_only_what_opens(place: Place) -> None:
     for (role, _where), who in place.actors.items():
         client = create_client(place.app, who)
         with place.app.test_request_context():
-            places = navigation.places_of(who, role, security.page_permissions())
+            places = navigation.visible_places(who, role, security.page_permissions())
         assert places
         for each in places:
             assert client.get(each.path).status_code == 200, each.path
