@@ -105,7 +105,7 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("--port", type=int, default=8099)
     port = given.parse_args().port
-    path = servers.chromium()
+    path = servers.find_chromium()
     if path is None:
         raise SystemExit("there is no Chromium on this machine")
     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def main() -> None:
         demo = subprocess.Popen(command)
         try:
             ready(f"http://127.0.0.1:{port}")
-            with servers.browser(path) as browser:
+            with servers.run_browser(path) as browser:
                 take(browser, f"http://127.0.0.1:{port}")
         finally:
             demo.terminate()

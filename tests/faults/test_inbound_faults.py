@@ -384,7 +384,7 @@ def test_two_workers_that_sweep_at_once_take_each_text_in_once(school_fixture: S
     with school_fixture.session() as session:
         for turn in range(12):
             processing.store_message(
-                session, processing.IncomingMessage(f"SM{turn}", f"+1555555{1000 + turn}", OURS, "Who?"), NOW
+                session, processing.ReceivedMessage(f"SM{turn}", f"+1555555{1000 + turn}", OURS, "Who?"), NOW
             )
     later = NOW + timedelta(minutes=1)
     done: list[int] = []
