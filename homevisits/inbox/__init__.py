@@ -1,0 +1,1 @@
+"""Incoming messages, conversations with families, and the Today page."""

@@ -1,4 +1,4 @@
-"""Tables of the conversation with a phone: who sees to it, since when it waits, and a question of which question."""
+"""Tables: conversation and disambiguation prompt."""
 
 from datetime import datetime
 
@@ -9,13 +9,13 @@ from homevisits.core.db import Base, PrimaryKey
 
 
 class Conversation(Base):
-    """The conversation with one phone: its texts are the inbound and outbox rows of that phone."""
+    """A conversation with one phone. Its messages are the phone's inbound and outbox rows."""
 
     __tablename__ = "conversation"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     phone: Mapped[str] = mapped_column(unique=True)
     last_at: Mapped[datetime]
-    waiting_since: Mapped[datetime | None]  # the oldest word that nobody has answered; None: nothing waits
+    waiting_since: Mapped[datetime | None]  # time of the oldest unanswered message; None: no message is waiting
     assigned_to: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     assigned_at: Mapped[datetime | None]
     __table_args__ = (
@@ -26,14 +26,14 @@ class Conversation(Base):
 
 
 class PendingChoice(Base):
-    """A family's answer that fits two open questions, kept until it says by a digit which one it meant."""
+    """An answer that matches two open questions, stored until the family picks a question by digit."""
 
     __tablename__ = "pending_choice"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     phone: Mapped[str]
     incoming_message_id: Mapped[int] = mapped_column(ForeignKey("incoming_message.id"), unique=True)
     said: Mapped[str]  # yes | other_time | not_now | call_me
-    options: Mapped[str]  # JSON: what each digit stands for, in order: ["visit:17", "invitation:4"]
+    options: Mapped[str]  # JSON: the question for each digit, in order: ["visit:17", "invitation:4"]
     asked_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     chosen: Mapped[str | None]

@@ -1,0 +1,1 @@
+"""Conversations with families: list, detail, replies and staff decisions."""

@@ -1,4 +1,4 @@
-"""What a person does in a conversation: answers, gives it to a colleague, marks it answered, ends or lifts texting."""
+"""Staff actions in a conversation: reply, assign, mark as answered, stop or resume messages."""
 
 import re
 from dataclasses import dataclass
@@ -26,22 +26,22 @@ from homevisits.people import phones
 from homevisits.policies.rules import Policy
 
 MAX_REPLY_DELAY = timedelta(hours=1)
-"""An answer to what the family wrote so recently is a reply: the family is awake, and waits for it."""
+"""Within this time after the family's message, the category is "reply", because the family is waiting."""
 ANSWER_USEFUL_FOR = timedelta(hours=24)
-"""An answer that could not leave for so long after its hour is of no use any more."""
+"""Drop a reply that could not be sent within this time after it was due."""
 CHANNELS = ("phone", "in_person", "letter", "web")
-"""How a family told a person that it wants no more texts, or wants them again."""
+"""Ways in which a family can ask staff to stop or resume messages."""
 DECISIONS = ("polite_stop", "wrong_number")
-"""What only a person's decision settles: an answer does not."""
+"""Meanings that staff must decide on; a reply alone does not resolve them."""
 MAX_REASON_LENGTH = 200
 _KEY = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class Draft:
-    """An answer as somebody wants to send it: own words, or the name of a ready text, in a language.
+    """A reply that a user wants to send: free text or the name of a template, in one language.
 
-    ``key`` makes a form sent twice one text. ``urgent_reason``: why it must leave outside the hours; None: it need not.
+    ``key`` is the idempotency key of the form. ``urgent_reason`` is the reason for sending during quiet hours, or None.
     """
 
     body: str
@@ -53,7 +53,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class CheckedDraft:
-    """A draft that keeps the rules: how it reads and travels, and from when on it may leave (None: at once)."""
+    """A valid draft with its final body and the earliest time it may be sent (None: immediately)."""
 
     who: Participants
     reads: str
@@ -66,8 +66,8 @@ class CheckedDraft:
 
 
 def ready_answers(language: str) -> tuple[str, ...]:
-    """The names of the ready answers that may be sent in a language."""
-    # A discreet wording goes out under the name of its text: it is no answer of its own.
+    """Return the names of the reply templates that are available in a language."""
+    # Names with a dot are discreet variants of a template, not separate replies.
     known = (name for name in catalog.templates(files.BASE) if name.startswith("canned_") and "." not in name)
     return tuple(name for name in known if catalog.has(language, name))
 
@@ -75,9 +75,9 @@ def ready_answers(language: str) -> tuple[str, ...]:
 def check_draft(
     session: Session, actor: Actor, conversation_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
 ) -> CheckedDraft:
-    """Whether an answer may be sent, and how. Raises `NotFound`, or `RulesBroken` with everything that is wrong.
+    """Validate a reply. Raises `NotFound`, or `RulesBroken` with all problems.
 
-    ``zone``: the installation's, for a number that belongs to no family.
+    ``zone``: the installation's time zone, used for a number that belongs to no family.
     """
     who = whom.find_participants(session, actor, conversation_id, now)
     body = compose.normalize(draft.body)
@@ -106,7 +106,7 @@ def check_draft(
 def send_answer(
     session: Session, actor: Actor, conversation_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
 ) -> OutgoingMessage:
-    """Put an answer into the outbox; the same form again is the same text. Nobody waits in the conversation then."""
+    """Add a reply to the outbox and mark the conversation as answered. Idempotent per form key."""
     if not _KEY.fullmatch(draft.key):
         raise RulesBroken([Problem("changed_meanwhile")])
     who, subject = whom.find_participants(session, actor, conversation_id, now), f"thread:{conversation_id}"
@@ -177,12 +177,12 @@ def _reason_problems(reason: str) -> list[Problem]:
 
 
 def mark_answered_elsewhere(session: Session, actor: Actor, conversation_id: int, now: datetime) -> None:
-    """The family was answered without a text: somebody called, or met them."""
+    """Mark the conversation as answered by phone or in person."""
     _mark_all_handled(session, actor, whom.find_participants(session, actor, conversation_id, now).number, now)
 
 
 def mark_read(session: Session, actor: Actor, incoming_message_id: int, now: datetime) -> None:
-    """A person has read a family's text and done what it asked for; the conversation waits when others do."""
+    """Mark an incoming message as handled; the conversation keeps waiting if other messages need staff."""
     mark_handled(session, actor, incoming_message_id, now)
     session.flush()
     close_if_nothing_waits(
@@ -193,7 +193,7 @@ def mark_read(session: Session, actor: Actor, incoming_message_id: int, now: dat
 
 
 def assign(session: Session, actor: Actor, conversation_id: int, account_id: int | None, now: datetime) -> None:
-    """Give the conversation to a colleague who reads it too, or to nobody."""
+    """Assign the conversation to a colleague who may read it, or remove the assignment."""
     who = whom.find_participants(session, actor, conversation_id, now)
     if account_id is not None and account_id not in {
         one.account_id for one in pages.possible_assignees(session, who, now)
@@ -207,13 +207,13 @@ def assign(session: Session, actor: Actor, conversation_id: int, account_id: int
 
 
 def stop_texts(session: Session, actor: Actor, conversation_id: int, how: str, now: datetime) -> None:
-    """A family told a person that it wants no more texts; anybody it tells may write that down."""
+    """Record an opt-out that a family gave to staff. Every reader of the conversation may record it."""
     who = whom.find_participants(session, actor, conversation_id, now)
     record_stop(session, actor, who.number, how, now)
 
 
 def resume_texts(session: Session, actor: Actor, conversation_id: int, how: str, now: datetime) -> None:
-    """A family told the school that it wants texts again."""
+    """Record that a family asked staff to resume messages."""
     who = whom.find_participants(session, actor, conversation_id, now)
     if not who.office:
         raise NotFound
@@ -221,13 +221,13 @@ def resume_texts(session: Session, actor: Actor, conversation_id: int, how: str,
 
 
 def record_stop(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:
-    """Write down that texting to `phone` ended as a person was told; `how` is one of `HOWS`."""
+    """Record an opt-out for `phone` given to staff; `how` is in `CHANNELS`."""
     refuse_if_any(_channel_problems(how))
     opt_outs.stop(session, phone, "staff", now, how=how, by_account=actor.account_id)
 
 
 def record_resume(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:
-    """Write down that `phone` may be texted again as a person was told. A stop the carrier holds stays."""
+    """Record that `phone` may receive messages again. An opt-out held by the provider stays in force."""
     refuse_if_any(_channel_problems(how))
     lifted = opt_outs.lift(session, phone, now, actor.account_id, how=how)
     if lifted is None and not opt_outs.may_text(session, phone):
@@ -236,7 +236,7 @@ def record_resume(session: Session, actor: Actor, phone: str, how: str, now: dat
 
 
 def mark_reachable(session: Session, actor: Actor, conversation_id: int, now: datetime) -> None:
-    """Texts reach the number after all: somebody found out, or the family wrote from it."""
+    """Mark the number as reachable again, because staff verified it or the family wrote from it."""
     who = whom.find_participants(session, actor, conversation_id, now)
     if not who.office:
         raise NotFound
@@ -244,7 +244,7 @@ def mark_reachable(session: Session, actor: Actor, conversation_id: int, now: da
 
 
 def clear_phone_state(session: Session, phone: str, *states: str) -> None:
-    """The phone is as good as any again, where it was marked as one of `states`."""
+    """Reset the phone's state if it is one of `states`."""
     marked = update(Phone).where(Phone.e164 == phone, Phone.state.in_(states))
     session.execute(marked.values(state="ok", code=None, since=None))
 
@@ -254,7 +254,7 @@ def _channel_problems(how: str) -> list[Problem]:
 
 
 def _mark_all_handled(session: Session, actor: Actor, phone: str, now: datetime) -> None:
-    """A person answered: whatever waits of this phone is handled, but not what needs a decision."""
+    """Mark all waiting messages of the phone as handled, except those that need a decision."""
     open_ = (IncomingMessage.phone == phone, IncomingMessage.needs_person.is_(True))
     session.execute(
         update(IncomingMessage)
@@ -265,7 +265,7 @@ def _mark_all_handled(session: Session, actor: Actor, phone: str, now: datetime)
 
 
 def close_if_nothing_waits(session: Session, phone: str, now: datetime) -> None:
-    """Nothing of the phone waits any more, unless a text of it still needs a person."""
+    """Clear the waiting flag of the conversation unless a message of the phone still needs staff."""
     if (
         session.scalar(
             select(IncomingMessage.id).where(IncomingMessage.phone == phone, IncomingMessage.needs_person).limit(1)

@@ -1,4 +1,4 @@
-"""Words that a person types for a family, pure: made one line, held to the house's rules, and what to warn of."""
+"""Normalize and validate free text that staff write to families. Pure functions."""
 
 import re
 import unicodedata
@@ -12,9 +12,9 @@ from homevisits.messages.templates.segments import segments
 PURE = True
 
 MAX_SEGMENTS = 1000
-"""Letters a form takes; the rule is two parts, which is less."""
+"""Character limit of the form. The limit of two segments per message is stricter."""
 _NOT_OF_FREE_WORDS = frozenset({"empty", "half_a_choice", "other_digits", "control_characters", "too_long"})
-"""Rules about a question's digits ("Tuesday, 2 or 3?" is none), and those that are said in other words here."""
+"""Template rules that do not apply to free text, or that are reported with another message here."""
 _NUMBER = re.compile(r"\+?\d[\d\s().-]{7,}\d")
 _ENGLISH = frozenset(
     re.findall(
@@ -28,19 +28,19 @@ _ENGLISH_ENOUGH = 0.3
 
 @dataclass(frozen=True)
 class ProtectedNames:
-    """What a text must not say of the families of a phone: their children's names, and where they live."""
+    """Personal data that a message to a phone must not contain: children's names and addresses."""
 
     children: tuple[tuple[str, str], ...]
     addresses: tuple[str, ...]
 
 
 def normalize(typed: str) -> str:
-    """`typed` on one line, each letter one sign."""
+    """Return `typed` on a single line in Unicode composed form."""
     return " ".join(unicodedata.normalize("NFC", typed).split())
 
 
 def problems(body: str, language: str, letters: str, kept: ProtectedNames) -> list[Problem]:
-    """Every rule `body` breaks. ``letters``: "plain" or "accents", as it would be sent."""
+    """Return all rules that `body` breaks. ``letters``: "plain" or "accents", the encoding to send in."""
     if not body:
         return [Problem("missing", "body")]
     found = [
@@ -65,24 +65,24 @@ def problems(body: str, language: str, letters: str, kept: ProtectedNames) -> li
 
 
 def in_sendable_letters(body: str, letters: str) -> str:
-    """`body` in the letters its language is sent in."""
+    """Convert `body` to the letters its language is sent in."""
     return rendering.plain(body) if letters == "plain" else body
 
 
 def find_phone_numbers(body: str) -> tuple[str, ...]:
-    """What may be a telephone number in `body`, as it was typed."""
+    """Return the substrings of `body` that may be phone numbers, as typed."""
     return tuple(_NUMBER.findall(body))
 
 
 def looks_english(body: str) -> bool:
-    """Whether `body` reads like English: two of its small words, and many of them."""
+    """Guess whether `body` is English from the number and share of common English function terms."""
     words = _words(body).split()
     found = sum(word in _ENGLISH for word in words)
     return found >= 2 and found / len(words) >= _ENGLISH_ENOUGH
 
 
 def names_to_look_for(names: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Children's names worth looking for; a name of one word is a first name, which may be said."""
+    """Return the children's names to search for. Single first names are allowed and left out."""
     return tuple((given, family) for given, family in names if given.strip() and family.strip())
 
 

@@ -1,4 +1,4 @@
-"""What a person decides about a text that is no plain answer: a polite stop, a wrong number, a tap on our question."""
+"""Staff decisions about unclear messages: polite opt-out, wrong number, reaction to a question."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -26,7 +26,7 @@ CHOICES: Mapping[str, frozenset[str]] = MappingProxyType(
         "probable_yes": frozenset({"yes", "keep"}),
     }
 )
-"""What a person may decide about a text that is no plain answer."""
+"""The choices available to staff for each kind of unclear message."""
 
 
 def settle_meaning(
@@ -38,16 +38,16 @@ def settle_meaning(
     policy: Policy,
     now: datetime,
 ) -> None:
-    """Settle what a family's text may have meant: `stop` or `keep` texting, the number is `right`, it is a `yes`.
+    """Apply a staff decision: `stop` or `keep` messages, number is `right`, reaction means `yes`.
 
-    A polite stop that a person understood is the family's own: it may lift it by text, as any other of its own.
+    A polite opt-out confirmed by staff counts as the family's own, so the family can lift it by message.
     """
     who = find_participants(session, actor, conversation_id, now)
     row = session.get(IncomingMessage, incoming_message_id)
     if row is None or row.phone != who.number or row.intent not in pages.TASKS or not row.needs_person:
         raise NotFound
     if not who.office and (row.received_at < (who.since or now) or said == "right"):
-        raise NotFound  # what they cannot read; and whose number it is, they cannot know
+        raise NotFound  # The pair cannot see the whole conversation and cannot know who owns the number.
     if said not in CHOICES[row.intent]:
         raise RulesBroken([Problem("not_a_choice")])
     evidence = f"inbound:{row.id}"
@@ -64,7 +64,7 @@ def settle_meaning(
 
 
 def _accept_as_yes(session: Session, row: IncomingMessage, policy: Policy, now: datetime) -> None:
-    """A tap on our question, which a person takes for a yes to it."""
+    """Accept a reaction to a question as a yes."""
     asked = match_question.asked_invitations(session, row.phone, row.received_at)
     question = next((one for one in asked if one.question == row.answers and not one.over), None)
     heard = IncomingContext(session, row, policy, now, phone_language(session, row.phone))
@@ -74,7 +74,7 @@ def _accept_as_yes(session: Session, row: IncomingMessage, policy: Policy, now: 
 
 
 def _confirm_number(session: Session, actor: Actor, phone: str, evidence: str, now: datetime) -> None:
-    """The number is the family's after all. A stop from before somebody called it wrong holds again."""
+    """Confirm that the number belongs to the family and restore an earlier opt-out."""
     held = opt_outs.newest(session, phone)
     if held is not None and held.entry == "stop" and held.reason == "wrong_number":
         before = session.scalar(

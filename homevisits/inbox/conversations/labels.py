@@ -1,4 +1,4 @@
-"""The words of conversations: what a text was understood as, how one of ours stands, ready answers, who told how."""
+"""Labels of the conversation pages: intent, message status, reply templates, opt-out channels."""
 
 from types import MappingProxyType
 
@@ -23,7 +23,7 @@ UNDERSTOOD = MappingProxyType(
         "unclear": _l("Needs a person to read it"),
     }
 )
-"""What a family's text was understood as."""
+"""Labels for the intent of an incoming message."""
 STANDS = MappingProxyType(
     {
         "held": _l("Waiting"),
@@ -40,7 +40,7 @@ STANDS = MappingProxyType(
         "dead": _l("Could not be sent"),
     }
 )
-"""How one of our texts stands."""
+"""Labels for the status of an outgoing message."""
 SIGNS = MappingProxyType(
     {
         **dict.fromkeys(("held", "queued", "sending"), "clock"),
@@ -50,7 +50,7 @@ SIGNS = MappingProxyType(
         "unknown": "question-circle",
     }
 )
-"""The icon beside it; anything else is a loss and gets the sign of attention."""
+"""Icon for each status; any other status is a failure and gets the warning icon."""
 CANNED = MappingProxyType(
     {
         "canned_thanks": _l("Thank you for telling us"),
@@ -62,7 +62,7 @@ CANNED = MappingProxyType(
         "canned_your_choice": _l("It is your choice"),
     }
 )
-"""What each ready answer is for, in the order they are shown."""
+"""Purpose of each reply template, in display order."""
 HOWS = MappingProxyType(
     {
         "phone": _l("By phone"),
@@ -71,7 +71,7 @@ HOWS = MappingProxyType(
         "web": _l("Online or by e-mail"),
     }
 )
-"""How a person of ours was told."""
+"""Labels for the channel through which a family informed staff."""
 UNREACHABLE = MappingProxyType(
     {
         "landline": _l("The number is a landline"),
@@ -80,11 +80,11 @@ UNREACHABLE = MappingProxyType(
         "stopped": _l("They asked us not to text"),
     }
 )
-"""Why no text reaches a family."""
+"""Reasons why a family cannot be reached by message."""
 
 
 def stopped(reason: str, how: str | None) -> str:
-    """Why texting ended, in a sentence."""
+    """Describe the reason for an opt-out in a sentence."""
     if reason == "staff" and how in HOWS:
         return str(_("The family told the school (%(how)s).", how=HOWS[str(how)]))
     known = {

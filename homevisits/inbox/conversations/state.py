@@ -1,4 +1,4 @@
-"""The state of a conversation: when something was last said in it, and since when a family waits for a person."""
+"""State of a conversation: time of the last message and start of the wait for a reply."""
 
 from datetime import datetime
 
@@ -11,11 +11,11 @@ from homevisits.inbox.models import Conversation
 
 
 def record_incoming(session: Session, phone: str, now: datetime, waits: bool) -> None:
-    """A family wrote from `phone` (E.164). ``waits``: only a person can answer; the oldest such word counts."""
+    """Record an incoming message from `phone` (E.164). ``waits``: staff must reply; keep the oldest time."""
     insert = sqlite.insert if is_sqlite(session) else postgresql.insert
     new = insert(Conversation).values(phone=phone, last_at=now, waiting_since=now if waits else None)
     session.execute(
-        # In one statement: two texts of a phone that come at once are one conversation.
+        # Use a single upsert, so that two simultaneous messages of a phone create a single conversation.
         new.on_conflict_do_update(
             index_elements=["phone"],
             set_={
@@ -27,7 +27,7 @@ def record_incoming(session: Session, phone: str, now: datetime, waits: bool) ->
 
 
 def record_answer(session: Session, phone: str, now: datetime) -> None:
-    """Somebody answered the family, by text or otherwise: nothing of `phone` waits. No conversation: nothing."""
+    """Clear the waiting flag of `phone` after a reply. Does nothing if there is no conversation."""
     session.execute(
         update(Conversation)
         .where(Conversation.phone == phone)

@@ -1,4 +1,4 @@
-"""Web of conversations: the list, one of them, an answer looked at before it leaves, and what else a person does."""
+"""Views for conversations: list, detail, reply preview and sending, and other staff actions."""
 
 import logging
 import secrets
@@ -34,14 +34,14 @@ MAX_PAGES = 10_000
 
 @bp.record_once
 def _counts(state: BlueprintSetupState) -> None:
-    # Beside the places under which conversations stand: how many families wait for a person's word.
+    # The number of waiting conversations is shown in the navigation.
     names: dict[str, Any] = state.app.jinja_env.globals
     names["waiting_at"].update({"/today": _number, "/my-day": _number})
     names["conversations_waiting"] = waiting
 
 
 def waiting() -> lists.WaitingCounts:
-    """How many families wait for this person, counted once a request."""
+    """Count the waiting conversations for the current user, once per request."""
     who = signed_in_actor()
     if who is None or not who.may(Permission.CONVERSE):
         return lists.WaitingCounts(0, 0)
@@ -59,7 +59,7 @@ def _number() -> int:
 @bp.route("/conversations", methods=["GET", "POST"])
 @allow(Permission.CONVERSE)
 def overview() -> str:
-    """Who waits for an answer? A search is posted: a family's name belongs into no address."""
+    """Show the conversation list. Search uses POST to keep family names out of URLs."""
     given = request.form if request.method == "POST" else request.args
     whose = given.get("whose", "all") if given.get("whose") in lists.FILTERS else "all"
     typed = request.form.get("q", "").strip()[:80]
@@ -67,7 +67,7 @@ def overview() -> str:
     number = int(page) if page.isdecimal() and 1 <= int(page[:9]) <= MAX_PAGES else 1
     with reading() as session:
         found = lists.list_conversations(session, current_actor(), now(), whose=whose, words=typed, page=number)
-        if number > 1 and not found.rows:  # the list has become shorter since
+        if number > 1 and not found.rows:  # the list has become shorter since the page was rendered
             found = lists.list_conversations(session, current_actor(), now(), whose=whose, words=typed)
     return render_template(
         "inbox/conversations.html",
@@ -84,21 +84,21 @@ def overview() -> str:
 @bp.get("/conversations/<int:conversation_id>")
 @allow(Permission.CONVERSE)
 def conversation(conversation_id: int) -> str:
-    """What was said, and what do I say?"""
+    """Show a conversation."""
     return _page(conversation_id, [])
 
 
 @bp.post("/conversations/<int:conversation_id>/write")
 @allow(Permission.CONVERSE)
 def write(conversation_id: int) -> str:
-    """Back to the words from looking at them: nothing typed is lost."""
+    """Return from the preview to the form and keep the draft."""
     return _page(conversation_id, [])
 
 
 @bp.post("/conversations/<int:conversation_id>/look")
 @allow(Permission.CONVERSE)
 def look(conversation_id: int) -> ResponseReturnValue:
-    """How the answer reads and travels, and when it leaves, before it does."""
+    """Preview a reply: final body, segments and send time."""
     draft = _draft(secrets.token_hex(16))
     try:
         return _looked_at(conversation_id, draft, [])
@@ -109,7 +109,7 @@ def look(conversation_id: int) -> ResponseReturnValue:
 @bp.post("/conversations/<int:conversation_id>/send")
 @allow(Permission.CONVERSE)
 def send(conversation_id: int) -> ResponseReturnValue:
-    """Send the answer that was looked at."""
+    """Send the previewed reply."""
     draft = _draft(request.form.get("key", ""))
     try:
         with transaction() as session:
@@ -130,7 +130,7 @@ def send(conversation_id: int) -> ResponseReturnValue:
 @bp.post("/conversations/<int:conversation_id>/called")
 @allow(Permission.CONVERSE)
 def called(conversation_id: int) -> ResponseReturnValue:
-    """The family was answered without a text."""
+    """Mark the conversation as answered by phone or in person."""
     with transaction() as session:
         actions.mark_answered_elsewhere(session, current_actor(), conversation_id, now())
     show_notice(_("Marked as answered."))
@@ -140,7 +140,7 @@ def called(conversation_id: int) -> ResponseReturnValue:
 @bp.post("/conversations/<int:conversation_id>/assign")
 @allow(Permission.CONVERSE)
 def assign(conversation_id: int) -> ResponseReturnValue:
-    """Who sees to it?"""
+    """Assign the conversation."""
     typed = request.form.get("account", "")
     try:
         if typed and not typed.isdecimal():
@@ -157,7 +157,7 @@ def assign(conversation_id: int) -> ResponseReturnValue:
 @bp.post("/conversations/<int:conversation_id>/texting")
 @allow(Permission.CONVERSE)
 def texting(conversation_id: int) -> ResponseReturnValue:
-    """A family told a person that it wants no more texts, or wants them again."""
+    """Record an opt-out, or the end of an opt-out, that a family gave to staff."""
     how, again = request.form.get("how", ""), request.form.get("do") == "lift"
     try:
         with transaction() as session:
@@ -172,7 +172,7 @@ def texting(conversation_id: int) -> ResponseReturnValue:
 @bp.post("/conversations/<int:conversation_id>/reachable")
 @allow(Permission.CONVERSE)
 def reachable(conversation_id: int) -> ResponseReturnValue:
-    """Texts reach the number after all."""
+    """Mark the number as reachable again."""
     with transaction() as session:
         actions.mark_reachable(session, current_actor(), conversation_id, now())
     show_notice(_("Texts to this number are on again."))
@@ -182,7 +182,7 @@ def reachable(conversation_id: int) -> ResponseReturnValue:
 @bp.post("/asking/<int:invitation_id>/texting")
 @allow(Permission.ASK)
 def texting_of_asked(invitation_id: int) -> ResponseReturnValue:
-    """The same, told while a family's answer is recorded."""
+    """Record an opt-out change from the form that records a family's answer."""
     how, again = request.form.get("how", ""), request.form.get("do") == "lift"
     with transaction() as session:
         row = queue.get_invitation(session, current_actor(), invitation_id, now())
@@ -202,7 +202,7 @@ def _said_about_texting(*, again: bool) -> None:
 @bp.post("/conversations/<int:conversation_id>/decide/<int:incoming_message_id>")
 @allow(Permission.CONVERSE)
 def decide(conversation_id: int, incoming_message_id: int) -> ResponseReturnValue:
-    """What did the family mean? A person decides."""
+    """Record a staff decision about an unclear message."""
     said = request.form.get("said", "")
     with transaction() as session:
         decisions.settle_meaning(
@@ -247,7 +247,7 @@ def _page(conversation_id: int, problems: list[Problem]) -> str:
 
 
 def _looked_at(conversation_id: int, draft: Draft, problems: list[Problem]) -> str:
-    # What is wrong with the reason alone is shown here; without one the answer simply waits for the hours.
+    # Show only problems with the reason here. Without a reason, the reply waits until quiet hours end.
     plain = Draft(draft.body, draft.canned, draft.language, draft.key)
     with reading() as session:
         found = actions.check_draft(
@@ -270,7 +270,7 @@ def _shared() -> dict[str, Any]:
 
 
 def _canned(who: Participants) -> list[tuple[str, str, str]]:
-    """The ready answers in the family's language: name, what it is for, how it reads."""
+    """Return the reply templates in the family's language: name, purpose and text."""
     if not who.school:
         return []
     known = list(words.CANNED)
@@ -283,16 +283,16 @@ def _canned(who: Participants) -> list[tuple[str, str, str]]:
 
 
 def _languages(of_family: str) -> list[tuple[str, str]]:
-    """The languages an answer can be said to be in: the family's first, then those we have texts in."""
+    """Return the languages for a reply: the family's first, then all languages with templates."""
     codes = dict.fromkeys([of_family, *catalog.languages()])
     return [(code, language_name(code)) for code in codes]
 
 
 def language_name(code: str) -> str:
-    """A language's name in the reader's language."""
+    """Return a language's name in the user's language."""
     return formats.capitalize_first(Locale.parse(formats.current_language()).languages.get(code, code))
 
 
 def direction(code: str) -> str:
-    """The direction a language is written in, for `dir`."""
+    """Return the text direction of a language for the `dir` attribute."""
     return catalog.pack(code).direction if code in catalog.languages() else "auto"

@@ -1,0 +1,1 @@
+"""Pure classification of incoming message text. Depends on no database."""

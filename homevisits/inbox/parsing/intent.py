@@ -1,4 +1,4 @@
-"""What a family's text means, pure. The whole message counts, never a part: "please don't stop" is no STOP."""
+"""Classify incoming messages by their full text: "please don't stop" is not an opt-out. Pure."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ from homevisits.inbox.parsing.reactions import Reaction, parse_reaction
 
 PURE = True
 MAX_PARSED_LENGTH = 200
-"""A longer text is a letter: a person reads it, no pattern does."""
+"""Longer messages are left to staff, unless they are an automatic reply."""
 _KEYCAP = re.compile("[\ufe0e\ufe0f\u20e3\u200d]")
 _TATWEEL = "\u0640"
 _LETTERS = str.maketrans({"đ": "d", "ى": "ي", "ة": "ه", "ı": "i", "ł": "l", _TATWEEL: None})
@@ -20,23 +20,23 @@ _THUMBS = ("👍", "👌")
 _STOP_SIGN = "🛑"
 _LETTER_BY_LETTER = re.compile(r"[^\W\d_](?: [^\W\d_]){2,}")
 _SENT_FROM = re.compile(r"\s*\n\s*(?:sent from|get outlook|enviado desde|enviado de)\b[^\n]{1,60}\s*$", re.IGNORECASE)
-"""What a phone or a mail program signs with."""
+"""Signatures of phones and mail programs."""
 _SIGNED = re.compile(r"\s*(?:\n|[-–—~])\s*[-–—~]?\s*(?:[A-ZÁÉÍÓÚÑ][\w'’-]*\.?\s*){1,3}$")
-"""A name on a line of its own, or behind a dash."""
+"""A signature: a name on its own line or after a dash."""
 _ONLY_A_STOP = frozenset({"stop", "stopall", "stop all", "unsubscribe", "opt out", "optout", "alto", "no mas"})
-"""Words that mean nothing else, also with a name behind them; "cancel" and a day is about a visit."""
+"""Opt-out keywords that also match before a signature; "cancel" and a day refers to a visit."""
 
 
 def normalize(body: str) -> str:
-    """`body` as words: compatible forms unified, case, accents and punctuation gone, one space between."""
+    """Normalize `body`: NFKC, lower case, no accents or punctuation, single spaces."""
     text = "".join(c for c in unicodedata.normalize("NFD", _spelled(body)) if not unicodedata.combining(c))
     return " ".join(unicodedata.normalize("NFC", text).translate(_LETTERS).split())
 
 
 def _spelled(body: str) -> str:
-    """The words with their accents: case and punctuation gone, digits of every script as ours."""
+    """Normalize `body` but keep accents: lower case, no punctuation, ASCII digits."""
     text = _KEYCAP.sub("", unicodedata.normalize("NFKC", body)).casefold()
-    # Folding may take a letter apart; together again, what accents are is one thing.
+    # Case folding can decompose letters; compose again for a single form of accents.
     text = unicodedata.normalize("NFKC", text)
     return " ".join("".join(map(_letter, text)).split())
 
@@ -50,9 +50,9 @@ def _letter(c: str) -> str:
 
 
 def decode_body(body: str) -> str:
-    """`body`, taken out of base64 where a carrier packed a long text so (known of Twilio's MMS).
+    """Decode `body` if the provider sent it as base64 (known from long Twilio MMS).
 
-    Only what is long, has no space in it and comes out as words: anything else is what the family wrote.
+    Only decodes long messages without spaces whose result is readable text.
     """
     packed = "".join(body.split("\n")).replace("\r", "").strip()
     if len(packed) < _SHORTEST_BASE64 or len(packed) % 4 or any(c.isspace() for c in packed):
@@ -66,18 +66,18 @@ def decode_body(body: str) -> str:
 
 
 def is_reaction(body: str) -> bool:
-    """Whether `body` is a phone's own sentence about a tap on a text of ours."""
+    """Return whether `body` is a reaction sent as a message by the phone."""
     return parse_reaction(body) is not None
 
 
 def parse_number(body: str) -> int | None:
-    """The one number `body` consists of, in digits of any script or as a word; None: it says something else."""
+    """Parse `body` as a single number, in digits of any script or spelled out; otherwise return None."""
     words = normalize(_SENT_FROM.sub("", body))
     return int(words) if words.isdecimal() and len(words) == 1 else NUMBERS.get(words)
 
 
 def parse_intent(body: str, language: str | None = None) -> Intent:
-    """What `body` says. ``language``: the family's, where some words answer only in their own language."""
+    """Classify `body`. ``language``: the family's, for keywords limited to one language."""
     tapped = parse_reaction(body)
     if tapped is not None:
         return Intent.PROBABLE_YES if tapped is Reaction.LIKED else Intent.TAPBACK

@@ -1,7 +1,7 @@
-"""The words families answer with, per language, pure data: whole messages, simplified, never parts of one.
+"""Keywords per language that families reply with. Each matches a whole normalized message.
 
-Nobody is asked for a word: texts ask for digits. 47 CFR 64.1200(a)(10) makes stop, quit, end, revoke, opt out, cancel
-and unsubscribe an end of texting by themselves; what says the same in another language we send counts the same.
+Messages ask for digits, but keywords are accepted too. 47 CFR 64.1200(a)(10) requires stop, quit, end, revoke,
+opt out, cancel and unsubscribe to end messages; equivalents in the supported languages count the same.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ PURE = True
 
 
 class Intent(StrEnum):
-    """What a reply says. The four digits are asked for; words are understood too."""
+    """Intent of an incoming message, given as a digit or a keyword."""
 
     YES = "yes"
     OTHER_TIME = "other_time"
@@ -22,11 +22,11 @@ class Intent(StrEnum):
     START = "start"
     HELP = "help"
     WRONG_NUMBER = "wrong_number"
-    POLITE_STOP = "polite_stop"  # wants fewer texts, or another way: a person decides with the family
-    PROBABLE_YES = "probable_yes"  # a thumb on our question: shown, never taken for a yes
-    TAPBACK = "tapback"  # another tap on a text of ours
-    ROBOT = "robot"  # written by a machine
-    PICTURE = "picture"  # a picture and no words
+    POLITE_STOP = "polite_stop"  # wants fewer messages or another channel: staff decide with the family
+    PROBABLE_YES = "probable_yes"  # positive reaction to a question: shown, never counted as a yes
+    TAPBACK = "tapback"  # any other reaction to a message
+    ROBOT = "robot"  # automatic reply
+    PICTURE = "picture"  # picture without text
     UNCLEAR = "unclear"
 
 
@@ -124,7 +124,7 @@ _BY_LANGUAGE: Mapping[Intent, Mapping[str, str]] = {
         "ar": "رقم خطا, الرقم خطا, رقم غلط, الرقم غلط, رقم خاطي, الرقم خاطي",
     },
 }
-"""As `simplified` leaves them: Arabic without marks on letters (ئ as ي), ى as ي, ة as ه; Latin letters bare."""
+"""Keywords in normalized form: Arabic without diacritics (ئ as ي), ى as ي, ة as ه; Latin unaccented."""
 
 WORDS: Mapping[Intent, frozenset[str]] = MappingProxyType(
     {found: frozenset().union(*map(_words, per.values())) for found, per in _BY_LANGUAGE.items()}
@@ -136,9 +136,9 @@ INTENTS_BY_LANGUAGE: Mapping[str, Intent] = MappingProxyType(
 EXACT: Mapping[str, Intent] = MappingProxyType(
     {"dừng": Intent.STOP, "đừng": Intent.STOP, "đúng": Intent.YES, "ابدأ": Intent.START, "ابدأوا": Intent.START}
 )
-"""Words whose accents make the meaning: Vietnamese "stop", "don't" and "right"; Arabic "begin", beside "never"."""
+"""Keywords that depend on accents: Vietnamese "stop", "don't", "right"; Arabic "begin" or "never"."""
 AMBIGUOUS = frozenset({"dung", "ابدا"})
-"""The same without accents: they may mean the one or the other, so a person reads them."""
+"""The same keywords without accents. They are ambiguous, so staff read them."""
 ONLY_IN = MappingProxyType({"maya": "so", "co": "vi", "da": "vi", "tau": "hmn", "pib": "hmn"})
-"""Words that are names or other words elsewhere: they answer only from a phone of that language."""
+"""Keywords with other meanings in other languages: they match only for phones of this language."""
 NUMBERS: Mapping[str, int] = MappingProxyType({"uno": 1, "one": 1, "dos": 2, "two": 2, "tres": 3, "three": 3})

@@ -1,4 +1,4 @@
-"""Sentences that end texting, pure. Each is a whole message, word for word; what has other words in it is none."""
+"""Exact-match phrases per language: opt-out, wrong number, automatic reply. Pure."""
 
 import re
 
@@ -139,20 +139,20 @@ _ROBOT = re.compile(
 
 
 def is_opt_out(words: str) -> bool:
-    """Whether `words` (a whole message, simplified) says for certain that no more texts are wanted."""
+    """Return whether a whole normalized message is a clear opt-out."""
     return any(pattern.fullmatch(words) for pattern in _STOPS)
 
 
 def is_wrong_number(words: str) -> bool:
-    """Whether `words` says that its sender is not whom we mean."""
+    """Return whether a normalized message reports a wrong number."""
     return any(pattern.fullmatch(words) for pattern in _WRONG)
 
 
 def is_possible_opt_out(words: str) -> bool:
-    """Whether `words` seems to ask for fewer texts or for another way. A person decides: nothing stops by itself."""
+    """Return whether a message may ask for fewer messages. Staff decide; it is no automatic opt-out."""
     return not _KEEPS_ON.search(words) and any(pattern.match(words) for pattern in _POLITE)
 
 
 def is_automatic_reply(words: str) -> bool:
-    """Whether `words` begins as the sentences of machines do: an automatic reply, a phone that drives."""
+    """Return whether a normalized message starts like an automatic reply, such as a phone's driving mode."""
     return _ROBOT.match(words) is not None

@@ -1,4 +1,4 @@
-"""A tap on a bubble, as phones write it out: a sentence that quotes our text. What it quotes nobody said. Pure."""
+"""Parse iMessage and Android reactions (Liked “…”) that phones send as messages. Pure."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ PURE = True
 
 
 class Reaction(StrEnum):
-    """What a tap says: a liking may be a yes, which a person asks about; the rest says nothing."""
+    """Type of a reaction. A positive reaction may mean yes, so staff ask; others are ignored."""
 
     LIKED = "liked"
     OTHER = "other"
@@ -58,7 +58,7 @@ _ANY = _sentence(f"{_OTHERS}|{_REACTED.format(_EMOJI)}|a ajouté [\\w '’]{{1,2
 
 
 def parse_reaction(body: str) -> Reaction | None:
-    """What tap on a text of ours `body` reports; None: somebody wrote it."""
+    """Return the reaction that `body` reports, or None if a person wrote it."""
     text = " ".join(unicodedata.normalize("NFC", body).split())
     text = re.sub(r"[\u200a-\u200f\u2060\ufeff]", "", text).strip()
     if _REMOVES.match(text):
@@ -72,7 +72,7 @@ _QUOTING = re.compile(r"[^\"“”«»„]{1,60}[\"“«„](?P<quoted>.{12,}?)(
 
 
 def quotes_message(body: str, sent: Iterable[str]) -> bool:
-    """Whether `body` is a few words and one of our own texts (`sent`) in quotation marks: a tap, in any language."""
+    """Detect reactions in any language: a short text plus a message of ours (`sent`) in quotation marks."""
     found = _QUOTING.match(unicodedata.normalize("NFC", body).strip())
     if found is None:
         return False

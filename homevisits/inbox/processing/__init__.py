@@ -1,15 +1,17 @@
-"""What happens when a family texts: kept raw first, then understood; a stop before all else, answers to their question.
+"""Processing of incoming messages: store, classify, then apply opt-outs and answers.
 
-=========  ==================================================================================
-intake     keep a text raw; take it in; look after those nobody took in (the worker's sweep)
-hearing    one text as it is being taken in, and what we say back: who, in which language
-stops      stop, start, a wrong number: the ledger of texting
-binding    which question of ours an answer belongs to
-choice     two open questions: asked by digit which one is meant, and the kept answer applied
-answers    an answer done to the invitation or the visit it belongs to
-loops      no endless talk with a machine: so many replies an hour, never the same twice
-handled    a person has read a text and done what it asked for
-=========  ==================================================================================
+==============  =============================================================================
+receive         store and process messages; retry unprocessed messages (worker job)
+context         state of the message being processed; automatic replies and their language
+opt_out         opt-out, opt-in, help and wrong-number messages
+match_question  find the question that an answer belongs to
+disambiguate    ask which of two open questions is meant; apply the stored answer
+apply_answer    apply an answer to its invitation or visit
+reply_limits    limit automatic replies per hour and suppress repetitions
+staff_reply     messages from phones of staff
+mark_handled    mark a message as handled by staff
+queries         language, caregiver, families and visits of a phone
+==============  =============================================================================
 """
 
 from homevisits.inbox.processing.mark_handled import mark_handled

@@ -1,4 +1,4 @@
-"""An answer, done to the invitation or the visit it belongs to. Where it cannot be, a person tells the family."""
+"""Apply an answer to its invitation or visit; if that is not possible, staff contact the family."""
 
 from homevisits.core.db import savepoint
 from homevisits.core.problems import NotFound, RulesBroken
@@ -13,21 +13,21 @@ from homevisits.visits.models import Visit
 
 
 def apply_answer(heard: IncomingContext, question: Question, said: Answer) -> bool:
-    """Do what the family said to this question of ours."""
+    """Apply a family's answer to a question. Return False if staff must handle the message."""
     heard.row.answers = question.question
     if _of_another_family(heard, question):
-        return False  # a roster moved the phone's owner: only a person can know which family is meant
+        return False  # The phone has moved to another family since; staff must find out which family is meant.
     try:
         with savepoint(heard.session):
             if question.visit_id is not None:
                 return _to_visit(heard, question, question.visit_id, said)
             return _to_invitation(heard, question.invitation_id, said, again=question.said == said)
-    except (RulesBroken, NotFound):  # what was asked is over: a person tells the family how things stand
+    except (RulesBroken, NotFound):  # The invitation or visit has ended; staff inform the family.
         return False
 
 
 def _of_another_family(heard: IncomingContext, question: Question) -> bool:
-    """Whether the phone belongs to caregivers of other families now, and to none of the family that was asked."""
+    """Return whether the phone now belongs only to caregivers of families that were not asked."""
     families = queries.families_of_phone(heard.session, heard.row.phone)
     asked = heard.session.get(Invitation, question.invitation_id)
     return asked is not None and bool(families) and asked.family_id not in families
@@ -36,12 +36,12 @@ def _of_another_family(heard: IncomingContext, question: Question) -> bool:
 def _to_invitation(heard: IncomingContext, number: int, said: Answer, *, again: bool) -> bool:
     session, row, now = heard.session, heard.row, heard.now
     if said is Answer.YES and queries.caregiver_of_invitation(session, row.phone, number) is None:
-        return False  # only a caregiver we may speak to says yes; a no is heard from whoever holds the phone
+        return False  # A yes requires a caregiver whom we may contact; a no is accepted from any holder of the phone.
     if again:
-        return True  # said already, and nothing came between: it is in the ledger, and was answered
+        return True  # Same answer as before with no change in between: it is already recorded and answered.
     invitations.record_text_answer(session, number, said, now, phone=row.phone, evidence=heard.evidence)
     if said is Answer.NOT_NOW:
-        visits.apply_withdrawals(session, heard.policy, now)  # a visit that was arranged meanwhile ends here and now
+        visits.apply_withdrawals(session, heard.policy, now)  # cancel at once a visit that was booked in the meantime
     return True
 
 
@@ -49,7 +49,7 @@ def _to_visit(heard: IncomingContext, question: Question, number: int, said: Ans
     session, row, now = heard.session, heard.row, heard.now
     visit = session.get(Visit, number)
     if said is Answer.NOT_NOW and not queries.has_live_visit(session, row.phone):
-        # The visit is over, and no other is ahead: this is a no to being visited, heard and thanked for as such.
+        # The visit is over and no other is booked, so this answer declines further visits.
         return _to_invitation(heard, question.invitation_id, said, again=False)
     caregiver = queries.caregiver_of_visit(session, row.phone, number)
     if said is Answer.YES and caregiver is None:
@@ -59,7 +59,7 @@ def _to_visit(heard: IncomingContext, question: Question, number: int, said: Ans
         and said in (Answer.YES, Answer.OTHER_TIME)
         and match_question.was_moved_since(session, question, visit)
     ):
-        # It answers a time that is no longer: the family hears the one that stands, and is asked again.
+        # The answer refers to an outdated time: send the current time and ask again.
         return visits.send_current_time(session, number, heard.policy, now) is not ResponseResult.NOT_EXPECTED
     if question.said == said and not question.over:
         return True

@@ -1,4 +1,4 @@
-"""One text as it is being taken in, and what we say back to it: at once, in the family's language, at any hour."""
+"""Processing context of an incoming message, and automatic replies in the family's language."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,14 +15,14 @@ from homevisits.people.models import Caregiver, District, School, Student
 from homevisits.policies.rules import Policy
 
 REPLY_USEFUL_FOR = timedelta(hours=12)
-"""A reply of ours that could not leave for so long is of no use any more."""
+"""Drop an automatic reply that could not be sent within this time."""
 UNCLEAR_INTERVAL = timedelta(hours=12)
 HELP_INTERVAL = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
 class IncomingContext:
-    """A text of a family in the hands of one transaction."""
+    """An incoming message being processed in the current transaction."""
 
     session: Session
     row: IncomingMessage
@@ -32,12 +32,12 @@ class IncomingContext:
 
     @property
     def evidence(self) -> str:
-        """What a ledger points at."""
+        """Return the reference to this message for audit records."""
         return f"inbound:{self.row.id}"
 
 
 def leave_to_person(heard: IncomingContext, template: str | None = None) -> None:
-    """Nobody but a person can tell what is meant; the family is told that one will read it, once in a while."""
+    """Leave the message to staff and send the family an occasional notice that staff will read it."""
     heard.row.needs_person = True
     if template is not None:
         send_reply(heard, template, once_in=UNCLEAR_INTERVAL)
@@ -46,7 +46,7 @@ def leave_to_person(heard: IncomingContext, template: str | None = None) -> None
 def send_reply(
     heard: IncomingContext, template: str, params: dict[str, object] | None = None, *, once_in: timedelta | None = None
 ) -> bool:
-    """Say `template` back. False: there is no approved text, or (``once_in``) it was said not long ago."""
+    """Send a template as a reply. Return False if none is approved or it was sent within ``once_in``."""
     session, row, now = heard.session, heard.row, heard.now
     if not catalog.has(heard.language, template):
         return False
@@ -70,7 +70,7 @@ def send_reply(
 
 
 def phone_language(session: Session, phone: str) -> str:
-    """The language this phone was last texted in, else its family's."""
+    """Return the language of the last message to this phone, or else of its family."""
     last = (
         select(OutgoingMessage.language)
         .where(OutgoingMessage.phone == phone)

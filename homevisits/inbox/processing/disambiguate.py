@@ -1,4 +1,4 @@
-"""An answer that fits two open questions: kept, and asked by digit which one it means. Says no child's name."""
+"""Ask by digit which of two open questions an answer belongs to. Never mentions a child's name."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ MAX_SEGMENTS = 2
 
 
 def ask_which(heard: IncomingContext, questions: Sequence[Question], said: Answer) -> bool:
-    """Keep the answer and ask which question it belongs to. False: it cannot be asked so; a person asks."""
+    """Store the answer and ask for the question. Return False if staff must ask instead."""
     options = questions[:MAX_CHOICES]
     if len(questions) > MAX_CHOICES or not catalog.has(heard.language, "which"):
         return False
@@ -48,7 +48,7 @@ def ask_which(heard: IncomingContext, questions: Sequence[Question], said: Answe
 
 
 def open_choice(heard: IncomingContext) -> PendingChoice | None:
-    """What this phone was asked to choose between, and has not chosen yet."""
+    """Return the open disambiguation prompt of this phone, if any."""
     found = select(PendingChoice).where(
         PendingChoice.phone == heard.row.phone,
         PendingChoice.resolved_at.is_(None),
@@ -58,7 +58,7 @@ def open_choice(heard: IncomingContext) -> PendingChoice | None:
 
 
 def apply_choice(heard: IncomingContext, choice: PendingChoice, number: int) -> bool | None:
-    """The family says which one: the answer it gave is done to it. None: there is no such number."""
+    """Apply the stored answer to the chosen question. Return None if the number is not an option."""
     options = json.loads(choice.options)
     if not 1 <= number <= len(options):
         return None
@@ -67,7 +67,7 @@ def apply_choice(heard: IncomingContext, choice: PendingChoice, number: int) -> 
     choice.chosen, choice.resolved_at = chosen, heard.now
     heard.row.intent = "choice"
     heard.row.answers = chosen
-    # The answer belongs to what had been asked when it was given, not when it was explained.
+    # Match against the questions that were open when the answer was given, not when it was clarified.
     then = {
         one.question: one for one in match_question.asked_invitations(heard.session, heard.row.phone, first.received_at)
     }
@@ -76,7 +76,7 @@ def apply_choice(heard: IncomingContext, choice: PendingChoice, number: int) -> 
 
 
 def has_lapsed_choices(session: Session, now: datetime) -> bool:
-    """Whether a choice was not made in time."""
+    """Return whether any disambiguation prompt has expired."""
     found = (
         select(PendingChoice.id).where(PendingChoice.resolved_at.is_(None), PendingChoice.expires_at <= now).limit(1)
     )
@@ -84,7 +84,7 @@ def has_lapsed_choices(session: Session, now: datetime) -> bool:
 
 
 def lapse_choices(session: Session, now: datetime) -> int:
-    """Choices that nobody made in time: the answer that was kept goes to a person. Returns how many."""
+    """Expire unanswered prompts and leave their answers to staff. Return the number of expired prompts."""
     kept = session.scalars(
         update(PendingChoice)
         .where(PendingChoice.resolved_at.is_(None), PendingChoice.expires_at <= now)
@@ -98,7 +98,7 @@ def lapse_choices(session: Session, now: datetime) -> int:
 
 
 def _replace_choice(heard: IncomingContext) -> None:
-    """A newer answer takes the place of the one that was kept: the family says now what it wants."""
+    """Discard the stored answer, because a newer answer replaces it."""
     heard.session.execute(
         update(PendingChoice)
         .where(PendingChoice.phone == heard.row.phone, PendingChoice.resolved_at.is_(None))
@@ -107,7 +107,7 @@ def _replace_choice(heard: IncomingContext) -> None:
 
 
 def _options_text(heard: IncomingContext, names: Sequence[tuple[str, str, str]]) -> str | None:
-    """The options in words, as fully as two parts of a text hold; None: they cannot be told apart so."""
+    """Format the options within two segments. Return None if they cannot be distinguished."""
     for shown in ((0, 1, 2), (0, 2), (1, 2)):
         labels = [", ".join(name[place] for place in shown if name[place]) for name in names]
         words = " ".join(f"{number}. {label};" for number, label in enumerate(labels, 1)).rstrip(";")
@@ -118,7 +118,7 @@ def _options_text(heard: IncomingContext, names: Sequence[tuple[str, str, str]])
 
 
 def _names(heard: IncomingContext, question: Question) -> tuple[str, str, str]:
-    """The teacher, the school and the day of a question: what the family knows it by."""
+    """Return the teacher, school and day that identify a question to the family."""
     session = heard.session
     if question.visit_id is not None:
         visit = session.get_one(Visit, question.visit_id)

@@ -1,4 +1,4 @@
-"""A person has read a text and done what it asked for."""
+"""Mark an incoming message as handled by staff."""
 
 from datetime import datetime
 
@@ -12,12 +12,12 @@ from homevisits.messages.models import IncomingMessage
 
 
 def mark_handled(session: Session, actor: Actor, incoming_message_id: int, now: datetime) -> None:
-    """A person has read a reply and done what it asked for. Raises `NotFound` for a phone the actor does not see."""
+    """Mark a message as handled. Raises `NotFound` for a phone that the user may not see."""
     seen = select(IncomingMessage).where(
         IncomingMessage.id == incoming_message_id, access.visible_to_office(actor, IncomingMessage.phone)
     )
     row = session.scalar(seen)
     if row is None:
         raise NotFound
-    # The flag falls, so that what waits is found without reading what was done.
+    # Clear the flag, so that the query for waiting messages does not read handled rows.
     row.needs_person, row.handled_at, row.handled_by = False, now, actor.account_id

@@ -1,4 +1,4 @@
-"""Which question of ours an answer belongs to: the newest about each family that was put to this phone."""
+"""Match an answer to the newest question per family that was sent to the phone."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from homevisits.messages.models import IncomingMessage, OutgoingMessage
 from homevisits.visits.models import LIVE, Visit, VisitEvent
 
 QUESTION_OPEN_FOR = timedelta(hours=72)
-"""A question waits so long for its answer. Later, or answered, it is found only where no other is open."""
+"""After this time, or once answered, a question only matches if no other question is open."""
 ANSWERS = (Intent.YES.value, Intent.OTHER_TIME.value, Intent.NOT_NOW.value, Intent.CALL_ME.value)
 SENT_STATES = ("sending", "accepted", "delivered", "unknown")
 MATCH_WITHIN = 30
@@ -24,10 +24,10 @@ _VERSION = re.compile(r"visit:\d+:v(\d+):")
 
 @dataclass(frozen=True)
 class Question:
-    """A question that was put to a phone. ``question``: "visit:17"; ``invitation_id``: what all of it goes back to.
+    """A question sent to a phone. ``question``: "visit:17"; ``invitation_id``: the original invitation.
 
-    ``over``: the visit is held or off, the invitation is of another year. ``said``: what this phone last answered to
-    it, with nothing recorded since. ``version``: the visit's when it was asked.
+    ``over``: the visit took place or was canceled, or the invitation is from another year. ``said``: the phone's last
+    answer to it, if no change was recorded since. ``version``: the visit's version when the question was sent.
     """
 
     question: str
@@ -41,16 +41,16 @@ class Question:
 
     @property
     def visit_id(self) -> int | None:
-        """The visit it is about; None: an invitation."""
+        """Return the id of the visit, or None if the question is about an invitation."""
         kind, _, number = self.question.partition(":")
         return int(number) if kind == "visit" else None
 
 
 def matching_questions(session: Session, phone: str, at: datetime) -> list[Question]:
-    """The questions an answer that came at `at` may belong to, newest first; empty: nothing was asked.
+    """Return the questions that an answer received at `at` may belong to, newest first.
 
-    Open ones: they left within 72 hours, are not over, and have no answer yet. Where none is open, a family that
-    changes its mind or takes its time means the newest it was asked.
+    Open questions were sent within 72 hours, are not over and have no answer. If there is no open question, a late or
+    changed answer belongs to the newest question.
     """
     found = asked_invitations(session, phone, at)
     waiting = [one for one in found if not one.over and not one.answered and at - one.sent_at <= QUESTION_OPEN_FOR]
@@ -58,7 +58,7 @@ def matching_questions(session: Session, phone: str, at: datetime) -> list[Quest
 
 
 def asked_invitations(session: Session, phone: str, at: datetime) -> list[Question]:
-    """The newest question about each invitation that had left for `phone` by `at`, newest first."""
+    """Return the newest question per invitation sent to `phone` by `at`, newest first."""
     left = func.coalesce(OutgoingMessage.sent_at, OutgoingMessage.created_at)
     rows = session.scalars(
         select(OutgoingMessage)
@@ -66,7 +66,7 @@ def asked_invitations(session: Session, phone: str, at: datetime) -> list[Questi
             OutgoingMessage.phone == phone,
             or_(OutgoingMessage.question.like("visit:%"), OutgoingMessage.question.like("invitation:%")),
             OutgoingMessage.state.in_(SENT_STATES),
-            # What left after the family wrote is not what it answers.
+            # An answer cannot refer to a question sent after it.
             left <= at,
         )
         .order_by(OutgoingMessage.id.desc())
@@ -88,10 +88,10 @@ def asked_invitations(session: Session, phone: str, at: datetime) -> list[Questi
 
 
 def was_moved_since(session: Session, question: Question, visit: Visit) -> bool:
-    """Whether the visit got another time after this question was written: a "1" to it says yes to the old one.
+    """Return whether the visit was rescheduled after the question; a "1" then accepts the old time.
 
-    Both must be so: the visit is newer than the question says, and a move is in its history from then on. A stand-in
-    makes a visit newer without moving it.
+    Requires both a newer visit version and a reschedule in its history since the question. A stand-in raises the
+    version without rescheduling.
     """
     if visit.version <= question.version:
         return False
@@ -153,7 +153,7 @@ def _subjects(session: Session, rows: Sequence[OutgoingMessage]) -> tuple[dict[i
 
 
 def _last_recorded(session: Session, invitations: Iterable[int]) -> dict[int, datetime]:
-    """When something was last written down for each invitation, by whatever channel."""
+    """Return the time of the last record of each invitation, from any channel."""
     found = (
         select(ConsentEntry.invitation_id, func.max(ConsentEntry.at))
         .where(ConsentEntry.invitation_id.in_(list(invitations)))
@@ -163,7 +163,7 @@ def _last_recorded(session: Session, invitations: Iterable[int]) -> dict[int, da
 
 
 def _last_answers(session: Session, phone: str, rows: Iterable[OutgoingMessage]) -> dict[str, IncomingMessage]:
-    """The newest answer of this phone to each question."""
+    """Return the newest answer of this phone to each question."""
     found = select(IncomingMessage).where(
         IncomingMessage.phone == phone,
         IncomingMessage.answers.in_([row.question for row in rows]),

@@ -1,4 +1,4 @@
-"""Stop, start, wrong number: what a family says about being texted at all. It holds at once, on every sender."""
+"""Opt-out, opt-in, help and wrong-number messages. They apply immediately and to all senders."""
 
 from sqlalchemy import update
 
@@ -11,9 +11,9 @@ from homevisits.messages.templates import catalog
 
 
 def stop_texts(heard: IncomingContext) -> None:
-    """Nothing leaves for this number from here on but one confirmation, for any school. A visit ahead becomes a call.
+    """Opt the number out for all schools and send one confirmation. Staff call about upcoming visits.
 
-    Where the carrier says that it took the stop itself (OptOutType), it has confirmed it too, and would refuse ours.
+    If the provider handled the opt-out itself (OptOutType), it already sent a confirmation and would reject ours.
     """
     session, row = heard.session, heard.row
     entry = opt_outs.stop(session, row.phone, "family", heard.now, evidence=heard.evidence, how="text")
@@ -23,7 +23,7 @@ def stop_texts(heard: IncomingContext) -> None:
 
 
 def resume_texts(heard: IncomingContext) -> None:
-    """The family wants texts again: a stop it made itself is lifted, and no other. Who holds the other tells it so."""
+    """Lift an opt-out that the family made itself. Leave other opt-outs to staff."""
     if opt_outs.start(heard.session, heard.row.phone, heard.now, evidence=heard.evidence) is not None:
         if not heard.row.opt_out_type:
             send_reply(heard, "start_confirmed")
@@ -32,7 +32,7 @@ def resume_texts(heard: IncomingContext) -> None:
 
 
 def send_help(heard: IncomingContext) -> None:
-    """What these texts are and how to end them, once a day, also after a stop; a person, where we cannot say it."""
+    """Send the help template once a day, also after an opt-out. Without a template, leave it to staff."""
     if not catalog.has(heard.language, "help"):
         leave_to_person(heard)
     elif not heard.row.opt_out_type:
@@ -40,9 +40,9 @@ def send_help(heard: IncomingContext) -> None:
 
 
 def record_wrong_number(heard: IncomingContext) -> None:
-    """The phone is not the family's: nothing more goes to it, no answer from it counts, and staff find the right one.
+    """Opt the number out and ignore its answers from now on; staff look for the correct number.
 
-    A stop of the family's own gives way to this one: a START from a stranger must not bring our texts back.
+    This replaces the family's own opt-out, because a START from a stranger must not resume messages.
     """
     session, row, now = heard.session, heard.row, heard.now
     newest = opt_outs.newest(session, row.phone)
@@ -62,13 +62,13 @@ def record_wrong_number(heard: IncomingContext) -> None:
 
 
 def is_wrong_number(heard: IncomingContext) -> bool:
-    """Whether whoever has this phone said that it is not the family's."""
+    """Return whether the holder of this phone reported a wrong number."""
     phone = heard.session.get(Phone, heard.row.phone, populate_existing=True)
     return phone is not None and phone.state == "wrong_number"
 
 
 def _drop_choices(heard: IncomingContext) -> bool:
-    """Nobody is asked "which one" any more; the answer that was kept goes to a person. Whether there was one."""
+    """Close the phone's prompts and leave their answers to staff. Return whether there were any."""
     session = heard.session
     kept = session.scalars(
         update(PendingChoice)

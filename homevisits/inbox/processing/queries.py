@@ -1,4 +1,4 @@
-"""What is known about the owner of a phone: language, caregiver, families, live visits."""
+"""Queries about the owner of a phone: language, caregiver, families and active visits."""
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
@@ -9,7 +9,7 @@ from homevisits.visits.models import LIVE, Visit
 
 
 def family_language(session: Session, phone: str) -> str | None:
-    """The language of the family with this phone."""
+    """Return the language of the family with this phone."""
     return session.scalar(
         select(Family.language)
         .join(Caregiver, Caregiver.family_id == Family.id)
@@ -20,7 +20,7 @@ def family_language(session: Session, phone: str) -> str | None:
 
 
 def caregiver_of_visit(session: Session, phone: str, visit_id: int) -> int | None:
-    """The caregiver with this phone in the family of a visit; nobody we may not speak to."""
+    """Return the caregiver with this phone for a visit, if we may contact them."""
     return session.scalar(
         select(Caregiver.id)
         .join(Visit, Visit.family_id == Caregiver.family_id)
@@ -31,7 +31,7 @@ def caregiver_of_visit(session: Session, phone: str, visit_id: int) -> int | Non
 
 
 def caregiver_of_invitation(session: Session, phone: str, invitation_id: int) -> int | None:
-    """The caregiver with this phone in the family of an invitation; nobody we may not speak to."""
+    """Return the caregiver with this phone for an invitation, if we may contact them."""
     return session.scalar(
         select(Caregiver.id)
         .join(Invitation, Invitation.family_id == Caregiver.family_id)
@@ -45,13 +45,13 @@ def _contactable() -> tuple[ColumnElement[bool], ...]:
 
 
 def families_of_phone(session: Session, phone: str) -> frozenset[int]:
-    """The families in which a present caregiver, restricted or not, has this phone."""
+    """Return the families with a present caregiver, restricted or not, who has this phone."""
     found = select(Caregiver.family_id).where(Caregiver.phone == phone, Caregiver.left_on.is_(None))
     return frozenset(session.scalars(found))
 
 
 def has_live_visit(session: Session, phone: str) -> bool:
-    """Whether a family with this phone expects a visit."""
+    """Return whether a family with this phone has an upcoming visit."""
     found = (
         select(Visit.id)
         .join(Caregiver, Caregiver.family_id == Visit.family_id)

@@ -1,4 +1,4 @@
-"""A text comes in: kept raw at once, taken in right after. What could not be taken in is tried again, then read."""
+"""Store and process incoming messages. Failed messages are retried, then left to staff."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ from homevisits.policies.rules import Policy
 
 MAX_ATTEMPTS = 3
 SWEEP_AFTER = timedelta(seconds=5)
-"""So long the request that brought a text is about to take it in itself."""
+"""Delay before the worker processes a message, so that the receiving request can process it first."""
 SWEEP_LIMIT = 100
 SAYS = {
     Intent.YES: Answer.YES,
@@ -51,10 +51,10 @@ log = logging.getLogger("homevisits.inbox")
 
 @dataclass(frozen=True)
 class ReceivedMessage:
-    """A text that came in. ``provider_message_id`` is the carrier's own id for it: the same text twice is one text.
+    """An incoming message. ``provider_message_id`` is the provider's id and detects duplicates.
 
-    ``media``: how many pictures came with it; ``opt_out_type``: the carrier's own reading (STOP, START, HELP); ``raw``:
-    everything the carrier said.
+    ``media``: number of attached pictures; ``opt_out_type``: the provider's classification (STOP, START, HELP);
+    ``raw``: all fields of the provider's request.
     """
 
     provider_message_id: str
@@ -68,7 +68,7 @@ class ReceivedMessage:
 
 
 def store_message(session: Session, text: ReceivedMessage, now: datetime) -> int | None:
-    """Write the text down as it came: its row; None: it was brought before."""
+    """Store a message unprocessed. Return its id, or None for a duplicate."""
     if session.scalar(select(Row.id).where(Row.provider_message_id == text.provider_message_id)) is not None:
         return None
     row = Row(
@@ -86,20 +86,20 @@ def store_message(session: Session, text: ReceivedMessage, now: datetime) -> int
     try:
         with savepoint(session):
             session.add(row)
-    except IntegrityError:  # the carrier brought it twice at the same moment; the other one is at work on it
+    except IntegrityError:  # The provider delivered it twice at the same time; the other request processes it.
         return None
     return row.id
 
 
 def receive_message(session: Session, text: ReceivedMessage, policy: Policy, now: datetime) -> Intent:
-    """Keep a text and take it in, in one transaction. Where a carrier brings it, the two are two: see twilio_web."""
+    """Store and process a message in one transaction. Webhooks use two transactions: see twilio_web."""
     kept = store_message(session, text, now)
     said = process_message(session, kept, policy, now) if kept is not None else None
     return said or parse_intent(text.body, context.phone_language(session, text.from_))
 
 
 def process_message(session: Session, incoming_message_id: int, policy: Policy, now: datetime) -> Intent | None:
-    """Understand a text that was kept and do what it says. None: somebody else has it, or had it."""
+    """Classify and apply a stored message. Return None if another process has or had it."""
     row = session.scalar(
         select(Row).where(Row.id == incoming_message_id, Row.taken_at.is_(None)).with_for_update(skip_locked=True)
     )
@@ -126,7 +126,7 @@ def process_message(session: Session, incoming_message_id: int, policy: Policy, 
 
 
 def record_failure(session: Session, incoming_message_id: int, now: datetime) -> None:
-    """Taking a text in went wrong. It is tried again; after the third time a person reads it."""
+    """Record a processing failure. The message is retried; after three failures, staff read it."""
     row = session.get(Row, incoming_message_id, with_for_update=True)
     if row is None or row.taken_at is not None:
         return
@@ -138,7 +138,7 @@ def record_failure(session: Session, incoming_message_id: int, now: datetime) ->
 
 
 def process_waiting(database: Database, policy: Policy, now: datetime) -> int:
-    """Take in what no request took in, and let go of choices nobody made: how many. Any number of workers is safe."""
+    """Process pending messages and expire prompts; return the count. Safe with concurrent workers."""
     done = 0
     with database.reading() as session:
         lapsed = disambiguate.has_lapsed_choices(session, now)
@@ -148,7 +148,7 @@ def process_waiting(database: Database, policy: Policy, now: datetime) -> int:
             .order_by(Row.id)
             .limit(SWEEP_LIMIT)
         ).all()
-    if lapsed:  # looked for first: a worker that has nothing to write takes no lock
+    if lapsed:  # Check first, so that a worker with nothing to write takes no lock.
         with database.transaction() as session:
             done += disambiguate.lapse_choices(session, now)
     for incoming_message_id in waiting:
@@ -163,7 +163,7 @@ def process_waiting(database: Database, policy: Policy, now: datetime) -> int:
 
 
 def _lock_phone(session: Session, row: Row) -> None:
-    """Texts of one phone are taken in one after the other. New texts to it may be planned meanwhile."""
+    """Process messages of a phone one at a time. New outgoing messages can be scheduled meanwhile."""
     insert_new(session, Phone, [{"e164": row.phone}], "e164")
     session.execute(select(Phone.e164).where(Phone.e164 == row.phone).with_for_update(key_share=True))
     session.execute(
@@ -179,7 +179,7 @@ def _parse(heard: IncomingContext) -> Intent:
     if row.opt_out_type == "STOP":
         return Intent.STOP
     if row.opt_out_type == "START":
-        # YES is a word to start with, at the carrier: from a phone that never stopped it is an answer.
+        # Providers treat YES as an opt-in keyword; from a phone without an opt-out it is an answer.
         answers_us = said in SAYS and opt_outs.may_text(heard.session, row.phone)
         return said if answers_us else Intent.START
     if row.opt_out_type == "HELP":
@@ -191,7 +191,7 @@ def _parse(heard: IncomingContext) -> Intent:
 
 
 def _last_outgoing(heard: IncomingContext) -> list[str]:
-    """What this phone was last told."""
+    """Return the bodies of the last messages sent to this phone."""
     found = select(OutgoingMessage.body).where(
         OutgoingMessage.phone == heard.row.phone, OutgoingMessage.sent_at.is_not(None)
     )
@@ -203,7 +203,7 @@ def _handle(heard: IncomingContext, said: Intent) -> None:
         _HANDLERS[said](heard)
         return
     if opt_out.is_wrong_number(heard):
-        context.leave_to_person(heard)  # whoever has this phone said that it is not the family's
+        context.leave_to_person(heard)  # the holder of this phone reported a wrong number
         return
     offered, digit = disambiguate.open_choice(heard), parse_number(heard.row.body)
     done = disambiguate.apply_choice(heard, offered, digit) if offered is not None and digit is not None else None
@@ -214,7 +214,7 @@ def _handle(heard: IncomingContext, said: Intent) -> None:
 
 
 def _not_done(heard: IncomingContext, said: Intent) -> str:
-    """Name the reply to a text that settled nothing: an answer without an open question, or an unclear text."""
+    """Return the reply template for an unclear message or an answer without an open question."""
     is_answer = said in SAYS and not match_question.matching_questions(
         heard.session, heard.row.phone, heard.row.received_at
     )
@@ -225,13 +225,13 @@ def _handle_answer(heard: IncomingContext, said: Answer) -> bool:
     questions = match_question.matching_questions(heard.session, heard.row.phone, heard.row.received_at)
     if not questions:
         return False
-    if len(questions) == 1 or said is Answer.CALL_ME:  # whoever calls hears which one
+    if len(questions) == 1 or said is Answer.CALL_ME:  # the caller will find out which question is meant
         return apply_answer.apply_answer(heard, questions[0], said)
     return disambiguate.ask_which(heard, questions, said)
 
 
 def _handle_reaction(heard: IncomingContext) -> None:
-    """A thumb on a question is no answer: it is shown beside the question, and the family is told of the digits."""
+    """Show a positive reaction beside the question and ask the family to reply with a digit."""
     open_ = match_question.matching_questions(heard.session, heard.row.phone, heard.row.received_at)
     if open_ and not open_[0].answered:
         heard.row.answers = open_[0].question
@@ -241,7 +241,7 @@ def _handle_reaction(heard: IncomingContext) -> None:
 
 
 def _handle_automatic_reply(heard: IncomingContext) -> None:
-    """No word to a machine. The first of a day is read by a person: it may say that somebody is away."""
+    """Do not reply to automatic messages. Staff read the first of a day, as it may report an absence."""
     lately = select(Row.id).where(
         Row.phone == heard.row.phone,
         Row.id < heard.row.id,

@@ -1,4 +1,4 @@
-"""No endless talk with a machine: so many replies an hour to one phone, and never the same to the same twice."""
+"""Prevent reply loops with automatic senders: limit replies per hour and suppress repetitions."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,16 +15,16 @@ from homevisits.messages.monitoring import alerts
 MAX_REPLIES = 4
 LIMIT_INTERVAL = timedelta(hours=1)
 EXEMPT_TEMPLATES = frozenset({"stop_confirmed", "wrong_number_confirmed"})
-"""The one confirmation of a stop leaves whatever else was said; a second one within the hour does not."""
+"""Confirmations exempt from the hourly limit, unless they repeat within the hour."""
 
 
 def newest_reply(session: Session, phone: str) -> int:
-    """The newest text to `phone`: what comes after it is what this hearing says."""
+    """Return the id of the newest message to `phone`; later messages are replies of this processing."""
     return session.scalar(select(func.max(OutgoingMessage.id)).where(OutgoingMessage.phone == phone)) or 0
 
 
 def suppress_excess_replies(heard: IncomingContext, before: int) -> None:
-    """Take back what was said too often. What the family asked for is done all the same; a person reads on."""
+    """Cancel excess replies. The family's request is still applied, and staff read the message."""
     session, phone = heard.session, heard.row.phone
     session.flush()
     said_now = session.scalars(
@@ -52,7 +52,7 @@ def suppress_excess_replies(heard: IncomingContext, before: int) -> None:
 
 
 def _recent_replies(session: Session, phone: str, before: int, since: datetime) -> Sequence[OutgoingMessage]:
-    """The replies of our own to `phone` since then, newest first. What a person wrote is none."""
+    """Return the automatic replies to `phone` since then, newest first. Messages by staff do not count."""
     return session.scalars(
         select(OutgoingMessage)
         .where(
@@ -68,14 +68,14 @@ def _recent_replies(session: Session, phone: str, before: int, since: datetime) 
 
 
 def _limit_reached(heard: IncomingContext) -> None:
-    """Silence from here on, and somebody looks at it: the first time in a conversation tells whoever runs this."""
+    """Stop replying and flag the message for staff; alert the operator once per conversation."""
     heard.row.needs_person = True
     thread = heard.session.scalar(select(Conversation.id).where(Conversation.phone == heard.row.phone))
     alerts.raise_alert(heard.session, "loop", f"thread:{thread}", heard.now)
 
 
 def _is_repetition(heard: IncomingContext, said: OutgoingMessage, earlier: Sequence[OutgoingMessage]) -> bool:
-    """Whether the phone wrote the same as just before, and would hear the same as just before."""
+    """Return whether the phone repeated its last message and would get the same reply again."""
     if not earlier or (earlier[0].template, earlier[0].body) != (said.template, said.body):
         return False
     row = heard.row

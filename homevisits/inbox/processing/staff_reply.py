@@ -1,4 +1,4 @@
-"""A colleague answers a reminder. Texts to the two who visit ask nothing: a digit from there answers for no family."""
+"""Ignore digit replies from staff phones, because reminders to staff ask no questions."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -14,7 +14,7 @@ from homevisits.people.models import Caregiver, Person
 
 STAFF_REPLY_INTERVAL = timedelta(hours=24)
 UNANSWERED_INTENTS = frozenset({Intent.ROBOT, Intent.TAPBACK, Intent.PROBABLE_YES})
-"""What gets no word back: a machine, a thumb."""
+"""Intents that get no reply: automatic messages and reactions."""
 _HANDLERS: Mapping[Intent, Callable[[IncomingContext], None]] = MappingProxyType(
     {
         Intent.STOP: opt_out.stop_texts,
@@ -25,16 +25,16 @@ _HANDLERS: Mapping[Intent, Callable[[IncomingContext], None]] = MappingProxyType
 
 
 def is_staff_phone(session: Session, phone: str) -> bool:
-    """Whether the phone is a colleague's and no caregiver's: whoever is both is heard as the parent they are."""
+    """Return whether the phone belongs only to staff. Staff who are also caregivers count as caregivers."""
     colleague = exists().where(Person.phone == phone)
     parent = exists().where(Caregiver.phone == phone)
     return session.scalar(select(colleague & ~parent)) or False
 
 
 def handle_staff_message(hearing_: IncomingContext, said: Intent) -> None:
-    """Stop and start count as from anybody; all else is told where the visits are, once a day.
+    """Apply opt-out and opt-in; answer other messages once a day with where to find the visits.
 
-    Nobody is shown the text: it would show a colleague's own number.
+    The message is not shown to other users, because it would reveal a colleague's number.
     """
     if said in _HANDLERS:
         _HANDLERS[said](hearing_)

@@ -1,0 +1,1 @@
+"""The Today page: open tasks of a coordinator."""

@@ -1,4 +1,4 @@
-"""Families whose yes no longer counts, for Today: who must be asked again, and which booked visits depend on it."""
+"""Families on Today with lapsed consent: they must be asked again; lists affected visits."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,10 +20,10 @@ MAX_ROWS = 50
 
 @dataclass(frozen=True)
 class LapsedConsent:
-    """A family whose yes no longer counts. ``visit_id``, ``starts_at``: its booked visit, if any.
+    """A family with lapsed consent. ``visit_id``, ``starts_at``: its booked visit, if any.
 
     ``why``: merged (with another family) | giver (unknown, or no present, unrestricted caregiver of the family).
-    ``can_answer``: a new answer can be recorded; a merged family can only have its visit called off.
+    ``can_answer``: a new answer can be recorded; for a merged family, the visit can only be canceled.
     """
 
     invitation_id: int
@@ -40,7 +40,7 @@ class LapsedConsent:
 
 
 def lapsed_consents(session: Session, actor: Actor, now: datetime) -> list[LapsedConsent]:
-    """The families of the actor's schools whose yes no longer counts, those with a booked visit first."""
+    """Return families with lapsed consent at the user's schools, those with a booked visit first."""
     rows = session.execute(_lapsed_rows(actor, now)).all()
     contacts = families.load_contacts(session, {row.contact_family_id or row.family_id for row in rows})
     found = []

@@ -1,4 +1,4 @@
-"""Readings of what waits for a person: replies to read, families to call, visits that need a partner."""
+"""Open tasks for staff: messages to read, families to call, visits without a partner."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ from homevisits.visits.models import LIVE, Visit, VisitEvent, VisitMember
 
 MAX_ROWS = 50
 TIME_TEMPLATES = ("visit_confirm", "visit_moved", "visit_now_at")
-"""Texts from which a family learns when its visit is. What its pair is texted tells the family nothing."""
+"""Templates that inform a family of the visit time. Messages to the pair do not count."""
 CANCELLATION_TEMPLATES = ("visit_cancelled", "visit_off")
 RECENT = timedelta(days=3)
-"""How long a canceled visit is listed among those to tell a family of: after it closed, and after its start."""
+"""How long to list a canceled visit for a call to the family, after its closing and its start."""
 
 
 @dataclass(frozen=True)
 class MessageToRead:
-    """A text that nobody but a person understands, and whose phone it came from."""
+    """A message that staff must read, with its sender."""
 
     id: int
     families: tuple[str, ...]
@@ -37,15 +37,15 @@ class MessageToRead:
     received_at: datetime
     stopped: bool
     conversation_id: int | None = None
-    decide: bool = False  # what it may mean is for a person to decide, in the conversation
+    decide: bool = False  # staff decide on its meaning in the conversation
 
 
 @dataclass(frozen=True)
 class FamilyToCall:
-    """A family that a person calls, and why: it asked to be called, wants another time, or cannot be texted."""
+    """A family to call, because it asked for a call or another time, or cannot get messages."""
 
     invitation_id: int
-    visit_id: int | None  # the visit ahead that it is about
+    visit_id: int | None  # the upcoming visit, if any
     family: str
     caregiver: str
     phone: str | None
@@ -58,7 +58,7 @@ class FamilyToCall:
 
 @dataclass(frozen=True)
 class VisitToHandle:
-    """A visit ahead that a person must see to; ``off``: it was called off, and the family may wait for it."""
+    """An upcoming visit that needs action; ``off``: it was canceled and the family may not know."""
 
     visit_id: int
     school: str
@@ -73,7 +73,7 @@ def _at_schools(actor: Actor, column: InstrumentedAttribute[int]) -> ColumnEleme
 
 
 def messages_to_read(session: Session, actor: Actor) -> list[MessageToRead]:
-    """Replies that wait for a person, oldest first."""
+    """Return messages that need staff, oldest first."""
     rows = session.scalars(
         select(IncomingMessage)
         .where(IncomingMessage.needs_person, access.visible_to_office(actor, IncomingMessage.phone))
@@ -101,7 +101,7 @@ def messages_to_read(session: Session, actor: Actor) -> list[MessageToRead]:
 
 
 def families_to_call(session: Session, actor: Actor, now: datetime) -> list[FamilyToCall]:
-    """Families that a person calls: nothing was heard or arranged since they asked for it."""
+    """Return families to call that have not answered or booked since their request."""
     later = aliased(ConsentEntry)
     newer = select(later.id).where(later.family_id == ConsentEntry.family_id, later.id > ConsentEntry.id)
     asked = (
@@ -139,7 +139,7 @@ def families_to_call(session: Session, actor: Actor, now: datetime) -> list[Fami
 
 
 def _asked_for_call() -> ColumnElement[bool]:
-    """Its newest word is "call me" or "another time", and no visit was arranged since."""
+    """Select families that last answered "call me" or "another time", with no booking since."""
     visit = aliased(Visit)
     arranged = select(visit.id).where(
         visit.family_id == ConsentEntry.family_id, visit.booked_at > ConsentEntry.at, visit.state.in_(LIVE)
@@ -148,19 +148,19 @@ def _asked_for_call() -> ColumnElement[bool]:
 
 
 def _was_not_reached() -> ColumnElement[bool]:
-    """Nothing was heard of it, and no text asked it, or the text never arrived."""
+    """Select unanswered invitations that were not sent by message or whose message was not delivered."""
     return and_(ConsentEntry.id.is_(None), _never_answered(), or_(Invitation.how != "text", _was_not_sent()))
 
 
 def _with_or_without(
     rows: Iterable[Any],
 ) -> Iterable[tuple[Invitation, ConsentEntry | None, Family, School, int | None]]:
-    # An outer join's row may lack its right side; the type of the select does not say so.
+    # The right side of an outer join can be NULL, which the type of the select does not express.
     return rows
 
 
 def _was_not_sent() -> ColumnElement[bool]:
-    """The question itself never reached the family: it failed, came too late, or was held back."""
+    """Select invitations whose message failed, expired, was suppressed or is held for approval."""
     asked = OutgoingMessage.subject == literal("invitation:").concat(cast(Invitation.id, Text))
     lost = OutgoingMessage.state.in_(("undelivered", "rejected", "dead", "expired", "suppressed", "unknown"))
     gone = or_(lost, _waits_for_approval())
@@ -168,7 +168,7 @@ def _was_not_sent() -> ColumnElement[bool]:
 
 
 def _waits_for_approval() -> ColumnElement[bool]:
-    """The text is held until somebody approves its words, or lets it go on: too long for a family that waits."""
+    """Select messages held until a user approves their template or releases them."""
     return and_(OutgoingMessage.state == "held", OutgoingMessage.hold_reason.in_(("language", "template", "consent")))
 
 
@@ -190,7 +190,7 @@ def _callable(session: Session, families: Collection[int]) -> dict[int, tuple[st
 
 
 def visits_without_partner(session: Session, actor: Actor) -> list[VisitToHandle]:
-    """Visits ahead of which one of the two cannot come, soonest first."""
+    """Return upcoming visits with an unavailable partner, soonest first."""
     pair = VisitMember.educator_id.in_((Visit.lead_id, Visit.partner_id))
     rows = session.execute(
         select(Visit.id, School.name, School.timezone, Visit.starts_at)
@@ -209,10 +209,10 @@ def visits_without_partner(session: Session, actor: Actor) -> list[VisitToHandle
 
 
 def visits_not_communicated(session: Session, actor: Actor, now: datetime) -> list[VisitToHandle]:
-    """Visits of which no text could tell the family how they stand now: somebody calls. Soonest first.
+    """Return visits with a current state the family has not received by message, soonest first.
 
-    Of those arranged and still ahead, the time as it is now; of those called off that the family knew of, that nobody
-    comes: also after the start, because from then on no text leaves.
+    For upcoming visits this is the current time; for visits known to the family and then canceled, the cancellation.
+    Cancellations are listed after the start too, because no message is sent from then on.
     """
     rows = session.execute(
         select(Visit.id, School.name, School.timezone, Visit.starts_at, Visit.state == "cancelled_by_educator")
@@ -245,9 +245,9 @@ def _time_not_communicated(now: datetime) -> ColumnElement[bool]:
 
 
 def _cancellation_not_communicated(now: datetime) -> ColumnElement[bool]:
-    """Called off, and no text said so or still can: a failed text is listed with the lost ones instead.
+    """Select cancellations without a sent or pending message; failed messages are listed elsewhere.
 
-    A text that still waited at the start has expired, so its visit is listed from then on, however early it closed.
+    A message still pending at the start expires, so its visit is listed from then on, even if it was canceled early.
     """
     known = exists().where(VisitEvent.visit_id == Visit.id, VisitEvent.what == "arranged")
     can_leave = and_(OutgoingMessage.next_at < Visit.starts_at, Visit.starts_at > now)

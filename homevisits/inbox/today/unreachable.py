@@ -1,4 +1,4 @@
-"""Families that no text reaches, so that a person calls: the number is a landline, gets no texts, or is not theirs."""
+"""Families to call because messages cannot reach them: landline, invalid or wrong number."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ MAX_ROWS = 50
 
 @dataclass(frozen=True)
 class UnreachableFamily:
-    """A family with an open invitation or a visit ahead, and why no text reaches it."""
+    """A family with an open invitation or upcoming visit, and why messages cannot reach it."""
 
     invitation_id: int
     visit_id: int | None
@@ -40,7 +40,7 @@ def _here(actor: Actor) -> ColumnElement[bool]:
 
 
 def unreachable_reasons(session: Session, phones: Collection[str]) -> dict[str, str]:
-    """Why no text reaches each of `phones` that none reaches: landline | bad | wrong_number | stopped."""
+    """Return the reason per unreachable phone: landline | bad | wrong_number | stopped."""
     wanted = set(phones)
     found = dict.fromkeys(opt_outs.stopped(session, wanted), "stopped")
     rows = session.execute(select(Phone.e164, Phone.state).where(Phone.e164.in_(wanted), Phone.state != "ok"))
@@ -48,7 +48,7 @@ def unreachable_reasons(session: Session, phones: Collection[str]) -> dict[str, 
 
 
 def unreachable_families(session: Session, actor: Actor, now: datetime) -> list[UnreachableFamily]:
-    """Families of the actor's schools whom no text reaches, by name: only those we have to do with at present."""
+    """Return unreachable families with current business at the user's schools, by name."""
     found = (
         select(Invitation.id, Visit.id, Family, Phone, School)
         .select_from(Invitation)
@@ -89,7 +89,7 @@ def unreachable_families(session: Session, actor: Actor, now: datetime) -> list[
 
 
 def count_open_invitations(session: Session, actor: Actor, now: datetime) -> int:
-    """How many invitations went out by text and wait for the family's answer."""
+    """Count the invitations sent by message that have no answer."""
     said = aliased(ConsentEntry)
     found = select(func.count()).where(
         _here(actor),

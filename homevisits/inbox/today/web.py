@@ -1,4 +1,4 @@
-"""Web of the inbox: a coordinator's Today; an answer given to a person."""
+"""Views for a coordinator's Today page and for answers given to staff."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -24,7 +24,7 @@ bp = Blueprint("inbox", __name__)
 @bp.get("/today")
 @allow(Permission.ASK)
 def today() -> str:
-    """What waits for me?"""
+    """Show open tasks."""
     with reading() as session:
         who = current_actor()
         to_call = queries.families_to_call(session, who, now())
@@ -50,7 +50,7 @@ def today() -> str:
 @bp.post("/today/read/<int:incoming_message_id>")
 @allow(Permission.ASK)
 def read(incoming_message_id: int) -> ResponseReturnValue:
-    """A person has read a reply."""
+    """Mark a message as handled."""
     with transaction() as session:
         actions.mark_read(session, current_actor(), incoming_message_id, now())
     show_notice(_("Done. Removed from your list."))
@@ -60,14 +60,14 @@ def read(incoming_message_id: int) -> ResponseReturnValue:
 @bp.get("/asking/<int:invitation_id>/answer")
 @allow(Permission.ASK)
 def answer(invitation_id: int) -> str:
-    """What did the family say, and how?"""
+    """Show the form for a family's answer."""
     return _answer_page(invitation_id, "", "", [])
 
 
 @bp.post("/asking/<int:invitation_id>/answer")
 @allow(Permission.ASK)
 def record_answer(invitation_id: int) -> ResponseReturnValue:
-    """Record what a family told a person. A no ends, at once, a visit that was arranged."""
+    """Record an answer given to staff. A no cancels a booked visit immediately."""
     said, how = request.form.get("answer", ""), request.form.get("how", "")
     try:
         with transaction() as session:

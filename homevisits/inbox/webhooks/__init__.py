@@ -1,0 +1,1 @@
+"""Provider webhooks for incoming messages."""

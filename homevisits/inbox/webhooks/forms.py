@@ -1,4 +1,4 @@
-"""What a carrier brings, made into a text that came in: odd fields are read as well as they can be, or refused."""
+"""Convert a provider's request to an incoming message; tolerate or reject malformed fields."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 def parse_twilio(form: Mapping[str, Sequence[str]]) -> ReceivedMessage | None:
-    """The text that Twilio's parameters say; None: it names no text or no phone that could be a family's.
+    """Parse Twilio's parameters. Return None without a message id or a valid sender number.
 
-    Everything it said is kept raw: Twilio adds parameters without notice.
+    All parameters are stored, because Twilio adds parameters without notice.
     """
     said = {_clean(name): _clean(values[0]) if values else "" for name, values in form.items()}
     provider_message_id, phone = said.get("MessageSid") or said.get("SmsSid", ""), said.get("From", "").strip()
@@ -34,7 +34,7 @@ def parse_twilio(form: Mapping[str, Sequence[str]]) -> ReceivedMessage | None:
 
 
 def _clean(text: str) -> str:
-    # PostgreSQL holds no NUL, and no half of a pair.
+    # PostgreSQL stores neither NUL nor unpaired surrogates.
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 

@@ -1,6 +1,6 @@
-"""Kannel brings a family's text, by POST: number and id in the address, the words as the body, in their own encoding.
+"""Kannel webhook for incoming messages: POST with number and id in the URL, text in the body.
 
-Kannel signs nothing: the address that it was given carries a keyed word (`homevisits texts kannel` prints it).
+Kannel does not sign requests, so the URL contains an HMAC token (`homevisits texts kannel` prints the URL).
 """
 
 import re
@@ -24,7 +24,7 @@ _PHONE = re.compile(r"[1-9][0-9]{6,14}")
 @public
 @watched("kannel_inbound")
 def receive_kannel(given: str) -> Response:
-    """Kannel brings a text. The answer is empty: whatever stood in it would go out as a text."""
+    """Receive a message. The response is empty, because Kannel sends a response body as a message."""
     if not callback_token.genuine(settings().kannel_secret, callback_token.INBOUND, given):
         abort(403)
     provider_message_id, from_ = request.args.get("id", ""), to_e164(request.args.get("from", ""))
@@ -46,15 +46,15 @@ def receive_kannel(given: str) -> Response:
 
 
 def decode_text(body: bytes, charset: str) -> str:
-    """The words of a text as the phone sent them: UTF-16BE when they do not fit GSM 03.38, else UTF-8, or Latin-1."""
+    """Decode a message body: UTF-16BE if it does not fit GSM 03.38, else UTF-8 or Latin-1."""
     for encoding, otherwise in ((charset or "utf-8", "replace" if "16" in charset else "strict"), ("utf-8", "strict")):
         with suppress(LookupError, UnicodeDecodeError):
-            return body.decode(encoding, otherwise).replace("\x00", "")  # no database keeps it
+            return body.decode(encoding, otherwise).replace("\x00", "")  # PostgreSQL cannot store NUL
     return body.decode("latin-1").replace("\x00", "")
 
 
 def to_e164(given: str) -> str | None:
-    """A number as E.164: some networks leave out the plus, some the country too. None: not a phone's."""
+    """Convert a number to E.164; networks may omit plus and country code. None if it is invalid."""
     digits = given.strip().removeprefix("+").removeprefix("00")
     if len(digits) == 10 and not given.startswith(("+", "00")):
         digits = "1" + digits
@@ -63,5 +63,5 @@ def to_e164(given: str) -> str | None:
 
 @bp.record_once
 def _machines(state: BlueprintSetupState) -> None:
-    # A machine has no form of ours to copy a token from: the word in its address is checked instead.
+    # Provider requests carry no CSRF token; the HMAC token in the URL is checked instead.
     state.app.extensions["csrf"].exempt(receive_kannel)

@@ -1,4 +1,4 @@
-"""Twilio brings a family's text: kept first, then taken in. It gets 200 for every text that is kept."""
+"""Twilio webhook for incoming messages: store, respond 200, then process separately."""
 
 import logging
 from contextlib import suppress
@@ -22,7 +22,7 @@ log = logging.getLogger("homevisits.inbox")
 @public
 @watched("inbound")
 def receive_twilio() -> Response:
-    """Twilio brings a text. The answer is empty: what we say back goes through the outbox."""
+    """Receive a message. The response is empty, because replies are sent through the outbox."""
     if not twilio_signature.genuine(request, settings()):
         abort(403)
     text = forms.parse_twilio(dict(request.form.lists()))
@@ -36,17 +36,17 @@ def receive_twilio() -> Response:
 
 
 def process_safely(incoming_message_id: int) -> None:
-    """In a transaction of its own: what goes wrong here loses no text. The worker tries again."""
+    """Process in a separate transaction, so that a failure keeps the message; the worker retries."""
     try:
         with transaction() as session:
             processing.process_message(session, incoming_message_id, settings().policy, now())
     except Exception:
         log.exception("could not process inbound text: inbound:%s", incoming_message_id)
-        with suppress(Exception), transaction() as session:  # the worker finds it all the same
+        with suppress(Exception), transaction() as session:  # the worker finds the message and retries
             processing.record_failure(session, incoming_message_id, now())
 
 
 @bp.record_once
 def _machines(state: BlueprintSetupState) -> None:
-    # A machine has no form of ours to copy a token from: its signature is checked instead.
+    # Provider requests carry no CSRF token; the signature is checked instead.
     state.app.extensions["csrf"].exempt(receive_twilio)

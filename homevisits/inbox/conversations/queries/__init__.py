@@ -1,1 +1,1 @@
-"""What the conversation pages read: access conditions, the list, one conversation, its participants."""
+"""Read queries of the conversation pages: access conditions, list, detail, participants."""

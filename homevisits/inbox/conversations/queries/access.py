@@ -1,4 +1,4 @@
-"""Which conversations an account may read: SQL conditions for coordinators and for visiting pairs."""
+"""Access control for conversations: SQL conditions for coordinators and visiting pairs."""
 
 from datetime import datetime, timedelta
 
@@ -12,23 +12,23 @@ from homevisits.people.models import Caregiver, Student
 from homevisits.visits.models import LIVE, Visit, VisitMember
 
 READABLE_AFTER_VISIT = timedelta(days=14)
-"""So long the pair of a visit that ended reads what the family writes."""
+"""Period after a visit during which its pair may read the family's messages."""
 
 
 def is_office(actor: Actor) -> bool:
-    """Whether the person coordinates a school: they may call, so they see numbers."""
+    """Return whether the user coordinates a school and may therefore see phone numbers."""
     return actor.may(Permission.ASK)
 
 
 def office_conversations(actor: Actor) -> ColumnElement[bool]:
-    """The conversations of a coordinator's schools, and of numbers nobody knows."""
+    """Select conversations of the coordinator's schools and of unknown numbers."""
     return visible_to_office(actor, Conversation.phone)
 
 
 def visible_to_office(actor: Actor, phone: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    """Whether `phone` is of a family of a coordinator's schools, or of nobody we know.
+    """Select phones of families of the coordinator's schools, and unknown numbers.
 
-    A number that no family has any more is still of the schools that texted it: what was said there is not for others.
+    A number that no longer belongs to a family stays visible only to the schools that sent messages to it.
     """
     if not is_office(actor):
         return false()
@@ -46,7 +46,7 @@ def visible_to_office(actor: Actor, phone: InstrumentedAttribute[str]) -> Column
 
 
 def pair_conversations(actor: Actor, now: datetime) -> ColumnElement[bool]:
-    """The conversations with families of an educator's own visits in which something was said since the booking."""
+    """Select conversations with families of the educator's visits that had messages since the booking."""
     if actor.educator_id is None or not actor.may(Permission.CONVERSE):
         return false()
     found = select(Visit.id).join(VisitMember, VisitMember.visit_id == Visit.id)
@@ -57,14 +57,14 @@ def pair_conversations(actor: Actor, now: datetime) -> ColumnElement[bool]:
 
 
 def is_near(now: datetime) -> ColumnElement[bool]:
-    """A visit that is ahead, or ended not long ago."""
+    """Select visits in the future or ended less than `READABLE_AFTER_VISIT` ago."""
     since = now - READABLE_AFTER_VISIT
     live = and_(Visit.state.in_(LIVE), Visit.ends_at >= since)
     return or_(live, and_(Visit.state.not_in(LIVE), func.coalesce(Visit.closed_at, Visit.ends_at) >= since))
 
 
 def is_in_pair() -> ColumnElement[bool]:
-    """Whoever comes along; who was asked and has not answered, or cannot come, reads nothing of the family."""
+    """Select confirmed members of a pair. Invited or unavailable colleagues may not read messages."""
     return and_(VisitMember.state == "coming", VisitMember.educator_id.in_((Visit.lead_id, Visit.partner_id)))
 
 

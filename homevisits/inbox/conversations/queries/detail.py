@@ -1,4 +1,4 @@
-"""One conversation as its reader may see it: what was said in order, who it is with, and what may be said back."""
+"""The conversation detail page: messages in order, participants and available actions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from homevisits.people.models import Account, AccountGrant
 from homevisits.visits.models import Visit, VisitMember
 
 SHOWN_MESSAGES = 60
-"""Texts on a page; older ones are asked for."""
+"""Number of messages on a page; older messages are loaded on request."""
 MAX_MESSAGES = 500
 TASKS = ("polite_stop", "wrong_number", "probable_yes")
-"""What a family's text may mean, so that a person decides."""
+"""Intents that require a staff decision."""
 
 
 @dataclass(frozen=True)
 class ShownMessage:
-    """One text. ``note`` is what a family's text was understood as, or how one of ours stands (`held`, `delivered`)."""
+    """A message on the page. ``note``: intent of an incoming, or status of an outgoing message."""
 
     id: int
     ours: bool
@@ -32,18 +32,18 @@ class ShownMessage:
     body: str
     language: str
     note: str
-    reason: str = ""  # why it is held, or what went wrong
-    until: datetime | None = None  # when one that is held is looked at again
-    by: str | None = None  # who wrote it by hand
+    reason: str = ""  # reason for holding the message, or error
+    until: datetime | None = None  # next attempt for a held message
+    by: str | None = None  # author of a manual message
     urgent_by: str | None = None
     urgent_reason: str | None = None
     pictures: int = 0
-    task: str = ""  # polite_stop | wrong_number | probable_yes: a person decides
+    task: str = ""  # polite_stop | wrong_number | probable_yes: needs a staff decision
 
 
 @dataclass(frozen=True)
 class Assignee:
-    """Someone to whom a conversation can be given."""
+    """A colleague to whom a conversation can be assigned."""
 
     account_id: int
     name: str
@@ -51,7 +51,7 @@ class Assignee:
 
 @dataclass(frozen=True)
 class ConversationDetail:
-    """The whole page."""
+    """Data of the conversation page."""
 
     with_: Participants
     said: tuple[ShownMessage, ...]
@@ -66,7 +66,7 @@ class ConversationDetail:
 def conversation_detail(
     session: Session, actor: Actor, conversation_id: int, now: datetime, *, everything: bool = False
 ) -> ConversationDetail:
-    """The page of a conversation, the newest texts last. Raises `NotFound` for whoever may not read it."""
+    """Load a conversation with its newest messages last. Raises `NotFound` if the user has no access."""
     who = find_participants(session, actor, conversation_id, now)
     limit = MAX_MESSAGES if everything else SHOWN_MESSAGES
     share = None if who.office else lists.readable_shares(session, actor, [who.number], now)[who.number]
@@ -109,10 +109,10 @@ def _incoming(session: Session, who: Participants, share: lists.ReadableShare | 
 def _outgoing(
     session: Session, actor: Actor, who: Participants, share: lists.ReadableShare | None, limit: int, now: datetime
 ) -> list[ShownMessage]:
-    """Ours: what left or was lost; what waits when it was to leave by now; what a person wrote, whatever became of it.
+    """Return outgoing messages that were sent, failed or are overdue, and all messages written by staff.
 
-    The plan for later is no part of a conversation. A phone may have to do with two schools: a coordinator reads no
-    visit of another school's. An educator reads what is about their own visits, no more.
+    Messages scheduled for later are left out. If a phone is linked to two schools, a coordinator does not see messages
+    about the other school's visits. An educator sees only messages about their own visits.
     """
     phone = who.number
     later = and_(
@@ -153,7 +153,7 @@ def _names_of(session: Session, rows: Sequence[OutgoingMessage]) -> dict[int, st
 
 
 def possible_assignees(session: Session, who: Participants, now: datetime) -> tuple[Assignee, ...]:
-    """Those who read the conversation too: the school's coordinators, and the pair of a visit to the family."""
+    """Return the colleagues with access: the school's coordinators and the pair of a visit."""
     coordinates = select(AccountGrant.account_id).where(AccountGrant.role == Role.SITE_COORDINATOR)
     if who.school_id is not None:
         coordinates = coordinates.where(or_(AccountGrant.school_id == who.school_id, AccountGrant.school_id.is_(None)))

@@ -1,7 +1,7 @@
-"""Whose conversations a person may read, and the list of them. A number is for those who may call it, nobody else.
+"""The conversation list and the part of each conversation that the user may read.
 
-A coordinator reads those of phones that belong to a family of their schools, or to nobody we know. Of an educator's
-own visits they read what was texted since the visit was booked, until two weeks after it ended, and never a number.
+A coordinator reads conversations of phones that belong to a family of their schools, and of unknown numbers. An
+educator reads messages about their own visits, from the booking until two weeks after the visit, without the number.
 """
 
 from collections.abc import Collection
@@ -27,17 +27,17 @@ from homevisits.visits.models import Visit, VisitMember
 
 PAGE_SIZE = 20
 LATE_AFTER = timedelta(hours=24)
-"""So long a family waits at most for a person's word."""
+"""A conversation is overdue when the family has waited longer than this for a reply."""
 FILTERS = ("all", "mine", "nobody")
 
 
 @dataclass(frozen=True)
 class ConversationRow:
-    """A conversation in the list: whose, what the family wrote last, since when it waits and who sees to it."""
+    """A row of the list: family, last message, waiting time and assignee."""
 
     id: int
     families: tuple[str, ...]
-    phone: str | None  # only for those who may call it
+    phone: str | None  # only for users who may call the family
     said: str
     last_at: datetime
     waiting_since: datetime | None
@@ -48,7 +48,7 @@ class ConversationRow:
 
 @dataclass(frozen=True)
 class ConversationList:
-    """One page of the list."""
+    """A page of the list."""
 
     rows: tuple[ConversationRow, ...]
     page: int
@@ -57,7 +57,7 @@ class ConversationList:
 
 @dataclass(frozen=True)
 class WaitingCounts:
-    """How many families wait for a person's word, and how many of them for more than a day."""
+    """Number of conversations that wait for a reply, and how many of them are overdue."""
 
     count: int
     late: int
@@ -65,22 +65,22 @@ class WaitingCounts:
 
 @dataclass(frozen=True)
 class ReadableShare:
-    """What of a phone's conversation an educator may read: since when, about which visits, of which families."""
+    """The part of a phone's conversation that an educator may read: start, visits and families."""
 
     since: datetime
     visits: frozenset[int]
     families: frozenset[int]
     schools: frozenset[int]
-    questions: frozenset[str]  # what of ours was asked about these visits: "visit:17", "invitation:4"
+    questions: frozenset[str]  # references of the questions about these visits: "visit:17", "invitation:4"
 
     def tells(self) -> ColumnElement[bool]:
-        """Which of the family's texts it is: none from before, and no answer to what somebody else asked it."""
+        """Select the family's messages since the booking, except answers to questions about other visits."""
         answers = IncomingMessage.answers
         return and_(IncomingMessage.received_at >= self.since, or_(answers.is_(None), answers.in_(self.questions)))
 
 
 def readable_shares(session: Session, actor: Actor, phones: Collection[str], now: datetime) -> dict[str, ReadableShare]:
-    """For each of `phones` an educator may read: how much of it."""
+    """Return the readable part of each phone's conversation, for the phones an educator may read."""
     if actor.educator_id is None or not phones:
         return {}
     rows = session.execute(
@@ -108,7 +108,7 @@ def readable_shares(session: Session, actor: Actor, phones: Collection[str], now
 def list_conversations(
     session: Session, actor: Actor, now: datetime, *, whose: str = "all", words: str = "", page: int = 1
 ) -> ConversationList:
-    """Conversations, the longest wait first, then the newest. ``words`` is part of a family's or a person's name."""
+    """List conversations, longest wait first, then newest. ``words`` filters by family or person name."""
     office = office_conversations(actor)
     found = (
         select(Conversation, office.label("office"), Account.name)
@@ -134,7 +134,7 @@ def list_conversations(
 
 
 def count_waiting(session: Session, actor: Actor, now: datetime) -> WaitingCounts:
-    """How many families wait for this person's, or a colleague's, word."""
+    """Count the conversations visible to the user that wait for a reply."""
     late = func.count().filter(Conversation.waiting_since <= now - LATE_AFTER)
     found = select(func.count(), late).where(
         Conversation.waiting_since.is_not(None), or_(office_conversations(actor), pair_conversations(actor, now))
@@ -143,7 +143,7 @@ def count_waiting(session: Session, actor: Actor, now: datetime) -> WaitingCount
 
 
 def _phones_by_name(actor: Actor, words: str, now: datetime) -> ColumnElement[bool]:
-    """Phones of a family or a person of that name, of those the reader knows the names of."""
+    """Select phones by family or person name, among the names the user may see."""
     who = (Caregiver.given_name + " " + Caregiver.family_name).icontains(words, autoescape=True)
     found = select(Caregiver.phone).join(Family, Family.id == Caregiver.family_id)
     named = or_(Family.name.icontains(words, autoescape=True), and_(who, Caregiver.restricted.is_(False)))
@@ -190,7 +190,7 @@ def _rows(
 def family_names(
     session: Session, actor: Actor, phones: Collection[str], mine: dict[str, ReadableShare]
 ) -> dict[str, tuple[str, ...]]:
-    """The families of each phone that the reader has to do with, by name."""
+    """Return the names of each phone's families that are visible to the user."""
     rows = session.execute(
         select(Caregiver.phone, Family.id, Family.name, Student.school_id)
         .join(Family, Family.id == Caregiver.family_id)
@@ -208,7 +208,7 @@ def family_names(
 
 
 def _message_to_quote() -> ColumnElement[int]:
-    """Of a phone's texts the newest that waits for a person, or else the newest."""
+    """Select the newest message of a phone that needs staff, or else the newest message."""
     return func.coalesce(
         func.max(IncomingMessage.id).filter(IncomingMessage.needs_person), func.max(IncomingMessage.id)
     )
@@ -222,7 +222,7 @@ def _last_messages(session: Session, phones: Collection[str]) -> dict[str, str]:
 
 
 def _last_messages_of_pair(session: Session, mine: dict[str, ReadableShare]) -> dict[str, str]:
-    """The last words of each phone that its educator may read."""
+    """Return the last message of each phone that the educator may read."""
     readable = or_(false(), *(and_(IncomingMessage.phone == phone, share.tells()) for phone, share in mine.items()))
     newest = select(_message_to_quote()).where(readable).group_by(IncomingMessage.phone)
     return dict(

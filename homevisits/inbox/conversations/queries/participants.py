@@ -1,4 +1,4 @@
-"""Who a conversation is with: their families, how they can be reached, and what a text to them must not say."""
+"""Participants of a conversation: families, reachability and protected personal data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from homevisits.people.models import Caregiver, Family, Person, School, Student
 
 @dataclass(frozen=True)
 class OptOut:
-    """That a phone gets no texts, why, and how a person was told."""
+    """An opt-out of a phone: reason and channel."""
 
     reason: str
     how: str | None
@@ -29,9 +29,10 @@ class OptOut:
 
 @dataclass(frozen=True)
 class Participants:
-    """Who a conversation is with, and how they can be reached.
+    """Participants of a conversation and how to reach them.
 
-    ``number`` is for the house itself; ``phone``, the same, only for those who may call it: a page shows nothing else.
+    ``number`` is for internal use. ``phone`` is the same number, set only for users who may see it; pages show only
+    ``phone``.
     """
 
     id: int
@@ -47,19 +48,19 @@ class Participants:
     zone: str
     school_id: int | None
     school: str
-    since: datetime | None  # an educator reads from here on; None: everything
+    since: datetime | None  # start of the readable part for an educator; None: no limit
     stopped: OptOut | None
     phone_state: str
-    may_write: bool  # somebody we may speak to has this phone, or nobody we know
+    may_write: bool  # the number is unknown, or belongs to a caregiver whom we may contact
 
     @property
     def can_text(self) -> bool:
-        """Whether a text may leave."""
+        """Return whether a message can be sent."""
         return self.stopped is None and self.phone_state == "ok" and self.may_write
 
 
 def find_participants(session: Session, actor: Actor, conversation_id: int, now: datetime) -> Participants:
-    """Who the conversation is with. Raises `NotFound` for whoever may not read it."""
+    """Load the participants of a conversation. Raises `NotFound` if the user has no access."""
     office = access.office_conversations(actor)
     found = session.execute(
         select(Conversation, office.label("office")).where(
@@ -96,7 +97,7 @@ def find_participants(session: Session, actor: Actor, conversation_id: int, now:
 
 
 def current_opt_out(session: Session, phone: str) -> OptOut | None:
-    """The stop that holds for `phone`."""
+    """Return the opt-out in force for `phone`, if any."""
     held = opt_outs.newest(session, phone)
     return OptOut(held.reason, held.how, held.at) if held is not None and held.entry == "stop" else None
 
@@ -114,7 +115,7 @@ class _PhoneFamily:
 
 
 def _families(session: Session, actor: Actor, phone: str, share: dict[str, lists.ReadableShare]) -> list[_PhoneFamily]:
-    """The families of a phone that the reader has to do with, at the schools the reader has to do with."""
+    """Return the families of a phone that the user may see, limited to the user's schools."""
     held = actor.schools(Permission.ASK) if access.is_office(actor) else frozenset[int]()
     mine = share.get(phone)
     here: ColumnElement[bool] = true()
@@ -156,7 +157,7 @@ def _last_language(session: Session, phone: str) -> str:
 
 
 def protected_names(session: Session, who: Participants) -> ProtectedNames:
-    """What a text to this phone must not say."""
+    """Return the personal data that a message to this phone must not contain."""
     families = select(Caregiver.family_id).where(Caregiver.phone == who.number)
     names = session.execute(select(Student.given_name, Student.family_name).where(Student.family_id.in_(families)))
     homes = session.scalars(select(Family.address).where(Family.id.in_(families), Family.address.is_not(None)))
@@ -166,13 +167,13 @@ def protected_names(session: Session, who: Participants) -> ProtectedNames:
 
 
 def includes_staff_number(session: Session, numbers: Sequence[str]) -> bool:
-    """Whether one of `numbers` (E.164) is a colleague's own."""
+    """Return whether any of `numbers` (E.164) belongs to a colleague."""
     found = select(Person.id).where(Person.phone.in_(numbers))
     return session.scalar(found.limit(1)) is not None
 
 
 def last_incoming_at(session: Session, phone: str) -> datetime | None:
-    """When the phone last texted us."""
+    """Return the time of the last incoming message from the phone."""
     found = (
         select(IncomingMessage.received_at)
         .where(IncomingMessage.phone == phone)
