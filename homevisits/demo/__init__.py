@@ -1,0 +1,1 @@
+"""Demo mode: a sample district, a guide and a clock that can be advanced."""

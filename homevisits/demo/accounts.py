@@ -1,4 +1,4 @@
-"""The people one can be in the demo, and the accounts of everyone else who acts in its past."""
+"""Accounts of the demo: the selectable roles, and all users in the sample history."""
 
 from dataclasses import dataclass
 
@@ -17,12 +17,12 @@ TEACHER, PARTNER, COORDINATOR, UNION, LEAD = "teacher", "partner", "coordinator"
 CAST = (TEACHER, PARTNER, COORDINATOR, UNION, LEAD)
 COORDINATORS = ("Marisol Treviño", "Dean Whitlock", "Amina Farole", "Grace Lindqvist")
 HOME_SCHOOL = names.SCHOOLS[0][0]
-"""The school of the story."""
+"""The school of the guide's main characters."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """Someone one can be with one click."""
+    """A user for sign-in with one click."""
 
     part: str
     account_id: int
@@ -30,12 +30,12 @@ class Member:
 
 
 def address(part: str) -> str:
-    """The sign-in name of a part."""
+    """Return the sign-in e-mail address of a demo role."""
     return f"{part}@{MAIL}"
 
 
 def make_accounts(session: Session) -> None:
-    """An account for every educator, a site coordinator for every school, the union's coordinator, the lead."""
+    """Create accounts for educators, site coordinators, the union coordinator and the lead."""
     story = _teachers_of_the_story(session)
     staff = session.scalars(select(Educator).where(Educator.employee_group != "administrator").order_by(Educator.id))
     for one in staff:
@@ -50,7 +50,7 @@ def make_accounts(session: Session) -> None:
 
 
 def _teachers_of_the_story(session: Session) -> dict[int, str]:
-    """The first two teachers of the story's school."""
+    """Return the first two teachers of the guide's school."""
     found = (
         select(Educator.id)
         .join(School, School.id == Educator.school_id)
@@ -72,7 +72,7 @@ def _account(
 
 
 def members(session: Session) -> dict[str, Member]:
-    """Everyone one can be, by part."""
+    """Return the users for one-click sign-in, by role."""
     wanted = {address(part): part for part in CAST}
     found = session.execute(select(Account.email, Account.id, Account.name).where(Account.email.in_(wanted)))
     cast = {wanted[email]: Member(wanted[email], key, name) for email, key, name in found}
@@ -80,26 +80,26 @@ def members(session: Session) -> dict[str, Member]:
 
 
 def actors(session: Session) -> dict[int, Actor]:
-    """The actor of each educator, by the educator's id: who acts in the demo's past."""
+    """Return the actors of the sample history, by educator id."""
     found = session.execute(select(Account.educator_id, Account.id).where(Account.educator_id.is_not(None)))
     made = {educator: attempts.load_actor(session, key) for educator, key in found.all()}
     return {int(educator): who for educator, who in made.items() if who is not None and educator is not None}
 
 
 def actor_named(session: Session, mail: str) -> Actor:
-    """The actor with a sign-in name of the demo."""
+    """Return the actor with this sign-in address."""
     who = attempts.load_actor(session, session.scalars(select(Account.id).where(Account.email == mail)).one())
     assert who is not None
     return who
 
 
 def story(session: Session) -> tuple[Actor, Actor]:
-    """The teacher and the partner of the story."""
+    """Return the teacher and the partner of the guide."""
     return actor_named(session, address(TEACHER)), actor_named(session, address(PARTNER))
 
 
 def story_draw(session: Session) -> int | None:
-    """The newest draw for the class of the story's teacher: among all draws of the school, the one to go on with."""
+    """Return the newest draw for the class of the guide's teacher, if any."""
     classes = (
         select(sql_cast(Teaching.class_id, Text))
         .join(Account, Account.educator_id == Teaching.educator_id)
@@ -109,7 +109,7 @@ def story_draw(session: Session) -> int | None:
 
 
 def coordinators(session: Session) -> dict[int, Actor]:
-    """The site coordinator of each school, by the school's id."""
+    """Return the site coordinator of each school, by school id."""
     found = (
         select(AccountGrant.school_id, Account.email)
         .join(Account, Account.id == AccountGrant.account_id)

@@ -1,6 +1,6 @@
-"""The story in nine steps: who does what on which page. Words only; the pages are the product's own.
+"""The guide in nine steps: role, action and page. Text only; the pages are those of the product.
 
-The words may name the people of the story: ``%(teacher)s`` and the other parts.
+The text may contain the names of the demo roles as placeholders, such as ``%(teacher)s``.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ CLOCK = "clock"
 
 @dataclass(frozen=True)
 class Part:
-    """Someone one can be."""
+    """A role for one-click sign-in."""
 
     part: str
     role: LazyString
@@ -26,7 +26,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Act:
-    """One thing to do in a step: as whom, where, and what."""
+    """An action in a step: role, page and task."""
 
     part: str
     path: str
@@ -35,7 +35,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A step of the story."""
+    """A step of the guide."""
 
     title: LazyString
     acts: tuple[Act, ...]

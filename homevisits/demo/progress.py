@@ -1,16 +1,16 @@
-"""How far the building of the sample is, in percent: one line that is updated in a terminal, plain lines elsewhere."""
+"""Progress of building the sample: an updated line in a terminal, separate lines elsewhere."""
 
 from collections.abc import Callable
 from typing import TextIO
 
-STEP = 10  # percent between two plain lines
+STEP = 10  # percent between two separate lines
 WIDTH = 60
 
 
 class Progress:
-    """Shows the percentage of one task.
+    """Shows the percentage of a task.
 
-    ``say`` prints a line; ``terminal`` is the stream in which one line is updated, or None where there is no terminal.
+    ``say`` prints a line; ``terminal`` is the stream in which the line is updated, or None without a terminal.
     """
 
     def __init__(self, say: Callable[[str], None], terminal: TextIO | None) -> None:
@@ -30,7 +30,7 @@ class Progress:
             self._percent = whole // STEP * STEP
 
     def say(self, line: str) -> None:
-        """Print a line of its own above the percentage."""
+        """Print a separate line above the percentage."""
         if self._terminal is not None:
             self._terminal.write(f"\r{'':<{WIDTH}}\r")
             self._terminal.flush()

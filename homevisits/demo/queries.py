@@ -1,4 +1,4 @@
-"""Readings for the demo's own pages: what happens next to the pair of the story, and a family's phone."""
+"""Read queries of the demo pages: the next event of the guide's pair, and a family's phone."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ SHOWN = 40
 
 @dataclass(frozen=True)
 class Event:
-    """Something that lies ahead: a text goes out, a visit starts, a visit ends."""
+    """An upcoming event: a message is sent, a visit starts or a visit ends."""
 
     kind: str  # text | start | end
     at: datetime
@@ -28,7 +28,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Line:
-    """One text of a thread; ``ours`` went out, the others the family wrote."""
+    """A message of a conversation; ``ours`` marks outgoing messages."""
 
     body: str
     at: datetime
@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Phone:
-    """A family's phone: whose it is, in what language it reads, and its thread."""
+    """A family's phone: owner, language and conversation."""
 
     family_id: int
     family: str
@@ -50,7 +50,7 @@ class Phone:
 
 @dataclass(frozen=True)
 class Contact:
-    """A family to choose, with the newest text it got."""
+    """A family to choose, with the last message it received."""
 
     family_id: int
     family: str
@@ -60,7 +60,7 @@ class Contact:
 
 
 def next_event(session: Session, now: datetime) -> Event | None:
-    """What happens next to a visit of the story's pair."""
+    """Return the next event of the visits of the guide's pair."""
     pair = select(Account.educator_id).where(
         Account.email.in_([accounts.address(accounts.TEACHER), accounts.address(accounts.PARTNER)])
     )
@@ -80,7 +80,7 @@ def next_event(session: Session, now: datetime) -> Event | None:
 
 
 def phone(session: Session, family_id: int, zone: str) -> Phone:
-    """A family's phone: the one of its caregivers that is texted."""
+    """Return a family's phone, namely the phone of the caregiver who receives messages."""
     family = session.get(Family, family_id)
     if family is None:
         raise NotFound
@@ -114,7 +114,7 @@ def _thread(session: Session, number: str) -> tuple[Line, ...]:
 
 
 def contacts(session: Session, words: str, limit: int = 24) -> list[Contact]:
-    """Families to choose from: those texted last, or those a name was looked for."""
+    """Return families that recently received messages, or that match a name."""
     texted = (
         select(Caregiver.family_id, func.max(OutgoingMessage.sent_at).label("newest"))
         .join(OutgoingMessage, OutgoingMessage.phone == Caregiver.phone)

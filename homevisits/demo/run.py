@@ -1,4 +1,4 @@
-"""`homevisits demo`: makes the demo once, then runs its web and its worker until told to stop."""
+"""`homevisits demo`: build the demo on first start, then run its web server and worker."""
 
 import shutil
 import signal
@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 def start(path: Path = DEFAULT, port: int = 8077, *, reset: bool = False, say: Say = print) -> int:
-    """Make what is missing, start web and worker, and stay until Ctrl-C. Answers the exit code."""
+    """Build what is missing, run web server and worker until Ctrl-C, and return the exit code."""
     try:
         folder = prepare(path, port, reset=reset, say=say)
     except migrate.UnknownRevision:
@@ -57,9 +57,10 @@ def start(path: Path = DEFAULT, port: int = 8077, *, reset: bool = False, say: S
 
 
 def prepare(path: Path, port: int, *, reset: bool = False, say: Say = print) -> Folder:
-    """The demo's folder with its secret and its database.
+    """Return the demo folder with its secret and database; create what is missing.
 
-    Raises `InvalidSettings` if this cannot be a demo and `migrate.UnknownRevision` if another version made the data.
+    Raises `InvalidSettings` if the settings do not allow a demo, and `migrate.UnknownRevision` if another version
+    created the data.
     """
     folder = Folder(path.resolve())
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -79,9 +80,9 @@ def prepare(path: Path, port: int, *, reset: bool = False, say: Say = print) -> 
 
 
 def wake(folder: Folder, zone: str) -> datetime:
-    """Let the demo's clock show an hour at which schools work and texts may leave; the demo's now.
+    """Advance the demo clock to school hours in which messages may be sent; return its time.
 
-    Whoever tries the demo at night begins on the next weekday's morning: else every text would wait until then.
+    At night, the demo starts on the morning of the next weekday, because all messages would wait until then.
     """
     clock.follow_offset_file(folder.clock)
     now = clock.now()
@@ -92,7 +93,7 @@ def wake(folder: Folder, zone: str) -> datetime:
 
 
 def decent(now: datetime, zone: str) -> datetime:
-    """`now` if it is within a weekday's school hours in `zone`, else the next weekday at ten."""
+    """Return `now` if it is within school hours on a weekday in `zone`, else 10:00 on the next weekday."""
     local = local_time.to_local(now, zone)
     if local.weekday() in WEEKDAYS and OPENS <= local.time() < CLOSES:
         return now
@@ -103,7 +104,7 @@ def decent(now: datetime, zone: str) -> datetime:
 
 
 def _check(folder: Folder, wanted: Settings) -> None:
-    """Whether the database in the folder is a demo's: another one is neither started nor removed."""
+    """Check that the database in the folder belongs to a demo; others are neither started nor removed."""
     database = Database(wanted.database_url)
     try:
         if migrate.current_revision(database) is None:
@@ -122,7 +123,7 @@ def _migrate(wanted: Settings) -> None:
 
 
 def _forget(folder: Folder) -> None:
-    """Remove what the demo made, and nothing else that may lie in the folder."""
+    """Remove the files of the demo and leave all other files in the folder."""
     for name in ("homevisits.sqlite", "making.sqlite"):
         for ending in ("", "-wal", "-shm", "-journal"):
             (folder.path / f"{name}{ending}").unlink(missing_ok=True)
@@ -132,7 +133,7 @@ def _forget(folder: Folder) -> None:
 
 
 def taken(port: int) -> bool:
-    """Whether something listens on the port already."""
+    """Return whether the port is already in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -147,9 +148,9 @@ def _child(room: str, folder: Folder, port: int) -> subprocess.Popen[bytes]:
 
 
 def _ready(port: int, children: list[subprocess.Popen[bytes]], stopping: list[int]) -> bool:
-    """Wait until the pages answer."""
+    """Wait until the web server responds."""
     until = monotonic() + READY_SECONDS
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # this machine is never behind a proxy
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # bypass any proxy for this machine
     while monotonic() < until and not stopping and all(child.poll() is None for child in children):
         try:
             with direct.open(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
@@ -161,7 +162,7 @@ def _ready(port: int, children: list[subprocess.Popen[bytes]], stopping: list[in
 
 
 def welcome(port: int) -> str:
-    """What is printed once the demo runs: the address, and who to sign in as."""
+    """Return the message printed at the start: URL and users to sign in as."""
     return "\n".join(
         [
             "",
@@ -190,7 +191,7 @@ def _stop(children: list[subprocess.Popen[bytes]]) -> None:
 
 
 def main(room: str, path: str, port: str) -> None:
-    """One of the demo's two processes."""
+    """Run one of the two processes of the demo."""
     folder = Folder(Path(path))
     wanted = settings_of(folder, int(port))
     database = Database(wanted.database_url)

@@ -1,4 +1,4 @@
-"""The demo's own folder: where its database, its secret and its clock lie, and the settings made from them."""
+"""The demo folder (database, secret, clock) and the settings derived from it."""
 
 import os
 import secrets
@@ -21,26 +21,26 @@ class Folder:
 
     @property
     def database(self) -> Path:
-        """The SQLite file."""
+        """Return the path of the SQLite file."""
         return self.path / "homevisits.sqlite"
 
     @property
     def making(self) -> Path:
-        """The SQLite file while it is being made: it takes its name when it is whole."""
+        """Return the path of the incomplete SQLite file, which is renamed when complete."""
         return self.path / "making.sqlite"
 
     @property
     def clock(self) -> Path:
-        """The file that says how far ahead the demo's clock is."""
+        """Return the path of the file with the offset of the demo clock."""
         return self.path / "clock"
 
     @property
     def sample(self) -> Path:
-        """The sample district's files, as a district would export them."""
+        """Return the folder of the sample district's export files."""
         return self.path / "sample"
 
     def secret(self) -> str:
-        """The demo's own secret, made at the first start, readable by its owner only."""
+        """Return the demo's secret, created on first start and readable only by its owner."""
         file = self.path / "secret"
         if not file.exists():
             with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as new:
@@ -49,7 +49,7 @@ class Folder:
 
 
 def settings_of(folder: Folder, port: int, *, database: Path | None = None) -> Settings:
-    """The demo's settings. Raises `InvalidSettings` where the environment asks for what no demo may do."""
+    """Return the settings of the demo. Raises `InvalidSettings` if the environment conflicts with it."""
     return settings.load_settings(
         mode="demo",
         database_url=f"sqlite:///{(database or folder.database).resolve()}",
@@ -63,5 +63,5 @@ def settings_of(folder: Folder, port: int, *, database: Path | None = None) -> S
 
 
 def clock_file(given: Settings) -> Path:
-    """The demo's clock: it lies beside the database."""
+    """Return the path of the clock file, next to the database."""
     return Path(str(sa.make_url(given.database_url).database)).with_name("clock")

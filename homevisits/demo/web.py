@@ -1,4 +1,4 @@
-"""The demo's pages: who to be, a family's phone, and the clock that jumps. Loaded in demo mode only."""
+"""Views of the demo: choice of role, a family's phone and the clock. Loaded only in demo mode."""
 
 import logging
 import secrets
@@ -30,7 +30,7 @@ log = logging.getLogger("homevisits.demo")
 
 @bp.before_app_request
 def _begin_at_the_guide() -> ResponseReturnValue | None:
-    """Only in the demo; and its front door is the guide."""
+    """Reject requests outside demo mode, and redirect the start page to the guide."""
     if not settings().demo:
         abort(404)
     if request.method == "GET" and request.path == "/" and signed_in_actor() is None:
@@ -40,7 +40,7 @@ def _begin_at_the_guide() -> ResponseReturnValue | None:
 
 @bp.app_context_processor
 def _bar() -> dict[str, Any]:
-    """What the bar on every page shows."""
+    """Return the data for the demo bar on every page."""
     now = clock.now()
     with reading() as db:
         event, members = queries.next_event(db, now), accounts.members(db)
@@ -58,7 +58,7 @@ def _bar() -> dict[str, Any]:
 @bp.get("/")
 @public
 def front() -> str:
-    """Who to be, and the story in nine steps."""
+    """Show the roles and the guide."""
     with reading() as db:
         names = {part: member.name for part, member in accounts.members(db).items()}
         drawn = accounts.story_draw(db)
@@ -68,14 +68,14 @@ def front() -> str:
 
 
 def _page(name: str, **values: object) -> str:
-    """A page that belongs to nobody's role: without the places of whoever is signed in."""
+    """Render a page without the navigation of the signed-in user."""
     return render_template(f"demo/{name}.html", places=(), **values)
 
 
 @bp.post("/be")
 @public
 def be() -> ResponseReturnValue:
-    """Sign in as someone of the story, with one click."""
+    """Sign in as a demo user with one click."""
     with reading() as db:
         member = accounts.members(db).get(request.form.get("part", ""))
     if member is None:
@@ -91,7 +91,7 @@ def be() -> ResponseReturnValue:
 @bp.get("/phone")
 @public
 def phones() -> str:
-    """Choose a family whose phone to hold."""
+    """Show the list of families to choose a phone from."""
     words = request.args.get("q", "")
     with reading() as db:
         found = queries.contacts(db, words)
@@ -99,14 +99,14 @@ def phones() -> str:
 
 
 def _language(code: str) -> str:
-    """A family's language by its name, in the reader's language."""
+    """Return the name of a family's language in the user's language."""
     return formats.capitalize_first(Locale.parse(formats.current_language()).languages.get(code, code))
 
 
 @bp.get("/phone/<int:family_id>")
 @public
 def phone(family_id: int) -> str:
-    """A family's phone: every text it got, and a place to answer."""
+    """Show a family's phone with its messages and a reply form."""
     with reading() as db:
         found = queries.phone(db, family_id, settings().timezone)
     session["demo_family"] = family_id
@@ -116,7 +116,7 @@ def phone(family_id: int) -> str:
 @bp.post("/phone/<int:family_id>")
 @public
 def reply(family_id: int) -> ResponseReturnValue:
-    """The family answers: by the very way a real text comes in."""
+    """Process a family's reply in the same way as a real incoming message."""
     body = (request.form.get("chip") or request.form.get("body", "")).strip()[:LONGEST]
     with reading() as db:
         found = queries.phone(db, family_id, settings().timezone)
@@ -131,7 +131,7 @@ def reply(family_id: int) -> ResponseReturnValue:
 @bp.post("/clock")
 @public
 def jump() -> ResponseReturnValue:
-    """Let time pass: to what happens next, or to tomorrow morning; and do what is due by then."""
+    """Advance the clock to the next event or to tomorrow morning, and run the jobs due by then."""
     now = clock.now()
     with reading() as db:
         event = queries.next_event(db, now)
@@ -151,6 +151,6 @@ def _morning(now: datetime) -> datetime:
 
 
 def _tick() -> None:
-    """What the worker would do in a few seconds, at once: whoever clicked sees what came of it."""
+    """Run the worker's jobs immediately, so that the page shows their effect."""
     for tick in worker.build_jobs(settings(), services().database):
         worker.run_job(tick)

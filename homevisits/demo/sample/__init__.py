@@ -1,0 +1,1 @@
+"""Generator of the sample district: roster, attendance and history of visits."""

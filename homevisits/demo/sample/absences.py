@@ -21,7 +21,7 @@ HOLIDAYS = ((9, 7), (10, 12), (11, 11), (1, 18), (2, 15), (5, 31))
 
 @dataclass(frozen=True)
 class Record:
-    """Every day of the year so far and whether school was held; absences; last year's totals."""
+    """Attendance record: days of the year so far, whether school was held, absences, last year's totals."""
 
     calendar: tuple[tuple[date, bool], ...]
     absences: tuple[tuple[str, date, str], ...]
@@ -54,7 +54,7 @@ def _calendar(begins: date, today: date) -> Iterator[tuple[date, bool]]:
 
 
 def is_day_off(day: date) -> bool:
-    """Whether no school is held on a day that is not a weekend."""
+    """Return whether school is closed on a day that is not a weekend."""
     thanksgiving = day.month == 11 and day.weekday() in (3, 4) and 22 <= day.day <= 29
     winter = (day.month == 12 and day.day >= 21) or (day.month == 1 and day.day <= 4)
     spring = day.month == 3 and 22 <= day.day <= 26

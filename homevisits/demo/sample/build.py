@@ -1,4 +1,4 @@
-"""Makes the demo's database: the sample district through the importers, then its life so far."""
+"""Build the demo database: import the sample district, then replay its history."""
 
 import gc
 import shutil
@@ -35,14 +35,14 @@ STUDENTS = 1000
 
 @dataclass(frozen=True)
 class Calendar:
-    """When the sample's school year began, and today."""
+    """The start of the sample's school year, and the current date."""
 
     begins: date
     today: date
 
 
 def calendar(today: date) -> Calendar:
-    """The school year the demo plays in. It began two to four months ago: there is a past, and it is not stale."""
+    """Return the demo's school year, which began two to four months ago to provide recent history."""
     autumn = date(today.year, 8, 24)
     if 52 <= (today - autumn).days <= 130:
         return Calendar(autumn, today)
@@ -59,7 +59,7 @@ def make(
     students: int = STUDENTS,
     terminal: TextIO | None = None,
 ) -> None:
-    """Make the demo's database, whole or not at all."""
+    """Build the demo database completely, or leave none behind."""
     for ending in ("", "-wal", "-shm"):
         folder.making.with_name(folder.making.name + ending).unlink(missing_ok=True)
     settings = settings_of(folder, port, database=folder.making)
@@ -68,7 +68,7 @@ def make(
     event.listen(database.engine, "connect", _hurry)
     try:
         progress = Progress(say, terminal)
-        gc.freeze()  # what is loaded by now stays: the collector need not search it at every pass
+        gc.freeze()  # exclude everything loaded so far from garbage collection, to save time
         progress.update(0, "preparing the database")
         migrate.upgrade(database)
         _fill(database, folder, settings, now, progress, sample.make(seed, students))
@@ -109,7 +109,7 @@ def _fill(
 
 
 def _mark(database: Database, zone: str) -> None:
-    """Say in the database itself that it is the demo's, before anything else is in it."""
+    """Mark the database as a demo before any other data is written."""
     with database.transaction() as session:
         key, name = names.DISTRICT
         session.execute(insert(District), [{"source_id": key, "name": name, "timezone": zone, "purpose": "demo"}])
@@ -129,12 +129,12 @@ def _live(past: Past) -> None:
 
 
 def _all_in(report: ImportReport) -> ImportReport:
-    """The sample goes in without a complaint, or the demo is not made."""
+    """Require that the sample was imported without any problem; otherwise fail."""
     if report.errors:
         raise RuntimeError(f"the sample district was refused: {report.errors[:3]}")
     return report
 
 
 def _hurry(connection: Any, _record: Any) -> None:
-    # The file takes its name only when it is whole: until then nothing need survive a power cut.
+    # The file is renamed only when it is complete, so a partial file need not survive a power failure.
     connection.execute("PRAGMA synchronous=OFF")

@@ -1,4 +1,4 @@
-"""The sample district: the same seed and day make the same files, which come in by the same door as a real roster."""
+"""Generate the sample district deterministically; it is imported like a real roster."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ SIBLINGS = ((1, 46), (2, 34), (3, 15), (4, 5))
 
 @dataclass
 class Adult:
-    """A caregiver of the sample."""
+    """A caregiver in the sample."""
 
     id: str
     role: str
@@ -26,7 +26,7 @@ class Adult:
 
 @dataclass
 class Child:
-    """A student of the sample."""
+    """A student in the sample."""
 
     id: str
     number: str
@@ -38,7 +38,7 @@ class Child:
 
 @dataclass
 class Home:
-    """A household of the sample."""
+    """A household in the sample."""
 
     language: tuple[str, str]
     address: str
@@ -49,7 +49,7 @@ class Home:
 
 @dataclass
 class Employee:
-    """A member of staff of the sample; a teacher has a homeroom."""
+    """A member of staff in the sample; a teacher has a homeroom."""
 
     id: str
     number: str
@@ -73,7 +73,7 @@ class Homeroom:
 
 @dataclass(frozen=True)
 class District:
-    """Everything the sample's student system knows."""
+    """All data of the sample's student information system."""
 
     seed: str
     homes: tuple[Home, ...]
@@ -82,7 +82,7 @@ class District:
 
 
 def make(seed: str, students: int = 1000) -> District:
-    """Make up a district. The same `seed` makes the same one, on every Python."""
+    """Generate a district. The same `seed` gives the same district in every Python version."""
     chance = Random(f"homevisits:{seed}")  # noqa: S311 - a sample, nothing secret
     homes = tuple(_homes(chance, students))
     employees: list[Employee] = []

@@ -70,7 +70,7 @@ def _staff_rows(district: District) -> Iterable[Sequence[str]]:
 
 def _student_rows(district: District) -> Iterable[Sequence[str]]:
     for number, home in enumerate(district.homes):
-        # Real exports tie caregivers on the student's row, the caregiver's, or both: so does this one.
+        # Real exports link caregivers on the student's row, the caregiver's row, or both; so does the sample.
         agents = "" if number % 10 == 0 else ",".join(adult.id for adult in home.adults)
         for one in home.children:
             yield (one.id, "", "", "true", one.school, "student", one.number, "", one.given, one.family, "",
@@ -109,7 +109,7 @@ def _supplement_rows(district: District) -> Iterable[Sequence[str]]:
 
 
 def write_attendance(district: District, record: Record, folder: Path, year_begins: date) -> None:
-    """Write the attendance of the sample in the four files a district exports."""
+    """Write the attendance of the sample in the four files that a district exports."""
     folder.mkdir(parents=True, exist_ok=True)
     number_of_school = {key: number for key, _name, number in names.SCHOOLS}
     school = {child.number: number_of_school[child.school] for home in district.homes for child in home.children}

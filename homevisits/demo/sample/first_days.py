@@ -1,4 +1,4 @@
-"""How the sample's year began: trainings, willingness, weekly hours, days off, the contract's rule of pay."""
+"""Start of the sample's year: trainings, willingness, weekly hours, days off and pay rule."""
 
 from datetime import date, timedelta
 
@@ -19,7 +19,7 @@ EVENINGS = (("15:30", "19:00"), ("16:00", "19:30"), ("15:45", "18:30"))
 
 
 def begin(session: Session, past: Past) -> None:
-    """Everything that stood before the first family was asked."""
+    """Create all data that precedes the first invitation."""
     story = {who.educator_id for who in accounts.story(session)}
     staff = session.scalars(
         select(Educator.id).where(Educator.employee_group != "administrator").order_by(Educator.id)
@@ -43,7 +43,7 @@ def begin(session: Session, past: Past) -> None:
 
 
 def _trainings(session: Session, past: Past, trained: list[int]) -> None:
-    """Two days in August, each led by an educator and a parent."""
+    """Create two training days in August, each led by an educator and a parent."""
     half = len(trained) // 2
     for number, group in enumerate((trained[:half], trained[half:])):
         day = past.begins - timedelta(days=12 - number * 4)
@@ -53,7 +53,7 @@ def _trainings(session: Session, past: Past, trained: list[int]) -> None:
 
 
 def _week(past: Past, of_story: bool) -> dict[int, tuple[str, str]]:
-    """From when to when on which weekdays; the pair of the story has every afternoon."""
+    """Return weekly hours by weekday; the guide's pair is available every afternoon."""
     days = range(5) if of_story else sorted(past.chance.sample(range(5), 4))
     hours = ("15:30", "19:30") if of_story else past.chance.choice(EVENINGS)
     return dict.fromkeys(days, hours)

@@ -1,4 +1,4 @@
-"""The sample's autumn, lived through the product's own actions: asked, answered, booked, held, reflected, paid."""
+"""Replay the sample's autumn with the product's actions, from invitation to payment."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -35,7 +35,7 @@ HELD = ("scheduled", "confirmed")
 
 @dataclass(frozen=True)
 class Room:
-    """A class whose families are asked: its teacher, the school's coordinator, who could come along."""
+    """A participating class: teacher, coordinator of the school and possible partners."""
 
     class_id: int
     school_id: int
@@ -46,7 +46,7 @@ class Room:
 
 
 def rooms(session: Session, past: Past) -> list[Room]:
-    """The classes that take part: their teachers are willing. The partner of the story has not begun to ask."""
+    """Return the classes of willing teachers, except the guide's partner, who has not invited yet."""
     certified = set(session.scalars(select(Certification.educator_id)))
     willing = certified & set(find_current_opt_ins(session, list(past.actors)))
     schools = dict(session.execute(select(Educator.id, Educator.school_id).order_by(Educator.id)).all())
@@ -65,7 +65,7 @@ def rooms(session: Session, past: Past) -> list[Room]:
 
 
 def plan(past: Past, room: Room) -> None:
-    """A class's autumn begins with its draw."""
+    """Schedule the history of a class, starting with its draw."""
     day = past.workday(past.begins + timedelta(days=past.chance.randint(9, 24 if room.story else 68)))
     past.at(past.moment(day, 15, past.chance.randrange(60)), partial(_draw, past, room))
 
@@ -78,7 +78,7 @@ def _draw(past: Past, room: Room, session: Session, now: datetime) -> None:
     made = draws.draw_families(session, room.coordinator, wanted, now)
     if room.story:
         past.kept = frozenset(one.family_id for one in queue.list_next_families(session, made.id, 9, now)[3:])
-        # The story begins where these end: two were visited, one said yes and waits, the next can be asked.
+        # The guide continues here: two families were visited, another accepted, and the next can be invited.
         past.at(past.later(now, 20, 60), partial(_ask, past, room, made.id, ["1", "1", "3"]))
         recent = past.moment(past.workday(local_time.to_local(past.now, past.zone).date() - timedelta(days=5)), 10, 5)
         past.at(recent, partial(_ask, past, room, made.id, ["1"]))
@@ -102,7 +102,7 @@ def _ask(past: Past, room: Room, draw_id: int, said: list[str], session: Session
     try:
         asked = invitations.ask_next(session, room.coordinator, draw_id, len(said), now)
     except RulesBroken:
-        return  # everyone of the draw was asked
+        return  # all families of the draw were invited
     for one, digit in zip(asked, said, strict=False):
         if not digit:
             continue
@@ -111,7 +111,7 @@ def _ask(past: Past, room: Room, draw_id: int, said: list[str], session: Session
 
 
 def _until_a_text(past: Past, room: Room, draw_id: int, session: Session, now: datetime) -> None:
-    """The families next in order that must be called are being called: the story goes on with one that is texted."""
+    """Record calls to the next families until the next family can be invited by message."""
     for _family in range(5):
         waiting = queue.list_next_families(session, draw_id, 1, now)
         contact = load_contacts(session, [family.family_id for family in waiting])
@@ -121,7 +121,7 @@ def _until_a_text(past: Past, room: Room, draw_id: int, session: Session, now: d
 
 
 def _hear(past: Past, room: Room, invitation: int, family: int, digit: str, session: Session, now: datetime) -> None:
-    """The family answers: by text where it got one, else on the telephone."""
+    """Record the family's answer: by message if it received a message, else by phone."""
     by_text = _text_back(past, session, f"invitation:{invitation}", digit, now)
     if not by_text and digit != "9":
         invitations.record_answer(session, room.coordinator, invitation, SAYS[digit], how="phone", now=now)
@@ -132,7 +132,7 @@ def _hear(past: Past, room: Room, invitation: int, family: int, digit: str, sess
 
 
 def _text_back(past: Past, session: Session, subject: str, digit: str, now: datetime) -> bool:
-    """Answer the newest question about something, from the phone that got it."""
+    """Reply to the newest question about a subject from the phone that received it."""
     sent = select(OutgoingMessage.phone).where(
         OutgoingMessage.question == subject, OutgoingMessage.state.in_(("accepted", "delivered"))
     )
@@ -145,7 +145,7 @@ def _text_back(past: Past, session: Session, subject: str, digit: str, now: date
 
 
 def _book(past: Past, room: Room, family: int, session: Session, now: datetime) -> None:
-    """The teacher looks for a partner and a time until one fits."""
+    """Try partners and times until a booking succeeds."""
     today = local_time.to_local(now, past.zone).date()
     for _try in range(8):
         partner = past.chance.choice(room.partners)
@@ -164,7 +164,7 @@ def _book(past: Past, room: Room, family: int, session: Session, now: datetime) 
 
 
 def _time_for(past: Past, lead: int, partner: int, first: date) -> datetime | None:
-    """A time within the hours of both, on the first day from `first` on that both have and school is held."""
+    """Return a time within the hours of both educators on the first shared school day from `first`."""
     for number in range(7):
         day = first + timedelta(days=number)
         theirs = [past.hours.get(one, {}).get(day.weekday()) for one in (lead, partner)]

@@ -1,10 +1,10 @@
-"""Names for the sample district, by home language: invented people only, from lists of our own."""
+"""Invented names for the sample district, by home language."""
 
 from types import MappingProxyType
 
 LANGUAGES = (("eng", "English", 60), ("spa", "Spanish", 25), ("som", "Somali", 5), ("hmn", "Hmong", 4),
              ("ara", "Arabic", 3), ("vie", "Vietnamese", 3))  # fmt: skip
-"""ISO 639 code, name, and share of a hundred households."""
+"""ISO 639 code, name, and percentage of households."""
 
 GIVEN = MappingProxyType(
     {
@@ -75,14 +75,14 @@ SCHOOLS = (
     ("cv-harbor", "Harbor Light High School", "3101"),
 )
 AREAS = ("303", "719", "720", "970", "307", "505", "575", "308", "402", "785", "435", "801", "620")
-"""Area codes: with 555-01xx behind them, numbers that no telephone has."""
+"""Area codes. Numbers with 555-01xx are reserved for fiction."""
 
 
 def given(language: str) -> list[str]:
-    """First names of a language."""
+    """Return the first names of a language."""
     return GIVEN[language].split()
 
 
 def family(language: str) -> list[str]:
-    """Last names of a language."""
+    """Return the last names of a language."""
     return FAMILY[language].split()

@@ -1,4 +1,4 @@
-"""How the sample's visits were paid: lines every evening, approvals every week, a payroll file every month."""
+"""Pay of the sample's visits: daily pay lines, weekly approvals and monthly payroll files."""
 
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -15,11 +15,11 @@ from homevisits.pay.export_payroll import export_payroll
 from homevisits.pay.models import PayLine
 
 LEFT_WAITING = timedelta(days=9)
-"""What was earned since then still waits for its approvals: there is something to do in the story."""
+"""Pay earned within this time still waits for approval, so that the guide has approvals to show."""
 
 
 def plan(session: Session, past: Past) -> None:
-    """Put every evening's lines, the weekly approvals and the monthly payroll into the past."""
+    """Schedule daily pay lines, weekly approvals and monthly payroll in the history."""
     coordinators = accounts.coordinators(session)
     union = accounts.actor_named(session, accounts.address(accounts.UNION))
     day = past.begins
@@ -34,7 +34,7 @@ def plan(session: Session, past: Past) -> None:
             if day.day == 5:
                 past.at(past.moment(day, 11), partial(_export, union, day))
         day += timedelta(days=1)
-    past.at(past.now - timedelta(seconds=1), _settle)  # what was attested this morning
+    past.at(past.now - timedelta(seconds=1), _settle)  # visits attested this morning
 
 
 def _settle(session: Session, now: datetime) -> None:
@@ -55,4 +55,4 @@ def _export(actor: Actor, day: date, session: Session, now: datetime) -> None:
     try:
         export_payroll(session, actor, last.replace(day=1), last, now)
     except RulesBroken:
-        return  # nothing was approved in that month
+        return  # no approved pay in that month

@@ -1,7 +1,7 @@
-"""What the sample's families answer and what its educators wrote down afterwards."""
+"""Sample texts: answers of families and reflections of educators."""
 
 ANSWERS = (("1", 64), ("3", 12), ("2", 6), ("9", 4), ("", 14))
-"""Digits that families text back, and how often; some do not answer."""
+"""Digits that families reply with, and their frequency in percent; empty means no reply."""
 
 LEARNED = (
     "Her grandmother taught her to read with the fishing almanac.",

@@ -1,4 +1,4 @@
-"""A queue of moments: what the sample's people did, each at its time, with texts delivered in between."""
+"""Event queue that replays the sample's history in order and delivers messages in between."""
 
 import heapq
 from collections.abc import Callable
@@ -27,24 +27,24 @@ from homevisits.visits.send_checks import text_wanted as visit_wanted
 Step = Callable[[Session, datetime], None]
 LIVES_FROM, LIVES_UNTIL = 4, 96  # percent of the whole build
 TOGETHER = timedelta(minutes=20)
-"""What happens within so long is one transaction: a commit for every tap would take a minute."""
+"""Events within this time share a transaction, because a commit for each would take a minute."""
 
 
 _NEXT_DUE = select(func.min(OutgoingMessage.next_at)).where(OutgoingMessage.state.in_(("held", "queued")))
 
 
 class _Quiet(Console):
-    """The console carrier without its words: an autumn of texts would fill the screen."""
+    """Console provider without output, because the history contains many messages."""
 
     def send(self, to: str, body: str, token: str, *, sender: str = "console", valid_for: int = 36_000) -> Accepted:
-        """Take any text."""
+        """Accept any message."""
         del to, body, sender, valid_for
         return Accepted(provider_message_id=f"console-{token}", status="delivered")
 
 
 @dataclass
 class Past:
-    """What has still to happen, by moment, and everything it needs."""
+    """The queue of events still to replay, and the services they need."""
 
     database: Database
     policy: Policy
@@ -55,23 +55,23 @@ class Past:
     progress: Progress
     actors: dict[int, Actor] = field(default_factory=dict)
     hours: dict[int, dict[int, tuple[str, str]]] = field(default_factory=dict)
-    kept: frozenset[int] = frozenset()  # families of the story: no other class asks them before it is told
+    kept: frozenset[int] = frozenset()  # families of the guide, which no other class invites until released
     _queue: list[tuple[datetime, int, Step]] = field(default_factory=list)
     _numbers: "count[int]" = field(default_factory=count)
 
     def at(self, moment: datetime, step: Step) -> None:
-        """Let `step` happen at `moment`, if that is past."""
+        """Schedule `step` at `moment` if that is in the past."""
         if moment < self.now:
             heapq.heappush(self._queue, (moment, next(self._numbers), step))
 
     def moment(self, day: date, hour: int, minute: int = 0) -> datetime:
-        """A wall time of the district as a moment."""
+        """Convert a local date and time of the district to UTC."""
         found = local_time.to_utc(day, time(hour, minute), self.zone)
         assert found is not None
         return found
 
     def awake(self, moment: datetime) -> datetime:
-        """`moment`, or the next morning where it falls into the night."""
+        """Return `moment`, or the next morning if it is at night."""
         local = local_time.to_local(moment, self.zone)
         minute = self.chance.randrange(60)
         if local.hour >= 21:
@@ -79,15 +79,15 @@ class Past:
         return self.moment(local.date(), 8, minute) if local.hour < 8 else moment
 
     def workday(self, day: date) -> date:
-        """`day`, or the Monday after it."""
+        """Return `day`, or the following Monday if it is a weekend day."""
         return day + timedelta(days=7 - day.weekday()) if day.weekday() >= 5 else day
 
     def later(self, moment: datetime, least: int, most: int) -> datetime:
-        """Some minutes after `moment`, between `least` and `most`, when people are awake."""
+        """Return a random daytime moment between `least` and `most` minutes after `moment`."""
         return self.awake(moment + timedelta(minutes=self.chance.randint(least, most)))
 
     def live(self) -> None:
-        """Let everything happen, in order, and show how far it is."""
+        """Replay all events in order and show the progress."""
         started = self._queue[0][0] if self._queue else self.now
         while self._queue:
             share = (self._queue[0][0] - started) / (self.now - started)
@@ -102,19 +102,19 @@ class Past:
         self._deliver_until(self.now)
 
     def _deliver_until(self, moment: datetime) -> None:
-        """Send the texts that are due before `moment`, each when it is due."""
+        """Send the messages due before `moment`, each when it is due."""
         last = None
         while True:
             with self.database.reading() as session:
                 due = session.scalar(_NEXT_DUE)
             if due is None or due >= moment:
                 return
-            # What a sender could not take at once keeps its place: a second later it can.
+            # Messages left over by a rate limit are sent a second later.
             last = due if last is None or due > last else last + timedelta(seconds=1)
             self.deliver(last)
 
     def deliver(self, moment: datetime) -> None:
-        """Send the texts that are due at `moment`."""
+        """Send the messages due at `moment`."""
         checks = {"visit": visit_wanted, "invitation": invitation_wanted}
         rules = SendPolicy(Limits.of(self.policy), self.zone, checks=checks)
         dispatcher.dispatch_due(self.database, (_Quiet(),), rules, lambda: moment, limit=5000)
