@@ -132,7 +132,7 @@ def build_send_policy(settings: Settings) -> SendPolicy:
 
 
 def _run_with_lease(database: Database, name: str, run: Callable[[], int], *, daily: bool = False) -> int:
-    """Run a tick under its lease; a daily one only where it has not gone well today (UTC)."""
+    """Run a job under its lease. Skip a daily job that has already succeeded today (UTC)."""
     with database.transaction() as session:
         if daily and leases.has_succeeded_on(session, name, clock.now().date()):
             return 0
@@ -197,7 +197,7 @@ def write_pay_lines(database: Database) -> int:
 
 
 def apply_withdrawals(database: Database, policy: Policy) -> int:
-    """Cancel visits whose family withdrew, whose educator left, or that no partner accepted in time."""
+    """Cancel visits if the family withdrew, the educator left, or no partner accepted in time."""
     with database.transaction() as session:
         return visits.apply_withdrawals(session, policy, clock.now())
 

@@ -281,7 +281,7 @@ def _from_environment(environment: Mapping[str, str], reasons: list[str]) -> dic
 
 
 def _reason(error: Any) -> str:
-    """Word a pydantic error as "key: what the value must be", without quoting secrets."""
+    """Format a pydantic error as "key: what the value must be", without quoting secrets."""
     key = str(error["loc"][0])
     field = Settings.model_fields[key]
     rejected = f", not {error['input']!r}" if field.repr else ""

@@ -1,0 +1,1 @@
+"""Shared web code: request context, access control, navigation, formats and error pages."""

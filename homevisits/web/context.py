@@ -1,4 +1,4 @@
-"""What a request uses: settings, database, time, notices, and helpers for templates."""
+"""Request context: settings, database, current time, notices and template helpers."""
 
 import hashlib
 from contextlib import AbstractContextManager
@@ -18,35 +18,35 @@ from homevisits.core.settings import Settings
 
 @dataclass(frozen=True)
 class Services:
-    """What a process has one of."""
+    """Settings and database shared by all requests of a process."""
 
     settings: Settings
     database: Database
 
 
 def services() -> Services:
-    """The settings and database this process runs on."""
+    """Return the services of this process."""
     found: Services = current_app.extensions["homevisits"]
     return found
 
 
 def settings() -> Settings:
-    """The process's settings."""
+    """Return the settings of this process."""
     return services().settings
 
 
 def transaction() -> AbstractContextManager[Session]:
-    """A session that may write; commits once, on leaving."""
+    """Open a writing session that commits at the end of the block."""
     return services().database.transaction()
 
 
 def reading() -> AbstractContextManager[Session]:
-    """A session that only reads."""
+    """Open a read-only session."""
     return services().database.reading()
 
 
 def now() -> datetime:
-    """The moment of this request: the same on every call within it."""
+    """Return the time of this request, which is the same for every call within it."""
     if "now" not in g:
         g.now = clock.now()
     found: datetime = g.now
@@ -54,7 +54,7 @@ def now() -> datetime:
 
 
 def show_notice(message: str, undo: str | None = None) -> None:
-    """Tell the reader on the next page what happened; `undo` is the address that takes it back (a POST)."""
+    """Show a notice on the next page; `undo` is the URL that reverses the action (by POST)."""
     flash({"text": str(message), "undo": undo}, "done")  # type: ignore[arg-type]
 
 
@@ -64,18 +64,18 @@ def _fingerprint(path: Path) -> str:
 
 
 def asset(name: str) -> str:
-    """The address of one of our static files; changes with its content."""
+    """Return the URL of a static file, with a version derived from its content."""
     return f"{current_app.static_url_path}/{name}?v={_fingerprint(Path(str(current_app.static_folder)) / name)}"
 
 
 @cache
 def bootstrap_links() -> Markup:
-    """The style sheets of Bootstrap and its icons; the same for the life of a process."""
+    """Return the link tags of the Bootstrap style sheets, cached for the life of the process."""
     bootstrap = current_app.extensions["bootstrap"]
     return Markup("\n").join([bootstrap.load_css(), bootstrap.load_icon_font_css()])
 
 
 def initials(name: str) -> str:
-    """Two letters for a round badge."""
+    """Return the two initials of a name for an avatar."""
     words = name.split()
     return (words[0][:1] + (words[-1][:1] if len(words) > 1 else "")).upper() if words else "?"

@@ -1,4 +1,4 @@
-"""Error pages: what happened and what to do, never internals."""
+"""Error pages: what happened and what to do, without internal details."""
 
 import logging
 
@@ -13,7 +13,7 @@ STATUSES_WITH_PAGE = frozenset({400, 403, 404, 405, 413, 422, 429, 500})
 
 
 def error_page(status: int, **values: object) -> tuple[str, int]:
-    """The page for an error: what happened and what to do, never how it happened inside."""
+    """Render the error page for a status, without internal details."""
     name = status if status in STATUSES_WITH_PAGE else (400 if status < 500 else 500)
     return render_template(f"errors/{name}.html", status=status, **values), status
 
@@ -24,17 +24,17 @@ def handle_http_error(error: HTTPException) -> ResponseReturnValue:
     page, status = error_page(error.code)
     response = Response(page, status)
     if error.code == 405:
-        response.headers.extend(error.get_headers())  # Allow; the type stays ours
+        response.headers.extend(error.get_headers())  # keep the Allow header, but our own content type
         response.headers["Content-Type"] = "text/html; charset=utf-8"
     return response
 
 
 def handle_bug(error: Exception) -> ResponseReturnValue:
-    # The rule, not the path: a calendar's address is a secret.
+    # Log the rule instead of the path, because a calendar's path contains a secret.
     where, ids = request.url_rule, {k: v for k, v in (request.view_args or {}).items() if isinstance(v, int)}
     log.error("request %s: %s %s %s failed", g.get("request_id"), request.method, where, ids or "", exc_info=error)
     try:
         return error_page(500)
-    except Exception:  # the page itself needs what is broken (the database, say): plain words then
+    except Exception:  # the template may need what failed, such as the database: respond with plain text
         log.exception("request %s: the error page failed too", g.get("request_id"))
         return Response("Something went wrong on our side. Please try again in a minute.\n", 500, mimetype="text/plain")

@@ -251,9 +251,10 @@ SENTENCES = MappingProxyType(
 
 
 def describe_problem(problem: Problem) -> str:
-    """What a person reads about `problem`: its own words, with its values as the reader's language writes them.
+    """Return the message for `problem`, with its values formatted in the user's language.
 
-    A field may have words of its own (``code:field``): two empty fields do not read alike in the list on top.
+    A code can have a separate message for a field (``code:field``), so that two empty fields get different messages in
+    the summary.
     """
     words = SENTENCES.get(problem.code, N_("This did not work. Change something, or ask your coordinator."))
     words = SENTENCES.get(f"{problem.code}:{problem.field}", words)
@@ -261,7 +262,7 @@ def describe_problem(problem: Problem) -> str:
 
 
 def _shown(value: object) -> object:
-    from homevisits.web import formats  # formats needs a request's language; the sentences themselves do not
+    from homevisits.web import formats  # formats needs the language of a request, the messages themselves do not
 
     if isinstance(value, time):
         return formats.hour(value)

@@ -1,4 +1,4 @@
-"""Who may call a route, and what every request and response must satisfy."""
+"""Access control of routes, request validation and security headers."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Not no-referrer: the check of forged requests over TLS compares the referrer's origin.
+    # Not no-referrer, because the CSRF check over TLS compares the referrer's origin.
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": "geolocation=(), camera=(), microphone=(), payment=()",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -43,11 +43,11 @@ HEADERS = {
 
 
 class SignInRequired(Exception):
-    """A request that needs someone signed in came without. `people.kept_forms_web` leads to the sign-in page."""
+    """The request requires a signed-in user. `people.kept_forms_web` redirects to the sign-in page."""
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]
-    """Flask-Login's user: the actor of this request, and the token of the session."""
+    """The Flask-Login user: the actor of this request and the session token."""
 
     def __init__(self, actor: Actor, token: str) -> None:
         self.actor = actor
@@ -55,12 +55,12 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 
 
 def signed_in_actor() -> Actor | None:
-    """Whoever is signed in, or None."""
+    """Return the signed-in user, or None."""
     return current_user.actor if current_user.is_authenticated else None
 
 
 def current_actor() -> Actor:
-    """Whoever is signed in. Only for routes behind `allow`."""
+    """Return the signed-in user. Only for routes with `allow`."""
     found = signed_in_actor()
     if found is None:
         raise PermissionDenied
@@ -68,7 +68,7 @@ def current_actor() -> Actor:
 
 
 def allow(*permissions: Permission) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Only for people whose roles carry one of `permissions`; others sign in first, or are refused (403)."""
+    """Allow only users with one of `permissions`; others must sign in or get status 403."""
 
     def mark(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
@@ -87,24 +87,24 @@ def allow(*permissions: Permission) -> Callable[[Callable[P, R]], Callable[P, R]
 
 
 def public(view: Callable[P, R]) -> Callable[P, R]:
-    """For everyone: the page itself decides by a secret link, a signature, or not at all."""
+    """Mark a view as public. The view may check a secret link or a signature itself."""
     _PERMISSIONS[view] = frozenset()
     return view
 
 
 def accepts_any_characters(view: Callable[P, R]) -> Callable[P, R]:
-    """For what must not be lost for a letter in it: the page itself takes out what no database keeps."""
+    """Accept NUL characters in the request, so that no message is lost; the view removes them."""
     _ANY_CHARACTERS.add(view)
     return view
 
 
 def permissions_of(view: Callable[..., Any]) -> frozenset[Permission]:
-    """What a view asks for, one of these; none of them when it is public. KeyError for a view that does not say."""
+    """Return the permissions of a view, any of which suffices; empty if public. KeyError if undeclared."""
     return _PERMISSIONS[view]
 
 
 def page_permissions() -> Mapping[str, frozenset[Permission]]:
-    """Every fixed address a person can open here, and what it asks for."""
+    """Return the paths of all GET routes with their permissions."""
     found: dict[str, frozenset[Permission]] = current_app.extensions.setdefault("homevisits.addresses", {})
     if not found:
         views = current_app.view_functions
@@ -115,12 +115,12 @@ def page_permissions() -> Mapping[str, frozenset[Permission]]:
 
 
 def landing_page(who: Actor) -> str:
-    """Where `who` begins."""
+    """Return the start page of a user."""
     return navigation.landing_path(who, page_permissions(), session.get("hat"))
 
 
 def local_path(address: str | None, otherwise: str) -> str:
-    """`address` when it stays on this site, else `otherwise`: a link elsewhere must not ride on our sign-in."""
+    """Return `address` if it is a local path, else `otherwise`, to prevent open redirects."""
     if not address or not address.startswith("/") or address.startswith(("//", "/\\")):
         return otherwise
     parts = urlsplit(address)
@@ -131,12 +131,12 @@ def check_request() -> None:
     g.request_id = secrets.token_hex(6)
     view = current_app.view_functions.get(request.endpoint or "")
     if view is not None and view not in _PERMISSIONS and not (request.endpoint or "").endswith("static"):
-        raise PermissionDenied  # a route that does not say who may call it is called by nobody
+        raise PermissionDenied  # deny routes without declared permissions
     if any(isinstance(given, int) and given >= 2**63 for given in (request.view_args or {}).values()):
-        raise NotFound  # no database counts so far
+        raise NotFound  # too large for a 64-bit database key
     sent = request.query_string or request.content_length or "chunked" in request.headers.get("Transfer-Encoding", "")
     if view not in _ANY_CHARACTERS and sent and any("\x00" in text for text in request.values.values()):
-        abort(400)  # no keyboard types it, and no database keeps it
+        abort(400)  # PostgreSQL cannot store NUL
 
 
 def add_headers(response: Response) -> Response:

@@ -1,4 +1,4 @@
-"""Install the shell around the application: headers, error pages, and what templates may use."""
+"""Install headers, error pages and template helpers in the application."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from homevisits.web.security import add_headers, check_request, page_permissions
 
 
 def template_values() -> dict[str, Any]:
-    """The values that every template may use."""
+    """Return the variables available in every template."""
     actor = signed_in_actor()
     active_role = navigation.active_role(actor, request.path, session.get("hat")) if actor else None
     return {
@@ -31,7 +31,7 @@ def template_values() -> dict[str, Any]:
 
 
 def install(app: Flask) -> None:
-    """Put the shell around `app`."""
+    """Register request checks, headers, template helpers and error handlers on `app`."""
     app.before_request(check_request)
     app.after_request(add_headers)
     app.context_processor(template_values)

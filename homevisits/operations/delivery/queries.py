@@ -94,7 +94,7 @@ class DeliveryResults:
 
 
 def visible_schools(actor: Actor, school: int | None) -> frozenset[int] | None:
-    """Return the schools whose messages `actor` may see, limited to `school` if given. Raises NotFound."""
+    """Return the schools with messages that `actor` may see, limited to `school` if given. Raises NotFound."""
     permitted = actor.schools(Permission.DELIVERY)
     if school is None:
         return permitted
