@@ -1,1 +1,1 @@
-"""Shared foundations: database, clock, settings, access rules, leases, logging. Depends on `policies` only."""
+"""Database, clock, settings, access rules, leases and logging. Depends on `policies` only."""

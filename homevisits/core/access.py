@@ -1,4 +1,4 @@
-"""Roles, permissions and the table that connects them. Every route names a permission (see `web.security`)."""
+"""Roles, permissions and their mapping. Every route names a permission (see `web.security`)."""
 
 from dataclasses import dataclass
 from enum import StrEnum

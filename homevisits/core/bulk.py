@@ -1,4 +1,4 @@
-"""Change many rows with one statement: the rows are passed as a single JSON array, on SQLite and PostgreSQL alike.
+"""Change many rows in a single statement that takes them as a JSON array (SQLite and PostgreSQL).
 
 executemany() of both drivers executes the statement once for each row.
 """
@@ -16,7 +16,7 @@ _TYPES = {str: "text", int: "bigint"}
 
 
 class Batch:
-    """A statement that reads `{rows}`, a table `given` with `columns`. `moments`: its parameters that hold a time."""
+    """A statement on `{rows}`, a table `given` with `columns`. `moments`: its datetime parameters."""
 
     def __init__(self, statement: str, columns: Mapping[str, type], moments: Sequence[str]) -> None:
         picked = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)

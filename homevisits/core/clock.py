@@ -1,4 +1,4 @@
-"""The current time. No other module reads the system clock; demo mode and tests can replace the source."""
+"""The only module that reads the system clock. Demo mode and tests can replace the source."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -74,7 +74,7 @@ class Base(DeclarativeBase):
 
 
 class Database:
-    """A SQLite (single school, demo) or PostgreSQL (district) database. Thread-safe; create one per process."""
+    """SQLite (school, demo) or PostgreSQL (district) database. Thread-safe; create one per process."""
 
     # hide_parameters keeps personal data (names, phones, messages) of failed statements out of the logs.
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
@@ -144,7 +144,7 @@ def savepoint(session: Session) -> Iterator[None]:
 
 
 def insert_new(session: Session, table: type[Base], rows: Sequence[dict[str, Any]], *unique: str) -> int:
-    """Insert the rows that do not exist yet, compared by the `unique` columns; return how many. Safe in parallel."""
+    """Insert rows that are new by their `unique` columns; return how many. Safe in parallel."""
     if not rows:
         return 0
     connection = session.connection()

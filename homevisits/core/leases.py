@@ -1,4 +1,4 @@
-"""Leases on periodic jobs: only the worker that holds the lease runs the job, so several workers can run."""
+"""Leases on periodic jobs, so that of several workers only the holder of the lease runs a job."""
 
 from datetime import date, datetime, timedelta
 

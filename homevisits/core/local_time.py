@@ -5,9 +5,10 @@ from zoneinfo import ZoneInfo
 
 
 def to_utc(day: date, at: time, zone: str) -> datetime | None:
-    """Convert a local date and time in `zone` (IANA name) to UTC; return None for a time skipped by daylight saving.
+    """Convert a local date and time in `zone` (IANA name) to UTC.
 
-    A repeated time at the end of daylight saving means the first of the two (PEP 495, `fold=0`).
+    Returns None for a time skipped by daylight saving. A repeated time at the end of daylight saving means the first of
+    the two (PEP 495, `fold=0`).
     """
     wall_time = datetime.combine(day, at, tzinfo=ZoneInfo(zone))
     instant = wall_time.astimezone(UTC)

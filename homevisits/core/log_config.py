@@ -1,4 +1,4 @@
-"""Logging: a line for each event on standard error, as JSON in production and as readable text elsewhere."""
+"""Logging to standard error, a line per event: JSON in production, readable text elsewhere."""
 
 import logging
 import logging.config

@@ -31,7 +31,7 @@ class RulesBroken(Exception):
 
 
 class NotFound(Exception):
-    """The object does not exist, or the actor has no access to it. Both give status 404, to reveal nothing."""
+    """The object does not exist or the actor has no access. Both give status 404, to reveal nothing."""
 
 
 class PermissionDenied(Exception):

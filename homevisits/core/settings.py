@@ -207,8 +207,9 @@ class Settings(TemplateSettings):
 
 
 def load_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
-    """Read config/defaults.toml, the file named by HOMEVISITS_CONFIG, the environment and `given`; later sources win.
+    """Read and validate all settings.
 
+    Sources, later ones win: config/defaults.toml, the file named by HOMEVISITS_CONFIG, the environment, `given`.
     Raises `InvalidSettings` with all reasons if a key is unknown or missing or a value is refused.
     """
     return _load(Settings, environment, given)
@@ -236,7 +237,7 @@ def _load(kind: type[Loaded], environment: Mapping[str, str] | None, given: dict
 def _sources(
     environment: Mapping[str, str], given: dict[str, Any], reasons: list[str]
 ) -> tuple[PydanticBaseSettingsSource, ...]:
-    """Return the sources, highest priority first; leave out keys not allowed there and add them to `reasons`."""
+    """Return the sources, highest priority first. Keys not allowed there are added to `reasons`."""
     defaults = tomllib.loads((paths.config() / "defaults.toml").read_text(encoding="utf-8"))
     file = environment.get(PREFIX + "CONFIG", "")
     sources = {"given": given, "environment": _from_environment(environment, reasons), file: _from_file(file, reasons)}

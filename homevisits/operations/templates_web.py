@@ -90,7 +90,7 @@ GROUP_TITLES = MappingProxyType(
 
 @dataclass(frozen=True)
 class TemplateView:
-    """A template as the page shows it, with sample values, and its segments with them and with the longest values."""
+    """A template with sample values, and its segments with sample values and with the longest values."""
 
     name: str
     title: str

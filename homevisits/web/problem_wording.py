@@ -136,7 +136,7 @@ SENTENCES = MappingProxyType(
         "draw_was_replaced": N_("This draw was replaced by a newer one. Ask the families of the newer draw."),
         "not_the_next_family": N_("Someone else just asked this family. This page now shows the next one."),
         "say_how": N_("Choose how the family told you: by phone, in person or in writing."),
-        # answers to families' texts
+        # replies to families' messages
         "missing:body": N_("Enter your reply."),
         "missing:urgent_reason": N_("Enter in a few words why it is urgent."),
         "not_a_choice:language": N_("Choose the language you write in."),
@@ -163,7 +163,7 @@ SENTENCES = MappingProxyType(
         "training_nobody": N_("Choose at least one person who took part."),
         "not_of_your_schools": N_("Someone you chose does not work at any of your schools. Choose again."),
         "not_an_educator": N_("Only educators can take part; this is not an educator’s account."),
-        # texts: what was lost, quiet days, what texts go out from
+        # messages: failed messages, quiet days, senders
         "text_too_late": N_("It is too late to send this text. Call instead."),
         "text_bad_phone": N_("This number cannot get texts. Call instead."),
         "text_not_known": N_("It may have arrived, so it is not sent twice. Call instead."),

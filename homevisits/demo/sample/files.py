@@ -1,4 +1,4 @@
-"""The sample district as files: OneRoster 1.1, the supplement and attendance, as a district exports them."""
+"""Write the sample district's export files: OneRoster 1.1, the supplement and attendance."""
 
 import csv
 import io

@@ -91,7 +91,7 @@ def _replied_since(session: Session, phone: str, template: str, since: datetime)
 
 
 def _school_of_phone(session: Session, phone: str) -> tuple[int | None, str | None, str]:
-    """Return the id, zone and name of the family's school; for an unknown number, only the district's name."""
+    """Return id, zone and name of the family's school; only the district's name for unknown numbers."""
     found = (
         select(School.id, School.timezone, School.name)
         .join(Student, Student.school_id == School.id)

@@ -1,4 +1,4 @@
-"""Render message counts as CSV. Without phone, family or language: a row is a day, a school and a template."""
+"""Render message counts as CSV by day, school and template, without phone, family or language."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ HEADER = (
 def render_csv(
     rows: Iterable[tuple[date, int | None, str, str, int, int]], names: Mapping[int, str], price: Decimal
 ) -> bytes:
-    """Render rows of (day, school, template, state, number of messages, segments sent). `price`: dollars a segment."""
+    """Render (day, school, template, state, messages, segments) rows. `price`: dollars per segment."""
     cells: dict[tuple[date, str, str], Counter[str]] = {}
     for day, school, text, state, number, parts in rows:
         cell = cells.setdefault((day, names.get(school or 0, ""), text), Counter())

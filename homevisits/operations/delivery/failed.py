@@ -23,7 +23,7 @@ _IS_UNRESOLVED = text(
 
 @dataclass(frozen=True)
 class FailedMessage:
-    """A message that was not delivered. `phone` is used to look up the family; pages show only its last digits."""
+    """A message that was not delivered. Pages show only the last digits of `phone`."""
 
     id: int
     school_id: int | None
@@ -109,7 +109,7 @@ def retry(session: Session, actor: Actor, message_id: int, now: datetime) -> boo
 
 
 def resolve(session: Session, actor: Actor, message_id: int, *, how: str, note: str, now: datetime) -> bool:
-    """Mark a failed message as "called" or "dismissed", with a note. Return False if it is already resolved."""
+    """Mark a failed message as "called" or "dismissed", with a note. False if already resolved."""
     if how not in RESOLUTIONS:
         raise NotFound
     note = note.strip()

@@ -12,7 +12,7 @@ MIN_DELIVERED_SHARE = 0.95
 def assess_delivery(
     found: DeliveryResults, wait: PendingMessages, *, notice: str | None, down: bool, silent: bool, now: datetime
 ) -> tuple[str, str]:
-    """Return the light (done, wait, care or rest) and the code of its sentence. The most serious problem wins.
+    """Return the light (done, wait, care or rest) and sentence code of the most serious problem.
 
     `down`: no sender can send. `silent`: the worker has no recent heartbeat.
     """

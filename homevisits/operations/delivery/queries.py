@@ -72,7 +72,7 @@ class PendingMessages:
 
 @dataclass(frozen=True)
 class DeliveryResults:
-    """The results of the messages of the selected days. `median` and `slowest` (95th percentile) are in seconds."""
+    """Results of the selected days. `median` and `slowest` (95th percentile) are in seconds."""
 
     days: dict[date, Counter[str]]
     states: Counter[str]
@@ -94,7 +94,7 @@ class DeliveryResults:
 
 
 def visible_schools(actor: Actor, school: int | None) -> frozenset[int] | None:
-    """Return the schools with messages that `actor` may see, limited to `school` if given. Raises NotFound."""
+    """Return the schools that `actor` may see messages of, or only `school`. Raises NotFound."""
     permitted = actor.schools(Permission.DELIVERY)
     if school is None:
         return permitted

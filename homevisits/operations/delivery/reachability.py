@@ -1,4 +1,4 @@
-"""Queries that join messages with people: which families cannot be reached, and the family of a phone number."""
+"""Queries that join messages with people: unreachable families, and the family of a phone number."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -109,7 +109,7 @@ def worker_last_seen(session: Session) -> datetime | None:
 
 
 def find_family_names(session: Session, actor: Actor, phones: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Return the names of the families of each phone, limited to schools where the actor may invite families."""
+    """Return the family names of each phone, limited to schools where the actor may invite families."""
     permitted = actor.schools(Permission.ASK)
     query = (
         select(Caregiver.phone, Family.name)
