@@ -107,7 +107,7 @@ OWN = MappingProxyType(
             _l("This is a trial, and this is not a test phone."),
             _l("Nothing to do: families get no texts during a trial."),
         ),
-        "no_carrier": (_l("No text provider is set up, so nothing is sent."), _l("Tell your IT administrator.")),
+        "no_provider": (_l("No text provider is set up, so nothing is sent."), _l("Tell your IT administrator.")),
         "repeated": (
             _l("The same text already went to this phone within a day."),
             _l("Call if something is missing: a repeat would look like a mistake."),

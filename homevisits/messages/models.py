@@ -45,7 +45,7 @@ class Sender(Base):
 
     __tablename__ = "sender"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
-    carrier: Mapped[str]  # twilio | kannel | console
+    provider: Mapped[str]  # twilio | kannel | console
     address: Mapped[str]  # +1..., MG...
     kind: Mapped[str] = mapped_column(server_default="long_code")
     weight: Mapped[int] = mapped_column(server_default=text("100"))  # share of the messages; falls with failures
@@ -74,7 +74,7 @@ class Sender(Base):
     changed_by: Mapped[int | None]
     active: Mapped[bool] = mapped_column(server_default=true())  # listed in the settings
     __table_args__ = (
-        UniqueConstraint("carrier", "address"),
+        UniqueConstraint("provider", "address"),
         _one_of("kind", "long_code", "toll_free", "short_code", "service", "gateway", "console"),
         _one_of("breaker", "closed", "open", "half_open"),
         _one_of("registration", "not_needed", "unregistered", "pending", "registered", "refused"),
@@ -108,9 +108,9 @@ class OutgoingMessage(Base):
     next_at: Mapped[datetime]
     attempt_id: Mapped[str | None] = mapped_column(unique=True)  # the current or last attempt
     lease_until: Mapped[datetime | None]
-    carrier: Mapped[str | None]
+    provider: Mapped[str | None]
     provider_message_id: Mapped[str | None] = mapped_column(unique=True)
-    carrier_status: Mapped[str | None]
+    provider_status: Mapped[str | None]
     error: Mapped[str | None]  # error code
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
@@ -145,7 +145,7 @@ class DeliveryAttempt(Base):
     message_id: Mapped[int] = mapped_column(ForeignKey("outgoing_message.id"))
     n: Mapped[int]
     sender_id: Mapped[int | None] = mapped_column(ForeignKey("sender.id"))
-    carrier: Mapped[str]
+    provider: Mapped[str]
     phone: Mapped[str]
     body_sha256: Mapped[str]
     segments: Mapped[int]
@@ -178,7 +178,7 @@ class IncomingMessage(Base):
     __tablename__ = "incoming_message"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     provider_message_id: Mapped[str] = mapped_column(unique=True)
-    carrier: Mapped[str] = mapped_column(server_default="console")
+    provider: Mapped[str] = mapped_column(server_default="console")
     phone: Mapped[str]
     to: Mapped[str]
     body: Mapped[str]
@@ -208,14 +208,14 @@ class OptOutEntry(Base):
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     phone: Mapped[str]
     entry: Mapped[str]  # stop | start
-    reason: Mapped[str]  # family | carrier | wrong_number | staff
+    reason: Mapped[str]  # family | provider | wrong_number | staff
     at: Mapped[datetime]
     evidence: Mapped[str | None]
     how: Mapped[str | None]  # text | phone | in_person | letter | web: how the request was received
     by_account: Mapped[int | None]
     __table_args__ = (
         CheckConstraint("entry IN ('stop', 'start')", name="entry"),
-        CheckConstraint("reason IN ('family', 'carrier', 'wrong_number', 'staff')", name="reason"),
+        CheckConstraint("reason IN ('family', 'provider', 'wrong_number', 'staff')", name="reason"),
         Index("ix_opt_out_ledger_phone_id", "phone", "id"),
         Index("ix_opt_out_ledger_at", "at"),
     )
@@ -226,7 +226,7 @@ class ProviderEvent(Base):
 
     __tablename__ = "provider_event"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
-    carrier: Mapped[str]
+    provider: Mapped[str]
     provider_message_id: Mapped[str]
     status: Mapped[str]
     code: Mapped[str] = mapped_column(server_default="")
@@ -235,7 +235,7 @@ class ProviderEvent(Base):
     received_at: Mapped[datetime]
     applied_at: Mapped[datetime | None]  # None: no matching attempt is known yet
     __table_args__ = (
-        Index("uq_provider_event_once", "carrier", "provider_message_id", "status", "code", unique=True),
+        Index("uq_provider_event_once", "provider", "provider_message_id", "status", "code", unique=True),
         Index("ix_provider_event_not_applied", "provider_message_id", sqlite_where=text("applied_at IS NULL"),
               postgresql_where=text("applied_at IS NULL")),
     )  # fmt: skip

@@ -153,7 +153,7 @@ SENTENCES = MappingProxyType(
         "not_to_be_texted": N_("The roster says not to contact the person with this number. Ask the school office."),
         "phone_gets_no_texts": N_("Texts do not reach this number. Call instead."),
         "say_how_told": N_("Choose how they told you: by phone, in person, by letter or online."),
-        "carrier_holds_the_stop": N_("The provider is blocking texts to this number. Only the family can undo this, by texting START."),
+        "provider_holds_the_stop": N_("The provider is blocking texts to this number. Only the family can undo this, by texting START."),
         # trainings and willingness
         "trainer_educator_missing": N_("Choose the educator who led the training."),
         "trainer_parent_missing": N_("Choose or enter the parent who led the training with the educator."),

@@ -32,11 +32,11 @@ def main(how: str, twilio: str, database: str, threads: int, epoch: float) -> No
 
 def ours(twilio: str, database: str, threads: int, epoch: float) -> Send:
     """The delivery, as a worker runs it."""
-    carriers = (Twilio(settings_for(twilio, database)),)
+    providers = (Twilio(settings_for(twilio, database)),)
     opened, now, by = Database(database, pool_size=threads), clock(epoch), rules(threads)
 
     def send(_wanted: int) -> int:
-        return dispatcher.dispatch_due(opened, carriers, by, now, 1_000_000, stop=threading.Event())["accepted"]
+        return dispatcher.dispatch_due(opened, providers, by, now, 1_000_000, stop=threading.Event())["accepted"]
 
     return send
 

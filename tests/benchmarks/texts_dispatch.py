@@ -19,7 +19,7 @@ FAST = {("sqlite", 1): 0.45, ("sqlite", 2): 0.50, ("postgresql", 1): 0.65, ("pos
 
 
 def slow(stage: Stage) -> Iterator[Line]:
-    """B1: a carrier that takes 80 ms, as real ones do."""
+    """B1: a provider that takes 80 ms, as real ones do."""
     twilio = stage.slow_twilio(80)
     for processes in (1, 2):
         done = heats(sides(stage, twilio, processes, 8, PER_THREAD * 8 * processes))
@@ -29,7 +29,7 @@ def slow(stage: Stage) -> Iterator[Line]:
 
 
 def fast(stage: Stage) -> Iterator[Line]:
-    """B2 and B5: a carrier that answers at once, so that only the work in between is seen."""
+    """B2 and B5: a provider that answers at once, so that only the work in between is seen."""
     twilio = stage.nginx()
     for processes in (1, 2):
         runs = sides(stage, twilio, processes, 4, ROUND)

@@ -77,7 +77,7 @@ PHONES = "INSERT INTO phone (e164, state) {series:phones} SELECT '+1' || (300000
 OUTBOX = """
 INSERT INTO outgoing_message (id, dedupe_key, subject, phone, language, template, params, body, not_before,
   expires_at, next_at,
-  created_at, state, attempts, provider_message_id, attempt_id, carrier, carrier_status, sent_at, final_at,
+  created_at, state, attempts, provider_message_id, attempt_id, provider, provider_status, sent_at, final_at,
     priority, category)
 {series:rows}
 SELECT i, 'past:' || i, 'past:' || i, '+1' || (3000000000 + (i * 7919) % {phones} + 1), 'en', 'invitation_call_me',
@@ -90,7 +90,7 @@ SELECT i, 'past:' || i, 'past:' || i, '+1' || (3000000000 + (i * 7919) % {phones
 FROM g
 """
 ATTEMPTS = """
-INSERT INTO delivery_attempt (attempt_id, message_id, n, sender_id, carrier, phone, body_sha256, segments,
+INSERT INTO delivery_attempt (attempt_id, message_id, n, sender_id, provider, phone, body_sha256, segments,
   started_at, finished_at,
   outcome, provider_message_id, status)
 SELECT attempt_id, id, 1, 1, 'twilio', phone, 'hash' || id, 1, sent_at, sent_at, 'accepted', provider_message_id,

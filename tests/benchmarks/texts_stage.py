@@ -89,7 +89,7 @@ class Stage:
         migrate.upgrade(made)
         with made.transaction() as session:
             session.add(
-                Sender(carrier="twilio", address=SENDER, segments_per_second=1_000_000, registration="registered")
+                Sender(provider="twilio", address=SENDER, segments_per_second=1_000_000, registration="registered")
             )
         return made
 

@@ -1,4 +1,4 @@
-"""B4 and B7: what a carrier tells, and how soon something happens; a whole worker, a whole web application."""
+"""B4 and B7: what a provider tells, and how soon something happens; a whole worker, a whole web application."""
 
 import http.client
 import itertools
@@ -41,7 +41,7 @@ SAMPLES = 40
 
 
 class Taking:
-    """A carrier that takes everything at once."""
+    """A provider that takes everything at once."""
 
     name = "twilio"
     can_find = False
@@ -146,15 +146,15 @@ def signed(path: str, form: dict[str, str]) -> Call:
 
 
 def idle(stage: Stage) -> Iterator[Line]:
-    """B7: an idle worker's time from due to the call at the carrier; and from a STOP to its being kept."""
+    """B7: an idle worker's time from due to the call at the provider; and from a STOP to its being kept."""
     for engine in LEAST:
         database = stage.database(engine)
         with database.transaction() as session:
             session.execute(update(Sender).values(segments_per_second=1_000.0))
-        with fake_twilio.running() as carrier:
+        with fake_twilio.running() as provider:
             arrived: dict[str, float] = {}
-            carrier.on_taken = lambda form, seen=arrived: seen.setdefault(form["To"], time.monotonic())
-            stage.stack.enter_context(worker(stage, carrier.url, database.url))
+            provider.on_taken = lambda form, seen=arrived: seen.setdefault(form["To"], time.monotonic())
+            stage.stack.enter_context(worker(stage, provider.url, database.url))
             waits = [wait_for_call(stage, database, arrived) for _ in range(SAMPLES)]
         yield within(f"texts-due-to-call-{engine}", "p95 of an idle worker, at most", part(waits, 0.95), 1.5)
         yield within(f"texts-stop-to-kept-{engine}", "p99 of a STOP, at most", part(stops(stage, database), 0.99), 1.0)
@@ -179,7 +179,7 @@ def worker(stage: Stage, twilio: str, database: str) -> Any:
 
 
 def wait_for_call(stage: Stage, database: Database, arrived: dict[str, float]) -> float:
-    """Seconds until a text that is due now reaches the carrier."""
+    """Seconds until a text that is due now reaches the provider."""
     ((subject, text),) = stage.planned(1, category="reply")  # answers leave at any hour
     now = datetime.now().astimezone()
     due = text.__class__(**{**vars(text), "not_before": now, "expires_at": now + timedelta(hours=1)})

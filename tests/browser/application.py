@@ -22,7 +22,7 @@ from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Account
 from homevisits.people.sign_in import sessions
 
-TOKEN = "the carrier's token of these tests"
+TOKEN = "the provider's token of these tests"
 OURS = "+13035550100"
 """The number families text to."""
 
@@ -58,7 +58,7 @@ class RunningApplication:
             pass
 
     def text(self, phone: str, body: str) -> None:
-        """A family texts `body`: the carrier brings it with its signature, and the worker sends what we answer."""
+        """A family texts `body`: the provider brings it with its signature, and the worker sends what we answer."""
         address = f"{self.url}/twilio/inbound"
         form = {"MessageSid": f"SM{next(self._sids):032x}", "From": phone, "To": OURS, "Body": body}
         signature = RequestValidator(TOKEN).compute_signature(address, form)

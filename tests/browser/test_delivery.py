@@ -61,10 +61,10 @@ def fill(database: Database, school_fixture: SchoolFixture) -> None:
         session.add_all(text("held", timedelta(hours=1), hold_reason="quiet", **later) for _ in range(3))
         session.add(text("suppressed", timedelta(hours=7), error="stopped"))
         session.add(text("cancelled", timedelta(hours=7), error="visit_changed"))
-        session.add(Sender(carrier="twilio", address="+13035550100"))
+        session.add(Sender(provider="twilio", address="+13035550100"))
         session.add(
             Sender(
-                carrier="twilio", address="MG" + "0" * 32, kind="service", registration="registered",
+                provider="twilio", address="MG" + "0" * 32, kind="service", registration="registered",
                 brand_id="BN12", campaign_id="QE12", registered_at=NOW, segments_per_day=2000,
             )
         )  # fmt: skip

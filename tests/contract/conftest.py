@@ -69,8 +69,8 @@ def sdk(address: str) -> Any:
     return Client(ACCOUNT, "token", http_client=Http(10, address), environment={"": ""})
 
 
-def carrier(address: str, prefer: str = "") -> Twilio:
-    """Our carrier; with a wish for which of its examples Prism answers."""
+def provider(address: str, prefer: str = "") -> Twilio:
+    """Our provider; with a wish for which of its examples Prism answers."""
     ours = Twilio(made_settings(address, "sqlite:///unused.sqlite"))
     if prefer:
         ours.http.session.headers["Prefer"] = prefer

@@ -62,9 +62,9 @@ def test_a_fault_on_the_wire_ends_in_exactly_one_text(
 
 
 def through(mb: Mountebank, database: Database, behind: FakeTwilio) -> Line:
-    """A line of ours whose carrier stands behind mountebank."""
+    """A line of ours whose provider stands behind mountebank."""
     line = Line(database, behind)
-    line.carriers = registry.configured_providers(made_settings(mb.url, database.url))
+    line.providers = registry.configured_providers(made_settings(mb.url, database.url))
     return line
 
 

@@ -6,33 +6,33 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
-from tests.contract.conftest import NUMBER, PHONE, SERVICE, carrier, sdk
+from tests.contract.conftest import NUMBER, PHONE, SERVICE, provider, sdk
 
 TOKEN = "a" * 32
 
 
 @pytest.mark.parametrize("sender", [NUMBER, SERVICE])
 def test_a_text_is_taken_from_a_number_and_from_a_messaging_service(prism: str, sender: str) -> None:
-    receipt = carrier(prism).send(PHONE, "Hola, visita mañana", TOKEN, sender=sender, valid_for=3600)
+    receipt = provider(prism).send(PHONE, "Hola, visita mañana", TOKEN, sender=sender, valid_for=3600)
     assert receipt.provider_message_id.startswith("SM")
     assert receipt.status
 
 
 def test_what_was_sent_to_a_phone_can_be_listed(prism: str) -> None:
-    found = carrier(prism).find(PHONE)
+    found = provider(prism).find(PHONE)
     assert found
     assert all(seen.provider_message_id and seen.status for seen in found)
 
 
 def test_one_text_can_be_asked_for(prism: str) -> None:
-    seen = carrier(prism).status("SM" + "a" * 32)
+    seen = provider(prism).status("SM" + "a" * 32)
     assert seen is not None
     assert seen.provider_message_id.startswith(("SM", "MM"))
 
 
 def test_a_day_can_be_listed(prism: str) -> None:
     # Prism's example names a next page for ever: the first of it is enough.
-    assert next(iter(carrier(prism).on_day(date(2026, 10, 5)))).provider_message_id
+    assert next(iter(provider(prism).on_day(date(2026, 10, 5)))).provider_message_id
 
 
 def test_a_text_can_be_cancelled_redacted_and_deleted(prism: str) -> None:
@@ -56,7 +56,7 @@ def test_each_error_that_twilio_describes_is_understood(
     prism: str, answer: str, raised: type[ProviderUnavailable | MessageRejected | OutcomeUnknown], code: str
 ) -> None:
     with pytest.raises(raised) as failed:
-        carrier(prism, answer).send(PHONE, "Hello", TOKEN, sender=NUMBER, valid_for=600)
+        provider(prism, answer).send(PHONE, "Hello", TOKEN, sender=NUMBER, valid_for=600)
     assert failed.value.code == code
 
 

@@ -7,7 +7,7 @@ import pytest
 from twilio.base.exceptions import TwilioException, TwilioRestException
 
 from homevisits.messages.providers.base import ProviderUnavailable
-from tests.contract.conftest import NUMBER, PHONE, SERVICE, carrier, sdk
+from tests.contract.conftest import NUMBER, PHONE, SERVICE, provider, sdk
 from tests.messages.fake_twilio import FakeTwilio
 
 Judged = tuple[str, FakeTwilio]
@@ -115,9 +115,9 @@ def test_who_is_not_the_account_is_turned_away(judged: Judged) -> None:
     assert (away.value.status, away.value.code) == (401, 20003)
 
 
-def test_our_carrier_meets_the_fake_through_the_judge(judged: Judged) -> None:
+def test_our_provider_meets_the_fake_through_the_judge(judged: Judged) -> None:
     address, fake = judged
-    ours, phone = carrier(address), "+15005550041"
+    ours, phone = provider(address), "+15005550041"
     for sender in (NUMBER, SERVICE):
         receipt = ours.send(phone, f"Hello from {sender}", "b" * 32, sender=sender, valid_for=36_000)
         assert fake.sent[-1]["ValidityPeriod"] == "36000"

@@ -40,7 +40,7 @@ def leave(raw: Raw, number: int = 1) -> None:
 def attempt(raw: Raw) -> None:
     """The try that goes with it."""
     raw.insert(
-        "delivery_attempt", attempt_id="t1", message_id=1, n=1, carrier="twilio", phone=PHONE, body_sha256="ab",
+        "delivery_attempt", attempt_id="t1", message_id=1, n=1, provider="twilio", phone=PHONE, body_sha256="ab",
         segments=1,
         started_at=START,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Reminders, and carriers that let something happen meanwhile."""
+"""Reminders, and providers that let something happen meanwhile."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ def reminder(key: str = "one", **more: object) -> PlannedText:
 
 
 class Busy(Recorder):
-    """A carrier that lets something happen while it has a text in its hands."""
+    """A provider that lets something happen while it has a text in its hands."""
 
     def __init__(self, meanwhile: Callable[[], object], *fails: Exception) -> None:
         super().__init__(*fails)
@@ -40,7 +40,7 @@ class Busy(Recorder):
 
 
 def given_up(database: Database) -> None:
-    """The carrier has no trace of what was unclear."""
+    """The provider has no trace of what was unclear."""
     with database.transaction() as session:
         for attempt in session.scalars(select(DeliveryAttempt).where(DeliveryAttempt.outcome == "unclear")):
             transitions.not_found(session, attempt, NOW + timedelta(minutes=11))

@@ -29,11 +29,11 @@ def test_f18_a_clock_put_on_an_hour_takes_no_text_from_its_sender(database: Data
         with database.transaction() as session:
             assert results.expire_leases(session, NOW + timedelta(hours=1)) == 1
 
-    carrier = Busy(jump)
-    tick(database, carrier)
-    assert (states(database), len(carrier.sent)) == (["accepted"], 1)
-    tick(database, carrier, NOW + timedelta(hours=1, minutes=30))
-    assert len(carrier.sent) == 1
+    provider = Busy(jump)
+    tick(database, provider)
+    assert (states(database), len(provider.sent)) == (["accepted"], 1)
+    tick(database, provider, NOW + timedelta(hours=1, minutes=30))
+    assert len(provider.sent) == 1
 
 
 def test_f18_a_clock_put_back_an_hour_leaves_no_text_and_no_tick_behind(database: Database) -> None:
@@ -80,10 +80,10 @@ def test_f18_a_busy_database_delays_a_text_and_doubles_none(sqlite_database: Dat
         timers.append(threading.Timer(0.3, lambda: other.execute("ROLLBACK")))  # type: ignore[attr-defined]
         timers[-1].start()
 
-    carrier = Busy(lock)
-    assert tick(database, carrier) == {"accepted": 2}
+    provider = Busy(lock)
+    assert tick(database, provider) == {"accepted": 2}
     timers[0].join()
-    assert len(carrier.sent) == 2
+    assert len(provider.sent) == 2
     other.close()
 
 
@@ -106,23 +106,23 @@ def test_f18_on_a_full_disk_nothing_leaves_that_could_not_be_written_down(sqlite
     database = sqlite_database
     long = "x" * 300
     put(database, *(planned(f"{n}", to=f"+1555555{n:04}", params={"school": long}) for n in range(60)))
-    carrier = Recorder()
+    provider = Recorder()
     with full_disk(database), pytest.raises(OperationalError, match="full"):
-        tick(database, carrier)
+        tick(database, provider)
     with database.reading() as session:
         tried = session.scalars(select(DeliveryAttempt.attempt_id)).all()
-    assert {token for _, _, token in carrier.sent} <= set(tried), "each that left was written down before"
+    assert {token for _, _, token in provider.sent} <= set(tried), "each that left was written down before"
     later = NOW + timedelta(minutes=2)
-    tick(database, carrier, later)
-    given_up_unless_sent(database, carrier)
-    tick(database, carrier, later)
-    assert len({to for to, _, _ in carrier.sent}) == len(carrier.sent) == 60
+    tick(database, provider, later)
+    given_up_unless_sent(database, provider)
+    tick(database, provider, later)
+    assert len({to for to, _, _ in provider.sent}) == len(provider.sent) == 60
     assert set(states(database)) == {"accepted"}
 
 
-def given_up_unless_sent(database: Database, carrier: Recorder) -> None:
-    """What looking through the carrier's list comes to."""
-    sent = {token for _, _, token in carrier.sent}
+def given_up_unless_sent(database: Database, provider: Recorder) -> None:
+    """What looking through the provider's list comes to."""
+    sent = {token for _, _, token in provider.sent}
     with database.transaction() as session:
         for attempt in session.scalars(select(DeliveryAttempt).where(DeliveryAttempt.outcome == "unclear")).all():
             if attempt.attempt_id in sent:
@@ -149,7 +149,7 @@ def test_f18_a_server_that_goes_away_in_the_middle_of_a_claim_or_a_call(postgres
         if left[0] == 0:
             cut()  # in the middle of the transaction that claims
 
-    carrier = Busy(cut)
-    assert tick(database, carrier, checks={"invitation": check}) == {"accepted": 2}
-    assert (states(database), len(carrier.sent)) == (["accepted", "accepted"], 2)
+    provider = Busy(cut)
+    assert tick(database, provider, checks={"invitation": check}) == {"accepted": 2}
+    assert (states(database), len(provider.sent)) == (["accepted", "accepted"], 2)
     database.dispose()

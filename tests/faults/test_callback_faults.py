@@ -23,7 +23,7 @@ LIFE = ("queued", "sending", "sent", "delivered")
 
 @pytest.fixture
 def line(database: Database) -> Line:
-    """An installation with its carrier."""
+    """An installation with its provider."""
     with fake_twilio.running(auth_token="token") as twilio:
         yield Line(database, twilio)
 
@@ -107,7 +107,7 @@ def test_f7_a_callback_may_come_before_the_answer_to_the_send(line: Line) -> Non
     for thread in threads:
         thread.join()
     row, (attempt,) = line.text, line.attempts()
-    assert (told, line.states, row.provider_message_id, row.carrier_status) == (
+    assert (told, line.states, row.provider_message_id, row.provider_status) == (
         [200],
         ["accepted"],
         attempt.provider_message_id,
@@ -133,7 +133,7 @@ def test_f7_even_the_last_word_may_come_first(line: Line) -> None:
     thread.start()
     line.send()
     thread.join()
-    assert (line.states, line.text.error, line.text.carrier_status) == (["undelivered"], "30005", "failed")
+    assert (line.states, line.text.error, line.text.provider_status) == (["undelivered"], "30005", "failed")
 
 
 @pytest.mark.parametrize("last", ["delivered", "undelivered"])
@@ -146,7 +146,7 @@ def test_f8_callbacks_in_any_order_and_doubled_end_the_same(line: Line, last: st
             assert line.report(status, 30006 if status == last == "undelivered" else None, number) == 200
     assert line.states == [last] * len(orders)
     assert {(row.status, row.next_check_at) for row in line.attempts()} == {(last, None)}
-    assert {(row.carrier_status, row.error) for row in rows(line.database)} == {
+    assert {(row.provider_status, row.error) for row in rows(line.database)} == {
         (last, "30006" if last == "undelivered" else None)
     }
     assert len(line.events()) == 4 * len(orders)
@@ -200,7 +200,7 @@ def test_f9_without_any_callback_a_poll_learns_the_end(line: Line) -> None:
     assert (line.poll(), line.twilio.looks) == (0, asked)
 
 
-def test_f13_a_stop_the_carrier_knows_of_holds_here_at_once(line: Line) -> None:
+def test_f13_a_stop_the_provider_knows_of_holds_here_at_once(line: Line) -> None:
     """21610 as the answer to a send: the text and all that waits are suppressed, and nothing more is asked for."""
     line.put(planned("a"), planned("b", not_before=line.now() + timedelta(minutes=30)))
     line.twilio.stopped.add(PHONE)
@@ -222,7 +222,7 @@ def test_f13_a_stop_told_in_a_callback_holds_at_once(line: Line) -> None:
 
 
 def refuses_from_now_on(line: Line) -> None:
-    """Whatever is put for the phone, the carrier is not even asked."""
+    """Whatever is put for the phone, the provider is not even asked."""
     with line.database.reading() as session:
         assert not opt_outs.may_text(session, PHONE)
     asked = line.twilio.requests

@@ -15,13 +15,13 @@ from tests.messages.conftest import NOW, Recorder, planned, put, rows, states, t
 def test_f15_at_night_a_text_waits_for_the_morning_and_answers_do_not(database: Database) -> None:
     night = {"not_before": NIGHT, "to": "+15555550102"}
     put(database, reminder(not_before=NIGHT), planned("answer", expires_at=NIGHT + timedelta(hours=1), **night))
-    carrier = Recorder()
-    tick(database, carrier, NIGHT)
-    assert [to for to, _, _ in carrier.sent] == ["+15555550102"]
+    provider = Recorder()
+    tick(database, provider, NIGHT)
+    assert [to for to, _, _ in provider.sent] == ["+15555550102"]
     held = rows(database)[0]
     assert (held.state, held.hold_reason, held.next_at) == ("held", "quiet", MORNING)
-    assert tick(database, carrier, MORNING - timedelta(seconds=1)) == {}
-    assert tick(database, carrier, MORNING) == {"accepted": 1}
+    assert tick(database, provider, MORNING - timedelta(seconds=1)) == {}
+    assert tick(database, provider, MORNING) == {"accepted": 1}
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "America/Anchorage", None])
@@ -72,17 +72,17 @@ def test_a_phone_gets_three_automatic_texts_a_day_and_eight_a_week_from_all_scho
     limits = Limits()
     days = [NOW + timedelta(days=day) for day in range(7)]
     put(database, *(reminder(f"{n}", params={**REMINDER, "time": f"{n} pm"}) for n in range(12)))
-    carrier, sent_by_day = Recorder(), []
+    provider, sent_by_day = Recorder(), []
     for day in days:
-        before = len(carrier.sent)
-        tick(database, carrier, day, limits=limits)
-        sent_by_day.append(len(carrier.sent) - before)
+        before = len(provider.sent)
+        tick(database, provider, day, limits=limits)
+        sent_by_day.append(len(provider.sent) - before)
     assert sent_by_day == [3, 3, 2, 0, 0, 0, 0]
     held = [row for row in rows(database) if row.state == "held"]
     assert {row.hold_reason for row in held} == {"cap"}
     assert min(row.next_at for row in held) == NOW + timedelta(days=7)
     put(database, planned("answer", expires_at=NOW + timedelta(days=8)))
-    assert tick(database, carrier, days[-1], limits=limits) == {"accepted": 1}
+    assert tick(database, provider, days[-1], limits=limits) == {"accepted": 1}
 
 
 def test_what_cannot_wait_for_the_cap_reaches_a_person_at_once(database: Database) -> None:

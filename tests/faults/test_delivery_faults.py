@@ -28,9 +28,9 @@ def test_f16_cancelled_while_it_is_queued_it_never_leaves(database: Database) ->
     put(database, planned())
     with database.transaction() as session:
         gone(session)
-    carrier = Recorder()
-    tick(database, carrier)
-    assert (carrier.sent, states(database)) == ([], ["cancelled"])
+    provider = Recorder()
+    tick(database, provider)
+    assert (provider.sent, states(database)) == ([], ["cancelled"])
 
 
 @pytest.mark.parametrize(
@@ -46,49 +46,49 @@ def test_f16_cancelled_while_it_is_sent_it_is_not_sent_again(
         with database.transaction() as session:
             gone(session)
 
-    carrier = Busy(cancel, *fails)
-    tick(database, carrier)
+    provider = Busy(cancel, *fails)
+    tick(database, provider)
     assert (states(database), rows(database)[0].cancel_requested) == ([state], True)
     given_up(database)
-    tick(database, carrier, NOW + timedelta(minutes=20))
-    assert len(carrier.sent) == (0 if fails else 1)
+    tick(database, provider, NOW + timedelta(minutes=20))
+    assert len(provider.sent) == (0 if fails else 1)
     assert states(database) == ["accepted" if not fails else "cancelled"]
 
 
-def test_f16_unknown_and_not_at_the_carrier_it_is_sent_once_more_and_then_a_person_sees_it(database: Database) -> None:
+def test_f16_unknown_and_not_at_the_provider_it_is_sent_once_more_and_then_a_person_sees_it(database: Database) -> None:
     put(database, planned())
-    carrier = Recorder(OutcomeUnknown("no_answer"), OutcomeUnknown("no_answer"))
-    tick(database, carrier)
+    provider = Recorder(OutcomeUnknown("no_answer"), OutcomeUnknown("no_answer"))
+    tick(database, provider)
     given_up(database)
     assert states(database) == ["queued"]
-    tick(database, carrier, NOW + timedelta(minutes=12))
+    tick(database, provider, NOW + timedelta(minutes=12))
     assert states(database) == ["unknown"]
     given_up(database)
     row = rows(database)[0]
-    assert (row.state, row.error, carrier.sent) == ("dead", "not_found", [])
+    assert (row.state, row.error, provider.sent) == ("dead", "not_found", [])
 
 
 def test_f16_called_off_and_wanted_again_while_unknown_it_is_sent_again(database: Database) -> None:
     put(database, planned())
-    carrier = Recorder(OutcomeUnknown("no_answer"))
-    tick(database, carrier)
+    provider = Recorder(OutcomeUnknown("no_answer"))
+    tick(database, provider)
     with database.transaction() as session:
         gone(session)
     with database.transaction() as session:
         outbox.replace(session, "invitation:1", [planned()], NOW)
     given_up(database)
-    tick(database, carrier, NOW + timedelta(minutes=12))
-    assert (states(database), len(carrier.sent)) == (["accepted"], 1)
+    tick(database, provider, NOW + timedelta(minutes=12))
+    assert (states(database), len(provider.sent)) == (["accepted"], 1)
 
 
 def test_f16_a_plan_changed_at_the_very_moment_of_the_claim_never_sends_both(database: Database) -> None:
     """Moving the visit and claiming its text, over and over: the old time never leaves after the change."""
     put(database, planned("v0"))
-    carrier, stop = Recorder(), threading.Event()
+    provider, stop = Recorder(), threading.Event()
 
     def deliver() -> None:
         while not stop.is_set():
-            tick(database, carrier)
+            tick(database, provider)
 
     worker = threading.Thread(target=deliver)
     worker.start()
@@ -99,11 +99,11 @@ def test_f16_a_plan_changed_at_the_very_moment_of_the_claim_never_sends_both(dat
     finally:
         stop.set()
         worker.join()
-    tick(database, carrier)
+    tick(database, provider)
     found = rows(database)
-    assert len(carrier.sent) == len({token for _, _, token in carrier.sent})
+    assert len(provider.sent) == len({token for _, _, token in provider.sent})
     assert {row.state for row in found} <= {"accepted", "cancelled"}
-    assert sum(row.state == "accepted" for row in found) == len(carrier.sent)
+    assert sum(row.state == "accepted" for row in found) == len(provider.sent)
     assert found[-1].state == "accepted"
 
 
@@ -112,9 +112,9 @@ def test_f19_after_three_days_without_a_worker_only_what_is_still_of_use_leaves(
         reminder(f"{n}", to=f"+1555555{n:04}", expires_at=NOW + timedelta(days=1 if n % 2 else 5)) for n in range(20)
     ]
     put(database, *texts)
-    carrier = Recorder()
-    tick(database, carrier, NOW + timedelta(days=3))
-    assert {to for to, _, _ in carrier.sent} == {f"+1555555{n:04}" for n in range(0, 20, 2)}
+    provider = Recorder()
+    tick(database, provider, NOW + timedelta(days=3))
+    assert {to for to, _, _ in provider.sent} == {f"+1555555{n:04}" for n in range(0, 20, 2)}
     assert states(database) == ["accepted", "expired"] * 10
 
 
@@ -125,10 +125,10 @@ def test_a_stop_that_comes_while_a_text_is_sent_ends_the_tries(database: Databas
         with database.transaction() as session:
             opt_outs.stop(session, PHONE, "family", NOW)
 
-    carrier = Busy(stop, ProviderUnavailable("no_connection", 0.0))
-    tick(database, carrier)
-    tick(database, carrier, NOW + timedelta(minutes=1))
-    assert (carrier.sent, states(database)) == ([], ["suppressed"])
+    provider = Busy(stop, ProviderUnavailable("no_connection", 0.0))
+    tick(database, provider)
+    tick(database, provider, NOW + timedelta(minutes=1))
+    assert (provider.sent, states(database)) == ([], ["suppressed"])
 
 
 def test_two_workers_never_have_two_texts_to_one_phone_in_their_hands(database: Database) -> None:
@@ -145,14 +145,14 @@ def test_two_workers_never_have_two_texts_to_one_phone_in_their_hands(database: 
                 inside[0] -= 1
             return super().send(to, body, token, sender=sender, valid_for=valid_for)
 
-    carrier = Counting()
-    workers = [threading.Thread(target=lambda: [tick(database, carrier, threads=3) for _ in range(25)]) for _ in "ab"]
+    provider = Counting()
+    workers = [threading.Thread(target=lambda: [tick(database, provider, threads=3) for _ in range(25)]) for _ in "ab"]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    tick(database, carrier)
-    assert (most[0], len(carrier.sent), set(states(database))) == (1, 12, {"accepted"})
+    tick(database, provider)
+    assert (most[0], len(provider.sent), set(states(database))) == (1, 12, {"accepted"})
 
 
 def test_a_text_that_cannot_be_judged_stops_nobody_else(database: Database) -> None:
@@ -163,19 +163,19 @@ def test_a_text_that_cannot_be_judged_stops_nobody_else(database: Database) -> N
             raise LookupError("a fault of ours")
         return None
 
-    carrier = Recorder()
-    tick(database, carrier, checks={"invitation": check})
-    assert [to for to, _, _ in carrier.sent] == ["+15555550102"]
+    provider = Recorder()
+    tick(database, provider, checks={"invitation": check})
+    assert [to for to, _, _ in provider.sent] == ["+15555550102"]
     assert (states(database), rows(database)[0].hold_reason) == (["held", "accepted"], "fault")
-    assert tick(database, carrier, NOW + timedelta(minutes=16)) == {"accepted": 1}
+    assert tick(database, provider, NOW + timedelta(minutes=16)) == {"accepted": 1}
 
 
 def test_a_late_word_on_a_text_that_was_sent_again_tells_a_person(database: Database) -> None:
     put(database, planned())
-    carrier = Recorder(OutcomeUnknown("no_answer"))
-    tick(database, carrier)
+    provider = Recorder(OutcomeUnknown("no_answer"))
+    tick(database, provider)
     given_up(database)
-    tick(database, carrier, NOW + timedelta(minutes=12))
+    tick(database, provider, NOW + timedelta(minutes=12))
     with database.transaction() as session:
         first = session.scalars(select(DeliveryAttempt).order_by(DeliveryAttempt.n)).first()
         assert first is not None

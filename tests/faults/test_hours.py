@@ -79,7 +79,7 @@ def test_f15_a_window_lasts_until_it_closes(
 
 
 @given(any_moment, st.sampled_from(ZONES), st.integers(-100, 100_000), st.integers(0, 100_000))
-def test_a_carrier_gives_a_text_up_before_the_window_ends(at: datetime, zone: str, good: int, window: int) -> None:
+def test_a_provider_gives_a_text_up_before_the_window_ends(at: datetime, zone: str, good: int, window: int) -> None:
     seconds = quiet_hours.valid_for(at, at + timedelta(seconds=window), at + timedelta(seconds=good))
     assert 60 <= seconds <= 36_000
     assert seconds == 60 or seconds <= min(window - 30, good)

@@ -99,14 +99,14 @@ def test_f13_a_stop_holds_within_a_second_and_the_next_claim_is_refused(
     assert [state for template, state in states if template != "stop_confirmed"] == ["suppressed"] * 50
     with school_fixture.session() as session:  # one that slips in afterwards
         outbox.put(session, "invitation:2", planned("late", to=phone), NOW)
-    carrier = Recorder()
-    tick(school_fixture.database, carrier, NOW)
-    assert len(carrier.sent) == 1
-    assert "no more texts" in carrier.sent[0][1]
+    provider = Recorder()
+    tick(school_fixture.database, provider, NOW)
+    assert len(provider.sent) == 1
+    assert "no more texts" in provider.sent[0][1]
 
 
 class Meanwhile(Recorder):
-    """A carrier that is told, in the middle of a send, that the family said stop."""
+    """A provider that is told, in the middle of a send, that the family said stop."""
 
     def __init__(self, client: FlaskClient, phone: str) -> None:
         super().__init__()
@@ -124,9 +124,9 @@ def test_f13_a_stop_between_claim_and_send_lets_nothing_but_that_one_leave(
 ) -> None:
     phone = school_fixture.phones["Smith"]
     put(school_fixture, 5)
-    carrier = Meanwhile(client, phone)
-    tick(school_fixture.database, carrier, NOW)
-    assert len(carrier.sent) == 2  # the one that was under way, and the confirmation
+    provider = Meanwhile(client, phone)
+    tick(school_fixture.database, provider, NOW)
+    assert len(provider.sent) == 2  # the one that was under way, and the confirmation
     assert dict(waiting(school_fixture.database, phone))["stop_confirmed"] == "accepted"
     with school_fixture.database.transaction() as session:
         assert not claim_messages(session, rules(), NOW, ["recorder"]).messages
@@ -140,14 +140,14 @@ def test_f13_trap_7_the_confirmation_goes_out_once_whatever_is_said_how_often(
         assert bring(client, phone, body, f"SM{turn}") == 200
     for _again in range(3):
         assert bring(client, phone, "STOP", "SM0") == 200
-    carrier = Recorder()
-    tick(school_fixture.database, carrier, NOW)
-    assert len(carrier.sent) == 1
+    provider = Recorder()
+    tick(school_fixture.database, provider, NOW)
+    assert len(provider.sent) == 1
     with school_fixture.database.reading() as session:
         assert [row.reason for row in session.scalars(select(OptOutEntry))] == ["family"]
 
 
-def test_f13_trap_7_a_stop_told_by_the_carrier_is_recorded_and_its_own_confirmation_is_the_only_one(
+def test_f13_trap_7_a_stop_told_by_the_provider_is_recorded_and_its_own_confirmation_is_the_only_one(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     put(school_fixture, 1)
@@ -168,7 +168,7 @@ def test_f13_trap_7_a_stop_told_by_the_carrier_is_recorded_and_its_own_confirmat
     assert waiting(school_fixture.database, other) == []
 
 
-def test_trap_7_a_yes_that_the_carrier_takes_for_a_start_is_still_an_answer(
+def test_trap_7_a_yes_that_the_provider_takes_for_a_start_is_still_an_answer(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     visit_id = arranged(school_fixture)
@@ -177,18 +177,18 @@ def test_trap_7_a_yes_that_the_carrier_takes_for_a_start_is_still_an_answer(
         assert session.get_one(Visit, visit_id).state == "confirmed"
 
 
-def test_trap_7_a_start_lifts_what_the_family_or_its_carrier_stopped_and_nothing_else(
+def test_trap_7_a_start_lifts_what_the_family_or_its_provider_stopped_and_nothing_else(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     lifted = {}
-    for turn, reason in enumerate(("family", "carrier", "staff", "wrong_number")):
+    for turn, reason in enumerate(("family", "provider", "staff", "wrong_number")):
         phone = f"+1555555019{turn}"
         with school_fixture.session() as session:
             opt_outs.stop(session, phone, reason, NOW)
         assert bring(client, phone, "START", f"SM{turn}") == 200
         with school_fixture.database.reading() as session:
             lifted[reason] = opt_outs.may_text(session, phone)
-    assert lifted == {"family": True, "carrier": True, "staff": False, "wrong_number": False}
+    assert lifted == {"family": True, "provider": True, "staff": False, "wrong_number": False}
 
 
 @pytest.mark.parametrize("word", ["CANCEL", "End", "QUIT", "cancelar", "unsubscribe", "Revoke", "opt out", "STOP"])

@@ -45,10 +45,10 @@ def test_f10_five_hundred_texts_through_a_real_gateway_all_end_delivered(
         processes.serving(tmp_path, database_url, kannel_url=gateway.url, kannel_secret=SECRET, **settings) as port,
     ):
         ours = with_kannel(made_settings("http://127.0.0.1:9", database_url), gateway.url, second=False)
-        carrier = registry.configured_providers(
+        provider = registry.configured_providers(
             ours.model_copy(update={"public_url": f"http://127.0.0.1:{port}", "provider_timeout_seconds": 10})
         )
-        while dispatcher.dispatch_due(database, carrier, rules(threads=4), clock.now):
+        while dispatcher.dispatch_due(database, provider, rules(threads=4), clock.now):
             pass
         until = time.monotonic() + 60
         while counted(database) != {"delivered": TEXTS} and time.monotonic() < until:

@@ -100,14 +100,14 @@ def test_f1_workers_killed_at_any_instant_double_nothing_and_lose_nothing(
 
 def settle_all(database: Database, twilio: str) -> None:
     """What the next worker does in the 15 minutes after the last one was killed."""
-    carriers = configured_providers(made_settings(twilio, database.url))
+    providers = configured_providers(made_settings(twilio, database.url))
     for minutes in (0, 2, 3, 5, 8, 14, 20, 26):
         moment = real_now() + timedelta(minutes=minutes)
         with database.transaction() as session:
             results.expire_leases(session, moment)
         while looked_for(database, moment):  # a look takes a hundred at a time, and the next one the next
-            unconfirmed.look(database, carriers, lambda: moment)  # noqa: B023 - called at once
-        dispatcher.dispatch_due(database, carriers, rules(threads=4), lambda: moment, 100_000)  # noqa: B023 - called at once
+            unconfirmed.look(database, providers, lambda: moment)  # noqa: B023 - called at once
+        dispatcher.dispatch_due(database, providers, rules(threads=4), lambda: moment, 100_000)  # noqa: B023 - called at once
 
 
 def looked_for(database: Database, now: datetime) -> int:

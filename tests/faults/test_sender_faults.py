@@ -1,4 +1,4 @@
-"""Carriers that are too busy, out of order or away: what waits keeps its place, and nothing goes out twice."""
+"""Providers that are too busy, out of order or away: what waits keeps its place, and nothing goes out twice."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ from tests.messages.line import Line
 
 @pytest.fixture
 def line(database: Database) -> Iterator[Line]:
-    """An installation with its carrier."""
+    """An installation with its provider."""
     with fake_twilio.running(auth_token="token") as twilio:
         yield Line(database, twilio)
 
@@ -33,7 +33,7 @@ def many(count: int) -> list[object]:
     return [planned(str(number), to=f"+1555555{number:04d}") for number in range(count)]
 
 
-def test_f5_two_calls_too_many_a_failing_carrier_and_then_one_text(line: Line) -> None:
+def test_f5_two_calls_too_many_a_failing_provider_and_then_one_text(line: Line) -> None:
     line.put()
     line.twilio.next.extend(["429/20429/30", "429/20429/7", "503/20503", "201"])
     for asked in (30, 7):
@@ -102,7 +102,7 @@ def test_f23_a_wrong_password_is_tried_three_times_a_minute_and_everything_waits
     assert (line.taken, set(line.states)) == (20, {"accepted"})
 
 
-def test_f24_the_second_carrier_carries_and_what_nobody_knows_of_is_never_sent_by_it(database: Database) -> None:
+def test_f24_the_second_provider_carries_and_what_nobody_knows_of_is_never_sent_by_it(database: Database) -> None:
     with fake_kannel.running() as kannel:
         with fake_twilio.running(auth_token="token") as twilio:
             settings = fake_kannel.with_kannel(made_settings(twilio.url, database.url), kannel.url)
@@ -115,7 +115,7 @@ def test_f24_the_second_carrier_carries_and_what_nobody_knows_of_is_never_sent_b
             taken_by_the_first = {form["To"] for form in twilio.sent}
         unknown = {row.phone for row in rows(database) if row.state == "unknown"}
         assert len(unknown) == 3
-        both = registry.configured_providers(settings)  # no line is left open to the first carrier, which is away now
+        both = registry.configured_providers(settings)  # no line is left open to the first provider, which is away now
         for second in range(120):
             dispatcher.dispatch_due(database, both, rules(), at(NOW + timedelta(seconds=second)))
         carried = Counter(text["X-Kannel-To"] for text in kannel.sent)
@@ -128,7 +128,7 @@ def test_f24_the_second_carrier_carries_and_what_nobody_knows_of_is_never_sent_b
         tried_twice = session.scalars(
             select(DeliveryAttempt.message_id).where(DeliveryAttempt.outcome == "unclear")
         ).all()
-        others = session.scalars(select(DeliveryAttempt.message_id).where(DeliveryAttempt.carrier == "kannel")).all()
+        others = session.scalars(select(DeliveryAttempt.message_id).where(DeliveryAttempt.provider == "kannel")).all()
         assert not set(tried_twice) & set(others)
 
 
@@ -164,7 +164,7 @@ def test_f6_a_sender_that_is_too_fast_soon_uses_what_it_is_allowed(database: Dat
     put(database, *(planned(str(n), to=f"+1555{n:07d}", not_before=clock.now() - timedelta(minutes=1),
                             expires_at=clock.now() + timedelta(hours=2)) for n in range(3000)))  # fmt: skip
     with database.transaction() as session:
-        session.execute(update(Sender).where(Sender.carrier == "twilio").values(segments_per_second=80.0))
+        session.execute(update(Sender).where(Sender.provider == "twilio").values(segments_per_second=80.0))
     settings = made_settings(f"http://127.0.0.1:{limited}", database.url)
     with processes.running([nginx, "-p", str(tmp_path), "-c", "nginx.conf"], tmp_path / "nginx.log"):
         processes.wait_for(lambda: processes.listens(limited), 10)

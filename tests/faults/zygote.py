@@ -94,7 +94,7 @@ class Scribe(Recorder):
 
 def drain(database: str, path: str) -> None:
     """Send what is due until nothing is."""
-    carrier = Scribe(path)
+    provider = Scribe(path)
     mine = Database(database)
     begun, quiet = time.monotonic(), 0
 
@@ -102,7 +102,7 @@ def drain(database: str, path: str) -> None:
         return NOW + timedelta(seconds=time.monotonic() - begun)
 
     while quiet < 3:
-        sent = dispatcher.dispatch_due(mine, (carrier,), rules(threads=2), now, 100_000)
+        sent = dispatcher.dispatch_due(mine, (provider,), rules(threads=2), now, 100_000)
         quiet = 0 if sent else quiet + 1
         time.sleep(0.02)
 

@@ -384,13 +384,15 @@ def test_a_stop_told_to_a_person_holds_until_a_person_lifts_it(school_fixture: S
     assert entries(school_fixture, phone) == [("stop", "staff", "in_person"), ("start", "staff", "phone")]
 
 
-def test_a_stop_that_the_carrier_holds_is_lifted_by_the_family_alone(school_fixture: SchoolFixture, phone: str) -> None:
+def test_a_stop_that_the_provider_holds_is_lifted_by_the_family_alone(
+    school_fixture: SchoolFixture, phone: str
+) -> None:
     thread = writes(school_fixture, "Hola")
     with school_fixture.session() as session:
-        opt_outs.stop(session, phone, "carrier", NOW)
+        opt_outs.stop(session, phone, "provider", NOW)
     with school_fixture.session() as session, pytest.raises(RulesBroken) as found:
         conversations.resume_texts(session, school_fixture.actors["coordinator"], thread, "phone", NOW)
-    assert [problem.code for problem in found.value.problems] == ["carrier_holds_the_stop"]
+    assert [problem.code for problem in found.value.problems] == ["provider_holds_the_stop"]
 
 
 def decide(school_fixture: SchoolFixture, thread: int, said: str, who: str = "coordinator") -> None:

@@ -25,7 +25,7 @@ PHONE = "+15555550101"
 
 
 class Recorder:
-    """A carrier that takes everything, or fails as it is told."""
+    """A provider that takes everything, or fails as it is told."""
 
     name = "recorder"
     can_find = False
@@ -60,17 +60,17 @@ def rules(**more: object) -> SendPolicy:
     return SendPolicy(**{"limits": limits, "zone": "America/Denver", **more})  # type: ignore[arg-type]
 
 
-def tick(database: Database, carrier: Provider, moment: datetime | None = None, **more: object) -> Counter[str]:
+def tick(database: Database, provider: Provider, moment: datetime | None = None, **more: object) -> Counter[str]:
     """What the worker does once a second, with the clock standing still."""
-    return dispatcher.dispatch_due(database, (carrier,), rules(**more), at(moment or NOW))
+    return dispatcher.dispatch_due(database, (provider,), rules(**more), at(moment or NOW))
 
 
-def make_sender(session: Session, carrier: str = "recorder", address: str = "+15555550199", **more: object) -> None:
+def make_sender(session: Session, provider: str = "recorder", address: str = "+15555550199", **more: object) -> None:
     """A sender that may send as much as it likes, unless it is there."""
-    same = select(Sender.id).where(Sender.carrier == carrier, Sender.address == address)
+    same = select(Sender.id).where(Sender.provider == provider, Sender.address == address)
     if session.scalar(same) is None:
         values = {"segments_per_second": 10_000.0, "registration": "not_needed", **more}
-        session.add(Sender(carrier=carrier, address=address, **values))
+        session.add(Sender(provider=provider, address=address, **values))
 
 
 def planned(key: str = "one", **more: object) -> PlannedText:

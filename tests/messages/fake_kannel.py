@@ -86,7 +86,7 @@ SECRET = "a word of thirty-two characters!!"
 
 
 def with_kannel(settings: Settings, url: str, *, second: bool = True) -> Settings:
-    """The same installation with Kannel as its second carrier, or its only one."""
+    """The same installation with Kannel as its second provider, or its only one."""
     which = {"second_provider": "kannel"} if second else {"provider": "kannel"}
     kannel = {"kannel_url": url, "kannel_username": "u", "kannel_password": "p", "kannel_from": "+15555550188"}
     return settings.model_copy(update={**kannel, "kannel_secret": SECRET, **which})

@@ -20,16 +20,16 @@ from tests.messages.fake_twilio import FakeTwilio
 
 
 class Line:
-    """One installation and its carrier. Time passes only by ``later``; callbacks come in when a test reports."""
+    """One installation and its provider. Time passes only by ``later``; callbacks come in when a test reports."""
 
     def __init__(self, database: Database, twilio: FakeTwilio) -> None:
         self.database, self.twilio, self.moment = database, twilio, NOW
         settings = made_settings(twilio.url, database.url)
-        self.carriers = registry.configured_providers(settings)
+        self.providers = registry.configured_providers(settings)
         self.web = create_app(settings, database).test_client()
         twilio.callbacks.post = self._post
         twilio.clock = self.now
-        twilio.stall_seconds = 1.3  # the carrier's timeout is one second here
+        twilio.stall_seconds = 1.3  # the provider's timeout is one second here
         clock.set_source(self.now)
 
     def now(self) -> datetime:
@@ -46,15 +46,15 @@ class Line:
 
     def send(self) -> Counter[str]:
         """What the worker does once a second."""
-        return dispatcher.dispatch_due(self.database, self.carriers, rules(), self.now)
+        return dispatcher.dispatch_due(self.database, self.providers, rules(), self.now)
 
     def look(self) -> int:
         """What the worker does for texts nobody knows of."""
-        return unconfirmed.look(self.database, self.carriers, self.now)
+        return unconfirmed.look(self.database, self.providers, self.now)
 
     def poll(self) -> int:
-        """What it does for texts the carrier is silent about."""
-        return unconfirmed.poll(self.database, self.carriers, self.now)
+        """What it does for texts the provider is silent about."""
+        return unconfirmed.poll(self.database, self.providers, self.now)
 
     def report(self, status: str, code: int | None = None, number: int = -1) -> int:
         """Twilio tells a status of a message (the last one): our answer."""
@@ -66,7 +66,7 @@ class Line:
 
     @property
     def taken(self) -> int:
-        """How many messages the carrier really took: the judge."""
+        """How many messages the provider really took: the judge."""
         return len(self.twilio.sent)
 
     @property

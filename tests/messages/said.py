@@ -54,7 +54,7 @@ def holds() -> set[str]:
 
 
 def errors() -> set[str]:
-    """Every error a text can end with that is not a carrier's."""
+    """Every error a text can end with that is not a provider's."""
     asides = {str(words[1]) for words in _calls("Hold") if words[0] != "held" and words[1]}
     checks = _returned("visits/send_checks.py", "invitations/send_checks.py")
     own = {"landline", "bad_number"}  # the two that `judge` chooses between

@@ -14,7 +14,7 @@ from homevisits.messages.providers.error_codes import (
 TABLE = {
     ErrorClass.RETRY: "429 20429 no_connection kannel_busy",
     ErrorClass.UNKNOWN: (
-        "20500 20503 30410 500 502 503 504 599 no_answer unreadable_answer worker_went_away carrier_bug"
+        "20500 20503 30410 500 502 503 504 599 no_answer unreadable_answer worker_went_away provider_bug"
     ),
     ErrorClass.SAID_NO: "21610",
     ErrorClass.BAD_NUMBER: "21211 21214 21604 21614 21635 30005 30006 21612",

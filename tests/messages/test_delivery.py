@@ -26,27 +26,27 @@ def claimed_of(session: Session) -> ClaimedMessage:
 
 def test_a_due_text_leaves_once(database: Database) -> None:
     put(database, planned())
-    carrier = Recorder()
-    assert tick(database, carrier) == {"accepted": 1}
-    assert tick(database, carrier, NOW + timedelta(hours=1)) == {}
-    assert len(carrier.sent) == 1
+    provider = Recorder()
+    assert tick(database, provider) == {"accepted": 1}
+    assert tick(database, provider, NOW + timedelta(hours=1)) == {}
+    assert len(provider.sent) == 1
     assert states(database) == ["accepted"]
     assert rows(database)[0].sent_at == NOW
 
 
 def test_a_text_waits_for_its_hour_and_is_not_sent_after_it_is_of_use(database: Database) -> None:
     put(database, planned(not_before=NOW + timedelta(hours=1)), planned("old", expires_at=NOW - timedelta(minutes=1)))
-    carrier = Recorder()
-    tick(database, carrier)
-    assert (carrier.sent, states(database)) == ([], ["queued", "expired"])
+    provider = Recorder()
+    tick(database, provider)
+    assert (provider.sent, states(database)) == ([], ["queued", "expired"])
 
 
 def test_the_same_plan_made_twice_is_sent_once(database: Database) -> None:
     put(database, planned(), planned())
     put(database, planned())
-    carrier = Recorder()
-    tick(database, carrier)
-    assert len(carrier.sent) == 1
+    provider = Recorder()
+    tick(database, provider)
+    assert len(provider.sent) == 1
 
 
 def test_what_is_no_longer_in_the_plan_is_withdrawn_and_what_comes_back_is_sent(database: Database) -> None:
@@ -65,10 +65,10 @@ def test_a_stop_holds_for_what_is_queued_and_for_what_comes_later(database: Data
         assert opt_outs.stop(session, PHONE, "family", NOW) is not None
         assert opt_outs.stop(session, PHONE, "family", NOW) is None
     put(database, planned("later"), planned("stop", template="stop_confirmed"))
-    carrier = Recorder()
-    tick(database, carrier)
+    provider = Recorder()
+    tick(database, provider)
     assert states(database) == ["suppressed", "accepted", "suppressed", "accepted"]
-    assert [to for to, _, _ in carrier.sent] == ["+15555550102", PHONE]
+    assert [to for to, _, _ in provider.sent] == ["+15555550102", PHONE]
 
 
 def test_a_stop_between_queueing_and_sending_is_seen_at_the_claim(database: Database) -> None:
@@ -96,13 +96,13 @@ def test_a_worker_that_dies_between_claim_and_send_leaves_unknown_and_no_second_
     put(database, planned())
     with database.transaction() as session:
         claimed_of(session)
-    carrier = Recorder()
-    assert tick(database, carrier) == {}
+    provider = Recorder()
+    assert tick(database, provider) == {}
     assert states(database) == ["sending"]
     later = NOW + claim.LEASE + timedelta(seconds=1)
-    assert tick(database, carrier, later) == {"unclear": 1}
-    assert tick(database, carrier, later + timedelta(minutes=30)) == {}
-    assert (carrier.sent, states(database)) == ([], ["unknown"])
+    assert tick(database, provider, later) == {"unclear": 1}
+    assert tick(database, provider, later + timedelta(minutes=30)) == {}
+    assert (provider.sent, states(database)) == ([], ["unknown"])
 
 
 def test_only_the_holder_of_the_token_notes_the_result(database: Database) -> None:
@@ -121,7 +121,7 @@ def test_only_the_holder_of_the_token_notes_the_result(database: Database) -> No
         (MessageRejected("21211"), "rejected", "21211"),
         (OutcomeUnknown("no_answer"), "unknown", "no_answer"),
         (ProviderUnavailable("429", 7.0), "queued", "429"),
-        (RuntimeError("a bug"), "unknown", "carrier_bug"),
+        (RuntimeError("a bug"), "unknown", "provider_bug"),
     ],
 )
 def test_every_failure_has_its_state(database: Database, failure: Exception, state: str, error: str) -> None:
@@ -131,16 +131,16 @@ def test_every_failure_has_its_state(database: Database, failure: Exception, sta
     assert (row.state, row.error, row.lease_until) == (state, error, None)
 
 
-def test_a_carrier_that_is_down_gets_a_pause_and_then_the_text(database: Database) -> None:
+def test_a_provider_that_is_down_gets_a_pause_and_then_the_text(database: Database) -> None:
     put(database, planned("a"), planned("b"))
-    carrier = Recorder(ProviderUnavailable("no_connection", 7.0))
-    assert tick(database, carrier) == {"down": 1}
-    assert carrier.sent == []
-    tick(database, carrier, NOW + timedelta(seconds=8))
+    provider = Recorder(ProviderUnavailable("no_connection", 7.0))
+    assert tick(database, provider) == {"down": 1}
+    assert provider.sent == []
+    tick(database, provider, NOW + timedelta(seconds=8))
     assert states(database) == ["accepted", "accepted"]
 
 
-def test_the_carriers_word_that_a_family_said_stop_counts_as_the_familys(database: Database) -> None:
+def test_the_providers_word_that_a_family_said_stop_counts_as_the_familys(database: Database) -> None:
     put(database, planned("a"), planned("b", not_before=NOW + timedelta(hours=1)))
     tick(database, Recorder(MessageRejected("21610")))
     assert states(database) == ["suppressed", "suppressed"]
@@ -148,23 +148,23 @@ def test_the_carriers_word_that_a_family_said_stop_counts_as_the_familys(databas
 
 def test_two_workers_never_send_a_text_twice(database: Database) -> None:
     put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(60)))
-    carriers = [Recorder() for _ in range(4)]
+    providers = [Recorder() for _ in range(4)]
     failures: list[BaseException] = []
 
-    def work(carrier: Recorder) -> None:
+    def work(provider: Recorder) -> None:
         try:
-            while tick(database, carrier):
+            while tick(database, provider):
                 pass
         except BaseException as failure:
             failures.append(failure)
 
-    threads = [threading.Thread(target=work, args=(carrier,)) for carrier in carriers]
+    threads = [threading.Thread(target=work, args=(provider,)) for provider in providers]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert failures == []
-    counts = Counter(to for carrier in carriers for to, _, _ in carrier.sent)
+    counts = Counter(to for provider in providers for to, _, _ in provider.sent)
     assert len(counts) == 60
     assert set(counts.values()) == {1}
     assert states(database) == ["accepted"] * 60

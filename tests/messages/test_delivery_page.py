@@ -190,13 +190,13 @@ def test_what_waits_says_why_and_until_when(desk: Desk) -> None:
 
 def test_nothing_that_may_send_is_said_first(quick: Desk) -> None:
     with quick.database.transaction() as session:
-        session.add(Sender(carrier="twilio", address="+13035550100"))
+        session.add(Sender(provider="twilio", address="+13035550100"))
     said = page(quick.coordinator)
     assert "No. No sender can send right now." in said
     assert "The district lead can fix this." in said
 
 
-def test_a_worker_that_is_alive_is_not_blamed_for_what_waits_for_the_carrier(quick: Desk) -> None:
+def test_a_worker_that_is_alive_is_not_blamed_for_what_waits_for_the_provider(quick: Desk) -> None:
     quick.text("held", hold_reason="sender")
     with quick.database.transaction() as session:
         session.add(Heartbeat(name="worker", at=NOW))
@@ -413,13 +413,13 @@ def test_the_banner_says_who_gets_texts(quick: Desk) -> None:
 
 @pytest.mark.parametrize("mode", ["production", "development"])
 @pytest.mark.parametrize("texting", ["trial", "live"])
-@pytest.mark.parametrize("carrier", [{}, TWILIO])
+@pytest.mark.parametrize("provider", [{}, TWILIO])
 def test_the_banner_is_there_when_the_worker_texts_no_family(
-    quick: Desk, mode: str, texting: str, carrier: dict[str, str]
+    quick: Desk, mode: str, texting: str, provider: dict[str, str]
 ) -> None:
     from homevisits.worker import build_send_policy
 
-    app = create_test_app(quick.database, mode=mode, texting=texting, **carrier)
+    app = create_test_app(quick.database, mode=mode, texting=texting, **provider)
     clock.set_source(lambda: NOW)
     rules = build_send_policy(app.extensions["homevisits"].settings)
     said = page(create_client(app, quick.lead_actor))

@@ -38,8 +38,8 @@ def gateway() -> FakeKannel:
         yield server
 
 
-def carrier(url: str) -> Kannel:
-    """The carrier that sends there."""
+def provider(url: str) -> Kannel:
+    """The provider that sends there."""
     return Kannel(with_kannel(made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite"), url))
 
 
@@ -71,7 +71,7 @@ def test_the_second_provider_stands_in_for_another_one(first: str) -> None:
 
 
 @pytest.mark.parametrize("texting", ["trial", "live"])
-def test_a_trial_lets_no_text_to_a_family_out_by_either_carrier(
+def test_a_trial_lets_no_text_to_a_family_out_by_either_provider(
     gateway: FakeKannel, database: Database, texting: str
 ) -> None:
     settings = with_kannel(made_settings("http://127.0.0.1:9", database.url), gateway.url)
@@ -85,7 +85,7 @@ def test_a_trial_lets_no_text_to_a_family_out_by_either_carrier(
 
 
 def test_a_text_is_handed_over_with_nothing_secret_in_the_address(gateway: FakeKannel) -> None:
-    receipt = carrier(gateway.url).send(PHONE, "Mañana a las 4", TOKEN, **HANDED)  # type: ignore[arg-type]
+    receipt = provider(gateway.url).send(PHONE, "Mañana a las 4", TOKEN, **HANDED)  # type: ignore[arg-type]
     assert receipt == base.Accepted(f"kannel-{TOKEN}", "accepted")
     (sent,) = gateway.sent
     assert (sent["X-Kannel-To"], sent["X-Kannel-From"], sent["text"]) == (PHONE, "+15555550188", "Mañana a las 4")
@@ -98,7 +98,7 @@ def test_a_text_is_handed_over_with_nothing_secret_in_the_address(gateway: FakeK
 
 @pytest.mark.parametrize("text", ["¿Sí?", "مرحبا", "👍"])
 def test_what_is_not_in_the_phones_alphabet_goes_as_ucs2(gateway: FakeKannel, text: str) -> None:
-    carrier(gateway.url).send(PHONE, text, TOKEN, **HANDED)  # type: ignore[arg-type]
+    provider(gateway.url).send(PHONE, text, TOKEN, **HANDED)  # type: ignore[arg-type]
     assert (gateway.sent[0]["X-Kannel-Coding"], gateway.sent[0]["text"]) == ("2", text)
 
 
@@ -125,20 +125,20 @@ def test_every_answer_is_sorted(
 ) -> None:
     gateway.next.append(answer)
     with pytest.raises(raised) as failed:
-        carrier(gateway.url).send(PHONE, "Hello", TOKEN, **HANDED)  # type: ignore[arg-type]
+        provider(gateway.url).send(PHONE, "Hello", TOKEN, **HANDED)  # type: ignore[arg-type]
     assert (failed.value.code, error_class(code), known(code), gateway.calls) == (code, kind, True, 1)
 
 
 def test_queued_for_later_is_taken_and_nobody_at_the_door_is_not(gateway: FakeKannel) -> None:
     gateway.next.append("later")
-    assert carrier(gateway.url).send(PHONE, "Hello", TOKEN, **HANDED).status == "queued"  # type: ignore[arg-type]
+    assert provider(gateway.url).send(PHONE, "Hello", TOKEN, **HANDED).status == "queued"  # type: ignore[arg-type]
     with pytest.raises(ProviderUnavailable) as down:
-        carrier("http://127.0.0.1:9/").send(PHONE, "Hello", TOKEN, **HANDED)  # type: ignore[arg-type]
+        provider("http://127.0.0.1:9/").send(PHONE, "Hello", TOKEN, **HANDED)  # type: ignore[arg-type]
     assert down.value.code == "no_connection"
 
 
 def test_it_cannot_be_asked(gateway: FakeKannel) -> None:
-    asked = carrier(gateway.url)
+    asked = provider(gateway.url)
     assert (asked.can_find, asked.find(PHONE), asked.status("kannel-x")) == (False, [], None)
 
 
@@ -160,7 +160,7 @@ def test_a_report_ends_the_text_and_only_kannel_can_make_one(
     put(sqlite_database, planned())
     with sqlite_database.transaction() as session:
         make_sender(session, "kannel", "+15555550188")
-    tick(sqlite_database, carrier(gateway.url))
+    tick(sqlite_database, provider(gateway.url))
     (text,) = rows(sqlite_database)
     right = f"/kannel/status/{text.attempt_id}/{callback_token.mac(SECRET, str(text.attempt_id))}"
     other = f"/kannel/status/{text.attempt_id}/{callback_token.mac(SECRET, TOKEN)}"
@@ -191,7 +191,7 @@ def test_a_families_text_is_heard_once_whatever_its_encoding(client: FlaskClient
     assert stop.status_code == 200
     with sqlite_database.reading() as session:
         kept = session.scalars(select(IncomingMessage).order_by(IncomingMessage.id)).all()
-        assert [(row.phone, row.body, row.carrier) for row in kept] == [
+        assert [(row.phone, row.body, row.provider) for row in kept] == [
             ("+15555550101", "Sí, STOP", "kannel"), ("+15555550102", "STOP", "kannel"),
         ]  # fmt: skip
         assert not opt_outs.may_text(session, "+15555550102")

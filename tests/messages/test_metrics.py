@@ -100,11 +100,11 @@ def test_each_figure_is_what_happened(database: Database) -> None:
     assert found[key("texts_too_many_share")] == pytest.approx(1 / 10)
     took = {q: found[key("texts_delivery_seconds", window="hour", quantile=q)] for q in ("0.50", "0.95")}
     assert took == {"0.50": pytest.approx(2, abs=0.01), "0.95": pytest.approx(20, abs=0.01)}
-    assert found[key("texts_failed_last_day", carrier="twilio", code="21211")] == 1
-    assert found[key("texts_failed_last_day", carrier="twilio", code="30005")] == 1
-    assert found[key("texts_failed_last_day", carrier="twilio", code="other")] == 1
-    assert found[key("texts_segments_today", carrier="twilio")] == 7  # six taken, and one that may be
-    assert found[key("texts_dollars_today", carrier="twilio")] > 0
+    assert found[key("texts_failed_last_day", provider="twilio", code="21211")] == 1
+    assert found[key("texts_failed_last_day", provider="twilio", code="30005")] == 1
+    assert found[key("texts_failed_last_day", provider="twilio", code="other")] == 1
+    assert found[key("texts_segments_today", provider="twilio")] == 7  # six taken, and one that may be
+    assert found[key("texts_dollars_today", provider="twilio")] > 0
     assert found[key("text_alerts_open", kind="code")] == 1
 
 
@@ -129,7 +129,7 @@ def test_what_waits_for_people_and_what_stands_still_is_seen(database: Database)
             leases.release_lease(session, name, "me", NOW - timedelta(seconds=seconds))
         for _ in range(3):
             alerts.raise_alert(session, "webhook", "status", NOW, "KeyError")
-        session.add(Sender(carrier="twilio", address="+15555550199", breaker="open", registration="registered"))
+        session.add(Sender(provider="twilio", address="+15555550199", breaker="open", registration="registered"))
     found = scrape(database, hours=2)
     assert found[key("phones_stopped")] == 1
     assert (found[key("replies_waiting")], found[key("replies_oldest_seconds")]) == (1, 7200)
@@ -137,7 +137,7 @@ def test_what_waits_for_people_and_what_stands_still_is_seen(database: Database)
     assert found[key("tick_age_seconds", tick="look")] == 7205
     assert found[key("tick_age_seconds", tick="days")] == 97_200
     assert found[key("webhook_failures_total", webhook="status")] == 3
-    sender = {"carrier": "twilio", "sender": "1"}
+    sender = {"provider": "twilio", "sender": "1"}
     assert (found[key("sender_breaker_open", **sender)], found[key("sender_ready", **sender)]) == (1, 1)
 
 
@@ -201,7 +201,7 @@ tests:
       - {{series: 'homevisits_texts_last_hour{{what="taken"}}', values: '49x30'}}
       - {{series: 'homevisits_texts_last_hour{{what="tried"}}', values: '20x30'}}
       - {{series: 'homevisits_webhook_failures_total{{webhook="status"}}', values: '_x20 1x10'}}
-      - {{series: 'homevisits_sender_breaker_open{{carrier="twilio", sender="1"}}', values: '1x30'}}
+      - {{series: 'homevisits_sender_breaker_open{{provider="twilio", sender="1"}}', values: '1x30'}}
       - {{series: 'homevisits_tick_age_seconds{{tick="look"}}', values: '1000x30'}}
       - {{series: 'homevisits_tick_age_seconds{{tick="days"}}', values: '80000x30'}}
     promql_expr_test:

@@ -1,4 +1,4 @@
-"""Asking the carrier: an unclear text is found or not, once; silence is asked about; a day is compared both ways."""
+"""Asking the provider: an unclear text is found or not, once; silence is asked about; a day is compared both ways."""
 
 import threading
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ NEXT = NOW + timedelta(days=1)
 
 
 class Oracle(Recorder):
-    """A carrier that can be asked, and answers what a test says; it counts the questions."""
+    """A provider that can be asked, and answers what a test says; it counts the questions."""
 
     can_find = True
 
@@ -53,13 +53,13 @@ class Oracle(Recorder):
 
 
 def seen(body: str, provider_message_id: str = "SM1", at: datetime = NOW, **more: object) -> ProviderMessage:
-    """A text as the carrier has it."""
+    """A text as the provider has it."""
     values = {"status": "sent", "code": "", "to": PHONE, "created_at": at, **more}
     return ProviderMessage(provider_message_id=provider_message_id, body=body, **values)  # type: ignore[arg-type]
 
 
 def unclear(database: Database) -> Oracle:
-    """A text of which nobody knows whether it left, and the carrier to ask."""
+    """A text of which nobody knows whether it left, and the provider to ask."""
     oracle = Oracle(OutcomeUnknown("no_answer"))
     put(database, planned())
     tick(database, oracle)
@@ -166,7 +166,7 @@ def test_a_text_that_is_not_found_a_second_time_is_left_to_a_person(database: Da
     assert (states(database), rows(database)[0].error) == (["dead"], "not_found")
 
 
-def test_a_carrier_that_cannot_be_asked_gets_ten_minutes_for_its_callback(database: Database) -> None:
+def test_a_provider_that_cannot_be_asked_gets_ten_minutes_for_its_callback(database: Database) -> None:
     """Kannel keeps no list: its report on the token's own address is all there is."""
     put(database, planned())
     silent = Recorder(OutcomeUnknown("no_answer"))
@@ -207,7 +207,7 @@ def test_after_three_days_of_silence_a_person_is_told_and_the_text_is_still_not_
     assert (line.look(), line.taken) == (0, 1)
 
 
-def test_a_bug_in_a_carrier_holds_up_no_other_text(sqlite_database: Database) -> None:
+def test_a_bug_in_a_provider_holds_up_no_other_text(sqlite_database: Database) -> None:
     oracle = unclear(sqlite_database)
     oracle.silent = [KeyError("a bug")]
     assert look(sqlite_database, oracle, timedelta(seconds=30)) == 0
@@ -219,7 +219,7 @@ def test_a_bug_in_a_carrier_holds_up_no_other_text(sqlite_database: Database) ->
     assert sorted(states(sqlite_database)) == ["accepted", "unknown"]
 
 
-def test_one_question_unanswered_spares_the_carrier_the_others(database: Database) -> None:
+def test_one_question_unanswered_spares_the_provider_the_others(database: Database) -> None:
     oracle = Oracle(*(OutcomeUnknown("no_answer") for _ in range(3)))
     put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(3)))
     tick(database, oracle)
@@ -229,21 +229,21 @@ def test_one_question_unanswered_spares_the_carrier_the_others(database: Databas
     assert [row.next_check_at for row in attempts(database)] == [NOW + timedelta(seconds=60)] * 3
 
 
-def test_a_callback_that_comes_while_the_carrier_is_asked_wins(line: Line) -> None:
+def test_a_callback_that_comes_while_the_provider_is_asked_wins(line: Line) -> None:
     line.put()
     line.twilio.next.append("cut")
     line.send()
     line.later(minutes=11)
     asked, answer = threading.Event(), threading.Event()
-    (carrier,) = line.carriers
-    real = carrier.find
+    (provider,) = line.providers
+    real = provider.find
 
     def slowly(to: str) -> list[ProviderMessage]:
         asked.set()
         assert answer.wait(10)
         return [each for each in real(to) if each.status == "nothing of the sort"]
 
-    carrier.find = slowly  # type: ignore[method-assign]
+    provider.find = slowly  # type: ignore[method-assign]
     looking = threading.Thread(target=line.look)
     looking.start()
     assert asked.wait(10)
@@ -275,7 +275,7 @@ def test_two_workers_that_look_at_once_settle_a_text_once(database: Database) ->
 
 @pytest.fixture
 def line(database: Database) -> Iterator[Line]:
-    """An installation with its carrier."""
+    """An installation with its provider."""
     with fake_twilio.running(auth_token="token") as twilio:
         yield Line(database, twilio)
 
@@ -297,7 +297,7 @@ def test_polls_go_on_less_and_less_often_for_three_days_and_then_a_person_is_tol
     assert states(database) == ["accepted"]
 
 
-def test_a_poll_asks_at_most_so_many_and_stops_when_the_carrier_is_silent(database: Database) -> None:
+def test_a_poll_asks_at_most_so_many_and_stops_when_the_provider_is_silent(database: Database) -> None:
     put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(6)))
     oracle = Oracle()
     tick(database, oracle)
@@ -315,7 +315,7 @@ def test_a_poll_asks_at_most_so_many_and_stops_when_the_carrier_is_silent(databa
     assert set(states(database)) == {"delivered"}
 
 
-def test_a_text_the_carrier_took_and_does_not_know_is_told_to_a_person(line: Line) -> None:
+def test_a_text_the_provider_took_and_does_not_know_is_told_to_a_person(line: Line) -> None:
     line.put()
     line.send()
     line.twilio.messages.clear()
@@ -344,11 +344,11 @@ def test_a_day_is_compared_in_both_directions(line: Line) -> None:
     line.later(days=1)
     line.twilio.move(sids[118], "delivered")  # queued overnight: it stands in the next day's list
     del line.twilio.messages[sids[119]]
-    counts = daily.by_day(line.database, line.carriers, DAY, line.now)
+    counts = daily.by_day(line.database, line.providers, DAY, line.now)
     assert counts == {"agreed": 110, "learnt": 8, "found": 1, "foreign": 1, "missing": 1}
     assert line.states == ["delivered"] * 119 + ["accepted"]
     assert sorted(line.alerts()) == [("foreign", f"twilio {DAY}"), ("missing", f"twilio {DAY}")]
-    again = daily.by_day(line.database, line.carriers, DAY, line.now)
+    again = daily.by_day(line.database, line.providers, DAY, line.now)
     assert again == {"agreed": 119, "foreign": 1, "missing": 1}
 
 
@@ -358,9 +358,9 @@ def test_a_day_whose_list_breaks_off_says_so_and_is_read_again(line: Line) -> No
     line.twilio.move(line.twilio.sent[0]["Sid"], "delivered")
     line.twilio.next_looks.append("503/20503")
     with pytest.raises(OutcomeUnknown):
-        daily.by_day(line.database, line.carriers, DAY, line.now)
+        daily.by_day(line.database, line.providers, DAY, line.now)
     assert line.alerts() == []
-    assert daily.by_day(line.database, line.carriers, DAY, line.now) == {"learnt": 1}
+    assert daily.by_day(line.database, line.providers, DAY, line.now) == {"learnt": 1}
 
 
 def test_a_text_taken_for_lost_that_went_out_after_all_is_told_to_a_person(line: Line) -> None:
@@ -375,13 +375,13 @@ def test_a_text_taken_for_lost_that_went_out_after_all_is_told_to_a_person(line:
     for sent in line.twilio.sent:
         line.twilio.move(sent["Sid"], "delivered")
     line.later(days=1)
-    counts = daily.by_day(line.database, line.carriers, DAY, line.now)
+    counts = daily.by_day(line.database, line.providers, DAY, line.now)
     assert counts == {"found": 1, "learnt": 1}
     assert [kind for kind, _ in line.alerts()] == ["contradiction"]
     assert line.states == ["delivered"]
 
 
-def test_a_carrier_that_keeps_no_lists_has_no_day(sqlite_database: Database) -> None:
+def test_a_provider_that_keeps_no_lists_has_no_day(sqlite_database: Database) -> None:
     put(sqlite_database, planned())
     tick(sqlite_database, Recorder())
     assert daily.by_day(sqlite_database, [Recorder()], DAY, lambda: datetime(2026, 10, 6, tzinfo=UTC)) == {}

@@ -24,7 +24,7 @@ def later(seconds: float) -> datetime:
 def add(database: Database, address: str = "+15555550199", **more: object) -> int:
     """A sender that may send."""
     values: dict[str, object] = {
-        "carrier": "twilio", "registration": "registered", "segments_per_second": 10.0, **more
+        "provider": "twilio", "registration": "registered", "segments_per_second": 10.0, **more
     }  # fmt: skip
     with database.transaction() as session:
         row = Sender(address=address, **values)
@@ -40,9 +40,9 @@ def sender(database: Database, sender_id: int) -> Sender:
         return row
 
 
-def pick(database: Database, seconds: float = 0, segments: int = 1, carriers: tuple[str, ...] = ALL) -> selection.Pick:
+def pick(database: Database, seconds: float = 0, segments: int = 1, providers: tuple[str, ...] = ALL) -> selection.Pick:
     with database.transaction() as session:
-        return selection.pick(session, segments, later(seconds), carriers)
+        return selection.pick(session, segments, later(seconds), providers)
 
 
 def hear(database: Database, sender_id: int, code: str | None, seconds: float = 0, wait: float | None = None) -> None:
@@ -71,7 +71,7 @@ def test_the_settings_name_the_senders(database: Database) -> None:
             sync.sync(session, settings)
     with database.reading() as session:
         (row,) = session.scalars(select(Sender)).all()
-        assert (row.carrier, row.address, row.kind, row.registration, row.active) == (
+        assert (row.provider, row.address, row.kind, row.registration, row.active) == (
             "twilio", "+15555550199", "long_code", "unregistered", True,
         )  # fmt: skip
         assert not selection.ready(row)
@@ -164,7 +164,7 @@ def test_one_probe_for_a_whole_account_closes_the_breaker_of_all_its_senders(dat
     assert pick(database, 23).sender is not None
 
 
-def test_a_sender_that_carriers_do_not_know_waits_for_a_person(database: Database) -> None:
+def test_a_sender_that_providers_do_not_know_waits_for_a_person(database: Database) -> None:
     one = add(database)
     hear(database, one, "30034")
     row = sender(database, one)
@@ -207,7 +207,7 @@ def test_a_full_queue_pauses_for_ten_minutes_and_a_daily_share_until_midnight_in
         ("2026-11-02T07:59", "2026-11-01T07:00"),
     ],
 )
-def test_the_carriers_day_begins_in_the_pacific_also_when_clocks_change(at: str, midnight: str) -> None:
+def test_the_providers_day_begins_in_the_pacific_also_when_clocks_change(at: str, midnight: str) -> None:
     moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
     assert rate_limit.midnight(moment, 0) == datetime.fromisoformat(midnight).replace(tzinfo=UTC)
     assert rate_limit.midnight(moment) > moment
@@ -222,7 +222,7 @@ def attempts(database: Database, sender_id: int, at: datetime, *outcomes: str | 
             session.add(
                 DeliveryAttempt(
                     attempt_id=f"{at.timestamp()}-{number}", message_id=text.id, n=number, sender_id=sender_id,
-                    carrier="twilio", phone=text.phone, body_sha256="", segments=2, started_at=at, outcome=outcome,
+                    provider="twilio", phone=text.phone, body_sha256="", segments=2, started_at=at, outcome=outcome,
                 )
             )  # fmt: skip
 
@@ -247,18 +247,18 @@ def test_a_failing_sender_is_taken_less_often_and_drifts_back(database: Database
     assert sender(database, bad).weight == 100
 
 
-def test_the_second_carrier_stands_in_when_the_first_is_out_of_order_not_when_it_is_busy(database: Database) -> None:
+def test_the_second_provider_stands_in_when_the_first_is_out_of_order_not_when_it_is_busy(database: Database) -> None:
     first = add(database, segments_per_second=1.0)
-    second = add(database, "+15555550198", carrier="kannel", registration="not_needed")
+    second = add(database, "+15555550198", provider="kannel", registration="not_needed")
     names = ("twilio", "kannel")
     for _ in range(3):
-        assert pick(database, carriers=names).sender is not None
-    assert pick(database, carriers=names).reason == "rate"
+        assert pick(database, providers=names).sender is not None
+    assert pick(database, providers=names).reason == "rate"
     hear(database, first, "20003")
-    found = pick(database, 10, carriers=names)
+    found = pick(database, 10, providers=names)
     assert found.sender is not None
     assert found.sender.id == second
-    assert pick(database, 11, carriers=("twilio",)).sender is None
+    assert pick(database, 11, providers=("twilio",)).sender is None
 
 
 def test_a_clock_put_back_an_hour_stops_nobody(database: Database) -> None:

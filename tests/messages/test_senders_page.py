@@ -32,7 +32,7 @@ def desk(sqlite_database: Database) -> Iterator[Desk]:
 
 def sender(desk: Desk, **more: object) -> int:
     with desk.database.transaction() as session:
-        row = Sender(**{"carrier": "twilio", "address": "+13035550100", **more})
+        row = Sender(**{"provider": "twilio", "address": "+13035550100", **more})
         session.add(row)
         session.flush()
         return row.id
@@ -273,7 +273,7 @@ def test_a_day_that_is_over_stays(desk: Desk) -> None:
 
 
 def test_every_word_the_code_says_of_a_text_has_words_for_people() -> None:
-    """Every carrier's code with a rule; every hold, state, error and alert that our own code writes."""
+    """Every provider's code with a rule; every hold, state, error and alert that our own code writes."""
     from homevisits.messages.providers import error_codes
     from tests.messages.said import alerts, errors, holds
 
@@ -295,12 +295,12 @@ def test_a_text_that_is_sent_again_is_taken_by_the_worker(desk: Desk) -> None:
     from tests.messages.conftest import Recorder
 
     number = desk.text("undelivered", "30003", template="invitation_call_me", params='{"school": "Lincoln"}')
-    sender(desk, carrier="recorder", registration="not_needed")
+    sender(desk, provider="recorder", registration="not_needed")
     assert desk.coordinator.post(f"/delivery/lost/{number}", data={"how": "retry"}).status_code == 303
-    carrier = Recorder()
+    provider = Recorder()
     rules = SendPolicy(limits=Limits.of(desk.school_fixture.policy), zone="America/Denver")
-    dispatcher.dispatch_due(desk.database, (carrier,), rules, lambda: NOW, 10)
-    assert len(carrier.sent) == 1
+    dispatcher.dispatch_due(desk.database, (provider,), rules, lambda: NOW, 10)
+    assert len(provider.sent) == 1
     with desk.database.reading() as session:
         assert session.scalars(select(OutgoingMessage.state)).one() in ("accepted", "delivered")
         assert session.scalars(select(Phone.state)).one() == "ok"

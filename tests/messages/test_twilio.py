@@ -25,9 +25,9 @@ def settings(twilio: FakeTwilio) -> Settings:
 
 
 def test_a_text_is_handed_over_with_its_callback(twilio: FakeTwilio, settings: Settings) -> None:
-    (carrier,) = registry.configured_providers(settings)
-    assert carrier.name == "twilio"
-    receipt = carrier.send(PHONE, "¡Hola!", "a" * 32, sender="+15555550199", valid_for=3600)
+    (provider,) = registry.configured_providers(settings)
+    assert provider.name == "twilio"
+    receipt = provider.send(PHONE, "¡Hola!", "a" * 32, sender="+15555550199", valid_for=3600)
     assert receipt == base.Accepted(twilio.sent[0]["Sid"], "queued", segments=1)
     sent = twilio.sent[0]
     assert (sent["To"], sent["From"], sent["Body"]) == (PHONE, "+15555550199", "¡Hola!")
@@ -77,9 +77,9 @@ def test_nobody_answering_the_door_is_surely_not_sent() -> None:
 def test_the_whole_way_ends_in_one_text(database: Database, twilio: FakeTwilio, twilio_settings: Settings) -> None:
     put(database, planned())
     twilio.next.extend(["429/20429", "201"])
-    carrier = Twilio(twilio_settings)
+    provider = Twilio(twilio_settings)
     for seconds in (0, 1, 8, 20):
-        tick(database, carrier, NOW + timedelta(seconds=seconds))
+        tick(database, provider, NOW + timedelta(seconds=seconds))
     assert (len(twilio.sent), twilio.requests, states(database)) == (1, 2, ["accepted"])
     assert rows(database)[0].provider_message_id == twilio.sent[0]["Sid"]
 
@@ -89,9 +89,9 @@ def test_an_unclear_end_is_one_text_and_unknown(
 ) -> None:
     put(database, planned())
     twilio.next.append("cut")
-    carrier = Twilio(twilio_settings)
+    provider = Twilio(twilio_settings)
     for minutes in range(0, 60, 10):
-        tick(database, carrier, NOW + timedelta(minutes=minutes))
+        tick(database, provider, NOW + timedelta(minutes=minutes))
     assert (twilio.requests, states(database)) == (1, ["unknown"])
 
 

@@ -68,8 +68,8 @@ def at(url: str) -> Settings:
     return made_settings(url, "sqlite:///unused.sqlite")
 
 
-def send(carrier: Twilio, sender: str = FROM, valid_for: int = 3600) -> object:
-    return carrier.send(PHONE, "Hello", "t", sender=sender, valid_for=valid_for)
+def send(provider: Twilio, sender: str = FROM, valid_for: int = 3600) -> object:
+    return provider.send(PHONE, "Hello", "t", sender=sender, valid_for=valid_for)
 
 
 PROBLEM = json.dumps({"type": "about:blank", "title": "No", "status": 400, "code": 21610})
@@ -146,20 +146,20 @@ def test_a_date_to_wait_for_is_kept(scripted: Scripted) -> None:
 
 
 def test_a_messaging_service_sends_for_its_numbers_and_no_text_waits_longer_than_it_may(twilio: FakeTwilio) -> None:
-    carrier, service = Twilio(at(twilio.url)), "MG" + "a" * 32
+    provider, service = Twilio(at(twilio.url)), "MG" + "a" * 32
     for valid_for in (5, 3600, 99_999):
-        send(carrier, service, valid_for)
+        send(provider, service, valid_for)
     assert {form.get("MessagingServiceSid") for form in twilio.sent} == {service}
     assert not any("From" in form for form in twilio.sent)
     assert [form["ValidityPeriod"] for form in twilio.sent] == ["60", "3600", "36000"]
 
 
 def test_many_threads_share_one_and_each_gets_its_own_answer(twilio: FakeTwilio) -> None:
-    carrier = Twilio(at(twilio.url).model_copy(update={"provider_timeout_seconds": 20}))
+    provider = Twilio(at(twilio.url).model_copy(update={"provider_timeout_seconds": 20}))
 
     def one(number: int) -> tuple[str, str]:
         phone = f"+1555{number:07d}"
-        return phone, carrier.send(phone, "Hello", f"{number:032x}", sender=FROM, valid_for=600).provider_message_id
+        return phone, provider.send(phone, "Hello", f"{number:032x}", sender=FROM, valid_for=600).provider_message_id
 
     with ThreadPoolExecutor(16) as pool:
         got = dict(pool.map(one, range(320)))
@@ -168,39 +168,39 @@ def test_many_threads_share_one_and_each_gets_its_own_answer(twilio: FakeTwilio)
 
 
 def test_texts_to_a_phone_are_found_newest_first(twilio: FakeTwilio) -> None:
-    carrier = Twilio(at(twilio.url))
+    provider = Twilio(at(twilio.url))
     for hour in (9, 11, 10):
         twilio.clock = lambda hour=hour: datetime(2026, 10, 5, hour, tzinfo=UTC)
-        carrier.send(PHONE, f"at {hour}", "t", sender=FROM, valid_for=600)
+        provider.send(PHONE, f"at {hour}", "t", sender=FROM, valid_for=600)
     twilio.clock = lambda: datetime(2026, 10, 5, 12, tzinfo=UTC)
-    carrier.send("+15555550777", "another's", "t", sender=FROM, valid_for=600)
-    found = carrier.find(PHONE)
+    provider.send("+15555550777", "another's", "t", sender=FROM, valid_for=600)
+    found = provider.find(PHONE)
     assert [seen.body for seen in found] == ["at 11", "at 10", "at 9"]
     assert found[0].created_at == datetime(2026, 10, 5, 11, tzinfo=UTC)
     assert (found[0].to, found[0].outbound, found[0].code) == (PHONE, True, "")
 
 
 def test_one_text_is_asked_about_and_none_is_known_by_another_id(twilio: FakeTwilio) -> None:
-    carrier = Twilio(at(twilio.url))
-    provider_message_id = carrier.send(PHONE, "Hello", "t", sender=FROM, valid_for=600).provider_message_id
+    provider = Twilio(at(twilio.url))
+    provider_message_id = provider.send(PHONE, "Hello", "t", sender=FROM, valid_for=600).provider_message_id
     twilio.move(provider_message_id, "undelivered", 30005)
-    seen = carrier.status(provider_message_id)
+    seen = provider.status(provider_message_id)
     assert seen is not None
     assert (seen.provider_message_id, seen.status, seen.code) == (provider_message_id, "undelivered", "30005")
-    assert carrier.status("SM" + "f" * 32) is None
+    assert provider.status("SM" + "f" * 32) is None
 
 
 def test_a_day_is_told_page_by_page(twilio: FakeTwilio) -> None:
-    carrier = Twilio(at(twilio.url).model_copy(update={"provider_timeout_seconds": 20}))
+    provider = Twilio(at(twilio.url).model_copy(update={"provider_timeout_seconds": 20}))
     twilio.clock = lambda: datetime(2026, 10, 5, 12, tzinfo=UTC)
     for number in range(5):
-        provider_message_id = carrier.send(
+        provider_message_id = provider.send(
             f"+1555555{number:04d}", "Hello", "t", sender=FROM, valid_for=600
         ).provider_message_id
         twilio.move(provider_message_id, "sent")
     twilio.clock = lambda: datetime(2026, 10, 6, 12, tzinfo=UTC)
-    twilio.move(carrier.send(PHONE, "Next day", "t", sender=FROM, valid_for=600).provider_message_id, "sent")
-    assert len(list(carrier.on_day(date(2026, 10, 5)))) == 5
+    twilio.move(provider.send(PHONE, "Next day", "t", sender=FROM, valid_for=600).provider_message_id, "sent")
+    assert len(list(provider.on_day(date(2026, 10, 5)))) == 5
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,8 @@ def test_a_list_that_fails_says_so_in_the_same_words(
     scripted: Scripted, answer: tuple[int, str, str, dict[str, str]], raised: type[Exception]
 ) -> None:
     scripted.answer = answer
-    carrier = Twilio(at(f"http://127.0.0.1:{scripted.server_address[1]}"))
+    provider = Twilio(at(f"http://127.0.0.1:{scripted.server_address[1]}"))
     with pytest.raises(raised):
-        carrier.find(PHONE)
+        provider.find(PHONE)
     with pytest.raises(raised):
-        list(carrier.on_day(date(2026, 10, 5)))
+        list(provider.on_day(date(2026, 10, 5)))

@@ -128,7 +128,7 @@ def test_the_first_final_word_counts_and_unknown_words_change_nothing(client: Fl
     for status, code in (("partially_delivered", ""), ("undelivered", "30003"), ("delivered", "")):
         assert report(client, text, status, code) == 200
     row = rows(database)[0]
-    assert (row.state, row.error, row.carrier_status) == ("undelivered", "30003", "undelivered")
+    assert (row.state, row.error, row.provider_status) == ("undelivered", "30003", "undelivered")
 
 
 def test_a_late_report_settles_what_nobody_knew(client: FlaskClient, database: Database) -> None:
@@ -152,10 +152,10 @@ def test_a_report_may_come_before_the_answer_to_the_send(client: FlaskClient, da
         came = results.Result("accepted", receipt=Accepted("SMlate", "queued"))
         results.record_result(session, claimed, came, NOW)
     row = rows(database)[0]
-    assert (row.state, row.provider_message_id, row.carrier_status) == ("accepted", "SMlate", "sent")
+    assert (row.state, row.provider_message_id, row.provider_status) == ("accepted", "SMlate", "sent")
 
 
-def test_a_stop_made_at_the_carrier_holds_here_too(client: FlaskClient, database: Database) -> None:
+def test_a_stop_made_at_the_provider_holds_here_too(client: FlaskClient, database: Database) -> None:
     text = sent(database)
     assert report(client, text, "failed", "21610") == 200
     with database.reading() as session:
@@ -245,7 +245,7 @@ def test_what_fails_while_the_database_is_away_is_still_an_empty_500(
 
 
 def test_a_word_on_an_id_that_is_not_known_yet_is_applied_once_it_is(client: FlaskClient, database: Database) -> None:
-    """A carrier whose callbacks carry no token of ours may be faster than its answer."""
+    """A provider whose callbacks carry no token of ours may be faster than its answer."""
     put(database, planned())
     with database.transaction() as session:
         claimed = next(iter(claim.claim_messages(session, rules(), NOW, ["recorder"]).messages), None)
@@ -288,8 +288,8 @@ def test_a_second_id_for_one_attempt_is_a_contradiction_and_changes_nothing(
 def test_a_status_of_another_attempts_id_is_that_attempts(client: FlaskClient, database: Database) -> None:
     """Two alike were unclear at once and a look gave one the other's id: a status goes where its id is."""
     put(database, planned("a"), planned("b", to="+15555550102"))
-    carrier = Recorder(OutcomeUnknown("no_answer"))
-    tick(database, carrier)
+    provider = Recorder(OutcomeUnknown("no_answer"))
+    tick(database, provider)
     unclear, known = rows(database)
     assert (unclear.state, known.state) == ("unknown", "accepted")
     path = f"/twilio/status/{unclear.attempt_id}"

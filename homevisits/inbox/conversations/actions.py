@@ -231,7 +231,7 @@ def record_resume(session: Session, actor: Actor, phone: str, how: str, now: dat
     refuse_if_any(_channel_problems(how))
     lifted = opt_outs.lift(session, phone, now, actor.account_id, how=how)
     if lifted is None and not opt_outs.may_text(session, phone):
-        raise RulesBroken([Problem("carrier_holds_the_stop")])
+        raise RulesBroken([Problem("provider_holds_the_stop")])
     clear_phone_state(session, phone, "wrong_number")
 
 

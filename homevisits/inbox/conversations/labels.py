@@ -89,7 +89,7 @@ def stopped(reason: str, how: str | None) -> str:
         return str(_("The family told the school (%(how)s).", how=HOWS[str(how)]))
     known = {
         "family": _("The family asked for no more texts."),
-        "carrier": _("The provider reports that the family asked for no more texts."),
+        "provider": _("The provider reports that the family asked for no more texts."),
         "wrong_number": _("The number seems to belong to someone else."),
     }
     return str(known.get(reason, _("The family told the school.")))

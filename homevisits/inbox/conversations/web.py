@@ -240,7 +240,7 @@ def _page(conversation_id: int, problems: list[Problem]) -> str:
         written_in=_languages(who.language),
         canned=_canned(who),
         parts_at_most=lint.MAX_SEGMENTS,
-        can_lift=who.office and who.stopped is not None and who.stopped.reason != "carrier",
+        can_lift=who.office and who.stopped is not None and who.stopped.reason != "provider",
         me_id=current_actor().account_id,
         **_shared(),
     )

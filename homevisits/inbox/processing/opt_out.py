@@ -47,7 +47,7 @@ def record_wrong_number(heard: IncomingContext) -> None:
     session, row, now = heard.session, heard.row, heard.now
     newest = opt_outs.newest(session, row.phone)
     opt_outs.stop(session, row.phone, "wrong_number", now, evidence=heard.evidence, how="text")
-    if newest is not None and newest.entry == "stop" and newest.reason in ("family", "carrier"):
+    if newest is not None and newest.entry == "stop" and newest.reason in ("family", "provider"):
         session.add(
             OptOutEntry(
                 phone=row.phone, entry="stop", reason="wrong_number", at=now, evidence=heard.evidence, how="text"

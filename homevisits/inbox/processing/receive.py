@@ -61,7 +61,7 @@ class ReceivedMessage:
     from_: str
     to: str
     body: str
-    carrier: str = "console"
+    provider: str = "console"
     media: int = 0
     opt_out_type: str | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
@@ -73,7 +73,7 @@ def store_message(session: Session, text: ReceivedMessage, now: datetime) -> int
         return None
     row = Row(
         provider_message_id=text.provider_message_id,
-        carrier=text.carrier,
+        provider=text.provider,
         phone=text.from_,
         to=text.to,
         body=decode_body(text.body),

@@ -26,7 +26,7 @@ def parse_twilio(form: Mapping[str, Sequence[str]]) -> ReceivedMessage | None:
         from_=phone,
         to=said.get("To", ""),
         body=said.get("Body", ""),
-        carrier="twilio",
+        provider="twilio",
         media=_count(said.get("NumMedia", "")),
         opt_out_type=kind if kind in OPT_OUT_TYPES else None,
         raw={_clean(name): _segment_count([_clean(one) for one in values]) for name, values in form.items()},

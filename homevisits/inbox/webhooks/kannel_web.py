@@ -35,7 +35,7 @@ def receive_kannel(given: str) -> Response:
         from_=from_,
         to=to_e164(request.args.get("to", "")) or "",
         body=decode_text(request.get_data(), request.mimetype_params.get("charset", "")),
-        carrier="kannel",
+        provider="kannel",
         raw={**request.args.to_dict(), "coding": request.headers.get("X-Kannel-Coding", "")},
     )
     with transaction() as session:

@@ -24,7 +24,7 @@ CATCH_UP = 500
 class Report:
     """A delivery report. `attempt_id` is the token from the callback URL."""
 
-    carrier: str
+    provider: str
     provider_message_id: str
     status: str
     code: str
@@ -79,7 +79,7 @@ _ATTEMPT_ARRIVED = (
 _TEXT_ARRIVED = (
     update(OutgoingMessage.__table__)  # type: ignore[arg-type]
     .where(OutgoingMessage.id == bindparam("text"), OutgoingMessage.attempt_id == bindparam("attempt"))
-    .values(state="delivered", carrier_status="delivered", error=None, final_at=bindparam("now"))
+    .values(state="delivered", provider_status="delivered", error=None, final_at=bindparam("now"))
 )
 
 
@@ -90,7 +90,7 @@ def keep(session: Session, told: Report, now: datetime, applied_at: datetime | N
     """
     insert = _KEEP_ON_SQLITE if is_sqlite(session) else _KEEP_ON_POSTGRESQL
     event = {
-        "carrier": told.carrier,
+        "provider": told.provider,
         "provider_message_id": told.provider_message_id,
         "status": told.status,
         "code": told.code,
@@ -102,7 +102,7 @@ def keep(session: Session, told: Report, now: datetime, applied_at: datetime | N
     return session.connection().execute(insert, event).first() is not None
 
 
-_ONCE = ("carrier", "provider_message_id", "status", "code")
+_ONCE = ("provider", "provider_message_id", "status", "code")
 _EVENTS = ProviderEvent.__table__
 _KEEP_ON_SQLITE = sqlite.insert(ProviderEvent).on_conflict_do_nothing(index_elements=_ONCE).returning(_EVENTS.c.id)
 _KEEP_ON_POSTGRESQL = (

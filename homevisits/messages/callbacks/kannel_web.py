@@ -34,7 +34,7 @@ def status(attempt_id: str, given: str) -> Response:
         abort(403)
     word, code = meaning(request.args.get("type", ""))
     told = delivery_status.Report(
-        carrier="kannel",
+        provider="kannel",
         provider_message_id=sid_of(attempt_id),
         status=word,
         code=code,

@@ -24,7 +24,7 @@ def twilio_status(attempt_id: str) -> Response:
     if not twilio_signature.genuine(request, settings()):
         abort(403)
     told = delivery_status.Report(
-        carrier="twilio",
+        provider="twilio",
         provider_message_id=request.form.get("MessageSid") or request.form.get("SmsSid", ""),
         status=(request.form.get("MessageStatus") or request.form.get("SmsStatus", "")).lower(),
         code=request.form.get("ErrorCode", ""),

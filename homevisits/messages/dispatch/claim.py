@@ -156,13 +156,13 @@ def _store(
             {
                 "message_id": row.id, "attempt_id": attempt_id, "n": number, "body": send.body,
                   "segments": send.segments,
-                "sender_id": sender.id, "carrier": sender.carrier, "phone": row.phone, "hash": digest(send.body),
+                "sender_id": sender.id, "provider": sender.provider, "phone": row.phone, "hash": digest(send.body),
             }
         )  # fmt: skip
         messages.append(
             ClaimedMessage(
                 id=row.id, attempt_id=attempt_id, phone=row.phone, body=send.body, attempt_number=number,
-                provider=sender.carrier, sender=sender.address, sender_id=sender.id, valid_for=send.valid_for,
+                provider=sender.provider, sender=sender.address, sender_id=sender.id, valid_for=send.valid_for,
                 sender_rate=circuit_breaker.rate_of(sender, now),
             )
         )  # fmt: skip
@@ -229,20 +229,20 @@ _COUNT_ATTEMPTS = select(func.count()).where(DeliveryAttempt.message_id == bindp
 _SET_SENDING = Batch(
     """
     UPDATE outgoing_message SET state = 'sending', hold_reason = NULL, provider_message_id = NULL,
-      carrier_status = NULL, error = NULL,
+      provider_status = NULL, error = NULL,
       attempt_id = given.attempt_id, lease_until = :lease, body = given.body, segments = given.segments,
-      attempts = outgoing_message.attempts + 1, carrier = given.carrier
+      attempts = outgoing_message.attempts + 1, provider = given.provider
     FROM {rows} WHERE outgoing_message.id = given.message_id""",
-    {"message_id": int, "attempt_id": str, "body": str, "segments": int, "carrier": str},
+    {"message_id": int, "attempt_id": str, "body": str, "segments": int, "provider": str},
     ("lease",),
 )
 _INSERT_ATTEMPTS = Batch(
     """
-    INSERT INTO delivery_attempt (attempt_id, message_id, n, sender_id, carrier, phone, body_sha256, segments,
+    INSERT INTO delivery_attempt (attempt_id, message_id, n, sender_id, provider, phone, body_sha256, segments,
       started_at, lease_until)
-    SELECT attempt_id, message_id, n, sender_id, carrier, phone, hash, segments, :now, :lease FROM {rows}""",
+    SELECT attempt_id, message_id, n, sender_id, provider, phone, hash, segments, :now, :lease FROM {rows}""",
     {
-        "attempt_id": str, "message_id": int, "n": int, "sender_id": int, "carrier": str, "phone": str, "hash": str,
+        "attempt_id": str, "message_id": int, "n": int, "sender_id": int, "provider": str, "phone": str, "hash": str,
         "segments": int,
     },
     ("now", "lease"),

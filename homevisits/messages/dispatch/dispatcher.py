@@ -218,5 +218,5 @@ def send(providers: Mapping[str, Provider], message: ClaimedMessage) -> Result:
         return Result("unclear", error.code, http_status=error.http_status)
     except Exception:  # a bug in a provider must not send a message twice
         log.exception("unexpected provider exception")
-        return Result("unclear", "carrier_bug")
+        return Result("unclear", "provider_bug")
     return Result("accepted", receipt=receipt)

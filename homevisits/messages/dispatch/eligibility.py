@@ -105,7 +105,7 @@ def _must_not(session: Session, row: OutgoingMessage, phone: Row[Any], rules: Se
     if why is not None:
         return Hold("cancelled", why)
     if rules.silent:
-        return Hold("suppressed", "no_carrier")
+        return Hold("suppressed", "no_provider")
     return Hold("suppressed", "trial") if rules.trial and not phone.guest else None
 
 

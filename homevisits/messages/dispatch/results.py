@@ -140,7 +140,7 @@ _ACCEPT_ATTEMPTS = Batch(
 _ACCEPT_MESSAGES = Batch(
     """
     UPDATE outgoing_message SET lease_until = NULL, provider_message_id = given.provider_message_id,
-      carrier_status = given.status, sent_at = :now,
+      provider_status = given.status, sent_at = :now,
       state = CASE WHEN given.arrived = 1 THEN 'delivered' ELSE 'accepted' END,
       final_at = CASE WHEN given.arrived = 1 THEN :now ELSE NULL END
     FROM {rows} WHERE outgoing_message.id = given.message_id""",

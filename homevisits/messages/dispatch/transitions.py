@@ -58,7 +58,7 @@ def accepted(session: Session, attempt: DeliveryAttempt, provider_message_id: st
             alerts.raise_alert(session, "contradiction", attempt.attempt_id, now, "left twice")
         session.flush()
         return
-    row.provider_message_id, row.carrier, row.carrier_status = provider_message_id, attempt.carrier, attempt.status
+    row.provider_message_id, row.provider, row.provider_status = provider_message_id, attempt.provider, attempt.status
     if not known_already:
         row.state, row.error, row.hold_reason, row.lease_until = "accepted", None, None, None
         row.sent_at = row.sent_at or attempt.started_at
@@ -82,7 +82,7 @@ def final(session: Session, attempt: DeliveryAttempt, status: str, code: str, no
     if not first or row.attempt_id != attempt.attempt_id:
         session.flush()
         return
-    row.carrier_status, row.final_at = attempt.status, now
+    row.provider_status, row.final_at = attempt.status, now
     if status in ranks.ARRIVED:
         row.state, row.error = "delivered", None
     else:

@@ -108,18 +108,18 @@ def _last_hour(session: Session, now: datetime) -> Iterator[Metric]:
         for window, length in WINDOWS.items()
         for quantile, seconds in queries.took(session, now - length).items()
     }
-    says = "Seconds from the carrier's yes to the phone's."
+    says = "Seconds from the provider's yes to the phone's."
     yield _by("texts_delivery_seconds", says, ["window", "quantile"], took)
     failed = {key: float(number) for key, number in queries.failures(session, now - queries.DAY).items()}
-    says = "Attempts of the last day that failed, by carrier and code."
-    yield _by("texts_failed_last_day", says, ["carrier", "code"], failed)
+    says = "Attempts of the last day that failed, by provider and code."
+    yield _by("texts_failed_last_day", says, ["provider", "code"], failed)
 
 
 def _today(session: Session, midnight: datetime, segment_price: Decimal) -> Iterator[Metric]:
     parts = queries.segments(session, midnight)
-    yield _by("texts_segments_today", "Segments carriers took today.", ["carrier"], _single(parts))
-    dollars = {carrier: float(number * segment_price) for carrier, number in parts.items()}
-    yield _by("texts_dollars_today", "What they cost, in dollars.", ["carrier"], _single(dollars))
+    yield _by("texts_segments_today", "Segments providers took today.", ["provider"], _single(parts))
+    dollars = {provider: float(number * segment_price) for provider, number in parts.items()}
+    yield _by("texts_dollars_today", "What they cost, in dollars.", ["provider"], _single(dollars))
 
 
 def _people(session: Session, now: datetime) -> Iterator[Metric]:
@@ -134,8 +134,8 @@ def _senders(session: Session, now: datetime) -> Iterator[Metric]:
     rows = queries.senders(session)
 
     def each(name: str, says: str, value: Callable[[Sender], float]) -> Metric:
-        values = {(row.carrier, str(row.id)): float(value(row)) for row in rows}
-        return _by(f"sender_{name}", says, ["carrier", "sender"], values)
+        values = {(row.provider, str(row.id)): float(value(row)) for row in rows}
+        return _by(f"sender_{name}", says, ["provider", "sender"], values)
 
     yield each("segments_per_second", "How fast it may send now.", lambda row: circuit_breaker.rate_of(row, now))
     yield each("tokens", "Segments that may leave at once.", lambda row: row.tokens)
@@ -150,10 +150,10 @@ def _machinery(session: Session, now: datetime) -> Iterator[Metric]:
     ages = _single(queries.ticks(session, now))
     yield _by("tick_age_seconds", "Since when each tick of the worker has not gone well.", ["tick"], ages)
     failures = queries.webhook_failures(session)
-    yield _counted("webhook_failures", "Carriers' calls that we answered with 500.", "webhook", failures)
+    yield _counted("webhook_failures", "Providers' calls that we answered with 500.", "webhook", failures)
     raised = queries.alerts(session)
     times = {kind: number for kind, (number, _) in raised.items()}
     yield _counted("text_alerts", "Alerts about texts, by kind.", "kind", times)
     waiting = {(kind,): float(number) for kind, (_, number) in raised.items()}
     yield _by("text_alerts_open", "Alerts that nobody has cleared.", ["kind"], waiting)
-    yield _one("callbacks_not_applied", "Carriers' words on texts not known here.", queries.not_applied(session))
+    yield _one("callbacks_not_applied", "Providers' words on texts not known here.", queries.not_applied(session))

@@ -42,7 +42,7 @@ _TO_SEE_TO = text(
 
 @dataclass(frozen=True)
 class LastHour:
-    """Attempts of the last hour: all, those turned away as too many, those a carrier took, those it gave up on.
+    """Attempts of the last hour: all, those turned away as too many, those a provider took, those it gave up on.
 
     ``due``: texts taken between 65 and 5 minutes ago; ``arrived``: how many of these were delivered.
     """
@@ -114,7 +114,7 @@ def last_hour(session: Session, now: datetime) -> LastHour:
 
 
 def took(session: Session, since: datetime) -> dict[int, float]:
-    """Seconds from the carrier's yes to the phone's, of the texts begun since: the quantiles of `QUANTILES`, if any."""
+    """Return the `QUANTILES` of the seconds from acceptance to delivery of attempts since `since`; empty if none."""
     if is_sqlite(session):
         seconds: Any = (func.julianday(DeliveryAttempt.status_at) - func.julianday(DeliveryAttempt.finished_at)) * 86400
     else:
@@ -132,19 +132,19 @@ def took(session: Session, since: datetime) -> dict[int, float]:
 
 
 def failures(session: Session, since: datetime) -> dict[tuple[str, str], int]:
-    """Attempts begun since that failed, by carrier and code; codes without a rule are together "other"."""
+    """Attempts begun since that failed, by provider and code; codes without a rule are together "other"."""
     rows = (
-        select(DeliveryAttempt.carrier, DeliveryAttempt.code, func.count())
+        select(DeliveryAttempt.provider, DeliveryAttempt.code, func.count())
         .where(
             _begun(since),
             DeliveryAttempt.code.is_not(None),
             or_(DeliveryAttempt.status.is_(None), DeliveryAttempt.status.not_in(ARRIVED)),
         )
-        .group_by(DeliveryAttempt.carrier, DeliveryAttempt.code)
+        .group_by(DeliveryAttempt.provider, DeliveryAttempt.code)
     )
     found: dict[tuple[str, str], int] = {}
-    for carrier, code, number in session.execute(rows):
-        key = (carrier, code if code and known(code) else "other")
+    for provider, code, number in session.execute(rows):
+        key = (provider, code if code and known(code) else "other")
         found[key] = found.get(key, 0) + number
     return found
 
@@ -156,13 +156,13 @@ def midnight(now: datetime, zone: str) -> datetime:
 
 
 def segments(session: Session, since: datetime) -> dict[str, int]:
-    """Parts that each carrier took, or may have taken, in attempts begun since."""
+    """Parts that each provider took, or may have taken, in attempts begun since."""
     rows = (
-        select(DeliveryAttempt.carrier, func.sum(DeliveryAttempt.segments))
+        select(DeliveryAttempt.provider, func.sum(DeliveryAttempt.segments))
         .where(_begun(since), DeliveryAttempt.outcome.in_(("accepted", "unclear")))
-        .group_by(DeliveryAttempt.carrier)
+        .group_by(DeliveryAttempt.provider)
     )
-    return {carrier: int(number) for carrier, number in session.execute(rows)}
+    return {provider: int(number) for provider, number in session.execute(rows)}
 
 
 def to_see_to(session: Session) -> int:

@@ -30,7 +30,7 @@ KINDS = MappingProxyType(
     {
         **dict.fromkeys(("429", "20429", "no_connection"), ErrorClass.RETRY),
         **dict.fromkeys(("20500", "20503", "30410"), ErrorClass.UNKNOWN),
-        **dict.fromkeys(("no_answer", "unreadable_answer", "worker_went_away", "carrier_bug"), ErrorClass.UNKNOWN),
+        **dict.fromkeys(("no_answer", "unreadable_answer", "worker_went_away", "provider_bug"), ErrorClass.UNKNOWN),
         "21610": ErrorClass.SAID_NO,
         **dict.fromkeys(
             ("21211", "21214", "21604", "21614", "21635", "30005", "30006", "21612"), ErrorClass.BAD_NUMBER

@@ -11,7 +11,7 @@ LONGEST_WAIT = 3600.0
 def seconds_to_wait(retry_after: str, answered: str = "") -> float | None:
     """Return the seconds of a Retry-After header, at most an hour; None if it is invalid.
 
-    It is a number of seconds or a date (RFC 9110, 10.2.3); a date is taken by the carrier's own clock, `answered`.
+    It is a number of seconds or a date (RFC 9110, 10.2.3); a date is taken by the provider's own clock, `answered`.
     """
     asked = retry_after.strip()
     if asked.isascii() and asked.isdigit():

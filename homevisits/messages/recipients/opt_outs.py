@@ -81,13 +81,13 @@ def refused(session: Session, phone: str, message_id: int, now: datetime) -> Opt
     held = newest(session, phone)
     if held is not None and held.entry == "start" and tried is not None and tried <= held.at:
         return None
-    return stop(session, phone, "carrier", now, evidence=f"outbox:{message_id}")
+    return stop(session, phone, "provider", now, evidence=f"outbox:{message_id}")
 
 
 def start(session: Session, phone: str, now: datetime, evidence: str | None = None) -> OptOutEntry | None:
     """Opt in again at the family's request; only after an opt-out by the family or the provider."""
     held = newest(session, phone)
-    if held is None or held.entry == "start" or held.reason not in ("family", "carrier"):
+    if held is None or held.entry == "start" or held.reason not in ("family", "provider"):
         return None
     entry = OptOutEntry(phone=phone, entry="start", reason="family", at=now, evidence=evidence)
     session.add(entry)
@@ -100,7 +100,7 @@ def lift(
 ) -> OptOutEntry | None:
     """Opt in again by staff. Not possible after a provider opt-out, because the provider still blocks it."""
     held = newest(session, phone)
-    if held is None or held.entry == "start" or held.reason == "carrier":
+    if held is None or held.entry == "start" or held.reason == "provider":
         return None
     entry = OptOutEntry(
         phone=phone, entry="start", reason="staff", at=now, evidence=evidence, how=how, by_account=by_account

@@ -21,22 +21,22 @@ AT_A_TIME = 100
 log = logging.getLogger("homevisits.reconcile")
 
 
-def by_day(database: Database, carriers: Collection[Provider], day: date, now: Callable[[], datetime]) -> Counter[str]:
+def by_day(database: Database, providers: Collection[Provider], day: date, now: Callable[[], datetime]) -> Counter[str]:
     """Compare the providers' lists of `day` (UTC) with the delivery attempts and return the counts:
 
     ``agreed``; ``learnt`` (a missed status); ``found`` (an unclear attempt); ``foreign`` (only at the provider: raises
     an alert); ``missing`` (not at the provider: raises an alert). Exceptions of the provider are passed on. Idempotent.
     """
     counts: Counter[str] = Counter()
-    for carrier in carriers:
-        if not carrier.can_find:
+    for provider in providers:
+        if not provider.can_find:
             continue
         listed: set[str] = set()
-        for some in _by_hundreds(each for each in carrier.on_day(day) if each.outbound):
+        for some in _by_hundreds(each for each in provider.on_day(day) if each.outbound):
             listed.update(each.provider_message_id for each in some)
             with database.transaction() as session:
-                counts.update(_compared(session, carrier.name, some, day, now()))
-        counts.update(_not_listed(database, carrier, day, listed, now))
+                counts.update(_compared(session, provider.name, some, day, now()))
+        counts.update(_not_listed(database, provider, day, listed, now))
     log.info("message lists of the providers for %s: %s", day, dict(counts))
     return counts
 
@@ -49,7 +49,7 @@ def _by_hundreds(seen: Iterable[ProviderMessage]) -> Iterator[list[ProviderMessa
 
 
 def _compared(
-    session: Session, carrier: str, some: Sequence[ProviderMessage], day: date, now: datetime
+    session: Session, provider: str, some: Sequence[ProviderMessage], day: date, now: datetime
 ) -> Iterator[str]:
     """Classify messages of the list; those that agree are found in one query."""
     sids = [each.provider_message_id for each in some]
@@ -58,21 +58,21 @@ def _compared(
         yield (
             "agreed"
             if known.get(each.provider_message_id) == each.status
-            else _compare(session, carrier, each, day, now)
+            else _compare(session, provider, each, day, now)
         )
 
 
 _STATUS = select(DeliveryAttempt.provider_message_id, DeliveryAttempt.status)
 
 
-def _compare(session: Session, carrier: str, seen: ProviderMessage, day: date, now: datetime) -> str:
+def _compare(session: Session, provider: str, seen: ProviderMessage, day: date, now: datetime) -> str:
     attempt_id = session.scalar(
         select(DeliveryAttempt.attempt_id).where(DeliveryAttempt.provider_message_id == seen.provider_message_id)
     )
-    attempt_id = attempt_id or matching.unsure(session, carrier, seen)
+    attempt_id = attempt_id or matching.unsure(session, provider, seen)
     attempt = delivery_status.locked(session, attempt_id) if attempt_id is not None else None
     if attempt is None:
-        alerts.raise_alert(session, "foreign", f"{carrier} {day}", now, seen.provider_message_id)
+        alerts.raise_alert(session, "foreign", f"{provider} {day}", now, seen.provider_message_id)
         return "foreign"
     known = attempt.provider_message_id is not None
     news = delivery_status.heard(session, attempt, seen.provider_message_id, seen.status, seen.code, now)
@@ -80,26 +80,26 @@ def _compare(session: Session, carrier: str, seen: ProviderMessage, day: date, n
 
 
 def _not_listed(
-    database: Database, carrier: Provider, day: date, listed: set[str], now: Callable[[], datetime]
+    database: Database, provider: Provider, day: date, listed: set[str], now: Callable[[], datetime]
 ) -> Iterator[str]:
     """Look up messages accepted on `day` but not listed, because they may have been sent a day later."""
-    for provider_message_id in _taken(database, carrier.name, day):
+    for provider_message_id in _taken(database, provider.name, day):
         if provider_message_id in listed:
             continue
-        seen = carrier.status(provider_message_id)
+        seen = provider.status(provider_message_id)
         with database.transaction() as session:
             if seen is not None:
-                yield _compare(session, carrier.name, seen, day, now())
+                yield _compare(session, provider.name, seen, day, now())
             else:
-                alerts.raise_alert(session, "missing", f"{carrier.name} {day}", now(), provider_message_id)
+                alerts.raise_alert(session, "missing", f"{provider.name} {day}", now(), provider_message_id)
                 yield "missing"
 
 
-def _taken(database: Database, carrier: str, day: date) -> list[str]:
+def _taken(database: Database, provider: str, day: date) -> list[str]:
     begins = datetime.combine(day, time(), UTC)
     ours = select(DeliveryAttempt.provider_message_id).where(
         # The condition on the sender allows the index on (sender_id, started_at).
-        DeliveryAttempt.sender_id.in_(select(Sender.id).where(Sender.carrier == carrier)),
+        DeliveryAttempt.sender_id.in_(select(Sender.id).where(Sender.provider == provider)),
         DeliveryAttempt.started_at >= begins,
         DeliveryAttempt.started_at < begins + timedelta(days=1),
         DeliveryAttempt.outcome == "accepted",

@@ -43,7 +43,7 @@ def same(session: Session, attempt: DeliveryAttempt, seen: Sequence[ProviderMess
     return min(free, key=lambda one: one[0])[1] if free else None
 
 
-def unsure(session: Session, carrier: str, seen: ProviderMessage) -> str | None:
+def unsure(session: Session, provider: str, seen: ProviderMessage) -> str | None:
     """Return the token of the unclear or lost attempt that sent this message, if any."""
     if seen.created_at is None:
         return None
@@ -51,7 +51,7 @@ def unsure(session: Session, carrier: str, seen: ProviderMessage) -> str | None:
         DeliveryAttempt.phone == seen.to,
         DeliveryAttempt.started_at <= seen.created_at + SKEW,
         DeliveryAttempt.started_at >= seen.created_at - LONGEST,
-        DeliveryAttempt.carrier == carrier,
+        DeliveryAttempt.provider == provider,
         DeliveryAttempt.outcome.in_(("unclear", "not_found")),
         DeliveryAttempt.provider_message_id.is_(None),
     )

@@ -50,7 +50,7 @@ class Due:
     """Snapshot of an attempt before its lookup."""
 
     attempt_id: str
-    carrier: str
+    provider: str
     phone: str
     body_sha256: str
     provider_message_id: str | None
@@ -60,7 +60,7 @@ class Due:
     since: datetime
 
 
-def look(database: Database, carriers: Collection[Provider], now: Callable[[], datetime]) -> int:
+def look(database: Database, providers: Collection[Provider], now: Callable[[], datetime]) -> int:
     """Look up unclear attempts that are due (`next_check_at`); return how many were resolved.
 
     An attempt is found if the provider lists a matching message (see `matching.same`). If it is not listed after ten
@@ -69,17 +69,17 @@ def look(database: Database, carriers: Collection[Provider], now: Callable[[], d
     """
     with database.transaction() as session:
         settled = delivery_status.catch_up(session, now())
-    by_name = {carrier.name: carrier for carrier in carriers}
+    by_name = {provider.name: provider for provider in providers}
     silent: set[str] = set()
     for due in _due(database, "unclear", now(), AT_A_TIME):
-        carrier = by_name.get(due.carrier)
+        provider = by_name.get(due.provider)
         try:
-            if due.carrier in silent:
+            if due.provider in silent:
                 raise ProviderUnavailable("not_asked")
-            asked = carrier is not None and carrier.can_find
-            seen = _ask(partial(carrier.find, due.phone)) if carrier is not None and asked else []
+            asked = provider is not None and provider.can_find
+            seen = _ask(partial(provider.find, due.phone)) if provider is not None and asked else []
         except SILENT as failure:
-            silent.add(due.carrier)
+            silent.add(due.provider)
             _later(database, due, str(failure), now())
             continue
         settled += _looked(database, due, seen, now(), asked=asked)
@@ -94,7 +94,7 @@ def _ask(question: Callable[[], T]) -> T:
         raise
     except Exception as bug:
         log.exception("unexpected provider exception")
-        raise OutcomeUnknown("carrier_bug") from bug
+        raise OutcomeUnknown("provider_bug") from bug
 
 
 def _due(database: Database, outcome: str, now: datetime, limit: int) -> list[Due]:
@@ -108,7 +108,7 @@ def _due(database: Database, outcome: str, now: datetime, limit: int) -> list[Du
         return [
             Due(
                 row.attempt_id,
-                row.carrier,
+                row.provider,
                 row.phone,
                 row.body_sha256,
                 row.provider_message_id,
@@ -163,33 +163,33 @@ def _later(database: Database, due: Due, why: str, now: datetime) -> None:
             attempt.next_check_at = now + min(max(been / 2, AGAIN_AT_FIRST), AGAIN_AT_MOST)
             return
         attempt.next_check_at = None
-        alerts.raise_alert(session, "not_asked", due.carrier, now, why)
+        alerts.raise_alert(session, "not_asked", due.provider, now, why)
 
 
-def poll(database: Database, carriers: Collection[Provider], now: Callable[[], datetime], limit: int = 500) -> int:
+def poll(database: Database, providers: Collection[Provider], now: Callable[[], datetime], limit: int = 500) -> int:
     """Poll messages without a final status after an hour; return how many statuses changed.
 
     Each is polled every five minutes at first, then less often, for three days.
     """
-    by_name = {carrier.name: carrier for carrier in carriers}
+    by_name = {provider.name: provider for provider in providers}
     silent: set[str] = set()
     news = 0
     for due in _due(database, "accepted", now(), limit):
-        carrier = by_name.get(due.carrier)
-        if due.carrier in silent:
+        provider = by_name.get(due.provider)
+        if due.provider in silent:
             continue  # it stays due
         try:
             seen = (
-                _ask(partial(carrier.status, due.provider_message_id))
-                if carrier is not None and due.provider_message_id is not None
+                _ask(partial(provider.status, due.provider_message_id))
+                if provider is not None and due.provider_message_id is not None
                 else None
             )
         except SILENT as failure:
-            silent.add(due.carrier)
-            log.warning("no message status from provider %s: %s", due.carrier, failure)
+            silent.add(due.provider)
+            log.warning("no message status from provider %s: %s", due.provider, failure)
             _asked_later(database, due, None, now())
             continue
-        can_tell = carrier is not None and carrier.can_find
+        can_tell = provider is not None and provider.can_find
         news += _polled(database, due, seen, can_tell, now())
     return news
 
@@ -219,7 +219,7 @@ def _asked_later(database: Database, due: Due, alert: str | None, now: datetime)
             attempt.next_check_at = _next_poll(session, due, now)
             if alert is not None:
                 attempt.next_check_at = None
-                alerts.raise_alert(session, alert, due.carrier, now, due.provider_message_id or "")
+                alerts.raise_alert(session, alert, due.provider, now, due.provider_message_id or "")
     return False
 
 
@@ -228,5 +228,5 @@ def _next_poll(session: Session, due: Due, now: datetime) -> datetime | None:
     been = now - due.since
     if been < PATIENCE:
         return now + max(POLL_EVERY, been / 12)
-    alerts.raise_alert(session, "no_last_word", due.carrier, now, due.provider_message_id or "")
+    alerts.raise_alert(session, "no_last_word", due.provider, now, due.provider_message_id or "")
     return None

@@ -110,7 +110,7 @@ def _ailing(session: Session, sender_id: int, code: str, now: datetime) -> None:
 def _open(session: Session, row: Sender, code: str, now: datetime) -> None:
     if row.breaker == "closed":
         row.breaker_at = now
-        alerts.raise_alert(session, "breaker", f"{row.carrier} {row.address}", now, code)
+        alerts.raise_alert(session, "breaker", f"{row.provider} {row.address}", now, code)
     if row.probe_at is None or row.breaker == "closed":
         row.probe_at = now + PROBE_EVERY
     row.breaker, row.breaker_code = "open", code
@@ -118,7 +118,7 @@ def _open(session: Session, row: Sender, code: str, now: datetime) -> None:
 
 def _siblings(session: Session, row: Sender) -> list[Sender]:
     ids = session.scalars(
-        select(Sender.id).where(Sender.carrier == row.carrier, Sender.id != row.id).order_by(Sender.id)
+        select(Sender.id).where(Sender.provider == row.provider, Sender.id != row.id).order_by(Sender.id)
     ).all()
     return [other for other in (locked(session, one) for one in ids) if other is not None]
 

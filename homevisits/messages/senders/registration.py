@@ -132,7 +132,7 @@ def missing(row: Sender) -> tuple[str, ...]:
 
 def all_senders(session: Session) -> Sequence[Sender]:
     """Return all senders, active senders first."""
-    return session.scalars(select(Sender).order_by(Sender.active.desc(), Sender.carrier, Sender.id)).all()
+    return session.scalars(select(Sender).order_by(Sender.active.desc(), Sender.provider, Sender.id)).all()
 
 
 def one(session: Session, sender_id: int) -> Sender:

@@ -54,17 +54,17 @@ _KEPT: WeakKeyDictionary[object, _Kept] = WeakKeyDictionary()
 _GUARD = threading.Lock()
 
 
-def pick(session: Session, segments: int, now: datetime, carriers: Collection[str]) -> Pick:
-    """Select a sender and take `segments` from its bucket. `carriers`: providers by preference.
+def pick(session: Session, segments: int, now: datetime, providers: Collection[str]) -> Pick:
+    """Select a sender and take `segments` from its bucket. `providers`: providers by preference.
 
     Senders of one provider are chosen at random by weight. The next provider is used only if no sender of the previous
     provider works, not if a sender is rate-limited for a moment.
     """
-    found = session.scalars(_SENDERS, {"carriers": list(carriers)}).all()
+    found = session.scalars(_SENDERS, {"providers": list(providers)}).all()
     waits: list[Pick] = []
-    for carrier in carriers:
+    for provider in providers:
         free = []
-        for row in (each for each in found if each.carrier == carrier):
+        for row in (each for each in found if each.provider == provider):
             hindered = _hindered(session, row, segments, now) or _led(row, found)
             waits.append(hindered) if hindered else free.append(row)
         taken, hasty = _one_of(session, free, segments, now)
@@ -78,7 +78,7 @@ def pick(session: Session, segments: int, now: datetime, carriers: Collection[st
 
 _SENDERS = (
     select(Sender)
-    .where(Sender.carrier.in_(bindparam("carriers", expanding=True)), Sender.active)
+    .where(Sender.provider.in_(bindparam("providers", expanding=True)), Sender.active)
     .order_by(Sender.id)
     .execution_options(populate_existing=True)
 )
@@ -143,7 +143,7 @@ def _led(row: Sender, rows: Sequence[Sender]) -> Pick | None:
     ailing = [
         each
         for each in rows
-        if each.carrier == row.carrier
+        if each.provider == row.provider
         and each.breaker != "closed"
         and each.breaker_code in ACCOUNT_WIDE
         and ready(each)

@@ -23,12 +23,12 @@ PER_SECOND = {
 def sync(session: Session, settings: Settings) -> None:
     """Insert senders that are new in the settings and deactivate those that were removed."""
     named = set(_named(settings))
-    rows = {(row.carrier, row.address): row for row in session.scalars(select(Sender).order_by(Sender.id))}
-    for carrier, address in sorted(named - rows.keys()):
-        kind = kind_of(carrier, address)
+    rows = {(row.provider, row.address): row for row in session.scalars(select(Sender).order_by(Sender.id))}
+    for provider, address in sorted(named - rows.keys()):
+        kind = kind_of(provider, address)
         row = Sender(
-            carrier=carrier, address=address, kind=kind, segments_per_second=PER_SECOND[kind],
-            registration="unregistered" if carrier == "twilio" else "not_needed",
+            provider=provider, address=address, kind=kind, segments_per_second=PER_SECOND[kind],
+            registration="unregistered" if provider == "twilio" else "not_needed",
         )  # fmt: skip
         try:
             with savepoint(session):
@@ -47,13 +47,13 @@ def _named(settings: Settings) -> list[tuple[str, str]]:
         "kannel": settings.kannel_from,
         "console": "console",
     }
-    return [(carrier, addresses[carrier]) for carrier in (settings.provider, settings.second_provider) if carrier]
+    return [(provider, addresses[provider]) for provider in (settings.provider, settings.second_provider) if provider]
 
 
-def kind_of(carrier: str, address: str) -> str:
+def kind_of(provider: str, address: str) -> str:
     """Guess the kind of sender from its address."""
-    if carrier != "twilio":
-        return {"kannel": "gateway"}.get(carrier, "console")
+    if provider != "twilio":
+        return {"kannel": "gateway"}.get(provider, "console")
     if address.startswith("MG"):
         return "service"
     if address.startswith(TOLL_FREE):

@@ -18,7 +18,7 @@ def assess_delivery(
     """
     total = found.total
     checks = (
-        (notice == "no_carrier", "care", "no_carrier"),
+        (notice == "no_provider", "care", "no_provider"),
         (wait.is_stuck(now) and silent, "care", "stuck"),
         (down, "care", "down"),
         (wait.is_stuck(now), "care", "late"),
@@ -27,7 +27,7 @@ def assess_delivery(
         (wait.unknown_since is not None and now - wait.unknown_since > UNKNOWN_NOTICE_AFTER, "wait", "unknown"),
         (total["failed"] > 0, "wait", "some_failed"),
         (total["delivered"] > 0, "done", "arriving"),
-        (total["accepted"] > 0, "wait", "with_carrier"),
+        (total["accepted"] > 0, "wait", "with_provider"),
         (wait.due + wait.later + sum(held.number for held in wait.held) > 0, "rest", "waiting"),
     )
     return next(((light, code) for holds, light, code in checks if holds), ("rest", "nothing"))

@@ -38,7 +38,7 @@ def text_notice() -> dict[str, Any] | None:
     current = settings()
     is_console, is_production = current.provider == "console", current.mode == "production"
     if is_console and is_production and not current.second_provider:
-        return {"code": "no_carrier", "guests": 0}
+        return {"code": "no_provider", "guests": 0}
     if current.texting != "trial" or (is_console and not is_production):
         return None
     with reading() as session:

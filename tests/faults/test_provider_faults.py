@@ -1,4 +1,4 @@
-"""Carriers that fail, and callers that only say they are one."""
+"""Providers that fail, and callers that only say they are one."""
 
 import http.client
 from pathlib import Path
