@@ -110,7 +110,7 @@ def test_each_plot_has_a_title_with_its_figures_and_a_visible_table(read: Read) 
     ("language", "caveat", "context", "claims"),
     [
         (
-            "en", CAVEAT, "What others found",
+            "en", CAVEAT, "What other studies found",
             "more|less|fewer|higher|lower|better|worse|increased?|reduced?|improved?|difference|effects?|proves?",
         ),
         (

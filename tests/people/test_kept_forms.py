@@ -280,7 +280,7 @@ def test_passwords_tokens_and_files_are_never_stored(scene: Scene) -> None:
     assert row.fields == "[]"
     shown = create_client(scene.app, scene.people[0]).get(kept).text
     assert "secret" not in shown
-    assert "Please type your password again." in shown
+    assert "Please enter your password again." in shown
     lead = next(who for who in scene.people if Role.DISTRICT_LEAD in who.roles)
     client, form = form_at(scene, lead, "/roster", "/roster")
     client.delete_cookie("homevisits")

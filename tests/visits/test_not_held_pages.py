@@ -13,7 +13,7 @@ __all__ = ["walk"]
 
 CANCEL = {"en": "Cancel visit", "es": "Cancelar la visita"}
 NOT_HELD = {"en": "It did not take place", "es": "La visita no se hizo"}
-CONSEQUENCE = {"en": "nobody is paid for it", "es": "nadie recibe pago por ella"}
+CONSEQUENCE = {"en": "no one is paid for it", "es": "nadie recibe pago por ella"}
 CLOSED = {"en": "Did not take place", "es": "No se hizo"}
 STARTED = {"en": "This visit has started", "es": "Esta visita ya empezó"}
 REPORTED = {"en": "has already reported on this visit", "es": "ya dijo cómo fue esta visita"}
@@ -109,7 +109,7 @@ def test_a_proposal_whose_time_came_offers_neither_answers_nor_stand_ins(walk: W
         assert "/partner" not in page
         assert "/cancel" not in page
         assert (form in page) is (who != "Luis")  # he never said that he comes
-    assert "had agreed to go" in walk.get("Luis", visit)
+    assert "both people had accepted" in walk.get("Luis", visit)
 
 
 @pytest.mark.parametrize(

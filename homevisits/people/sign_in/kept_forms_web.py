@@ -141,7 +141,7 @@ def show(token: str) -> ResponseReturnValue:
     with transaction() as db:
         typed = kept_forms.find_kept_form(db, current_actor().account_id, token, now())
     if typed is None:
-        show_notice(_("What you typed is no longer saved."))
+        show_notice(_("What you typed was deleted."))
         return redirect(landing_page(current_actor()), code=303)
     return _render_filled_page(typed, token)
 

@@ -62,7 +62,7 @@ def mark_not_held(variant: PageVariant, visit_id: int) -> ResponseReturnValue:
     return variant.perform(
         visit_id,
         lambda session: actions.mark_not_held(session, current_actor(), visit_id, settings().policy, now()),
-        _("Closed. The family can be booked again."),
+        _("Visit closed. You can book this family again."),
     )
 
 
