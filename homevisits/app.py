@@ -61,7 +61,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     """Create the Flask application for `settings`."""
     app = Flask("homevisits", template_folder=str(paths.templates()), static_folder=str(paths.static()))
     app.config.update(_flask_config(settings))
-    catalog.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
+    catalog.configure(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     app.extensions["homevisits"] = context.Services(settings, database or Database(settings.database_url))
     if settings.proxies:
         count = settings.proxies

@@ -62,7 +62,7 @@ def run(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    catalog.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
+    catalog.configure(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     database = Database(settings.database_url, pool_size=settings.text_threads + 5)
     write_heartbeat(database)
     _sync_senders(database, settings)
@@ -108,10 +108,15 @@ def build_jobs(settings: Settings, database: Database, stop: threading.Event | N
         ),
         leased("inbound", 5, lambda: inbox.process_waiting(database, policy, clock.now())),
         leased("lapse", 30, lambda: _expire_leases(database)),
-        leased("look", 10, lambda: unconfirmed.look(database, out, clock.now)),
-        leased("poll", 300, lambda: unconfirmed.poll(database, out, clock.now)),
+        leased("look", 10, lambda: unconfirmed.look_up_unclear(database, out, clock.now)),
+        leased("poll", 300, lambda: unconfirmed.poll_accepted(database, out, clock.now)),
         leased("days", 600, lambda: _reconcile_yesterday(database, out), daily=True),
-        leased("retention", 600, lambda: retention.empty(database, policy.text_keep_days, clock.now()), daily=True),
+        leased(
+            "retention",
+            600,
+            lambda: retention.delete_old_texts(database, policy.text_keep_days, clock.now()),
+            daily=True,
+        ),
         leased("sign_in", 60, lambda: _delete_sign_in_data(database, settings)),
         leased("pay", 5, lambda: write_pay_lines(database)),
         leased("attendance", 60, lambda: refresh_attendance_report(database)),
@@ -147,7 +152,7 @@ def _run_with_lease(database: Database, name: str, run: Callable[[], int], *, da
 def _sync_senders(database: Database, settings: Settings) -> int:
     """Update the sender table from the settings. Returns 0, so that it is not logged."""
     with database.transaction() as session:
-        sync.sync(session, settings)
+        sync.sync_senders(session, settings)
     return 0
 
 
@@ -165,7 +170,7 @@ def _delete_sign_in_data(database: Database, settings: Settings) -> int:
 
 
 def _reconcile_yesterday(database: Database, out: tuple[Provider, ...]) -> int:
-    return days.by_day(database, out, clock.now().date() - timedelta(days=1), clock.now).total()
+    return days.compare_day(database, out, clock.now().date() - timedelta(days=1), clock.now).total()
 
 
 def run_job(job: Job) -> None:

@@ -71,7 +71,7 @@ class CommandError(Exception):
 def open_application(**given: Any) -> Iterator[tuple[Settings, Database]]:
     """Load the settings and open the database. Raises CommandError if the database is not up to date."""
     settings = load_settings(**given)
-    catalog.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
+    catalog.configure(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     database = Database(settings.database_url)
     try:
         if not migrate.is_current(database):

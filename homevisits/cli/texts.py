@@ -8,7 +8,7 @@ from homevisits.core.settings import load_settings, load_template_settings
 from homevisits.messages import labels
 from homevisits.messages.providers import callback_token
 from homevisits.messages.templates import catalog, files, lint
-from homevisits.messages.templates.segments import segments as count
+from homevisits.messages.templates.segments import count_segments as count
 
 
 @click.group(cls=Group)
@@ -30,15 +30,15 @@ def segments(text: str) -> CommandResult:
 @command(texts)
 def check() -> CommandResult:
     """Check every text in every language against the rules, for example its length."""
-    catalog.use(*load_template_settings())
+    catalog.configure(*load_template_settings())
     found = [
-        {"language": pack.language, "text": text.name, "code": code, "reason": str(labels.FAULTS[code])}
-        for pack in map(catalog.pack, catalog.languages())
+        {"language": pack.language, "text": text.name, "code": code, "reason": str(labels.TEMPLATE_PROBLEMS[code])}
+        for pack in map(catalog.load_pack, catalog.list_languages())
         for text in pack.texts
         if text.state != "missing"
         for code in _find_faults(pack, text.name)
     ]
-    total = sum(len(catalog.templates(language)) for language in catalog.languages())
+    total = sum(len(catalog.list_templates(language)) for language in catalog.list_languages())
     lines = [f"{one['language']}/{one['text']}: {one['reason']}" for one in found]
     lines.append(f"{total} texts, {len(found)} to change." if found else f"{total} texts follow the rules.")
     return CommandResult({"texts": total, "faults": found}, "\n".join(lines), 1 if found else 0)
@@ -50,7 +50,7 @@ def kannel() -> CommandResult:
     settings = load_settings()
     if not settings.kannel_secret:
         raise CommandError("no_secret", "Kannel has no secret: set kannel_secret.")
-    word = callback_token.mac(settings.kannel_secret, callback_token.INBOUND)
+    word = callback_token.compute_token(settings.kannel_secret, callback_token.INBOUND)
     address = f"{settings.public_url.rstrip('/')}/kannel/inbound/{word}?id=%I&from=%p&to=%P"
     return CommandResult({"post_url": address}, f'post-url = "{address}"')
 
@@ -58,9 +58,9 @@ def kannel() -> CommandResult:
 @command(texts, name="list")
 def list_texts() -> CommandResult:
     """List the state of each text in each language, with its segments for the longest names."""
-    catalog.use(*load_template_settings())
+    catalog.configure(*load_template_settings())
     document, lines = [], []
-    for pack in map(catalog.pack, catalog.languages()):
+    for pack in map(catalog.load_pack, catalog.list_languages()):
         rows = [_text_values(pack, text) for text in pack.texts]
         document.append(
             {"language": pack.language, "name": pack.name, "letters": pack.letters, "sent": pack.ready, "texts": rows}
@@ -79,25 +79,25 @@ def list_texts() -> CommandResult:
 @click.option("--note", default="", help="Their comment.")
 def approve(language: str, names: tuple[str, ...], by: str, note: str) -> CommandResult:
     """Record that a speaker of LANGUAGE approves the texts NAMES (default: all) as they are now."""
-    catalog.use(*load_template_settings())
-    if language not in catalog.languages():
+    catalog.configure(*load_template_settings())
+    if language not in catalog.list_languages():
         raise CommandError(
-            "language", f"There are no texts in {language}. Languages: {', '.join(catalog.languages())}", 2
+            "language", f"There are no texts in {language}. Languages: {', '.join(catalog.list_languages())}", 2
         )
     if not by.strip():
         raise CommandError("by", "Enter who approves them.", 2)
-    chosen, pack = names or catalog.templates(language), catalog.pack(language)
-    unknown = sorted(set(chosen) - set(catalog.templates(language)))
+    chosen, pack = names or catalog.list_templates(language), catalog.load_pack(language)
+    unknown = sorted(set(chosen) - set(catalog.list_templates(language)))
     if unknown:
         raise CommandError("text", f"There is no text {', '.join(unknown)} in {language}.", 2)
     for name in chosen:
         faults = _find_faults(pack, name)
         if faults:
-            raise CommandError("rules", f"{language}/{name}: {labels.FAULTS[faults[0]]}")
+            raise CommandError("rules", f"{language}/{name}: {labels.TEMPLATE_PROBLEMS[faults[0]]}")
     catalog.approve(language, tuple(chosen), by.strip(), clock.now().date(), note.strip())
-    ready = catalog.pack(language).ready
+    ready = catalog.load_pack(language).ready
     said = "The language is now in use." if ready else "The language is not in use: other texts need approval."
-    where = catalog.own_folder()
+    where = catalog.district_folder()
     kept = f" Saved in {where / language}." if where else ""
     document = {
         "language": language,
@@ -108,14 +108,18 @@ def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Comman
     return CommandResult(document, f"{len(chosen)} texts approved. {said}{kept}")
 
 
-def _find_faults(pack: files.Pack, name: str) -> list[str]:
-    words = catalog.source(pack.language, name)
-    english = catalog.source(files.BASE, name) if name in catalog.templates(files.BASE) else words
-    return lint.faults(words, english, pack.language, pack.letters, name)
+def _find_faults(pack: files.LanguagePack, name: str) -> list[str]:
+    words = catalog.get_template(pack.language, name)
+    english = (
+        catalog.get_template(files.BASE_LANGUAGE, name)
+        if name in catalog.list_templates(files.BASE_LANGUAGE)
+        else words
+    )
+    return lint.find_problems(words, english, pack.language, pack.letters, name)
 
 
-def _text_values(pack: files.Pack, text: files.Text) -> dict[str, Any]:
-    travels = lint.longest(text.words, pack.language, pack.letters)
+def _text_values(pack: files.LanguagePack, text: files.Template) -> dict[str, Any]:
+    travels = lint.measure_longest(text.words, pack.language, pack.letters)
     approval = text.approval
     return {
         "text": text.name,
@@ -130,7 +134,7 @@ def _text_values(pack: files.Pack, text: files.Text) -> dict[str, Any]:
 
 
 def _describe_state(row: dict[str, Any]) -> str:
-    said = str(labels.STATES[row["state"]])
+    said = str(labels.APPROVAL_STATES[row["state"]])
     own = ", the district's own" if row["own"] else ""
     return f"{said} by {row['by']} on {row['on']}{own}" if row["state"] == "approved" else said + own
 

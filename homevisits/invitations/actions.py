@@ -16,7 +16,7 @@ from homevisits.invitations.queue import NextFamily
 from homevisits.messages import outbox
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.templates import catalog
-from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.rendering import PlannedMessage
 from homevisits.people.models import Family, School, Student
 from homevisits.practices import no_targeting
 
@@ -130,9 +130,9 @@ def record_text_answer(
     entry = append_answer(session, invitation_id, answer, "text", now, caregiver_id=caregiver, evidence=evidence)
     school = session.get_one(School, invitation.school_id)
     template = f"invitation_{answer.value}"
-    if catalog.has(invitation.language, template):
+    if catalog.is_approved(invitation.language, template):
         subject = f"invitation:{invitation_id}"
-        reply = PlannedText(
+        reply = PlannedMessage(
             key=f"answer-{entry.id}",
             to=phone,
             language=invitation.language,
@@ -225,9 +225,9 @@ def _is_replaced(session: Session, draw_id: int) -> bool:
 def _find_call_reason(session: Session, contact: Contact) -> str | None:
     if contact.phone is None:
         return "no_phone"
-    if not catalog.has(contact.language, "invitation"):
+    if not catalog.is_approved(contact.language, "invitation"):
         return "no_text"
-    return None if opt_outs.may_text(session, contact.phone) else "stopped"
+    return None if opt_outs.may_receive(session, contact.phone) else "stopped"
 
 
 def _ask_family(session: Session, actor: Actor | None, draw: Draw, chosen: NextFamily, now: datetime) -> AskedFamily:
@@ -247,7 +247,7 @@ def _ask_family(session: Session, actor: Actor | None, draw: Draw, chosen: NextF
     if body is not None and contact.phone is not None:
         subject = f"invitation:{invitation.id}"
         school = session.get_one(School, draw.school_id)
-        message = PlannedText(
+        message = PlannedMessage(
             key="ask",
             to=contact.phone,
             language=contact.language,

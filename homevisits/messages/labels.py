@@ -9,7 +9,7 @@ from flask_babel.speaklater import LazyString
 
 from homevisits.messages.providers.error_codes import ErrorClass, error_class
 
-FAULTS = MappingProxyType(
+TEMPLATE_PROBLEMS = MappingProxyType(
     {
         "empty": _l("It is empty."),
         "names_too_much": _l("It names a child or a family: other people may see the phone."),
@@ -26,7 +26,7 @@ FAULTS = MappingProxyType(
         "says_visit": _l("The discreet wording must not mention a visit or a home: other people may see the phone."),
     }
 )
-STATES = MappingProxyType(
+APPROVAL_STATES = MappingProxyType(
     {
         "approved": _l("Approved"),
         "changed": _l("Changed since it was approved"),
@@ -35,7 +35,7 @@ STATES = MappingProxyType(
     }
 )
 
-HOLDS = MappingProxyType(
+HOLD_REASONS = MappingProxyType(
     {
         "quiet": _l("Outside texting hours, or a quiet day. They go out when texting hours begin."),
         "cap": _l("The phone reached its limit of texts for a day or a week. They go out when the limit allows."),
@@ -52,7 +52,7 @@ HOLDS = MappingProxyType(
     }
 )
 """Labels of `hold_reason`."""
-KINDS = MappingProxyType(
+ERROR_CLASSES = MappingProxyType(
     {
         ErrorClass.RETRY: (
             _l("The provider could not be reached or was too busy."),
@@ -101,7 +101,7 @@ KINDS = MappingProxyType(
     }
 )
 """Meaning of provider error codes, with advice for staff."""
-OWN = MappingProxyType(
+OWN_CODES = MappingProxyType(
     {
         "trial": (
             _l("This is a trial, and this is not a test phone."),
@@ -126,7 +126,7 @@ OWN = MappingProxyType(
             _l("Ask the family for another number."),
         ),
         "landline": (_l("This number is a landline."), _l("Call it, or ask the family for a mobile number.")),
-        "bad_number": KINDS[ErrorClass.BAD_NUMBER],
+        "bad_number": ERROR_CLASSES[ErrorClass.BAD_NUMBER],
         "withdrawn": (_l("It was canceled because its information changed."), _l("Nothing to do.")),
         "expired": (_l("It waited too long to still make sense."), _l("Call if it is still important.")),
         "quiet": (_l("Texting hours begin too late for this text."), _l("Call if it is important.")),
@@ -140,15 +140,15 @@ OWN = MappingProxyType(
             _l("The district lead can fix this on the Senders page."),
         ),
         "no_sender": (_l("No sender is set up."), _l("Tell your IT administrator.")),
-        "breaker": KINDS[ErrorClass.ACCOUNT],
+        "breaker": ERROR_CLASSES[ErrorClass.ACCOUNT],
         "rate": (_l("The provider asked us to pause."), _l("Nothing to do: it continues automatically.")),
         "paused": (_l("The sender is paused."), _l("Nothing to do: it continues automatically.")),
-        "queue_full": KINDS[ErrorClass.QUEUE_FULL],
-        "daily_cap": KINDS[ErrorClass.DAILY_CAP],
+        "queue_full": ERROR_CLASSES[ErrorClass.QUEUE_FULL],
+        "daily_cap": ERROR_CLASSES[ErrorClass.DAILY_CAP],
     }
 )
 """Meaning of internal error codes."""
-CALLED_OFF = MappingProxyType(
+CANCEL_REASONS = MappingProxyType(
     {
         "visit_changed": _l("The visit has changed or ended since then."),
         "just_told": _l("The family had just been told."),
@@ -166,7 +166,7 @@ CALLED_OFF = MappingProxyType(
     }
 )
 """Why a text that was no longer true was taken back at the last moment."""
-STATES_OF_TEXTS = MappingProxyType(
+MESSAGE_STATES = MappingProxyType(
     {
         "held": _l("Waiting"),
         "queued": _l("Waiting"),
@@ -228,7 +228,7 @@ REGISTRATIONS = MappingProxyType(
         "not_needed": _l("No registration needed"),
     }
 )
-MISSING = MappingProxyType(
+MISSING_STEPS = MappingProxyType(
     {
         "brand": _l("The brand: your organization, as Government or US Non Profit."),
         "campaign": _l("The campaign: what the texts are for, with the samples from the page What families read."),
@@ -242,24 +242,24 @@ MISSING = MappingProxyType(
 """Labels of missing sender registration steps."""
 
 
-def why(code: str) -> LazyString:
+def explain_code(code: str) -> LazyString:
     """Return the meaning of an error code; for rejections it includes the code."""
-    if code in OWN:
-        return OWN[code][0]
+    if code in OWN_CODES:
+        return OWN_CODES[code][0]
     kind = error_class(code)
     if kind is ErrorClass.REJECTED and code:
         return _l("The provider rejected it (code %(code)s).", code=code)
-    return KINDS[kind][0]
+    return ERROR_CLASSES[kind][0]
 
 
-def what_to_do(code: str) -> LazyString:
+def advise_on_code(code: str) -> LazyString:
     """Return the advice for an error code."""
-    return OWN[code][1] if code in OWN else KINDS[error_class(code)][1]
+    return OWN_CODES[code][1] if code in OWN_CODES else ERROR_CLASSES[error_class(code)][1]
 
 
-def in_words(failures: Iterable[tuple[str, int]]) -> list[tuple[str, str, int]]:
+def group_by_explanation(failures: Iterable[tuple[str, int]]) -> list[tuple[str, str, int]]:
     """Failures by code, made failures by what they mean: why, what to do, how many; the most first."""
     found: Counter[tuple[str, str]] = Counter()
     for code, number in failures:
-        found[str(why(code)), str(what_to_do(code))] += number
+        found[str(explain_code(code)), str(advise_on_code(code))] += number
     return [(*words, number) for words, number in found.most_common()]

@@ -14,17 +14,17 @@ STATES = (
     "held", "queued", "sending", "accepted", "delivered", "undelivered", "unknown", "cancelled", "expired",
     "suppressed", "rejected", "dead",
 )  # fmt: skip
-WAITING = ("held", "queued")
+WAITING_STATES = ("held", "queued")
 """States of a message that is still to be sent."""
-LEFT = ("accepted", "delivered", "undelivered")
+ACCEPTED_STATES = ("accepted", "delivered", "undelivered")
 """States of a message that a provider accepted."""
-LOST = ("undelivered", "rejected", "dead")
+FAILED_STATES = ("undelivered", "rejected", "dead")
 """States of a failed message that staff must handle."""
 _WAITING = text("state IN ('held', 'queued')")
-_TO_SEE_TO = text("state IN ('undelivered', 'rejected', 'dead') AND resolved_at IS NULL")
+_UNRESOLVED = text("state IN ('undelivered', 'rejected', 'dead') AND resolved_at IS NULL")
 
 
-def _one_of(name: str, *values: str) -> CheckConstraint:
+def _allow_values(name: str, *values: str) -> CheckConstraint:
     return CheckConstraint(f"{name} IN ({', '.join(repr(value) for value in values)})", name=name)
 
 
@@ -37,7 +37,7 @@ class Phone(Base):
     code: Mapped[str | None]  # the provider's error code when `state` changed
     since: Mapped[datetime | None]
     last_inbound_at: Mapped[datetime | None]
-    __table_args__ = (_one_of("state", "ok", "landline", "bad", "wrong_number"),)
+    __table_args__ = (_allow_values("state", "ok", "landline", "bad", "wrong_number"),)
 
 
 class Sender(Base):
@@ -75,9 +75,9 @@ class Sender(Base):
     active: Mapped[bool] = mapped_column(server_default=true())  # listed in the settings
     __table_args__ = (
         UniqueConstraint("provider", "address"),
-        _one_of("kind", "long_code", "toll_free", "short_code", "service", "gateway", "console"),
-        _one_of("breaker", "closed", "open", "half_open"),
-        _one_of("registration", "not_needed", "unregistered", "pending", "registered", "refused"),
+        _allow_values("kind", "long_code", "toll_free", "short_code", "service", "gateway", "console"),
+        _allow_values("breaker", "closed", "open", "half_open"),
+        _allow_values("registration", "not_needed", "unregistered", "pending", "registered", "refused"),
     )
 
 
@@ -123,15 +123,15 @@ class OutgoingMessage(Base):
     resolved_how: Mapped[str | None]  # retried | called | dismissed
     resolved_note: Mapped[str | None]  # why it was dismissed
     __table_args__ = (
-        _one_of("state", *STATES),
-        _one_of("category", "reply", "urgent", "automatic", "written", "staff"),
+        _allow_values("state", *STATES),
+        _allow_values("category", "reply", "urgent", "automatic", "written", "staff"),
         Index("ix_outgoing_message_due", "priority", "next_at", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
         Index("ix_outgoing_message_subject", "subject"),
         Index("ix_outgoing_message_phone_id", "phone", "id"),
         Index("ix_outgoing_message_phone_sent_at", "phone", "sent_at"),
         Index("ix_outgoing_message_state_created_at", "state", "created_at"),
         Index("ix_outgoing_message_not_before", "not_before"),
-        Index("ix_outgoing_message_lost", "id", sqlite_where=_TO_SEE_TO, postgresql_where=_TO_SEE_TO),
+        Index("ix_outgoing_message_lost", "id", sqlite_where=_UNRESOLVED, postgresql_where=_UNRESOLVED),
         Index("ix_outgoing_message_sending", "phone", unique=True, sqlite_where=text("state = 'sending'"),
               postgresql_where=text("state = 'sending'")),
     )  # fmt: skip
@@ -161,7 +161,7 @@ class DeliveryAttempt(Base):
     looks: Mapped[int] = mapped_column(server_default=text("0"))  # number of lookups at the provider
     next_check_at: Mapped[datetime | None]  # next lookup, if unclear or without a final status
     __table_args__ = (
-        _one_of("outcome", "accepted", "down", "refused", "unclear", "not_found"),
+        _allow_values("outcome", "accepted", "down", "refused", "unclear", "not_found"),
         Index("ix_delivery_attempt_message_id", "message_id"),
         Index("ix_delivery_attempt_phone_started_at", "phone", "started_at"),
         Index("ix_delivery_attempt_next_check_at", "next_check_at", sqlite_where=text("next_check_at IS NOT NULL"),

@@ -11,17 +11,17 @@ from sqlalchemy.orm import Session
 from homevisits.core.db import insert_new
 from homevisits.messages import message_types
 from homevisits.messages.dispatch.eligibility import count
-from homevisits.messages.models import WAITING, OutgoingMessage, Phone
+from homevisits.messages.models import WAITING_STATES, OutgoingMessage, Phone
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.templates import catalog
-from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.rendering import PlannedMessage
 
-ON_ITS_WAY = ("sending", "unknown")
+IN_FLIGHT = ("sending", "unknown")
 """A message in these states cannot be cancelled, but it is not sent again after `cancel_requested`."""
-AT_ONCE = 500
+BATCH_SIZE = 500
 
 
-def put(session: Session, subject: str, text: PlannedText, now: datetime) -> OutgoingMessage:
+def put(session: Session, subject: str, text: PlannedMessage, now: datetime) -> OutgoingMessage:
     """Add a message; idempotent by key. A withdrawn message with the same key is queued again.
 
     Raises `catalog.NoSuchText` without an approved template in the language, KeyError for a missing parameter.
@@ -34,26 +34,26 @@ def put(session: Session, subject: str, text: PlannedText, now: datetime) -> Out
     ).one()
 
 
-def put_many(session: Session, planned: Iterable[tuple[str, PlannedText]], now: datetime) -> int:
+def put_many(session: Session, planned: Iterable[tuple[str, PlannedMessage]], now: datetime) -> int:
     """Add messages by subject and return how many are new. Safe with concurrent calls."""
     added = 0
     left = list(planned)
     while left:
-        some, left = left[:AT_ONCE], left[AT_ONCE:]
+        some, left = left[:BATCH_SIZE], left[BATCH_SIZE:]
         rows = [_row(subject, text, now) for subject, text in some]
         insert_new(session, Phone, [{"e164": phone} for phone in sorted({row["phone"] for row in rows})], "e164")
-        stopped = opt_outs.stopped(session, {row["phone"] for row in rows})
+        stopped = opt_outs.find_opted_out(session, {row["phone"] for row in rows})
         for row in rows:
-            if row["phone"] in stopped and row["template"] not in opt_outs.ANSWERS:
+            if row["phone"] in stopped and row["template"] not in opt_outs.ALWAYS_SENT:
                 row["state"], row["error"] = "suppressed", "stopped"
         new = insert_new(session, OutgoingMessage, rows, "dedupe_key")
         added += new
         if new < len(rows):
-            _bring_back(session, rows)
+            _requeue_withdrawn(session, rows)
     return added
 
 
-def replace(session: Session, subject: str, texts: Iterable[PlannedText], now: datetime) -> None:
+def replace(session: Session, subject: str, texts: Iterable[PlannedMessage], now: datetime) -> None:
     """Replace the planned messages of `subject`: withdraw unsent messages that are not in `texts`, add new."""
     wanted = list(texts)
     keys = [f"{subject}:{text.key}" for text in wanted]
@@ -62,14 +62,16 @@ def replace(session: Session, subject: str, texts: Iterable[PlannedText], now: d
         update(OutgoingMessage)
         .where(
             OutgoingMessage.subject == subject,
-            OutgoingMessage.state.in_((*WAITING, *ON_ITS_WAY)),
+            OutgoingMessage.state.in_((*WAITING_STATES, *IN_FLIGHT)),
             OutgoingMessage.dedupe_key.not_in(keys),
         )
         .values(
-            state=case((OutgoingMessage.state.in_(WAITING), "cancelled"), else_=OutgoingMessage.state),
-            error=case((OutgoingMessage.state.in_(WAITING), "withdrawn"), else_=OutgoingMessage.error),
+            state=case((OutgoingMessage.state.in_(WAITING_STATES), "cancelled"), else_=OutgoingMessage.state),
+            error=case((OutgoingMessage.state.in_(WAITING_STATES), "withdrawn"), else_=OutgoingMessage.error),
             hold_reason=None,
-            cancel_requested=case((OutgoingMessage.state.in_(WAITING), OutgoingMessage.cancel_requested), else_=True),
+            cancel_requested=case(
+                (OutgoingMessage.state.in_(WAITING_STATES), OutgoingMessage.cancel_requested), else_=True
+            ),
         )
         .execution_options(synchronize_session="fetch")
     )
@@ -81,7 +83,7 @@ def withdraw(session: Session, subject: str, now: datetime) -> None:
     replace(session, subject, (), now)
 
 
-def _row(subject: str, text: PlannedText, now: datetime) -> dict[str, Any]:
+def _row(subject: str, text: PlannedMessage, now: datetime) -> dict[str, Any]:
     body = text.body if text.body is not None else catalog.render(text.language, text.template, text.params)
     category = text.category or message_types.of(text.template).category
     return {
@@ -110,14 +112,14 @@ def _row(subject: str, text: PlannedText, now: datetime) -> dict[str, Any]:
     }
 
 
-def _bring_back(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+def _requeue_withdrawn(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Queue withdrawn messages of the plan again and revoke their cancel requests."""
     by_key = {row["dedupe_key"]: row for row in rows}
     back = update(OutgoingMessage).execution_options(synchronize_session=False)
     session.execute(
         back.where(
             OutgoingMessage.dedupe_key.in_(by_key),
-            OutgoingMessage.state.in_(ON_ITS_WAY),
+            OutgoingMessage.state.in_(IN_FLIGHT),
             OutgoingMessage.cancel_requested.is_(True),
         ).values(cancel_requested=False)
     )

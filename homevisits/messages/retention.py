@@ -6,20 +6,20 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, select, update
 
 from homevisits.core.db import Database
-from homevisits.messages.models import STATES, WAITING, IncomingMessage, OutgoingMessage, ProviderEvent
+from homevisits.messages.models import STATES, WAITING_STATES, IncomingMessage, OutgoingMessage, ProviderEvent
 
-AT_ONCE = 1000
+BATCH_SIZE = 1000
 """Rows per transaction; small, because SQLite has only one writer."""
 
 
-def empty(database: Database, keep_days: int, now: datetime) -> int:
+def delete_old_texts(database: Database, keep_days: int, now: datetime) -> int:
     """Delete message texts and raw reports older than `keep_days`; return the number of rows."""
     before = now - timedelta(days=keep_days)
-    over = [state for state in STATES if state not in (*WAITING, "sending")]
+    over = [state for state in STATES if state not in (*WAITING_STATES, "sending")]
     outbox = OutgoingMessage.state.in_(over), OutgoingMessage.created_at < before
     return (
-        _emptied(database, OutgoingMessage, (*outbox, OutgoingMessage.body != ""), {"body": "", "params": "{}"})
-        + _emptied(
+        _clear_rows(database, OutgoingMessage, (*outbox, OutgoingMessage.body != ""), {"body": "", "params": "{}"})
+        + _clear_rows(
             database,
             IncomingMessage,
             (
@@ -29,20 +29,20 @@ def empty(database: Database, keep_days: int, now: datetime) -> int:
             ),
             {"body": "", "raw": "{}"},
         )
-        + _emptied(
+        + _clear_rows(
             database, ProviderEvent, (ProviderEvent.received_at < before, ProviderEvent.raw != "{}"), {"raw": "{}"}
         )
     )
 
 
-def _emptied(database: Database, table: Any, which: tuple[ColumnElement[bool], ...], values: dict[str, Any]) -> int:
+def _clear_rows(database: Database, table: Any, which: tuple[ColumnElement[bool], ...], values: dict[str, Any]) -> int:
     total = 0
     while True:
         with database.transaction() as session:
-            ids = session.scalars(select(table.id).where(*which).limit(AT_ONCE)).all()
+            ids = session.scalars(select(table.id).where(*which).limit(BATCH_SIZE)).all()
             session.execute(
                 update(table).where(table.id.in_(ids)).values(**values).execution_options(synchronize_session=False)
             )
         total += len(ids)
-        if len(ids) < AT_ONCE:
+        if len(ids) < BATCH_SIZE:
             return total

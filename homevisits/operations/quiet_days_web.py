@@ -49,7 +49,7 @@ def add_quiet_days() -> ResponseReturnValue:
         return _render_page(form, problems), 422
     try:
         with transaction() as session:
-            number = quiet_days.add(session, current_actor(), days, _today(), now())
+            number = quiet_days.add_quiet_days(session, current_actor(), days, _today(), now())
     except RulesBroken as broken:
         return _render_page(form, list(broken.problems)), 422
     notice = ngettext("One more quiet day.", "%(num)d more quiet days.", number)
@@ -57,7 +57,7 @@ def add_quiet_days() -> ResponseReturnValue:
     return redirect(url_for("quiet.show_quiet_days"), code=303)
 
 
-def _parse_form(form: QuietDaysForm) -> tuple[quiet_days.Stretch | None, list[Problem]]:
+def _parse_form(form: QuietDaysForm) -> tuple[quiet_days.QuietPeriod | None, list[Problem]]:
     """Parse and validate the form. Without a last day, the range is a single day."""
     problems, ends = [], []
     is_id = form.school.isascii() and form.school.isdigit() and len(form.school) < 18
@@ -73,7 +73,7 @@ def _parse_form(form: QuietDaysForm) -> tuple[quiet_days.Stretch | None, list[Pr
         problems.append(Problem("missing", "name"))
     if problems:
         return None, problems
-    return quiet_days.Stretch(int(form.school) if is_id else None, ends[0], ends[1], form.name), []
+    return quiet_days.QuietPeriod(int(form.school) if is_id else None, ends[0], ends[1], form.name), []
 
 
 @bp.post("/quiet-days/<int:quiet_id>/remove")
@@ -81,7 +81,7 @@ def _parse_form(form: QuietDaysForm) -> tuple[quiet_days.Stretch | None, list[Pr
 def remove_quiet_day(quiet_id: int) -> ResponseReturnValue:
     """Remove a quiet day."""
     with transaction() as session:
-        gone = quiet_days.remove(session, current_actor(), quiet_id, _today())
+        gone = quiet_days.remove_quiet_day(session, current_actor(), quiet_id, _today())
     show_notice(_("Texts will go out on that day.") if gone else _("That day is over and cannot be changed."))
     return redirect(url_for("quiet.show_quiet_days"), code=303)
 
@@ -96,7 +96,7 @@ def _sending_hours() -> list[time]:
 def _render_page(form: QuietDaysForm, problems: list[Problem]) -> str:
     permitted = current_actor().schools(Permission.DELIVERY)
     with reading() as session:
-        days = quiet_days.ahead(session, current_actor(), _today())
+        days = quiet_days.list_quiet_days(session, current_actor(), _today())
         return render_template(
             "messages/quiet.html",
             typed=form,

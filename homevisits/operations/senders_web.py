@@ -24,11 +24,11 @@ def _can_edit() -> bool:
 def show_senders() -> str:
     """Show the senders, and what is missing before they can send."""
     with reading() as session:
-        senders = registration.all_senders(session)
+        senders = registration.list_senders(session)
         return render_template(
             "messages/senders.html",
             senders=senders,
-            missing={row.id: registration.missing(row) for row in senders},
+            missing={row.id: registration.missing_steps(row) for row in senders},
             reasons=labels,
             may_change=_can_edit(),
             webhook=f"{settings().public_url.rstrip('/')}/twilio/inbound",
@@ -40,9 +40,9 @@ def show_senders() -> str:
 @allow(Permission.SENDERS)
 def edit_sender(sender_id: int) -> str:
     """Show the form of a sender."""
-    trial_allowlist.refuse_unless_district(current_actor())
+    trial_allowlist.require_district_access(current_actor())
     with reading() as session:
-        form = registration.as_typed(registration.one(session, sender_id))
+        form = registration.form_of_sender(registration.get_sender(session, sender_id))
     return _render_form(sender_id, form, [])
 
 
@@ -50,26 +50,26 @@ def edit_sender(sender_id: int) -> str:
 @allow(Permission.SENDERS)
 def save_sender(sender_id: int) -> ResponseReturnValue:
     """Save the registration of a sender."""
-    form = registration.typed(request.form)
+    form = registration.read_form(request.form)
     try:
         with transaction() as session:
-            registration.change(session, current_actor(), sender_id, form, now())
+            registration.change_sender(session, current_actor(), sender_id, form, now())
     except RulesBroken as broken:
         return _render_form(sender_id, form, list(broken.problems)), 422
     show_notice(_("Saved."))
     return redirect(url_for("senders.show_senders"), code=303)
 
 
-def _render_form(sender_id: int, form: registration.Typed, problems: list[Problem]) -> str:
+def _render_form(sender_id: int, form: registration.SenderForm, problems: list[Problem]) -> str:
     with reading() as session:
-        row = registration.one(session, sender_id)
+        row = registration.get_sender(session, sender_id)
         return render_template(
             "messages/sender.html",
             row=row,
             typed=form,
             problems=problems,
             reasons=labels,
-            kinds=registration.kinds_of(row),
+            kinds=registration.allowed_kinds(row),
             registrations=registration.REGISTRATIONS,
         )
 
@@ -90,7 +90,7 @@ def add_guest() -> ResponseReturnValue:
         with transaction() as session:
             number = phones.to_e164(phone)
             theirs = number is not None and reachability.is_family_phone(session, number)
-            trial_allowlist.add(session, current_actor(), name, number, now(), of_family=theirs)
+            trial_allowlist.add_recipient(session, current_actor(), name, number, now(), is_family_phone=theirs)
     except RulesBroken as broken:
         return _render_guests(name, phone, list(broken.problems)), 422
     show_notice(_("%(name)s can now get texts during the trial.", name=name))
@@ -102,7 +102,7 @@ def add_guest() -> ResponseReturnValue:
 def remove_guest() -> ResponseReturnValue:
     """Remove a phone from the trial list."""
     with transaction() as session:
-        trial_allowlist.remove(session, current_actor(), request.form.get("phone", ""))
+        trial_allowlist.remove_recipient(session, current_actor(), request.form.get("phone", ""))
     show_notice(_("Removed from the list."))
     return redirect(url_for("senders.guest_list"), code=303)
 
@@ -111,7 +111,7 @@ def _render_guests(name: str, phone: str, problems: list[Problem]) -> str:
     with reading() as session:
         return render_template(
             "messages/guests.html",
-            rows=trial_allowlist.everyone(session),
+            rows=trial_allowlist.list_recipients(session),
             name=name,
             phone=phone,
             problems=problems,

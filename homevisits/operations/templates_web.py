@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 from homevisits.core.access import Permission
 from homevisits.messages import labels
 from homevisits.messages.templates import catalog, files, lint
-from homevisits.messages.templates.segments import Segments, segments
+from homevisits.messages.templates.segments import Segments, count_segments
 from homevisits.web import formats
 from homevisits.web.context import settings
 from homevisits.web.security import allow
@@ -109,12 +109,12 @@ class TemplateView:
 @allow(Permission.ASK, Permission.OVERVIEW)
 def show_templates() -> str:
     """Show the message templates of a language."""
-    packs = [catalog.pack(language) for language in catalog.languages()]
-    packs.sort(key=lambda pack: (not pack.ready, pack.language != files.BASE, pack.name))
-    chosen = request.args.get("language", files.BASE)
-    if chosen not in catalog.languages():
+    packs = [catalog.load_pack(language) for language in catalog.list_languages()]
+    packs.sort(key=lambda pack: (not pack.ready, pack.language != files.BASE_LANGUAGE, pack.name))
+    chosen = request.args.get("language", files.BASE_LANGUAGE)
+    if chosen not in catalog.list_languages():
         abort(404)
-    pack = catalog.pack(chosen)
+    pack = catalog.load_pack(chosen)
     shown = [_build_view(pack, text) for text in sorted(pack.texts, key=_sort_key) if text.state != "missing"]
     return render_template(
         "messages/texts.html",
@@ -128,20 +128,20 @@ def show_templates() -> str:
         language_names=_language_names(),
         price=settings().segment_price,
         dollars=_format_price,
-        states=labels.STATES,
-        reasons=labels.FAULTS,
+        states=labels.APPROVAL_STATES,
+        reasons=labels.TEMPLATE_PROBLEMS,
         kinds={"approved": "done", "waiting": "wait", "changed": "care"},
     )
 
 
-def _build_view(pack: files.Pack, text: files.Text) -> TemplateView:
+def _build_view(pack: files.LanguagePack, text: files.Template) -> TemplateView:
     sample = {**SAMPLE_VALUES, "day": SAMPLE_DAYS.get(pack.language, SAMPLE_VALUES["day"])}
     reads = catalog.preview(pack.language, text.name, sample)
     letters = "accents" if pack.letters == "plain" else "plain"
-    other = segments(catalog.preview(pack.language, text.name, sample, letters))
-    travels = segments(reads)
-    known = text.name in catalog.templates(files.BASE)
-    english = catalog.source(files.BASE, text.name) if known else text.words
+    other = count_segments(catalog.preview(pack.language, text.name, sample, letters))
+    travels = count_segments(reads)
+    known = text.name in catalog.list_templates(files.BASE_LANGUAGE)
+    english = catalog.get_template(files.BASE_LANGUAGE, text.name) if known else text.words
     return TemplateView(
         name=text.name,
         title=_title(text.name),
@@ -151,32 +151,32 @@ def _build_view(pack: files.Pack, text: files.Text) -> TemplateView:
         approval=text.approval,
         reads=reads,
         travels=travels,
-        longest=lint.longest(text.words, pack.language, pack.letters),
+        longest=lint.measure_longest(text.words, pack.language, pack.letters),
         other_letters=other if other.segments != travels.segments else None,
-        faults=tuple(lint.faults(text.words, english, pack.language, pack.letters, text.name)),
+        faults=tuple(lint.find_problems(text.words, english, pack.language, pack.letters, text.name)),
     )
 
 
 def _title(name: str) -> str:
-    return str(TEMPLATE_TITLES.get(name.removesuffix(files.DISCREET), name))
+    return str(TEMPLATE_TITLES.get(name.removesuffix(files.DISCREET_SUFFIX), name))
 
 
 def _group_of(name: str) -> str:
-    if name.endswith(files.DISCREET):
+    if name.endswith(files.DISCREET_SUFFIX):
         return "discreet"
     begins = name.partition("_")[0]
     return begins if begins in GROUP_TITLES else "family"
 
 
-def _sort_key(text: files.Text) -> tuple[int, str]:
-    known, name = list(TEMPLATE_TITLES), text.name.removesuffix(files.DISCREET)
+def _sort_key(text: files.Template) -> tuple[int, str]:
+    known, name = list(TEMPLATE_TITLES), text.name.removesuffix(files.DISCREET_SUFFIX)
     return (known.index(name) if name in TEMPLATE_TITLES else len(known), text.name)
 
 
 def _language_names() -> Mapping[str, str]:
     """Name every language in the user's language."""
     names = Locale.parse(formats.current_language()).languages
-    return {language: formats.capitalize_first(names.get(language, language)) for language in catalog.languages()}
+    return {language: formats.capitalize_first(names.get(language, language)) for language in catalog.list_languages()}
 
 
 def _format_price(price: Decimal) -> str:

@@ -173,7 +173,7 @@ def get_participation(session: Session, educator_id: int, today: date) -> Partic
     certified = row is not None and (bool(row.endless) or row.until >= today)
     until = None if row is None or row.endless else row.until
     phone = session.scalar(select(Person.phone).where(Person.id == educator_id))
-    stopped = phone is not None and not opt_outs.may_text(session, phone)
+    stopped = phone is not None and not opt_outs.may_receive(session, phone)
     return Participation(
         bool(find_current_opt_ins(session, [educator_id])), until, certified, row is not None, phone, stopped
     )

@@ -14,7 +14,7 @@ from datetime import date, datetime, time, timedelta
 import babel.dates
 
 from homevisits.core import local_time
-from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.rendering import PlannedMessage
 
 PURE = True
 
@@ -74,7 +74,7 @@ def plan(
     moved: bool = False,
     acknowledge: str | None = None,
     morning: time = time(9),
-) -> list[PlannedText]:
+) -> list[PlannedMessage]:
     """Every text still to be sent about this visit; `acknowledge` names the answer to what the family just said."""
     return [
         *_to_family(visit, reminder_hours, now, moved=moved, acknowledge=acknowledge, morning=morning),
@@ -84,7 +84,7 @@ def plan(
 
 def _to_family(
     visit: Visit, reminder_hours: Sequence[int], now: datetime, *, moved: bool, acknowledge: str | None, morning: time
-) -> list[PlannedText]:
+) -> list[PlannedMessage]:
     if visit.phone is None:
         return []
     texts = []
@@ -107,7 +107,7 @@ def _to_family(
 
 def _arranged(
     visit: Visit, reminder_hours: Sequence[int], now: datetime, *, moved: bool, asked: bool
-) -> list[PlannedText]:
+) -> list[PlannedMessage]:
     texts = []
     question = f"visit:{visit.id}"
     if visit.state == "scheduled" and not asked:
@@ -134,8 +134,8 @@ def _next_morning(visit: Visit, now: datetime, morning: time) -> datetime:
 
 def _text(
     visit: Visit, key: str, template: str, not_before: datetime, expires_at: datetime, question: str | None = None
-) -> PlannedText:
-    return PlannedText(
+) -> PlannedMessage:
+    return PlannedMessage(
         key=f"v{visit.version}:{key}:{_mark(visit.phone or '')}",
         to=visit.phone or "",
         language=visit.language,
@@ -154,7 +154,7 @@ def _text(
     )
 
 
-def _to_pair(visit: Visit, reminder_hours: Sequence[int], now: datetime) -> list[PlannedText]:
+def _to_pair(visit: Visit, reminder_hours: Sequence[int], now: datetime) -> list[PlannedMessage]:
     """What each of the pair who gave a number for it hears: never a family's name, never an address."""
     if visit.starts_at <= now:
         return []
@@ -184,9 +184,9 @@ def _said(visit: Visit, member: Member) -> str | None:
     return "staff_reminder" if visit.state in ("scheduled", "confirmed") and member.state == "coming" else None
 
 
-def _staff_text(visit: Visit, member: Member, template: str, not_before: datetime) -> PlannedText:
+def _staff_text(visit: Visit, member: Member, template: str, not_before: datetime) -> PlannedMessage:
     key = template.removeprefix("staff_").replace("_", "-")
-    return PlannedText(
+    return PlannedMessage(
         key=f"v{visit.version}:staff-{key}:e{member.educator_id}:{_mark(member.phone or '')}",
         to=member.phone or "",
         language=member.language,

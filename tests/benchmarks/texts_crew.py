@@ -14,7 +14,7 @@ from twilio.rest import Client
 import homevisits.tables  # noqa: F401 - the tables that texts refer to
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import dispatcher
-from homevisits.messages.providers.twilio import Http, Twilio
+from homevisits.messages.providers.twilio import Twilio, TwilioHttp
 from tests.benchmarks.texts_stage import SENDER, clock, rules, settings_for
 
 BODY = "Lincoln: your child's teachers would like to meet you. Please call the school."
@@ -43,7 +43,7 @@ def ours(twilio: str, database: str, threads: int, epoch: float) -> Send:
 
 def create(twilio: str) -> Callable[[str], object]:
     """One call of the bare SDK with the HTTP client that ours has."""
-    client: Any = Client("AC" + "0" * 32, "token", http_client=Http(20, twilio), environment={"": ""})
+    client: Any = Client("AC" + "0" * 32, "token", http_client=TwilioHttp(20, twilio), environment={"": ""})
     messages = client.messages
 
     def one(phone: str) -> object:

@@ -10,7 +10,7 @@ from homevisits.core.db import Database, is_sqlite
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import claim, results
 from homevisits.messages.models import OutgoingMessage, Phone
-from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.rendering import PlannedMessage
 from tests.benchmarks.measure import Line, heats, part, within
 from tests.benchmarks.texts_stage import Stage, rules
 
@@ -155,6 +155,6 @@ def executemany(connection: Any, table: Any, rows: Sequence[dict[str, Any]]) -> 
     connection.execute(insert(table.__table__), rows)
 
 
-def reminders(stage: Stage) -> list[tuple[str, PlannedText]]:
+def reminders(stage: Stage) -> list[tuple[str, PlannedMessage]]:
     """Fifty thousand texts to as many phones."""
     return stage.planned(PLANNED)

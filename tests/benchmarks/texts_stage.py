@@ -20,7 +20,7 @@ from homevisits.messages import outbox
 from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import Sender
-from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.rendering import PlannedMessage
 from tests import external_programs, servers
 from tests.benchmarks import district
 
@@ -123,12 +123,12 @@ class Stage:
         """Numbers nobody had before."""
         return [f"+1{2_000_000_000 + next(self._numbers)}" for _ in range(wanted)]
 
-    def planned(self, wanted: int, **more: object) -> list[tuple[str, PlannedText]]:
+    def planned(self, wanted: int, **more: object) -> list[tuple[str, PlannedMessage]]:
         """Texts that are due, each to another phone."""
         now = self.now()
         values = {"not_before": now, "expires_at": now + timedelta(hours=8), "params": {"school": "Lincoln"}, **more}
         return [
-            (f"bench:{phone}", PlannedText("one", phone, "en", "invitation_call_me", **values))  # type: ignore[arg-type]
+            (f"bench:{phone}", PlannedMessage("one", phone, "en", "invitation_call_me", **values))  # type: ignore[arg-type]
             for phone in self.phones(wanted)
         ]
 

@@ -213,4 +213,4 @@ def stops(stage: Stage, database: Database) -> list[float]:
 def may_text(database: Database, phone: str) -> bool:
     """Whether anything may still leave to `phone`."""
     with database.reading() as session:
-        return opt_outs.may_text(session, phone)
+        return opt_outs.may_receive(session, phone)

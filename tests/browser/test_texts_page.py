@@ -21,6 +21,8 @@ def test_drafts_are_read_in_their_own_direction(house: RunningApplication, visit
     page.get_by_role("link", name="Arabic: not in use").click()
     first = page.locator("article p.text").first
     assert first.evaluate("(one) => getComputedStyle(one).direction") == "rtl"
-    assert page.get_by_text("Waiting for approval").count() == 1 + len(catalog.templates("ar"))  # the pack, and each
+    assert page.get_by_text("Waiting for approval").count() == 1 + len(
+        catalog.list_templates("ar")
+    )  # the pack, and each
     complaints = list(check_page(page))
     assert not complaints, "\n".join(complaints)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from twilio.rest import Client
 
-from homevisits.messages.providers.twilio import Http, Twilio
+from homevisits.messages.providers.twilio import Twilio, TwilioHttp
 from tests import external_programs
 from tests.messages import fake_twilio
 from tests.messages.conftest import made_settings
@@ -66,7 +66,7 @@ def judged(watched: tuple[str, fake_twilio.FakeTwilio]) -> tuple[str, fake_twili
 
 def sdk(address: str) -> Any:
     """The real SDK with our HTTP client."""
-    return Client(ACCOUNT, "token", http_client=Http(10, address), environment={"": ""})
+    return Client(ACCOUNT, "token", http_client=TwilioHttp(10, address), environment={"": ""})
 
 
 def provider(address: str, prefer: str = "") -> Twilio:

@@ -9,7 +9,7 @@ from homevisits.core.db import Database
 from homevisits.messages.dispatch import transitions
 from homevisits.messages.models import DeliveryAttempt
 from homevisits.messages.providers.base import Accepted
-from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.rendering import PlannedMessage
 from tests.messages.conftest import NOW, Recorder, planned
 
 REMINDER = {"school": "Lincoln", "people": "Grace and Luis", "day": "Tue, Oct 13", "time": "6:15 pm"}
@@ -17,7 +17,7 @@ NIGHT = datetime.fromisoformat("2026-10-05T21:30:00-06:00")
 MORNING = datetime.fromisoformat("2026-10-06T09:00:00-06:00")
 
 
-def reminder(key: str = "one", **more: object) -> PlannedText:
+def reminder(key: str = "one", **more: object) -> PlannedMessage:
     """A text that leaves by itself: hours, quiet days and caps are for it."""
     values: dict[str, object] = {
         "template": "visit_reminder", "params": REMINDER, "expires_at": NOW + timedelta(days=9), **more,

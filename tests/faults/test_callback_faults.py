@@ -224,7 +224,7 @@ def test_f13_a_stop_told_in_a_callback_holds_at_once(line: Line) -> None:
 def refuses_from_now_on(line: Line) -> None:
     """Whatever is put for the phone, the provider is not even asked."""
     with line.database.reading() as session:
-        assert not opt_outs.may_text(session, PHONE)
+        assert not opt_outs.may_receive(session, PHONE)
     asked = line.twilio.requests
     line.put(planned("later"))
     line.later(minutes=31)
@@ -237,7 +237,7 @@ def test_f13_a_code_left_over_beside_a_word_that_is_not_final_stops_nobody(line:
     line.send()
     line.tell(line.twilio.sent[0]["Sid"], "sent", 21610)
     with line.database.reading() as session:
-        assert opt_outs.may_text(session, PHONE)
+        assert opt_outs.may_receive(session, PHONE)
     line.report("delivered")
     assert (line.states, line.text.error) == (["delivered"], None)
 
@@ -250,7 +250,7 @@ def test_f13_a_stop_between_the_claim_and_the_send_lets_that_text_go_and_no_othe
     assert claimed is not None
     begun = WORK()
     with database.transaction() as session:
-        opt_outs.stop(session, PHONE, "family", at()())
+        opt_outs.opt_out(session, PHONE, "family", at()())
     assert WORK() - begun < 1
     result = dispatcher.send({"recorder": Recorder(MessageRejected("21610"))}, claimed)
     with database.transaction() as session:
@@ -265,6 +265,6 @@ def test_f13_a_text_that_waits_for_its_second_try_is_refused_after_a_stop(line: 
     line.send()
     assert line.states == ["queued"]
     with line.database.transaction() as session:
-        opt_outs.stop(session, PHONE, "family", line.now())
+        opt_outs.opt_out(session, PHONE, "family", line.now())
     line.later(minutes=5)
     assert (line.send(), line.taken, line.states) == ({}, 0, ["suppressed"])

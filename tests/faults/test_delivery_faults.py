@@ -123,7 +123,7 @@ def test_a_stop_that_comes_while_a_text_is_sent_ends_the_tries(database: Databas
 
     def stop() -> None:
         with database.transaction() as session:
-            opt_outs.stop(session, PHONE, "family", NOW)
+            opt_outs.opt_out(session, PHONE, "family", NOW)
 
     provider = Busy(stop, ProviderUnavailable("no_connection", 0.0))
     tick(database, provider)

@@ -154,15 +154,15 @@ def test_f13_trap_7_a_stop_told_by_the_provider_is_recorded_and_its_own_confirma
     tick(school_fixture.database, Recorder(MessageRejected("21610")), NOW)
     phone = school_fixture.phones["Smith"]
     with school_fixture.database.reading() as session:
-        assert not opt_outs.may_text(session, phone)
+        assert not opt_outs.may_receive(session, phone)
     other = school_fixture.phones["Nguyen"]
     assert bring(client, other, "No más mensajes por ahora gracias", "SM9", OptOutType="STOP") == 200
     with school_fixture.database.reading() as session:
-        assert not opt_outs.may_text(session, other)
+        assert not opt_outs.may_receive(session, other)
     assert "stop_confirmed" not in dict(waiting(school_fixture.database, other))
     assert bring(client, other, "start", "SM10", OptOutType="START") == 200
     with school_fixture.database.reading() as session:
-        assert opt_outs.may_text(session, other)
+        assert opt_outs.may_receive(session, other)
     assert bring(client, other, "?", "SM11", OptOutType="HELP") == 200
     assert newest(school_fixture.database).intent == "help"
     assert waiting(school_fixture.database, other) == []
@@ -184,10 +184,10 @@ def test_trap_7_a_start_lifts_what_the_family_or_its_provider_stopped_and_nothin
     for turn, reason in enumerate(("family", "provider", "staff", "wrong_number")):
         phone = f"+1555555019{turn}"
         with school_fixture.session() as session:
-            opt_outs.stop(session, phone, reason, NOW)
+            opt_outs.opt_out(session, phone, reason, NOW)
         assert bring(client, phone, "START", f"SM{turn}") == 200
         with school_fixture.database.reading() as session:
-            lifted[reason] = opt_outs.may_text(session, phone)
+            lifted[reason] = opt_outs.may_receive(session, phone)
     assert lifted == {"family": True, "provider": True, "staff": False, "wrong_number": False}
 
 
@@ -199,7 +199,7 @@ def test_f14_a_word_the_law_reserves_never_acts_on_a_visit(
     assert bring(client, school_fixture.phones["Smith"], word) == 200
     with school_fixture.database.reading() as session:
         assert session.get_one(Visit, visit_id).state == "scheduled"
-        assert not opt_outs.may_text(session, school_fixture.phones["Smith"])
+        assert not opt_outs.may_receive(session, school_fixture.phones["Smith"])
     assert newest(school_fixture.database).needs_person  # a visit is ahead, and no text can speak of it: somebody calls
 
 
@@ -213,7 +213,7 @@ def test_f14_a_reserved_word_within_a_sentence_is_neither_a_stop_nor_a_cancelled
     assert bring(client, school_fixture.phones["Smith"], body) == 200
     with school_fixture.database.reading() as session:
         assert session.get_one(Visit, visit_id).state == "scheduled"
-        assert opt_outs.may_text(session, school_fixture.phones["Smith"])
+        assert opt_outs.may_receive(session, school_fixture.phones["Smith"])
     assert newest(school_fixture.database).needs_person
 
 
@@ -291,7 +291,7 @@ def test_a_stop_with_a_letter_that_no_database_keeps_is_a_stop(
 ) -> None:
     assert bring(client, school_fixture.phones["Smith"], "ST\x00OP", Odd="a\x00b") == 200
     with school_fixture.database.reading() as session:
-        assert not opt_outs.may_text(session, school_fixture.phones["Smith"])
+        assert not opt_outs.may_receive(session, school_fixture.phones["Smith"])
 
 
 def test_trap_9_the_same_webhook_at_the_same_moment_is_one_text(
@@ -334,7 +334,7 @@ def test_texts_of_one_phone_at_the_same_moment_end_in_a_stop_with_one_confirmati
     for thread in threads:
         thread.join()
     with school_fixture.database.reading() as session:
-        assert not opt_outs.may_text(session, phone)
+        assert not opt_outs.may_receive(session, phone)
         assert session.scalar(select(func.count()).where(IncomingMessage.taken_at.is_(None))) == 0
     assert [name for name, _ in waiting(school_fixture.database, phone)].count("stop_confirmed") == 1
 

@@ -106,7 +106,7 @@ def settle_all(database: Database, twilio: str) -> None:
         with database.transaction() as session:
             results.expire_leases(session, moment)
         while looked_for(database, moment):  # a look takes a hundred at a time, and the next one the next
-            unconfirmed.look(database, providers, lambda: moment)  # noqa: B023 - called at once
+            unconfirmed.look_up_unclear(database, providers, lambda: moment)  # noqa: B023 - called at once
         dispatcher.dispatch_due(database, providers, rules(threads=4), lambda: moment, 100_000)  # noqa: B023 - called at once
 
 

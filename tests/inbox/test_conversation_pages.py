@@ -210,12 +210,12 @@ def test_an_end_of_texts_told_by_phone_is_recorded_where_the_answer_is(
     post(coordinator, f"{where}/texting", do="stop", how="letter")
     assert "The family told the school (By letter)." in read(coordinator, f"{where}/answer")
     with school_fixture.session() as session:
-        assert not opt_outs.may_text(session, phone)
+        assert not opt_outs.may_receive(session, phone)
         row = session.scalars(select(OptOutEntry)).one()
         assert (row.how, row.by_account) == ("letter", school_fixture.actors["coordinator"].account_id)
     post(coordinator, f"{where}/texting", do="lift", how="web")
     with school_fixture.session() as session:
-        assert opt_outs.may_text(session, phone)
+        assert opt_outs.may_receive(session, phone)
 
 
 def test_what_a_family_may_have_meant_is_decided_with_one_press(

@@ -19,7 +19,7 @@ from homevisits.messages import outbox
 from homevisits.messages.models import IncomingMessage as Row
 from homevisits.messages.models import OptOutEntry, OutgoingMessage, Phone
 from homevisits.messages.recipients import opt_outs
-from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.rendering import PlannedMessage
 from homevisits.people.models import Caregiver, Educator, School
 from homevisits.visits import actions as visits
 from homevisits.visits.models import Visit
@@ -328,7 +328,7 @@ def test_a_family_that_ended_texting_or_cannot_be_texted_gets_no_answer_by_text(
     thread = writes(school_fixture, "STOP")
     assert refused(school_fixture, thread, draft()) == {"texting_ended"}
     with school_fixture.session() as session:
-        opt_outs.start(session, phone, NOW)
+        opt_outs.opt_in(session, phone, NOW)
         session.execute(update(Phone).where(Phone.e164 == phone).values(state="landline"))
     assert refused(school_fixture, thread, draft()) == {"phone_gets_no_texts"}
 
@@ -346,7 +346,7 @@ def test_answered_without_a_text_is_marked(school_fixture: SchoolFixture) -> Non
 def test_the_plan_for_later_is_no_part_of_a_conversation(school_fixture: SchoolFixture, phone: str) -> None:
     thread = writes(school_fixture, "Hola")
     with school_fixture.session() as session:
-        text = PlannedText(
+        text = PlannedMessage(
             "later", phone, "es", "help", {"school": "Lincoln"}, NOW + timedelta(days=2), NOW + timedelta(days=3)
         )
         outbox.put(session, "visit:1", text, NOW)
@@ -376,11 +376,11 @@ def test_a_stop_told_to_a_person_holds_until_a_person_lifts_it(school_fixture: S
         assert session.scalars(waiting).all() == []
     writes(school_fixture, "START", at=LATER)
     with school_fixture.session() as session:
-        assert not opt_outs.may_text(session, phone)
+        assert not opt_outs.may_receive(session, phone)
         with pytest.raises(NotFound):
             conversations.resume_texts(session, grace, thread, "phone", LATER)
         conversations.resume_texts(session, coordinator, thread, "phone", LATER)
-        assert opt_outs.may_text(session, phone)
+        assert opt_outs.may_receive(session, phone)
     assert entries(school_fixture, phone) == [("stop", "staff", "in_person"), ("start", "staff", "phone")]
 
 
@@ -389,7 +389,7 @@ def test_a_stop_that_the_provider_holds_is_lifted_by_the_family_alone(
 ) -> None:
     thread = writes(school_fixture, "Hola")
     with school_fixture.session() as session:
-        opt_outs.stop(session, phone, "provider", NOW)
+        opt_outs.opt_out(session, phone, "provider", NOW)
     with school_fixture.session() as session, pytest.raises(RulesBroken) as found:
         conversations.resume_texts(session, school_fixture.actors["coordinator"], thread, "phone", NOW)
     assert [problem.code for problem in found.value.problems] == ["provider_holds_the_stop"]
@@ -425,13 +425,13 @@ def test_a_number_that_is_right_after_all_is_texted_again_but_an_older_stop_hold
     thread = writes(school_fixture, "Wrong number", "Smith")
     decide(school_fixture, thread, "right")
     with school_fixture.session() as session:
-        assert opt_outs.may_text(session, smith)
+        assert opt_outs.may_receive(session, smith)
         assert session.get_one(Phone, smith).state == "ok"
     writes(school_fixture, "STOP", "Smith")
     writes(school_fixture, "Wrong number", "Smith")
     decide(school_fixture, thread, "right")
     with school_fixture.session() as session:
-        assert not opt_outs.may_text(session, smith)
+        assert not opt_outs.may_receive(session, smith)
         assert session.scalars(select(OptOutEntry.reason).order_by(OptOutEntry.id.desc()).limit(1)).one() == "family"
 
 

@@ -122,8 +122,8 @@ def test_a_stop_ends_texts_at_once_with_one_confirmation(large_school: LargeScho
         assert got(large_school, number) == ["invitation", "stop_confirmed"], word
     leave(large_school)
     with large_school.database.reading() as session:
-        assert not any(opt_outs.may_text(session, family_phone(number)) for number in range(5, 13))
-        assert opt_outs.may_text(session, family_phone(2))
+        assert not any(opt_outs.may_receive(session, family_phone(number)) for number in range(5, 13))
+        assert opt_outs.may_receive(session, family_phone(2))
         sent = session.scalars(select(OutgoingMessage.template).where(OutgoingMessage.state == "delivered")).all()
         assert list(sent).count("stop_confirmed") == len(stops)
     assert ledger(large_school) == [("yes", "text", None)] * len(stops)

@@ -13,7 +13,7 @@ from homevisits.inbox.conversations.queries import listing
 from homevisits.inbox.today import queries
 from homevisits.messages import outbox
 from homevisits.messages.models import IncomingMessage as Row
-from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.rendering import PlannedMessage
 from homevisits.people.models import Caregiver, Family, School, Student
 from tests.factories.school import NOW, POLICY, ZONE, SchoolFixture
 from tests.inbox.test_conversations import talk, writes
@@ -56,7 +56,7 @@ def neighbour(school_fixture: SchoolFixture) -> Neighbour:
 
 def told(school_fixture: SchoolFixture, subject: str, school: int, body: str, phone: str | None = None) -> None:
     """Something the phone was told on behalf of a school."""
-    text = PlannedText(
+    text = PlannedMessage(
         "k", phone or school_fixture.phones["Rivera"], "en", "written", {}, NOW, NOW + timedelta(days=1), body=body,
         school_id=school,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import OutgoingMessage, Sender
 from homevisits.messages.providers.base import Accepted, Provider, ProviderMessage
-from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.rendering import PlannedMessage
 from tests.messages import fake_twilio
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
@@ -73,7 +73,7 @@ def make_sender(session: Session, provider: str = "recorder", address: str = "+1
         session.add(Sender(provider=provider, address=address, **values))
 
 
-def planned(key: str = "one", **more: object) -> PlannedText:
+def planned(key: str = "one", **more: object) -> PlannedMessage:
     """A text that may leave now."""
     values: dict[str, object] = {
         "to": PHONE,
@@ -84,10 +84,10 @@ def planned(key: str = "one", **more: object) -> PlannedText:
         "expires_at": NOW + timedelta(hours=2),
         **more,
     }
-    return PlannedText(key=key, **values)  # type: ignore[arg-type]
+    return PlannedMessage(key=key, **values)  # type: ignore[arg-type]
 
 
-def put(database: Database, *texts: PlannedText, subject: str = "invitation:1") -> None:
+def put(database: Database, *texts: PlannedMessage, subject: str = "invitation:1") -> None:
     """Put texts into the outbox."""
     with database.transaction() as session:
         make_sender(session)

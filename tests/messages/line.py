@@ -14,7 +14,7 @@ from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.models import DeliveryAttempt, MessageAlert, OutgoingMessage, ProviderEvent
 from homevisits.messages.providers import registry
 from homevisits.messages.reconciliation import unconfirmed
-from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.rendering import PlannedMessage
 from tests.messages.conftest import NOW, made_settings, planned, put, rows, rules, states
 from tests.messages.fake_twilio import FakeTwilio
 
@@ -40,7 +40,7 @@ class Line:
         """Time passes."""
         self.moment += timedelta(**duration)
 
-    def put(self, *texts: PlannedText) -> None:
+    def put(self, *texts: PlannedMessage) -> None:
         """Texts to send; one when none is given."""
         put(self.database, *(texts or (planned(),)))
 
@@ -50,11 +50,11 @@ class Line:
 
     def look(self) -> int:
         """What the worker does for texts nobody knows of."""
-        return unconfirmed.look(self.database, self.providers, self.now)
+        return unconfirmed.look_up_unclear(self.database, self.providers, self.now)
 
     def poll(self) -> int:
         """What it does for texts the provider is silent about."""
-        return unconfirmed.poll(self.database, self.providers, self.now)
+        return unconfirmed.poll_accepted(self.database, self.providers, self.now)
 
     def report(self, status: str, code: int | None = None, number: int = -1) -> int:
         """Twilio tells a status of a message (the last one): our answer."""

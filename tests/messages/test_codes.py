@@ -4,11 +4,11 @@ import pytest
 
 from homevisits.messages.providers.error_codes import (
     ACCOUNT_WIDE,
-    KINDS,
+    ERROR_CLASSES,
     NEEDS_REGISTRATION,
     ErrorClass,
     error_class,
-    known,
+    is_known,
 )
 
 TABLE = {
@@ -31,16 +31,16 @@ TABLE = {
 @pytest.mark.parametrize("kind", list(ErrorClass))
 def test_every_code_of_the_design_has_its_kind(kind: ErrorClass) -> None:
     for code in TABLE[kind].split():
-        assert (error_class(code), known(code)) == (kind, True), code
+        assert (error_class(code), is_known(code)) == (kind, True), code
 
 
 def test_the_table_holds_no_other_code() -> None:
-    assert set(KINDS) <= {code for codes in TABLE.values() for code in codes.split()}
+    assert set(ERROR_CLASSES) <= {code for codes in TABLE.values() for code in codes.split()}
 
 
 @pytest.mark.parametrize("code", ["99999", "", "400", "404", "418", "5000", "50", "5o3", "٥٠٣", "sent", " 21610"])
 def test_a_code_without_a_rule_is_a_refusal_that_a_person_is_told(code: str) -> None:
-    assert (error_class(code), known(code)) == (ErrorClass.REJECTED, False)
+    assert (error_class(code), is_known(code)) == (ErrorClass.REJECTED, False)
 
 
 def test_what_ails_a_whole_account_or_waits_for_registration_is_trouble_with_the_account() -> None:

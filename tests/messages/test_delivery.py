@@ -62,8 +62,8 @@ def test_what_is_no_longer_in_the_plan_is_withdrawn_and_what_comes_back_is_sent(
 def test_a_stop_holds_for_what_is_queued_and_for_what_comes_later(database: Database) -> None:
     put(database, planned("a"), planned("other", to="+15555550102"))
     with database.transaction() as session:
-        assert opt_outs.stop(session, PHONE, "family", NOW) is not None
-        assert opt_outs.stop(session, PHONE, "family", NOW) is None
+        assert opt_outs.opt_out(session, PHONE, "family", NOW) is not None
+        assert opt_outs.opt_out(session, PHONE, "family", NOW) is None
     put(database, planned("later"), planned("stop", template="stop_confirmed"))
     provider = Recorder()
     tick(database, provider)
@@ -76,7 +76,7 @@ def test_a_stop_between_queueing_and_sending_is_seen_at_the_claim(database: Data
     with database.transaction() as session:
         claimed = claimed_of(session)
         results.record_result(session, claimed, Result("down", "429", retry_after=0), NOW)
-        opt_outs.stop(session, PHONE, "family", NOW)
+        opt_outs.opt_out(session, PHONE, "family", NOW)
     put(database, planned("b", to=PHONE))
     assert tick(database, Recorder()) == {}
     assert states(database) == ["suppressed", "suppressed"]
@@ -84,12 +84,12 @@ def test_a_stop_between_queueing_and_sending_is_seen_at_the_claim(database: Data
 
 def test_start_lifts_only_the_stop_the_family_made(database: Database) -> None:
     with database.transaction() as session:
-        opt_outs.stop(session, PHONE, "family", NOW)
-        assert opt_outs.start(session, PHONE, NOW) is not None
-        assert opt_outs.may_text(session, PHONE)
-        opt_outs.stop(session, PHONE, "staff", NOW)
-        assert opt_outs.start(session, PHONE, NOW) is None
-        assert not opt_outs.may_text(session, PHONE)
+        opt_outs.opt_out(session, PHONE, "family", NOW)
+        assert opt_outs.opt_in(session, PHONE, NOW) is not None
+        assert opt_outs.may_receive(session, PHONE)
+        opt_outs.opt_out(session, PHONE, "staff", NOW)
+        assert opt_outs.opt_in(session, PHONE, NOW) is None
+        assert not opt_outs.may_receive(session, PHONE)
 
 
 def test_a_worker_that_dies_between_claim_and_send_leaves_unknown_and_no_second_text(database: Database) -> None:

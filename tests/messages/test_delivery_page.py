@@ -331,7 +331,7 @@ def test_families_no_text_can_reach_are_counted_and_few_of_a_language_are_not(de
         session.execute(update(Caregiver).where(Caregiver.phone == "+15555550102").values(phone=None))
         session.add(Phone(e164="+15555550103", state="bad"))
         session.execute(update(Family).where(Family.name == "Quiet").values(language="so"))
-        opt_outs.stop(session, "+15555550104", "family", NOW)
+        opt_outs.opt_out(session, "+15555550104", "family", NOW)
     for client in (desk.coordinator, desk.lead):
         said = page(client)
         assert "Families with children at school now 4" in said
@@ -470,7 +470,7 @@ def test_lost_texts_are_told_on_the_page_people_begin_on(quick: Desk) -> None:
 
 def test_every_text_has_a_name_in_the_list(quick: Desk) -> None:
     html = quick.lead.get("/delivery").get_data(as_text=True)
-    named = [name for name in catalog.templates("en") if "canned" not in name and "." not in name]
+    named = [name for name in catalog.list_templates("en") if "canned" not in name and "." not in name]
     assert all(f'<option value="{name}"' in html for name in named)
     # A discreet wording is no text of its own, and no name of a file is a name for people.
     assert ".discreet" not in html

@@ -11,12 +11,12 @@ from homevisits.app import create_app
 from homevisits.core import settings as house_settings
 from homevisits.core.db import Database
 from homevisits.inbox.webhooks.kannel_web import decode_text, to_e164
-from homevisits.messages.callbacks.kannel_web import meaning
+from homevisits.messages.callbacks.kannel_web import parse_report_type
 from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.models import IncomingMessage, ProviderEvent
 from homevisits.messages.providers import base, callback_token, registry
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
-from homevisits.messages.providers.error_codes import ErrorClass, error_class, known
+from homevisits.messages.providers.error_codes import ErrorClass, error_class, is_known
 from homevisits.messages.providers.kannel import Kannel
 from homevisits.messages.recipients import opt_outs
 from homevisits.worker import build_send_policy
@@ -28,7 +28,7 @@ from tests.messages.fake_kannel import SECRET, FakeKannel, with_kannel
 
 TOKEN = "0123456789abcdef" * 2
 HANDED = {"sender": "+15555550188", "valid_for": 600}
-INBOUND = f"/kannel/inbound/{callback_token.mac(SECRET, callback_token.INBOUND)}"
+INBOUND = f"/kannel/inbound/{callback_token.compute_token(SECRET, callback_token.INBOUND)}"
 
 
 @pytest.fixture
@@ -90,10 +90,8 @@ def test_a_text_is_handed_over_with_nothing_secret_in_the_address(gateway: FakeK
     (sent,) = gateway.sent
     assert (sent["X-Kannel-To"], sent["X-Kannel-From"], sent["text"]) == (PHONE, "+15555550188", "Mañana a las 4")
     assert (sent["X-Kannel-Coding"], sent["X-Kannel-DLR-Mask"], sent["X-Kannel-Validity"]) == ("0", "31", "10")
-    report = (
-        f"https://visits.example.org/kannel/status/{TOKEN}/{callback_token.mac(SECRET, TOKEN)}?type=%d&id=%I&answer=%A"
-    )
-    assert sent["X-Kannel-DLR-Url"] == report
+    path = f"/kannel/status/{TOKEN}/{callback_token.compute_token(SECRET, TOKEN)}"
+    assert sent["X-Kannel-DLR-Url"] == f"https://visits.example.org{path}?type=%d&id=%I&answer=%A"
 
 
 @pytest.mark.parametrize("text", ["¿Sí?", "مرحبا", "👍"])
@@ -126,7 +124,7 @@ def test_every_answer_is_sorted(
     gateway.next.append(answer)
     with pytest.raises(raised) as failed:
         provider(gateway.url).send(PHONE, "Hello", TOKEN, **HANDED)  # type: ignore[arg-type]
-    assert (failed.value.code, error_class(code), known(code), gateway.calls) == (code, kind, True, 1)
+    assert (failed.value.code, error_class(code), is_known(code), gateway.calls) == (code, kind, True, 1)
 
 
 def test_queued_for_later_is_taken_and_nobody_at_the_door_is_not(gateway: FakeKannel) -> None:
@@ -151,7 +149,7 @@ def test_it_cannot_be_asked(gateway: FakeKannel) -> None:
     ],
 )  # fmt: skip
 def test_a_reports_type_is_read(kind: str, word: str, code: str) -> None:
-    assert meaning(kind) == (word, code)
+    assert parse_report_type(kind) == (word, code)
 
 
 def test_a_report_ends_the_text_and_only_kannel_can_make_one(
@@ -162,12 +160,12 @@ def test_a_report_ends_the_text_and_only_kannel_can_make_one(
         make_sender(session, "kannel", "+15555550188")
     tick(sqlite_database, provider(gateway.url))
     (text,) = rows(sqlite_database)
-    right = f"/kannel/status/{text.attempt_id}/{callback_token.mac(SECRET, str(text.attempt_id))}"
-    other = f"/kannel/status/{text.attempt_id}/{callback_token.mac(SECRET, TOKEN)}"
+    right = f"/kannel/status/{text.attempt_id}/{callback_token.compute_token(SECRET, str(text.attempt_id))}"
+    other = f"/kannel/status/{text.attempt_id}/{callback_token.compute_token(SECRET, TOKEN)}"
     for forged in (
         other,
         right[:-1],
-        f"/kannel/status/x/{callback_token.mac(SECRET, 'x')}",
+        f"/kannel/status/x/{callback_token.compute_token(SECRET, 'x')}",
         f"/kannel/status/{text.attempt_id}/ñ",
     ):
         assert client.get(forged + "?type=1").status_code == 403, forged
@@ -194,7 +192,7 @@ def test_a_families_text_is_heard_once_whatever_its_encoding(client: FlaskClient
         assert [(row.phone, row.body, row.provider) for row in kept] == [
             ("+15555550101", "Sí, STOP", "kannel"), ("+15555550102", "STOP", "kannel"),
         ]  # fmt: skip
-        assert not opt_outs.may_text(session, "+15555550102")
+        assert not opt_outs.may_receive(session, "+15555550102")
 
 
 def test_a_families_text_from_anybody_else_is_refused(client: FlaskClient, sqlite_database: Database) -> None:
@@ -205,7 +203,7 @@ def test_a_families_text_from_anybody_else_is_refused(client: FlaskClient, sqlit
     silent = create_app(made_settings("http://127.0.0.1:9", sqlite_database.url), sqlite_database).test_client()
     assert (
         silent.post(
-            f"/kannel/inbound/{callback_token.mac('', callback_token.INBOUND)}?id=1&from=1", data=b"1"
+            f"/kannel/inbound/{callback_token.compute_token('', callback_token.INBOUND)}?id=1&from=1", data=b"1"
         ).status_code
         == 403
     )

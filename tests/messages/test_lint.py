@@ -6,22 +6,32 @@ from hypothesis import strategies as st
 
 from homevisits.messages import labels
 from homevisits.messages.templates import catalog, lint
-from homevisits.messages.templates.segments import segments
+from homevisits.messages.templates.segments import count_segments
 
-ALL = [(language, name) for language in catalog.languages() for name in catalog.templates(language)]
+ALL = [(language, name) for language in catalog.list_languages() for name in catalog.list_templates(language)]
 ENGLISH = "Hello {school}"
 CHOICE = "Reply 1 yes, 2 another time, 3 not now, 9 call me."
 
 
 @pytest.mark.parametrize(("language", "name"), ALL)
 def test_a_text_keeps_the_rules_of_the_house(language: str, name: str) -> None:
-    letters = catalog.pack(language).letters
-    assert lint.faults(catalog.source(language, name), catalog.source("en", name), language, letters, name) == []
+    letters = catalog.load_pack(language).letters
+    assert (
+        lint.find_problems(
+            catalog.get_template(language, name), catalog.get_template("en", name), language, letters, name
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(("language", "name"), ALL)
 def test_a_text_takes_two_parts_at_most_with_the_longest_names(language: str, name: str) -> None:
-    assert lint.longest(catalog.source(language, name), language, catalog.pack(language).letters).segments <= 2
+    assert (
+        lint.measure_longest(
+            catalog.get_template(language, name), language, catalog.load_pack(language).letters
+        ).segments
+        <= 2
+    )
 
 
 @given(
@@ -30,24 +40,26 @@ def test_a_text_takes_two_parts_at_most_with_the_longest_names(language: str, na
     other=st.text("HtooáçĐ", min_size=1, max_size=27),
 )
 def test_an_approved_text_takes_two_parts_at_most_whatever_the_names(school: str, one: str, other: str) -> None:
-    sample = {**lint.WORST[0], "school": school, "people": f"{one} & {other}", "partner": one[:19]}
+    sample = {**lint.LONGEST_PARAMS[0], "school": school, "people": f"{one} & {other}", "partner": one[:19]}
     for language in ("en", "es"):
-        for text in catalog.pack(language).texts:
-            assert lint.measured(text.words, sample, language, catalog.pack(language).letters).segments <= 2, text.name
+        for text in catalog.load_pack(language).texts:
+            assert lint.measure(text.words, sample, language, catalog.load_pack(language).letters).segments <= 2, (
+                text.name
+            )
 
 
 def test_the_worst_names_are_long_and_of_one_word_and_in_other_letters() -> None:
-    assert any(len(sample["school"]) > 40 for sample in lint.WORST)
-    assert any(len(sample["people"]) > 55 for sample in lint.WORST)
-    assert any(all(" " not in name for name in sample["people"].split(" & ")) for sample in lint.WORST)
-    assert any(segments(sample["people"]).encoding == "UCS-2" for sample in lint.WORST)
+    assert any(len(sample["school"]) > 40 for sample in lint.LONGEST_PARAMS)
+    assert any(len(sample["people"]) > 55 for sample in lint.LONGEST_PARAMS)
+    assert any(all(" " not in name for name in sample["people"].split(" & ")) for sample in lint.LONGEST_PARAMS)
+    assert any(count_segments(sample["people"]).encoding == "UCS-2" for sample in lint.LONGEST_PARAMS)
 
 
 def test_spanish_with_its_accents_would_cost_more() -> None:
-    words = catalog.source("es", "invitation")
-    assert lint.longest(words, "es", "plain").segments == 2
-    assert lint.longest(words, "es", "accents").segments > 3
-    assert lint.faults(words, catalog.source("en", "invitation"), "es", "accents") == ["too_long"]
+    words = catalog.get_template("es", "invitation")
+    assert lint.measure_longest(words, "es", "plain").segments == 2
+    assert lint.measure_longest(words, "es", "accents").segments > 3
+    assert lint.find_problems(words, catalog.get_template("en", "invitation"), "es", "accents") == ["too_long"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +92,7 @@ def test_spanish_with_its_accents_would_cost_more() -> None:
     ],
 )
 def test_a_text_that_breaks_a_rule_is_found_out(words: str, fault: str) -> None:
-    assert fault in lint.faults(words, ENGLISH, "en", "plain")
+    assert fault in lint.find_problems(words, ENGLISH, "en", "plain")
 
 
 @pytest.mark.parametrize(
@@ -94,55 +106,58 @@ def test_a_text_that_breaks_a_rule_is_found_out(words: str, fault: str) -> None:
     ],
 )
 def test_a_text_that_only_speaks_is_let_be(words: str) -> None:
-    assert lint.faults(words, ENGLISH, "en", "plain") == []
+    assert lint.find_problems(words, ENGLISH, "en", "plain") == []
 
 
 @pytest.mark.parametrize(
     "words", ["We come to your home", "Our visit on {day}", "Vamos a su casa", "La visita", "زيارتنا"]
 )
 def test_a_discreet_text_that_says_it_is_found_out(words: str) -> None:
-    assert "says_visit" in lint.faults(words, "{day}", "en", "accents", "visit_confirm.discreet")
-    assert "says_visit" not in lint.faults(words, "{day}", "en", "accents", "visit_confirm")
+    assert "says_visit" in lint.find_problems(words, "{day}", "en", "accents", "visit_confirm.discreet")
+    assert "says_visit" not in lint.find_problems(words, "{day}", "en", "accents", "visit_confirm")
 
 
 def test_a_question_offers_the_four_digits_in_every_language() -> None:
-    assert lint.faults(CHOICE, CHOICE, "en", "plain") == []
-    for language in catalog.languages():
+    assert lint.find_problems(CHOICE, CHOICE, "en", "plain") == []
+    for language in catalog.list_languages():
         for name in ("invitation", "visit_confirm", "visit_moved", "visit_reminder"):
-            assert all(digit in catalog.source(language, name) for digit in "1239"), (language, name)
+            assert all(digit in catalog.get_template(language, name) for digit in "1239"), (language, name)
 
 
 @pytest.mark.parametrize(
     "words", ["{school} le llamará pronto", "Responda con el número", "Envíe su respuesta", "ÚLTIMO"]
 )
 def test_plain_spanish_text_with_accents_that_are_dropped_is_refused(words: str) -> None:
-    assert "drops_accents" in lint.faults(words, ENGLISH, "es", "plain", "help")
-    assert "drops_accents" not in lint.faults(words, ENGLISH, "es", "accents", "help")
-    assert "drops_accents" not in lint.faults(words, ENGLISH, "vi", "plain", "help")
+    assert "drops_accents" in lint.find_problems(words, ENGLISH, "es", "plain", "help")
+    assert "drops_accents" not in lint.find_problems(words, ENGLISH, "es", "accents", "help")
+    assert "drops_accents" not in lint.find_problems(words, ENGLISH, "vi", "plain", "help")
 
 
 def test_spanish_text_that_a_person_typed_may_have_accents() -> None:
     words = "Le llamará mañana. ¿Está bien?"
-    assert lint.faults(words, words, "es", "plain") == []
+    assert lint.find_problems(words, words, "es", "plain") == []
 
 
 def test_plain_spanish_text_keeps_letters_of_the_gsm_alphabet() -> None:
-    assert lint.faults("¿Qué fecha prefiere? ¡Gracias, señora Argüello! {school}", ENGLISH, "es", "plain", "help") == []
+    assert (
+        lint.find_problems("¿Qué fecha prefiere? ¡Gracias, señora Argüello! {school}", ENGLISH, "es", "plain", "help")
+        == []
+    )
 
 
 def test_translation_may_offer_all_answers_where_english_names_some() -> None:
-    assert lint.faults(CHOICE, "Reply 9 and we call you.", "en", "plain") == []
-    assert lint.faults("Reply 9 and we call you.", CHOICE, "en", "plain") == ["other_digits"]
-    assert lint.faults(CHOICE, "Thank you.", "en", "plain") == ["other_digits"]
+    assert lint.find_problems(CHOICE, "Reply 9 and we call you.", "en", "plain") == []
+    assert lint.find_problems("Reply 9 and we call you.", CHOICE, "en", "plain") == ["other_digits"]
+    assert lint.find_problems(CHOICE, "Thank you.", "en", "plain") == ["other_digits"]
 
 
 def test_every_rule_has_its_reason() -> None:
-    used = {code for code, _ in lint._said("")} | {
+    used = {code for code, _ in lint._content_checks("")} | {
         "unknown_places",
         "too_long",
         "other_digits",
         "says_visit",
         "drops_accents",
     }
-    assert used == set(labels.FAULTS)
-    assert set(labels.STATES) == {"approved", "changed", "waiting", "missing"}
+    assert used == set(labels.TEMPLATE_PROBLEMS)
+    assert set(labels.APPROVAL_STATES) == {"approved", "changed", "waiting", "missing"}

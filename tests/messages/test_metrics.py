@@ -110,9 +110,9 @@ def test_each_figure_is_what_happened(database: Database) -> None:
 
 def test_what_waits_for_people_and_what_stands_still_is_seen(database: Database) -> None:
     with database.transaction() as session:
-        opt_outs.stop(session, PHONE, "family", NOW)
-        opt_outs.stop(session, "+15555550102", "family", NOW)
-        opt_outs.start(session, "+15555550102", NOW)
+        opt_outs.opt_out(session, PHONE, "family", NOW)
+        opt_outs.opt_out(session, "+15555550102", "family", NOW)
+        opt_outs.opt_in(session, "+15555550102", NOW)
         for provider_message_id, needs, taken in (("a", True, NOW), ("b", False, NOW), ("c", False, None)):
             text = IncomingMessage(
                 provider_message_id=provider_message_id,

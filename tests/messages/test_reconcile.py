@@ -68,7 +68,7 @@ def unclear(database: Database) -> Oracle:
 
 def look(database: Database, oracle: Recorder, after: timedelta) -> int:
     """Look, so long after NOW."""
-    return unconfirmed.look(database, [oracle], lambda: NOW + after)
+    return unconfirmed.look_up_unclear(database, [oracle], lambda: NOW + after)
 
 
 def attempts(database: Database) -> list[DeliveryAttempt]:
@@ -215,7 +215,7 @@ def test_a_bug_in_a_provider_holds_up_no_other_text(sqlite_database: Database) -
     put(sqlite_database, planned("b", to="+15555550102"))
     tick(sqlite_database, oracle)
     oracle.silent = [KeyError("a bug")]
-    assert unconfirmed.poll(sqlite_database, [oracle], lambda: NOW + timedelta(hours=1)) == 0
+    assert unconfirmed.poll_accepted(sqlite_database, [oracle], lambda: NOW + timedelta(hours=1)) == 0
     assert sorted(states(sqlite_database)) == ["accepted", "unknown"]
 
 
@@ -289,7 +289,7 @@ def test_polls_go_on_less_and_less_often_for_three_days_and_then_a_person_is_tol
     at = []
     for minute in range(0, 4 * 24 * 60, 5):
         before = oracle.asked
-        unconfirmed.poll(database, [oracle], lambda m=minute: NOW + timedelta(minutes=m))  # type: ignore[misc]
+        unconfirmed.poll_accepted(database, [oracle], lambda m=minute: NOW + timedelta(minutes=m))  # type: ignore[misc]
         at += [minute] * (oracle.asked - before)
     assert (at[0], at[1], len(at) < 60) == (60, 65, True)
     assert 3 * 24 * 60 <= at[-1] < 4 * 24 * 60
@@ -308,10 +308,10 @@ def test_a_poll_asks_at_most_so_many_and_stops_when_the_provider_is_silent(datab
     def later(hours: float) -> datetime:
         return NOW + timedelta(hours=hours)
 
-    assert unconfirmed.poll(database, [oracle], lambda: later(1), limit=2) == 2
+    assert unconfirmed.poll_accepted(database, [oracle], lambda: later(1), limit=2) == 2
     oracle.silent = [ProviderUnavailable("429", 7.0)]
-    assert (unconfirmed.poll(database, [oracle], lambda: later(1)), oracle.asked) == (0, 3)
-    assert unconfirmed.poll(database, [oracle], lambda: later(1.2)) == 4
+    assert (unconfirmed.poll_accepted(database, [oracle], lambda: later(1)), oracle.asked) == (0, 3)
+    assert unconfirmed.poll_accepted(database, [oracle], lambda: later(1.2)) == 4
     assert set(states(database)) == {"delivered"}
 
 
@@ -344,11 +344,11 @@ def test_a_day_is_compared_in_both_directions(line: Line) -> None:
     line.later(days=1)
     line.twilio.move(sids[118], "delivered")  # queued overnight: it stands in the next day's list
     del line.twilio.messages[sids[119]]
-    counts = daily.by_day(line.database, line.providers, DAY, line.now)
+    counts = daily.compare_day(line.database, line.providers, DAY, line.now)
     assert counts == {"agreed": 110, "learnt": 8, "found": 1, "foreign": 1, "missing": 1}
     assert line.states == ["delivered"] * 119 + ["accepted"]
     assert sorted(line.alerts()) == [("foreign", f"twilio {DAY}"), ("missing", f"twilio {DAY}")]
-    again = daily.by_day(line.database, line.providers, DAY, line.now)
+    again = daily.compare_day(line.database, line.providers, DAY, line.now)
     assert again == {"agreed": 119, "foreign": 1, "missing": 1}
 
 
@@ -358,9 +358,9 @@ def test_a_day_whose_list_breaks_off_says_so_and_is_read_again(line: Line) -> No
     line.twilio.move(line.twilio.sent[0]["Sid"], "delivered")
     line.twilio.next_looks.append("503/20503")
     with pytest.raises(OutcomeUnknown):
-        daily.by_day(line.database, line.providers, DAY, line.now)
+        daily.compare_day(line.database, line.providers, DAY, line.now)
     assert line.alerts() == []
-    assert daily.by_day(line.database, line.providers, DAY, line.now) == {"learnt": 1}
+    assert daily.compare_day(line.database, line.providers, DAY, line.now) == {"learnt": 1}
 
 
 def test_a_text_taken_for_lost_that_went_out_after_all_is_told_to_a_person(line: Line) -> None:
@@ -375,7 +375,7 @@ def test_a_text_taken_for_lost_that_went_out_after_all_is_told_to_a_person(line:
     for sent in line.twilio.sent:
         line.twilio.move(sent["Sid"], "delivered")
     line.later(days=1)
-    counts = daily.by_day(line.database, line.providers, DAY, line.now)
+    counts = daily.compare_day(line.database, line.providers, DAY, line.now)
     assert counts == {"found": 1, "learnt": 1}
     assert [kind for kind, _ in line.alerts()] == ["contradiction"]
     assert line.states == ["delivered"]
@@ -384,4 +384,4 @@ def test_a_text_taken_for_lost_that_went_out_after_all_is_told_to_a_person(line:
 def test_a_provider_that_keeps_no_lists_has_no_day(sqlite_database: Database) -> None:
     put(sqlite_database, planned())
     tick(sqlite_database, Recorder())
-    assert daily.by_day(sqlite_database, [Recorder()], DAY, lambda: datetime(2026, 10, 6, tzinfo=UTC)) == {}
+    assert daily.compare_day(sqlite_database, [Recorder()], DAY, lambda: datetime(2026, 10, 6, tzinfo=UTC)) == {}

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from homevisits.messages.templates import catalog, graphemes, lint, rendering
-from homevisits.messages.templates.segments import GSM7, GSM7_EXTENDED, Segments, segments
+from homevisits.messages.templates.segments import GSM7, GSM7_EXTENDED, Segments, count_segments
 from tests import external_programs
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
@@ -56,7 +56,7 @@ process.stdout.write(JSON.stringify(texts.map((text) => {
 
 @pytest.mark.parametrize(("text", "counted"), HAND, ids=[f"vector-{number}" for number in range(len(HAND))])
 def test_segments_are_counted_as_carriers_count_them(text: str, counted: Segments) -> None:
-    assert segments(text) == counted
+    assert count_segments(text) == counted
 
 
 def test_the_cheap_alphabet_is_whole() -> None:
@@ -66,13 +66,13 @@ def test_the_cheap_alphabet_is_whole() -> None:
 
 
 def test_every_class_of_characters_is_known() -> None:
-    known = {graphemes.kind(chr(code)) for code in range(0x110000)}
-    assert known == set(graphemes.Kind)
+    known = {graphemes.break_class(chr(code)) for code in range(0x110000)}
+    assert known == set(graphemes.BreakClass)
 
 
 def test_no_piece_is_lost() -> None:
     text = f"Sí {FAMILY} 🇺🇸🇲 {'e' + chr(0x301) * 9} \r\n ไทย นี้ 한국"
-    assert "".join(graphemes.split(text)) == text
+    assert "".join(graphemes.split_graphemes(text)) == text
 
 
 def vectors() -> list[str]:
@@ -84,10 +84,10 @@ def vectors() -> list[str]:
         for length in lengths:
             found += [letter * length, letter * (length - 1) + "€", letter * (length - 1) + "€a"]
             found += [letter * (length - 1) + odd + letter * 3 for odd in (FAMILY, "🇺🇸", "👋🏽", "e\u0301", "[", "’")]
-    for language in catalog.languages():
-        for name in catalog.templates(language):
-            filled = rendering.fill(catalog.source(language, name), lint.WORST[2])
-            found += [filled, rendering.plain(filled)]
+    for language in catalog.list_languages():
+        for name in catalog.list_templates(language):
+            filled = rendering.fill_placeholders(catalog.get_template(language, name), lint.LONGEST_PARAMS[2])
+            found += [filled, rendering.to_gsm7(filled)]
     chance = random.Random(308)
     letters = [
         *"aé€[ \n\rñáếبا",
@@ -126,6 +126,6 @@ def test_f22_twilios_own_calculator_says_the_same(calculator: list[str]) -> None
     asked, where = vectors(), {**os.environ, "NODE_PATH": str(external_programs.node_folder())}
     said = subprocess.run(calculator, env=where, input=json.dumps(asked), capture_output=True, text=True, check=True)
     theirs = [Segments(*each) for each in json.loads(said.stdout)]
-    ours = [segments(text) for text in asked]
+    ours = [count_segments(text) for text in asked]
     assert len(asked) == len(theirs) >= 308
     assert [(t, o, c) for t, o, c in zip(asked, ours, theirs, strict=True) if o != c] == []

@@ -40,15 +40,17 @@ def sender(database: Database, sender_id: int) -> Sender:
         return row
 
 
-def pick(database: Database, seconds: float = 0, segments: int = 1, providers: tuple[str, ...] = ALL) -> selection.Pick:
+def pick(
+    database: Database, seconds: float = 0, segments: int = 1, providers: tuple[str, ...] = ALL
+) -> selection.SenderChoice:
     with database.transaction() as session:
-        return selection.pick(session, segments, later(seconds), providers)
+        return selection.choose_sender(session, segments, later(seconds), providers)
 
 
 def hear(database: Database, sender_id: int, code: str | None, seconds: float = 0, wait: float | None = None) -> None:
     with database.transaction() as session:
         kind = None if code is None else error_class(code)
-        selection.heard(session, sender_id, kind, code or "", later(seconds), wait)
+        selection.record_call(session, sender_id, kind, code or "", later(seconds), wait)
 
 
 def run(database: Database, seconds: float, segments: int = 1, step: float = 0.01, start: float = 0) -> int:
@@ -68,20 +70,20 @@ def test_the_settings_name_the_senders(database: Database) -> None:
     settings = made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
     for _ in range(2):
         with database.transaction() as session:
-            sync.sync(session, settings)
+            sync.sync_senders(session, settings)
     with database.reading() as session:
         (row,) = session.scalars(select(Sender)).all()
         assert (row.provider, row.address, row.kind, row.registration, row.active) == (
             "twilio", "+15555550199", "long_code", "unregistered", True,
         )  # fmt: skip
-        assert not selection.ready(row)
+        assert not selection.is_ready(row)
 
 
 def test_a_sender_that_the_settings_no_longer_name_sends_nothing(database: Database) -> None:
     old = add(database, "+18005550100")
     settings = made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
     with database.transaction() as session:
-        sync.sync(session, settings)
+        sync.sync_senders(session, settings)
     assert not sender(database, old).active
     assert pick(database).reason == "unregistered"
 
@@ -117,11 +119,11 @@ def test_many_calls_too_many_in_one_second_halve_the_rate_once(database: Databas
 
 
 def test_a_rate_comes_back_fast_to_nearly_what_failed_and_slowly_beyond(database: Database) -> None:
-    slowed = rate_limit.slower(80, None, NOW)
+    slowed = rate_limit.slow_down(80, None, NOW)
     assert slowed is not None
     speeds = [round(rate_limit.rate_at(80, slowed, later(seconds)), 1) for seconds in (0, 0.1, 0.5, 5.5, 65.5, 600)]
     assert speeds == [40, 40, 72, 77.6, 80, 80]
-    slow = rate_limit.Slowed(20, NOW, 10)
+    slow = rate_limit.Slowdown(20, NOW, 10)
     assert rate_limit.rate_at(80, slow, later(65.5)) == pytest.approx(20 * 0.97 * 1.05)
     assert rate_limit.rate_at(80, slow, later(10**9)) == 80
 
@@ -209,8 +211,8 @@ def test_a_full_queue_pauses_for_ten_minutes_and_a_daily_share_until_midnight_in
 )
 def test_the_providers_day_begins_in_the_pacific_also_when_clocks_change(at: str, midnight: str) -> None:
     moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
-    assert rate_limit.midnight(moment, 0) == datetime.fromisoformat(midnight).replace(tzinfo=UTC)
-    assert rate_limit.midnight(moment) > moment
+    assert rate_limit.pacific_midnight(moment, 0) == datetime.fromisoformat(midnight).replace(tzinfo=UTC)
+    assert rate_limit.pacific_midnight(moment) > moment
 
 
 def attempts(database: Database, sender_id: int, at: datetime, *outcomes: str | None) -> None:
@@ -274,7 +276,7 @@ def test_every_worker_together_keeps_to_one_rate(database: Database) -> None:
     for hundredth in range(100):
         for one in (database, *others):
             with one.transaction() as session:
-                gone += selection.pick(session, 1, later(hundredth / 100), ALL).sender is not None
+                gone += selection.choose_sender(session, 1, later(hundredth / 100), ALL).sender is not None
     for one in others:
         one.dispose()
     assert 200 * 0.7 <= gone <= 200 * 1.05 + 20
@@ -284,10 +286,10 @@ def test_two_workers_that_each_hold_a_sender_never_wait_for_each_other(postgresq
     database = Database(postgresql_url)
     one, two = add(database), add(database, "+15555550198")
     with database.transaction() as left, database.transaction() as right:
-        selection.heard(left, one, ErrorClass.RETRY, "429", NOW)
-        selection.heard(right, two, ErrorClass.RETRY, "429", NOW)
+        selection.record_call(left, one, ErrorClass.RETRY, "429", NOW)
+        selection.record_call(right, two, ErrorClass.RETRY, "429", NOW)
         for session in (left, right):
-            found = selection.pick(session, 1, later(5), ALL)
+            found = selection.choose_sender(session, 1, later(5), ALL)
             assert (found.sender is not None and found.sender.id in (one, two)) or found.reason == "rate"
             assert isinstance(session, Session)
     database.dispose()

@@ -175,7 +175,7 @@ def test_only_a_lead_of_the_whole_district_changes_anything(desk: Desk) -> None:
     for path in ("/senders", "/senders/guests", f"/senders/{number}"):
         assert desk.coordinator.get(path).status_code == 403
     with desk.database.transaction() as session, pytest.raises(NotFound):
-        registration.change(session, desk.lead_actor, 999, registration.typed(FORM), NOW)
+        registration.change_sender(session, desk.lead_actor, 999, registration.read_form(FORM), NOW)
 
 
 def test_a_guest_is_a_name_and_a_number_and_twice_the_same_is_once(desk: Desk) -> None:
@@ -277,13 +277,13 @@ def test_every_word_the_code_says_of_a_text_has_words_for_people() -> None:
     from homevisits.messages.providers import error_codes
     from tests.messages.said import alerts, errors, holds
 
-    for code in (*error_codes.KINDS, "99999", "503"):
-        assert str(labels.why(code))
-        assert str(labels.what_to_do(code))
-    assert set(labels.KINDS) == set(error_codes.ErrorClass)
-    assert holds() <= set(labels.HOLDS)
+    for code in (*error_codes.ERROR_CLASSES, "99999", "503"):
+        assert str(labels.explain_code(code))
+        assert str(labels.advise_on_code(code))
+    assert set(labels.ERROR_CLASSES) == set(error_codes.ErrorClass)
+    assert holds() <= set(labels.HOLD_REASONS)
     assert {"quiet", "cap", "sender", "language", "template"} <= holds()
-    assert errors() <= {*labels.OWN, *labels.CALLED_OFF, *error_codes.KINDS}
+    assert errors() <= {*labels.OWN_CODES, *labels.CANCEL_REASONS, *error_codes.ERROR_CLASSES}
     assert {"trial", "not_found", "visit_changed"} <= errors()
     assert alerts() <= set(labels.ALERTS)
     assert {"code", "template_paused", "loop"} <= alerts()
@@ -318,9 +318,9 @@ def test_no_word_of_a_page_is_a_code(desk: Desk) -> None:
 def test_a_quiet_stretch_of_another_school_is_not_found(desk: Desk) -> None:
     from homevisits.messages.recipients import quiet_days
 
-    wanted = quiet_days.Stretch(desk.other, date(2026, 10, 12), date(2026, 10, 12), "x")
+    wanted = quiet_days.QuietPeriod(desk.other, date(2026, 10, 12), date(2026, 10, 12), "x")
     with desk.database.transaction() as session:
         with pytest.raises(NotFound):
-            quiet_days.add(session, desk.school_fixture.actors["coordinator"], wanted, NOW.date(), NOW)
+            quiet_days.add_quiet_days(session, desk.school_fixture.actors["coordinator"], wanted, NOW.date(), NOW)
         with pytest.raises(RulesBroken):
-            quiet_days.add(session, desk.lead_actor, wanted, date(2026, 10, 13), NOW)
+            quiet_days.add_quiet_days(session, desk.lead_actor, wanted, date(2026, 10, 13), NOW)

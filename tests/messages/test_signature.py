@@ -34,17 +34,17 @@ def test_our_own_reckoning_is_that_of_twilios_library() -> None:
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.what)
 def test_only_what_twilio_signed_is_genuine(call: Call, settings: Settings) -> None:
-    assert twilio_signature.genuine(asked(call), settings) is (call.answer != 403)
+    assert twilio_signature.has_valid_signature(asked(call), settings) is (call.answer != 403)
 
 
 def test_the_address_a_proxy_asks_for_in_full_is_read(settings: Settings) -> None:
-    assert twilio_signature.genuine(asked(CALLS[0], RAW_URI="http://inside:8000" + STATUS), settings)
-    assert not twilio_signature.genuine(asked(CALLS[0], RAW_URI="http://inside:8000"), settings)
+    assert twilio_signature.has_valid_signature(asked(CALLS[0], RAW_URI="http://inside:8000" + STATUS), settings)
+    assert not twilio_signature.has_valid_signature(asked(CALLS[0], RAW_URI="http://inside:8000"), settings)
 
 
 def test_without_a_token_nothing_is_genuine(settings: Settings) -> None:
     object.__setattr__(settings, "twilio_auth_token", "")
     try:
-        assert not twilio_signature.genuine(asked(CALLS[0]), settings)
+        assert not twilio_signature.has_valid_signature(asked(CALLS[0]), settings)
     finally:
         object.__setattr__(settings, "twilio_auth_token", "token")

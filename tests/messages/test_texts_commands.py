@@ -28,11 +28,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the texts, to be changed."""
     copy = tmp_path / "texts"
     shutil.copytree(paths.templates() / "texts", copy)
-    monkeypatch.setattr(catalog, "_folder", lambda: copy)
-    catalog.use()
+    monkeypatch.setattr(catalog, "_builtin_folder", lambda: copy)
+    catalog.configure()
     yield copy
     monkeypatch.undo()
-    catalog.use()
+    catalog.configure()
 
 
 def test_a_text_is_counted() -> None:
@@ -46,7 +46,7 @@ def test_a_text_is_counted() -> None:
 def test_all_texts_keep_the_rules() -> None:
     found = document("check")
     assert found["faults"] == []
-    assert found["texts"] == sum(len(catalog.templates(language)) for language in catalog.languages())
+    assert found["texts"] == sum(len(catalog.list_templates(language)) for language in catalog.list_languages())
 
 
 def test_a_text_that_breaks_a_rule_is_named_with_the_reason(folder: Path) -> None:
@@ -70,14 +70,14 @@ def test_the_list_says_what_is_sent_and_what_awaits_approval() -> None:
 def test_a_speakers_approval_makes_a_language_sent(folder: Path) -> None:
     part = document("approve", "so", "help", "--by", "Hodan A., interpreter")
     assert part == {"language": "so", "approved": ["help"], "sent": False, "folder": None}
-    assert not catalog.has("so", "help")
+    assert not catalog.is_approved("so", "help")
     assert document("approve", "so", "--by", "Hodan A., interpreter", "--note", "Read aloud to two parents.")["sent"]
     assert catalog.render("so", "invitation_call_me", {"school": "Cedar"}).startswith("Mahadsanid. Qof ka socda Cedar")
 
 
 def test_words_that_break_a_rule_cannot_be_approved(folder: Path) -> None:
     (folder / "so" / "help.txt").write_text("Ku jawaab haa", encoding="utf-8")
-    catalog.forget()
+    catalog.clear_cache()
     said = run("approve", "so", "--by", "Hodan A.")
     assert said.exit_code == 1
     assert "so/help" in said.stderr
@@ -106,4 +106,4 @@ def test_a_district_s_approvals_go_into_its_own_folder(
 )
 def test_an_approval_needs_a_language_its_texts_and_a_name(folder: Path, words: tuple[str, ...]) -> None:
     assert run(*words).exit_code == 2
-    assert not catalog.pack("so").ready
+    assert not catalog.load_pack("so").ready

@@ -74,7 +74,7 @@ def test_each_language_says_whether_it_is_sent(lead: FlaskClient) -> None:
 
 def test_a_text_shows_its_approval_its_words_its_parts_and_its_price(lead: FlaskClient) -> None:
     said = words(page(lead, "/texts?language=es"))
-    needed = sum(text.needed for text in catalog.pack("es").texts)
+    needed = sum(text.needed for text in catalog.load_pack("es").texts)
     assert f"{needed} of {needed} texts are approved" in said
     assert "Responda 1 si le parece bien" in said
     assert re.search(r"Approved by Homevisits on \w+, Nov 28", said)
@@ -84,7 +84,7 @@ def test_a_text_shows_its_approval_its_words_its_parts_and_its_price(lead: Flask
 
 def test_a_draft_is_shown_as_one_in_its_own_direction(lead: FlaskClient) -> None:
     html = page(lead, "/texts?language=ar")
-    assert html.count('<p class="text mb-2" lang="ar" dir="rtl">') == len(catalog.templates("ar"))
+    assert html.count('<p class="text mb-2" lang="ar" dir="rtl">') == len(catalog.list_templates("ar"))
     said = words(html)
     assert re.search(r"0 of \d+ texts are approved", said)
     assert "These are drafts" in said
@@ -98,11 +98,11 @@ def test_the_price_of_the_other_letters_stands_beside_each_text_before_anybody_a
     (tmp_path / "es").mkdir()
     (tmp_path / "es" / "pack.toml").write_text('letters = "accents"', encoding="utf-8")
     (tmp_path / "es" / "canned_thanks.txt").write_text("Hasta el próximo día. " * 5, encoding="utf-8")
-    catalog.use(tmp_path)
+    catalog.configure(tmp_path)
     try:
         said = words(page(lead, "/texts?language=es"))
     finally:
-        catalog.use()
+        catalog.configure()
     assert "Waiting for approval" in said or "Changed since it was approved" in said
     assert "2 parts , $0.0400" in said
     assert "Without special letters: 1 part, $0.0200" in said
@@ -112,11 +112,11 @@ def test_a_district_s_own_words_are_marked(lead: FlaskClient, tmp_path: Path) ->
     assert "your district’s own" not in words(page(lead, "/texts?language=es"))
     (tmp_path / "es").mkdir()
     (tmp_path / "es" / "help.txt").write_text("Mensajes de Cedar. STOP o ALTO", encoding="utf-8")
-    catalog.use(tmp_path)
+    catalog.configure(tmp_path)
     try:
         said = words(page(lead, "/texts?language=es"))
     finally:
-        catalog.use()
+        catalog.configure()
     assert "They asked for help the district’s own" in said
     assert "Upgrades do not change them" in said
 
@@ -129,7 +129,9 @@ def test_texts_to_families_to_staff_and_ready_answers_stand_apart(lead: FlaskCli
 
 
 def test_every_text_has_a_name_and_a_language_nobody_has_is_not_found(lead: FlaskClient) -> None:
-    assert set(templates_web.TEMPLATE_TITLES) == {name.removesuffix(files.DISCREET) for name in catalog.templates("en")}
+    assert set(templates_web.TEMPLATE_TITLES) == {
+        name.removesuffix(files.DISCREET_SUFFIX) for name in catalog.list_templates("en")
+    }
     assert lead.get("/texts?language=xx").status_code == 404
     assert lead.get("/texts?language=../en").status_code == 404
 

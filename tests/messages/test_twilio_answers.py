@@ -11,7 +11,7 @@ import pytest
 
 from homevisits.core.settings import Settings
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
-from homevisits.messages.providers.retry_after import seconds_to_wait
+from homevisits.messages.providers.retry_after import parse_retry_after
 from homevisits.messages.providers.twilio import Twilio
 from tests.messages.conftest import PHONE, made_settings
 from tests.messages.fake_twilio import FakeTwilio
@@ -132,7 +132,7 @@ def test_every_answer_to_a_text_is_sorted(
 def test_how_long_to_wait_is_read_in_seconds_and_as_a_date(
     retry_after: str, date_header: str, seconds: float | None
 ) -> None:
-    assert seconds_to_wait(retry_after, date_header) == seconds
+    assert parse_retry_after(retry_after, date_header) == seconds
 
 
 def test_a_date_to_wait_for_is_kept(scripted: Scripted) -> None:

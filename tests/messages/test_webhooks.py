@@ -45,7 +45,7 @@ def test_a_signed_text_is_heard_once(client: FlaskClient, database: Database) ->
         assert (answer.status_code, answer.data, answer.mimetype) == (200, b"<Response/>", "text/xml")
     with database.reading() as session:
         assert len(session.scalars(select(IncomingMessage)).all()) == 1
-        assert not opt_outs.may_text(session, PHONE)
+        assert not opt_outs.may_receive(session, PHONE)
 
 
 FORGED: list[dict[str, str]] = [
@@ -159,7 +159,7 @@ def test_a_stop_made_at_the_provider_holds_here_too(client: FlaskClient, databas
     text = sent(database)
     assert report(client, text, "failed", "21610") == 200
     with database.reading() as session:
-        assert not opt_outs.may_text(session, PHONE)
+        assert not opt_outs.may_receive(session, PHONE)
 
 
 def test_a_stop_told_late_of_a_text_from_before_a_start_undoes_no_start(
@@ -170,13 +170,13 @@ def test_a_stop_told_late_of_a_text_from_before_a_start_undoes_no_start(
         assert post(client, "/twilio/inbound", **{**INBOUND, "MessageSid": f"SMw{number}", "Body": word}) == 200
     assert report(client, text, "failed", "21610") == 200
     with database.reading() as session:
-        assert opt_outs.may_text(session, PHONE)
+        assert opt_outs.may_receive(session, PHONE)
     later = datetime(2999, 1, 2, 18, tzinfo=UTC)
     put(database, planned("two", params={"school": "Other"}, not_before=later, expires_at=later + timedelta(hours=2)))
     tick(database, Recorder(), later)
     assert report(client, rows(database)[-1], "failed", "21610") == 200
     with database.reading() as session:
-        assert not opt_outs.may_text(session, PHONE)
+        assert not opt_outs.may_receive(session, PHONE)
 
 
 def test_a_report_on_something_else_is_kept_and_changes_nothing(client: FlaskClient, database: Database) -> None:
@@ -214,7 +214,7 @@ def test_a_webhook_that_fails_is_told_again_and_a_person_hears_of_it(
         raise KeyError(f"a bug that quotes {PHONE}")
 
     with monkeypatch.context() as patch:
-        patch.setattr("homevisits.messages.callbacks.delivery_status._has_arrived", breaks)
+        patch.setattr("homevisits.messages.callbacks.delivery_status._mark_delivered", breaks)
         form = {"MessageSid": text.provider_message_id or "", "MessageStatus": "delivered"}
         path = f"/twilio/status/{text.attempt_id}"
         for _ in range(2):
@@ -224,7 +224,7 @@ def test_a_webhook_that_fails_is_told_again_and_a_person_hears_of_it(
         assert client.post("/twilio/inbound", data=INBOUND, headers=signed("/twilio/inbound", INBOUND)).data == b""
     with database.reading() as session:
         assert [row.applied_at for row in session.scalars(select(ProviderEvent))] == [None]
-        raised = [(row.kind, row.key, row.times, row.detail) for row in alerts.open_(session)]
+        raised = [(row.kind, row.key, row.times, row.detail) for row in alerts.open_alerts(session)]
     assert sorted(raised) == [("webhook", "inbound", 1, "KeyError"), ("webhook", "status", 2, "KeyError")]
     assert states(database) == ["accepted"]
     assert report(client, text, "delivered") == 200
@@ -256,9 +256,9 @@ def test_a_word_on_an_id_that_is_not_known_yet_is_applied_once_it_is(client: Fla
         came = results.Result("accepted", receipt=Accepted("SMlate", "queued"))
         results.record_result(session, claimed, came, NOW)
     assert states(database) == ["accepted"]
-    assert unconfirmed.look(database, [Recorder()], lambda: NOW) == 1
+    assert unconfirmed.look_up_unclear(database, [Recorder()], lambda: NOW) == 1
     assert states(database) == ["delivered"]
-    assert unconfirmed.look(database, [Recorder()], lambda: NOW) == 0
+    assert unconfirmed.look_up_unclear(database, [Recorder()], lambda: NOW) == 0
 
 
 def test_the_same_word_told_again_with_the_token_settles_what_nobody_knew(
@@ -282,7 +282,7 @@ def test_a_second_id_for_one_attempt_is_a_contradiction_and_changes_nothing(
     row = rows(database)[0]
     assert (row.state, row.provider_message_id) == ("accepted", text.provider_message_id)
     with database.reading() as session:
-        assert [one.kind for one in alerts.open_(session)] == ["contradiction"]
+        assert [one.kind for one in alerts.open_alerts(session)] == ["contradiction"]
 
 
 def test_a_status_of_another_attempts_id_is_that_attempts(client: FlaskClient, database: Database) -> None:

@@ -104,7 +104,7 @@ def test_a_stop_from_that_phone_ends_texts_there_and_me_says_so(school_fixture: 
     luis = client_of(school_fixture, "Luis")
     luis.post("/me/phone", data={"phone": TYPED})
     with school_fixture.session() as session:
-        opt_outs.stop(session, KEPT, "family", NOW, evidence="inbound:1")
+        opt_outs.opt_out(session, KEPT, "family", NOW, evidence="inbound:1")
     assert to_me(school_fixture) == [("staff_reminder", "suppressed")]
     assert "You asked us not to text this number" in luis.get("/me").text
 
@@ -171,7 +171,7 @@ def test_a_colleague_s_stop_ends_the_reminders_and_a_start_brings_them_back(scho
     texts_back(school_fixture, "START", "in-2")
     assert said_back(school_fixture) == ["stop_confirmed", "start_confirmed"]
     with school_fixture.database.reading() as session:
-        assert opt_outs.may_text(session, KEPT)
+        assert opt_outs.may_receive(session, KEPT)
 
 
 def test_a_colleague_who_is_also_a_parent_answers_as_the_parent(school_fixture: SchoolFixture) -> None:
@@ -191,6 +191,6 @@ def test_without_an_approved_word_for_it_a_colleague_gets_none(
     school_fixture: SchoolFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client_of(school_fixture, "Luis").post("/me/phone", data={"phone": TYPED})
-    monkeypatch.setattr(catalog, "has", lambda _language, _template: False)
+    monkeypatch.setattr(catalog, "is_approved", lambda _language, _template: False)
     texts_back(school_fixture, "hello")
     assert said_back(school_fixture) == []

@@ -241,5 +241,5 @@ def test_a_reminder_is_so_many_hours_ahead_across_both_changes_of_the_clocks(
 def test_language_without_reminder_for_confirmed_visits_gets_the_general_one(monkeypatch: pytest.MonkeyPatch) -> None:
     text = plan(replace(VISIT, state="confirmed"), (24,), NOW)[0]
     assert effects._available(text).template == "visit_see_you"
-    monkeypatch.setattr(catalog, "has", lambda _language, template: template != "visit_see_you")
+    monkeypatch.setattr(catalog, "is_approved", lambda _language, template: template != "visit_see_you")
     assert effects._available(text).template == "visit_reminder"

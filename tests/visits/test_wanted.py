@@ -14,7 +14,7 @@ from homevisits.invitations import send_checks as invited
 from homevisits.invitations.models import Answer
 from homevisits.messages import outbox
 from homevisits.messages.models import OutgoingMessage
-from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.rendering import PlannedMessage
 from homevisits.people.models import Caregiver, Educator, Family, School, Student
 from homevisits.visits import actions, send_checks
 from tests.factories.school import SchoolFixture
@@ -159,7 +159,7 @@ def test_a_phone_that_two_of_a_family_share_stays_one_of_theirs(school_fixture: 
 def test_an_invitation_is_not_sent_after_its_answer_or_its_end(school_fixture: SchoolFixture) -> None:
     made = school_fixture.invitations["Quiet"]
     subject = f"invitation:{made}"
-    text = PlannedText(
+    text = PlannedMessage(
         key="ask",
         to=school_fixture.phones["Quiet"],
         language="en",

@@ -63,7 +63,7 @@ def make(
     for ending in ("", "-wal", "-shm"):
         folder.making.with_name(folder.making.name + ending).unlink(missing_ok=True)
     settings = settings_of(folder, port, database=folder.making)
-    catalog.use(settings.texts_folder, settings.policy.text_wording, settings.public_url)
+    catalog.configure(settings.texts_folder, settings.policy.text_wording, settings.public_url)
     database = Database(settings.database_url)
     event.listen(database.engine, "connect", _hurry)
     try:
@@ -91,7 +91,7 @@ def _fill(
     files.write(district, folder.sample, days.begins)
     _mark(database, zone)
     with database.transaction() as session:
-        sync.sync(session, settings)
+        sync.sync_senders(session, settings)
     report = _all_in(import_oneroster(database, folder.sample / "oneroster", now, timezone=zone))
     _all_in(import_supplement(database, folder.sample / "supplement"))
     counts = ("schools", "students", "households", "caregivers", "educators")

@@ -115,7 +115,9 @@ def _until_a_text(past: Past, room: Room, draw_id: int, session: Session, now: d
     for _family in range(5):
         waiting = queue.list_next_families(session, draw_id, 1, now)
         contact = load_contacts(session, [family.family_id for family in waiting])
-        if not contact or all(one.phone and catalog.has(one.language, "invitation") for one in contact.values()):
+        if not contact or all(
+            one.phone and catalog.is_approved(one.language, "invitation") for one in contact.values()
+        ):
             return
         _ask(past, room, draw_id, [""], session, now)
 

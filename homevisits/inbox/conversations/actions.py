@@ -20,8 +20,8 @@ from homevisits.messages.dispatch import quiet_hours
 from homevisits.messages.models import IncomingMessage, OutgoingMessage, Phone
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.templates import catalog, files
-from homevisits.messages.templates.rendering import PlannedText
-from homevisits.messages.templates.segments import Segments, segments
+from homevisits.messages.templates.rendering import PlannedMessage
+from homevisits.messages.templates.segments import Segments, count_segments
 from homevisits.people import phones
 from homevisits.policies.rules import Policy
 
@@ -68,8 +68,10 @@ class CheckedDraft:
 def ready_answers(language: str) -> tuple[str, ...]:
     """Return the names of the reply templates that are available in a language."""
     # Names with a dot are discreet variants of a template, not separate replies.
-    known = (name for name in catalog.templates(files.BASE) if name.startswith("canned_") and "." not in name)
-    return tuple(name for name in known if catalog.has(language, name))
+    known = (
+        name for name in catalog.list_templates(files.BASE_LANGUAGE) if name.startswith("canned_") and "." not in name
+    )
+    return tuple(name for name in known if catalog.is_approved(language, name))
 
 
 def check_draft(
@@ -94,7 +96,7 @@ def check_draft(
     return CheckedDraft(
         who=who,
         reads=reads,
-        travels=segments(reads),
+        travels=count_segments(reads),
         leaves=None if category in message_types.EXEMPT else opens,
         category=category,
         other_language=draft.language != who.language,
@@ -115,7 +117,7 @@ def send_answer(
         return sent
     found = check_draft(session, actor, conversation_id, draft, policy, zone, now)
     urgent = found.category == "urgent"
-    text = PlannedText(
+    text = PlannedMessage(
         key=draft.key,
         to=found.who.number,
         language=draft.language,
@@ -148,7 +150,7 @@ def _problems(session: Session, who: Participants, draft: Draft, body: str) -> l
     if draft.canned:
         held = draft.canned in ready_answers(draft.language) and bool(who.school)
         return [] if held else [Problem("not_a_choice", "canned")]
-    if draft.language not in {*catalog.languages(), who.language}:
+    if draft.language not in {*catalog.list_languages(), who.language}:
         return [Problem("not_a_choice", "language")]
     if len(body) > compose.MAX_SEGMENTS:
         return [Problem("too_long", "body", {"most": compose.MAX_SEGMENTS})]
@@ -160,7 +162,7 @@ def _problems(session: Session, who: Participants, draft: Draft, body: str) -> l
 
 
 def _letters(language: str) -> str:
-    return catalog.pack(language).letters if language in catalog.languages() else "accents"
+    return catalog.load_pack(language).letters if language in catalog.list_languages() else "accents"
 
 
 def _may_urge(actor: Actor, who: Participants) -> bool:
@@ -223,14 +225,14 @@ def resume_texts(session: Session, actor: Actor, conversation_id: int, how: str,
 def record_stop(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:
     """Record an opt-out for `phone` given to staff; `how` is in `CHANNELS`."""
     refuse_if_any(_channel_problems(how))
-    opt_outs.stop(session, phone, "staff", now, how=how, by_account=actor.account_id)
+    opt_outs.opt_out(session, phone, "staff", now, how=how, by_account=actor.account_id)
 
 
 def record_resume(session: Session, actor: Actor, phone: str, how: str, now: datetime) -> None:
     """Record that `phone` may receive messages again. An opt-out held by the provider stays in force."""
     refuse_if_any(_channel_problems(how))
-    lifted = opt_outs.lift(session, phone, now, actor.account_id, how=how)
-    if lifted is None and not opt_outs.may_text(session, phone):
+    lifted = opt_outs.opt_in_by_staff(session, phone, now, actor.account_id, how=how)
+    if lifted is None and not opt_outs.may_receive(session, phone):
         raise RulesBroken([Problem("provider_holds_the_stop")])
     clear_phone_state(session, phone, "wrong_number")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from homevisits.core.problems import Problem
 from homevisits.messages.templates import lint, rendering
-from homevisits.messages.templates.segments import segments
+from homevisits.messages.templates.segments import count_segments
 
 PURE = True
 
@@ -45,12 +45,12 @@ def problems(body: str, language: str, letters: str, kept: ProtectedNames) -> li
         return [Problem("missing", "body")]
     found = [
         Problem(f"written_{code}", "body")
-        for code in lint.faults(body, body, language, letters)
+        for code in lint.find_problems(body, body, language, letters)
         if code not in _NOT_OF_FREE_WORDS
     ]
-    if rendering.places(body):
+    if rendering.placeholders(body):
         found.append(Problem("written_loose_brace", "body"))
-    parts = segments(in_sendable_letters(body, letters)).segments
+    parts = count_segments(in_sendable_letters(body, letters)).segments
     if parts > lint.MAX_SEGMENTS:
         found.append(Problem("written_too_long", "body", {"parts": parts}))
     plain = _words(body)
@@ -66,7 +66,7 @@ def problems(body: str, language: str, letters: str, kept: ProtectedNames) -> li
 
 def in_sendable_letters(body: str, letters: str) -> str:
     """Convert `body` to the letters its language is sent in."""
-    return rendering.plain(body) if letters == "plain" else body
+    return rendering.to_gsm7(body) if letters == "plain" else body
 
 
 def find_phone_numbers(body: str) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ def settle_meaning(
     evidence = f"inbound:{row.id}"
     if said == "stop":
         reason = "wrong_number" if row.intent == "wrong_number" else "family"
-        opt_outs.stop(session, row.phone, reason, now, evidence, how="text", by_account=actor.account_id)
+        opt_outs.opt_out(session, row.phone, reason, now, evidence, how="text", by_account=actor.account_id)
     elif said == "right":
         _confirm_number(session, actor, row.phone, evidence, now)
     elif said == "yes":
@@ -75,7 +75,7 @@ def _accept_as_yes(session: Session, row: IncomingMessage, policy: Policy, now: 
 
 def _confirm_number(session: Session, actor: Actor, phone: str, evidence: str, now: datetime) -> None:
     """Confirm that the number belongs to the family and restore an earlier opt-out."""
-    held = opt_outs.newest(session, phone)
+    held = opt_outs.latest_entry(session, phone)
     if held is not None and held.entry == "stop" and held.reason == "wrong_number":
         before = session.scalar(
             select(OptOutEntry)
@@ -83,7 +83,7 @@ def _confirm_number(session: Session, actor: Actor, phone: str, evidence: str, n
             .order_by(OptOutEntry.id.desc())
             .limit(1)
         )
-        opt_outs.lift(session, phone, now, actor.account_id, evidence=evidence)
+        opt_outs.opt_in_by_staff(session, phone, now, actor.account_id, evidence=evidence)
         if before is not None and before.entry == "stop":
-            opt_outs.stop(session, phone, before.reason, now, evidence, how=before.how, by_account=actor.account_id)
+            opt_outs.opt_out(session, phone, before.reason, now, evidence, how=before.how, by_account=actor.account_id)
     clear_phone_state(session, phone, "wrong_number")

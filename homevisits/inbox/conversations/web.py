@@ -284,7 +284,7 @@ def _canned(who: Participants) -> list[tuple[str, str, str]]:
 
 def _languages(of_family: str) -> list[tuple[str, str]]:
     """Return the languages for a reply: the family's first, then all languages with templates."""
-    codes = dict.fromkeys([of_family, *catalog.languages()])
+    codes = dict.fromkeys([of_family, *catalog.list_languages()])
     return [(code, language_name(code)) for code in codes]
 
 
@@ -295,4 +295,4 @@ def language_name(code: str) -> str:
 
 def direction(code: str) -> str:
     """Return the text direction of a language for the `dir` attribute."""
-    return catalog.pack(code).direction if code in catalog.languages() else "auto"
+    return catalog.load_pack(code).direction if code in catalog.list_languages() else "auto"

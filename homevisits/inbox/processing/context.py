@@ -10,7 +10,7 @@ from homevisits.inbox.processing import queries
 from homevisits.messages import outbox
 from homevisits.messages.models import IncomingMessage, OutgoingMessage
 from homevisits.messages.templates import catalog
-from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.rendering import PlannedMessage
 from homevisits.people.models import Caregiver, District, School, Student
 from homevisits.policies.rules import Policy
 
@@ -48,12 +48,12 @@ def send_reply(
 ) -> bool:
     """Send a template as a reply. Return False if none is approved or it was sent within ``once_in``."""
     session, row, now = heard.session, heard.row, heard.now
-    if not catalog.has(heard.language, template):
+    if not catalog.is_approved(heard.language, template):
         return False
     if once_in is not None and _replied_since(session, row.phone, template, now - once_in):
         return False
     school_id, zone, school = _school_of_phone(session, row.phone)
-    text = PlannedText(
+    text = PlannedMessage(
         key=template,
         to=row.phone,
         language=heard.language,

@@ -28,7 +28,7 @@ MAX_SEGMENTS = 2
 def ask_which(heard: IncomingContext, questions: Sequence[Question], said: Answer) -> bool:
     """Store the answer and ask for the question. Return False if staff must ask instead."""
     options = questions[:MAX_CHOICES]
-    if len(questions) > MAX_CHOICES or not catalog.has(heard.language, "which"):
+    if len(questions) > MAX_CHOICES or not catalog.is_approved(heard.language, "which"):
         return False
     words = _options_text(heard, [_names(heard, one) for one in options])
     if words is None:

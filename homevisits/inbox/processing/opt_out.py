@@ -16,7 +16,7 @@ def stop_texts(heard: IncomingContext) -> None:
     If the provider handled the opt-out itself (OptOutType), it already sent a confirmation and would reject ours.
     """
     session, row = heard.session, heard.row
-    entry = opt_outs.stop(session, row.phone, "family", heard.now, evidence=heard.evidence, how="text")
+    entry = opt_outs.opt_out(session, row.phone, "family", heard.now, evidence=heard.evidence, how="text")
     if entry is not None and not row.opt_out_type:
         send_reply(heard, "stop_confirmed")
     row.needs_person = queries.has_live_visit(session, row.phone) | _drop_choices(heard)
@@ -24,16 +24,16 @@ def stop_texts(heard: IncomingContext) -> None:
 
 def resume_texts(heard: IncomingContext) -> None:
     """Lift an opt-out that the family made itself. Leave other opt-outs to staff."""
-    if opt_outs.start(heard.session, heard.row.phone, heard.now, evidence=heard.evidence) is not None:
+    if opt_outs.opt_in(heard.session, heard.row.phone, heard.now, evidence=heard.evidence) is not None:
         if not heard.row.opt_out_type:
             send_reply(heard, "start_confirmed")
-    elif not opt_outs.may_text(heard.session, heard.row.phone):
+    elif not opt_outs.may_receive(heard.session, heard.row.phone):
         leave_to_person(heard)
 
 
 def send_help(heard: IncomingContext) -> None:
     """Send the help template once a day, also after an opt-out. Without a template, leave it to staff."""
-    if not catalog.has(heard.language, "help"):
+    if not catalog.is_approved(heard.language, "help"):
         leave_to_person(heard)
     elif not heard.row.opt_out_type:
         send_reply(heard, "help", once_in=HELP_INTERVAL)
@@ -45,8 +45,8 @@ def record_wrong_number(heard: IncomingContext) -> None:
     This replaces the family's own opt-out, because a START from a stranger must not resume messages.
     """
     session, row, now = heard.session, heard.row, heard.now
-    newest = opt_outs.newest(session, row.phone)
-    opt_outs.stop(session, row.phone, "wrong_number", now, evidence=heard.evidence, how="text")
+    newest = opt_outs.latest_entry(session, row.phone)
+    opt_outs.opt_out(session, row.phone, "wrong_number", now, evidence=heard.evidence, how="text")
     if newest is not None and newest.entry == "stop" and newest.reason in ("family", "provider"):
         session.add(
             OptOutEntry(

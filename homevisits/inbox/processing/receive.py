@@ -180,7 +180,7 @@ def _parse(heard: IncomingContext) -> Intent:
         return Intent.STOP
     if row.opt_out_type == "START":
         # Providers treat YES as an opt-in keyword; from a phone without an opt-out it is an answer.
-        answers_us = said in SAYS and opt_outs.may_text(heard.session, row.phone)
+        answers_us = said in SAYS and opt_outs.may_receive(heard.session, row.phone)
         return said if answers_us else Intent.START
     if row.opt_out_type == "HELP":
         return Intent.HELP
@@ -218,7 +218,7 @@ def _not_done(heard: IncomingContext, said: Intent) -> str:
     is_answer = said in SAYS and not match_question.matching_questions(
         heard.session, heard.row.phone, heard.row.received_at
     )
-    return "nothing_to_answer" if is_answer and catalog.has(heard.language, "nothing_to_answer") else "unclear"
+    return "nothing_to_answer" if is_answer and catalog.is_approved(heard.language, "nothing_to_answer") else "unclear"
 
 
 def _handle_answer(heard: IncomingContext, said: Answer) -> bool:

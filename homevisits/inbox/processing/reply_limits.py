@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from homevisits.inbox.models import Conversation
 from homevisits.inbox.parsing.intent import normalize
 from homevisits.inbox.processing.context import IncomingContext
-from homevisits.messages.models import WAITING, IncomingMessage, OutgoingMessage
+from homevisits.messages.models import WAITING_STATES, IncomingMessage, OutgoingMessage
 from homevisits.messages.monitoring import alerts
 
 MAX_REPLIES = 4
@@ -33,7 +33,7 @@ def suppress_excess_replies(heard: IncomingContext, before: int) -> None:
             OutgoingMessage.phone == phone,
             OutgoingMessage.id > before,
             OutgoingMessage.category == "reply",
-            OutgoingMessage.state.in_(WAITING),
+            OutgoingMessage.state.in_(WAITING_STATES),
         )
         .execution_options(populate_existing=True)
     ).all()

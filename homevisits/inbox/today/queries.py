@@ -14,7 +14,7 @@ from homevisits.inbox.conversations.queries import listing as lists
 from homevisits.inbox.models import Conversation
 from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.invitations.queue import LIST_PERIOD
-from homevisits.messages.models import LOST, IncomingMessage, OutgoingMessage
+from homevisits.messages.models import FAILED_STATES, IncomingMessage, OutgoingMessage
 from homevisits.people.models import Caregiver, Family, School
 from homevisits.visits.models import LIVE, Visit, VisitEvent, VisitMember
 
@@ -253,7 +253,7 @@ def _cancellation_not_communicated(now: datetime) -> ColumnElement[bool]:
     can_leave = and_(OutgoingMessage.next_at < Visit.starts_at, Visit.starts_at > now)
     in_time = and_(_under_way(), or_(OutgoingMessage.sent_at.is_not(None), can_leave))
     notice = and_(OutgoingMessage.subject == _about_visit(), OutgoingMessage.template.in_(CANCELLATION_TEMPLATES))
-    told = and_(notice, or_(in_time, OutgoingMessage.state.in_(LOST)))
+    told = and_(notice, or_(in_time, OutgoingMessage.state.in_(FAILED_STATES)))
     has_begun = and_(Visit.starts_at <= now, exists().where(notice))
     lately = and_(Visit.starts_at > now - RECENT, or_(Visit.closed_at > now - RECENT, has_begun))
     return and_(Visit.state == "cancelled_by_educator", lately, known, ~exists().where(told))

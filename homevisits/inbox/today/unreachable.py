@@ -42,7 +42,7 @@ def _here(actor: Actor) -> ColumnElement[bool]:
 def unreachable_reasons(session: Session, phones: Collection[str]) -> dict[str, str]:
     """Return the reason per unreachable phone: landline | bad | wrong_number | stopped."""
     wanted = set(phones)
-    found = dict.fromkeys(opt_outs.stopped(session, wanted), "stopped")
+    found = dict.fromkeys(opt_outs.find_opted_out(session, wanted), "stopped")
     rows = session.execute(select(Phone.e164, Phone.state).where(Phone.e164.in_(wanted), Phone.state != "ok"))
     return {**found, **{str(phone): str(state) for phone, state in rows}}
 

@@ -11,7 +11,7 @@ from flask.blueprints import BlueprintSetupState
 
 from homevisits.inbox import processing
 from homevisits.inbox.webhooks.twilio_web import process_safely
-from homevisits.messages.callbacks.errors_web import watched
+from homevisits.messages.callbacks.errors_web import alert_on_failure
 from homevisits.messages.providers import callback_token
 from homevisits.web.context import now, settings, transaction
 from homevisits.web.security import public
@@ -22,10 +22,10 @@ _PHONE = re.compile(r"[1-9][0-9]{6,14}")
 
 @bp.post("/kannel/inbound/<given>")
 @public
-@watched("kannel_inbound")
+@alert_on_failure("kannel_inbound")
 def receive_kannel(given: str) -> Response:
     """Receive a message. The response is empty, because Kannel sends a response body as a message."""
-    if not callback_token.genuine(settings().kannel_secret, callback_token.INBOUND, given):
+    if not callback_token.is_valid_token(settings().kannel_secret, callback_token.INBOUND, given):
         abort(403)
     provider_message_id, from_ = request.args.get("id", ""), to_e164(request.args.get("from", ""))
     if not 0 < len(provider_message_id) <= 64 or from_ is None:

@@ -8,7 +8,7 @@ from flask.blueprints import BlueprintSetupState
 
 from homevisits.inbox import processing
 from homevisits.inbox.webhooks import forms
-from homevisits.messages.callbacks.errors_web import watched
+from homevisits.messages.callbacks.errors_web import alert_on_failure
 from homevisits.messages.providers import twilio_signature
 from homevisits.web.context import now, settings, transaction
 from homevisits.web.security import accepts_any_characters, public
@@ -20,10 +20,10 @@ log = logging.getLogger("homevisits.inbox")
 @bp.post("/twilio/inbound")
 @accepts_any_characters
 @public
-@watched("inbound")
+@alert_on_failure("inbound")
 def receive_twilio() -> Response:
     """Receive a message. The response is empty, because replies are sent through the outbox."""
-    if not twilio_signature.genuine(request, settings()):
+    if not twilio_signature.has_valid_signature(request, settings()):
         abort(403)
     text = forms.parse_twilio(dict(request.form.lists()))
     if text is None:

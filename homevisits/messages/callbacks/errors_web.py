@@ -14,27 +14,27 @@ from homevisits.web.context import now, transaction
 
 log = logging.getLogger("homevisits.webhooks")
 
-HEARD = "<Response/>"
+EMPTY_TWIML = "<Response/>"
 """Empty TwiML response: no reply is sent in a webhook response."""
 
 
-def heard() -> Response:
+def empty_twiml() -> Response:
     """Return the empty response that acknowledges a webhook."""
-    return Response(HEARD, mimetype="text/xml")
+    return Response(EMPTY_TWIML, mimetype="text/xml")
 
 
-def keep_and_apply(told: delivery_status.Report) -> None:
+def store_and_apply(told: delivery_status.DeliveryReport) -> None:
     """Store and apply a delivery report. If applying fails, store it and re-raise the exception."""
     try:
         with transaction() as session:
-            delivery_status.report(session, told, now())
+            delivery_status.handle_report(session, told, now())
     except Exception:
         with transaction() as session:
-            delivery_status.keep(session, told, now())  # applied when the provider retries
+            delivery_status.store_report(session, told, now())  # applied when the provider retries
         raise
 
 
-def watched(name: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+def alert_on_failure(name: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Decorate a webhook: on failure raise an alert and return an empty 500 so that the provider retries.
 
     HTTP errors such as 403 and 400 are passed on.
@@ -49,7 +49,7 @@ def watched(name: str) -> Callable[[Callable[..., Response]], Callable[..., Resp
                 raise
             except Exception as error:
                 log.exception("webhook %s failed", name)
-                _tell(name, type(error).__name__)
+                _raise_webhook_alert(name, type(error).__name__)
                 return Response(status=500, mimetype="text/plain")  # a body could be sent as a message
 
         return guarded
@@ -57,7 +57,7 @@ def watched(name: str) -> Callable[[Callable[..., Response]], Callable[..., Resp
     return mark
 
 
-def _tell(name: str, kind: str) -> None:
+def _raise_webhook_alert(name: str, kind: str) -> None:
     """Raise the alert in its own transaction, because that of the webhook was rolled back."""
     try:
         with transaction() as session:

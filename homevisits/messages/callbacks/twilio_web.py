@@ -6,7 +6,7 @@ from flask import Blueprint, Response, abort, request
 from flask.blueprints import BlueprintSetupState
 
 from homevisits.messages.callbacks import delivery_status
-from homevisits.messages.callbacks.errors_web import heard, keep_and_apply, watched
+from homevisits.messages.callbacks.errors_web import alert_on_failure, empty_twiml, store_and_apply
 from homevisits.messages.providers import twilio_signature
 from homevisits.web.context import settings
 from homevisits.web.security import public
@@ -18,12 +18,12 @@ _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 @bp.post("/twilio/status/<attempt_id>")
 @public
-@watched("status")
+@alert_on_failure("status")
 def twilio_status(attempt_id: str) -> Response:
     """Receive a delivery report and store all its fields."""
-    if not twilio_signature.genuine(request, settings()):
+    if not twilio_signature.has_valid_signature(request, settings()):
         abort(403)
-    told = delivery_status.Report(
+    told = delivery_status.DeliveryReport(
         provider="twilio",
         provider_message_id=request.form.get("MessageSid") or request.form.get("SmsSid", ""),
         status=(request.form.get("MessageStatus") or request.form.get("SmsStatus", "")).lower(),
@@ -33,11 +33,11 @@ def twilio_status(attempt_id: str) -> Response:
     )
     if not told.provider_message_id:
         abort(400)
-    keep_and_apply(told)
-    return heard()
+    store_and_apply(told)
+    return empty_twiml()
 
 
 @bp.record_once
-def _machines(state: BlueprintSetupState) -> None:
+def _exempt_from_csrf(state: BlueprintSetupState) -> None:
     # Exempt from CSRF protection, because the Twilio signature is checked instead.
     state.app.extensions["csrf"].exempt(twilio_status)

@@ -123,7 +123,7 @@ def _claim(
 ) -> tuple[list[ClaimedMessage], datetime | None]:
     """Claim the messages for which there is a sender; the time is when to ask for the others."""
     if len(sendable) > 1:
-        pick = selection.pick(session, sum(send.segments for _row, send in sendable), now, providers)
+        pick = selection.choose_sender(session, sum(send.segments for _row, send in sendable), now, providers)
         if pick.sender is not None:
             # An open circuit breaker lets one message through as a probe.
             taken = sendable if pick.sender.breaker == "closed" else sendable[:1]
@@ -131,7 +131,7 @@ def _claim(
     with_sender: list[tuple[OutgoingMessage, Send, Sender]] = []
     retry_at = None
     for row, send in sendable:
-        pick = selection.pick(session, send.segments, now, providers)
+        pick = selection.choose_sender(session, send.segments, now, providers)
         if pick.sender is None:
             # The message keeps its place: it is the first to be sent when a sender is available.
             if (row.state, row.hold_reason) != ("held", "sender"):
@@ -163,7 +163,7 @@ def _store(
             ClaimedMessage(
                 id=row.id, attempt_id=attempt_id, phone=row.phone, body=send.body, attempt_number=number,
                 provider=sender.provider, sender=sender.address, sender_id=sender.id, valid_for=send.valid_for,
-                sender_rate=circuit_breaker.rate_of(sender, now),
+                sender_rate=circuit_breaker.current_rate(sender, now),
             )
         )  # fmt: skip
         session.expire(row)

@@ -15,9 +15,9 @@ from homevisits.messages.dispatch import quiet_hours
 from homevisits.messages.dispatch.eligibility_data import DAY, WEEK, Facts
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import OutgoingMessage
-from homevisits.messages.recipients.opt_outs import ANSWERS
+from homevisits.messages.recipients.opt_outs import ALWAYS_SENT
 from homevisits.messages.templates import catalog
-from homevisits.messages.templates.segments import GSM7, segments
+from homevisits.messages.templates.segments import GSM7, count_segments
 
 ASK_AGAIN = {"language": timedelta(minutes=15), "template": timedelta(minutes=5)}
 """Delay before checking again whether a template was approved or resumed."""
@@ -94,9 +94,9 @@ def _must_not(session: Session, row: OutgoingMessage, phone: Row[Any], rules: Se
         return Hold("cancelled", "withdrawn")
     if row.expires_at <= now:
         return Hold("expired", "expired")
-    if phone.entry == "stop" and row.template not in ANSWERS:
+    if phone.entry == "stop" and row.template not in ALWAYS_SENT:
         return Hold("suppressed", "stopped")
-    if phone.state == "wrong_number" and row.template not in ANSWERS:
+    if phone.state == "wrong_number" and row.template not in ALWAYS_SENT:
         return Hold("suppressed", "wrong_number")
     if phone.state in ("bad", "landline"):
         return Hold("rejected", "landline" if phone.state == "landline" else "bad_number")
@@ -112,7 +112,7 @@ def _must_not(session: Session, row: OutgoingMessage, phone: Row[Any], rules: Se
 def _words_missing(row: OutgoingMessage, facts: Facts, now: datetime) -> Hold | None:
     if row.template == message_types.WRITTEN:
         return None
-    if not catalog.has(row.language, row.template):
+    if not catalog.is_approved(row.language, row.template):
         return Hold("held", "language", now + ASK_AGAIN["language"])
     return Hold("held", "template", now + ASK_AGAIN["template"]) if row.template in facts.paused else None
 
@@ -129,7 +129,7 @@ def words(row: OutgoingMessage) -> str:
 
 def count(body: str) -> int:
     """Count the segments of a message, with a fast path for short GSM-7 messages."""
-    return 1 if len(body) <= ONE_PART and GSM7.issuperset(body) else segments(body).segments
+    return 1 if len(body) <= ONE_PART and GSM7.issuperset(body) else count_segments(body).segments
 
 
 def digest(body: str) -> str:

@@ -55,7 +55,7 @@ def record_results(session: Session, finished: Sequence[Finished], now: datetime
     """Record the results of several attempts; the common case, accepted, takes two statements for all of them."""
     recorded = _record_accepted(session, finished, now)
     for sender_id in {each.message.sender_id for each in finished if each.message.attempt_id in recorded}:
-        selection.heard(session, sender_id, None, "", now)
+        selection.record_call(session, sender_id, None, "", now)
     for each in finished:
         if each.message.attempt_id not in recorded:
             record_result(session, each.message, each.result, now)
@@ -69,7 +69,7 @@ def record_result(session: Session, message: ClaimedMessage, result: Result, now
     in_time = _record(session, message, result, now)
     if (in_time or result.receipt is not None) and result.code != transitions.NOT_BEGUN:
         kind = None if result.receipt is not None else error_class(result.code)
-        selection.heard(session, message.sender_id, kind, result.code, now, result.retry_after)
+        selection.record_call(session, message.sender_id, kind, result.code, now, result.retry_after)
     return in_time
 
 
@@ -78,11 +78,11 @@ def _record_accepted(session: Session, finished: Sequence[Finished], now: dateti
     rows = {}
     for each in finished:
         receipt = each.result.receipt
-        if receipt is not None and (not status.is_final(receipt.status) or receipt.status in status.ARRIVED):
+        if receipt is not None and (not status.is_final(receipt.status) or receipt.status in status.ARRIVED_STATUSES):
             rows[each.message.attempt_id] = {
                 "attempt_id": each.message.attempt_id, "message_id": each.message.id,
                   "provider_message_id": receipt.provider_message_id,
-                "status": receipt.status, "arrived": int(receipt.status in status.ARRIVED),
+                "status": receipt.status, "arrived": int(receipt.status in status.ARRIVED_STATUSES),
             }  # fmt: skip
     if not rows:
         return set()

@@ -23,7 +23,7 @@ from homevisits.messages.dispatch.retry_policy import (
 from homevisits.messages.models import DeliveryAttempt, OutgoingMessage, Phone, Sender
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.providers import status as ranks
-from homevisits.messages.providers.error_codes import ErrorClass, error_class, known
+from homevisits.messages.providers.error_codes import ErrorClass, error_class, is_known
 from homevisits.messages.recipients import opt_outs
 
 LANDLINES = frozenset({"21614", "30006"})
@@ -52,7 +52,7 @@ def accepted(session: Session, attempt: DeliveryAttempt, provider_message_id: st
     attempt.provider_message_id, attempt.outcome, attempt.lease_until = provider_message_id, "accepted", None
     attempt.finished_at = attempt.finished_at or now
     # `final` records a failure with its code; until then the status is polled.
-    _seen(attempt, status if not ranks.is_final(status) or status in ranks.ARRIVED else "accepted", now)
+    _seen(attempt, status if not ranks.is_final(status) or status in ranks.ARRIVED_STATUSES else "accepted", now)
     if row.attempt_id != attempt.attempt_id:
         if not known_already:  # it was considered lost and sent again: sent twice
             alerts.raise_alert(session, "contradiction", attempt.attempt_id, now, "left twice")
@@ -62,7 +62,7 @@ def accepted(session: Session, attempt: DeliveryAttempt, provider_message_id: st
     if not known_already:
         row.state, row.error, row.hold_reason, row.lease_until = "accepted", None, None, None
         row.sent_at = row.sent_at or attempt.started_at
-    if attempt.status in ranks.ARRIVED and row.state == "accepted":
+    if attempt.status in ranks.ARRIVED_STATUSES and row.state == "accepted":
         row.state, row.final_at = "delivered", now
     session.flush()
 
@@ -83,7 +83,7 @@ def final(session: Session, attempt: DeliveryAttempt, status: str, code: str, no
         session.flush()
         return
     row.provider_status, row.final_at = attempt.status, now
-    if status in ranks.ARRIVED:
+    if status in ranks.ARRIVED_STATUSES:
         row.state, row.error = "delivered", None
     else:
         _not_delivered(session, row, code or status, now)
@@ -182,7 +182,7 @@ def _not_delivered(session: Session, row: OutgoingMessage, code: str, now: datet
 def _consequences(session: Session, row: OutgoingMessage, kind: ErrorClass, code: str, now: datetime) -> None:
     """Apply effects of a failure beyond the message: opt-out, invalid phone, paused template, unknown code."""
     if kind is ErrorClass.SAID_NO:
-        opt_outs.refused(session, row.phone, row.id, now)
+        opt_outs.record_provider_opt_out(session, row.phone, row.id, now)
     elif kind is ErrorClass.BAD_NUMBER:
         phone = session.get(Phone, row.phone, with_for_update=True)
         if phone is not None and phone.state == "ok":
@@ -191,7 +191,7 @@ def _consequences(session: Session, row: OutgoingMessage, kind: ErrorClass, code
         alerts.raise_alert(session, "content", row.template, now, code)
         session.flush()
         _pause_if_spam(session, row, code, now)
-    elif not known(code) and not ranks.is_final(code):
+    elif not is_known(code) and not ranks.is_final(code):
         alerts.raise_alert(session, "code", code, now, row.template)
 
 
@@ -225,7 +225,7 @@ def _again(row: OutgoingMessage, code: str, at: datetime, now: datetime) -> None
 
 def _seen(attempt: DeliveryAttempt, status: str, now: datetime) -> None:
     """Update the status if it moves forward; schedule a poll unless it is final."""
-    if attempt.status is None or ranks.upward(attempt.status, status):
+    if attempt.status is None or ranks.is_forward(attempt.status, status):
         attempt.status, attempt.status_at = status, now
     attempt.next_check_at = None if ranks.is_final(attempt.status) else attempt.next_check_at or now + POLL_INTERVAL
 

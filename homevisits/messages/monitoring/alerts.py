@@ -28,7 +28,7 @@ def raise_alert(session: Session, kind: str, key: str, now: datetime, detail: st
     return False
 
 
-def clear(session: Session, actor: Actor, alert_id: int, now: datetime) -> None:
+def clear_alert(session: Session, actor: Actor, alert_id: int, now: datetime) -> None:
     """Clear an open alert. Raises NotFound if it is not open or the actor lacks the permission."""
     row = session.get(MessageAlert, alert_id, with_for_update=True)
     if row is None or row.cleared_at is not None or not actor.may(Permission.SENDERS):
@@ -36,7 +36,7 @@ def clear(session: Session, actor: Actor, alert_id: int, now: datetime) -> None:
     row.cleared_at, row.cleared_by = now, actor.account_id
 
 
-def open_(session: Session) -> Sequence[MessageAlert]:
+def open_alerts(session: Session) -> Sequence[MessageAlert]:
     """Return the open alerts, newest first."""
     return session.scalars(
         select(MessageAlert)

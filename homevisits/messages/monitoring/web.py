@@ -22,5 +22,5 @@ def show() -> Response:
     if not hmac.compare_digest(given.encode(), f"Bearer {word}".encode()):
         return Response("Say the word.\n", 401, {"WWW-Authenticate": 'Bearer realm="metrics"'}, mimetype="text/plain")
     with reading() as session:
-        found = prometheus.families(session, settings().timezone, settings().segment_price, now())
-    return Response(prometheus.exposition(found), content_type=prometheus.CONTENT_TYPE)
+        found = prometheus.collect_metrics(session, settings().timezone, settings().segment_price, now())
+    return Response(prometheus.render_metrics(found), content_type=prometheus.CONTENT_TYPE)

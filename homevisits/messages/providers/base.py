@@ -97,7 +97,7 @@ class Provider(Protocol):
         ...
 
 
-class WithoutLookup:
+class ProviderWithoutLookup:
     """Base class of providers without message lookup."""
 
     can_find = False

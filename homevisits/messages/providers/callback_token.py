@@ -8,11 +8,11 @@ PURE = True
 INBOUND = "inbound"
 
 
-def mac(secret: str, what: str) -> str:
+def compute_token(secret: str, what: str) -> str:
     """Return the token of `what`: 32 hexadecimal digits."""
     return hmac.new(secret.encode(), f"kannel:{what}".encode(), sha256).hexdigest()[:32]
 
 
-def genuine(secret: str, what: str, given: str) -> bool:
+def is_valid_token(secret: str, what: str, given: str) -> bool:
     """Check a token in constant time. Always False without a secret."""
-    return bool(secret) and hmac.compare_digest(mac(secret, what).encode(), given.encode())
+    return bool(secret) and hmac.compare_digest(compute_token(secret, what).encode(), given.encode())

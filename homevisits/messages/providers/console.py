@@ -1,9 +1,9 @@
 """Console provider: writes each message to the log and sends nothing."""
 
-from homevisits.messages.providers.base import Accepted, WithoutLookup, log
+from homevisits.messages.providers.base import Accepted, ProviderWithoutLookup, log
 
 
-class Console(WithoutLookup):
+class Console(ProviderWithoutLookup):
     """Write messages to the log instead of sending them, for the demo and trial mode.
 
     With real families (``private``) the log holds neither the number nor the words: the delivery page has both.

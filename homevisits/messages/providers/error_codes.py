@@ -26,7 +26,7 @@ class ErrorClass(StrEnum):
     REJECTED = "rejected"  # any other permanent error
 
 
-KINDS = MappingProxyType(
+ERROR_CLASSES = MappingProxyType(
     {
         **dict.fromkeys(("429", "20429", "no_connection"), ErrorClass.RETRY),
         **dict.fromkeys(("20500", "20503", "30410"), ErrorClass.UNKNOWN),
@@ -59,14 +59,14 @@ NEEDS_REGISTRATION = frozenset({"30032", "30034"})
 
 def error_class(code: str) -> ErrorClass:
     """Classify `code`. HTTP status 500 and above is UNKNOWN; other unknown codes are REJECTED."""
-    if code not in KINDS and _server_error(code):
+    if code not in ERROR_CLASSES and _server_error(code):
         return ErrorClass.UNKNOWN
-    return KINDS.get(code, ErrorClass.REJECTED)
+    return ERROR_CLASSES.get(code, ErrorClass.REJECTED)
 
 
-def known(code: str) -> bool:
+def is_known(code: str) -> bool:
     """Whether `code` is in the table. Unknown codes raise an alert."""
-    return code in KINDS or _server_error(code)
+    return code in ERROR_CLASSES or _server_error(code)
 
 
 def _server_error(code: str) -> bool:

@@ -16,27 +16,30 @@ from homevisits.messages.providers.base import (
     MessageRejected,
     OutcomeUnknown,
     ProviderUnavailable,
-    WithoutLookup,
+    ProviderWithoutLookup,
 )
-from homevisits.messages.providers.callback_token import mac
-from homevisits.messages.providers.network_errors import no_answer
-from homevisits.messages.providers.retry_after import seconds_to_wait
+from homevisits.messages.providers.callback_token import compute_token
+from homevisits.messages.providers.network_errors import classify_network_error
+from homevisits.messages.providers.retry_after import parse_retry_after
 from homevisits.messages.templates.segments import is_gsm7
 
-EVERY_REPORT = "31"
+ALL_REPORTS = "31"
 """Bit mask of delivery reports: delivered, undelivered, queued, accepted and rejected by the SMSC."""
 CONNECT_SECONDS = 5
 GSM7, UCS2 = "0", "2"
 
 
-class Kannel(WithoutLookup):
+class Kannel(ProviderWithoutLookup):
     """Send messages through Kannel. Thread-safe."""
 
     name = "kannel"
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.kannel_url
-        self._who = {"X-Kannel-Username": settings.kannel_username, "X-Kannel-Password": settings.kannel_password}
+        self._credentials = {
+            "X-Kannel-Username": settings.kannel_username,
+            "X-Kannel-Password": settings.kannel_password,
+        }
         self._from = settings.kannel_from
         self._secret = settings.kannel_secret
         self._reports = settings.public_url.rstrip("/") + "/kannel/status/"
@@ -48,26 +51,27 @@ class Kannel(WithoutLookup):
 
     def send(self, to: str, body: str, attempt_id: str, *, sender: str, valid_for: int) -> Accepted:
         """Send a message once, without retries."""
+        token = compute_token(self._secret, attempt_id)
         headers = {
-            **self._who,
+            **self._credentials,
             "Content-Type": "text/plain; charset=UTF-8",
             "X-Kannel-From": sender or self._from,
             "X-Kannel-To": to,
             "X-Kannel-Coding": GSM7 if is_gsm7(body) else UCS2,
             "X-Kannel-Validity": str(max(valid_for // 60, 1)),  # minutes
-            "X-Kannel-DLR-Mask": EVERY_REPORT,
-            "X-Kannel-DLR-Url": f"{self._reports}{attempt_id}/{mac(self._secret, attempt_id)}?type=%d&id=%I&answer=%A",
+            "X-Kannel-DLR-Mask": ALL_REPORTS,
+            "X-Kannel-DLR-Url": f"{self._reports}{attempt_id}/{token}?type=%d&id=%I&answer=%A",
         }
         try:
             answer = self._http.post(
                 self._url, data=body.encode(), headers=headers, timeout=self._timeout, allow_redirects=False
             )
         except RequestException as error:
-            raise no_answer(error) from error
+            raise classify_network_error(error) from error
         return _receipt(answer, attempt_id)
 
 
-def sid_of(attempt_id: str) -> str:
+def provider_message_id_of(attempt_id: str) -> str:
     """Return the message ID derived from the attempt."""
     return f"kannel-{attempt_id}"
 
@@ -76,9 +80,9 @@ def _receipt(answer: Response, attempt_id: str) -> Accepted:
     status, words = answer.status_code, answer.text.strip()
     if status == 202:
         # "3: Queued for later delivery": kept by Kannel until its network is back.
-        return Accepted(sid_of(attempt_id), "queued" if words.startswith("3") else "accepted")
+        return Accepted(provider_message_id_of(attempt_id), "queued" if words.startswith("3") else "accepted")
     if status == 429:
-        raise ProviderUnavailable("429", seconds_to_wait(answer.headers.get("Retry-After", "")), status)
+        raise ProviderUnavailable("429", parse_retry_after(answer.headers.get("Retry-After", "")), status)
     if status == 503 and words.startswith("Temporal failure"):
         raise ProviderUnavailable("kannel_busy", None, status)  # Kannel's response for: not accepted
     if status == 403 and words.startswith("Not routable"):

@@ -9,7 +9,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 from homevisits.messages.providers.base import OutcomeUnknown, ProviderUnavailable
 
 
-def no_answer(error: RequestException) -> ProviderUnavailable | OutcomeUnknown:
+def classify_network_error(error: RequestException) -> ProviderUnavailable | OutcomeUnknown:
     """Not sent if the connection failed; after that (reset, timeout) the outcome is unknown."""
     # Proxy and certificate errors occur before the request is written.
     if isinstance(error, ConnectTimeout | ProxyError | InvalidURL | MissingSchema):

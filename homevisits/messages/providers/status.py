@@ -20,10 +20,10 @@ RANKS: Mapping[str, int] = MappingProxyType(
     }
 )
 """Rank of each status. Unknown statuses are stored and ignored."""
-FINAL = 90
+MIN_FINAL_RANK = 90
 """Rank from which a status is final."""
-ARRIVED = frozenset({"delivered", "read"})
-FINAL_WORDS = tuple(sorted(word for word, rank in RANKS.items() if rank >= FINAL))
+ARRIVED_STATUSES = frozenset({"delivered", "read"})
+FINAL_STATUSES = tuple(sorted(word for word, rank in RANKS.items() if rank >= MIN_FINAL_RANK))
 
 
 def rank(status: str | None) -> int:
@@ -33,10 +33,10 @@ def rank(status: str | None) -> int:
 
 def is_final(status: str | None) -> bool:
     """Whether `status` is final."""
-    return rank(status) >= FINAL
+    return rank(status) >= MIN_FINAL_RANK
 
 
-def upward(have: str | None, told: str) -> bool:
+def is_forward(have: str | None, told: str) -> bool:
     """Whether `told` is a forward change from `have`; after a final status only delivered to read."""
     if is_final(have):
         return have == "delivered" and told == "read"
@@ -45,4 +45,4 @@ def upward(have: str | None, told: str) -> bool:
 
 def contradicts(have: str | None, told: str) -> bool:
     """Whether two final statuses conflict, such as undelivered and delivered."""
-    return is_final(have) and is_final(told) and have != told and not {have or "", told} <= ARRIVED
+    return is_final(have) and is_final(told) and have != told and not {have or "", told} <= ARRIVED_STATUSES

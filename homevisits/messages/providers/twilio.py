@@ -23,18 +23,18 @@ from homevisits.messages.providers.base import (
     ProviderMessage,
     ProviderUnavailable,
 )
-from homevisits.messages.providers.error_codes import ErrorClass, error_class, known
-from homevisits.messages.providers.network_errors import no_answer
-from homevisits.messages.providers.retry_after import seconds_to_wait
+from homevisits.messages.providers.error_codes import ErrorClass, error_class, is_known
+from homevisits.messages.providers.network_errors import classify_network_error
+from homevisits.messages.providers.retry_after import parse_retry_after
 
 CONNECT_SECONDS = 5
-LOOKED_THROUGH = 50
+MAX_MESSAGES_SEARCHED = 50
 """Maximum number of messages to a phone to search for an unclear attempt."""
-WAITS = frozenset({ErrorClass.RETRY, ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL, ErrorClass.DAILY_CAP})
+RETRYABLE = frozenset({ErrorClass.RETRY, ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL, ErrorClass.DAILY_CAP})
 """The message was not accepted and can be retried."""
 
 
-class Http(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
+class TwilioHttp(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
     """The SDK's HTTP client with a timeout always and another host when told; any number of threads may use one.
 
     The SDK's own keeps its last answer on itself, where two threads would get each other's; and it keeps no header of
@@ -67,7 +67,7 @@ class Http(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
             timeout=self.timeout, allow_redirects=False,
         )  # fmt: skip
         if found.status_code == 429:
-            wait = seconds_to_wait(found.headers.get("Retry-After", ""), found.headers.get("Date", ""))
+            wait = parse_retry_after(found.headers.get("Retry-After", ""), found.headers.get("Date", ""))
             raise ProviderUnavailable("429", wait, 429)
         return Response(found.status_code, found.text, found.headers)
 
@@ -85,7 +85,7 @@ class Twilio:
     can_find = True
 
     def __init__(self, settings: Settings) -> None:
-        self.http = Http(settings.provider_timeout_seconds, settings.twilio_base_url)
+        self.http = TwilioHttp(settings.provider_timeout_seconds, settings.twilio_base_url)
         # An empty environment, because TWILIO_EDGE and similar variables change the host.
         self._client = Client(
             settings.twilio_account_sid, settings.twilio_auth_token, http_client=self.http, environment={"": ""}
@@ -100,7 +100,7 @@ class Twilio:
         from_ = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
         # What follows # tells Twilio to repeat the callback on any failure; it is not part of the address.
         callback = f"{self._callback}{attempt_id}#rc=3&rp=all"
-        with _sorting():
+        with _translate_errors():
             message = self._messages.create(
                 to=to, body=body, status_callback=callback, validity_period=min(max(valid_for, 60), 36_000), **from_
             )
@@ -112,16 +112,16 @@ class Twilio:
 
     def find(self, to: str) -> list[ProviderMessage]:
         """Return the latest messages to `to`. No date filter: a queued message has no sending date."""
-        with _sorting():
-            found = [_seen(message) for message in self._messages.list(to=to, limit=LOOKED_THROUGH)]
+        with _translate_errors():
+            found = [_provider_message(message) for message in self._messages.list(to=to, limit=MAX_MESSAGES_SEARCHED)]
         long_ago = datetime.min.replace(tzinfo=UTC)
         return sorted(found, key=lambda seen: seen.created_at or long_ago, reverse=True)
 
     def status(self, provider_message_id: str) -> ProviderMessage | None:
         """Return the current state of a message."""
         try:
-            with _sorting():
-                return _seen(self._messages(provider_message_id).fetch())
+            with _translate_errors():
+                return _provider_message(self._messages(provider_message_id).fetch())
         except MessageRejected as refused:
             if refused.http_status == 404:
                 return None
@@ -133,13 +133,13 @@ class Twilio:
         # Moments, as the API's description has them: a bare date it only allows in prose. Whether Twilio minds the
         # hours or only the days, this is one day.
         ends = begins + timedelta(days=1, seconds=-1)
-        with _sorting():
+        with _translate_errors():
             pages = self._messages.stream(date_sent_after=begins, date_sent_before=ends, page_size=1000)
             for message in pages:
-                yield _seen(message)
+                yield _provider_message(message)
 
 
-def _seen(message: Any) -> ProviderMessage:
+def _provider_message(message: Any) -> ProviderMessage:
     created = message.date_created
     return ProviderMessage(
         provider_message_id=str(message.sid or ""),
@@ -153,33 +153,33 @@ def _seen(message: Any) -> ProviderMessage:
 
 
 @contextmanager
-def _sorting() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Convert any exception of the SDK to one of the three exceptions of the interface."""
     try:
         yield
     except RequestException as error:
-        raise no_answer(error) from error
+        raise classify_network_error(error) from error
     except TwilioException as error:
-        raise _sorted(error) from error
+        raise _translated(error) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # Unreadable response, such as a truncated 201: the message may have been accepted.
         raise OutcomeUnknown("unreadable_answer") from error
 
 
-def _sorted(error: TwilioException) -> Exception:
-    status, code = _what_it_says(error)
+def _translated(error: TwilioException) -> Exception:
+    status, code = _status_and_code(error)
     if not 400 <= status < 500:  # 5xx, and redirections to a page of somebody else's
-        return OutcomeUnknown(code if known(code) else "unreadable_answer", status or None)
+        return OutcomeUnknown(code if is_known(code) else "unreadable_answer", status or None)
     kind = error_class(code)
-    if status in (401, 403, 408) and not known(code):
+    if status in (401, 403, 408) and not is_known(code):
         # Usually a firewall's page. After 408 (timeout) the outcome is unknown.
         return OutcomeUnknown("no_answer", status) if status == 408 else ProviderUnavailable(str(status), None, status)
     if kind is ErrorClass.UNKNOWN:
         return OutcomeUnknown(code, status)
-    return ProviderUnavailable(code, None, status) if kind in WAITS else MessageRejected(code, status)
+    return ProviderUnavailable(code, None, status) if kind in RETRYABLE else MessageRejected(code, status)
 
 
-def _what_it_says(error: TwilioException) -> tuple[int, str]:
+def _status_and_code(error: TwilioException) -> tuple[int, str]:
     """HTTP status and code. Errors of lists say both only in what they carry along."""
     status, code = getattr(error, "status", None), getattr(error, "code", None)
     if status is None and len(error.args) > 1:

@@ -9,16 +9,16 @@ from twilio.request_validator import RequestValidator
 
 from homevisits.core.settings import Settings
 
-FORMS = ("", "application/x-www-form-urlencoded", "multipart/form-data")
+FORM_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data")
 
 
-def genuine(request: Request, settings: Settings) -> bool:
+def has_valid_signature(request: Request, settings: Settings) -> bool:
     """Whether `request` has a valid Twilio signature. False without a token or header."""
     signature = request.headers.get("X-Twilio-Signature", "")
     if not settings.twilio_auth_token or not signature:
         return False
     form: Any = request.form
-    if request.mimetype not in FORMS:
+    if request.mimetype not in FORM_TYPES:
         # Other bodies are signed through their hash in the URL ("bodySHA256"), not by field.
         told = request.args.get("bodySHA256", "").lower()
         if not compare_digest(sha256(request.get_data()).hexdigest().encode(), told.encode()):

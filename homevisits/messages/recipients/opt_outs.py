@@ -8,37 +8,37 @@ from sqlalchemy.orm import Session
 
 from homevisits.messages.models import DeliveryAttempt, OptOutEntry, OutgoingMessage
 
-ANSWERS = frozenset({"stop_confirmed", "wrong_number_confirmed", "help"})
+ALWAYS_SENT = frozenset({"stop_confirmed", "wrong_number_confirmed", "help"})
 """Templates that are sent even after an opt-out: its confirmation and the HELP reply."""
 
 
-def newest(session: Session, phone: str) -> OptOutEntry | None:
+def latest_entry(session: Session, phone: str) -> OptOutEntry | None:
     """Return the current entry of `phone`; None if it never opted out."""
     return session.scalar(
         select(OptOutEntry).where(OptOutEntry.phone == phone).order_by(OptOutEntry.id.desc()).limit(1)
     )
 
 
-def may_text(session: Session, phone: str) -> bool:
+def may_receive(session: Session, phone: str) -> bool:
     """Whether messages may be sent to `phone`."""
-    entry = newest(session, phone)
+    entry = latest_entry(session, phone)
     return entry is None or entry.entry == "start"
 
 
-def stopped(session: Session, phones: Collection[str]) -> frozenset[str]:
+def find_opted_out(session: Session, phones: Collection[str]) -> frozenset[str]:
     """Return those of `phones` that have opted out."""
-    return frozenset(session.scalars(_STOPPED, {"phones": list(phones)}))
+    return frozenset(session.scalars(_OPTED_OUT, {"phones": list(phones)}))
 
 
-_NEWEST_OF = (
+_LATEST_IDS = (
     select(func.max(OptOutEntry.id))
     .where(OptOutEntry.phone.in_(bindparam("phones", expanding=True)))
     .group_by(OptOutEntry.phone)
 )
-_STOPPED = select(OptOutEntry.phone).where(OptOutEntry.id.in_(_NEWEST_OF), OptOutEntry.entry == "stop")
+_OPTED_OUT = select(OptOutEntry.phone).where(OptOutEntry.id.in_(_LATEST_IDS), OptOutEntry.entry == "stop")
 
 
-def stop(
+def opt_out(
     session: Session,
     phone: str,
     reason: str,
@@ -53,7 +53,7 @@ def stop(
     how: text | phone | in_person | letter | web. by_account: the staff account that recorded it.
     """
     entry = None
-    if may_text(session, phone):
+    if may_receive(session, phone):
         entry = OptOutEntry(
             phone=phone, entry="stop", reason=reason, at=now, evidence=evidence, how=how, by_account=by_account
         )
@@ -64,7 +64,7 @@ def stop(
         .where(
             OutgoingMessage.phone == phone,
             OutgoingMessage.state.in_(("held", "queued")),
-            OutgoingMessage.template.not_in(ANSWERS),
+            OutgoingMessage.template.not_in(ALWAYS_SENT),
         )
         .values(state="suppressed", error="stopped", hold_reason=None)
         .execution_options(synchronize_session="fetch")
@@ -72,21 +72,21 @@ def stop(
     return entry
 
 
-def refused(session: Session, phone: str, message_id: int, now: datetime) -> OptOutEntry | None:
+def record_provider_opt_out(session: Session, phone: str, message_id: int, now: datetime) -> OptOutEntry | None:
     """Record an opt-out that the provider reported for a message.
 
     Ignore a late report of a message that was sent before the family opted in again.
     """
     tried = session.scalar(select(func.max(DeliveryAttempt.started_at)).where(DeliveryAttempt.message_id == message_id))
-    held = newest(session, phone)
+    held = latest_entry(session, phone)
     if held is not None and held.entry == "start" and tried is not None and tried <= held.at:
         return None
-    return stop(session, phone, "provider", now, evidence=f"outbox:{message_id}")
+    return opt_out(session, phone, "provider", now, evidence=f"outbox:{message_id}")
 
 
-def start(session: Session, phone: str, now: datetime, evidence: str | None = None) -> OptOutEntry | None:
+def opt_in(session: Session, phone: str, now: datetime, evidence: str | None = None) -> OptOutEntry | None:
     """Opt in again at the family's request; only after an opt-out by the family or the provider."""
-    held = newest(session, phone)
+    held = latest_entry(session, phone)
     if held is None or held.entry == "start" or held.reason not in ("family", "provider"):
         return None
     entry = OptOutEntry(phone=phone, entry="start", reason="family", at=now, evidence=evidence)
@@ -95,11 +95,11 @@ def start(session: Session, phone: str, now: datetime, evidence: str | None = No
     return entry
 
 
-def lift(
+def opt_in_by_staff(
     session: Session, phone: str, now: datetime, by_account: int, *, how: str | None = None, evidence: str | None = None
 ) -> OptOutEntry | None:
     """Opt in again by staff. Not possible after a provider opt-out, because the provider still blocks it."""
-    held = newest(session, phone)
+    held = latest_entry(session, phone)
     if held is None or held.entry == "start" or held.reason == "provider":
         return None
     entry = OptOutEntry(

@@ -11,14 +11,14 @@ from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound, Problem, RulesBroken
 from homevisits.messages.models import QuietDay
 
-LONGEST = 31
+MAX_DAYS = 31
 """Maximum number of days at once, to catch typing errors."""
-AHEAD = timedelta(days=730)
-LONGEST_NAME = 80
+MAX_AHEAD = timedelta(days=730)
+MAX_NAME_LENGTH = 80
 
 
 @dataclass(frozen=True)
-class Stretch:
+class QuietPeriod:
     """A range of quiet days, first and last included. `school` None: the whole district."""
 
     school: int | None
@@ -27,30 +27,30 @@ class Stretch:
     name: str
 
 
-def problems(wanted: Stretch, today: date) -> list[Problem]:
+def find_problems(wanted: QuietPeriod, today: date) -> list[Problem]:
     """Validate a range of quiet days; return all problems. Pure."""
     found = []
     if not wanted.name:
         found.append(Problem("missing", "name"))
-    elif len(wanted.name) > LONGEST_NAME:
-        found.append(Problem("too_long", "name", {"most": LONGEST_NAME}))
+    elif len(wanted.name) > MAX_NAME_LENGTH:
+        found.append(Problem("too_long", "name", {"most": MAX_NAME_LENGTH}))
     if wanted.first < today:
         found.append(Problem("quiet_day_past", "first"))
     if wanted.last < wanted.first:
         found.append(Problem("period_backwards", "last"))
-    elif (wanted.last - wanted.first).days >= LONGEST:
-        found.append(Problem("quiet_days_many", "last", {"most": LONGEST}))
-    if wanted.first > today + AHEAD:
+    elif (wanted.last - wanted.first).days >= MAX_DAYS:
+        found.append(Problem("quiet_days_many", "last", {"most": MAX_DAYS}))
+    if wanted.first > today + MAX_AHEAD:
         found.append(Problem("quiet_day_far", "first"))
     return found
 
 
-def add(session: Session, actor: Actor, wanted: Stretch, today: date, now: datetime) -> int:
+def add_quiet_days(session: Session, actor: Actor, wanted: QuietPeriod, today: date, now: datetime) -> int:
     """Add quiet days and return how many are new. Raises `NotFound` for a school out of scope."""
     held = actor.schools(Permission.DELIVERY)
     if held is not None and wanted.school not in held:
         raise NotFound
-    wrong = problems(wanted, today)
+    wrong = find_problems(wanted, today)
     if wrong:
         raise RulesBroken(wrong)
     days = [wanted.first + timedelta(days=n) for n in range((wanted.last - wanted.first).days + 1)]
@@ -67,7 +67,7 @@ def add(session: Session, actor: Actor, wanted: Stretch, today: date, now: datet
     return len(new)
 
 
-def remove(session: Session, actor: Actor, quiet_id: int, today: date) -> bool:
+def remove_quiet_day(session: Session, actor: Actor, quiet_id: int, today: date) -> bool:
     """Remove a quiet day. False if it is past. Raises `NotFound` if it is missing or out of scope."""
     row = session.get(QuietDay, quiet_id)
     held = actor.schools(Permission.DELIVERY)
@@ -80,7 +80,7 @@ def remove(session: Session, actor: Actor, quiet_id: int, today: date) -> bool:
     return True
 
 
-def ahead(session: Session, actor: Actor, today: date) -> Sequence[QuietDay]:
+def list_quiet_days(session: Session, actor: Actor, today: date) -> Sequence[QuietDay]:
     """Return the quiet days of the actor's schools since 31 days ago, in order of date."""
     held = actor.schools(Permission.DELIVERY)
     query = select(QuietDay).where(QuietDay.day >= today - timedelta(days=31))

@@ -10,36 +10,36 @@ from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound, Problem, RulesBroken
 from homevisits.messages.models import Phone, TrialRecipient
 
-LONGEST_NAME = 80
+MAX_NAME_LENGTH = 80
 
 
-def everyone(session: Session) -> Sequence[TrialRecipient]:
+def list_recipients(session: Session) -> Sequence[TrialRecipient]:
     """Return the allowlist, sorted by name."""
     return session.scalars(select(TrialRecipient).order_by(TrialRecipient.name, TrialRecipient.phone)).all()
 
 
-def number(session: Session) -> int:
+def count_recipients(session: Session) -> int:
     """Return the size of the allowlist."""
     return session.scalar(select(func.count()).select_from(TrialRecipient)) or 0
 
 
-def add(
-    session: Session, actor: Actor, name: str, phone: str | None, now: datetime, *, of_family: bool = False
+def add_recipient(
+    session: Session, actor: Actor, name: str, phone: str | None, now: datetime, *, is_family_phone: bool = False
 ) -> None:
     """Add `phone` (E.164; None if invalid) to the allowlist, or rename it.
 
-    of_family: reject the number, because trial mode only messages staff.
+    is_family_phone: reject the number, because trial mode only messages staff.
     """
-    refuse_unless_district(actor)
+    require_district_access(actor)
     name = name.strip()
     wrong = []
     if not name:
         wrong.append(Problem("missing", "name"))
-    elif len(name) > LONGEST_NAME:
-        wrong.append(Problem("too_long", "name", {"most": LONGEST_NAME}))
+    elif len(name) > MAX_NAME_LENGTH:
+        wrong.append(Problem("too_long", "name", {"most": MAX_NAME_LENGTH}))
     if phone is None:
         wrong.append(Problem("not_a_phone", "phone"))
-    elif of_family:
+    elif is_family_phone:
         wrong.append(Problem("guest_is_family", "phone"))
     if wrong or phone is None:
         raise RulesBroken(wrong)
@@ -53,9 +53,9 @@ def add(
     session.flush()
 
 
-def remove(session: Session, actor: Actor, phone: str) -> bool:
+def remove_recipient(session: Session, actor: Actor, phone: str) -> bool:
     """Remove `phone` from the allowlist. False if it was not listed."""
-    refuse_unless_district(actor)
+    require_district_access(actor)
     row = session.get(TrialRecipient, phone)
     if row is None:
         return False
@@ -64,7 +64,7 @@ def remove(session: Session, actor: Actor, phone: str) -> bool:
     return True
 
 
-def refuse_unless_district(actor: Actor) -> None:
+def require_district_access(actor: Actor) -> None:
     """Raise `NotFound` unless the actor may manage senders for the whole district."""
     if actor.schools(Permission.SENDERS) is not None:
         raise NotFound

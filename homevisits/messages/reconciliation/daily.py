@@ -16,12 +16,14 @@ from homevisits.messages.monitoring import alerts
 from homevisits.messages.providers.base import Provider, ProviderMessage
 from homevisits.messages.reconciliation import matching
 
-AT_A_TIME = 100
+BATCH_SIZE = 100
 
 log = logging.getLogger("homevisits.reconcile")
 
 
-def by_day(database: Database, providers: Collection[Provider], day: date, now: Callable[[], datetime]) -> Counter[str]:
+def compare_day(
+    database: Database, providers: Collection[Provider], day: date, now: Callable[[], datetime]
+) -> Counter[str]:
     """Compare the providers' lists of `day` (UTC) with the delivery attempts and return the counts:
 
     ``agreed``; ``learnt`` (a missed status); ``found`` (an unclear attempt); ``foreign`` (only at the provider: raises
@@ -32,28 +34,28 @@ def by_day(database: Database, providers: Collection[Provider], day: date, now: 
         if not provider.can_find:
             continue
         listed: set[str] = set()
-        for some in _by_hundreds(each for each in provider.on_day(day) if each.outbound):
+        for some in _in_batches(each for each in provider.on_day(day) if each.outbound):
             listed.update(each.provider_message_id for each in some)
             with database.transaction() as session:
-                counts.update(_compared(session, provider.name, some, day, now()))
-        counts.update(_not_listed(database, provider, day, listed, now))
+                counts.update(_compare_batch(session, provider.name, some, day, now()))
+        counts.update(_compare_unlisted(database, provider, day, listed, now))
     log.info("message lists of the providers for %s: %s", day, dict(counts))
     return counts
 
 
-def _by_hundreds(seen: Iterable[ProviderMessage]) -> Iterator[list[ProviderMessage]]:
+def _in_batches(seen: Iterable[ProviderMessage]) -> Iterator[list[ProviderMessage]]:
     rest = iter(seen)
     # Read before a transaction is opened, because the next page may need a call to the provider.
-    while some := list(islice(rest, AT_A_TIME)):
+    while some := list(islice(rest, BATCH_SIZE)):
         yield some
 
 
-def _compared(
+def _compare_batch(
     session: Session, provider: str, some: Sequence[ProviderMessage], day: date, now: datetime
 ) -> Iterator[str]:
     """Classify messages of the list; those that agree are found in one query."""
     sids = [each.provider_message_id for each in some]
-    known = dict(session.execute(_STATUS.where(DeliveryAttempt.provider_message_id.in_(sids))).all())
+    known = dict(session.execute(_STATUS_BY_ID.where(DeliveryAttempt.provider_message_id.in_(sids))).all())
     for each in some:
         yield (
             "agreed"
@@ -62,28 +64,28 @@ def _compared(
         )
 
 
-_STATUS = select(DeliveryAttempt.provider_message_id, DeliveryAttempt.status)
+_STATUS_BY_ID = select(DeliveryAttempt.provider_message_id, DeliveryAttempt.status)
 
 
 def _compare(session: Session, provider: str, seen: ProviderMessage, day: date, now: datetime) -> str:
     attempt_id = session.scalar(
         select(DeliveryAttempt.attempt_id).where(DeliveryAttempt.provider_message_id == seen.provider_message_id)
     )
-    attempt_id = attempt_id or matching.unsure(session, provider, seen)
-    attempt = delivery_status.locked(session, attempt_id) if attempt_id is not None else None
+    attempt_id = attempt_id or matching.find_unclear_attempt(session, provider, seen)
+    attempt = delivery_status.lock_attempt(session, attempt_id) if attempt_id is not None else None
     if attempt is None:
         alerts.raise_alert(session, "foreign", f"{provider} {day}", now, seen.provider_message_id)
         return "foreign"
     known = attempt.provider_message_id is not None
-    news = delivery_status.heard(session, attempt, seen.provider_message_id, seen.status, seen.code, now)
+    news = delivery_status.apply_status(session, attempt, seen.provider_message_id, seen.status, seen.code, now)
     return "found" if not known else "learnt" if news else "agreed"
 
 
-def _not_listed(
+def _compare_unlisted(
     database: Database, provider: Provider, day: date, listed: set[str], now: Callable[[], datetime]
 ) -> Iterator[str]:
     """Look up messages accepted on `day` but not listed, because they may have been sent a day later."""
-    for provider_message_id in _taken(database, provider.name, day):
+    for provider_message_id in _accepted_ids(database, provider.name, day):
         if provider_message_id in listed:
             continue
         seen = provider.status(provider_message_id)
@@ -95,7 +97,7 @@ def _not_listed(
                 yield "missing"
 
 
-def _taken(database: Database, provider: str, day: date) -> list[str]:
+def _accepted_ids(database: Database, provider: str, day: date) -> list[str]:
     begins = datetime.combine(day, time(), UTC)
     ours = select(DeliveryAttempt.provider_message_id).where(
         # The condition on the sender allows the index on (sender_id, started_at).

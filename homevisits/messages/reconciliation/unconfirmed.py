@@ -33,12 +33,12 @@ from homevisits.messages.providers.base import (
 from homevisits.messages.reconciliation import matching
 
 LOOKS = retry_policy.LOOKUP_DELAYS
-AT_A_TIME = 100
-AGAIN_AT_FIRST, AGAIN_AT_MOST = timedelta(seconds=30), timedelta(minutes=15)
-POLL_EVERY = timedelta(minutes=5)
-PATIENCE = timedelta(days=3)
+BATCH_SIZE = 100
+MIN_RETRY_DELAY, MAX_RETRY_DELAY = timedelta(seconds=30), timedelta(minutes=15)
+MIN_POLL_INTERVAL = timedelta(minutes=5)
+GIVE_UP_AFTER = timedelta(days=3)
 """Lookups and polls end after this time."""
-SILENT = (ProviderUnavailable, OutcomeUnknown, MessageRejected)
+LOOKUP_ERRORS = (ProviderUnavailable, OutcomeUnknown, MessageRejected)
 """Exceptions that mean that a lookup failed."""
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ log = logging.getLogger("homevisits.reconcile")
 
 
 @dataclass(frozen=True)
-class Due:
+class DueAttempt:
     """Snapshot of an attempt before its lookup."""
 
     attempt_id: str
@@ -60,7 +60,7 @@ class Due:
     since: datetime
 
 
-def look(database: Database, providers: Collection[Provider], now: Callable[[], datetime]) -> int:
+def look_up_unclear(database: Database, providers: Collection[Provider], now: Callable[[], datetime]) -> int:
     """Look up unclear attempts that are due (`next_check_at`); return how many were resolved.
 
     An attempt is found if the provider lists a matching message (see `matching.same`). If it is not listed after ten
@@ -68,36 +68,36 @@ def look(database: Database, providers: Collection[Provider], now: Callable[[], 
     sent again. Reports that could not be matched earlier are applied first.
     """
     with database.transaction() as session:
-        settled = delivery_status.catch_up(session, now())
+        settled = delivery_status.apply_stored_reports(session, now())
     by_name = {provider.name: provider for provider in providers}
     silent: set[str] = set()
-    for due in _due(database, "unclear", now(), AT_A_TIME):
+    for due in _due_attempts(database, "unclear", now(), BATCH_SIZE):
         provider = by_name.get(due.provider)
         try:
             if due.provider in silent:
                 raise ProviderUnavailable("not_asked")
             asked = provider is not None and provider.can_find
-            seen = _ask(partial(provider.find, due.phone)) if provider is not None and asked else []
-        except SILENT as failure:
+            seen = _call_provider(partial(provider.find, due.phone)) if provider is not None and asked else []
+        except LOOKUP_ERRORS as failure:
             silent.add(due.provider)
-            _later(database, due, str(failure), now())
+            _retry_lookup(database, due, str(failure), now())
             continue
-        settled += _looked(database, due, seen, now(), asked=asked)
+        settled += _record_lookup(database, due, seen, now(), asked=asked)
     return settled
 
 
-def _ask(question: Callable[[], T]) -> T:
+def _call_provider(question: Callable[[], T]) -> T:
     """Call the provider. Treat a bug as a failed lookup, so that it does not block other messages."""
     try:
         return question()
-    except SILENT:
+    except LOOKUP_ERRORS:
         raise
     except Exception as bug:
         log.exception("unexpected provider exception")
         raise OutcomeUnknown("provider_bug") from bug
 
 
-def _due(database: Database, outcome: str, now: datetime, limit: int) -> list[Due]:
+def _due_attempts(database: Database, outcome: str, now: datetime, limit: int) -> list[DueAttempt]:
     with database.reading() as session:
         rows = session.scalars(
             select(DeliveryAttempt)
@@ -106,7 +106,7 @@ def _due(database: Database, outcome: str, now: datetime, limit: int) -> list[Du
             .limit(limit)
         )
         return [
-            Due(
+            DueAttempt(
                 row.attempt_id,
                 row.provider,
                 row.phone,
@@ -121,9 +121,9 @@ def _due(database: Database, outcome: str, now: datetime, limit: int) -> list[Du
         ]
 
 
-def _held(session: Session, due: Due) -> DeliveryAttempt | None:
+def _lock_unchanged(session: Session, due: DueAttempt) -> DeliveryAttempt | None:
     """Lock and return the attempt; None if it was updated or checked in the meantime."""
-    attempt = delivery_status.locked(session, due.attempt_id)
+    attempt = delivery_status.lock_attempt(session, due.attempt_id)
     if (
         attempt is None
         or attempt.provider_message_id != due.provider_message_id
@@ -134,14 +134,16 @@ def _held(session: Session, due: Due) -> DeliveryAttempt | None:
     return attempt
 
 
-def _looked(database: Database, due: Due, seen: Sequence[ProviderMessage], now: datetime, *, asked: bool) -> int:
+def _record_lookup(
+    database: Database, due: DueAttempt, seen: Sequence[ProviderMessage], now: datetime, *, asked: bool
+) -> int:
     with database.transaction() as session:
-        attempt = _held(session, due)
+        attempt = _lock_unchanged(session, due)
         if attempt is None or attempt.outcome != "unclear":
             return 0
-        found = matching.same(session, attempt, seen)
+        found = matching.find_match(session, attempt, seen)
         if found is not None:
-            delivery_status.heard(session, attempt, found.provider_message_id, found.status, found.code, now)
+            delivery_status.apply_status(session, attempt, found.provider_message_id, found.status, found.code, now)
             return 1
         attempt.looks += 1
         coming = [due.since + after for after in LOOKS if due.since + after > now]
@@ -152,21 +154,23 @@ def _looked(database: Database, due: Due, seen: Sequence[ProviderMessage], now: 
         return 1
 
 
-def _later(database: Database, due: Due, why: str, now: datetime) -> None:
+def _retry_lookup(database: Database, due: DueAttempt, why: str, now: datetime) -> None:
     """Retry a failed lookup after half the elapsed time, at most 15 minutes."""
     with database.transaction() as session:
-        attempt = _held(session, due)
+        attempt = _lock_unchanged(session, due)
         if attempt is None:
             return
         been = now - due.since
-        if been < PATIENCE:
-            attempt.next_check_at = now + min(max(been / 2, AGAIN_AT_FIRST), AGAIN_AT_MOST)
+        if been < GIVE_UP_AFTER:
+            attempt.next_check_at = now + min(max(been / 2, MIN_RETRY_DELAY), MAX_RETRY_DELAY)
             return
         attempt.next_check_at = None
         alerts.raise_alert(session, "not_asked", due.provider, now, why)
 
 
-def poll(database: Database, providers: Collection[Provider], now: Callable[[], datetime], limit: int = 500) -> int:
+def poll_accepted(
+    database: Database, providers: Collection[Provider], now: Callable[[], datetime], limit: int = 500
+) -> int:
     """Poll messages without a final status after an hour; return how many statuses changed.
 
     Each is polled every five minutes at first, then less often, for three days.
@@ -174,59 +178,61 @@ def poll(database: Database, providers: Collection[Provider], now: Callable[[], 
     by_name = {provider.name: provider for provider in providers}
     silent: set[str] = set()
     news = 0
-    for due in _due(database, "accepted", now(), limit):
+    for due in _due_attempts(database, "accepted", now(), limit):
         provider = by_name.get(due.provider)
         if due.provider in silent:
             continue  # it stays due
         try:
             seen = (
-                _ask(partial(provider.status, due.provider_message_id))
+                _call_provider(partial(provider.status, due.provider_message_id))
                 if provider is not None and due.provider_message_id is not None
                 else None
             )
-        except SILENT as failure:
+        except LOOKUP_ERRORS as failure:
             silent.add(due.provider)
             log.warning("no message status from provider %s: %s", due.provider, failure)
-            _asked_later(database, due, None, now())
+            _record_failed_poll(database, due, None, now())
             continue
         can_tell = provider is not None and provider.can_find
-        news += _polled(database, due, seen, can_tell, now())
+        news += _record_poll(database, due, seen, can_tell, now())
     return news
 
 
-def _polled(database: Database, due: Due, seen: ProviderMessage | None, can_tell: bool, now: datetime) -> bool:
+def _record_poll(
+    database: Database, due: DueAttempt, seen: ProviderMessage | None, can_tell: bool, now: datetime
+) -> bool:
     if seen is None:
-        return _asked_later(database, due, "missing" if can_tell else None, now)
+        return _record_failed_poll(database, due, "missing" if can_tell else None, now)
     with database.transaction() as session:
-        attempt = _held(session, due)
+        attempt = _lock_unchanged(session, due)
         if attempt is None:
             return False
         attempt.looks += 1
         if ranks.is_final(seen.status):
             attempt.next_check_at = None
-            return delivery_status.heard(session, attempt, seen.provider_message_id, seen.status, seen.code, now)
-        news = delivery_status.heard(session, attempt, seen.provider_message_id, seen.status, "", now)
-        attempt.next_check_at = _next_poll(session, due, now)
+            return delivery_status.apply_status(session, attempt, seen.provider_message_id, seen.status, seen.code, now)
+        news = delivery_status.apply_status(session, attempt, seen.provider_message_id, seen.status, "", now)
+        attempt.next_check_at = _next_poll_at(session, due, now)
         return news
 
 
-def _asked_later(database: Database, due: Due, alert: str | None, now: datetime) -> bool:
+def _record_failed_poll(database: Database, due: DueAttempt, alert: str | None, now: datetime) -> bool:
     """Schedule the next poll, or stop polling and raise `alert`, if given. Always False."""
     with database.transaction() as session:
-        attempt = _held(session, due)
+        attempt = _lock_unchanged(session, due)
         if attempt is not None:
             attempt.looks += 1
-            attempt.next_check_at = _next_poll(session, due, now)
+            attempt.next_check_at = _next_poll_at(session, due, now)
             if alert is not None:
                 attempt.next_check_at = None
                 alerts.raise_alert(session, alert, due.provider, now, due.provider_message_id or "")
     return False
 
 
-def _next_poll(session: Session, due: Due, now: datetime) -> datetime | None:
+def _next_poll_at(session: Session, due: DueAttempt, now: datetime) -> datetime | None:
     """Return the time of the next poll: after 1/12 of the elapsed time. None, with an alert, after 3 days."""
     been = now - due.since
-    if been < PATIENCE:
-        return now + max(POLL_EVERY, been / 12)
+    if been < GIVE_UP_AFTER:
+        return now + max(MIN_POLL_INTERVAL, been / 12)
     alerts.raise_alert(session, "no_last_word", due.provider, now, due.provider_message_id or "")
     return None

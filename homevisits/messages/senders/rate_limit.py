@@ -14,21 +14,21 @@ PURE = True
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 """Daily caps of the mobile carriers are reset at midnight in this time zone."""
-ONCE = timedelta(seconds=1)
+MIN_SLOWDOWN_INTERVAL = timedelta(seconds=1)
 """The rate is reduced at most once in this time."""
-SOON = timedelta(seconds=1.5)
+REPEAT_WINDOW = timedelta(seconds=1.5)
 """Another error within this time means that the failed rate was much too high."""
-CUT = 0.8
-HOLD, RAMP, CLIMB = 0.2, 0.3, 5.0
+REPEAT_FACTOR = 0.8
+HOLD_SECONDS, RAMP_SECONDS, CLIMB_SECONDS = 0.2, 0.3, 5.0
 """Seconds at half the failed rate, of the rise to NEARLY, and of the rise to ALMOST of it."""
-NEARLY, ALMOST = 0.9, 0.97
-GROWTH = 1.05
+RAMP_SHARE, CLIMB_SHARE = 0.9, 0.97
+GROWTH_PER_MINUTE = 1.05
 """Growth factor per minute after that."""
-LEAST = 0.05
+MIN_RATE = 0.05
 
 
 @dataclass(frozen=True)
-class Slowed:
+class Slowdown:
     """A slowdown: the failed rate, its time, and the reduced rate."""
 
     failed: float
@@ -36,40 +36,40 @@ class Slowed:
     fell_to: float
 
 
-def rate_at(full: float, slowed: Slowed | None, now: datetime) -> float:
+def rate_at(full: float, slowed: Slowdown | None, now: datetime) -> float:
     """Return the rate at `now`, at most `full`."""
     if slowed is None:
         return full
-    since = (now - slowed.at).total_seconds() - HOLD
+    since = (now - slowed.at).total_seconds() - HOLD_SECONDS
     if since <= 0:
         return min(full, slowed.fell_to)
-    nearly, almost = NEARLY * slowed.failed, ALMOST * slowed.failed
-    if since < RAMP:
-        return min(full, slowed.fell_to + (nearly - slowed.fell_to) * since / RAMP)
-    since -= RAMP
-    if since < CLIMB:
-        return min(full, nearly + (almost - nearly) * since / CLIMB)
-    minutes = min((since - CLIMB) / 60, 600.0)
-    return min(full, float(almost * GROWTH**minutes))
+    nearly, almost = RAMP_SHARE * slowed.failed, CLIMB_SHARE * slowed.failed
+    if since < RAMP_SECONDS:
+        return min(full, slowed.fell_to + (nearly - slowed.fell_to) * since / RAMP_SECONDS)
+    since -= RAMP_SECONDS
+    if since < CLIMB_SECONDS:
+        return min(full, nearly + (almost - nearly) * since / CLIMB_SECONDS)
+    minutes = min((since - CLIMB_SECONDS) / 60, 600.0)
+    return min(full, float(almost * GROWTH_PER_MINUTE**minutes))
 
 
-def slower(full: float, slowed: Slowed | None, now: datetime) -> Slowed | None:
+def slow_down(full: float, slowed: Slowdown | None, now: datetime) -> Slowdown | None:
     """Return the new slowdown after a rate-limit error; None if it is already recorded."""
-    if slowed is not None and now - slowed.at < ONCE:
+    if slowed is not None and now - slowed.at < MIN_SLOWDOWN_INTERVAL:
         return None
     failed = rate_at(full, slowed, now)
-    if slowed is not None and now - slowed.at < SOON:
-        failed = min(failed, CUT * slowed.failed)
-    failed = max(failed, LEAST)
-    return Slowed(failed, now, max(failed / 2, LEAST))
+    if slowed is not None and now - slowed.at < REPEAT_WINDOW:
+        failed = min(failed, REPEAT_FACTOR * slowed.failed)
+    failed = max(failed, MIN_RATE)
+    return Slowdown(failed, now, max(failed / 2, MIN_RATE))
 
 
-def burst(rate: float) -> float:
+def bucket_size(rate: float) -> float:
     """Size of the token bucket in segments: 0.1 seconds of the rate, up to 3 seconds for slow senders."""
     return max(1.0, min(3 * rate, 5.0), rate / 10)
 
 
-def midnight(now: datetime, days: int = 1) -> datetime:
+def pacific_midnight(now: datetime, days: int = 1) -> datetime:
     """Return the next Pacific midnight in UTC (the previous if `days` is 0), when daily caps are reset."""
     day = now.astimezone(PACIFIC).date() + timedelta(days=days)
     return datetime(day.year, day.month, day.day, tzinfo=PACIFIC).astimezone(UTC)

@@ -12,20 +12,20 @@ from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem, RulesBroken
 from homevisits.messages.models import Sender
 from homevisits.messages.recipients import trial_allowlist
-from homevisits.messages.senders.selection import READY
+from homevisits.messages.senders.selection import READY_REGISTRATIONS
 
-KINDS = ("long_code", "toll_free", "short_code", "service")
+SENDER_KINDS = ("long_code", "toll_free", "short_code", "service")
 """Kinds of a provider's number or service. Gateway and console cannot be changed."""
 REGISTRATIONS = ("unregistered", "pending", "registered", "refused", "not_needed")
-BY_BRAND = ("long_code", "service")
-FASTEST = 500.0
-MOST_A_DAY = 1_000_000
-LONGEST_NOTE = 300
-_NAME = re.compile(r"[A-Za-z0-9]{4,64}")
+KINDS_WITH_BRAND = ("long_code", "service")
+MAX_SEGMENTS_PER_SECOND = 500.0
+MAX_SEGMENTS_PER_DAY = 1_000_000
+MAX_NOTE_LENGTH = 300
+_REGISTRATION_ID = re.compile(r"[A-Za-z0-9]{4,64}")
 
 
 @dataclass(frozen=True)
-class Typed:
+class SenderForm:
     """The form as entered, to show it again with errors."""
 
     kind: str = ""
@@ -38,7 +38,7 @@ class Typed:
 
 
 @dataclass(frozen=True)
-class Change:
+class SenderChange:
     """Validated form. `segments_per_day` None: no daily cap."""
 
     kind: str
@@ -50,14 +50,14 @@ class Change:
     note: str | None
 
 
-def typed(form: Mapping[str, str]) -> Typed:
+def read_form(form: Mapping[str, str]) -> SenderForm:
     """Return the fields of the form, stripped."""
-    return Typed(**{name: form.get(name, "").strip() for name in Typed.__dataclass_fields__})
+    return SenderForm(**{name: form.get(name, "").strip() for name in SenderForm.__dataclass_fields__})
 
 
-def as_typed(row: Sender) -> Typed:
+def form_of_sender(row: Sender) -> SenderForm:
     """Return the form values of a sender."""
-    return Typed(
+    return SenderForm(
         row.kind,
         row.registration,
         row.brand_id or "",
@@ -68,47 +68,47 @@ def as_typed(row: Sender) -> Typed:
     )
 
 
-def read(given: Typed, kinds: Sequence[str]) -> tuple[Change | None, list[Problem]]:
+def validate_form(given: SenderForm, kinds: Sequence[str]) -> tuple[SenderChange | None, list[Problem]]:
     """Validate the form; return the change or all problems. `kinds`: allowed kinds. Pure."""
     found: list[Problem] = []
     if given.kind not in kinds:
         found.append(Problem("not_a_choice", "kind"))
     if given.registration not in REGISTRATIONS:
         found.append(Problem("not_a_choice", "registration"))
-    found += _ids(given)
+    found += _id_problems(given)
     if given.registration == "not_needed" and not given.note:
         found.append(Problem("missing", "note"))
-    if len(given.note) > LONGEST_NOTE:
-        found.append(Problem("too_long", "note", {"most": LONGEST_NOTE}))
-    speed = _number(given.segments_per_second)
-    if speed is None or not 0 < speed <= FASTEST:
-        found.append(Problem("sender_speed", "segments_per_second", {"most": int(FASTEST)}))
-    day = _number(given.segments_per_day) if given.segments_per_day else None
-    if given.segments_per_day and (day is None or day != int(day) or not 1 <= day <= MOST_A_DAY):
+    if len(given.note) > MAX_NOTE_LENGTH:
+        found.append(Problem("too_long", "note", {"most": MAX_NOTE_LENGTH}))
+    speed = _parse_number(given.segments_per_second)
+    if speed is None or not 0 < speed <= MAX_SEGMENTS_PER_SECOND:
+        found.append(Problem("sender_speed", "segments_per_second", {"most": int(MAX_SEGMENTS_PER_SECOND)}))
+    day = _parse_number(given.segments_per_day) if given.segments_per_day else None
+    if given.segments_per_day and (day is None or day != int(day) or not 1 <= day <= MAX_SEGMENTS_PER_DAY):
         found.append(Problem("sender_day", "segments_per_day"))
     if found or speed is None:
         return None, found
     ids = given.brand_id or None, given.campaign_id or None
     whole = int(day) if day is not None else None
-    return Change(given.kind, given.registration, *ids, speed, whole, given.note or None), []
+    return SenderChange(given.kind, given.registration, *ids, speed, whole, given.note or None), []
 
 
-def _ids(given: Typed) -> list[Problem]:
+def _id_problems(given: SenderForm) -> list[Problem]:
     found = []
     needed = given.registration == "registered"
     for name, needs in (
-        ("brand_id", needed and given.kind in BY_BRAND),
-        ("campaign_id", needed and given.kind in (*BY_BRAND, "toll_free")),
+        ("brand_id", needed and given.kind in KINDS_WITH_BRAND),
+        ("campaign_id", needed and given.kind in (*KINDS_WITH_BRAND, "toll_free")),
     ):
         value = getattr(given, name)
-        if value and not _NAME.fullmatch(value):
+        if value and not _REGISTRATION_ID.fullmatch(value):
             found.append(Problem("sender_id", name))
         elif needs and not value:
             found.append(Problem("missing", name))
     return found
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     try:
         found = float(text.replace(",", "."))
     except ValueError:
@@ -116,9 +116,9 @@ def _number(text: str) -> float | None:
     return found if abs(found) < 1e9 else None  # not infinite and not NaN
 
 
-def missing(row: Sender) -> tuple[str, ...]:
+def missing_steps(row: Sender) -> tuple[str, ...]:
     """Return codes of what is missing before the sender can be used (texts in `labels.MISSING`). Pure."""
-    if row.registration in READY:
+    if row.registration in READY_REGISTRATIONS:
         return ()
     if row.registration in ("pending", "refused"):
         return (row.registration,)
@@ -130,12 +130,12 @@ def missing(row: Sender) -> tuple[str, ...]:
     return (*found, "not_said")
 
 
-def all_senders(session: Session) -> Sequence[Sender]:
+def list_senders(session: Session) -> Sequence[Sender]:
     """Return all senders, active senders first."""
     return session.scalars(select(Sender).order_by(Sender.active.desc(), Sender.provider, Sender.id)).all()
 
 
-def one(session: Session, sender_id: int) -> Sender:
+def get_sender(session: Session, sender_id: int) -> Sender:
     """Return a sender. Raises `NotFound`."""
     row = session.get(Sender, sender_id)
     if row is None:
@@ -143,23 +143,23 @@ def one(session: Session, sender_id: int) -> Sender:
     return row
 
 
-def kinds_of(row: Sender) -> tuple[str, ...]:
+def allowed_kinds(row: Sender) -> tuple[str, ...]:
     """Return the kinds that this sender can have."""
-    if row.kind not in KINDS:
+    if row.kind not in SENDER_KINDS:
         return (row.kind,)
-    return ("service",) if row.address.startswith("MG") else tuple(kind for kind in KINDS if kind != "service")
+    return ("service",) if row.address.startswith("MG") else tuple(kind for kind in SENDER_KINDS if kind != "service")
 
 
-def change(session: Session, actor: Actor, sender_id: int, given: Typed, now: datetime) -> None:
+def change_sender(session: Session, actor: Actor, sender_id: int, given: SenderForm, now: datetime) -> None:
     """Store a district lead's changes to a sender. Raises `NotFound` and `RulesBroken`."""
-    trial_allowlist.refuse_unless_district(actor)
-    row = one(session, sender_id)
-    wanted, wrong = read(given, kinds_of(row))
+    trial_allowlist.require_district_access(actor)
+    row = get_sender(session, sender_id)
+    wanted, wrong = validate_form(given, allowed_kinds(row))
     if wanted is None:
         raise RulesBroken(wrong)
-    if wanted.registration in READY and row.registration not in READY:
+    if wanted.registration in READY_REGISTRATIONS and row.registration not in READY_REGISTRATIONS:
         row.registered_at = now
-    elif wanted.registration not in READY:
+    elif wanted.registration not in READY_REGISTRATIONS:
         row.registered_at = None
     if wanted.segments_per_second != row.segments_per_second:
         row.rate_now = None  # forget the slowdown

@@ -8,8 +8,8 @@ from homevisits.core.db import savepoint
 from homevisits.core.settings import Settings
 from homevisits.messages.models import Sender
 
-TOLL_FREE = tuple(f"+1{code}" for code in (800, 833, 844, 855, 866, 877, 888))
-PER_SECOND = {
+TOLL_FREE_PREFIXES = tuple(f"+1{code}" for code in (800, 833, 844, 855, 866, 877, 888))
+INITIAL_RATES = {
     "long_code": 1.0,
     "toll_free": 3.0,
     "short_code": 10.0,
@@ -20,14 +20,14 @@ PER_SECOND = {
 """Initial segments per second by kind of sender, the minimum of each kind. Editable on the Senders page."""
 
 
-def sync(session: Session, settings: Settings) -> None:
+def sync_senders(session: Session, settings: Settings) -> None:
     """Insert senders that are new in the settings and deactivate those that were removed."""
-    named = set(_named(settings))
+    named = set(_configured_senders(settings))
     rows = {(row.provider, row.address): row for row in session.scalars(select(Sender).order_by(Sender.id))}
     for provider, address in sorted(named - rows.keys()):
-        kind = kind_of(provider, address)
+        kind = guess_kind(provider, address)
         row = Sender(
-            provider=provider, address=address, kind=kind, segments_per_second=PER_SECOND[kind],
+            provider=provider, address=address, kind=kind, segments_per_second=INITIAL_RATES[kind],
             registration="unregistered" if provider == "twilio" else "not_needed",
         )  # fmt: skip
         try:
@@ -41,7 +41,7 @@ def sync(session: Session, settings: Settings) -> None:
     session.flush()
 
 
-def _named(settings: Settings) -> list[tuple[str, str]]:
+def _configured_senders(settings: Settings) -> list[tuple[str, str]]:
     addresses = {
         "twilio": settings.twilio_messaging_service_sid or settings.twilio_from,
         "kannel": settings.kannel_from,
@@ -50,12 +50,12 @@ def _named(settings: Settings) -> list[tuple[str, str]]:
     return [(provider, addresses[provider]) for provider in (settings.provider, settings.second_provider) if provider]
 
 
-def kind_of(provider: str, address: str) -> str:
+def guess_kind(provider: str, address: str) -> str:
     """Guess the kind of sender from its address."""
     if provider != "twilio":
         return {"kannel": "gateway"}.get(provider, "console")
     if address.startswith("MG"):
         return "service"
-    if address.startswith(TOLL_FREE):
+    if address.startswith(TOLL_FREE_PREFIXES):
         return "toll_free"
     return "short_code" if len(address.lstrip("+")) <= 6 else "long_code"

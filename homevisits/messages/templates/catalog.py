@@ -16,19 +16,19 @@ from pathlib import Path
 
 from homevisits.core import paths
 from homevisits.messages.templates import files, rendering
-from homevisits.messages.templates.files import BASE, DISCREET, Approval, Pack, mark
+from homevisits.messages.templates.files import BASE_LANGUAGE, DISCREET_SUFFIX, Approval, LanguagePack, text_hash
 
 LETTERS = ("plain", "accents")
-EVERY = 2.0
+CHECK_INTERVAL_SECONDS = 2.0
 """Seconds between checks for changed files."""
 
 
-class NoSuchText(LookupError):
+class TemplateNotFound(LookupError):
     """No approved template exists in the language. Another language is never used instead."""
 
 
 @dataclass(frozen=True)
-class _Use:
+class _Configuration:
     """How this installation uses the packs: its own folder, plain or discreet wording, and its address for links."""
 
     folder: Path | None = None
@@ -36,95 +36,95 @@ class _Use:
     site: str = ""
 
 
-_use = _Use()
+_configuration = _Configuration()
 _lock = threading.Lock()
-_read_before: dict[str, tuple[float, object, Pack]] = {}
-_listed: tuple[float, tuple[str, ...]] | None = None
+_pack_cache: dict[str, tuple[float, object, LanguagePack]] = {}
+_language_cache: tuple[float, tuple[str, ...]] | None = None
 
 
-def use(folder: str | Path = "", wording: str = "plain", site: str = "") -> None:
+def configure(folder: str | Path = "", wording: str = "plain", site: str = "") -> None:
     """Configure the district's folder ("": none), the wording and the base URL. Call once at start."""
-    global _use
-    _use = _Use(Path(folder) if folder else None, wording, site.rstrip("/"))
-    forget()
+    global _configuration
+    _configuration = _Configuration(Path(folder) if folder else None, wording, site.rstrip("/"))
+    clear_cache()
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Discard the cache."""
-    global _listed
+    global _language_cache
     with _lock:
-        _listed = None
-        _read_before.clear()
+        _language_cache = None
+        _pack_cache.clear()
 
 
-def own_folder() -> Path | None:
+def district_folder() -> Path | None:
     """Return the district's own folder."""
-    return _use.folder
+    return _configuration.folder
 
 
-def source(language: str, template: str) -> str:
+def get_template(language: str, template: str) -> str:
     """Return a template with its placeholders, approved or not."""
-    found = pack(language).text(template) if language in languages() else None
+    found = load_pack(language).text(template) if language in list_languages() else None
     if found is None or found.state == "missing":
-        raise NoSuchText(f"{language}/{template}")
+        raise TemplateNotFound(f"{language}/{template}")
     return found.words
 
 
-def has(language: str, template: str) -> bool:
+def is_approved(language: str, template: str) -> bool:
     """Whether the template is approved in the language."""
-    if language not in languages():
+    if language not in list_languages():
         return False
-    held = pack(language)
-    found = held.text(_worded(template))
+    held = load_pack(language)
+    found = held.text(_name_in_wording(template))
     return held.ready and found is not None and found.state == "approved"
 
 
 def render(language: str, template: str, params: Mapping[str, object]) -> str:
-    """Render an approved template. Raises `NoSuchText`, or KeyError for a missing parameter."""
-    if not has(language, template):
-        raise NoSuchText(f"{language}/{template}")
-    return preview(language, _worded(template), params)
+    """Render an approved template. Raises `TemplateNotFound`, or KeyError for a missing parameter."""
+    if not is_approved(language, template):
+        raise TemplateNotFound(f"{language}/{template}")
+    return preview(language, _name_in_wording(template), params)
 
 
 def preview(language: str, template: str, params: Mapping[str, object], letters: str | None = None) -> str:
     """How the text reads, approved or not; in other letters than the pack's when they are named."""
-    filled = rendering.fill(source(language, template), {"site": _use.site, **params})
-    return rendering.plain(filled) if (letters or pack(language).letters) == "plain" else filled
+    filled = rendering.fill_placeholders(get_template(language, template), {"site": _configuration.site, **params})
+    return rendering.to_gsm7(filled) if (letters or load_pack(language).letters) == "plain" else filled
 
 
-def languages() -> tuple[str, ...]:
+def list_languages() -> tuple[str, ...]:
     """Return the languages that have templates, sorted."""
-    global _listed
-    known, at = _listed, time.monotonic()
-    if known is not None and at - known[0] < EVERY:
+    global _language_cache
+    known, at = _language_cache, time.monotonic()
+    if known is not None and at - known[0] < CHECK_INTERVAL_SECONDS:
         return known[1]
     found: set[str] = set()
     for folder in _folders():
         # A district's folder that is away for a moment leaves the product's texts, each as approved as it is.
         with suppress(FileNotFoundError):
             found |= {path.name for path in folder.iterdir() if path.is_dir() and path.name[0].isalpha()}
-    _listed = (at, tuple(sorted(found)))
-    return _listed[1]
+    _language_cache = (at, tuple(sorted(found)))
+    return _language_cache[1]
 
 
-def templates(language: str) -> tuple[str, ...]:
+def list_templates(language: str) -> tuple[str, ...]:
     """Return the template names of `language`, sorted."""
-    return tuple(text.name for text in pack(language).texts if text.state != "missing")
+    return tuple(text.name for text in load_pack(language).texts if text.state != "missing")
 
 
-def pack(language: str) -> Pack:
+def load_pack(language: str) -> LanguagePack:
     """Return the templates of a language, cached for at most `EVERY` seconds."""
-    known, at = _read_before.get(language), time.monotonic()
-    if known is not None and at - known[0] < EVERY:
+    known, at = _pack_cache.get(language), time.monotonic()
+    if known is not None and at - known[0] < CHECK_INTERVAL_SECONDS:
         return known[2]
     with _lock:
-        folders, now_used = _folders(), _use
-        stamp = (now_used, files.stamps(folders, language), files.stamps(folders, BASE))
+        folders, now_used = _folders(), _configuration
+        stamp = (now_used, files.fingerprint(folders, language), files.fingerprint(folders, BASE_LANGUAGE))
         if known is not None and known[1] == stamp:
             made = known[2]
         else:
-            made = files.read(folders, now_used.folder, language, now_used.wording)
-        _read_before[language] = (at, stamp, made)
+            made = files.read_pack(folders, now_used.folder, language, now_used.wording)
+        _pack_cache[language] = (at, stamp, made)
     return made
 
 
@@ -134,30 +134,30 @@ def approve(language: str, names: tuple[str, ...], by: str, on: date, note: str)
     With a folder of the district's own the words are kept there beside the approval: what was approved is what is
     sent, whatever later versions of the product say.
     """
-    held, folder = pack(language), (_use.folder or _folder()) / language
+    held, folder = load_pack(language), (_configuration.folder or _builtin_folder()) / language
     folder.mkdir(exist_ok=True)
-    known = files.approvals(folder)
+    known = files.read_approvals(folder)
     for name in names:
-        words = source(language, name)
-        known[name] = Approval(by, on, held.letters, mark(words, held.letters), note)
-        if _use.folder is not None:
+        words = get_template(language, name)
+        known[name] = Approval(by, on, held.letters, text_hash(words, held.letters), note)
+        if _configuration.folder is not None:
             (folder / f"{name}.txt").write_text(words + "\n", encoding="utf-8")
-    if _use.folder is not None and not (folder / "pack.toml").exists():
+    if _configuration.folder is not None and not (folder / "pack.toml").exists():
         (folder / "pack.toml").write_text(f'letters = "{held.letters}"\n', encoding="utf-8")
     files.write_approvals(folder, known)
-    forget()
+    clear_cache()
 
 
-def _worded(template: str) -> str:
+def _name_in_wording(template: str) -> str:
     """Return the template name for the wording in use; not every template has a discreet form."""
-    if _use.wording != "discreet" or pack(BASE).text(template + DISCREET) is None:
+    if _configuration.wording != "discreet" or load_pack(BASE_LANGUAGE).text(template + DISCREET_SUFFIX) is None:
         return template
-    return template + DISCREET
+    return template + DISCREET_SUFFIX
 
 
 def _folders() -> list[Path]:
-    return [folder for folder in (_use.folder, _folder()) if folder is not None]
+    return [folder for folder in (_configuration.folder, _builtin_folder()) if folder is not None]
 
 
-def _folder() -> Path:
+def _builtin_folder() -> Path:
     return paths.templates() / "texts"

@@ -11,7 +11,7 @@ from enum import Enum, auto
 PURE = True
 
 
-class Kind(Enum):
+class BreakClass(Enum):
     """What a code point does to the one before it."""
 
     OTHER = auto()
@@ -35,13 +35,13 @@ class Kind(Enum):
 
 
 _RANGES = {
-    Kind.CR: "d",
-    Kind.LF: "a",
-    Kind.CONTROL: """
+    BreakClass.CR: "d",
+    BreakClass.LF: "a",
+    BreakClass.CONTROL: """
         0-9 b-c e-1f 7f-9f ad 61c 180e 200b 200e-200f 2028-202e 2060-206f d800-dfff feff fff0-fffb 1bca0-1bca3
         1d173-1d17a e0000-e001f e0080-e00ff e01f0-e0fff
     """,
-    Kind.EXTEND: """
+    BreakClass.EXTEND: """
         300-36f 483-489 591-5bd 5bf 5c1-5c2 5c4-5c5 5c7 610-61a 64b-65f 670 6d6-6dc 6df-6e4 6e7-6e8 6ea-6ed 711
         730-74a 7a6-7b0 7eb-7f3 816-819 81b-823 825-827 829-82d 859-85b 8d4-8e1 8e3-902 93a 93c 941-948 94d 951-957
         962-963 981 9bc 9be 9c1-9c4 9cd 9d7 9e2-9e3 a01-a02 a3c a41-a42 a47-a48 a4b-a4d a51 a70-a71 a75 a81-a82 abc
@@ -68,8 +68,8 @@ _RANGES = {
         1d1aa-1d1ad 1d242-1d244 1da00-1da36 1da3b-1da6c 1da75 1da84 1da9b-1da9f 1daa1-1daaf 1e000-1e006 1e008-1e018
         1e01b-1e021 1e023-1e024 1e026-1e02a 1e8d0-1e8d6 1e944-1e94a e0020-e007f e0100-e01ef
     """,
-    Kind.REGIONAL: "1f1e6-1f1ff",
-    Kind.SPACING: """
+    BreakClass.REGIONAL: "1f1e6-1f1ff",
+    BreakClass.SPACING: """
         903 93b 93e-940 949-94c 94e-94f 982-983 9bf-9c0 9c7-9c8 9cb-9cc a03 a3e-a40 a83 abe-ac0 ac9 acb-acc b02-b03
         b40 b47-b48 b4b-b4c bbf bc1-bc2 bc6-bc8 bca-bcc c01-c03 c41-c44 c82-c83 cbe cc0-cc1 cc3-cc4 cc7-cc8 cca-ccb
         d02-d03 d3f-d40 d46-d48 d4a-d4c d82-d83 dd0-dd1 dd8-dde df2-df3 e33 eb3 f3e-f3f f7f 1031 103b-103c 1056-1057
@@ -82,27 +82,27 @@ _RANGES = {
         114be 114c1 115b0-115b1 115b8-115bb 115be 11630-11632 1163b-1163c 1163e 116ac 116ae-116af 116b6 11720-11721
         11726 11a07-11a08 11a39 11a57-11a58 11a97 11c2f 11c3e 11ca9 11cb1 11cb4 16f51-16f7e 1d166 1d16d
     """,
-    Kind.L: "1100-115f a960-a97c",
-    Kind.V: "1160-11a7 d7b0-d7c6",
-    Kind.T: "11a8-11ff d7cb-d7fb",
-    Kind.PREPEND: "600-605 6dd 70f 8e2 d4e 110bd 111c2-111c3 11a3a 11a86-11a89 11d46",
-    Kind.BASE: """
+    BreakClass.L: "1100-115f a960-a97c",
+    BreakClass.V: "1160-11a7 d7b0-d7c6",
+    BreakClass.T: "11a8-11ff d7cb-d7fb",
+    BreakClass.PREPEND: "600-605 6dd 70f 8e2 d4e 110bd 111c2-111c3 11a3a 11a86-11a89 11d46",
+    BreakClass.BASE: """
         261d 26f9 270a-270d 1f385 1f3c2-1f3c4 1f3c7 1f3ca-1f3cc 1f442-1f443 1f446-1f450 1f46e 1f470-1f478 1f47c
         1f481-1f483 1f485-1f487 1f4aa 1f574-1f575 1f57a 1f590 1f595-1f596 1f645-1f647 1f64b-1f64f 1f6a3 1f6b4-1f6b6
         1f6c0 1f6cc 1f918-1f91c 1f91e-1f91f 1f926 1f930-1f939 1f93d-1f93e 1f9d1-1f9dd
     """,
-    Kind.MODIFIER: "1f3fb-1f3ff",
-    Kind.ZWJ: "200d",
-    Kind.GLUE: """
+    BreakClass.MODIFIER: "1f3fb-1f3ff",
+    BreakClass.ZWJ: "200d",
+    BreakClass.GLUE: """
         2640 2642 2695-2696 2708 2764 1f308 1f33e 1f373 1f393 1f3a4 1f3a8 1f3eb 1f3ed 1f48b 1f4bb-1f4bc 1f527 1f52c
         1f5e8 1f680 1f692
     """,
-    Kind.BASE_GLUE: "1f466-1f469",
+    BreakClass.BASE_GLUE: "1f466-1f469",
 }
 """Ranges of code points, in hexadecimal. Hangul syllables are worked out instead."""
 
 
-def _spread() -> tuple[list[int], list[int], list[Kind]]:
+def _sorted_ranges() -> tuple[list[int], list[int], list[BreakClass]]:
     found = []
     for kind, ranges in _RANGES.items():
         for part in ranges.split():
@@ -112,35 +112,35 @@ def _spread() -> tuple[list[int], list[int], list[Kind]]:
     return [each[0] for each in found], [each[1] for each in found], [each[2] for each in found]
 
 
-_FIRST, _LAST, _KIND = _spread()
+_FIRST, _LAST, _CLASS = _sorted_ranges()
 _HANGUL_FIRST, _HANGUL_LAST, _HANGUL_STEP = 0xAC00, 0xD7A3, 28
-_ENDS = (Kind.CONTROL, Kind.CR, Kind.LF)
-_EMOJI = (Kind.BASE, Kind.BASE_GLUE)
+_ALWAYS_BREAKS = (BreakClass.CONTROL, BreakClass.CR, BreakClass.LF)
+_EMOJI = (BreakClass.BASE, BreakClass.BASE_GLUE)
 _AFTER_HANGUL = {
-    Kind.L: (Kind.L, Kind.V, Kind.LV, Kind.LVT),
-    Kind.LV: (Kind.V, Kind.T),
-    Kind.V: (Kind.V, Kind.T),
-    Kind.LVT: (Kind.T,),
-    Kind.T: (Kind.T,),
+    BreakClass.L: (BreakClass.L, BreakClass.V, BreakClass.LV, BreakClass.LVT),
+    BreakClass.LV: (BreakClass.V, BreakClass.T),
+    BreakClass.V: (BreakClass.V, BreakClass.T),
+    BreakClass.LVT: (BreakClass.T,),
+    BreakClass.T: (BreakClass.T,),
 }
 
 
-def kind(character: str) -> Kind:
+def break_class(character: str) -> BreakClass:
     """The class of one code point."""
     code = ord(character)
     if _HANGUL_FIRST <= code <= _HANGUL_LAST:
-        return Kind.LVT if (code - _HANGUL_FIRST) % _HANGUL_STEP else Kind.LV
+        return BreakClass.LVT if (code - _HANGUL_FIRST) % _HANGUL_STEP else BreakClass.LV
     at = bisect_right(_FIRST, code) - 1
-    return _KIND[at] if at >= 0 and code <= _LAST[at] else Kind.OTHER
+    return _CLASS[at] if at >= 0 and code <= _LAST[at] else BreakClass.OTHER
 
 
-def split(text: str) -> Iterator[str]:
+def split_graphemes(text: str) -> Iterator[str]:
     """`text` in the pieces a reader takes for one character. CR LF counts as two, as both are one each in a text."""
     start = 0
-    before: list[Kind] = []
+    before: list[BreakClass] = []
     for at, character in enumerate(text):
-        now = kind(character)
-        if before and _breaks(before, now):
+        now = break_class(character)
+        if before and _is_boundary(before, now):
             yield text[start:at]
             start, before = at, []
         before.append(now)
@@ -148,33 +148,33 @@ def split(text: str) -> Iterator[str]:
         yield text[start:]
 
 
-def _breaks(before: list[Kind], following: Kind) -> bool:
+def _is_boundary(before: list[BreakClass], following: BreakClass) -> bool:
     """Whether a new character begins with `following`, after a character that so far has the classes `before`."""
     last = before[-1]
-    if _ends_a_flag(before) or last in _ENDS or following in _ENDS:
+    if _ends_flag(before) or last in _ALWAYS_BREAKS or following in _ALWAYS_BREAKS:
         return True
-    if following in (Kind.EXTEND, Kind.ZWJ, Kind.SPACING) or last is Kind.PREPEND:
+    if following in (BreakClass.EXTEND, BreakClass.ZWJ, BreakClass.SPACING) or last is BreakClass.PREPEND:
         return False
     if following in _AFTER_HANGUL.get(last, ()):
         return False
-    if following is Kind.MODIFIER and _takes_a_skin_tone(before):
+    if following is BreakClass.MODIFIER and _takes_skin_tone(before):
         return False
-    if last is Kind.ZWJ and following in (Kind.GLUE, Kind.BASE_GLUE):
+    if last is BreakClass.ZWJ and following in (BreakClass.GLUE, BreakClass.BASE_GLUE):
         return False
-    return not (before == [Kind.REGIONAL] and following is Kind.REGIONAL)
+    return not (before == [BreakClass.REGIONAL] and following is BreakClass.REGIONAL)
 
 
-def _ends_a_flag(before: list[Kind]) -> bool:
+def _ends_flag(before: list[BreakClass]) -> bool:
     """A flag that carries a mark takes nothing more. The standard would let it; the calculator does not."""
     marked = len(before) - 1
-    while marked > 0 and before[marked] is not Kind.REGIONAL:
+    while marked > 0 and before[marked] is not BreakClass.REGIONAL:
         marked -= 1
     rest = before[1 : marked + 1]
-    return 0 < marked < len(before) - 1 and before[-1] is not Kind.PREPEND and set(rest) == {Kind.REGIONAL}
+    return 0 < marked < len(before) - 1 and before[-1] is not BreakClass.PREPEND and set(rest) == {BreakClass.REGIONAL}
 
 
-def _takes_a_skin_tone(before: list[Kind]) -> bool:
+def _takes_skin_tone(before: list[BreakClass]) -> bool:
     """One mark may stand between an emoji and its skin tone, and there may be none before it."""
-    if Kind.EXTEND not in before:
+    if BreakClass.EXTEND not in before:
         return before[-1] in _EMOJI
-    return len(before) > 1 and before[-1] is Kind.EXTEND and before[-2] in _EMOJI
+    return len(before) > 1 and before[-1] is BreakClass.EXTEND and before[-2] in _EMOJI

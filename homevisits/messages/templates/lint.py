@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from homevisits.messages.templates import rendering
-from homevisits.messages.templates.files import DISCREET
-from homevisits.messages.templates.segments import Segments, segments
+from homevisits.messages.templates.files import DISCREET_SUFFIX
+from homevisits.messages.templates.segments import Segments, count_segments
 
 MAX_SEGMENTS = 2
-DIGITS = frozenset("1239")
+ANSWER_DIGITS = frozenset("1239")
 """What a question offers: yes, another time, not now, call me."""
 
 _NAMES = frozenset({"child", "student", "family", "caregiver", "parent", "guardian", "surname", "son", "daughter"})
@@ -21,25 +21,25 @@ _STREET = re.compile(
     r"|\b(?:calle|avenida)\s+(?:[^\W\d]+\s+){0,3}\d+",
     re.IGNORECASE,
 )
-_REPLY = (
+_REPLY_VERBS = (
     r"\b(?:reply|text|answer|send|write|type|responda|responde|conteste|mande|escriba|envie|envíe"
     r"|jawaab|qor|teb|sau|trả lời|nhắn|أجيبوا|أجب|أرسلوا|أرسل|ردوا)\b"
 )
-_WORDS = (
+_KEYWORDS = (
     r"yes|no|ok|okay|y|n|cancel|end|quit|unsubscribe|stopall|optout|opt out|revoke|unstop"
     r"|si|sí|cancelar|fin|terminar|haa|maya|yog|tsis|có|không|hủy|نعم|لا|إلغاء"
 )
-_SAYS_VISIT = re.compile(
+_MENTIONS_VISIT = re.compile(
     r"\b(?:visit\w*|homes?|house|household|casa|hogar|domicilio|booqa\w*|guri\w*|xyuas|thăm)\b|زيار|منزل|بيت",
     re.IGNORECASE,
 )
 """What a text of the discreet wording leaves unsaid: others may read the phone."""
-_BETWEEN = r"[\s\"“”'«»:]+"
-_ASKS_FOR_A_WORD = re.compile(
-    rf"{_REPLY}{_BETWEEN}(?:(?:with|back|the|word|con|la|palabra|rau|với|ب|بكلمة){_BETWEEN})*(?:{_WORDS})\b",
+_SEPARATORS = r"[\s\"“”'«»:]+"
+_ASKS_FOR_KEYWORD = re.compile(
+    rf"{_REPLY_VERBS}{_SEPARATORS}(?:(?:with|back|the|word|con|la|palabra|rau|với|ب|بكلمة){_SEPARATORS})*(?:{_KEYWORDS})\b",
     re.IGNORECASE,
 )
-_SHOUTED = re.compile(r"\b(?:YES|NO|CANCEL|END|QUIT|UNSUBSCRIBE|STOPALL|OPTOUT|REVOKE|UNSTOP)\b")
+_CAPITAL_KEYWORDS = re.compile(r"\b(?:YES|NO|CANCEL|END|QUIT|UNSUBSCRIBE|STOPALL|OPTOUT|REVOKE|UNSTOP)\b")
 """Opt-out and opt-in words of the carriers, written as a word to send. STOP, ALTO and START are meant."""
 
 _DROPPED_ACCENTS = re.compile("[áíóúÁÍÓÚ]")
@@ -72,72 +72,72 @@ _ACCENTS = {
     "people": "Đặng Thị Ánh Nguyệt and Władysław Çelik",
     "partner": "Władysław",
 }
-WORST = (_LONG, _SHORT, _ACCENTS)
+LONGEST_PARAMS = (_LONG, _SHORT, _ACCENTS)
 """The longest school of the Twin Cities and long names; names of one word; names in letters of many languages."""
 # The longest day of the languages whose days are longer than the English ones
-_DAYS: Mapping[str, str] = MappingProxyType(
+_LONGEST_DAYS: Mapping[str, str] = MappingProxyType(
     {"ar": "الأربعاء 30 سبتمبر", "es": "miércoles 30 de septiembre", "vi": "CN 27 thg 12"}
 )
 
 
-def faults(words: str, english: str, language: str, letters: str, name: str = "") -> list[str]:
+def find_problems(words: str, english: str, language: str, letters: str, name: str = "") -> list[str]:
     """The codes of every rule that `words` breaks, as the translation of `english`; empty when it keeps them all.
 
     `name` is the name of the template, empty for a text that a person typed. Discreet templates have one more rule, and
     only templates are refused for letters that are sent without their accents.
     """
-    found = [code for code, broken in _said(words) if broken]
-    if name.endswith(DISCREET) and says_visit(words):
+    found = [code for code, broken in _content_checks(words) if broken]
+    if name.endswith(DISCREET_SUFFIX) and mentions_visit(words):
         found.append("says_visit")
-    filled = rendering.places(words)
-    if filled - rendering.places(english):
+    filled = rendering.placeholders(words)
+    if filled - rendering.placeholders(english):
         found.append("unknown_places")
-    elif longest(words, language, letters).segments > MAX_SEGMENTS:
+    elif measure_longest(words, language, letters).segments > MAX_SEGMENTS:
         found.append("too_long")
     offered = _digits(english)
     # A translation may offer all four answers where the English text names only some of them.
-    if _digits(words) != offered and not (offered and _digits(words) == DIGITS):
+    if _digits(words) != offered and not (offered and _digits(words) == ANSWER_DIGITS):
         found.append("other_digits")
     if name and language == "es" and letters == "plain" and _DROPPED_ACCENTS.search(words):
         found.append("drops_accents")
     return found
 
 
-def says_visit(words: str) -> bool:
+def mentions_visit(words: str) -> bool:
     """Whether the template mentions a visit to the family's home."""
-    return _SAYS_VISIT.search(_without_places(words)) is not None
+    return _MENTIONS_VISIT.search(_without_placeholders(words)) is not None
 
 
-def _said(words: str) -> list[tuple[str, bool]]:
-    filled = rendering.places(words)
+def _content_checks(words: str) -> list[tuple[str, bool]]:
+    filled = rendering.placeholders(words)
     return [
         ("empty", not words.strip()),
         ("names_too_much", bool(filled & _NAMES)),
         ("says_address", bool(filled & _PLACES) or _STREET.search(words) is not None),
         ("says_reason", bool(filled & _REASONS)),
-        ("asks_for_a_word", _ASKS_FOR_A_WORD.search(words) is not None or _SHOUTED.search(words) is not None),
-        ("half_a_choice", {"2", "3"} <= _digits(words) and _digits(words) != DIGITS),
+        ("asks_for_a_word", _ASKS_FOR_KEYWORD.search(words) is not None or _CAPITAL_KEYWORDS.search(words) is not None),
+        ("half_a_choice", {"2", "3"} <= _digits(words) and _digits(words) != ANSWER_DIGITS),
         ("control_characters", any(unicodedata.category(character) == "Cc" for character in words)),
-        ("loose_brace", "{" in (rest := _without_places(words)) or "}" in rest),
+        ("loose_brace", "{" in (rest := _without_placeholders(words)) or "}" in rest),
     ]
 
 
-def longest(words: str, language: str, letters: str) -> Segments:
+def measure_longest(words: str, language: str, letters: str) -> Segments:
     """Return the segments of the template with its longest parameters."""
-    counts = (measured(words, sample, language, letters) for sample in WORST)
+    counts = (measure(words, sample, language, letters) for sample in LONGEST_PARAMS)
     return max(counts, key=lambda each: (each.segments, each.characters))
 
 
-def measured(words: str, sample: Mapping[str, str], language: str, letters: str) -> Segments:
+def measure(words: str, sample: Mapping[str, str], language: str, letters: str) -> Segments:
     """Return the segments of the template filled with `sample`."""
-    values = {**sample, **({"day": _DAYS[language]} if language in _DAYS else {})}
-    filled = rendering.fill(words, values)
-    return segments(rendering.plain(filled) if letters == "plain" else filled)
+    values = {**sample, **({"day": _LONGEST_DAYS[language]} if language in _LONGEST_DAYS else {})}
+    filled = rendering.fill_placeholders(words, values)
+    return count_segments(rendering.to_gsm7(filled) if letters == "plain" else filled)
 
 
 def _digits(words: str) -> frozenset[str]:
-    return frozenset(re.findall(r"(?<!\w)[0-9](?!\w)", _without_places(words)))
+    return frozenset(re.findall(r"(?<!\w)[0-9](?!\w)", _without_placeholders(words)))
 
 
-def _without_places(words: str) -> str:
+def _without_placeholders(words: str) -> str:
     return re.sub(r"\{[a-z_]+\}", "", words)

@@ -10,7 +10,7 @@ from homevisits.messages.templates.segments import is_gsm7
 
 PURE = True
 
-_PLACE = re.compile(r"\{([a-z_]+)\}")
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _TYPOGRAPHY = {
     "‘": "'",
     "’": "'",
@@ -37,7 +37,7 @@ _TYPOGRAPHY = {
 
 
 @dataclass(frozen=True)
-class PlannedText:
+class PlannedMessage:
     """A text that should leave: to whom, in which words, from when, until when it is still of use.
 
     ``key`` names it among the texts about one thing: planned twice, it is sent once. ``question`` is what a reply to it
@@ -64,17 +64,17 @@ class PlannedText:
     written_by: int | None = None
 
 
-def places(template: str) -> frozenset[str]:
+def placeholders(template: str) -> frozenset[str]:
     """Return the placeholder names of `template`."""
-    return frozenset(_PLACE.findall(template))
+    return frozenset(_PLACEHOLDER.findall(template))
 
 
-def fill(template: str, params: Mapping[str, object]) -> str:
+def fill_placeholders(template: str, params: Mapping[str, object]) -> str:
     """Fill the placeholders of `template`. Raises KeyError if a value is missing."""
-    return _PLACE.sub(lambda found: str(params[found[1]]), template).strip()
+    return _PLACEHOLDER.sub(lambda found: str(params[found[1]]), template).strip()
 
 
-def plain(text: str) -> str:
+def to_gsm7(text: str) -> str:
     """Convert `text` to GSM-7: drop accents that it lacks; keep ñ é ü ¿ ¡."""
     text = unicodedata.normalize("NFC", text)
     if is_gsm7(text):

@@ -16,9 +16,9 @@ GSM7_EXTENDED = frozenset("\f^{}\\[~]|€")
 """Extension characters, which count as two septets each."""
 
 _IN_GSM7 = GSM7 | GSM7_EXTENDED
-_PART = 1120
+_SEGMENT_BITS = 1120
 """Bits per segment: 140 octets."""
-_HEADER = 48
+_HEADER_BITS = 48
 """Bits of the header in each segment of a concatenated message."""
 
 
@@ -35,15 +35,17 @@ class Segments:
         return self.segments * dollars
 
 
-def segments(text: str) -> Segments:
+def count_segments(text: str) -> Segments:
     """Count the parts of `text` without smart encoding. No character is ever cut in two; an empty text is one part."""
     if is_gsm7(text):
         places = [2 if character in GSM7_EXTENDED else 1 for character in text]
-        return Segments("GSM-7", _parts(7 * each for each in places), sum(places))
+        return Segments("GSM-7", _count_parts(7 * each for each in places), sum(places))
     # A pair of surrogates that reached us apart is one code point, as it is to a phone.
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    pieces = list(graphemes.split(whole))
-    return Segments("UCS-2", _parts(8 * len(each.encode("utf-16-le", "surrogatepass")) for each in pieces), len(pieces))
+    pieces = list(graphemes.split_graphemes(whole))
+    return Segments(
+        "UCS-2", _count_parts(8 * len(each.encode("utf-16-le", "surrogatepass")) for each in pieces), len(pieces)
+    )
 
 
 def is_gsm7(text: str) -> bool:
@@ -51,22 +53,22 @@ def is_gsm7(text: str) -> bool:
     return _IN_GSM7.issuperset(text)
 
 
-def _parts(sizes: Iterable[int]) -> int:
+def _count_parts(sizes: Iterable[int]) -> int:
     """Fill parts in order. When a second part is needed the first gives up room for its header, from its end."""
     parts: list[list[int]] = [[]]
-    free = _PART
+    free = _SEGMENT_BITS
     for size in sizes:
         if free < size:
-            over = _make_room(parts[0]) if len(parts) == 1 else []
+            over = _remove_overflow(parts[0]) if len(parts) == 1 else []
             parts.append(over)
-            free = _PART - _HEADER - sum(over)
+            free = _SEGMENT_BITS - _HEADER_BITS - sum(over)
         parts[-1].append(size)
         free -= size
     return len(parts)
 
 
-def _make_room(first: list[int]) -> list[int]:
+def _remove_overflow(first: list[int]) -> list[int]:
     over: list[int] = []
-    while sum(first) > _PART - _HEADER:
+    while sum(first) > _SEGMENT_BITS - _HEADER_BITS:
         over.insert(0, first.pop())
     return over

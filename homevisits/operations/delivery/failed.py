@@ -9,7 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound, Problem, RulesBroken
-from homevisits.messages.models import LOST, OutgoingMessage, Phone
+from homevisits.messages.models import FAILED_STATES, OutgoingMessage, Phone
 from homevisits.messages.providers.error_codes import ErrorClass, error_class
 
 MAX_SHOWN = 50
@@ -97,7 +97,7 @@ def retry(session: Session, actor: Actor, message_id: int, now: datetime) -> boo
     the retry fails. Raises RulesBroken if it has expired, its phone cannot receive messages, or it may have arrived.
     """
     row = _get_message(session, actor, message_id)
-    if row.state not in LOST or row.resolved_at is not None:
+    if row.state not in FAILED_STATES or row.resolved_at is not None:
         return False
     phone = session.scalars(select(Phone.state).where(Phone.e164 == row.phone)).one()
     reason = _find_retry_problem(row, phone, now)
@@ -136,7 +136,7 @@ def _update_if_unresolved(session: Session, row: OutgoingMessage, values: dict[s
             and_(
                 OutgoingMessage.id == row.id,
                 OutgoingMessage.resolved_at.is_(None),
-                or_(*(OutgoingMessage.state == s for s in LOST)),
+                or_(*(OutgoingMessage.state == s for s in FAILED_STATES)),
             )
         )
         .values(**values)

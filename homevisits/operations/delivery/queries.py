@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor, Permission
 from homevisits.core.db import is_sqlite
 from homevisits.core.problems import NotFound
-from homevisits.messages.models import LOST, STATES, OutgoingMessage, Sender
-from homevisits.messages.senders.selection import ready
+from homevisits.messages.models import FAILED_STATES, STATES, OutgoingMessage, Sender
+from homevisits.messages.senders.selection import is_ready
 
 STUCK_AFTER = timedelta(minutes=5)
 NOT_SENT_STATES = ("cancelled", "expired", "suppressed")
@@ -105,7 +105,7 @@ def visible_schools(actor: Actor, school: int | None) -> frozenset[int] | None:
 
 def outcome_of(state: str) -> str:
     """Map the state of a message to the outcome that the page shows."""
-    if state in LOST:
+    if state in FAILED_STATES:
         return "failed"
     return "waiting" if state in PENDING_STATES else "aside" if state in NOT_SENT_STATES else state
 
@@ -128,7 +128,7 @@ def read_results(session: Session, selection: DeliveryFilter) -> DeliveryResults
     for day, state, error, number in session.execute(grouped):
         days[selection.days[day]][outcome_of(state)] += number
         states[state] += number
-        if state in LOST:
+        if state in FAILED_STATES:
             failures[error or ""] += number
         elif state in NOT_SENT_STATES:
             aside[state, error or ""] += number
@@ -259,7 +259,7 @@ def are_all_senders_blocked(session: Session, now: datetime) -> bool:
 
 
 def _can_send(row: Sender, now: datetime) -> bool:
-    return ready(row) and row.breaker == "closed" and (row.paused_until is None or row.paused_until <= now)
+    return is_ready(row) and row.breaker == "closed" and (row.paused_until is None or row.paused_until <= now)
 
 
 assert set(map(outcome_of, STATES)) == {*SENT_OUTCOMES, "waiting", "aside"}

@@ -42,7 +42,7 @@ def text_notice() -> dict[str, Any] | None:
     if current.texting != "trial" or (is_console and not is_production):
         return None
     with reading() as session:
-        return {"code": "trial", "guests": trial_allowlist.number(session)}
+        return {"code": "trial", "guests": trial_allowlist.count_recipients(session)}
 
 
 @bp.app_template_global()
@@ -68,7 +68,7 @@ def _requested_filter() -> queries.DeliveryFilter:
         schools=queries.visible_schools(current_actor(), school),
         school=school,
         template=_requested_choice("text", _template_titles()),
-        language=_requested_choice("language", catalog.languages()),
+        language=_requested_choice("language", catalog.list_languages()),
         first=_today() - timedelta(days=days - 1),
         last=_today(),
         zone=settings().timezone,
@@ -83,7 +83,11 @@ def _requested_choice(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> 
 def _template_titles() -> dict[str, str]:
     """Return the titles of all templates by name."""
     # Canned replies are sent under WRITTEN_TEMPLATE, and discreet wordings under the name of their template.
-    known = [name for name in catalog.templates(files.BASE) if not name.startswith("canned_") and "." not in name]
+    known = [
+        name
+        for name in catalog.list_templates(files.BASE_LANGUAGE)
+        if not name.startswith("canned_") and "." not in name
+    ]
     names = {name: str(templates_web.TEMPLATE_TITLES.get(name, name)) for name in known}
     return {**names, WRITTEN_TEMPLATE: _("Written by a person")}
 
@@ -145,13 +149,13 @@ def _read_failures(session: Session, asked: queries.DeliveryFilter) -> dict[str,
 
 def _read_alerts(session: Session) -> list[dict[str, Any]]:
     names = ("id", "kind", "key", "detail", "times", "last_at")
-    return [{name: getattr(row, name) for name in names} for row in alerts.open_(session)]
+    return [{name: getattr(row, name) for name in names} for row in alerts.open_alerts(session)]
 
 
 def _template_helpers() -> dict[str, Any]:
     return {
         "templates": _template_titles(),
-        "languages_of_texts": {code: language_name(code) for code in catalog.languages()},
+        "languages_of_texts": {code: language_name(code) for code in catalog.list_languages()},
         "language_name": language_name,
         "reasons": labels,
         "format_seconds": format_seconds,
@@ -163,7 +167,7 @@ def _template_helpers() -> dict[str, Any]:
 
 
 def _ready_languages() -> list[str]:
-    return [language for language in catalog.languages() if catalog.pack(language).ready]
+    return [language for language in catalog.list_languages() if catalog.load_pack(language).ready]
 
 
 def language_name(code: str) -> str:
@@ -219,9 +223,9 @@ def resolve_failed(message_id: int) -> ResponseReturnValue:
 @allow(Permission.SENDERS)
 def clear_alert(alert_id: int) -> ResponseReturnValue:
     """Clear an alert."""
-    trial_allowlist.refuse_unless_district(current_actor())
+    trial_allowlist.require_district_access(current_actor())
     with transaction() as session:
-        alerts.clear(session, current_actor(), alert_id, now())
+        alerts.clear_alert(session, current_actor(), alert_id, now())
     show_notice(_("Done. We will let you know if it happens again."))
     return redirect(_return_path(), code=303)
 

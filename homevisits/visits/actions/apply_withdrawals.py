@@ -9,7 +9,7 @@ from sqlalchemy import Text, and_, cast, exists, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from homevisits.invitations.models import ConsentEntry
-from homevisits.messages.models import WAITING, OutgoingMessage
+from homevisits.messages.models import WAITING_STATES, OutgoingMessage
 from homevisits.people.models import Caregiver, Certification, OptIn
 from homevisits.people.queries import has_left
 from homevisits.policies.rules import Policy
@@ -81,7 +81,7 @@ def _replan_for_changed_phones(session: Session, policy: Policy, now: datetime) 
     )
     misdirected = exists().where(
         OutgoingMessage.subject == literal("visit:").concat(cast(Visit.id, Text)),
-        OutgoingMessage.state.in_(WAITING),
+        OutgoingMessage.state.in_(WAITING_STATES),
         OutgoingMessage.category != "staff",
         ~may_receive,
     )

@@ -14,7 +14,7 @@ from homevisits.core.access import Actor
 from homevisits.core.problems import Problem, RulesBroken
 from homevisits.messages import outbox
 from homevisits.messages.templates import catalog
-from homevisits.messages.templates.rendering import PlannedText
+from homevisits.messages.templates.rendering import PlannedMessage
 from homevisits.people.models import Account, Educator, Family, School
 from homevisits.policies.rules import Policy
 from homevisits.visits import notifications
@@ -89,14 +89,14 @@ def plan_messages(
     kept = [
         text
         for text in map(_available, planned)
-        if text.template not in policy.texts_off and catalog.has(text.language, text.template)
+        if text.template not in policy.texts_off and catalog.is_approved(text.language, text.template)
     ]
     outbox.replace(session, f"visit:{visit.id}", kept, now)
 
 
-def _available(text: PlannedText) -> PlannedText:
+def _available(text: PlannedMessage) -> PlannedMessage:
     """Use the general reminder in a language that has no approved reminder for confirmed visits."""
-    if text.template == "visit_see_you" and not catalog.has(text.language, "visit_see_you"):
+    if text.template == "visit_see_you" and not catalog.is_approved(text.language, "visit_see_you"):
         return replace(text, template="visit_reminder")
     return text
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import format_datetime
 
-from homevisits.messages.templates.segments import segments
+from homevisits.messages.templates.segments import count_segments
 
 E164 = re.compile(r"\+[1-9]\d{6,14}")
 FINAL = frozenset({"delivered", "undelivered", "failed", "canceled", "read"})
@@ -56,7 +56,7 @@ class Message:
         left = self.sent_at is not None
         # A Messaging Service has not chosen its number, nor counted, when it accepts.
         chosen = self.form.get("From") or ("+15555550198" if left else None)
-        counted = str(segments(self.form["Body"]).segments) if left or not self.service else "0"
+        counted = str(count_segments(self.form["Body"]).segments) if left or not self.service else "0"
         return {
             "account_sid": self.account,
             "api_version": "2010-04-01",

@@ -11,7 +11,7 @@ from homevisits.core.access import Actor, Permission, Role
 from homevisits.inbox.conversations.queries import access
 from homevisits.inbox.conversations.queries import listing as lists
 from homevisits.inbox.conversations.queries.participants import Participants, find_participants
-from homevisits.messages.models import WAITING, IncomingMessage, OutgoingMessage
+from homevisits.messages.models import WAITING_STATES, IncomingMessage, OutgoingMessage
 from homevisits.people.models import Account, AccountGrant
 from homevisits.visits.models import Visit, VisitMember
 
@@ -115,10 +115,9 @@ def _outgoing(
     about the other school's visits. An educator sees only messages about their own visits.
     """
     phone = who.number
-    later = and_(
-        OutgoingMessage.state.in_(WAITING), OutgoingMessage.not_before > now, OutgoingMessage.written_by.is_(None)
-    )
-    called_off = and_(OutgoingMessage.state == "cancelled", OutgoingMessage.written_by.is_(None))
+    automatic = OutgoingMessage.written_by.is_(None)
+    later = and_(OutgoingMessage.state.in_(WAITING_STATES), OutgoingMessage.not_before > now, automatic)
+    called_off = and_(OutgoingMessage.state == "cancelled", automatic)
     found = select(OutgoingMessage).where(OutgoingMessage.phone == phone, ~later, ~called_off)
     talk_of_it = or_(OutgoingMessage.subject.like("thread:%"), OutgoingMessage.subject.like("inbound:%"))
     held = actor.schools(Permission.ASK)
@@ -137,8 +136,8 @@ def _outgoing(
             body=row.body,
             language=row.language,
             note=row.state,
-            reason=(row.hold_reason if row.state in WAITING else row.error) or "",
-            until=row.next_at if row.state in WAITING and row.next_at > now else None,
+            reason=(row.hold_reason if row.state in WAITING_STATES else row.error) or "",
+            until=row.next_at if row.state in WAITING_STATES and row.next_at > now else None,
             by=names.get(row.written_by or 0),
             urgent_by=names.get(row.urgent_by or 0),
             urgent_reason=row.urgent_reason,

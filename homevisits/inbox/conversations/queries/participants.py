@@ -98,7 +98,7 @@ def find_participants(session: Session, actor: Actor, conversation_id: int, now:
 
 def current_opt_out(session: Session, phone: str) -> OptOut | None:
     """Return the opt-out in force for `phone`, if any."""
-    held = opt_outs.newest(session, phone)
+    held = opt_outs.latest_entry(session, phone)
     return OptOut(held.reason, held.how, held.at) if held is not None and held.entry == "stop" else None
 
 
