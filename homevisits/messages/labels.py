@@ -62,7 +62,7 @@ ERROR_CLASSES = MappingProxyType(
             _l("The connection failed while it was being sent. It may have arrived."),
             _l("We do not send it twice. Call if it is important."),
         ),
-        ErrorClass.SAID_NO: (
+        ErrorClass.OPTED_OUT: (
             _l("This family told the provider to stop texts."),
             _l("Call instead."),
         ),

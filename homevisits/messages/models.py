@@ -158,7 +158,7 @@ class DeliveryAttempt(Base):
     provider_message_id: Mapped[str | None] = mapped_column(unique=True)
     status: Mapped[str | None]  # the provider's status; never moves backwards
     status_at: Mapped[datetime | None]
-    looks: Mapped[int] = mapped_column(server_default=text("0"))  # number of lookups at the provider
+    lookups: Mapped[int] = mapped_column(server_default=text("0"))  # number of lookups at the provider
     next_check_at: Mapped[datetime | None]  # next lookup, if unclear or without a final status
     __table_args__ = (
         _allow_values("outcome", "accepted", "down", "refused", "unclear", "not_found"),

@@ -841,7 +841,7 @@ sa.Table(
     optional("provider_message_id", TEXT, unique=True),
     optional("status", TEXT),
     optional("status_at", MOMENT),
-    required("looks", INTEGER, server_default=sa.text("0")),
+    required("lookups", INTEGER, server_default=sa.text("0")),
     optional("next_check_at", MOMENT),
     sa.CheckConstraint("outcome IN ('accepted', 'down', 'refused', 'unclear', 'not_found')", name="outcome"),
     partial_index("ix_delivery_attempt_lease_until", "lease_until", where="lease_until IS NOT NULL"),

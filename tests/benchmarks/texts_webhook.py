@@ -44,7 +44,7 @@ class Taking:
     """A provider that takes everything at once."""
 
     name = "twilio"
-    can_find = False
+    supports_lookup = False
 
     def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Accepted:
         """Take it."""

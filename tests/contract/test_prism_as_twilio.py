@@ -19,20 +19,20 @@ def test_a_text_is_taken_from_a_number_and_from_a_messaging_service(prism: str, 
 
 
 def test_what_was_sent_to_a_phone_can_be_listed(prism: str) -> None:
-    found = provider(prism).find(PHONE)
+    found = provider(prism).find_messages(PHONE)
     assert found
     assert all(seen.provider_message_id and seen.status for seen in found)
 
 
 def test_one_text_can_be_asked_for(prism: str) -> None:
-    seen = provider(prism).status("SM" + "a" * 32)
+    seen = provider(prism).get_message("SM" + "a" * 32)
     assert seen is not None
     assert seen.provider_message_id.startswith(("SM", "MM"))
 
 
 def test_a_day_can_be_listed(prism: str) -> None:
     # Prism's example names a next page for ever: the first of it is enough.
-    assert next(iter(provider(prism).on_day(date(2026, 10, 5)))).provider_message_id
+    assert next(iter(provider(prism).list_messages(date(2026, 10, 5)))).provider_message_id
 
 
 def test_a_text_can_be_cancelled_redacted_and_deleted(prism: str) -> None:

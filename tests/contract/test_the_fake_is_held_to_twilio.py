@@ -122,14 +122,16 @@ def test_our_provider_meets_the_fake_through_the_judge(judged: Judged) -> None:
         receipt = ours.send(phone, f"Hello from {sender}", "b" * 32, sender=sender, valid_for=36_000)
         assert fake.sent[-1]["ValidityPeriod"] == "36000"
         assert fake.sent[-1]["Sid"] == receipt.provider_message_id
-    found = ours.find(phone)
+    found = ours.find_messages(phone)
     assert [seen.body for seen in found] == [f"Hello from {SERVICE}", f"Hello from {NUMBER}"]
-    seen = ours.status(found[0].provider_message_id)
+    seen = ours.get_message(found[0].provider_message_id)
     assert seen is not None
     assert (seen.status, seen.to) == ("accepted", phone)
-    assert ours.status("SM" + "f" * 32) is None
+    assert ours.get_message("SM" + "f" * 32) is None
     fake.move(found[1].provider_message_id, "delivered")
-    assert found[1].provider_message_id in [each.provider_message_id for each in ours.on_day(datetime.now(UTC).date())]
+    assert found[1].provider_message_id in [
+        each.provider_message_id for each in ours.list_messages(datetime.now(UTC).date())
+    ]
 
 
 def test_the_judge_is_awake(judged: Judged, monkeypatch: pytest.MonkeyPatch) -> None:

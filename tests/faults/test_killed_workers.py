@@ -92,7 +92,7 @@ def test_f1_workers_killed_at_any_instant_double_nothing_and_lose_nothing(
             session.execute(select(OutgoingMessage.state, func.count()).group_by(OutgoingMessage.state)).all()
         )
         phones = set(session.scalars(select(OutgoingMessage.phone)))
-        ambiguous = session.scalar(select(func.count()).where(DeliveryAttempt.looks > 0))
+        ambiguous = session.scalar(select(func.count()).where(DeliveryAttempt.lookups > 0))
     assert (doubled, phones - counts.keys()) == (set(), set())
     assert states == {"accepted": KILLS * AT_A_TIME}
     assert ambiguous, "no worker was killed at a moment that mattered"

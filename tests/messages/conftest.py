@@ -28,7 +28,7 @@ class Recorder:
     """A provider that takes everything, or fails as it is told."""
 
     name = "recorder"
-    can_find = False
+    supports_lookup = False
 
     def __init__(self, *fails: Exception) -> None:
         self.sent: list[tuple[str, str, str]] = []
@@ -41,15 +41,15 @@ class Recorder:
         self.sent.append((to, body, token))
         return Accepted(provider_message_id=f"R{token}", status="queued")
 
-    def find(self, to: str) -> list[ProviderMessage]:
+    def find_messages(self, to: str) -> list[ProviderMessage]:
         """It cannot be asked."""
         return []
 
-    def status(self, provider_message_id: str) -> ProviderMessage | None:
+    def get_message(self, provider_message_id: str) -> ProviderMessage | None:
         """It cannot be asked."""
         return None
 
-    def on_day(self, day: date) -> Iterator[ProviderMessage]:
+    def list_messages(self, day: date) -> Iterator[ProviderMessage]:
         """It cannot be asked."""
         return iter(())
 

@@ -16,7 +16,7 @@ TABLE = {
     ErrorClass.UNKNOWN: (
         "20500 20503 30410 500 502 503 504 599 no_answer unreadable_answer worker_went_away provider_bug"
     ),
-    ErrorClass.SAID_NO: "21610",
+    ErrorClass.OPTED_OUT: "21610",
     ErrorClass.BAD_NUMBER: "21211 21214 21604 21614 21635 30005 30006 21612",
     ErrorClass.TRANSIENT: "30003 30008 30017 30022 kannel_undelivered",
     ErrorClass.QUEUE_FULL: "21611 30001",

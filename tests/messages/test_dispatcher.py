@@ -21,7 +21,7 @@ from tests.messages.conftest import NOW, Recorder, at, planned, put, rows, rules
 class Hook(Recorder):
     """A provider that can be asked about its messages and calls `before` with the number of the call, from 1."""
 
-    can_find = True
+    supports_lookup = True
 
     def __init__(self, before: Callable[[int], None]) -> None:
         super().__init__()

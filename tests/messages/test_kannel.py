@@ -137,7 +137,7 @@ def test_queued_for_later_is_taken_and_nobody_at_the_door_is_not(gateway: FakeKa
 
 def test_it_cannot_be_asked(gateway: FakeKannel) -> None:
     asked = provider(gateway.url)
-    assert (asked.can_find, asked.find(PHONE), asked.status("kannel-x")) == (False, [], None)
+    assert (asked.supports_lookup, asked.find_messages(PHONE), asked.get_message("kannel-x")) == (False, [], None)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ NEXT = NOW + timedelta(days=1)
 class Oracle(Recorder):
     """A provider that can be asked, and answers what a test says; it counts the questions."""
 
-    can_find = True
+    supports_lookup = True
 
     def __init__(self, *fails: Exception) -> None:
         super().__init__(*fails)
@@ -31,17 +31,17 @@ class Oracle(Recorder):
         self.silent: list[Exception] = []
         self.asked = 0
 
-    def find(self, to: str) -> list[ProviderMessage]:
+    def find_messages(self, to: str) -> list[ProviderMessage]:
         """What it has for `to`, newest first."""
         self._ask()
         return [seen for seen in reversed(self.has) if seen.to == to]
 
-    def status(self, provider_message_id: str) -> ProviderMessage | None:
+    def get_message(self, provider_message_id: str) -> ProviderMessage | None:
         """One of them."""
         self._ask()
         return next((seen for seen in self.has if seen.provider_message_id == provider_message_id), None)
 
-    def on_day(self, day: date) -> Iterator[ProviderMessage]:
+    def list_messages(self, day: date) -> Iterator[ProviderMessage]:
         """Those of a day."""
         self._ask()
         return (seen for seen in self.has if seen.created_at is not None and seen.created_at.date() == day)
@@ -184,7 +184,7 @@ def test_a_look_that_is_not_answered_is_none_and_is_asked_again_less_and_less_of
         before = oracle.asked
         look(database, oracle, timedelta(minutes=minute, seconds=30))
         at += [minute] * (oracle.asked - before)
-    assert (at[0], states(database), attempts(database)[0].looks) == (0, ["unknown"], 0)
+    assert (at[0], states(database), attempts(database)[0].lookups) == (0, ["unknown"], 0)
     gaps = [later - earlier for earlier, later in pairwise(at)]
     assert gaps == sorted(gaps)
     assert gaps[-1] == 15
@@ -236,14 +236,14 @@ def test_a_callback_that_comes_while_the_provider_is_asked_wins(line: Line) -> N
     line.later(minutes=11)
     asked, answer = threading.Event(), threading.Event()
     (provider,) = line.providers
-    real = provider.find
+    real = provider.find_messages
 
     def slowly(to: str) -> list[ProviderMessage]:
         asked.set()
         assert answer.wait(10)
         return [each for each in real(to) if each.status == "nothing of the sort"]
 
-    provider.find = slowly  # type: ignore[method-assign]
+    provider.find_messages = slowly  # type: ignore[method-assign]
     looking = threading.Thread(target=line.look)
     looking.start()
     assert asked.wait(10)
@@ -262,7 +262,7 @@ def test_two_workers_that_look_at_once_settle_a_text_once(database: Database) ->
         door.wait(10)
         return []
 
-    oracle.find = both  # type: ignore[method-assign]
+    oracle.find_messages = both  # type: ignore[method-assign]
     threads = [
         threading.Thread(target=lambda: found.append(look(database, oracle, timedelta(minutes=10)))) for _ in range(2)
     ]

@@ -64,7 +64,7 @@ def test_what_will_never_arrive_is_refused(twilio: FakeTwilio, settings: Setting
     twilio.next.append(what)
     with pytest.raises(MessageRejected) as refused:
         Twilio(settings).send(PHONE, "Hello", "t", sender="", valid_for=3600)
-    assert (refused.value.code, refused.value.ends_texting) == (what.split("/")[1], ends)
+    assert (refused.value.code, refused.value.recipient_opted_out) == (what.split("/")[1], ends)
 
 
 def test_nobody_answering_the_door_is_surely_not_sent() -> None:

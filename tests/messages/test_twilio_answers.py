@@ -174,7 +174,7 @@ def test_texts_to_a_phone_are_found_newest_first(twilio: FakeTwilio) -> None:
         provider.send(PHONE, f"at {hour}", "t", sender=FROM, valid_for=600)
     twilio.clock = lambda: datetime(2026, 10, 5, 12, tzinfo=UTC)
     provider.send("+15555550777", "another's", "t", sender=FROM, valid_for=600)
-    found = provider.find(PHONE)
+    found = provider.find_messages(PHONE)
     assert [seen.body for seen in found] == ["at 11", "at 10", "at 9"]
     assert found[0].created_at == datetime(2026, 10, 5, 11, tzinfo=UTC)
     assert (found[0].to, found[0].outbound, found[0].code) == (PHONE, True, "")
@@ -184,10 +184,10 @@ def test_one_text_is_asked_about_and_none_is_known_by_another_id(twilio: FakeTwi
     provider = Twilio(at(twilio.url))
     provider_message_id = provider.send(PHONE, "Hello", "t", sender=FROM, valid_for=600).provider_message_id
     twilio.move(provider_message_id, "undelivered", 30005)
-    seen = provider.status(provider_message_id)
+    seen = provider.get_message(provider_message_id)
     assert seen is not None
     assert (seen.provider_message_id, seen.status, seen.code) == (provider_message_id, "undelivered", "30005")
-    assert provider.status("SM" + "f" * 32) is None
+    assert provider.get_message("SM" + "f" * 32) is None
 
 
 def test_a_day_is_told_page_by_page(twilio: FakeTwilio) -> None:
@@ -200,7 +200,7 @@ def test_a_day_is_told_page_by_page(twilio: FakeTwilio) -> None:
         twilio.move(provider_message_id, "sent")
     twilio.clock = lambda: datetime(2026, 10, 6, 12, tzinfo=UTC)
     twilio.move(provider.send(PHONE, "Next day", "t", sender=FROM, valid_for=600).provider_message_id, "sent")
-    assert len(list(provider.on_day(date(2026, 10, 5)))) == 5
+    assert len(list(provider.list_messages(date(2026, 10, 5)))) == 5
 
 
 @pytest.mark.parametrize(
@@ -220,6 +220,6 @@ def test_a_list_that_fails_says_so_in_the_same_words(
     scripted.answer = answer
     provider = Twilio(at(f"http://127.0.0.1:{scripted.server_address[1]}"))
     with pytest.raises(raised):
-        provider.find(PHONE)
+        provider.find_messages(PHONE)
     with pytest.raises(raised):
-        list(provider.on_day(date(2026, 10, 5)))
+        list(provider.list_messages(date(2026, 10, 5)))

@@ -1,10 +1,10 @@
 """Error handling of webhooks: return 500, so that the provider retries, and raise an alert."""
 
-import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import structlog
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
@@ -12,10 +12,9 @@ from homevisits.messages.callbacks import delivery_status
 from homevisits.messages.monitoring import alerts
 from homevisits.web.context import now, transaction
 
-log = logging.getLogger("homevisits.webhooks")
+log = structlog.get_logger("homevisits.webhooks")
 
-EMPTY_TWIML = "<Response/>"
-"""Empty TwiML response: no reply is sent in a webhook response."""
+EMPTY_TWIML = "<Response/>"  # replies are sent through the outbox, not in the webhook's response
 
 
 def empty_twiml() -> Response:
@@ -23,45 +22,45 @@ def empty_twiml() -> Response:
     return Response(EMPTY_TWIML, mimetype="text/xml")
 
 
-def store_and_apply(told: delivery_status.DeliveryReport) -> None:
-    """Store and apply a delivery report. If applying fails, store it and re-raise the exception."""
+def store_and_apply(report: delivery_status.DeliveryReport) -> None:
+    """Store and apply a delivery report. If applying it fails, store it and re-raise the exception."""
     try:
         with transaction() as session:
-            delivery_status.handle_report(session, told, now())
+            delivery_status.handle_report(session, report, now())
     except Exception:
         with transaction() as session:
-            delivery_status.store_report(session, told, now())  # applied when the provider retries
+            delivery_status.store_report(session, report, now())  # applied when the provider retries
         raise
 
 
-def alert_on_failure(name: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+def alert_on_failure(webhook: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Decorate a webhook: on failure raise an alert and return an empty 500 so that the provider retries.
 
     HTTP errors such as 403 and 400 are passed on.
     """
 
-    def mark(view: Callable[..., Response]) -> Callable[..., Response]:
+    def decorate(view: Callable[..., Response]) -> Callable[..., Response]:
         @wraps(view)
-        def guarded(*args: Any, **kwargs: Any) -> Response:
+        def wrapper(*args: Any, **kwargs: Any) -> Response:
             try:
                 return view(*args, **kwargs)
             except HTTPException:
                 raise
             except Exception as error:
-                log.exception("webhook %s failed", name)
-                _raise_webhook_alert(name, type(error).__name__)
+                log.exception("webhook_failed", webhook=webhook)
+                _raise_webhook_alert(webhook, type(error).__name__)
                 return Response(status=500, mimetype="text/plain")  # a body could be sent as a message
 
-        return guarded
+        return wrapper
 
-    return mark
+    return decorate
 
 
-def _raise_webhook_alert(name: str, kind: str) -> None:
+def _raise_webhook_alert(webhook: str, error_type: str) -> None:
     """Raise the alert in its own transaction, because that of the webhook was rolled back."""
     try:
         with transaction() as session:
             # Only the exception type: its message may contain personal data.
-            alerts.raise_alert(session, "webhook", name, now(), kind)
-    except Exception:  # the database failed, as /readyz shows
-        log.exception("webhook %s: could not store its alert", name)
+            alerts.raise_alert(session, "webhook", webhook, now(), error_type)
+    except Exception:  # the database is not available, which /readyz reports
+        log.exception("webhook_alert_not_stored", webhook=webhook)

@@ -13,7 +13,7 @@ from homevisits.web.security import public
 
 bp = Blueprint("texts_status", __name__)
 
-_TOKEN = re.compile(r"[0-9a-f]{32}")
+_ATTEMPT_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @bp.post("/twilio/status/<attempt_id>")
@@ -23,17 +23,17 @@ def twilio_status(attempt_id: str) -> Response:
     """Receive a delivery report and store all its fields."""
     if not twilio_signature.has_valid_signature(request, settings()):
         abort(403)
-    told = delivery_status.DeliveryReport(
+    report = delivery_status.DeliveryReport(
         provider="twilio",
         provider_message_id=request.form.get("MessageSid") or request.form.get("SmsSid", ""),
         status=(request.form.get("MessageStatus") or request.form.get("SmsStatus", "")).lower(),
         code=request.form.get("ErrorCode", ""),
-        attempt_id=attempt_id if _TOKEN.fullmatch(attempt_id) else None,
+        attempt_id=attempt_id if _ATTEMPT_ID.fullmatch(attempt_id) else None,
         raw=request.form.to_dict(),
     )
-    if not told.provider_message_id:
+    if not report.provider_message_id:
         abort(400)
-    store_and_apply(told)
+    store_and_apply(report)
     return empty_twiml()
 
 

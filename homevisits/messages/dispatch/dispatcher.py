@@ -73,7 +73,7 @@ class Dispatcher:
         self._database, self._policy, self._now, self._stop = database, policy, now, stop
         self._providers = {provider.name: provider for provider in providers}
         # After a crash, a message that was claimed but not sent is found out by asking the provider.
-        self._may_claim_ahead = policy.threads > 1 and all(provider.can_find for provider in providers)
+        self._may_claim_ahead = policy.threads > 1 and all(provider.supports_lookup for provider in providers)
         self._results: SimpleQueue[tuple[Finished, float]] = SimpleQueue()
         self._remaining = limit
         self._in_flight = 0

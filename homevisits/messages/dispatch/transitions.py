@@ -157,7 +157,7 @@ def refused(session: Session, attempt: DeliveryAttempt, code: str, now: datetime
         down(session, attempt, code, now)
         return
     row.lease_until, row.final_at, row.error = None, now, code
-    row.state = {ErrorClass.SAID_NO: "suppressed", ErrorClass.TOO_LATE: "expired"}.get(kind, "rejected")
+    row.state = {ErrorClass.OPTED_OUT: "suppressed", ErrorClass.TOO_LATE: "expired"}.get(kind, "rejected")
     _consequences(session, row, kind, code, now)
     session.flush()
 
@@ -175,13 +175,13 @@ def _not_delivered(session: Session, row: OutgoingMessage, code: str, now: datet
     ):
         row.state, row.next_at, row.final_at = "queued", again, None
         return
-    row.state = {ErrorClass.SAID_NO: "suppressed", ErrorClass.TOO_LATE: "expired"}.get(kind, "undelivered")
+    row.state = {ErrorClass.OPTED_OUT: "suppressed", ErrorClass.TOO_LATE: "expired"}.get(kind, "undelivered")
     _consequences(session, row, kind, code, now)
 
 
 def _consequences(session: Session, row: OutgoingMessage, kind: ErrorClass, code: str, now: datetime) -> None:
     """Apply effects of a failure beyond the message: opt-out, invalid phone, paused template, unknown code."""
-    if kind is ErrorClass.SAID_NO:
+    if kind is ErrorClass.OPTED_OUT:
         opt_outs.record_provider_opt_out(session, row.phone, row.id, now)
     elif kind is ErrorClass.BAD_NUMBER:
         phone = session.get(Phone, row.phone, with_for_update=True)

@@ -1,14 +1,11 @@
 """Provider interface and its exceptions."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
 from homevisits.messages.providers.error_codes import ErrorClass, error_class
-
-log = logging.getLogger("homevisits.texts")
 
 
 @dataclass(frozen=True)
@@ -22,19 +19,19 @@ class Accepted:
 
 @dataclass(frozen=True)
 class ProviderMessage:
-    """A message in the provider's records. `created_at` is timezone-aware, or None if unknown."""
+    """A message in the provider's records."""
 
     provider_message_id: str
     status: str
     code: str
     to: str
     body: str
-    created_at: datetime | None
+    created_at: datetime | None  # timezone-aware
     outbound: bool = True
 
 
 class ProviderUnavailable(Exception):
-    """Certainly not sent, may be retried; after `retry_after` seconds if the provider gave a time."""
+    """The message was certainly not sent and may be retried, after `retry_after` seconds if given."""
 
     def __init__(self, code: str, retry_after: float | None = None, http_status: int | None = None) -> None:
         super().__init__(code)
@@ -44,7 +41,7 @@ class ProviderUnavailable(Exception):
 
 
 class MessageRejected(Exception):
-    """The provider rejected the message; for `code` see error_codes.py."""
+    """The provider rejected the message. The codes are in `error_codes`."""
 
     def __init__(self, code: str, http_status: int | None = None) -> None:
         super().__init__(code)
@@ -52,13 +49,13 @@ class MessageRejected(Exception):
         self.http_status = http_status
 
     @property
-    def ends_texting(self) -> bool:
+    def recipient_opted_out(self) -> bool:
         """Whether the recipient has opted out at the provider."""
-        return error_class(self.code) is ErrorClass.SAID_NO
+        return error_class(self.code) is ErrorClass.OPTED_OUT
 
 
 class OutcomeUnknown(Exception):
-    """Unknown whether the message was sent: look it up, never resend it directly."""
+    """It is unknown whether the message was sent. Look it up before it is sent again."""
 
     def __init__(self, code: str, http_status: int | None = None) -> None:
         super().__init__(code)
@@ -69,30 +66,30 @@ class OutcomeUnknown(Exception):
 class Provider(Protocol):
     """Interface of a message provider. All methods must be thread-safe.
 
-    ``find``, ``status`` and ``on_day`` raise ProviderUnavailable or OutcomeUnknown when the lookup fails.
+    The lookup methods raise ProviderUnavailable or OutcomeUnknown if the lookup fails.
     """
 
     name: str
-    can_find: bool
-    """Whether the provider can look up a message without its ID."""
+    supports_lookup: bool  # whether messages can be looked up without their ID
 
     def send(self, to: str, body: str, attempt_id: str, *, sender: str, valid_for: int) -> Accepted:
-        """Send a message once, without retries. `attempt_id` is returned in delivery reports.
+        """Send a message once, without retries.
 
-        `sender` is a sender's address (+1..., MG...); after `valid_for` seconds (60 to 36,000) the provider drops
-        it. Raises ProviderUnavailable, MessageRejected or OutcomeUnknown.
+        attempt_id: returned in delivery reports. sender: address such as +1... or MG.... valid_for: seconds (60 to
+        36,000) after which the provider discards the message. Raises ProviderUnavailable, MessageRejected or
+        OutcomeUnknown.
         """
         ...
 
-    def find(self, to: str) -> list[ProviderMessage]:
-        """Return the latest messages to `to`, newest first; empty without lookup (`can_find`)."""
+    def find_messages(self, to: str) -> list[ProviderMessage]:
+        """Return the latest messages to `to`, newest first; empty unless `supports_lookup`."""
         ...
 
-    def status(self, provider_message_id: str) -> ProviderMessage | None:
+    def get_message(self, provider_message_id: str) -> ProviderMessage | None:
         """Return the current state of a message; None if the ID is unknown."""
         ...
 
-    def on_day(self, day: date) -> Iterator[ProviderMessage]:
+    def list_messages(self, day: date) -> Iterator[ProviderMessage]:
         """Iterate over all messages of `day` (UTC), loading pages as needed."""
         ...
 
@@ -100,19 +97,19 @@ class Provider(Protocol):
 class ProviderWithoutLookup:
     """Base class of providers without message lookup."""
 
-    can_find = False
+    supports_lookup = False
 
-    def find(self, to: str) -> list[ProviderMessage]:
+    def find_messages(self, to: str) -> list[ProviderMessage]:
         """Return an empty list."""
         del to
         return []
 
-    def status(self, provider_message_id: str) -> ProviderMessage | None:
+    def get_message(self, provider_message_id: str) -> ProviderMessage | None:
         """Return None."""
         del provider_message_id
         return None
 
-    def on_day(self, day: date) -> Iterator[ProviderMessage]:
+    def list_messages(self, day: date) -> Iterator[ProviderMessage]:
         """Return an empty iterator."""
         del day
         return iter(())

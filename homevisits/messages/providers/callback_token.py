@@ -5,14 +5,14 @@ from hashlib import sha256
 
 PURE = True
 
-INBOUND = "inbound"
+INBOUND = "inbound"  # subject of the token in the URL for received messages
 
 
-def compute_token(secret: str, what: str) -> str:
-    """Return the token of `what`: 32 hexadecimal digits."""
-    return hmac.new(secret.encode(), f"kannel:{what}".encode(), sha256).hexdigest()[:32]
+def compute_token(secret: str, subject: str) -> str:
+    """Return the token for an attempt ID or `INBOUND`: 32 hexadecimal digits."""
+    return hmac.new(secret.encode(), f"kannel:{subject}".encode(), sha256).hexdigest()[:32]
 
 
-def is_valid_token(secret: str, what: str, given: str) -> bool:
+def is_valid_token(secret: str, subject: str, token: str) -> bool:
     """Check a token in constant time. Always False without a secret."""
-    return bool(secret) and hmac.compare_digest(compute_token(secret, what).encode(), given.encode())
+    return bool(secret) and hmac.compare_digest(compute_token(secret, subject).encode(), token.encode())

@@ -1,12 +1,16 @@
 """Console provider: writes each message to the log and sends nothing."""
 
-from homevisits.messages.providers.base import Accepted, ProviderWithoutLookup, log
+import structlog
+
+from homevisits.messages.providers.base import Accepted, ProviderWithoutLookup
+
+log = structlog.get_logger("homevisits.texts")
 
 
 class Console(ProviderWithoutLookup):
     """Write messages to the log instead of sending them, for the demo and trial mode.
 
-    With real families (``private``) the log holds neither the number nor the words: the delivery page has both.
+    private: log neither the phone number nor the text, because families are real. The delivery page shows both.
     """
 
     name = "console"
@@ -20,7 +24,7 @@ class Console(ProviderWithoutLookup):
         """Accept any message."""
         del sender, valid_for
         if self.private:
-            log.info("text to a number ending in %s, %d characters", to[-2:], len(body))
+            log.info("message_sent_to_console", phone_ends_in=to[-2:], characters=len(body))
         else:
-            log.info("text to %s: %s", to, body)
+            log.info("message_sent_to_console", phone=to, body=body)
         return Accepted(provider_message_id=f"console-{attempt_id}", status="delivered")

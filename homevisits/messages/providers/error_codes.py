@@ -1,7 +1,7 @@
-"""Table of the providers' error codes and how to handle them. Pure.
+"""Error codes of the providers and how to handle them. Pure.
 
-Codes are text: Twilio's numbers ("21610"), HTTP statuses where there is nothing better ("503"), words of our own
-("no_answer"). The words for people stand in `reasons.py`.
+A code is Twilio's number ("21610"), an HTTP status if there is no other code ("503"), or an internal code
+("no_answer"). The explanations for staff are in `homevisits.messages.labels`.
 """
 
 from enum import StrEnum
@@ -15,7 +15,7 @@ class ErrorClass(StrEnum):
 
     RETRY = "retry"  # certainly not sent: retry later, not counted as an attempt
     UNKNOWN = "unknown"  # outcome unknown: look it up at the provider
-    SAID_NO = "said_no"  # opted out at the provider: block for all senders
+    OPTED_OUT = "opted_out"  # opted out at the provider: block for all senders
     BAD_NUMBER = "bad_number"  # phone cannot receive messages
     TRANSIENT = "transient"  # accepted, not delivered: retry once after 30 minutes
     QUEUE_FULL = "queue_full"  # the provider's queue is full: pause the sender
@@ -26,12 +26,13 @@ class ErrorClass(StrEnum):
     REJECTED = "rejected"  # any other permanent error
 
 
+# All known codes.
 ERROR_CLASSES = MappingProxyType(
     {
         **dict.fromkeys(("429", "20429", "no_connection"), ErrorClass.RETRY),
         **dict.fromkeys(("20500", "20503", "30410"), ErrorClass.UNKNOWN),
         **dict.fromkeys(("no_answer", "unreadable_answer", "worker_went_away", "provider_bug"), ErrorClass.UNKNOWN),
-        "21610": ErrorClass.SAID_NO,
+        "21610": ErrorClass.OPTED_OUT,
         **dict.fromkeys(
             ("21211", "21214", "21604", "21614", "21635", "30005", "30006", "21612"), ErrorClass.BAD_NUMBER
         ),
@@ -50,24 +51,21 @@ ERROR_CLASSES = MappingProxyType(
         **dict.fromkeys(("kannel_not_routable", "kannel_smsc_rejected", "kannel_refused"), ErrorClass.REJECTED),
     }
 )
-"""All known codes."""
-ACCOUNT_WIDE = frozenset({"20003", "20005", "30002", "401", "403"})
-"""Errors that affect all senders of the provider."""
-NEEDS_REGISTRATION = frozenset({"30032", "30034"})
-"""The sender is not registered; retrying is useless until staff register it."""
+ACCOUNT_WIDE = frozenset({"20003", "20005", "30002", "401", "403"})  # affect all senders of the provider
+NEEDS_REGISTRATION = frozenset({"30032", "30034"})  # the sender is not registered; only staff can correct it
 
 
 def error_class(code: str) -> ErrorClass:
-    """Classify `code`. HTTP status 500 and above is UNKNOWN; other unknown codes are REJECTED."""
-    if code not in ERROR_CLASSES and _server_error(code):
+    """Classify `code`. HTTP statuses of 500 and above are UNKNOWN; unlisted codes are REJECTED."""
+    if code not in ERROR_CLASSES and _is_server_error(code):
         return ErrorClass.UNKNOWN
     return ERROR_CLASSES.get(code, ErrorClass.REJECTED)
 
 
 def is_known(code: str) -> bool:
     """Whether `code` is in the table. Unknown codes raise an alert."""
-    return code in ERROR_CLASSES or _server_error(code)
+    return code in ERROR_CLASSES or _is_server_error(code)
 
 
-def _server_error(code: str) -> bool:
+def _is_server_error(code: str) -> bool:
     return len(code) == 3 and code.isascii() and code.isdigit() and code[0] == "5"

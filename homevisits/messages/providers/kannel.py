@@ -1,6 +1,6 @@
 """Kannel provider: a self-hosted SMS gateway, used through its sendsms interface.
 
-Kannel returns no message ID and has no lookup; the attempt's token in the callback URL identifies the message. The
+Kannel returns no message ID and has no lookup; the attempt ID in the callback URL identifies the message. The
 responses are documented in gw/smsbox.c of Kannel 1.4.5. POST keeps the text, number and password out of URLs and logs.
 """
 
@@ -23,9 +23,8 @@ from homevisits.messages.providers.network_errors import classify_network_error
 from homevisits.messages.providers.retry_after import parse_retry_after
 from homevisits.messages.templates.segments import is_gsm7
 
-ALL_REPORTS = "31"
-"""Bit mask of delivery reports: delivered, undelivered, queued, accepted and rejected by the SMSC."""
-CONNECT_SECONDS = 5
+ALL_REPORTS = "31"  # bit mask: delivered, undelivered, queued, accepted and rejected by the SMSC
+CONNECT_TIMEOUT_SECONDS = 5
 GSM7, UCS2 = "0", "2"
 
 
@@ -43,7 +42,10 @@ class Kannel(ProviderWithoutLookup):
         self._from = settings.kannel_from
         self._secret = settings.kannel_secret
         self._reports = settings.public_url.rstrip("/") + "/kannel/status/"
-        self._timeout = (min(CONNECT_SECONDS, settings.provider_timeout_seconds), settings.provider_timeout_seconds)
+        self._timeout = (
+            min(CONNECT_TIMEOUT_SECONDS, settings.provider_timeout_seconds),
+            settings.provider_timeout_seconds,
+        )
         self._http = Session()
         self._http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
@@ -63,29 +65,29 @@ class Kannel(ProviderWithoutLookup):
             "X-Kannel-DLR-Url": f"{self._reports}{attempt_id}/{token}?type=%d&id=%I&answer=%A",
         }
         try:
-            answer = self._http.post(
+            response = self._http.post(
                 self._url, data=body.encode(), headers=headers, timeout=self._timeout, allow_redirects=False
             )
         except RequestException as error:
             raise classify_network_error(error) from error
-        return _receipt(answer, attempt_id)
+        return _read_response(response, attempt_id)
 
 
 def provider_message_id_of(attempt_id: str) -> str:
-    """Return the message ID derived from the attempt."""
+    """Return the message ID, which is derived from the attempt because Kannel returns none."""
     return f"kannel-{attempt_id}"
 
 
-def _receipt(answer: Response, attempt_id: str) -> Accepted:
-    status, words = answer.status_code, answer.text.strip()
+def _read_response(response: Response, attempt_id: str) -> Accepted:
+    status, text = response.status_code, response.text.strip()
     if status == 202:
-        # "3: Queued for later delivery": kept by Kannel until its network is back.
-        return Accepted(provider_message_id_of(attempt_id), "queued" if words.startswith("3") else "accepted")
+        # "3: Queued for later delivery": Kannel stores the message until its SMSC is available.
+        return Accepted(provider_message_id_of(attempt_id), "queued" if text.startswith("3") else "accepted")
     if status == 429:
-        raise ProviderUnavailable("429", parse_retry_after(answer.headers.get("Retry-After", "")), status)
-    if status == 503 and words.startswith("Temporal failure"):
-        raise ProviderUnavailable("kannel_busy", None, status)  # Kannel's response for: not accepted
-    if status == 403 and words.startswith("Not routable"):
+        raise ProviderUnavailable("429", parse_retry_after(response.headers.get("Retry-After", "")), status)
+    if status == 503 and text.startswith("Temporal failure"):  # not accepted
+        raise ProviderUnavailable("kannel_busy", None, status)
+    if status == 403 and text.startswith("Not routable"):
         raise MessageRejected("kannel_not_routable", status)
     if status in (401, 403):
         raise ProviderUnavailable(str(status), None, status)

@@ -2,7 +2,7 @@
 
 from ssl import SSLCertVerificationError
 
-from requests.exceptions import ConnectionError as NoConnection
+from requests import exceptions
 from requests.exceptions import ConnectTimeout, InvalidURL, MissingSchema, ProxyError, RequestException
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
@@ -10,11 +10,11 @@ from homevisits.messages.providers.base import OutcomeUnknown, ProviderUnavailab
 
 
 def classify_network_error(error: RequestException) -> ProviderUnavailable | OutcomeUnknown:
-    """Not sent if the connection failed; after that (reset, timeout) the outcome is unknown."""
+    """Return ProviderUnavailable if no connection was made, otherwise (reset, timeout) OutcomeUnknown."""
     # Proxy and certificate errors occur before the request is written.
     if isinstance(error, ConnectTimeout | ProxyError | InvalidURL | MissingSchema):
         return ProviderUnavailable("no_connection")
-    if isinstance(error, NoConnection):
+    if isinstance(error, exceptions.ConnectionError):
         reason = getattr(error.args[0] if error.args else None, "reason", None)
         cause = reason.args[0] if reason is not None and reason.args else None
         if isinstance(reason, NewConnectionError | NameResolutionError) or isinstance(cause, SSLCertVerificationError):

@@ -12,11 +12,11 @@ def configured_providers(settings: Settings) -> tuple[Provider, ...]:
 
 def _build(name: str, settings: Settings) -> Provider:
     if name == "twilio":
-        from homevisits.messages.providers.twilio import Twilio  # takes a second to import
+        from homevisits.messages.providers.twilio import Twilio  # imported only if needed: it takes a second
 
         return Twilio(settings)
     if name == "kannel":
-        from homevisits.messages.providers.kannel import Kannel  # imports the HTTP library
+        from homevisits.messages.providers.kannel import Kannel  # imported only if needed: loads requests
 
         return Kannel(settings)
     return Console(private=settings.mode == "production")

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 PURE = True
 
+# Rank of each status. Unknown statuses are stored and ignored.
 RANKS: Mapping[str, int] = MappingProxyType(
     {
         "accepted": 10,
@@ -19,11 +20,9 @@ RANKS: Mapping[str, int] = MappingProxyType(
         "read": 95,
     }
 )
-"""Rank of each status. Unknown statuses are stored and ignored."""
-MIN_FINAL_RANK = 90
-"""Rank from which a status is final."""
+MIN_FINAL_RANK = 90  # a status with this rank or a higher rank is final
 ARRIVED_STATUSES = frozenset({"delivered", "read"})
-FINAL_STATUSES = tuple(sorted(word for word, rank in RANKS.items() if rank >= MIN_FINAL_RANK))
+FINAL_STATUSES = tuple(sorted(status for status, rank in RANKS.items() if rank >= MIN_FINAL_RANK))
 
 
 def rank(status: str | None) -> int:
@@ -36,13 +35,15 @@ def is_final(status: str | None) -> bool:
     return rank(status) >= MIN_FINAL_RANK
 
 
-def is_forward(have: str | None, told: str) -> bool:
-    """Whether `told` is a forward change from `have`; after a final status only delivered to read."""
-    if is_final(have):
-        return have == "delivered" and told == "read"
-    return rank(told) > rank(have)
+def is_forward(current: str | None, reported: str) -> bool:
+    """Whether `reported` is a forward change. After a final status, only delivered to read is."""
+    if is_final(current):
+        return current == "delivered" and reported == "read"
+    return rank(reported) > rank(current)
 
 
-def contradicts(have: str | None, told: str) -> bool:
+def contradicts(current: str | None, reported: str) -> bool:
     """Whether two final statuses conflict, such as undelivered and delivered."""
-    return is_final(have) and is_final(told) and have != told and not {have or "", told} <= ARRIVED_STATUSES
+    if not is_final(current) or not is_final(reported) or current == reported:
+        return False
+    return not {current or "", reported} <= ARRIVED_STATUSES

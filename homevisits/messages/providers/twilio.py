@@ -27,24 +27,23 @@ from homevisits.messages.providers.error_codes import ErrorClass, error_class, i
 from homevisits.messages.providers.network_errors import classify_network_error
 from homevisits.messages.providers.retry_after import parse_retry_after
 
-CONNECT_SECONDS = 5
-MAX_MESSAGES_SEARCHED = 50
-"""Maximum number of messages to a phone to search for an unclear attempt."""
+CONNECT_TIMEOUT_SECONDS = 5
+MAX_MESSAGES_SEARCHED = 50  # newest messages to a phone among which an unclear attempt is searched
+# Errors after which the message was certainly not accepted.
 RETRYABLE = frozenset({ErrorClass.RETRY, ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL, ErrorClass.DAILY_CAP})
-"""The message was not accepted and can be retried."""
 
 
-class TwilioHttp(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
-    """The SDK's HTTP client with a timeout always and another host when told; any number of threads may use one.
+class TwilioHttp(TwilioHttpClient):  # type: ignore[misc]  # the SDK has no type hints
+    """Thread-safe HTTP client of the SDK with a timeout and a configurable host.
 
-    The SDK's own keeps its last answer on itself, where two threads would get each other's; and it keeps no header of
-    an error, so the one that says how long to wait is read here.
+    The SDK's own client stores the last response in an attribute, which is not thread-safe, and drops the headers of
+    errors, so that Retry-After must be read here.
     """
 
     def __init__(self, timeout: float, base_url: str) -> None:
         super().__init__(timeout=timeout, max_retries=0)
         self._base = urlsplit(base_url) if base_url else None
-        self.timeout = (min(CONNECT_SECONDS, timeout), timeout)
+        self.timeout = (min(CONNECT_TIMEOUT_SECONDS, timeout), timeout)
         for scheme in ("https://", "http://"):
             self.session.mount(scheme, HTTPAdapter(max_retries=0, pool_maxsize=64))
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -53,6 +52,7 @@ class TwilioHttp(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no 
         self,
         method: str,
         url: str,
+        *,
         params: dict[str, object] | None = None,
         data: dict[str, object] | None = None,
         headers: dict[str, str] | None = None,
@@ -60,16 +60,16 @@ class TwilioHttp(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no 
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
-        """One request; never a second one by itself. Raises ProviderUnavailable when there were too many (429)."""
-        del timeout, allow_redirects  # ours, and never
-        found = self.session.request(
+        """Send one request, without retries. Raises ProviderUnavailable for status 429 (too many requests)."""
+        del timeout, allow_redirects  # fixed: our timeout, no redirects
+        response = self.session.request(
             method.upper(), self._address(url), params=params, data=data, headers=headers, auth=auth,
             timeout=self.timeout, allow_redirects=False,
         )  # fmt: skip
-        if found.status_code == 429:
-            wait = parse_retry_after(found.headers.get("Retry-After", ""), found.headers.get("Date", ""))
+        if response.status_code == 429:
+            wait = parse_retry_after(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
             raise ProviderUnavailable("429", wait, 429)
-        return Response(found.status_code, found.text, found.headers)
+        return Response(response.status_code, response.text, response.headers)
 
     def _address(self, url: str) -> str:
         if self._base is None:
@@ -82,7 +82,7 @@ class Twilio:
     """Send messages through Twilio's Messages resource. Thread-safe."""
 
     name = "twilio"
-    can_find = True
+    supports_lookup = True
 
     def __init__(self, settings: Settings) -> None:
         self.http = TwilioHttp(settings.provider_timeout_seconds, settings.twilio_base_url)
@@ -90,7 +90,7 @@ class Twilio:
         self._client = Client(
             settings.twilio_account_sid, settings.twilio_auth_token, http_client=self.http, environment={"": ""}
         )
-        self._messages = self._client.messages  # made once: the SDK makes it at the first use, which threads would race
+        self._messages = self._client.messages  # created here because the SDK creates it lazily, not thread-safely
         self._sender = settings.twilio_messaging_service_sid or settings.twilio_from
         self._callback = settings.public_url.rstrip("/") + "/twilio/status/"
 
@@ -98,7 +98,7 @@ class Twilio:
         """Send a message once, without retries."""
         sender = sender or self._sender
         from_ = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
-        # What follows # tells Twilio to repeat the callback on any failure; it is not part of the address.
+        # Twilio reads the fragment as options: three retries of the callback, after any kind of failure.
         callback = f"{self._callback}{attempt_id}#rc=3&rp=all"
         with _translate_errors():
             message = self._messages.create(
@@ -107,35 +107,35 @@ class Twilio:
         if not message.sid:
             raise OutcomeUnknown("unreadable_answer", 201)
         segments = str(message.num_segments or "")
-        counted = int(segments) if segments.isdecimal() else 0
-        return Accepted(str(message.sid), str(message.status or "accepted"), counted or None)
+        count = int(segments) if segments.isdecimal() else 0
+        return Accepted(str(message.sid), str(message.status or "accepted"), count or None)
 
-    def find(self, to: str) -> list[ProviderMessage]:
+    def find_messages(self, to: str) -> list[ProviderMessage]:
         """Return the latest messages to `to`. No date filter: a queued message has no sending date."""
         with _translate_errors():
-            found = [_provider_message(message) for message in self._messages.list(to=to, limit=MAX_MESSAGES_SEARCHED)]
+            messages = [_provider_message(row) for row in self._messages.list(to=to, limit=MAX_MESSAGES_SEARCHED)]
         long_ago = datetime.min.replace(tzinfo=UTC)
-        return sorted(found, key=lambda seen: seen.created_at or long_ago, reverse=True)
+        return sorted(messages, key=lambda message: message.created_at or long_ago, reverse=True)
 
-    def status(self, provider_message_id: str) -> ProviderMessage | None:
+    def get_message(self, provider_message_id: str) -> ProviderMessage | None:
         """Return the current state of a message."""
         try:
             with _translate_errors():
                 return _provider_message(self._messages(provider_message_id).fetch())
-        except MessageRejected as refused:
-            if refused.http_status == 404:
+        except MessageRejected as error:
+            if error.http_status == 404:
                 return None
             raise
 
-    def on_day(self, day: date) -> Iterator[ProviderMessage]:
+    def list_messages(self, day: date) -> Iterator[ProviderMessage]:
         """Iterate over the messages sent on `day` (UTC), in pages of 1,000."""
         begins = datetime.combine(day, time(), UTC)
-        # Moments, as the API's description has them: a bare date it only allows in prose. Whether Twilio minds the
-        # hours or only the days, this is one day.
+        # Times instead of dates, because the API's schema declares date-time. One second less than a day, so that the
+        # range is one day even if Twilio only compares the dates.
         ends = begins + timedelta(days=1, seconds=-1)
         with _translate_errors():
-            pages = self._messages.stream(date_sent_after=begins, date_sent_before=ends, page_size=1000)
-            for message in pages:
+            messages = self._messages.stream(date_sent_after=begins, date_sent_before=ends, page_size=1000)
+            for message in messages:
                 yield _provider_message(message)
 
 
@@ -168,11 +168,11 @@ def _translate_errors() -> Iterator[None]:
 
 def _translated(error: TwilioException) -> Exception:
     status, code = _status_and_code(error)
-    if not 400 <= status < 500:  # 5xx, and redirections to a page of somebody else's
+    if not 400 <= status < 500:  # 5xx, or a redirect
         return OutcomeUnknown(code if is_known(code) else "unreadable_answer", status or None)
     kind = error_class(code)
     if status in (401, 403, 408) and not is_known(code):
-        # Usually a firewall's page. After 408 (timeout) the outcome is unknown.
+        # Usually the response of a proxy or firewall. After 408 (timeout) the outcome is unknown.
         return OutcomeUnknown("no_answer", status) if status == 408 else ProviderUnavailable(str(status), None, status)
     if kind is ErrorClass.UNKNOWN:
         return OutcomeUnknown(code, status)
@@ -180,17 +180,17 @@ def _translated(error: TwilioException) -> Exception:
 
 
 def _status_and_code(error: TwilioException) -> tuple[int, str]:
-    """HTTP status and code. Errors of lists say both only in what they carry along."""
+    """Return HTTP status and code. Errors of list requests have them only in the attached response."""
     status, code = getattr(error, "status", None), getattr(error, "code", None)
     if status is None and len(error.args) > 1:
-        answer = error.args[1]
-        status = getattr(answer, "status_code", 0)
-        code = _code_in(getattr(answer, "text", ""))
+        response = error.args[1]
+        status = getattr(response, "status_code", 0)
+        code = _read_code(getattr(response, "text", ""))
     status = status if isinstance(status, int) else 0
     return status, str(code or status)
 
 
-def _code_in(text: str) -> str:
+def _read_code(text: str) -> str:
     try:
         return str(json.loads(text).get("code") or "")
     except (ValueError, AttributeError):

@@ -20,8 +20,8 @@ def has_valid_signature(request: Request, settings: Settings) -> bool:
     form: Any = request.form
     if request.mimetype not in FORM_TYPES:
         # Other bodies are signed through their hash in the URL ("bodySHA256"), not by field.
-        told = request.args.get("bodySHA256", "").lower()
-        if not compare_digest(sha256(request.get_data()).hexdigest().encode(), told.encode()):
+        expected = request.args.get("bodySHA256", "").lower()
+        if not compare_digest(sha256(request.get_data()).hexdigest().encode(), expected.encode()):
             return False
         form = {}
     address = settings.public_url.rstrip("/") + raw_path(request)
@@ -41,5 +41,5 @@ def raw_path(request: Request) -> str:
     raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.full_path.rstrip("?")
     if raw.startswith("/"):
         return str(raw)
-    _scheme, _, rest = raw.partition("://")  # "GET http://host/path", as to a proxy
+    _scheme, _, rest = raw.partition("://")  # absolute form, as sent to a proxy
     return "/" + str(rest.partition("/")[2])

@@ -7,22 +7,23 @@ A failed lookup does not count; it is retried with growing delays for three days
 and is never resent automatically.
 """
 
-import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.core.db import Database
 from homevisits.messages.callbacks import delivery_status
-from homevisits.messages.dispatch import retry_policy, transitions
+from homevisits.messages.callbacks.delivery_status import StatusUpdate
+from homevisits.messages.dispatch import transitions
+from homevisits.messages.dispatch.retry_policy import LOOKUP_DELAYS
 from homevisits.messages.models import DeliveryAttempt
 from homevisits.messages.monitoring import alerts
-from homevisits.messages.providers import status as ranks
 from homevisits.messages.providers.base import (
     MessageRejected,
     OutcomeUnknown,
@@ -30,19 +31,17 @@ from homevisits.messages.providers.base import (
     ProviderMessage,
     ProviderUnavailable,
 )
+from homevisits.messages.providers.status import is_final
 from homevisits.messages.reconciliation import matching
 
-LOOKS = retry_policy.LOOKUP_DELAYS
-BATCH_SIZE = 100
-MIN_RETRY_DELAY, MAX_RETRY_DELAY = timedelta(seconds=30), timedelta(minutes=15)
+BATCH_SIZE = 100  # attempts looked up in one run
+MIN_RETRY_DELAY, MAX_RETRY_DELAY = timedelta(seconds=30), timedelta(minutes=15)  # after a failed lookup
 MIN_POLL_INTERVAL = timedelta(minutes=5)
-GIVE_UP_AFTER = timedelta(days=3)
-"""Lookups and polls end after this time."""
-LOOKUP_ERRORS = (ProviderUnavailable, OutcomeUnknown, MessageRejected)
-"""Exceptions that mean that a lookup failed."""
+GIVE_UP_AFTER = timedelta(days=3)  # no lookups and polls after this time
+LOOKUP_ERRORS = (ProviderUnavailable, OutcomeUnknown, MessageRejected)  # the lookup failed
 
 T = TypeVar("T")
-log = logging.getLogger("homevisits.reconcile")
+log = structlog.get_logger("homevisits.reconciliation")
 
 
 @dataclass(frozen=True)
@@ -52,48 +51,47 @@ class DueAttempt:
     attempt_id: str
     provider: str
     phone: str
-    body_sha256: str
     provider_message_id: str | None
-    status: str | None
-    looks: int
-    started_at: datetime
-    since: datetime
+    lookups: int
+    since: datetime  # when the call to the provider ended
 
 
 def look_up_unclear(database: Database, providers: Collection[Provider], now: Callable[[], datetime]) -> int:
     """Look up unclear attempts that are due (`next_check_at`); return how many were resolved.
 
-    An attempt is found if the provider lists a matching message (see `matching.same`). If it is not listed after ten
-    minutes, it was not sent. If the provider has no lookup, staff must handle the message after that time; it is not
-    sent again. Reports that could not be matched earlier are applied first.
+    An attempt is found if the provider lists a matching message (see `matching.find_match`). If it is not listed after
+    ten minutes, it was not sent. If the provider has no lookup, staff must handle the message after that time; it is
+    not sent again. Reports that could not be matched earlier are applied first.
     """
     with database.transaction() as session:
-        settled = delivery_status.apply_stored_reports(session, now())
+        resolved = delivery_status.apply_stored_reports(session, now())
     by_name = {provider.name: provider for provider in providers}
-    silent: set[str] = set()
+    failed: set[str] = set()  # providers that are not called again in this run
     for due in _due_attempts(database, "unclear", now(), BATCH_SIZE):
         provider = by_name.get(due.provider)
         try:
-            if due.provider in silent:
+            if due.provider in failed:
                 raise ProviderUnavailable("not_asked")
-            asked = provider is not None and provider.can_find
-            seen = _call_provider(partial(provider.find, due.phone)) if provider is not None and asked else []
-        except LOOKUP_ERRORS as failure:
-            silent.add(due.provider)
-            _retry_lookup(database, due, str(failure), now())
+            was_asked = provider is not None and provider.supports_lookup
+            messages = (
+                _call_provider(partial(provider.find_messages, due.phone)) if provider is not None and was_asked else []
+            )
+        except LOOKUP_ERRORS as error:
+            failed.add(due.provider)
+            _retry_lookup(database, due, str(error), now())
             continue
-        settled += _record_lookup(database, due, seen, now(), asked=asked)
-    return settled
+        resolved += _record_lookup(database, due, messages, now(), asked=was_asked)
+    return resolved
 
 
-def _call_provider(question: Callable[[], T]) -> T:
+def _call_provider(call: Callable[[], T]) -> T:
     """Call the provider. Treat a bug as a failed lookup, so that it does not block other messages."""
     try:
-        return question()
+        return call()
     except LOOKUP_ERRORS:
         raise
     except Exception as bug:
-        log.exception("unexpected provider exception")
+        log.exception("provider_unexpected_error")
         raise OutcomeUnknown("provider_bug") from bug
 
 
@@ -107,15 +105,12 @@ def _due_attempts(database: Database, outcome: str, now: datetime, limit: int) -
         )
         return [
             DueAttempt(
-                row.attempt_id,
-                row.provider,
-                row.phone,
-                row.body_sha256,
-                row.provider_message_id,
-                row.status,
-                row.looks,
-                row.started_at,
-                row.finished_at or row.started_at,
+                attempt_id=row.attempt_id,
+                provider=row.provider,
+                phone=row.phone,
+                provider_message_id=row.provider_message_id,
+                lookups=row.lookups,
+                since=row.finished_at or row.started_at,
             )
             for row in rows
         ]
@@ -128,44 +123,46 @@ def _lock_unchanged(session: Session, due: DueAttempt) -> DeliveryAttempt | None
         attempt is None
         or attempt.provider_message_id != due.provider_message_id
         or attempt.next_check_at is None
-        or attempt.looks != due.looks
+        or attempt.lookups != due.lookups
     ):
         return None
     return attempt
 
 
 def _record_lookup(
-    database: Database, due: DueAttempt, seen: Sequence[ProviderMessage], now: datetime, *, asked: bool
+    database: Database, due: DueAttempt, messages: Sequence[ProviderMessage], now: datetime, *, asked: bool
 ) -> int:
     with database.transaction() as session:
         attempt = _lock_unchanged(session, due)
         if attempt is None or attempt.outcome != "unclear":
             return 0
-        found = matching.find_match(session, attempt, seen)
-        if found is not None:
-            delivery_status.apply_status(session, attempt, found.provider_message_id, found.status, found.code, now)
+        match = matching.find_match(session, attempt, messages)
+        if match is not None:
+            delivery_status.apply_status(
+                session, attempt, StatusUpdate(match.provider_message_id, match.status, match.code), now
+            )
             return 1
-        attempt.looks += 1
-        coming = [due.since + after for after in LOOKS if due.since + after > now]
-        if coming:
-            attempt.next_check_at = coming[0]
+        attempt.lookups += 1
+        remaining = [due.since + delay for delay in LOOKUP_DELAYS if due.since + delay > now]
+        if remaining:
+            attempt.next_check_at = remaining[0]
             return 0
         transitions.not_found(session, attempt, now, asked=asked)
         return 1
 
 
-def _retry_lookup(database: Database, due: DueAttempt, why: str, now: datetime) -> None:
+def _retry_lookup(database: Database, due: DueAttempt, error: str, now: datetime) -> None:
     """Retry a failed lookup after half the elapsed time, at most 15 minutes."""
     with database.transaction() as session:
         attempt = _lock_unchanged(session, due)
         if attempt is None:
             return
-        been = now - due.since
-        if been < GIVE_UP_AFTER:
-            attempt.next_check_at = now + min(max(been / 2, MIN_RETRY_DELAY), MAX_RETRY_DELAY)
+        elapsed = now - due.since
+        if elapsed < GIVE_UP_AFTER:
+            attempt.next_check_at = now + min(max(elapsed / 2, MIN_RETRY_DELAY), MAX_RETRY_DELAY)
             return
         attempt.next_check_at = None
-        alerts.raise_alert(session, "not_asked", due.provider, now, why)
+        alerts.raise_alert(session, "not_asked", due.provider, now, error)
 
 
 def poll_accepted(
@@ -176,44 +173,46 @@ def poll_accepted(
     Each is polled every five minutes at first, then less often, for three days.
     """
     by_name = {provider.name: provider for provider in providers}
-    silent: set[str] = set()
-    news = 0
+    failed: set[str] = set()
+    changes = 0
     for due in _due_attempts(database, "accepted", now(), limit):
         provider = by_name.get(due.provider)
-        if due.provider in silent:
+        if due.provider in failed:
             continue  # it stays due
         try:
-            seen = (
-                _call_provider(partial(provider.status, due.provider_message_id))
+            message = (
+                _call_provider(partial(provider.get_message, due.provider_message_id))
                 if provider is not None and due.provider_message_id is not None
                 else None
             )
-        except LOOKUP_ERRORS as failure:
-            silent.add(due.provider)
-            log.warning("no message status from provider %s: %s", due.provider, failure)
+        except LOOKUP_ERRORS as error:
+            failed.add(due.provider)
+            log.warning("status_poll_failed", provider=due.provider, code=str(error))
             _record_failed_poll(database, due, None, now())
             continue
-        can_tell = provider is not None and provider.can_find
-        news += _record_poll(database, due, seen, can_tell, now())
-    return news
+        supports_lookup = provider is not None and provider.supports_lookup
+        changes += _record_poll(database, due, message, now(), supports_lookup=supports_lookup)
+    return changes
 
 
 def _record_poll(
-    database: Database, due: DueAttempt, seen: ProviderMessage | None, can_tell: bool, now: datetime
+    database: Database, due: DueAttempt, message: ProviderMessage | None, now: datetime, *, supports_lookup: bool
 ) -> bool:
-    if seen is None:
-        return _record_failed_poll(database, due, "missing" if can_tell else None, now)
+    if message is None:
+        return _record_failed_poll(database, due, "missing" if supports_lookup else None, now)
     with database.transaction() as session:
         attempt = _lock_unchanged(session, due)
         if attempt is None:
             return False
-        attempt.looks += 1
-        if ranks.is_final(seen.status):
+        attempt.lookups += 1
+        if is_final(message.status):
             attempt.next_check_at = None
-            return delivery_status.apply_status(session, attempt, seen.provider_message_id, seen.status, seen.code, now)
-        news = delivery_status.apply_status(session, attempt, seen.provider_message_id, seen.status, "", now)
+            reported = StatusUpdate(message.provider_message_id, message.status, message.code)
+            return delivery_status.apply_status(session, attempt, reported, now)
+        reported = StatusUpdate(message.provider_message_id, message.status)
+        has_changed = delivery_status.apply_status(session, attempt, reported, now)
         attempt.next_check_at = _next_poll_at(session, due, now)
-        return news
+        return has_changed
 
 
 def _record_failed_poll(database: Database, due: DueAttempt, alert: str | None, now: datetime) -> bool:
@@ -221,7 +220,7 @@ def _record_failed_poll(database: Database, due: DueAttempt, alert: str | None, 
     with database.transaction() as session:
         attempt = _lock_unchanged(session, due)
         if attempt is not None:
-            attempt.looks += 1
+            attempt.lookups += 1
             attempt.next_check_at = _next_poll_at(session, due, now)
             if alert is not None:
                 attempt.next_check_at = None
@@ -231,8 +230,8 @@ def _record_failed_poll(database: Database, due: DueAttempt, alert: str | None, 
 
 def _next_poll_at(session: Session, due: DueAttempt, now: datetime) -> datetime | None:
     """Return the time of the next poll: after 1/12 of the elapsed time. None, with an alert, after 3 days."""
-    been = now - due.since
-    if been < GIVE_UP_AFTER:
-        return now + max(MIN_POLL_INTERVAL, been / 12)
+    elapsed = now - due.since
+    if elapsed < GIVE_UP_AFTER:
+        return now + max(MIN_POLL_INTERVAL, elapsed / 12)
     alerts.raise_alert(session, "no_last_word", due.provider, now, due.provider_message_id or "")
     return None
