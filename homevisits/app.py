@@ -20,11 +20,10 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import select
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from homevisits import migrate
+from homevisits import all_messages, migrate
 from homevisits.core import clock, paths
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
-from homevisits.messages.templates import catalog
 from homevisits.people import account_web
 from homevisits.people.models import Heartbeat
 from homevisits.people.sign_in import kept_forms_web
@@ -61,7 +60,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     """Create the Flask application for `settings`."""
     app = Flask("homevisits", template_folder=str(paths.templates()), static_folder=str(paths.static()))
     app.config.update(_flask_config(settings))
-    catalog.configure(settings.texts_folder, settings.policy.text_wording, settings.public_url)
+    all_messages.apply_settings(settings)
     app.extensions["homevisits"] = context.Services(settings, database or Database(settings.database_url))
     if settings.proxies:
         count = settings.proxies

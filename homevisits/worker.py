@@ -13,6 +13,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from homevisits import all_messages
 from homevisits.attendance import actions as attendance
 from homevisits.core import clock, leases, log_config
 from homevisits.core.db import Database
@@ -28,7 +29,6 @@ from homevisits.messages.providers.base import Provider
 from homevisits.messages.reconciliation import daily as days
 from homevisits.messages.reconciliation import unconfirmed
 from homevisits.messages.senders import sync
-from homevisits.messages.templates import catalog
 from homevisits.pay import actions as pay
 from homevisits.people.models import Heartbeat
 from homevisits.people.sign_in import kept_forms, sessions
@@ -62,7 +62,7 @@ def run(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    catalog.configure(settings.texts_folder, settings.policy.text_wording, settings.public_url)
+    all_messages.apply_settings(settings)
     database = Database(settings.database_url, pool_size=settings.text_threads + 5)
     write_heartbeat(database)
     _sync_senders(database, settings)

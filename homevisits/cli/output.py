@@ -10,11 +10,10 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from homevisits import migrate
+from homevisits import all_messages, migrate
 from homevisits.core.db import Database
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.core.settings import InvalidSettings, Settings, load_settings
-from homevisits.messages.templates import catalog
 from homevisits.people.importing.apply import ImportReport
 from homevisits.people.importing.csv_reader import Finding
 from homevisits.people.installation import check_database_purpose
@@ -71,7 +70,7 @@ class CommandError(Exception):
 def open_application(**given: Any) -> Iterator[tuple[Settings, Database]]:
     """Load the settings and open the database. Raises CommandError if the database is not up to date."""
     settings = load_settings(**given)
-    catalog.configure(settings.texts_folder, settings.policy.text_wording, settings.public_url)
+    all_messages.apply_settings(settings)
     database = Database(settings.database_url)
     try:
         if not migrate.is_current(database):

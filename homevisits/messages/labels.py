@@ -4,10 +4,13 @@ from collections import Counter
 from collections.abc import Iterable
 from types import MappingProxyType
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from homevisits.messages import message_types
 from homevisits.messages.providers.error_codes import ErrorClass, error_class
+from homevisits.messages.templates.files import DISCREET_SUFFIX
 
 TEMPLATE_PROBLEMS = MappingProxyType(
     {
@@ -240,6 +243,12 @@ MISSING_STEPS = MappingProxyType(
     }
 )
 """Labels of missing sender registration steps."""
+
+
+def template_title(name: str) -> str:
+    """Return the title of a template, with or without discreet wording; its name if its type is not registered."""
+    message_type = message_types.find(name.removesuffix(DISCREET_SUFFIX))
+    return str(gettext(message_type.label)) if message_type is not None else name
 
 
 def explain_code(code: str) -> LazyString:

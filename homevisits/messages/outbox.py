@@ -24,7 +24,8 @@ BATCH_SIZE = 500
 def put(session: Session, subject: str, text: PlannedMessage, now: datetime) -> OutgoingMessage:
     """Add a message; idempotent by key. A withdrawn message with the same key is queued again.
 
-    Raises `catalog.NoSuchText` without an approved template in the language, KeyError for a missing parameter.
+    Raises `UnknownMessageType`, `catalog.NoSuchText` without an approved template in the language, and KeyError for a
+    missing parameter.
     """
     put_many(session, [(subject, text)], now)
     return session.scalars(
@@ -43,8 +44,9 @@ def put_many(session: Session, planned: Iterable[tuple[str, PlannedMessage]], no
         rows = [_row(subject, text, now) for subject, text in some]
         insert_new(session, Phone, [{"e164": phone} for phone in sorted({row["phone"] for row in rows})], "e164")
         stopped = opt_outs.find_opted_out(session, {row["phone"] for row in rows})
+        sent_after_opt_out = message_types.names_sent_after_opt_out()
         for row in rows:
-            if row["phone"] in stopped and row["template"] not in opt_outs.ALWAYS_SENT:
+            if row["phone"] in stopped and row["template"] not in sent_after_opt_out:
                 row["state"], row["error"] = "suppressed", "stopped"
         new = insert_new(session, OutgoingMessage, rows, "dedupe_key")
         added += new
@@ -85,7 +87,8 @@ def withdraw(session: Session, subject: str, now: datetime) -> None:
 
 def _row(subject: str, text: PlannedMessage, now: datetime) -> dict[str, Any]:
     body = text.body if text.body is not None else catalog.render(text.language, text.template, text.params)
-    category = text.category or message_types.of(text.template).category
+    message_type = message_types.get(text.template)
+    category = text.category or message_type.category
     return {
         "dedupe_key": f"{subject}:{text.key}",
         "subject": subject,

@@ -9,7 +9,7 @@ from flask import Blueprint, abort, render_template, request
 from flask_babel import lazy_gettext as _l
 
 from homevisits.core.access import Permission
-from homevisits.messages import labels
+from homevisits.messages import labels, message_types
 from homevisits.messages.templates import catalog, files, lint
 from homevisits.messages.templates.segments import Segments, count_segments
 from homevisits.web import formats
@@ -33,51 +33,6 @@ SAMPLE_VALUES = MappingProxyType(
 SAMPLE_DAYS = MappingProxyType(
     {"en": "Tue, Oct 13", "es": "martes 13 de octubre", "ar": "الثلاثاء 13 أكتوبر", "vi": "Th 3 13 thg 10"}
 )
-TEMPLATE_TITLES = MappingProxyType(
-    {
-        "invitation": _l("Would you like a visit?"),
-        "invitation_yes": _l("They said yes"),
-        "invitation_other_time": _l("They asked for another time"),
-        "invitation_not_now": _l("They said not now"),
-        "invitation_call_me": _l("They asked for a call"),
-        "invitation_withdrawn": _l("They changed their mind"),
-        "visit_confirm": _l("Does this time work for you?"),
-        "visit_confirmed": _l("They confirmed the visit"),
-        "visit_reminder": _l("Reminder of the visit"),
-        "visit_see_you": _l("Reminder of a confirmed visit"),
-        "visit_moved": _l("The visit has a new time"),
-        "visit_now_at": _l("They answered about an old time"),
-        "visit_new_time_soon": _l("They answered about an old time, and there is no new time yet"),
-        "visit_cancelled": _l("The school cannot come"),
-        "visit_off": _l("The visit will not take place"),
-        "visit_other_time": _l("They asked for another time of a visit"),
-        "visit_ended_by_family": _l("They do not want a visit now"),
-        "visit_call_me": _l("They asked for a call about a visit"),
-        "visit_thanks": _l("Thank you for the visit"),
-        "which": _l("Their answer could be about two things"),
-        "unclear": _l("Their answer was not clear"),
-        "nothing_to_answer": _l("They answered, and no question was open"),
-        "polite_stop": _l("They asked politely for fewer texts"),
-        "wrong_number_confirmed": _l("The number belongs to someone else"),
-        "help": _l("They asked for help"),
-        "stop_confirmed": _l("They asked for no more texts"),
-        "start_confirmed": _l("They want texts again"),
-        "staff_asked": _l("A colleague invites you to a visit"),
-        "staff_reminder": _l("Reminder of your visit"),
-        "staff_moved": _l("Your visit has a new time"),
-        "staff_stand_in": _l("Your partner cannot come"),
-        "staff_cancelled": _l("Your visit will not take place"),
-        "staff_reply": _l("You answered a text about your visits"),
-        "canned_thanks": _l("Quick reply: thank you for telling us"),
-        "canned_will_call": _l("Quick reply: we will call you"),
-        "canned_what_time": _l("Quick reply: which days and times work for you?"),
-        "canned_who_comes": _l("Quick reply: who is coming"),
-        "canned_nothing_to_prepare": _l("Quick reply: there is nothing to prepare"),
-        "canned_your_place": _l("Quick reply: at home, or somewhere else"),
-        "canned_your_choice": _l("Quick reply: it is your choice"),
-    }
-)
-
 GROUP_TITLES = MappingProxyType(
     {
         "family": _l("To families"),
@@ -122,7 +77,7 @@ def show_templates() -> str:
         pack=pack,
         groups={title: [text for text in shown if text.group == group] for group, title in GROUP_TITLES.items()},
         needed=[text for text in pack.texts if text.needed],
-        missing=[_title(text.name) for text in pack.texts if text.state == "missing"],
+        missing=[labels.template_title(text.name) for text in pack.texts if text.state == "missing"],
         own=any(text.own for text in pack.texts),
         wording=settings().policy.text_wording,
         language_names=_language_names(),
@@ -144,7 +99,7 @@ def _build_view(pack: files.LanguagePack, text: files.Template) -> TemplateView:
     english = catalog.get_template(files.BASE_LANGUAGE, text.name) if known else text.words
     return TemplateView(
         name=text.name,
-        title=_title(text.name),
+        title=labels.template_title(text.name),
         group=_group_of(text.name),
         state=text.state,
         own=text.own,
@@ -157,20 +112,19 @@ def _build_view(pack: files.LanguagePack, text: files.Template) -> TemplateView:
     )
 
 
-def _title(name: str) -> str:
-    return str(TEMPLATE_TITLES.get(name.removesuffix(files.DISCREET_SUFFIX), name))
-
-
 def _group_of(name: str) -> str:
     if name.endswith(files.DISCREET_SUFFIX):
         return "discreet"
-    begins = name.partition("_")[0]
-    return begins if begins in GROUP_TITLES else "family"
+    message_type = message_types.find(name)
+    if message_type is None:
+        return "family"
+    return "canned" if message_type.is_quick_reply else message_type.audience
 
 
 def _sort_key(text: files.Template) -> tuple[int, str]:
-    known, name = list(TEMPLATE_TITLES), text.name.removesuffix(files.DISCREET_SUFFIX)
-    return (known.index(name) if name in TEMPLATE_TITLES else len(known), text.name)
+    names = [message_type.name for message_type in message_types.all_types()]
+    name = text.name.removesuffix(files.DISCREET_SUFFIX)
+    return (names.index(name) if name in names else len(names), text.name)
 
 
 def _language_names() -> Mapping[str, str]:

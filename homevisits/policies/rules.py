@@ -5,20 +5,6 @@ from dataclasses import dataclass
 
 PURE = True
 
-# Messages that a district may turn off. Invitations, answers and changes that a family must learn of are always sent.
-OPTIONAL_MESSAGES = frozenset(
-    {
-        "visit_confirmed",
-        "visit_reminder",
-        "visit_see_you",
-        "visit_thanks",
-        "staff_asked",
-        "staff_cancelled",
-        "staff_moved",
-        "staff_reminder",
-        "staff_stand_in",
-    }
-)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -79,10 +65,6 @@ class Policy:
         for name in ("texts_per_day", "texts_per_week", "text_keep_days"):
             if getattr(self, name) < 1:
                 problems.append(f"{name} must be at least 1")
-        for name in sorted(set(self.texts_off) - OPTIONAL_MESSAGES):
-            problems.append(
-                f"texts_off: {name} cannot be switched off; only these can: {', '.join(sorted(OPTIONAL_MESSAGES))}"
-            )
         if self.text_wording not in ("plain", "discreet"):
             problems.append("text_wording must be plain or discreet")
         return problems

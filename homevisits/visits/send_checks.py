@@ -1,9 +1,7 @@
 """Whether a text about a visit may still leave, asked at the last moment: minutes or days after it was planned."""
 
 import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 from sqlalchemy import select
 from sqlalchemy.engine import Row
@@ -14,48 +12,13 @@ from homevisits.invitations.queries import is_valid_yes, newest_answer_id
 from homevisits.invitations.send_checks import unreachable
 from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Educator
+from homevisits.visits.messages import BY_NAME, VisitMessage, templates_with_purpose
 from homevisits.visits.models import Visit, VisitMember
 
 Found = Row[int, int, str, datetime, str, bool]  # the last two are None for a family that never answered
 
-TRUE_WHILE: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "visit_confirm": frozenset({"scheduled"}),
-        "visit_moved": frozenset({"scheduled"}),
-        "visit_reminder": frozenset({"scheduled", "confirmed"}),
-        "visit_see_you": frozenset({"confirmed"}),
-        "visit_confirmed": frozenset({"confirmed"}),
-        "visit_now_at": frozenset({"scheduled"}),
-        "visit_new_time_soon": frozenset({"proposed"}),
-        "visit_cancelled": frozenset({"cancelled_by_educator"}),
-        "visit_off": frozenset({"cancelled_by_educator"}),
-        "visit_thanks": frozenset({"completed"}),
-        "staff_asked": frozenset({"proposed"}),
-        "staff_moved": frozenset({"proposed"}),
-        "staff_stand_in": frozenset({"proposed"}),
-        "staff_reminder": frozenset({"scheduled", "confirmed"}),
-        "staff_cancelled": frozenset({"cancelled_by_educator", "cancelled_by_family"}),
-    }
-)
-"""In which states of the visit each text says what is true. Others answer the family's own word."""
-REMINDERS = frozenset({"visit_reminder", "visit_see_you"})  # before and after the family has confirmed
-BEFORE_IT = REMINDERS | {
-    "visit_confirm",
-    "visit_moved",
-    "visit_now_at",
-    "visit_cancelled",
-    "visit_off",
-    "staff_asked",
-    "staff_moved",
-    "staff_reminder",
-}
-"""Of no use once the visit has begun."""
-NEEDS_CONSENT = REMINDERS | {"visit_confirm", "visit_moved", "visit_now_at", "visit_thanks", "staff_reminder"}
-"""That a visit is off must be said also to a family that wants none any more."""
 JUST_NOW = timedelta(hours=1)
 """As near as a plan lets a reminder follow the question."""
-MEMBER = MappingProxyType({"staff_asked": ("asked",), "staff_moved": ("asked",)})
-"""Where somebody must stand for a text to them to be true; otherwise: coming."""
 _KEY = re.compile(r"visit:\d+:v(\d+):[a-z0-9-]+(?::e(\d+))?")
 
 
@@ -65,22 +28,22 @@ def text_wanted(session: Session, row: OutgoingMessage, now: datetime) -> str | 
     visit_changed | begun | consent_withdrawn | consent_lapsed | just_told | partner_changed, or a code of
     `unreachable`.
     """
-    states = TRUE_WHILE.get(row.template)
-    if states is None:
+    message = BY_NAME.get(row.template)
+    if message is None or not message.states:
         return None
     visit = _visit(session, int(row.subject.partition(":")[2]), now)
     key = _KEY.match(row.dedupe_key)
-    if visit is None or visit.state not in states or (key is not None and int(key[1]) != visit.version):
+    if visit is None or visit.state not in message.states or (key is not None and int(key[1]) != visit.version):
         return "visit_changed"
-    if row.template in BEFORE_IT and visit.starts_at <= now:
+    if message.before_start and visit.starts_at <= now:
         return "begun"
-    if row.template in NEEDS_CONSENT and not visit.counts:
+    if message.needs_consent and not visit.counts:
         return "consent_lapsed" if visit.answer == "yes" else "consent_withdrawn"
-    if row.template.startswith("staff_"):
-        return _staff(session, row, int(key[2]) if key is not None and key[2] else 0)
-    if row.template in REMINDERS and _just_told(session, row, now):
+    if message.audience == "staff":
+        return _staff(session, row, message, int(key[2]) if key is not None and key[2] else 0)
+    if message.purpose == "remind" and _just_told(session, row, now):
         return "just_told"
-    return _family(session, visit, row, now)
+    return _family(session, visit, row, message, now)
 
 
 def _visit(session: Session, visit_id: int, now: datetime) -> Found | None:
@@ -104,19 +67,19 @@ def _just_told(session: Session, row: OutgoingMessage, now: datetime) -> bool:
     found = select(OutgoingMessage.id).where(
         OutgoingMessage.subject == row.subject,
         OutgoingMessage.phone == row.phone,
-        OutgoingMessage.template.in_(("visit_confirm", "visit_moved", "visit_now_at")),
+        OutgoingMessage.template.in_(templates_with_purpose("announce_time")),
         OutgoingMessage.sent_at > now - JUST_NOW,
     )
     return session.scalar(found.limit(1)) is not None
 
 
-def _family(session: Session, visit: Found, row: OutgoingMessage, now: datetime) -> str | None:
+def _family(session: Session, visit: Found, row: OutgoingMessage, message: VisitMessage, now: datetime) -> str | None:
     why = unreachable(session, visit.family_id, row.phone, now)
     # A family that moved away meanwhile must hear that nobody comes.
-    return None if why == "family_left" and row.template in ("visit_cancelled", "visit_off") else why
+    return None if why == "family_left" and message.purpose == "cancel" else why
 
 
-def _staff(session: Session, row: OutgoingMessage, educator_id: int) -> str | None:
+def _staff(session: Session, row: OutgoingMessage, message: VisitMessage, educator_id: int) -> str | None:
     visit_id = int(row.subject.partition(":")[2])
     found = (
         select(Educator.phone, Educator.left_on, VisitMember.state)
@@ -124,9 +87,7 @@ def _staff(session: Session, row: OutgoingMessage, educator_id: int) -> str | No
         .where(Educator.id == educator_id, VisitMember.visit_id == visit_id)
     )
     member = session.execute(found).one_or_none()
-    if member is None or (
-        row.template != "staff_cancelled" and member.state not in MEMBER.get(row.template, ("coming",))
-    ):
+    if member is None or (message.member_states and member.state not in message.member_states):
         return "partner_changed"
     if member.left_on is not None:
         return "left"

@@ -5,13 +5,8 @@ from types import MappingProxyType
 
 from flask_babel import gettext
 
+from homevisits.core.languages import N_
 from homevisits.core.problems import Problem
-
-
-def N_(message: str) -> str:  # noqa: N802 - the name that pybabel looks for
-    """Mark a message for extraction; it is translated when it is shown."""
-    return message
-
 
 # fmt: off
 SENTENCES = MappingProxyType(

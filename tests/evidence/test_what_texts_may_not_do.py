@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from homevisits.messages.recipients.opt_outs import ALWAYS_SENT
+from homevisits.messages.message_types import names_sent_after_opt_out
 from tests.evidence.raw import BEFORE, END, REFUSED, START, Raw
 
 PHONE = "+15555550101"
@@ -79,7 +79,7 @@ def test_nothing_leaves_after_a_stop_until_a_start(raw: Raw) -> None:
     raw.commit()
 
 
-@pytest.mark.parametrize("template", sorted(ALWAYS_SENT))
+@pytest.mark.parametrize("template", sorted(names_sent_after_opt_out()))
 def test_the_one_answer_to_the_familys_own_word_leaves_even_then(raw: Raw, template: str) -> None:
     say(raw, "stop")
     text(raw, 3, template=template)

@@ -1,7 +1,6 @@
 """What texts say: places filled, letters every phone shows, nothing sent that no speaker approved."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -9,8 +8,6 @@ import pytest
 
 from homevisits.messages.templates import catalog, files, lint, rendering
 from homevisits.messages.templates.segments import count_segments
-from homevisits.policies.rules import OPTIONAL_MESSAGES
-from tests.factories.school import POLICY
 
 SAMPLE = {
     "school": "Frida Kahlo Middle School",
@@ -159,7 +156,7 @@ def test_a_text_that_is_not_written_yet_holds_the_language_back(folder: Path) ->
 
 def test_a_new_text_that_no_conversation_needs_holds_nothing_back(folder: Path) -> None:
     approve("hello", "bye")
-    for name in ("visit_thanks", "canned_hello", "staff_asked"):
+    for name in ("visit_thanks", "canned_hello", "staff_asked", "which"):
         (folder / "en" / f"{name}.txt").write_text("Hello", encoding="utf-8")
     catalog.clear_cache()
     assert catalog.is_approved("es", "hello")
@@ -273,15 +270,3 @@ def test_a_text_to_staff_links_to_the_visit_and_names_no_family() -> None:
             if name.startswith("staff_") and name != "staff_reply":
                 places = rendering.placeholders(catalog.get_template(language, name))
                 assert places == {"partner", "day", "time", "school", "site", "visit"}
-
-
-def test_what_may_be_switched_off_are_texts_there_are() -> None:
-    assert set(catalog.list_templates("en")) >= OPTIONAL_MESSAGES
-
-
-@pytest.mark.parametrize(
-    "name", ["stop_confirmed", "help", "visit_cancelled", "visit_moved", "visit_confirm", "nothing"]
-)
-def test_what_a_family_must_hear_cannot_be_switched_off(name: str) -> None:
-    assert any(name in said for said in replace(POLICY, texts_off=(name,)).problems())
-    assert replace(POLICY, texts_off=("visit_thanks", "staff_asked")).problems() == []

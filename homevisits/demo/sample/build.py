@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from sqlalchemy import event, func, insert, select
 
-from homevisits import migrate
+from homevisits import all_messages, migrate
 from homevisits.attendance.importing import import_attendance
 from homevisits.core import local_time
 from homevisits.core.db import Database
@@ -23,7 +23,6 @@ from homevisits.demo.sample.timeline import Past
 from homevisits.demo.settings import Folder, settings_of
 from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.senders import sync
-from homevisits.messages.templates import catalog
 from homevisits.people.importing.apply import ImportReport, import_oneroster
 from homevisits.people.importing.supplement import import_supplement
 from homevisits.people.models import District
@@ -63,7 +62,7 @@ def make(
     for ending in ("", "-wal", "-shm"):
         folder.making.with_name(folder.making.name + ending).unlink(missing_ok=True)
     settings = settings_of(folder, port, database=folder.making)
-    catalog.configure(settings.texts_folder, settings.policy.text_wording, settings.public_url)
+    all_messages.apply_settings(settings)
     database = Database(settings.database_url)
     event.listen(database.engine, "connect", _hurry)
     try:

@@ -69,7 +69,9 @@ def ready_answers(language: str) -> tuple[str, ...]:
     """Return the names of the reply templates that are available in a language."""
     # Names with a dot are discreet variants of a template, not separate replies.
     known = (
-        name for name in catalog.list_templates(files.BASE_LANGUAGE) if name.startswith("canned_") and "." not in name
+        name
+        for name in catalog.list_templates(files.BASE_LANGUAGE)
+        if name.startswith(message_types.QUICK_REPLY_PREFIX) and "." not in name
     )
     return tuple(name for name in known if catalog.is_approved(language, name))
 

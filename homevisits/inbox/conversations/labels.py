@@ -5,6 +5,8 @@ from types import MappingProxyType
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from homevisits.inbox.messages import QUICK_REPLIES
+
 UNDERSTOOD = MappingProxyType(
     {
         "yes": _l("Understood as: yes"),
@@ -51,18 +53,8 @@ SIGNS = MappingProxyType(
     }
 )
 """Icon for each status; any other status is a failure and gets the warning icon."""
-CANNED = MappingProxyType(
-    {
-        "canned_thanks": _l("Thank you for telling us"),
-        "canned_will_call": _l("We will call you"),
-        "canned_what_time": _l("Which days and times work for you?"),
-        "canned_who_comes": _l("Who is coming"),
-        "canned_nothing_to_prepare": _l("There is nothing to prepare"),
-        "canned_your_place": _l("At home, or somewhere else"),
-        "canned_your_choice": _l("It is your choice"),
-    }
-)
-"""Purpose of each reply template, in display order."""
+# Titles of the quick replies, in the order in which they are shown.
+CANNED = MappingProxyType({reply.name: _l(reply.choice) for reply in QUICK_REPLIES})
 HOWS = MappingProxyType(
     {
         "phone": _l("By phone"),

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from homevisits.inbox.messages import REPLIES
 from homevisits.inbox.models import Conversation
 from homevisits.inbox.parsing.intent import normalize
 from homevisits.inbox.processing.context import IncomingContext
@@ -14,8 +15,8 @@ from homevisits.messages.monitoring import alerts
 
 MAX_REPLIES = 4
 LIMIT_INTERVAL = timedelta(hours=1)
-EXEMPT_TEMPLATES = frozenset({"stop_confirmed", "wrong_number_confirmed"})
-"""Confirmations exempt from the hourly limit, unless they repeat within the hour."""
+# Confirmations exempt from the hourly limit, unless they repeat within the hour.
+EXEMPT_TEMPLATES = frozenset(reply.name for reply in REPLIES if reply.exempt_from_reply_limit)
 
 
 def newest_reply(session: Session, phone: str) -> int:

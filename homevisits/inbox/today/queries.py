@@ -16,12 +16,10 @@ from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.invitations.queue import LIST_PERIOD
 from homevisits.messages.models import FAILED_STATES, IncomingMessage, OutgoingMessage
 from homevisits.people.models import Caregiver, Family, School
+from homevisits.visits.messages import templates_with_purpose
 from homevisits.visits.models import LIVE, Visit, VisitEvent, VisitMember
 
 MAX_ROWS = 50
-TIME_TEMPLATES = ("visit_confirm", "visit_moved", "visit_now_at")
-"""Templates that inform a family of the visit time. Messages to the pair do not count."""
-CANCELLATION_TEMPLATES = ("visit_cancelled", "visit_off")
 RECENT = timedelta(days=3)
 """How long to list a canceled visit for a call to the family, after its closing and its start."""
 
@@ -239,7 +237,9 @@ def _under_way() -> ColumnElement[bool]:
 def _time_not_communicated(now: datetime) -> ColumnElement[bool]:
     subject = _about_visit()
     key = OutgoingMessage.dedupe_key.startswith(subject.concat(":v").concat(cast(Visit.version, Text)).concat(":"))
-    told = and_(OutgoingMessage.subject == subject, OutgoingMessage.template.in_(TIME_TEMPLATES), key)
+    told = and_(
+        OutgoingMessage.subject == subject, OutgoingMessage.template.in_(templates_with_purpose("announce_time")), key
+    )
     ahead = and_(Visit.state == "scheduled", Visit.starts_at > now)
     return and_(ahead, ~select(OutgoingMessage.id).where(told, _under_way()).exists())
 
@@ -252,7 +252,9 @@ def _cancellation_not_communicated(now: datetime) -> ColumnElement[bool]:
     known = exists().where(VisitEvent.visit_id == Visit.id, VisitEvent.what == "arranged")
     can_leave = and_(OutgoingMessage.next_at < Visit.starts_at, Visit.starts_at > now)
     in_time = and_(_under_way(), or_(OutgoingMessage.sent_at.is_not(None), can_leave))
-    notice = and_(OutgoingMessage.subject == _about_visit(), OutgoingMessage.template.in_(CANCELLATION_TEMPLATES))
+    notice = and_(
+        OutgoingMessage.subject == _about_visit(), OutgoingMessage.template.in_(templates_with_purpose("cancel"))
+    )
     told = and_(notice, or_(in_time, OutgoingMessage.state.in_(FAILED_STATES)))
     has_begun = and_(Visit.starts_at <= now, exists().where(notice))
     lately = and_(Visit.starts_at > now - RECENT, or_(Visit.closed_at > now - RECENT, has_begun))

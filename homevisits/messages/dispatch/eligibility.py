@@ -15,7 +15,6 @@ from homevisits.messages.dispatch import quiet_hours
 from homevisits.messages.dispatch.eligibility_data import DAY, WEEK, Facts
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import OutgoingMessage
-from homevisits.messages.recipients.opt_outs import ALWAYS_SENT
 from homevisits.messages.templates import catalog
 from homevisits.messages.templates.segments import GSM7, count_segments
 
@@ -94,10 +93,12 @@ def _must_not(session: Session, row: OutgoingMessage, phone: Row[Any], rules: Se
         return Hold("cancelled", "withdrawn")
     if row.expires_at <= now:
         return Hold("expired", "expired")
-    if phone.entry == "stop" and row.template not in ALWAYS_SENT:
-        return Hold("suppressed", "stopped")
-    if phone.state == "wrong_number" and row.template not in ALWAYS_SENT:
-        return Hold("suppressed", "wrong_number")
+    message_type = message_types.find(row.template)
+    if message_type is None or not message_type.sent_after_opt_out:
+        if phone.entry == "stop":
+            return Hold("suppressed", "stopped")
+        if phone.state == "wrong_number":
+            return Hold("suppressed", "wrong_number")
     if phone.state in ("bad", "landline"):
         return Hold("rejected", "landline" if phone.state == "landline" else "bad_number")
     check = rules.checks.get(row.subject.partition(":")[0])

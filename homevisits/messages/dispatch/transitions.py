@@ -112,11 +112,16 @@ def not_found(session: Session, attempt: DeliveryAttempt, now: datetime, *, aske
             row.state, row.error = "dead", "no_answer"
         elif now >= row.expires_at:
             row.state, row.error = "dead", "not_found"
-        elif message_types.of(row.template).on_unknown == "resend" and not session.scalar(before):
+        elif _may_resend(row) and not session.scalar(before):
             row.state, row.next_at = "queued", now
         else:
             row.state, row.error = "dead", "not_found"
     session.flush()
+
+
+def _may_resend(row: OutgoingMessage) -> bool:
+    message_type = message_types.find(row.template)
+    return message_type is not None and message_type.on_unknown == "resend"
 
 
 def unclear(session: Session, attempt: DeliveryAttempt, code: str, now: datetime) -> None:

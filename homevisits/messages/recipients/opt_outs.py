@@ -6,10 +6,8 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
+from homevisits.messages import message_types
 from homevisits.messages.models import DeliveryAttempt, OptOutEntry, OutgoingMessage
-
-ALWAYS_SENT = frozenset({"stop_confirmed", "wrong_number_confirmed", "help"})
-"""Templates that are sent even after an opt-out: its confirmation and the HELP reply."""
 
 
 def latest_entry(session: Session, phone: str) -> OptOutEntry | None:
@@ -64,7 +62,7 @@ def opt_out(
         .where(
             OutgoingMessage.phone == phone,
             OutgoingMessage.state.in_(("held", "queued")),
-            OutgoingMessage.template.not_in(ALWAYS_SENT),
+            OutgoingMessage.template.not_in(message_types.names_sent_after_opt_out()),
         )
         .values(state="suppressed", error="stopped", hold_reason=None)
         .execution_options(synchronize_session="fetch")

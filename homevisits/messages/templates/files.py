@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from homevisits.core.languages import UI_LANGUAGES
+from homevisits.messages import message_types
+from homevisits.messages.message_types import MessageType
 
 BASE_LANGUAGE = "en"
 """The language that defines the complete list of templates."""
 DISCREET_SUFFIX = ".discreet"
 """The end of a text's name when it is worded for a phone that others read, too."""
-STAFF_PREFIX = "staff_"
 STAFF_LANGUAGES = tuple(UI_LANGUAGES)  # staff get messages in the languages of the pages
-EXTRAS = ("visit_thanks", "visit_off", "visit_see_you", "nothing_to_answer", "which", "canned_", STAFF_PREFIX)
-"""Beginnings of the names of texts that a person can stand in for: without one of them the others are still sent."""
 
 
 @dataclass(frozen=True)
@@ -138,18 +137,24 @@ def text_hash(words: str, letters: str) -> str:
 
 def _is_expected(name: str, language: str, wording: str) -> bool:
     """Whether a text that English has is missing in a language that has it not."""
-    if name.startswith(STAFF_PREFIX):
+    message_type = _message_type(name)
+    if message_type is not None and message_type.audience == "staff":
         return language in STAFF_LANGUAGES
     return wording == "discreet" or not name.endswith(DISCREET_SUFFIX)
 
 
 def _is_required(name: str, base: set[str], wording: str) -> bool:
     """Whether a conversation needs the text, in the wording in use."""
-    if name.startswith(EXTRAS) or name not in base:
+    message_type = _message_type(name)
+    if name not in base or (message_type is not None and not message_type.required):
         return False
     if wording == "discreet":
         return name.endswith(DISCREET_SUFFIX) or name + DISCREET_SUFFIX not in base
     return not name.endswith(DISCREET_SUFFIX)
+
+
+def _message_type(name: str) -> MessageType | None:
+    return message_types.find(name.removesuffix(DISCREET_SUFFIX))
 
 
 def _approval_state(words: str | None, letters: str, signed: Sequence[Approval]) -> tuple[str, Approval | None]:

@@ -12,11 +12,10 @@ from homevisits.core import local_time
 from homevisits.core.access import Permission
 from homevisits.core.problems import RulesBroken
 from homevisits.demographics.rules import MIN_CELL_COUNT
-from homevisits.messages import labels
+from homevisits.messages import labels, message_types
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.recipients import trial_allowlist
 from homevisits.messages.templates import catalog, files
-from homevisits.operations import templates_web
 from homevisits.operations.delivery import costs, export, failed, health, queries, reachability
 from homevisits.operations.delivery.chart import build_chart
 from homevisits.reports import counts
@@ -29,7 +28,6 @@ bp = Blueprint("delivery", __name__)
 
 RANGES_DAYS = (7, 30)
 WORKER_SILENT_AFTER = timedelta(seconds=60)
-WRITTEN_TEMPLATE = "written"  # template name of messages typed by staff
 
 
 @bp.app_template_global()
@@ -82,14 +80,14 @@ def _requested_choice(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> 
 
 def _template_titles() -> dict[str, str]:
     """Return the titles of all templates by name."""
-    # Canned replies are sent under WRITTEN_TEMPLATE, and discreet wordings under the name of their template.
+    # Canned replies are sent under WRITTEN, and discreet wordings under the name of their template.
     known = [
         name
         for name in catalog.list_templates(files.BASE_LANGUAGE)
-        if not name.startswith("canned_") and "." not in name
+        if not name.startswith(message_types.QUICK_REPLY_PREFIX) and "." not in name
     ]
-    names = {name: str(templates_web.TEMPLATE_TITLES.get(name, name)) for name in known}
-    return {**names, WRITTEN_TEMPLATE: _("Written by a person")}
+    names = {name: labels.template_title(name) for name in known}
+    return {**names, message_types.WRITTEN: _("Written by a person")}
 
 
 @bp.get("/delivery")
