@@ -12,6 +12,7 @@ from homevisits.messages import outbox
 from homevisits.messages.models import DeliveryAttempt, OutgoingMessage, Sender
 from homevisits.messages.providers.error_codes import ErrorClass, error_class
 from homevisits.messages.senders import rate_limit, selection, sync
+from homevisits.messages.senders.circuit_breaker import CallResult
 from tests.messages.conftest import NOW, made_settings, planned
 
 ALL = ("twilio", "kannel", "console")
@@ -50,7 +51,7 @@ def pick(
 def hear(database: Database, sender_id: int, code: str | None, seconds: float = 0, wait: float | None = None) -> None:
     with database.transaction() as session:
         kind = None if code is None else error_class(code)
-        selection.record_call(session, sender_id, kind, code or "", later(seconds), wait)
+        selection.record_call(session, sender_id, CallResult(kind, code or "", wait), later(seconds))
 
 
 def run(database: Database, seconds: float, segments: int = 1, step: float = 0.01, start: float = 0) -> int:
@@ -59,8 +60,8 @@ def run(database: Database, seconds: float, segments: int = 1, step: float = 0.0
     while at < start + seconds:
         found = pick(database, at, segments)
         if found.sender is None:
-            assert found.until is not None
-            at = max((found.until - NOW).total_seconds(), at + step)
+            assert found.retry_at is not None
+            at = max((found.retry_at - NOW).total_seconds(), at + step)
         else:
             gone += 1
     return gone
@@ -196,7 +197,7 @@ def test_a_full_queue_pauses_for_ten_minutes_and_a_daily_share_until_midnight_in
     assert (pick(database, 599).reason, pick(database, 601).reason) == ("queue_full", None)
     hear(database, one, "30023", 602)
     found = pick(database, 700)
-    assert (found.reason, found.until) == ("daily_cap", datetime(2026, 10, 6, 7, 0, tzinfo=UTC))
+    assert (found.reason, found.retry_at) == ("daily_cap", datetime(2026, 10, 6, 7, 0, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -286,8 +287,8 @@ def test_two_workers_that_each_hold_a_sender_never_wait_for_each_other(postgresq
     database = Database(postgresql_url)
     one, two = add(database), add(database, "+15555550198")
     with database.transaction() as left, database.transaction() as right:
-        selection.record_call(left, one, ErrorClass.RETRY, "429", NOW)
-        selection.record_call(right, two, ErrorClass.RETRY, "429", NOW)
+        selection.record_call(left, one, CallResult(ErrorClass.RETRY, "429"), NOW)
+        selection.record_call(right, two, CallResult(ErrorClass.RETRY, "429"), NOW)
         for session in (left, right):
             found = selection.choose_sender(session, 1, later(5), ALL)
             assert (found.sender is not None and found.sender.id in (one, two)) or found.reason == "rate"

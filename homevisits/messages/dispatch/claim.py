@@ -136,7 +136,7 @@ def _claim(
             # The message keeps its place: it is the first to be sent when a sender is available.
             if (row.state, row.hold_reason) != ("held", "sender"):
                 _update(session, row, state="held", hold_reason="sender")
-            retry_at = pick.until
+            retry_at = pick.retry_at
             break
         with_sender.append((row, send, pick.sender))
     return _store(session, with_sender, now), retry_at

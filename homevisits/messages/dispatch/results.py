@@ -15,6 +15,7 @@ from homevisits.messages.providers import status
 from homevisits.messages.providers.base import Accepted
 from homevisits.messages.providers.error_codes import error_class
 from homevisits.messages.senders import selection
+from homevisits.messages.senders.circuit_breaker import CallResult
 
 MAX_CLOCK_STEP = timedelta(minutes=10)  # a lease that ends later was given before the clock was set back
 
@@ -55,7 +56,7 @@ def record_results(session: Session, finished: Sequence[Finished], now: datetime
     """Record the results of several attempts; the common case, accepted, takes two statements for all of them."""
     recorded = _record_accepted(session, finished, now)
     for sender_id in {each.message.sender_id for each in finished if each.message.attempt_id in recorded}:
-        selection.record_call(session, sender_id, None, "", now)
+        selection.record_call(session, sender_id, CallResult(), now)
     for each in finished:
         if each.message.attempt_id not in recorded:
             record_result(session, each.message, each.result, now)
@@ -69,7 +70,8 @@ def record_result(session: Session, message: ClaimedMessage, result: Result, now
     in_time = _record(session, message, result, now)
     if (in_time or result.receipt is not None) and result.code != transitions.NOT_BEGUN:
         kind = None if result.receipt is not None else error_class(result.code)
-        selection.record_call(session, message.sender_id, kind, result.code, now, result.retry_after)
+        call = CallResult(error_class=kind, code=result.code, retry_after=result.retry_after)
+        selection.record_call(session, message.sender_id, call, now)
     return in_time
 
 

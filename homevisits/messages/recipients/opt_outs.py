@@ -18,7 +18,7 @@ def latest_entry(session: Session, phone: str) -> OptOutEntry | None:
 
 
 def may_receive(session: Session, phone: str) -> bool:
-    """Whether messages may be sent to `phone`."""
+    """Whether messages may be sent to `phone`: it has not opted out."""
     entry = latest_entry(session, phone)
     return entry is None or entry.entry == "start"
 
@@ -48,7 +48,7 @@ def opt_out(
 ) -> OptOutEntry | None:
     """Opt out `phone` and suppress its queued messages. None if it had already opted out.
 
-    how: text | phone | in_person | letter | web. by_account: the staff account that recorded it.
+    how: text, phone, in_person, letter or web. by_account: the staff account that recorded it.
     """
     entry = None
     if may_receive(session, phone):
@@ -75,17 +75,20 @@ def record_provider_opt_out(session: Session, phone: str, message_id: int, now: 
 
     Ignore a late report of a message that was sent before the family opted in again.
     """
-    tried = session.scalar(select(func.max(DeliveryAttempt.started_at)).where(DeliveryAttempt.message_id == message_id))
-    held = latest_entry(session, phone)
-    if held is not None and held.entry == "start" and tried is not None and tried <= held.at:
+    last_attempt_at = session.scalar(
+        select(func.max(DeliveryAttempt.started_at)).where(DeliveryAttempt.message_id == message_id)
+    )
+    current = latest_entry(session, phone)
+    has_opted_in = current is not None and current.entry == "start"
+    if current is not None and has_opted_in and last_attempt_at is not None and last_attempt_at <= current.at:
         return None
     return opt_out(session, phone, "provider", now, evidence=f"outbox:{message_id}")
 
 
 def opt_in(session: Session, phone: str, now: datetime, evidence: str | None = None) -> OptOutEntry | None:
-    """Opt in again at the family's request; only after an opt-out by the family or the provider."""
-    held = latest_entry(session, phone)
-    if held is None or held.entry == "start" or held.reason not in ("family", "provider"):
+    """Opt in again at the family's request. Return None unless the family or the provider had opted it out."""
+    current = latest_entry(session, phone)
+    if current is None or current.entry == "start" or current.reason not in ("family", "provider"):
         return None
     entry = OptOutEntry(phone=phone, entry="start", reason="family", at=now, evidence=evidence)
     session.add(entry)
@@ -96,9 +99,9 @@ def opt_in(session: Session, phone: str, now: datetime, evidence: str | None = N
 def opt_in_by_staff(
     session: Session, phone: str, now: datetime, by_account: int, *, how: str | None = None, evidence: str | None = None
 ) -> OptOutEntry | None:
-    """Opt in again by staff. Not possible after a provider opt-out, because the provider still blocks it."""
-    held = latest_entry(session, phone)
-    if held is None or held.entry == "start" or held.reason == "provider":
+    """Opt in again by staff. Return None after a provider opt-out, because the provider still blocks it."""
+    current = latest_entry(session, phone)
+    if current is None or current.entry == "start" or current.reason == "provider":
         return None
     entry = OptOutEntry(
         phone=phone, entry="start", reason="staff", at=now, evidence=evidence, how=how, by_account=by_account

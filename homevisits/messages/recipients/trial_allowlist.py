@@ -32,17 +32,17 @@ def add_recipient(
     """
     require_district_access(actor)
     name = name.strip()
-    wrong = []
+    problems = []
     if not name:
-        wrong.append(Problem("missing", "name"))
+        problems.append(Problem("missing", "name"))
     elif len(name) > MAX_NAME_LENGTH:
-        wrong.append(Problem("too_long", "name", {"most": MAX_NAME_LENGTH}))
+        problems.append(Problem("too_long", "name", {"most": MAX_NAME_LENGTH}))
     if phone is None:
-        wrong.append(Problem("not_a_phone", "phone"))
+        problems.append(Problem("not_a_phone", "phone"))
     elif is_family_phone:
-        wrong.append(Problem("guest_is_family", "phone"))
-    if wrong or phone is None:
-        raise RulesBroken(wrong)
+        problems.append(Problem("guest_is_family", "phone"))
+    if problems or phone is None:
+        raise RulesBroken(problems)
     row = session.get(TrialRecipient, phone)
     if row is None:
         session.add(TrialRecipient(phone=phone, name=name, by_account=actor.account_id, at=now))

@@ -1,9 +1,9 @@
 """Adaptive rate limit of a sender: halved after a rate-limit error, then increased again. Pure.
 
 Rates are in segments per second. The rate at any time is computed from three stored values (the failed rate, its time
-and the reduced rate), so that all workers use the same rate. Simulated against a leaky bucket of
-50 a second (nginx's limit_req) from 80 and 200, of 10 from 80, of 70 from 80: from the tenth second on 97 % or more of
-the limit is used, and less than 1 % of the calls exceed it.
+and the reduced rate), so that all workers use the same rate. Simulated with a leaky bucket (nginx's limit_req) of 50 a
+second from initial rates of 80 and 200, of 10 from 80, and of 70 from 80: from the tenth second on at least 97 % of the
+limit is used, and less than 1 % of the calls exceed it.
 """
 
 from dataclasses import dataclass
@@ -12,60 +12,58 @@ from zoneinfo import ZoneInfo
 
 PURE = True
 
-PACIFIC = ZoneInfo("America/Los_Angeles")
-"""Daily caps of the mobile carriers are reset at midnight in this time zone."""
-MIN_SLOWDOWN_INTERVAL = timedelta(seconds=1)
-"""The rate is reduced at most once in this time."""
-REPEAT_WINDOW = timedelta(seconds=1.5)
-"""Another error within this time means that the failed rate was much too high."""
-REPEAT_FACTOR = 0.8
+PACIFIC = ZoneInfo("America/Los_Angeles")  # the mobile carriers reset daily caps at midnight in this time zone
+MIN_SLOWDOWN_INTERVAL = timedelta(seconds=1)  # the rate is reduced at most once in this time
+REPEAT_WINDOW = timedelta(seconds=1.5)  # another error within this time means that the rate was much too high
+REPEAT_FACTOR = 0.8  # of the failed rate, after another error within REPEAT_WINDOW
+# After an error: HOLD_SECONDS at half the failed rate, then RAMP_SECONDS up to RAMP_SHARE of it, then CLIMB_SECONDS up
+# to CLIMB_SHARE of it, then growth without limit.
 HOLD_SECONDS, RAMP_SECONDS, CLIMB_SECONDS = 0.2, 0.3, 5.0
-"""Seconds at half the failed rate, of the rise to NEARLY, and of the rise to ALMOST of it."""
 RAMP_SHARE, CLIMB_SHARE = 0.9, 0.97
 GROWTH_PER_MINUTE = 1.05
-"""Growth factor per minute after that."""
 MIN_RATE = 0.05
 
 
 @dataclass(frozen=True)
 class Slowdown:
-    """A slowdown: the failed rate, its time, and the reduced rate."""
+    """A reduction of the rate after a rate-limit error. Rates are in segments per second."""
 
-    failed: float
+    failed_rate: float
     at: datetime
-    fell_to: float
+    reduced_rate: float
 
 
-def rate_at(full: float, slowed: Slowdown | None, now: datetime) -> float:
-    """Return the rate at `now`, at most `full`."""
-    if slowed is None:
-        return full
-    since = (now - slowed.at).total_seconds() - HOLD_SECONDS
-    if since <= 0:
-        return min(full, slowed.fell_to)
-    nearly, almost = RAMP_SHARE * slowed.failed, CLIMB_SHARE * slowed.failed
-    if since < RAMP_SECONDS:
-        return min(full, slowed.fell_to + (nearly - slowed.fell_to) * since / RAMP_SECONDS)
-    since -= RAMP_SECONDS
-    if since < CLIMB_SECONDS:
-        return min(full, nearly + (almost - nearly) * since / CLIMB_SECONDS)
-    minutes = min((since - CLIMB_SECONDS) / 60, 600.0)
-    return min(full, float(almost * GROWTH_PER_MINUTE**minutes))
+def rate_at(full_rate: float, slowdown: Slowdown | None, now: datetime) -> float:
+    """Return the rate at `now`, at most `full_rate`."""
+    if slowdown is None:
+        return full_rate
+    elapsed = (now - slowdown.at).total_seconds() - HOLD_SECONDS
+    reduced = slowdown.reduced_rate
+    if elapsed <= 0:
+        return min(full_rate, reduced)
+    ramp_end, climb_end = RAMP_SHARE * slowdown.failed_rate, CLIMB_SHARE * slowdown.failed_rate
+    if elapsed < RAMP_SECONDS:
+        return min(full_rate, reduced + (ramp_end - reduced) * elapsed / RAMP_SECONDS)
+    elapsed -= RAMP_SECONDS
+    if elapsed < CLIMB_SECONDS:
+        return min(full_rate, ramp_end + (climb_end - ramp_end) * elapsed / CLIMB_SECONDS)
+    minutes = min((elapsed - CLIMB_SECONDS) / 60, 600.0)
+    return min(full_rate, float(climb_end * GROWTH_PER_MINUTE**minutes))
 
 
-def slow_down(full: float, slowed: Slowdown | None, now: datetime) -> Slowdown | None:
+def slow_down(full_rate: float, slowdown: Slowdown | None, now: datetime) -> Slowdown | None:
     """Return the new slowdown after a rate-limit error; None if it is already recorded."""
-    if slowed is not None and now - slowed.at < MIN_SLOWDOWN_INTERVAL:
+    if slowdown is not None and now - slowdown.at < MIN_SLOWDOWN_INTERVAL:
         return None
-    failed = rate_at(full, slowed, now)
-    if slowed is not None and now - slowed.at < REPEAT_WINDOW:
-        failed = min(failed, REPEAT_FACTOR * slowed.failed)
-    failed = max(failed, MIN_RATE)
-    return Slowdown(failed, now, max(failed / 2, MIN_RATE))
+    failed_rate = rate_at(full_rate, slowdown, now)
+    if slowdown is not None and now - slowdown.at < REPEAT_WINDOW:
+        failed_rate = min(failed_rate, REPEAT_FACTOR * slowdown.failed_rate)
+    failed_rate = max(failed_rate, MIN_RATE)
+    return Slowdown(failed_rate=failed_rate, at=now, reduced_rate=max(failed_rate / 2, MIN_RATE))
 
 
 def bucket_size(rate: float) -> float:
-    """Size of the token bucket in segments: 0.1 seconds of the rate, up to 3 seconds for slow senders."""
+    """Return the size of the token bucket in segments: 0.1 to 3 seconds of the rate, the most for slow senders."""
     return max(1.0, min(3 * rate, 5.0), rate / 10)
 
 

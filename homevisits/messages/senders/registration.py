@@ -14,8 +14,8 @@ from homevisits.messages.models import Sender
 from homevisits.messages.recipients import trial_allowlist
 from homevisits.messages.senders.selection import READY_REGISTRATIONS
 
+# Kinds of a provider's number or service. The kinds gateway and console cannot be changed.
 SENDER_KINDS = ("long_code", "toll_free", "short_code", "service")
-"""Kinds of a provider's number or service. Gateway and console cannot be changed."""
 REGISTRATIONS = ("unregistered", "pending", "registered", "refused", "not_needed")
 KINDS_WITH_BRAND = ("long_code", "service")
 MAX_SEGMENTS_PER_SECOND = 500.0
@@ -58,62 +58,71 @@ def read_form(form: Mapping[str, str]) -> SenderForm:
 def form_of_sender(row: Sender) -> SenderForm:
     """Return the form values of a sender."""
     return SenderForm(
-        row.kind,
-        row.registration,
-        row.brand_id or "",
-        row.campaign_id or "",
-        f"{row.segments_per_second:g}",
-        str(row.segments_per_day or ""),
-        row.note or "",
+        kind=row.kind,
+        registration=row.registration,
+        brand_id=row.brand_id or "",
+        campaign_id=row.campaign_id or "",
+        segments_per_second=f"{row.segments_per_second:g}",
+        segments_per_day=str(row.segments_per_day or ""),
+        note=row.note or "",
     )
 
 
-def validate_form(given: SenderForm, kinds: Sequence[str]) -> tuple[SenderChange | None, list[Problem]]:
+def validate_form(form: SenderForm, kinds: Sequence[str]) -> tuple[SenderChange | None, list[Problem]]:
     """Validate the form; return the change or all problems. `kinds`: allowed kinds. Pure."""
-    found: list[Problem] = []
-    if given.kind not in kinds:
-        found.append(Problem("not_a_choice", "kind"))
-    if given.registration not in REGISTRATIONS:
-        found.append(Problem("not_a_choice", "registration"))
-    found += _id_problems(given)
-    if given.registration == "not_needed" and not given.note:
-        found.append(Problem("missing", "note"))
-    if len(given.note) > MAX_NOTE_LENGTH:
-        found.append(Problem("too_long", "note", {"most": MAX_NOTE_LENGTH}))
-    speed = _parse_number(given.segments_per_second)
-    if speed is None or not 0 < speed <= MAX_SEGMENTS_PER_SECOND:
-        found.append(Problem("sender_speed", "segments_per_second", {"most": int(MAX_SEGMENTS_PER_SECOND)}))
-    day = _parse_number(given.segments_per_day) if given.segments_per_day else None
-    if given.segments_per_day and (day is None or day != int(day) or not 1 <= day <= MAX_SEGMENTS_PER_DAY):
-        found.append(Problem("sender_day", "segments_per_day"))
-    if found or speed is None:
-        return None, found
-    ids = given.brand_id or None, given.campaign_id or None
-    whole = int(day) if day is not None else None
-    return SenderChange(given.kind, given.registration, *ids, speed, whole, given.note or None), []
-
-
-def _id_problems(given: SenderForm) -> list[Problem]:
-    found = []
-    needed = given.registration == "registered"
-    for name, needs in (
-        ("brand_id", needed and given.kind in KINDS_WITH_BRAND),
-        ("campaign_id", needed and given.kind in (*KINDS_WITH_BRAND, "toll_free")),
+    problems: list[Problem] = []
+    if form.kind not in kinds:
+        problems.append(Problem("not_a_choice", "kind"))
+    if form.registration not in REGISTRATIONS:
+        problems.append(Problem("not_a_choice", "registration"))
+    problems += _id_problems(form)
+    if form.registration == "not_needed" and not form.note:
+        problems.append(Problem("missing", "note"))
+    if len(form.note) > MAX_NOTE_LENGTH:
+        problems.append(Problem("too_long", "note", {"most": MAX_NOTE_LENGTH}))
+    per_second = _parse_number(form.segments_per_second)
+    if per_second is None or not 0 < per_second <= MAX_SEGMENTS_PER_SECOND:
+        problems.append(Problem("sender_speed", "segments_per_second", {"most": int(MAX_SEGMENTS_PER_SECOND)}))
+    per_day = _parse_number(form.segments_per_day) if form.segments_per_day else None
+    if form.segments_per_day and (
+        per_day is None or per_day != int(per_day) or not 1 <= per_day <= MAX_SEGMENTS_PER_DAY
     ):
-        value = getattr(given, name)
+        problems.append(Problem("sender_day", "segments_per_day"))
+    if problems or per_second is None:
+        return None, problems
+    change = SenderChange(
+        kind=form.kind,
+        registration=form.registration,
+        brand_id=form.brand_id or None,
+        campaign_id=form.campaign_id or None,
+        segments_per_second=per_second,
+        segments_per_day=int(per_day) if per_day is not None else None,
+        note=form.note or None,
+    )
+    return change, []
+
+
+def _id_problems(form: SenderForm) -> list[Problem]:
+    problems = []
+    is_registered = form.registration == "registered"
+    for name, is_required in (
+        ("brand_id", is_registered and form.kind in KINDS_WITH_BRAND),
+        ("campaign_id", is_registered and form.kind in (*KINDS_WITH_BRAND, "toll_free")),
+    ):
+        value = getattr(form, name)
         if value and not _REGISTRATION_ID.fullmatch(value):
-            found.append(Problem("sender_id", name))
-        elif needs and not value:
-            found.append(Problem("missing", name))
-    return found
+            problems.append(Problem("sender_id", name))
+        elif is_required and not value:
+            problems.append(Problem("missing", name))
+    return problems
 
 
 def _parse_number(text: str) -> float | None:
     try:
-        found = float(text.replace(",", "."))
+        number = float(text.replace(",", "."))
     except ValueError:
         return None
-    return found if abs(found) < 1e9 else None  # not infinite and not NaN
+    return number if abs(number) < 1e9 else None  # not infinite and not NaN
 
 
 def missing_steps(row: Sender) -> tuple[str, ...]:
@@ -126,8 +135,8 @@ def missing_steps(row: Sender) -> tuple[str, ...]:
         return ("verification",)
     if row.kind == "short_code":
         return ("short_code",)
-    found = [name for name, value in (("brand", row.brand_id), ("campaign", row.campaign_id)) if not value]
-    return (*found, "not_said")
+    missing = [name for name, value in (("brand", row.brand_id), ("campaign", row.campaign_id)) if not value]
+    return (*missing, "not_said")
 
 
 def list_senders(session: Session) -> Sequence[Sender]:
@@ -150,21 +159,21 @@ def allowed_kinds(row: Sender) -> tuple[str, ...]:
     return ("service",) if row.address.startswith("MG") else tuple(kind for kind in SENDER_KINDS if kind != "service")
 
 
-def change_sender(session: Session, actor: Actor, sender_id: int, given: SenderForm, now: datetime) -> None:
+def change_sender(session: Session, actor: Actor, sender_id: int, form: SenderForm, now: datetime) -> None:
     """Store a district lead's changes to a sender. Raises `NotFound` and `RulesBroken`."""
     trial_allowlist.require_district_access(actor)
     row = get_sender(session, sender_id)
-    wanted, wrong = validate_form(given, allowed_kinds(row))
-    if wanted is None:
-        raise RulesBroken(wrong)
-    if wanted.registration in READY_REGISTRATIONS and row.registration not in READY_REGISTRATIONS:
+    change, problems = validate_form(form, allowed_kinds(row))
+    if change is None:
+        raise RulesBroken(problems)
+    if change.registration in READY_REGISTRATIONS and row.registration not in READY_REGISTRATIONS:
         row.registered_at = now
-    elif wanted.registration not in READY_REGISTRATIONS:
+    elif change.registration not in READY_REGISTRATIONS:
         row.registered_at = None
-    if wanted.segments_per_second != row.segments_per_second:
+    if change.segments_per_second != row.segments_per_second:
         row.rate_now = None  # forget the slowdown
-    row.kind, row.registration = wanted.kind, wanted.registration
-    row.brand_id, row.campaign_id, row.note = wanted.brand_id, wanted.campaign_id, wanted.note
-    row.segments_per_second, row.segments_per_day = wanted.segments_per_second, wanted.segments_per_day
+    row.kind, row.registration = change.kind, change.registration
+    row.brand_id, row.campaign_id, row.note = change.brand_id, change.campaign_id, change.note
+    row.segments_per_second, row.segments_per_day = change.segments_per_second, change.segments_per_day
     row.changed_by = actor.account_id
     session.flush()

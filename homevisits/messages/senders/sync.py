@@ -9,6 +9,7 @@ from homevisits.core.settings import Settings
 from homevisits.messages.models import Sender
 
 TOLL_FREE_PREFIXES = tuple(f"+1{code}" for code in (800, 833, 844, 855, 866, 877, 888))
+# Initial segments per second by kind of sender: the minimum of each kind. Editable on the Senders page.
 INITIAL_RATES = {
     "long_code": 1.0,
     "toll_free": 3.0,
@@ -17,14 +18,13 @@ INITIAL_RATES = {
     "gateway": 10.0,
     "console": 1000.0,
 }
-"""Initial segments per second by kind of sender, the minimum of each kind. Editable on the Senders page."""
 
 
 def sync_senders(session: Session, settings: Settings) -> None:
     """Insert senders that are new in the settings and deactivate those that were removed."""
-    named = set(_configured_senders(settings))
+    configured = set(_configured_senders(settings))
     rows = {(row.provider, row.address): row for row in session.scalars(select(Sender).order_by(Sender.id))}
-    for provider, address in sorted(named - rows.keys()):
+    for provider, address in sorted(configured - rows.keys()):
         kind = guess_kind(provider, address)
         row = Sender(
             provider=provider, address=address, kind=kind, segments_per_second=INITIAL_RATES[kind],
@@ -36,8 +36,8 @@ def sync_senders(session: Session, settings: Settings) -> None:
         except IntegrityError:  # inserted by another worker
             continue
     for key, row in rows.items():
-        if row.active != (key in named):
-            session.execute(update(Sender).where(Sender.id == row.id).values(active=key in named))
+        if row.active != (key in configured):
+            session.execute(update(Sender).where(Sender.id == row.id).values(active=key in configured))
     session.flush()
 
 
