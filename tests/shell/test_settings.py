@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from homevisits.core.languages import UI_LANGUAGES
 from homevisits.core.settings import InvalidSettings, load_settings, load_template_settings
 from homevisits.policies.rules import Policy
 
@@ -61,7 +62,7 @@ def test_every_wrong_setting_is_named_at_once(tmp_path: Path) -> None:
             "provider: must be one of console, twilio, kannel, not 'pigeon'",
             "timezone: 'Mars/Olympus' is not an IANA time zone such as America/Denver",
             "text_segment_dollars: must be dollars such as 0.0120",
-            "languages: must be some of en, es",
+            f"languages: must be some of {', '.join(UI_LANGUAGES)}",
             "texts_folder: /no/such/folder is not a folder",
             "metrics_token: must have at least 32 characters",
             "twilio_from: must be a number such as +13035550123",
