@@ -34,7 +34,7 @@ def check() -> CommandResult:
     found = [
         {"language": pack.language, "text": text.name, "code": code, "reason": str(labels.TEMPLATE_PROBLEMS[code])}
         for pack in map(catalog.load_pack, catalog.list_languages())
-        for text in pack.texts
+        for text in pack.templates
         if text.state != "missing"
         for code in _find_faults(pack, text.name)
     ]
@@ -61,12 +61,18 @@ def list_texts() -> CommandResult:
     catalog.configure(*load_template_settings())
     document, lines = [], []
     for pack in map(catalog.load_pack, catalog.list_languages()):
-        rows = [_text_values(pack, text) for text in pack.texts]
+        rows = [_text_values(pack, text) for text in pack.templates]
         document.append(
-            {"language": pack.language, "name": pack.name, "letters": pack.letters, "sent": pack.ready, "texts": rows}
+            {
+                "language": pack.language,
+                "name": pack.name,
+                "letters": pack.letters,
+                "sent": pack.is_ready,
+                "texts": rows,
+            }
         )
         lines.append(
-            f"{pack.language}  {pack.name}: {'in use' if pack.ready else 'not in use'}, letters {pack.letters}"
+            f"{pack.language}  {pack.name}: {'in use' if pack.is_ready else 'not in use'}, letters {pack.letters}"
         )
         lines += [f"    {row['text']:<24} {row['parts']} segments  {_describe_state(row)}" for row in rows]
     return CommandResult({"languages": document}, "\n".join(lines))
@@ -95,7 +101,7 @@ def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Comman
         if faults:
             raise CommandError("rules", f"{language}/{name}: {labels.TEMPLATE_PROBLEMS[faults[0]]}")
     catalog.approve(language, tuple(chosen), by.strip(), clock.now().date(), note.strip())
-    ready = catalog.load_pack(language).ready
+    ready = catalog.load_pack(language).is_ready
     said = "The language is now in use." if ready else "The language is not in use: other texts need approval."
     where = catalog.district_folder()
     kept = f" Saved in {where / language}." if where else ""
@@ -119,15 +125,15 @@ def _find_faults(pack: files.LanguagePack, name: str) -> list[str]:
 
 
 def _text_values(pack: files.LanguagePack, text: files.Template) -> dict[str, Any]:
-    travels = lint.measure_longest(text.words, pack.language, pack.letters)
+    travels = lint.measure_longest(text.text, pack.language, pack.letters)
     approval = text.approval
     return {
         "text": text.name,
         "state": text.state,
         "by": approval.by if approval else None,
         "on": approval.on.isoformat() if approval else None,
-        "own": text.own,
-        "needed": text.needed,
+        "own": text.is_own,
+        "needed": text.is_required,
         "encoding": travels.encoding,
         "parts": travels.segments,
     }

@@ -65,20 +65,20 @@ class TemplateView:
 def show_templates() -> str:
     """Show the message templates of a language."""
     packs = [catalog.load_pack(language) for language in catalog.list_languages()]
-    packs.sort(key=lambda pack: (not pack.ready, pack.language != files.BASE_LANGUAGE, pack.name))
+    packs.sort(key=lambda pack: (not pack.is_ready, pack.language != files.BASE_LANGUAGE, pack.name))
     chosen = request.args.get("language", files.BASE_LANGUAGE)
     if chosen not in catalog.list_languages():
         abort(404)
     pack = catalog.load_pack(chosen)
-    shown = [_build_view(pack, text) for text in sorted(pack.texts, key=_sort_key) if text.state != "missing"]
+    shown = [_build_view(pack, text) for text in sorted(pack.templates, key=_sort_key) if text.state != "missing"]
     return render_template(
         "messages/texts.html",
         packs=packs,
         pack=pack,
         groups={title: [text for text in shown if text.group == group] for group, title in GROUP_TITLES.items()},
-        needed=[text for text in pack.texts if text.needed],
-        missing=[labels.template_title(text.name) for text in pack.texts if text.state == "missing"],
-        own=any(text.own for text in pack.texts),
+        needed=[text for text in pack.templates if text.is_required],
+        missing=[labels.template_title(text.name) for text in pack.templates if text.state == "missing"],
+        own=any(text.is_own for text in pack.templates),
         wording=settings().policy.text_wording,
         language_names=_language_names(),
         price=settings().segment_price,
@@ -96,19 +96,19 @@ def _build_view(pack: files.LanguagePack, text: files.Template) -> TemplateView:
     other = count_segments(catalog.preview(pack.language, text.name, sample, letters))
     travels = count_segments(reads)
     known = text.name in catalog.list_templates(files.BASE_LANGUAGE)
-    english = catalog.get_template(files.BASE_LANGUAGE, text.name) if known else text.words
+    english = catalog.get_template(files.BASE_LANGUAGE, text.name) if known else text.text
     return TemplateView(
         name=text.name,
         title=labels.template_title(text.name),
         group=_group_of(text.name),
         state=text.state,
-        own=text.own,
+        own=text.is_own,
         approval=text.approval,
         reads=reads,
         travels=travels,
-        longest=lint.measure_longest(text.words, pack.language, pack.letters),
+        longest=lint.measure_longest(text.text, pack.language, pack.letters),
         other_letters=other if other.segments != travels.segments else None,
-        faults=tuple(lint.find_problems(text.words, english, pack.language, pack.letters, text.name)),
+        faults=tuple(lint.find_problems(text.text, english, pack.language, pack.letters, text.name)),
     )
 
 

@@ -42,8 +42,8 @@ def test_a_text_takes_two_parts_at_most_with_the_longest_names(language: str, na
 def test_an_approved_text_takes_two_parts_at_most_whatever_the_names(school: str, one: str, other: str) -> None:
     sample = {**lint.LONGEST_PARAMS[0], "school": school, "people": f"{one} & {other}", "partner": one[:19]}
     for language in ("en", "es"):
-        for text in catalog.load_pack(language).texts:
-            assert lint.measure(text.words, sample, language, catalog.load_pack(language).letters).segments <= 2, (
+        for text in catalog.load_pack(language).templates:
+            assert lint.measure(text.text, sample, language, catalog.load_pack(language).letters).segments <= 2, (
                 text.name
             )
 

@@ -57,9 +57,9 @@ def test_a_pack_awaiting_approval_is_there_to_read_and_is_never_sent(language: s
     held = catalog.load_pack(language)
     required = {message_type.name for message_type in message_types.all_types() if message_type.required}
     assert "invitation" in required
-    assert {text.name for text in held.texts if text.state == "waiting"} >= required
-    assert {text.state for text in held.texts if text.needed} == {"waiting"}
-    assert not held.ready
+    assert {text.name for text in held.templates if text.state == "waiting"} >= required
+    assert {text.state for text in held.templates if text.is_required} == {"waiting"}
+    assert not held.is_ready
     assert catalog.preview(language, "invitation", SAMPLE)
     assert not catalog.is_approved(language, "invitation")
     with pytest.raises(catalog.TemplateNotFound):
@@ -78,11 +78,11 @@ def test_a_language_without_a_text_is_never_answered_in_english() -> None:
 
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_who_approved_a_text_and_when_is_on_record(language: str) -> None:
-    assert catalog.load_pack(language).ready
-    for text in catalog.load_pack(language).texts:
+    assert catalog.load_pack(language).is_ready
+    for text in catalog.load_pack(language).templates:
         assert text.approval is not None
         assert text.approval.by
-        assert text.approval.words == files.text_hash(text.words, catalog.load_pack(language).letters)
+        assert text.approval.words == files.text_hash(text.text, catalog.load_pack(language).letters)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_language_is_sent_when_each_of_its_texts_is_approved(folder: Path) -> 
     approve("bye")
     assert catalog.is_approved("es", "hello")
     assert catalog.render("es", "hello", {"school": "Ñandú"}) == "Si, hello Ñandu"
-    found = catalog.load_pack("es").text("hello")
+    found = catalog.load_pack("es").find_template("hello")
     assert found is not None
     assert found.approval is not None
     assert (found.approval.by, found.approval.on) == ('Ana "la maestra" \\ Ruiz', date(2026, 10, 5))
@@ -130,7 +130,7 @@ def test_words_changed_after_the_approval_are_not_the_approved_ones(folder: Path
     approve("hello", "bye")
     (folder / "es" / "bye.txt").write_text("Otra cosa", encoding="utf-8")
     catalog.clear_cache()
-    assert [text.state for text in catalog.load_pack("es").texts] == ["changed", "approved"]
+    assert [text.state for text in catalog.load_pack("es").templates] == ["changed", "approved"]
     assert not catalog.is_approved("es", "hello")
 
 
@@ -138,7 +138,7 @@ def test_the_letters_are_part_of_what_was_approved(folder: Path) -> None:
     approve("hello", "bye")
     (folder / "es" / "pack.toml").write_text('letters = "accents"\n', encoding="utf-8")
     catalog.clear_cache()
-    assert {text.state for text in catalog.load_pack("es").texts} == {"changed"}
+    assert {text.state for text in catalog.load_pack("es").templates} == {"changed"}
     approve("hello", "bye")
     assert catalog.render("es", "hello", {"school": "Ñandú"}) == "Sí, hello Ñandú"
 
@@ -148,7 +148,7 @@ def test_a_text_that_is_not_written_yet_holds_the_language_back(folder: Path) ->
     (folder / "en" / "third.txt").write_text("Hello", encoding="utf-8")
     catalog.clear_cache()
     assert catalog.list_templates("es") == ("bye", "hello")
-    assert {text.name: text.state for text in catalog.load_pack("es").texts}["third"] == "missing"
+    assert {text.name: text.state for text in catalog.load_pack("es").templates}["third"] == "missing"
     assert not catalog.is_approved("es", "hello")
 
 
@@ -192,7 +192,7 @@ def test_a_district_s_own_words_stand_before_the_product_s(folder: Path, own: Pa
     assert not catalog.is_approved("es", "hello")
     catalog.approve("es", ("hello",), "Ana", date(2026, 10, 6), "")
     assert catalog.render("es", "hello", {"school": "Cedar"}) == "Buenas, Cedar"
-    assert catalog.load_pack("es").text("hello").own  # type: ignore[union-attr]
+    assert catalog.load_pack("es").find_template("hello").is_own  # type: ignore[union-attr]
     assert not (folder / "es" / "approvals.toml").exists()
 
 
@@ -210,7 +210,7 @@ def test_what_the_product_s_speaker_approved_is_sent_where_the_district_says_not
     approve("hello", "bye")
     catalog.configure(own)
     assert catalog.is_approved("es", "hello")
-    assert not catalog.load_pack("es").text("hello").own  # type: ignore[union-attr]
+    assert not catalog.load_pack("es").find_template("hello").is_own  # type: ignore[union-attr]
 
 
 def test_a_language_only_the_district_has_is_sent_when_it_approved_it(folder: Path, own: Path) -> None:
@@ -248,7 +248,7 @@ def test_in_the_discreet_wording_no_text_to_a_family_says_visit_or_home() -> Non
     catalog.configure(wording="discreet")
     try:
         for language in ("en", "es"):
-            assert catalog.load_pack(language).ready
+            assert catalog.load_pack(language).is_ready
             for name in OF_FAMILIES | {"canned_your_place"}:
                 said = catalog.render(language, name, SAMPLE)
                 assert not lint.mentions_visit(said), (language, name)

@@ -107,4 +107,4 @@ def test_a_district_s_approvals_go_into_its_own_folder(
 )
 def test_an_approval_needs_a_language_its_texts_and_a_name(folder: Path, words: tuple[str, ...]) -> None:
     assert run(*words).exit_code == 2
-    assert not catalog.load_pack("so").ready
+    assert not catalog.load_pack("so").is_ready

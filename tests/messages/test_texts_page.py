@@ -73,7 +73,7 @@ def test_each_language_says_whether_it_is_sent(lead: FlaskClient) -> None:
 
 def test_a_text_shows_its_approval_its_words_its_parts_and_its_price(lead: FlaskClient) -> None:
     said = words(page(lead, "/texts?language=es"))
-    needed = sum(text.needed for text in catalog.load_pack("es").texts)
+    needed = sum(text.is_required for text in catalog.load_pack("es").templates)
     assert f"{needed} of {needed} texts are approved" in said
     assert "Responda 1 si le parece bien" in said
     assert re.search(r"Approved by Homevisits on \w+, Nov 28", said)

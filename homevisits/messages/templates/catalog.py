@@ -1,9 +1,9 @@
 """Message templates by language, with the approvals of speakers of the language.
 
-A language is sent when each of the texts that a conversation needs is approved in the words and letters it has now: a
-family never gets half a conversation, and words changed after the approval are not the approved ones. Anything else is
-a task for a person. A district's own folder stands before the product's, text by text, and no upgrade touches it. The
-files are looked at again every few seconds, so no process sends words that were changed or taken back meanwhile.
+A language is used when every required template is approved with its current text and letters, so that no family gets
+only part of a conversation. Otherwise staff must call. Each template in the district's own folder overrides the
+built-in one, and upgrades do not change that folder. The files are checked for changes every few seconds, so that every
+process uses changed texts and withdrawn approvals.
 """
 
 import threading
@@ -19,8 +19,7 @@ from homevisits.messages.templates import files, rendering
 from homevisits.messages.templates.files import BASE_LANGUAGE, DISCREET_SUFFIX, Approval, LanguagePack, text_hash
 
 LETTERS = ("plain", "accents")
-CHECK_INTERVAL_SECONDS = 2.0
-"""Seconds between checks for changed files."""
+CHECK_INTERVAL_SECONDS = 2.0  # between checks for changed files
 
 
 class TemplateNotFound(LookupError):
@@ -29,7 +28,7 @@ class TemplateNotFound(LookupError):
 
 @dataclass(frozen=True)
 class _Configuration:
-    """How this installation uses the packs: its own folder, plain or discreet wording, and its address for links."""
+    """Settings of the installation: the district's folder, plain or discreet wording, base URL of links."""
 
     folder: Path | None = None
     wording: str = "plain"
@@ -64,19 +63,19 @@ def district_folder() -> Path | None:
 
 def get_template(language: str, template: str) -> str:
     """Return a template with its placeholders, approved or not."""
-    found = load_pack(language).text(template) if language in list_languages() else None
+    found = load_pack(language).find_template(template) if language in list_languages() else None
     if found is None or found.state == "missing":
         raise TemplateNotFound(f"{language}/{template}")
-    return found.words
+    return found.text
 
 
 def is_approved(language: str, template: str) -> bool:
-    """Whether the template is approved in the language."""
+    """Whether the template and all required templates of the language are approved."""
     if language not in list_languages():
         return False
-    held = load_pack(language)
-    found = held.text(_name_in_wording(template))
-    return held.ready and found is not None and found.state == "approved"
+    pack = load_pack(language)
+    found = pack.find_template(_name_in_wording(template))
+    return pack.is_ready and found is not None and found.state == "approved"
 
 
 def render(language: str, template: str, params: Mapping[str, object]) -> str:
@@ -87,7 +86,7 @@ def render(language: str, template: str, params: Mapping[str, object]) -> str:
 
 
 def preview(language: str, template: str, params: Mapping[str, object], letters: str | None = None) -> str:
-    """How the text reads, approved or not; in other letters than the pack's when they are named."""
+    """Render a template, approved or not. `letters`: "plain" or "accents" instead of the language's own."""
     filled = rendering.fill_placeholders(get_template(language, template), {"site": _configuration.site, **params})
     return rendering.to_gsm7(filled) if (letters or load_pack(language).letters) == "plain" else filled
 
@@ -95,62 +94,65 @@ def preview(language: str, template: str, params: Mapping[str, object], letters:
 def list_languages() -> tuple[str, ...]:
     """Return the languages that have templates, sorted."""
     global _language_cache
-    known, at = _language_cache, time.monotonic()
-    if known is not None and at - known[0] < CHECK_INTERVAL_SECONDS:
-        return known[1]
-    found: set[str] = set()
+    cached, now = _language_cache, time.monotonic()
+    if cached is not None and now - cached[0] < CHECK_INTERVAL_SECONDS:
+        return cached[1]
+    languages: set[str] = set()
     for folder in _folders():
-        # A district's folder that is away for a moment leaves the product's texts, each as approved as it is.
+        # If the district's folder is unavailable, the built-in templates are used.
         with suppress(FileNotFoundError):
-            found |= {path.name for path in folder.iterdir() if path.is_dir() and path.name[0].isalpha()}
-    _language_cache = (at, tuple(sorted(found)))
+            languages |= {path.name for path in folder.iterdir() if path.is_dir() and path.name[0].isalpha()}
+    _language_cache = (now, tuple(sorted(languages)))
     return _language_cache[1]
 
 
 def list_templates(language: str) -> tuple[str, ...]:
     """Return the template names of `language`, sorted."""
-    return tuple(text.name for text in load_pack(language).texts if text.state != "missing")
+    return tuple(template.name for template in load_pack(language).templates if template.state != "missing")
 
 
 def load_pack(language: str) -> LanguagePack:
-    """Return the templates of a language, cached for at most `EVERY` seconds."""
-    known, at = _pack_cache.get(language), time.monotonic()
-    if known is not None and at - known[0] < CHECK_INTERVAL_SECONDS:
-        return known[2]
+    """Return the templates of a language, cached for `CHECK_INTERVAL_SECONDS`."""
+    cached, now = _pack_cache.get(language), time.monotonic()
+    if cached is not None and now - cached[0] < CHECK_INTERVAL_SECONDS:
+        return cached[2]
     with _lock:
-        folders, now_used = _folders(), _configuration
-        stamp = (now_used, files.fingerprint(folders, language), files.fingerprint(folders, BASE_LANGUAGE))
-        if known is not None and known[1] == stamp:
-            made = known[2]
+        folders, configuration = _folders(), _configuration
+        stamp = (configuration, files.fingerprint(folders, language), files.fingerprint(folders, BASE_LANGUAGE))
+        if cached is not None and cached[1] == stamp:
+            pack = cached[2]
         else:
-            made = files.read_pack(folders, now_used.folder, language, now_used.wording)
-        _pack_cache[language] = (at, stamp, made)
-    return made
+            pack = files.read_pack(folders, configuration.folder, language, configuration.wording)
+        _pack_cache[language] = (now, stamp, pack)
+    return pack
 
 
 def approve(language: str, names: tuple[str, ...], by: str, on: date, note: str) -> None:
     """Record a speaker's approval of the current text of templates.
 
-    With a folder of the district's own the words are kept there beside the approval: what was approved is what is
-    sent, whatever later versions of the product say.
+    If the district has its own folder, the texts are copied there with the approval, so that an upgrade does not
+    change what was approved.
     """
-    held, folder = load_pack(language), (_configuration.folder or _builtin_folder()) / language
+    pack, folder = load_pack(language), (_configuration.folder or _builtin_folder()) / language
     folder.mkdir(exist_ok=True)
-    known = files.read_approvals(folder)
+    approvals = files.read_approvals(folder)
     for name in names:
-        words = get_template(language, name)
-        known[name] = Approval(by, on, held.letters, text_hash(words, held.letters), note)
+        text = get_template(language, name)
+        approvals[name] = Approval(by=by, on=on, letters=pack.letters, words=text_hash(text, pack.letters), note=note)
         if _configuration.folder is not None:
-            (folder / f"{name}.txt").write_text(words + "\n", encoding="utf-8")
+            (folder / f"{name}.txt").write_text(text + "\n", encoding="utf-8")
     if _configuration.folder is not None and not (folder / "pack.toml").exists():
-        (folder / "pack.toml").write_text(f'letters = "{held.letters}"\n', encoding="utf-8")
-    files.write_approvals(folder, known)
+        (folder / "pack.toml").write_text(f'letters = "{pack.letters}"\n', encoding="utf-8")
+    files.write_approvals(folder, approvals)
     clear_cache()
 
 
 def _name_in_wording(template: str) -> str:
     """Return the template name for the wording in use; not every template has a discreet form."""
-    if _configuration.wording != "discreet" or load_pack(BASE_LANGUAGE).text(template + DISCREET_SUFFIX) is None:
+    if (
+        _configuration.wording != "discreet"
+        or load_pack(BASE_LANGUAGE).find_template(template + DISCREET_SUFFIX) is None
+    ):
         return template
     return template + DISCREET_SUFFIX
 

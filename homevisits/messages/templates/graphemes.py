@@ -1,7 +1,7 @@
-"""Where a text may be cut: what a reader takes for one character (UAX 29 at Unicode 10, as Twilio's calculator has it).
+"""Split text into grapheme clusters (UAX 29, Unicode 10), between which a message may be cut into segments.
 
-The classes are Unicode 10's on purpose: a newer table would join more emoji than the calculator does and count fewer
-characters. Emoji joined by a zero-width joiner, flags, skin tones, combining accents and Hangul are all in here.
+Twilio's segment calculator uses Unicode 10; a newer table would join more emoji and count fewer characters. Handles
+emoji with zero-width joiners, flags, skin tones, combining accents and Hangul.
 """
 
 from bisect import bisect_right
@@ -12,7 +12,7 @@ PURE = True
 
 
 class BreakClass(Enum):
-    """What a code point does to the one before it."""
+    """Grapheme cluster break property of a code point. GLUE is Glue_After_Zwj."""
 
     OTHER = auto()
     CR = auto()
@@ -34,6 +34,7 @@ class BreakClass(Enum):
     BASE_GLUE = auto()
 
 
+# Ranges of code points, in hexadecimal. Hangul syllables are computed instead.
 _RANGES = {
     BreakClass.CR: "d",
     BreakClass.LF: "a",
@@ -99,17 +100,16 @@ _RANGES = {
     """,
     BreakClass.BASE_GLUE: "1f466-1f469",
 }
-"""Ranges of code points, in hexadecimal. Hangul syllables are worked out instead."""
 
 
 def _sorted_ranges() -> tuple[list[int], list[int], list[BreakClass]]:
     found = []
-    for kind, ranges in _RANGES.items():
+    for property_, ranges in _RANGES.items():
         for part in ranges.split():
             first, _, last = part.partition("-")
-            found.append((int(first, 16), int(last or first, 16), kind))
-    found.sort(key=lambda each: each[0])
-    return [each[0] for each in found], [each[1] for each in found], [each[2] for each in found]
+            found.append((int(first, 16), int(last or first, 16), property_))
+    found.sort(key=lambda row: row[0])
+    return [row[0] for row in found], [row[1] for row in found], [row[2] for row in found]
 
 
 _FIRST, _LAST, _CLASS = _sorted_ranges()
@@ -126,7 +126,7 @@ _AFTER_HANGUL = {
 
 
 def break_class(character: str) -> BreakClass:
-    """The class of one code point."""
+    """Return the break property of a character."""
     code = ord(character)
     if _HANGUL_FIRST <= code <= _HANGUL_LAST:
         return BreakClass.LVT if (code - _HANGUL_FIRST) % _HANGUL_STEP else BreakClass.LV
@@ -135,21 +135,21 @@ def break_class(character: str) -> BreakClass:
 
 
 def split_graphemes(text: str) -> Iterator[str]:
-    """`text` in the pieces a reader takes for one character. CR LF counts as two, as both are one each in a text."""
+    """Split `text` into grapheme clusters. CR LF is two, because each counts as a character in a message."""
     start = 0
     before: list[BreakClass] = []
-    for at, character in enumerate(text):
-        now = break_class(character)
-        if before and _is_boundary(before, now):
-            yield text[start:at]
-            start, before = at, []
-        before.append(now)
+    for position, character in enumerate(text):
+        following = break_class(character)
+        if before and _is_boundary(before, following):
+            yield text[start:position]
+            start, before = position, []
+        before.append(following)
     if before:
         yield text[start:]
 
 
 def _is_boundary(before: list[BreakClass], following: BreakClass) -> bool:
-    """Whether a new character begins with `following`, after a character that so far has the classes `before`."""
+    """Whether a cluster with the classes `before` ends before `following`."""
     last = before[-1]
     if _ends_flag(before) or last in _ALWAYS_BREAKS or following in _ALWAYS_BREAKS:
         return True
@@ -165,7 +165,7 @@ def _is_boundary(before: list[BreakClass], following: BreakClass) -> bool:
 
 
 def _ends_flag(before: list[BreakClass]) -> bool:
-    """A flag that carries a mark takes nothing more. The standard would let it; the calculator does not."""
+    """Whether a flag with a mark ends here. The standard would continue it, but Twilio's calculator does not."""
     marked = len(before) - 1
     while marked > 0 and before[marked] is not BreakClass.REGIONAL:
         marked -= 1
@@ -174,7 +174,7 @@ def _ends_flag(before: list[BreakClass]) -> bool:
 
 
 def _takes_skin_tone(before: list[BreakClass]) -> bool:
-    """One mark may stand between an emoji and its skin tone, and there may be none before it."""
+    """Whether a skin tone continues the cluster: directly after an emoji, or with one mark between them."""
     if BreakClass.EXTEND not in before:
         return before[-1] in _EMOJI
     return len(before) > 1 and before[-1] is BreakClass.EXTEND and before[-2] in _EMOJI

@@ -23,7 +23,7 @@ _TYPOGRAPHY = {
     "\u202f": " ",
     "ʼ": "'",
     "ʻ": "'",
-    # Letters that are no other letter with an accent
+    # Letters that Unicode does not decompose into a base letter and an accent.
     "đ": "d",
     "Đ": "D",
     "ł": "l",
@@ -38,13 +38,12 @@ _TYPOGRAPHY = {
 
 @dataclass(frozen=True)
 class PlannedMessage:
-    """A text that should leave: to whom, in which words, from when, until when it is still of use.
+    """A message to send, as planned by a feature.
 
-    ``key`` names it among the texts about one thing: planned twice, it is sent once. ``question`` is what a reply to it
-    answers ("visit:17"). ``zone`` and ``school_id`` say whose hours and quiet days count (None: the installation's);
-    ``category`` is the template's own where it is None. A text that a person typed has the
-    template "written" and its ``body``;
-    ``urgent_by`` is the account that lets it leave outside the hours, with its reason.
+    key: identifies the message among those with the same subject; a message planned twice is sent once.
+    question: what a reply answers, such as "visit:17". zone, school_id: for quiet hours and quiet days; None: those of
+    the installation. category: None for that of the template. body: text of a message that staff wrote, with the
+    template "written". urgent_by: account that allowed sending outside texting hours, with urgent_reason.
     """
 
     key: str
@@ -71,7 +70,7 @@ def placeholders(template: str) -> frozenset[str]:
 
 def fill_placeholders(template: str, params: Mapping[str, object]) -> str:
     """Fill the placeholders of `template`. Raises KeyError if a value is missing."""
-    return _PLACEHOLDER.sub(lambda found: str(params[found[1]]), template).strip()
+    return _PLACEHOLDER.sub(lambda match: str(params[match[1]]), template).strip()
 
 
 def to_gsm7(text: str) -> str:

@@ -12,39 +12,38 @@ GSM7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-GSM7_EXTENDED = frozenset("\f^{}\\[~]|€")
-"""Extension characters, which count as two septets each."""
+GSM7_EXTENDED = frozenset("\f^{}\\[~]|€")  # extension characters count as two septets each
 
 _IN_GSM7 = GSM7 | GSM7_EXTENDED
-_SEGMENT_BITS = 1120
-"""Bits per segment: 140 octets."""
-_HEADER_BITS = 48
-"""Bits of the header in each segment of a concatenated message."""
+_SEGMENT_BITS = 1120  # 140 octets
+_HEADER_BITS = 48  # in each segment of a concatenated message
 
 
 @dataclass(frozen=True)
 class Segments:
-    """A text's encoding, the parts it is billed as, and its length: places in GSM-7, what a reader counts in UCS-2."""
+    """Encoding, number of segments and length of a message: septets in GSM-7, grapheme clusters in UCS-2."""
 
     encoding: str
     segments: int
     characters: int
 
-    def cost(self, dollars: Decimal) -> Decimal:
-        """What it costs when one part costs `dollars`."""
-        return self.segments * dollars
+    def cost(self, segment_price: Decimal) -> Decimal:
+        """Return the cost of the message."""
+        return self.segments * segment_price
 
 
 def count_segments(text: str) -> Segments:
-    """Count the parts of `text` without smart encoding. No character is ever cut in two; an empty text is one part."""
+    """Count the segments of `text` without smart encoding. Never cuts a character; an empty text has one segment."""
     if is_gsm7(text):
-        places = [2 if character in GSM7_EXTENDED else 1 for character in text]
-        return Segments("GSM-7", _count_parts(7 * each for each in places), sum(places))
-    # A pair of surrogates that reached us apart is one code point, as it is to a phone.
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    pieces = list(graphemes.split_graphemes(whole))
+        septets = [2 if character in GSM7_EXTENDED else 1 for character in text]
+        return Segments("GSM-7", _count_parts(7 * size for size in septets), sum(septets))
+    # Join surrogate pairs that are separate in `text`, because a phone shows them as one character.
+    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    clusters = list(graphemes.split_graphemes(joined))
     return Segments(
-        "UCS-2", _count_parts(8 * len(each.encode("utf-16-le", "surrogatepass")) for each in pieces), len(pieces)
+        "UCS-2",
+        _count_parts(8 * len(cluster.encode("utf-16-le", "surrogatepass")) for cluster in clusters),
+        len(clusters),
     )
 
 
@@ -54,7 +53,7 @@ def is_gsm7(text: str) -> bool:
 
 
 def _count_parts(sizes: Iterable[int]) -> int:
-    """Fill parts in order. When a second part is needed the first gives up room for its header, from its end."""
+    """Fill segments in order. If a second is needed, the end of the first moves there to make room for the header."""
     parts: list[list[int]] = [[]]
     free = _SEGMENT_BITS
     for size in sizes:

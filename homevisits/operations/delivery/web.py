@@ -165,7 +165,7 @@ def _template_helpers() -> dict[str, Any]:
 
 
 def _ready_languages() -> list[str]:
-    return [language for language in catalog.list_languages() if catalog.load_pack(language).ready]
+    return [language for language in catalog.list_languages() if catalog.load_pack(language).is_ready]
 
 
 def language_name(code: str) -> str:
