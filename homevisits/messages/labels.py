@@ -38,6 +38,7 @@ APPROVAL_STATES = MappingProxyType(
     }
 )
 
+# Labels of `hold_reason`.
 HOLD_REASONS = MappingProxyType(
     {
         "quiet": _l("Outside texting hours, or a quiet day. They go out when texting hours begin."),
@@ -54,7 +55,7 @@ HOLD_REASONS = MappingProxyType(
         ),
     }
 )
-"""Labels of `hold_reason`."""
+# Meaning of provider error codes, with advice for staff.
 ERROR_CLASSES = MappingProxyType(
     {
         ErrorClass.RETRY: (
@@ -103,7 +104,7 @@ ERROR_CLASSES = MappingProxyType(
         ),
     }
 )
-"""Meaning of provider error codes, with advice for staff."""
+# Meaning of internal error codes, with advice for staff.
 OWN_CODES = MappingProxyType(
     {
         "trial": (
@@ -150,7 +151,7 @@ OWN_CODES = MappingProxyType(
         "daily_cap": ERROR_CLASSES[ErrorClass.DAILY_CAP],
     }
 )
-"""Meaning of internal error codes."""
+# Why a message was cancelled just before it would have been sent.
 CANCEL_REASONS = MappingProxyType(
     {
         "visit_changed": _l("The visit has changed or ended since then."),
@@ -168,7 +169,6 @@ CANCEL_REASONS = MappingProxyType(
         "withdrawn": _l("Its information has changed."),
     }
 )
-"""Why a text that was no longer true was taken back at the last moment."""
 MESSAGE_STATES = MappingProxyType(
     {
         "held": _l("Waiting"),
@@ -185,6 +185,7 @@ MESSAGE_STATES = MappingProxyType(
         "dead": _l("Gave up trying"),
     }
 )
+# Labels of alerts, by kind.
 ALERTS = MappingProxyType(
     {
         "code": _l(
@@ -210,7 +211,6 @@ ALERTS = MappingProxyType(
         "missing": _l("The provider does not list a text that it accepted from us. Ask its support team."),
     }
 )
-"""Labels of alerts."""
 
 SENDER_KINDS = MappingProxyType(
     {
@@ -231,6 +231,7 @@ REGISTRATIONS = MappingProxyType(
         "not_needed": _l("No registration needed"),
     }
 )
+# Labels of missing steps of a sender's registration.
 MISSING_STEPS = MappingProxyType(
     {
         "brand": _l("The brand: your organization, as Government or US Non Profit."),
@@ -242,7 +243,6 @@ MISSING_STEPS = MappingProxyType(
         "refused": _l("A new registration: the last one was rejected. The rejection notice gives the reason."),
     }
 )
-"""Labels of missing sender registration steps."""
 
 
 def template_title(name: str) -> str:
@@ -267,8 +267,8 @@ def advise_on_code(code: str) -> LazyString:
 
 
 def group_by_explanation(failures: Iterable[tuple[str, int]]) -> list[tuple[str, str, int]]:
-    """Failures by code, made failures by what they mean: why, what to do, how many; the most first."""
-    found: Counter[tuple[str, str]] = Counter()
-    for code, number in failures:
-        found[str(explain_code(code)), str(advise_on_code(code))] += number
-    return [(*words, number) for words, number in found.most_common()]
+    """Group counts by code into counts by explanation and advice, the most frequent first."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for code, count in failures:
+        counts[str(explain_code(code)), str(advise_on_code(code))] += count
+    return [(explanation, advice, count) for (explanation, advice), count in counts.most_common()]

@@ -14,12 +14,9 @@ STATES = (
     "held", "queued", "sending", "accepted", "delivered", "undelivered", "unknown", "cancelled", "expired",
     "suppressed", "rejected", "dead",
 )  # fmt: skip
-WAITING_STATES = ("held", "queued")
-"""States of a message that is still to be sent."""
-ACCEPTED_STATES = ("accepted", "delivered", "undelivered")
-"""States of a message that a provider accepted."""
-FAILED_STATES = ("undelivered", "rejected", "dead")
-"""States of a failed message that staff must handle."""
+WAITING_STATES = ("held", "queued")  # still to be sent
+ACCEPTED_STATES = ("accepted", "delivered", "undelivered")  # accepted by a provider
+FAILED_STATES = ("undelivered", "rejected", "dead")  # staff must resolve them
 _WAITING = text("state IN ('held', 'queued')")
 _UNRESOLVED = text("state IN ('undelivered', 'rejected', 'dead') AND resolved_at IS NULL")
 
@@ -29,7 +26,7 @@ def _allow_values(name: str, *values: str) -> CheckConstraint:
 
 
 class Phone(Base):
-    """A phone number. `state` is whether messages can reach it; opt-outs are in `opt_out_ledger`."""
+    """A phone number. `state`: whether messages can reach it; opt-outs are in `opt_out_ledger`."""
 
     __tablename__ = "phone"
     e164: Mapped[str] = mapped_column(primary_key=True)

@@ -8,17 +8,16 @@ from sqlalchemy import ColumnElement, or_, select, update
 from homevisits.core.db import Database
 from homevisits.messages.models import STATES, WAITING_STATES, IncomingMessage, OutgoingMessage, ProviderEvent
 
-BATCH_SIZE = 1000
-"""Rows per transaction; small, because SQLite has only one writer."""
+BATCH_SIZE = 1000  # rows per transaction; small, because SQLite has only one writer
 
 
 def delete_old_texts(database: Database, keep_days: int, now: datetime) -> int:
     """Delete message texts and raw reports older than `keep_days`; return the number of rows."""
     before = now - timedelta(days=keep_days)
-    over = [state for state in STATES if state not in (*WAITING_STATES, "sending")]
-    outbox = OutgoingMessage.state.in_(over), OutgoingMessage.created_at < before
+    finished = [state for state in STATES if state not in (*WAITING_STATES, "sending")]
+    outgoing = OutgoingMessage.state.in_(finished), OutgoingMessage.created_at < before
     return (
-        _clear_rows(database, OutgoingMessage, (*outbox, OutgoingMessage.body != ""), {"body": "", "params": "{}"})
+        _clear_rows(database, OutgoingMessage, (*outgoing, OutgoingMessage.body != ""), {"body": "", "params": "{}"})
         + _clear_rows(
             database,
             IncomingMessage,
@@ -35,11 +34,13 @@ def delete_old_texts(database: Database, keep_days: int, now: datetime) -> int:
     )
 
 
-def _clear_rows(database: Database, table: Any, which: tuple[ColumnElement[bool], ...], values: dict[str, Any]) -> int:
+def _clear_rows(
+    database: Database, table: Any, conditions: tuple[ColumnElement[bool], ...], values: dict[str, Any]
+) -> int:
     total = 0
     while True:
         with database.transaction() as session:
-            ids = session.scalars(select(table.id).where(*which).limit(BATCH_SIZE)).all()
+            ids = session.scalars(select(table.id).where(*conditions).limit(BATCH_SIZE)).all()
             session.execute(
                 update(table).where(table.id.in_(ids)).values(**values).execution_options(synchronize_session=False)
             )

@@ -17,14 +17,17 @@ def raise_alert(session: Session, kind: str, key: str, now: datetime, detail: st
     values = {"kind": kind, "key": key, "first_at": now, "last_at": now, "times": 1, "detail": detail}
     if insert_new(session, MessageAlert, [values], "kind", "key"):
         return True
-    same = (MessageAlert.kind == kind, MessageAlert.key == key)
-    again = update(MessageAlert).execution_options(synchronize_session=False)
-    reopened = again.where(*same, MessageAlert.cleared_at.is_not(None)).values(
+    existing = (
+        update(MessageAlert)
+        .where(MessageAlert.kind == kind, MessageAlert.key == key)
+        .execution_options(synchronize_session=False)
+    )
+    reopen = existing.where(MessageAlert.cleared_at.is_not(None)).values(
         cleared_at=None, cleared_by=None, first_at=now, last_at=now, times=1, detail=detail
     )
-    if session.scalar(reopened.returning(MessageAlert.id)) is not None:
+    if session.scalar(reopen.returning(MessageAlert.id)) is not None:
         return True
-    session.execute(again.where(*same).values(times=MessageAlert.times + 1, last_at=now))
+    session.execute(existing.values(times=MessageAlert.times + 1, last_at=now))
     return False
 
 

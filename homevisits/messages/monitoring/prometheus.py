@@ -1,7 +1,7 @@
 """Prometheus metrics of message delivery, read from the database at each scrape.
 
-Any process answers alike, and a restart forgets nothing. No label holds a phone, a name or words: senders are told by
-their number in our own table, codes by a list of ours.
+Every process returns the same values, also after a restart. No label contains personal data: a sender is identified by
+its ID, and codes that are not in `error_codes` are counted as "other".
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,23 +24,23 @@ WINDOWS: Mapping[str, timedelta] = {"hour": queries.HOUR, "day": queries.DAY}
 
 
 def collect_metrics(session: Session, zone: str, segment_price: Decimal, now: datetime) -> list[Metric]:
-    """Every figure as it is at `now`. ``zone``: where the day begins at midnight; the price of a segment in dollars."""
-    found: list[Metric] = []
-    for part in (_queue_metrics, _last_hour_metrics, _recipient_metrics, _sender_metrics, _job_metrics):
-        found.extend(part(session, now))
-    found.extend(_cost_metrics(session, queries.start_of_day(now, zone), segment_price))
-    return found
+    """Return all metrics at `now`. zone: time zone in which a day begins. segment_price: in dollars."""
+    metrics: list[Metric] = []
+    for read in (_queue_metrics, _last_hour_metrics, _recipient_metrics, _sender_metrics, _job_metrics):
+        metrics.extend(read(session, now))
+    metrics.extend(_cost_metrics(session, queries.start_of_day(now, zone), segment_price))
+    return metrics
 
 
 def render_metrics(metrics: Iterable[Metric]) -> bytes:
-    """The figures as the text that Prometheus reads."""
+    """Return the metrics in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(_FixedMetrics(list(metrics)))
     return generate_latest(registry)
 
 
 class _FixedMetrics(Collector):
-    """Figures that were read already."""
+    """Metrics that were read before."""
 
     def __init__(self, metrics: list[Metric]) -> None:
         self.metrics = metrics
@@ -49,26 +49,26 @@ class _FixedMetrics(Collector):
         return self.metrics
 
 
-def _gauge(name: str, says: str, value: float | None) -> Metric:
-    """A gauge without labels; without a value it has no sample, only its name."""
-    family = GaugeMetricFamily(f"homevisits_{name}", says)
+def _gauge(name: str, description: str, value: float | None) -> Metric:
+    """Return a gauge without labels. If there is no value, it has no sample."""
+    family = GaugeMetricFamily(f"homevisits_{name}", description)
     if value is not None:
         family.add_metric([], value)
     return family
 
 
-def _labelled_gauge(name: str, says: str, labels: list[str], values: Mapping[Any, float]) -> Metric:
-    """A gauge with labels; the keys of `values` are tuples of theirs."""
-    family = GaugeMetricFamily(f"homevisits_{name}", says, labels=labels)
-    for given, value in sorted(values.items()):
-        family.add_metric(list(given), value)
+def _labelled_gauge(name: str, description: str, labels: list[str], values: Mapping[Any, float]) -> Metric:
+    """Return a gauge with labels. The keys of `values` are tuples of label values."""
+    family = GaugeMetricFamily(f"homevisits_{name}", description, labels=labels)
+    for label_values, value in sorted(values.items()):
+        family.add_metric(list(label_values), value)
     return family
 
 
-def _counter(name: str, says: str, label: str, values: Mapping[str, int]) -> Metric:
-    family = CounterMetricFamily(f"homevisits_{name}", says, labels=[label])
-    for given, value in sorted(values.items()):
-        family.add_metric([given], value)
+def _counter(name: str, description: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"homevisits_{name}", description, labels=[label])
+    for label_value, value in sorted(values.items()):
+        family.add_metric([label_value], value)
     return family
 
 
@@ -77,17 +77,16 @@ def _as_tuples(values: Mapping[str, float]) -> dict[tuple[str, ...], float]:
 
 
 def _queue_metrics(session: Session, now: datetime) -> Iterator[Metric]:
-    states = queries.count_by_state(session, now)
-    yield _labelled_gauge(
-        "texts", "Texts by state; of those that ended, the last seven days'.", ["state"], _as_tuples(states)
-    )
+    states = _as_tuples(queries.count_by_state(session, now))
+    yield _labelled_gauge("texts", "Messages by state; final states: of the last 7 days.", ["state"], states)
     held = _as_tuples(queries.count_held(session))
-    yield _labelled_gauge("texts_held", "Texts that wait, by what they wait for.", ["reason"], held)
-    oldest = queries.oldest_due_age(session, now)
-    yield _gauge("texts_oldest_due_seconds", "For how long the oldest text that is due has waited.", oldest)
-    unknown = queries.oldest_unknown_age(session, now)
-    yield _gauge("texts_unknown_oldest_seconds", "Since when nobody knows whether the oldest such text left.", unknown)
-    yield _gauge("texts_to_see_to", "Lost texts that no person has seen to.", queries.count_unresolved(session))
+    yield _labelled_gauge("texts_held", "Held messages by reason.", ["reason"], held)
+    oldest_due = queries.oldest_due_age(session, now)
+    yield _gauge("texts_oldest_due_seconds", "Age of the oldest due message that is not sent.", oldest_due)
+    oldest_unknown = queries.oldest_unknown_age(session, now)
+    yield _gauge("texts_unknown_oldest_seconds", "Age of the oldest attempt with an unknown outcome.", oldest_unknown)
+    unresolved = queries.count_unresolved(session)
+    yield _gauge("texts_to_see_to", "Failed messages that staff have not resolved.", unresolved)
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -96,70 +95,72 @@ def _share(part: int, whole: int) -> float | None:
 
 def _last_hour_metrics(session: Session, now: datetime) -> Iterator[Metric]:
     hour = queries.count_last_hour(session, now)
-    counts = {name: float(getattr(hour, name)) for name in ("tried", "too_many", "taken", "lost", "due", "arrived")}
-    says = "Attempts of the last hour: tried, too many at once, taken, lost; taken 65 to 5 minutes ago (due), arrived."
-    yield _labelled_gauge("texts_last_hour", says, ["what"], _as_tuples(counts))
-    arrived = _share(hour.arrived, hour.due)
-    yield _gauge("texts_delivered_share", "Of the texts taken 65 to 5 minutes ago, the share that arrived.", arrived)
-    lost = _share(hour.lost, hour.taken)
-    yield _gauge("texts_undelivered_share", "Of the texts taken in the last hour, the share that was lost.", lost)
-    many = _share(hour.too_many, hour.tried)
-    yield _gauge("texts_too_many_share", "Of the last hour's attempts, the share turned away as too many (429).", many)
-    took = {
+    counts: dict[str, float] = {
+        "tried": hour.attempts, "too_many": hour.rate_limited, "taken": hour.accepted, "lost": hour.undelivered,
+        "due": hour.delivery_due, "arrived": hour.delivered,
+    }  # fmt: skip
+    description = "Attempts of the last hour; due: accepted 65 to 5 minutes ago, arrived: delivered of these."
+    yield _labelled_gauge("texts_last_hour", description, ["what"], _as_tuples(counts))
+    delivered = _share(hour.delivered, hour.delivery_due)
+    yield _gauge("texts_delivered_share", "Share delivered of messages accepted 65 to 5 minutes ago.", delivered)
+    undelivered = _share(hour.undelivered, hour.accepted)
+    yield _gauge("texts_undelivered_share", "Share undelivered of messages accepted in the last hour.", undelivered)
+    rate_limited = _share(hour.rate_limited, hour.attempts)
+    yield _gauge("texts_too_many_share", "Share of the last hour's attempts rejected with 429.", rate_limited)
+    quantiles = {
         (window, f"0.{quantile}"): seconds
         for window, length in WINDOWS.items()
         for quantile, seconds in queries.delivery_seconds(session, now - length).items()
     }
-    says = "Seconds from the provider's yes to the phone's."
-    yield _labelled_gauge("texts_delivery_seconds", says, ["window", "quantile"], took)
-    failed = {key: float(number) for key, number in queries.count_failures(session, now - queries.DAY).items()}
-    says = "Attempts of the last day that failed, by provider and code."
-    yield _labelled_gauge("texts_failed_last_day", says, ["provider", "code"], failed)
+    description = "Seconds from acceptance by the provider to delivery."
+    yield _labelled_gauge("texts_delivery_seconds", description, ["window", "quantile"], quantiles)
+    failures = {key: float(count) for key, count in queries.count_failures(session, now - queries.DAY).items()}
+    description = "Failed attempts of the last day by provider and error code."
+    yield _labelled_gauge("texts_failed_last_day", description, ["provider", "code"], failures)
 
 
 def _cost_metrics(session: Session, midnight: datetime, segment_price: Decimal) -> Iterator[Metric]:
-    parts = queries.count_segments(session, midnight)
-    yield _labelled_gauge("texts_segments_today", "Segments providers took today.", ["provider"], _as_tuples(parts))
-    dollars = {provider: float(number * segment_price) for provider, number in parts.items()}
-    yield _labelled_gauge("texts_dollars_today", "What they cost, in dollars.", ["provider"], _as_tuples(dollars))
+    segments = queries.count_segments(session, midnight)
+    yield _labelled_gauge("texts_segments_today", "Segments sent today.", ["provider"], _as_tuples(segments))
+    dollars = {provider: float(count * segment_price) for provider, count in segments.items()}
+    yield _labelled_gauge("texts_dollars_today", "Cost of the segments in dollars.", ["provider"], _as_tuples(dollars))
 
 
 def _recipient_metrics(session: Session, now: datetime) -> Iterator[Metric]:
-    yield _gauge(
-        "phones_stopped", "Phones that get no texts because somebody said stop.", queries.count_opted_out(session)
-    )
-    number, oldest = queries.count_replies(session, now)
-    yield _gauge("replies_waiting", "Families' texts that wait for a person.", number)
-    yield _gauge("replies_oldest_seconds", "For how long the oldest of them has waited.", oldest)
-    yield _gauge("inbound_not_taken", "Families' texts not yet acted on.", queries.count_unprocessed(session))
+    yield _gauge("phones_stopped", "Phones that have opted out.", queries.count_opted_out(session))
+    count, oldest = queries.count_replies(session, now)
+    yield _gauge("replies_waiting", "Received messages that staff must answer.", count)
+    yield _gauge("replies_oldest_seconds", "Age of the oldest of them.", oldest)
+    yield _gauge("inbound_not_taken", "Received messages not processed yet.", queries.count_unprocessed(session))
 
 
 def _sender_metrics(session: Session, now: datetime) -> Iterator[Metric]:
-    rows = queries.active_senders(session)
+    senders = queries.active_senders(session)
 
-    def each(name: str, says: str, value: Callable[[Sender], float]) -> Metric:
-        values = {(row.provider, str(row.id)): float(value(row)) for row in rows}
-        return _labelled_gauge(f"sender_{name}", says, ["provider", "sender"], values)
+    def by_sender(name: str, description: str, value: Callable[[Sender], float]) -> Metric:
+        values = {(sender.provider, str(sender.id)): float(value(sender)) for sender in senders}
+        return _labelled_gauge(f"sender_{name}", description, ["provider", "sender"], values)
 
-    yield each("segments_per_second", "How fast it may send now.", lambda row: circuit_breaker.current_rate(row, now))
-    yield each("tokens", "Segments that may leave at once.", lambda row: row.tokens)
-    yield each("weight", "How often it is chosen.", lambda row: row.weight)
-    yield each("breaker_open", "1: it sends nothing until somebody sees to it.", lambda row: row.breaker != "closed")
-    paused = "1: its queue is full, or it has had its share of the day."
-    yield each("paused", paused, lambda row: row.paused_until is not None and row.paused_until > now)
-    yield each("ready", "1: registered, or need not be.", selection.is_ready)
+    def is_paused(sender: Sender) -> bool:
+        return sender.paused_until is not None and sender.paused_until > now
+
+    yield by_sender("segments_per_second", "Current rate.", lambda sender: circuit_breaker.current_rate(sender, now))
+    yield by_sender("tokens", "Segments in the token bucket.", lambda sender: sender.tokens)
+    yield by_sender("weight", "Weight in the random selection.", lambda sender: sender.weight)
+    yield by_sender("breaker_open", "1: the circuit breaker is open.", lambda sender: sender.breaker != "closed")
+    yield by_sender("paused", "1: paused for a full queue, a daily cap or a Retry-After.", is_paused)
+    yield by_sender("ready", "1: registered, or no registration needed.", selection.is_ready)
 
 
 def _job_metrics(session: Session, now: datetime) -> Iterator[Metric]:
     ages = _as_tuples(queries.job_ages(session, now))
-    yield _labelled_gauge("tick_age_seconds", "Since when each tick of the worker has not gone well.", ["tick"], ages)
+    yield _labelled_gauge("tick_age_seconds", "Seconds since each job last succeeded.", ["tick"], ages)
     failures = queries.count_webhook_failures(session)
-    yield _counter("webhook_failures", "Providers' calls that we answered with 500.", "webhook", failures)
-    raised = queries.count_alerts(session)
-    times = {kind: number for kind, (number, _) in raised.items()}
-    yield _counter("text_alerts", "Alerts about texts, by kind.", "kind", times)
-    waiting = {(kind,): float(number) for kind, (_, number) in raised.items()}
-    yield _labelled_gauge("text_alerts_open", "Alerts that nobody has cleared.", ["kind"], waiting)
-    yield _gauge(
-        "callbacks_not_applied", "Providers' words on texts not known here.", queries.count_unapplied_reports(session)
-    )
+    yield _counter("webhook_failures", "Webhook calls answered with 500.", "webhook", failures)
+    alerts = queries.count_alerts(session)
+    times = {kind: raised for kind, (raised, _) in alerts.items()}
+    yield _counter("text_alerts", "Alerts about messages by kind.", "kind", times)
+    open_alerts = {(kind,): float(count) for kind, (_, count) in alerts.items()}
+    yield _labelled_gauge("text_alerts_open", "Alerts that staff have not cleared.", ["kind"], open_alerts)
+    unapplied = queries.count_unapplied_reports(session)
+    yield _gauge("callbacks_not_applied", "Delivery reports without a matching attempt.", unapplied)

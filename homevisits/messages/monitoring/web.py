@@ -15,12 +15,14 @@ bp = Blueprint("metrics", __name__)
 @public
 def show() -> Response:
     """Return the Prometheus metrics: 404 without a token in the settings, 401 if it is wrong."""
-    word = settings().metrics_token
-    if not word:
+    token = settings().metrics_token
+    if not token:
         abort(404)
-    given = request.headers.get("Authorization", "")
-    if not hmac.compare_digest(given.encode(), f"Bearer {word}".encode()):
-        return Response("Say the word.\n", 401, {"WWW-Authenticate": 'Bearer realm="metrics"'}, mimetype="text/plain")
+    header = request.headers.get("Authorization", "")
+    if not hmac.compare_digest(header.encode(), f"Bearer {token}".encode()):
+        return Response(
+            "Missing or wrong token.\n", 401, {"WWW-Authenticate": 'Bearer realm="metrics"'}, mimetype="text/plain"
+        )
     with reading() as session:
-        found = prometheus.collect_metrics(session, settings().timezone, settings().segment_price, now())
-    return Response(prometheus.render_metrics(found), content_type=prometheus.CONTENT_TYPE)
+        metrics = prometheus.collect_metrics(session, settings().timezone, settings().segment_price, now())
+    return Response(prometheus.render_metrics(metrics), content_type=prometheus.CONTENT_TYPE)
