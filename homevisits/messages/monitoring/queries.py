@@ -104,7 +104,10 @@ def count_last_hour(session: Session, now: datetime) -> LastHour:
         and_(recent, DeliveryAttempt.outcome == "down", DeliveryAttempt.code.in_(RATE_LIMIT_CODES)),
         and_(recent, accepted),
         and_(
-            recent, accepted, DeliveryAttempt.status.in_(FINAL_STATUSES), DeliveryAttempt.status.not_in(ARRIVED_STATUSES)
+            recent,
+            accepted,
+            DeliveryAttempt.status.in_(FINAL_STATUSES),
+            DeliveryAttempt.status.not_in(ARRIVED_STATUSES),
         ),
         delivery_due,
         and_(delivery_due, DeliveryAttempt.status.in_(ARRIVED_STATUSES)),
