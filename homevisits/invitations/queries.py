@@ -15,6 +15,14 @@ REFUSALS = (Answer.NOT_NOW.value, Answer.WITHDRAWN.value)
 # Answers to the time of a visit. They do not change the family's consent.
 VISIT_TIME_ANSWERS = (Answer.CONFIRMED.value, Answer.OTHER_TIME.value, Answer.CALL_ME.value)
 
+# Aliases of the subqueries below. SQLAlchemy derives the columns of an alias at its first use, which costs more than the
+# query itself, so they are created once. Each is used inside its own EXISTS or scalar subquery only.
+_GIVER, _CAREGIVER = aliased(Caregiver), aliased(Caregiver)
+_CHILD = aliased(Student)
+_MERGE = aliased(FamilyMerge)
+_REFUSAL, _NEWER_ANSWER, _NEWEST_ANSWER = aliased(ConsentEntry), aliased(ConsentEntry), aliased(ConsentEntry)
+_INVITATION = aliased(Invitation)
+
 
 @dataclass(frozen=True)
 class CurrentAnswer:
@@ -78,17 +86,16 @@ def is_valid_yes(entry: type[ConsentEntry], today: date | BindParameter[date]) -
 
 def has_valid_giver(entry: type[ConsentEntry], today: date | BindParameter[date]) -> ColumnElement[bool]:
     """Whether a ledger row is a yes of a person who may consent for the family; ignores family merges."""
-    giver, caregiver, child = aliased(Caregiver), aliased(Caregiver), aliased(Student)
     from_caregiver = exists().where(
-        giver.id == entry.caregiver_id,
-        giver.family_id == entry.family_id,
-        giver.restricted.is_(False),
-        _is_present(giver, today),
+        _GIVER.id == entry.caregiver_id,
+        _GIVER.family_id == entry.family_id,
+        _GIVER.restricted.is_(False),
+        _is_present(_GIVER, today),
     )
     without_caregiver = and_(
         entry.caregiver_id.is_(None),
-        exists().where(child.family_id == entry.family_id),
-        ~exists().where(caregiver.family_id == entry.family_id, _is_present(caregiver, today)),
+        exists().where(_CHILD.family_id == entry.family_id),
+        ~exists().where(_CAREGIVER.family_id == entry.family_id, _is_present(_CAREGIVER, today)),
     )
     return and_(entry.answer == Answer.YES.value, or_(from_caregiver, without_caregiver))
 
@@ -103,19 +110,17 @@ def _has_refusal_of_merged_family(entry: type[ConsentEntry]) -> ColumnElement[bo
     A yes counts as reviewed if it is newer than the merge and was recorded by a person, or answers an invitation sent
     after the merge.
     """
-    merge, refusal, newer, invitation = (
-        aliased(FamilyMerge),
-        aliased(ConsentEntry),
-        aliased(ConsentEntry),
-        aliased(Invitation),
+    asked_since = exists().where(_INVITATION.id == entry.invitation_id, _INVITATION.asked_at > _MERGE.at)
+    is_reviewed = and_(entry.at > _MERGE.at, or_(entry.recorded_by.is_not(None), asked_since))
+    superseded = exists().where(
+        _NEWER_ANSWER.family_id == _REFUSAL.family_id,
+        _NEWER_ANSWER.id > _REFUSAL.id,
+        is_general_answer(_NEWER_ANSWER),
     )
-    asked_since = exists().where(invitation.id == entry.invitation_id, invitation.asked_at > merge.at)
-    is_reviewed = and_(entry.at > merge.at, or_(entry.recorded_by.is_not(None), asked_since))
-    superseded = exists().where(newer.family_id == refusal.family_id, newer.id > refusal.id, is_general_answer(newer))
     return exists().where(
-        merge.family_id == entry.family_id,
-        refusal.family_id == merge.merged_id,
-        refusal.answer.in_(REFUSALS),
+        _MERGE.family_id == entry.family_id,
+        _REFUSAL.family_id == _MERGE.merged_id,
+        _REFUSAL.answer.in_(REFUSALS),
         ~superseded,
         ~is_reviewed,
     )
@@ -123,9 +128,8 @@ def _has_refusal_of_merged_family(entry: type[ConsentEntry]) -> ColumnElement[bo
 
 def newest_answer_id(family_id: InstrumentedAttribute[int]) -> ColumnElement[int | None]:
     """Return the ledger id of a family's current answer, as a correlated subquery on `family_id`."""
-    entry = aliased(ConsentEntry)
-    found = select(entry.id).where(entry.family_id == family_id, is_general_answer(entry))
-    return found.order_by(entry.id.desc()).limit(1).scalar_subquery()
+    answers = select(_NEWEST_ANSWER.id).where(_NEWEST_ANSWER.family_id == family_id, is_general_answer(_NEWEST_ANSWER))
+    return answers.order_by(_NEWEST_ANSWER.id.desc()).limit(1).scalar_subquery()
 
 
 def load_current_answers(session: Session, families: Collection[int], today: date) -> dict[int, CurrentAnswer]:
