@@ -15,8 +15,8 @@ REFUSALS = (Answer.NOT_NOW.value, Answer.WITHDRAWN.value)
 # Answers to the time of a visit. They do not change the family's consent.
 VISIT_TIME_ANSWERS = (Answer.CONFIRMED.value, Answer.OTHER_TIME.value, Answer.CALL_ME.value)
 
-# Aliases of the subqueries below. SQLAlchemy derives the columns of an alias at its first use, which costs more than the
-# query itself, so they are created once. Each is used inside its own EXISTS or scalar subquery only.
+# Aliases of the subqueries below. SQLAlchemy derives the columns of an alias at its first use, which costs more than
+# the query itself, so they are created once. Each is used inside its own EXISTS or scalar subquery only.
 _GIVER, _CAREGIVER = aliased(Caregiver), aliased(Caregiver)
 _CHILD = aliased(Student)
 _MERGE = aliased(FamilyMerge)
