@@ -26,8 +26,7 @@ from homevisits.visits.send_checks import text_wanted as visit_wanted
 
 Step = Callable[[Session, datetime], None]
 LIVES_FROM, LIVES_UNTIL = 4, 96  # percent of the whole build
-TOGETHER = timedelta(minutes=20)
-"""Events within this time share a transaction, because a commit for each would take a minute."""
+TOGETHER = timedelta(minutes=20)  # events within this time share a transaction, to save commits
 
 
 _NEXT_DUE = select(func.min(OutgoingMessage.next_at)).where(OutgoingMessage.state.in_(("held", "queued")))
