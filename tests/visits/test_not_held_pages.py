@@ -12,9 +12,9 @@ from tests.visits.test_pages import Walk, walk
 __all__ = ["walk"]
 
 CANCEL = {"en": "Cancel visit", "es": "Cancelar la visita"}
-NOT_HELD = {"en": "It did not take place", "es": "La visita no se hizo"}
+NOT_HELD = {"en": "It did not take place", "es": "La visita no se realizó"}
 CONSEQUENCE = {"en": "no one is paid for it", "es": "nadie recibe pago por ella"}
-CLOSED = {"en": "Did not take place", "es": "No se hizo"}
+CLOSED = {"en": "Did not take place", "es": "No se realizó"}
 STARTED = {"en": "This visit has started", "es": "Esta visita ya empezó"}
 REPORTED = {"en": "has already reported on this visit", "es": "ya dijo cómo fue esta visita"}
 
