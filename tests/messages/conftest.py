@@ -1,5 +1,3 @@
-"""Texts to send, a fake Twilio, and settings that point at it."""
-
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -8,7 +6,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from homevisits.core import settings as house_settings
+from homevisits.core import settings as app_settings
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.messages import outbox
@@ -25,48 +23,48 @@ PHONE = "+15555550101"
 
 
 class Recorder:
-    """A provider that takes everything, or fails as it is told."""
+    """Provider that accepts every message, or raises the given failures first."""
 
     name = "recorder"
     supports_lookup = False
 
-    def __init__(self, *fails: Exception) -> None:
+    def __init__(self, *failures: Exception) -> None:
         self.sent: list[tuple[str, str, str]] = []
-        self.fails = list(fails)
+        self.failures = list(failures)
 
     def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Accepted:
-        """Take a text, or raise the next failure."""
-        if self.fails:
-            raise self.fails.pop(0)
+        """Record a message, or raise the next failure."""
+        if self.failures:
+            raise self.failures.pop(0)
         self.sent.append((to, body, token))
         return Accepted(provider_message_id=f"R{token}", status="queued")
 
     def find_messages(self, to: str) -> list[ProviderMessage]:
-        """It cannot be asked."""
+        """Return nothing: lookups are not supported."""
         return []
 
     def get_message(self, provider_message_id: str) -> ProviderMessage | None:
-        """It cannot be asked."""
+        """Return nothing: lookups are not supported."""
         return None
 
     def list_messages(self, day: date) -> Iterator[ProviderMessage]:
-        """It cannot be asked."""
+        """Return nothing: lookups are not supported."""
         return iter(())
 
 
 def rules(**more: object) -> SendPolicy:
-    """Live, in Denver, without a limit that these tests would meet."""
+    """Return a policy for live sending in Denver with limits that these tests do not reach."""
     limits = Limits(per_day=1000, per_week=1000)
     return SendPolicy(**{"limits": limits, "zone": "America/Denver", **more})  # type: ignore[arg-type]
 
 
 def tick(database: Database, provider: Provider, moment: datetime | None = None, **more: object) -> Counter[str]:
-    """What the worker does once a second, with the clock standing still."""
+    """Run the dispatcher once at a fixed time."""
     return dispatcher.dispatch_due(database, (provider,), rules(**more), at(moment or NOW))
 
 
 def make_sender(session: Session, provider: str = "recorder", address: str = "+15555550199", **more: object) -> None:
-    """A sender that may send as much as it likes, unless it is there."""
+    """Add a ready sender without a practical rate limit, unless it exists."""
     same = select(Sender.id).where(Sender.provider == provider, Sender.address == address)
     if session.scalar(same) is None:
         values = {"segments_per_second": 10_000.0, "registration": "not_needed", **more}
@@ -74,7 +72,7 @@ def make_sender(session: Session, provider: str = "recorder", address: str = "+1
 
 
 def planned(key: str = "one", **more: object) -> PlannedMessage:
-    """A text that may leave now."""
+    """Return a message that is due now."""
     values: dict[str, object] = {
         "to": PHONE,
         "language": "en",
@@ -87,50 +85,50 @@ def planned(key: str = "one", **more: object) -> PlannedMessage:
     return PlannedMessage(key=key, **values)  # type: ignore[arg-type]
 
 
-def put(database: Database, *texts: PlannedMessage, subject: str = "invitation:1") -> None:
-    """Put texts into the outbox."""
+def put(database: Database, *planned_messages: PlannedMessage, subject: str = "invitation:1") -> None:
+    """Add senders and put messages into the outbox."""
     with database.transaction() as session:
         make_sender(session)
         make_sender(session, "twilio")
-        for text in texts:
-            outbox.put(session, subject, text, NOW)
+        for planned_message in planned_messages:
+            outbox.put(session, subject, planned_message, NOW)
 
 
 def states(database: Database) -> list[str]:
-    """The state of every text, in order."""
+    """Return the states of all messages, oldest first."""
     with database.reading() as session:
         return list(session.scalars(select(OutgoingMessage.state).order_by(OutgoingMessage.id)))
 
 
 def rows(database: Database) -> list[OutgoingMessage]:
-    """Every text, in order."""
+    """Return all messages, oldest first."""
     with database.reading() as session:
-        found = list(session.scalars(select(OutgoingMessage).order_by(OutgoingMessage.id)))
+        messages = list(session.scalars(select(OutgoingMessage).order_by(OutgoingMessage.id)))
         session.expunge_all()
-        return found
+        return messages
 
 
 def at(moment: datetime = NOW) -> Callable[[], datetime]:
-    """A clock that stands still."""
+    """Return a clock that always shows `moment`."""
     return lambda: moment
 
 
 @pytest.fixture
 def twilio() -> Iterator[fake_twilio.FakeTwilio]:
-    """A fake Twilio that answers."""
+    """Run a fake Twilio."""
     with fake_twilio.running() as server:
         yield server
 
 
 @pytest.fixture
 def twilio_settings(twilio: fake_twilio.FakeTwilio, database_url: str) -> Settings:
-    """Settings under which texts go to the fake Twilio."""
+    """Settings for sending through the fake Twilio."""
     return made_settings(twilio.url, database_url)
 
 
 def made_settings(twilio_url: str, database_url: str) -> Settings:
-    """Settings under which texts go to `twilio_url`."""
-    return house_settings.load_settings(
+    """Return settings for sending through the Twilio API at `twilio_url`."""
+    return app_settings.load_settings(
         {},
         mode="development",
         database_url=database_url,

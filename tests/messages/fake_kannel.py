@@ -1,4 +1,4 @@
-"""A small Kannel: takes texts, remembers them, answers as it is told. Loopback only. The real one: tests/faults."""
+"""Small in-memory Kannel for tests, on the loopback interface only. tests/faults runs the real Kannel."""
 
 import threading
 from collections import deque
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from homevisits.core.settings import Settings
 
-ANSWERS = {
+RESPONSES = {
     "202": (202, "0: Accepted for delivery"),
     "later": (202, "3: Queued for later delivery"),
     "403": (403, "Authorization failed for sendsms"),
@@ -23,7 +23,7 @@ ANSWERS = {
 
 
 class FakeKannel(ThreadingHTTPServer):
-    """``sent`` what it took, headers and words; ``next`` what to answer, oldest first; ``calls`` how often asked."""
+    """``sent``: headers and text of accepted messages; ``next``: next responses; ``calls``: number of requests."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -37,7 +37,7 @@ class FakeKannel(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Its sendsms service."""
+        """URL of the sendsms service."""
         return f"http://127.0.0.1:{self.server_address[1]}/cgi-bin/sendsms"
 
 
@@ -46,31 +46,31 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         with self.server.lock:
             self.server.calls += 1
-            what = self.server.next.popleft() if self.server.next else "202"
-            if what in ("202", "later", "reset"):
+            response = self.server.next.popleft() if self.server.next else "202"
+            if response in ("202", "later", "reset"):
                 self.server.sent.append(dict(self.headers.items()) | {"text": body})
-        if what == "reset":
+        if response == "reset":
             self.close_connection = True
             self.connection.shutdown(2)
             return
-        status, words = ANSWERS[what]
+        status, text = RESPONSES[response]
         self.send_response(status)
-        if what == "429":
+        if response == "429":
             self.send_header("Retry-After", "3")
-        self.send_header("Content-Length", str(len(words)))
+        self.send_header("Content-Length", str(len(text)))
         self.end_headers()
-        self.wfile.write(words.encode())
+        self.wfile.write(text.encode())
 
 
 @contextmanager
 def running() -> Iterator[FakeKannel]:
-    """A Kannel that answers."""
+    """Run a fake Kannel."""
     server = FakeKannel()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -82,11 +82,11 @@ def running() -> Iterator[FakeKannel]:
         thread.join()
 
 
-SECRET = "a word of thirty-two characters!!"
+SECRET = "secret of thirty-two characters!!"
 
 
 def with_kannel(settings: Settings, url: str, *, second: bool = True) -> Settings:
-    """The same installation with Kannel as its second provider, or its only one."""
-    which = {"second_provider": "kannel"} if second else {"provider": "kannel"}
+    """Add Kannel to settings, as the second or the only provider."""
+    role = {"second_provider": "kannel"} if second else {"provider": "kannel"}
     kannel = {"kannel_url": url, "kannel_username": "u", "kannel_password": "p", "kannel_from": "+15555550188"}
-    return settings.model_copy(update={**kannel, "kannel_secret": SECRET, **which})
+    return settings.model_copy(update={**kannel, "kannel_secret": SECRET, **role})

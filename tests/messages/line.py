@@ -62,7 +62,7 @@ class Line:
 
     def tell(self, provider_message_id: str, status: str, code: int | None = None) -> int:
         """A callback as it was made then, whatever the message is by now."""
-        return self.twilio.callbacks.tell(self.twilio.messages[provider_message_id], status, code)
+        return self.twilio.callbacks.send(self.twilio.messages[provider_message_id], status, code)
 
     @property
     def taken(self) -> int:

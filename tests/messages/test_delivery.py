@@ -1,4 +1,4 @@
-"""Delivery: each text leaves once at most, whoever else is at work and whatever breaks; on both engines."""
+"""Sending of messages: each is sent at most once, also with several workers and after failures."""
 
 import threading
 from collections import Counter
@@ -17,14 +17,14 @@ from homevisits.messages.recipients import opt_outs
 from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, rules, states, tick
 
 
-def claimed_of(session: Session) -> ClaimedMessage:
-    """The next text, claimed."""
+def claim_next(session: Session) -> ClaimedMessage:
+    """Claim the next message."""
     claimed = next(iter(claim.claim_messages(session, rules(), NOW, ["recorder"]).messages), None)
     assert claimed is not None
     return claimed
 
 
-def test_a_due_text_leaves_once(database: Database) -> None:
+def test_due_message_is_sent_once(database: Database) -> None:
     put(database, planned())
     provider = Recorder()
     assert tick(database, provider) == {"accepted": 1}
@@ -34,14 +34,14 @@ def test_a_due_text_leaves_once(database: Database) -> None:
     assert rows(database)[0].sent_at == NOW
 
 
-def test_a_text_waits_for_its_hour_and_is_not_sent_after_it_is_of_use(database: Database) -> None:
+def test_message_waits_until_not_before_and_expires_unsent(database: Database) -> None:
     put(database, planned(not_before=NOW + timedelta(hours=1)), planned("old", expires_at=NOW - timedelta(minutes=1)))
     provider = Recorder()
     tick(database, provider)
     assert (provider.sent, states(database)) == ([], ["queued", "expired"])
 
 
-def test_the_same_plan_made_twice_is_sent_once(database: Database) -> None:
+def test_message_planned_twice_is_sent_once(database: Database) -> None:
     put(database, planned(), planned())
     put(database, planned())
     provider = Recorder()
@@ -49,7 +49,7 @@ def test_the_same_plan_made_twice_is_sent_once(database: Database) -> None:
     assert len(provider.sent) == 1
 
 
-def test_what_is_no_longer_in_the_plan_is_withdrawn_and_what_comes_back_is_sent(database: Database) -> None:
+def test_message_dropped_from_the_plan_is_cancelled_until_planned_again(database: Database) -> None:
     put(database, planned("a"), planned("b"))
     with database.transaction() as session:
         outbox.replace(session, "invitation:1", [planned("b"), planned("c")], NOW)
@@ -59,7 +59,7 @@ def test_what_is_no_longer_in_the_plan_is_withdrawn_and_what_comes_back_is_sent(
     assert states(database) == ["queued", "cancelled", "cancelled"]
 
 
-def test_a_stop_holds_for_what_is_queued_and_for_what_comes_later(database: Database) -> None:
+def test_opt_out_suppresses_queued_and_later_messages(database: Database) -> None:
     put(database, planned("a"), planned("other", to="+15555550102"))
     with database.transaction() as session:
         assert opt_outs.opt_out(session, PHONE, "family", NOW) is not None
@@ -71,10 +71,10 @@ def test_a_stop_holds_for_what_is_queued_and_for_what_comes_later(database: Data
     assert [to for to, _, _ in provider.sent] == ["+15555550102", PHONE]
 
 
-def test_a_stop_between_queueing_and_sending_is_seen_at_the_claim(database: Database) -> None:
+def test_opt_out_after_queueing_is_respected_at_the_claim(database: Database) -> None:
     put(database, planned())
     with database.transaction() as session:
-        claimed = claimed_of(session)
+        claimed = claim_next(session)
         results.record_result(session, claimed, Result("down", "429", retry_after=0), NOW)
         opt_outs.opt_out(session, PHONE, "family", NOW)
     put(database, planned("b", to=PHONE))
@@ -82,7 +82,7 @@ def test_a_stop_between_queueing_and_sending_is_seen_at_the_claim(database: Data
     assert states(database) == ["suppressed", "suppressed"]
 
 
-def test_start_lifts_only_the_stop_the_family_made(database: Database) -> None:
+def test_opt_in_lifts_an_opt_out_by_the_family_but_not_by_staff(database: Database) -> None:
     with database.transaction() as session:
         opt_outs.opt_out(session, PHONE, "family", NOW)
         assert opt_outs.opt_in(session, PHONE, NOW) is not None
@@ -92,10 +92,10 @@ def test_start_lifts_only_the_stop_the_family_made(database: Database) -> None:
         assert not opt_outs.may_receive(session, PHONE)
 
 
-def test_a_worker_that_dies_between_claim_and_send_leaves_unknown_and_no_second_text(database: Database) -> None:
+def test_worker_death_after_claim_leaves_state_unknown_and_no_resend(database: Database) -> None:
     put(database, planned())
     with database.transaction() as session:
-        claimed_of(session)
+        claim_next(session)
     provider = Recorder()
     assert tick(database, provider) == {}
     assert states(database) == ["sending"]
@@ -105,10 +105,10 @@ def test_a_worker_that_dies_between_claim_and_send_leaves_unknown_and_no_second_
     assert (provider.sent, states(database)) == ([], ["unknown"])
 
 
-def test_only_the_holder_of_the_token_notes_the_result(database: Database) -> None:
+def test_result_after_lease_expiry_is_refused(database: Database) -> None:
     put(database, planned())
     with database.transaction() as session:
-        claimed = claimed_of(session)
+        claimed = claim_next(session)
     with database.transaction() as session:
         results.expire_leases(session, NOW + claim.LEASE + timedelta(seconds=1))
         assert not results.record_result(session, claimed, Result("down", "429"), NOW)
@@ -124,14 +124,14 @@ def test_only_the_holder_of_the_token_notes_the_result(database: Database) -> No
         (RuntimeError("a bug"), "unknown", "provider_bug"),
     ],
 )
-def test_every_failure_has_its_state(database: Database, failure: Exception, state: str, error: str) -> None:
+def test_failure_sets_state_and_error(database: Database, failure: Exception, state: str, error: str) -> None:
     put(database, planned())
     tick(database, Recorder(failure))
     row = rows(database)[0]
     assert (row.state, row.error, row.lease_until) == (state, error, None)
 
 
-def test_a_provider_that_is_down_gets_a_pause_and_then_the_text(database: Database) -> None:
+def test_unavailable_provider_is_retried_after_a_pause(database: Database) -> None:
     put(database, planned("a"), planned("b"))
     provider = Recorder(ProviderUnavailable("no_connection", 7.0))
     assert tick(database, provider) == {"down": 1}
@@ -140,25 +140,25 @@ def test_a_provider_that_is_down_gets_a_pause_and_then_the_text(database: Databa
     assert states(database) == ["accepted", "accepted"]
 
 
-def test_the_providers_word_that_a_family_said_stop_counts_as_the_familys(database: Database) -> None:
+def test_opt_out_reported_by_the_provider_suppresses_all_messages(database: Database) -> None:
     put(database, planned("a"), planned("b", not_before=NOW + timedelta(hours=1)))
     tick(database, Recorder(MessageRejected("21610")))
     assert states(database) == ["suppressed", "suppressed"]
 
 
-def test_two_workers_never_send_a_text_twice(database: Database) -> None:
+def test_four_workers_send_each_message_once(database: Database) -> None:
     put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(60)))
     providers = [Recorder() for _ in range(4)]
     failures: list[BaseException] = []
 
-    def work(provider: Recorder) -> None:
+    def send_all(provider: Recorder) -> None:
         try:
             while tick(database, provider):
                 pass
         except BaseException as failure:
             failures.append(failure)
 
-    threads = [threading.Thread(target=work, args=(provider,)) for provider in providers]
+    threads = [threading.Thread(target=send_all, args=(provider,)) for provider in providers]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,5 +1,3 @@
-"""The page that says whether texts arrive: its sentence, its numbers, what was lost and what a person did about it."""
-
 import csv
 import io
 import re
@@ -27,29 +25,30 @@ from homevisits.people.models import Heartbeat, School
 from tests.factories.school import NOW, SchoolFixture, build_school
 from tests.shell.clients import create_account, create_client, create_test_app
 
-PHONE = "+15555550101"
-"""The Riveras', in the test school."""
-_numbers = count(1)
+PHONE = "+15555550101"  # of the Rivera family in the test school
+_counter = count(1)
 
 
-def words(html: str) -> str:
+def visible_text(html: str) -> str:
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))
 
 
-class Desk:
-    """The test school, a coordinator of it, a lead of the district, and texts in whatever state."""
+class DeliveryFixture:
+    """Test school with its coordinator, a district lead and messages in any state."""
 
-    def __init__(self, database: Database, **changed: object) -> None:
+    def __init__(self, database: Database, **settings: object) -> None:
         self.school_fixture: SchoolFixture = build_school(database)
         self.database = database
         with database.transaction() as session:
             other = School(source_id="s2", name="=Elsewhere", timezone="America/Denver")
             session.add(other)
             session.flush()
-            self.other: int = other.id
-        self.app: Flask = create_test_app(database, texting="live", **changed)
+            self.other_school_id: int = other.id
+        self.app: Flask = create_test_app(database, texting="live", **settings)
         self.lead_actor: Actor = create_account(database, "lead", Grant(Role.DISTRICT_LEAD, None))
-        self.stranger: Actor = create_account(database, "stranger", Grant(Role.SITE_COORDINATOR, self.other))
+        self.other_coordinator: Actor = create_account(
+            database, "stranger", Grant(Role.SITE_COORDINATOR, self.other_school_id)
+        )
         clock.set_source(lambda: NOW)
 
     @property
@@ -60,9 +59,9 @@ class Desk:
     def lead(self) -> FlaskClient:
         return create_client(self.app, self.lead_actor)
 
-    def text(self, state: str, error: str | None = None, **more: object) -> int:
-        """A text due an hour ago, useful for two hours more."""
-        number = next(_numbers)
+    def add_message(self, state: str, error: str | None = None, **more: object) -> int:
+        """Add a message that was due an hour ago and expires in two hours."""
+        number = next(_counter)
         values: dict[str, object] = {
             "dedupe_key": f"k{number}",
             "subject": f"visit:{number}",
@@ -87,71 +86,71 @@ class Desk:
             session.flush()
             return row.id
 
-    def arrived(self, seconds: float, **more: object) -> int:
+    def add_delivered(self, seconds: float, **more: object) -> int:
         sent = NOW - timedelta(hours=1)
-        return self.text("delivered", sent_at=sent, final_at=sent + timedelta(seconds=seconds), **more)
+        return self.add_message("delivered", sent_at=sent, final_at=sent + timedelta(seconds=seconds), **more)
 
-    def row(self, number: int) -> OutgoingMessage:
+    def read_message(self, message_id: int) -> OutgoingMessage:
         with self.database.reading() as session:
-            found = session.scalars(select(OutgoingMessage).where(OutgoingMessage.id == number)).one()
+            message = session.scalars(select(OutgoingMessage).where(OutgoingMessage.id == message_id)).one()
             session.expunge_all()
-            return found
+            return message
 
 
 @pytest.fixture
-def desk(database: Database) -> Iterator[Desk]:
-    yield Desk(database)
+def delivery(database: Database) -> Iterator[DeliveryFixture]:
+    yield DeliveryFixture(database)
     clock.set_source(None)
 
 
 @pytest.fixture
-def quick(sqlite_template: Path, tmp_path: Path) -> Iterator[Desk]:
-    """For what is above the engines."""
+def sqlite_delivery(sqlite_template: Path, tmp_path: Path) -> Iterator[DeliveryFixture]:
+    """Use SQLite only, for tests that do not depend on the database engine."""
     path = tmp_path / "homevisits.sqlite"
     shutil.copyfile(sqlite_template, path)
-    yield Desk(Database(f"sqlite:///{path}"))
+    yield DeliveryFixture(Database(f"sqlite:///{path}"))
     clock.set_source(None)
 
 
-def page(client: FlaskClient, address: str = "/delivery") -> str:
-    answer = client.get(address)
-    assert answer.status_code == 200, answer.status_code
-    return words(answer.get_data(as_text=True))
+def read_page(client: FlaskClient, address: str = "/delivery") -> str:
+    response = client.get(address)
+    assert response.status_code == 200, response.status_code
+    return visible_text(response.get_data(as_text=True))
 
 
-def test_it_says_yes_when_texts_arrive_and_how_long_that_took(desk: Desk) -> None:
+def test_summary_reports_delivered_texts_and_delivery_times(delivery: DeliveryFixture) -> None:
     for seconds in range(1, 21):
-        desk.arrived(seconds)
-    said = page(desk.coordinator)
-    assert "Yes. All 20 texts with a delivery report arrived." in said
-    assert "half within 11 s, 95 of 100 within 20 s" in said
-    assert "Nothing is due" in said
-    assert "20 40 $0.48" in said  # texts, parts, about
+        delivery.add_delivered(seconds)
+    text = read_page(delivery.coordinator)
+    assert "Yes. All 20 texts with a delivery report arrived." in text
+    assert "half within 11 s, 95 of 100 within 20 s" in text
+    assert "Nothing is due" in text
+    assert "20 40 $0.48" in text  # texts, parts, about
 
 
-def test_a_coordinator_counts_the_texts_of_their_school_and_a_lead_all(desk: Desk) -> None:
-    desk.arrived(1)
-    desk.arrived(1, school_id=desk.other)
-    desk.arrived(1, school_id=None)
-    assert "Yes. The 1 text with a delivery report arrived." in page(desk.coordinator)
-    assert "Yes. All 3 texts" in page(desk.lead)
-    assert "Yes. The 1 text" in page(desk.lead, f"/delivery?school={desk.other}")
-    assert desk.coordinator.get(f"/delivery?school={desk.other}").status_code == 404
-    assert desk.coordinator.get(f"/delivery.csv?school={desk.other}").status_code == 404
+def test_coordinator_sees_counts_of_own_school_and_lead_of_all_schools(delivery: DeliveryFixture) -> None:
+    delivery.add_delivered(1)
+    delivery.add_delivered(1, school_id=delivery.other_school_id)
+    delivery.add_delivered(1, school_id=None)
+    assert "Yes. The 1 text with a delivery report arrived." in read_page(delivery.coordinator)
+    assert "Yes. All 3 texts" in read_page(delivery.lead)
+    assert "Yes. The 1 text" in read_page(delivery.lead, f"/delivery?school={delivery.other_school_id}")
+    assert delivery.coordinator.get(f"/delivery?school={delivery.other_school_id}").status_code == 404
+    assert delivery.coordinator.get(f"/delivery.csv?school={delivery.other_school_id}").status_code == 404
 
 
-def test_it_is_narrowed_by_text_language_and_days(desk: Desk) -> None:
-    desk.arrived(1)
-    desk.arrived(1, template="invitation", language="es")
-    desk.arrived(1, not_before=NOW - timedelta(days=20))
+def test_counts_are_filtered_by_text_language_and_days(delivery: DeliveryFixture) -> None:
+    delivery.add_delivered(1)
+    delivery.add_delivered(1, template="invitation", language="es")
+    delivery.add_delivered(1, not_before=NOW - timedelta(days=20))
     for query, number in (("", 2), ("?days=30", 3), ("?text=invitation", 1), ("?language=es", 1), ("?language=xx", 2)):
-        said = page(desk.coordinator, f"/delivery{query}")
+        text = read_page(delivery.coordinator, f"/delivery{query}")
         expected = f"All {number} texts" if number > 1 else "The 1 text"
-        assert f"Yes. {expected}" in said, query
+        assert f"Yes. {expected}" in text, query
 
 
 @pytest.mark.parametrize(
-    ("states", "says", "light"),
+    ("states", "expected_text", "expected_light"),
     [
         ((), "No texts were due on these days.", "No activity"),
         (("accepted",), "The provider has 1 text. There is no delivery report yet.", "Check this"),
@@ -166,99 +165,103 @@ def test_it_is_narrowed_by_text_language_and_days(desk: Desk) -> None:
         (("cancelled", "expired", "suppressed"), "No texts were due on these days.", "No activity"),
     ],
 )
-def test_the_sentence_names_the_worst(quick: Desk, states: tuple[str, ...], says: str, light: str) -> None:
+def test_summary_names_the_worst_state(
+    sqlite_delivery: DeliveryFixture, states: tuple[str, ...], expected_text: str, expected_light: str
+) -> None:
     for state in states:
-        quick.text(state, "30003" if state in ("undelivered", "rejected", "dead") else None)
-    said = page(quick.coordinator)
-    assert says in said
-    assert f"{light} " in said
+        sqlite_delivery.add_message(state, "30003" if state in ("undelivered", "rejected", "dead") else None)
+    text = read_page(sqlite_delivery.coordinator)
+    assert expected_text in text
+    assert f"{expected_light} " in text
 
 
-def test_what_waits_says_why_and_until_when(desk: Desk) -> None:
+def test_held_texts_show_reason_and_time(delivery: DeliveryFixture) -> None:
     later = NOW + timedelta(hours=5)
-    desk.text("held", hold_reason="quiet", next_at=later)
-    desk.text("held", hold_reason="quiet", next_at=later + timedelta(hours=1))
-    desk.text("held", hold_reason="cap", next_at=later)
-    desk.text("queued", next_at=NOW + timedelta(days=3))
-    said = page(desk.coordinator)
-    assert "2 texts are on hold; the first until Mon, Oct 5, 2:00 pm." in said
-    assert "Outside texting hours" in said
-    assert "1 text is on hold until" in said
-    assert "One text is planned for later." in said
-    assert "Nothing is due" in said
+    delivery.add_message("held", hold_reason="quiet", next_at=later)
+    delivery.add_message("held", hold_reason="quiet", next_at=later + timedelta(hours=1))
+    delivery.add_message("held", hold_reason="cap", next_at=later)
+    delivery.add_message("queued", next_at=NOW + timedelta(days=3))
+    text = read_page(delivery.coordinator)
+    assert "2 texts are on hold; the first until Mon, Oct 5, 2:00 pm." in text
+    assert "Outside texting hours" in text
+    assert "1 text is on hold until" in text
+    assert "One text is planned for later." in text
+    assert "Nothing is due" in text
 
 
-def test_nothing_that_may_send_is_said_first(quick: Desk) -> None:
-    with quick.database.transaction() as session:
+def test_missing_sender_is_reported_first(sqlite_delivery: DeliveryFixture) -> None:
+    with sqlite_delivery.database.transaction() as session:
         session.add(Sender(provider="twilio", address="+13035550100"))
-    said = page(quick.coordinator)
-    assert "No. No sender can send right now." in said
-    assert "The district lead can fix this." in said
+    text = read_page(sqlite_delivery.coordinator)
+    assert "No. No sender can send right now." in text
+    assert "The district lead can fix this." in text
 
 
-def test_a_worker_that_is_alive_is_not_blamed_for_what_waits_for_the_provider(quick: Desk) -> None:
-    quick.text("held", hold_reason="sender")
-    with quick.database.transaction() as session:
+def test_waiting_for_the_provider_is_not_reported_as_a_dead_worker(sqlite_delivery: DeliveryFixture) -> None:
+    sqlite_delivery.add_message("held", hold_reason="sender")
+    with sqlite_delivery.database.transaction() as session:
         session.add(Heartbeat(name="worker", at=NOW))
-    said = page(quick.coordinator)
-    assert "Late. A text should have gone out Mon, Oct 5, 8:00 am." in said
-    assert "as fast as the provider accepts them" in said
+    text = read_page(sqlite_delivery.coordinator)
+    assert "Late. A text should have gone out Mon, Oct 5, 8:00 am." in text
+    assert "as fast as the provider accepts them" in text
 
 
-def test_failures_are_said_in_words_with_what_can_be_done(quick: Desk) -> None:
-    quick.text("rejected", "21211")
-    quick.text("undelivered", "99999")
-    quick.text("suppressed", "trial")
-    said = page(quick.coordinator)
-    assert "1 · This number cannot get texts. Ask the family for another number, or call." in said
-    quick.text("undelivered", "30005")
-    assert "2 · This number cannot get texts." in page(quick.coordinator)
-    assert "1 · The provider rejected it (code 99999). Call the family." in said
-    assert "This is a trial, and this is not a test phone." in said
+def test_failures_are_explained_with_advice(sqlite_delivery: DeliveryFixture) -> None:
+    sqlite_delivery.add_message("rejected", "21211")
+    sqlite_delivery.add_message("undelivered", "99999")
+    sqlite_delivery.add_message("suppressed", "trial")
+    text = read_page(sqlite_delivery.coordinator)
+    assert "1 · This number cannot get texts. Ask the family for another number, or call." in text
+    sqlite_delivery.add_message("undelivered", "30005")
+    assert "2 · This number cannot get texts." in read_page(sqlite_delivery.coordinator)
+    assert "1 · The provider rejected it (code 99999). Call the family." in text
+    assert "This is a trial, and this is not a test phone." in text
 
 
-def test_no_phone_and_no_family_is_on_the_page_but_among_the_lost(desk: Desk) -> None:
-    desk.arrived(1)
-    for client in (desk.coordinator, desk.lead):
-        said = client.get("/delivery").get_data(as_text=True)
-        assert PHONE not in said
-        assert "Rivera" not in said
-    desk.text("undelivered", "30005")
-    mine, all_of_them = page(desk.coordinator), page(desk.lead)
-    assert "Rivera · …0101" in mine
-    assert "Rivera" not in all_of_them
-    assert "Number ending in 0101" in all_of_them
-    assert PHONE not in desk.lead.get("/delivery").get_data(as_text=True)
+def test_family_and_phone_ending_appear_only_for_lost_texts(delivery: DeliveryFixture) -> None:
+    delivery.add_delivered(1)
+    for client in (delivery.coordinator, delivery.lead):
+        text = client.get("/delivery").get_data(as_text=True)
+        assert PHONE not in text
+        assert "Rivera" not in text
+    delivery.add_message("undelivered", "30005")
+    coordinator_text, lead_text = read_page(delivery.coordinator), read_page(delivery.lead)
+    assert "Rivera · …0101" in coordinator_text
+    assert "Rivera" not in lead_text
+    assert "Number ending in 0101" in lead_text
+    assert PHONE not in delivery.lead.get("/delivery").get_data(as_text=True)
 
 
-def test_a_colleagues_lost_text_names_no_family_and_offers_no_call(quick: Desk) -> None:
-    quick.text("undelivered", "30005", category="staff", template="staff_reminder")
-    said = page(quick.coordinator)
-    assert "A colleague’s number ending in 0101" in said
-    assert "Tell them another way." in said
-    assert "Rivera" not in said
-    assert "tel:" not in quick.coordinator.get("/delivery").get_data(as_text=True)
+def test_lost_staff_text_names_no_family_and_offers_no_call(sqlite_delivery: DeliveryFixture) -> None:
+    sqlite_delivery.add_message("undelivered", "30005", category="staff", template="staff_reminder")
+    text = read_page(sqlite_delivery.coordinator)
+    assert "A colleague’s number ending in 0101" in text
+    assert "Tell them another way." in text
+    assert "Rivera" not in text
+    assert "tel:" not in sqlite_delivery.coordinator.get("/delivery").get_data(as_text=True)
 
 
-def test_a_lost_text_is_sent_again_once_with_all_its_tries(desk: Desk) -> None:
-    number = desk.text(
+def test_lost_text_is_sent_again_once_with_attempts_reset(delivery: DeliveryFixture) -> None:
+    message_id = delivery.add_message(
         "undelivered", "30003", attempts=6, attempt_id="t" * 32, provider_message_id="SM1", resolved_at=None
     )
     for _ in range(2):
-        answer = desk.coordinator.post(f"/delivery/lost/{number}", data={"how": "retry", "back": "/delivery?days=30"})
-        assert answer.status_code == 303
-        assert answer.location.endswith("/delivery?days=30")
-    row = desk.row(number)
+        response = delivery.coordinator.post(
+            f"/delivery/lost/{message_id}", data={"how": "retry", "back": "/delivery?days=30"}
+        )
+        assert response.status_code == 303
+        assert response.location.endswith("/delivery?days=30")
+    row = delivery.read_message(message_id)
     assert (row.state, row.attempts, row.next_at, row.error) == ("queued", 0, NOW, None)
     assert (row.resolved_how, row.resolved_at) == ("retried", None)
-    assert "Lost texts to follow up on" not in page(desk.coordinator)
-    with desk.database.transaction() as session:
+    assert "Lost texts to follow up on" not in read_page(delivery.coordinator)
+    with delivery.database.transaction() as session:
         session.execute(update(OutgoingMessage).values(state="undelivered", error="30003"))
-    assert "already sent again once" in page(desk.coordinator)
+    assert "already sent again once" in read_page(delivery.coordinator)
 
 
 @pytest.mark.parametrize(
-    ("code", "phone", "expires", "says"),
+    ("code", "phone_state", "hours_to_expiry", "expected_text"),
     [
         ("30003", "ok", -1, "too late to send this text"),
         ("30003", "landline", 1, "cannot get texts"),
@@ -266,97 +269,99 @@ def test_a_lost_text_is_sent_again_once_with_all_its_tries(desk: Desk) -> None:
         ("repeated", "ok", 1, "The same text already went to this phone today"),
     ],
 )
-def test_it_is_not_sent_again_when_that_is_no_use(quick: Desk, code: str, phone: str, expires: int, says: str) -> None:
-    number = quick.text("dead", code, expires_at=NOW + timedelta(hours=expires))
-    with quick.database.transaction() as session:
-        session.execute(update(Phone).values(state=phone))
-    assert "Send again" not in page(quick.coordinator)
-    client = quick.coordinator
-    assert client.post(f"/delivery/lost/{number}", data={"how": "retry"}).status_code == 303
-    assert says in page(client)
-    assert quick.row(number).state == "dead"
+def test_retry_is_refused_when_it_cannot_help(
+    sqlite_delivery: DeliveryFixture, code: str, phone_state: str, hours_to_expiry: int, expected_text: str
+) -> None:
+    message_id = sqlite_delivery.add_message("dead", code, expires_at=NOW + timedelta(hours=hours_to_expiry))
+    with sqlite_delivery.database.transaction() as session:
+        session.execute(update(Phone).values(state=phone_state))
+    assert "Send again" not in read_page(sqlite_delivery.coordinator)
+    client = sqlite_delivery.coordinator
+    assert client.post(f"/delivery/lost/{message_id}", data={"how": "retry"}).status_code == 303
+    assert expected_text in read_page(client)
+    assert sqlite_delivery.read_message(message_id).state == "dead"
 
 
 @pytest.mark.parametrize("how", ["called", "dismissed"])
-def test_a_lost_text_is_settled_once_by_whoever_came_first(desk: Desk, how: str) -> None:
-    number = desk.text("rejected", "21211")
-    desk.coordinator.post(f"/delivery/lost/{number}", data={"how": how, "note": " spoke to Ana "})
-    desk.lead.post(f"/delivery/lost/{number}", data={"how": "called"})
-    row = desk.row(number)
+def test_first_resolution_of_a_lost_text_is_kept(delivery: DeliveryFixture, how: str) -> None:
+    message_id = delivery.add_message("rejected", "21211")
+    delivery.coordinator.post(f"/delivery/lost/{message_id}", data={"how": how, "note": " spoke to Ana "})
+    delivery.lead.post(f"/delivery/lost/{message_id}", data={"how": "called"})
+    row = delivery.read_message(message_id)
     assert (row.resolved_how, row.resolved_at, row.resolved_note) == (how, NOW, "spoke to Ana")
-    assert row.resolved_by == desk.school_fixture.actors["coordinator"].account_id
-    assert "Lost texts to follow up on" not in page(desk.coordinator)
+    assert row.resolved_by == delivery.school_fixture.actors["coordinator"].account_id
+    assert "Lost texts to follow up on" not in read_page(delivery.coordinator)
 
 
-def test_another_schools_lost_text_is_not_found(quick: Desk) -> None:
-    number = quick.text("dead", "30003")
-    client = create_client(quick.app, quick.stranger)
+def test_lost_text_of_another_school_is_not_found(sqlite_delivery: DeliveryFixture) -> None:
+    message_id = sqlite_delivery.add_message("dead", "30003")
+    client = create_client(sqlite_delivery.app, sqlite_delivery.other_coordinator)
     for how in ("retry", "called", "dismissed"):
-        assert client.post(f"/delivery/lost/{number}", data={"how": how}).status_code == 404
-    assert quick.coordinator.post(f"/delivery/lost/{number}", data={"how": "eaten"}).status_code == 404
-    assert quick.row(number).resolved_at is None
-    assert "Rivera" not in page(client)
+        assert client.post(f"/delivery/lost/{message_id}", data={"how": how}).status_code == 404
+    assert sqlite_delivery.coordinator.post(f"/delivery/lost/{message_id}", data={"how": "eaten"}).status_code == 404
+    assert sqlite_delivery.read_message(message_id).resolved_at is None
+    assert "Rivera" not in read_page(client)
 
 
-def test_an_answer_leads_nowhere_else(quick: Desk) -> None:
-    number = quick.text("dead", "30003")
-    answer = quick.coordinator.post(
-        f"/delivery/lost/{number}", data={"how": "called", "back": "https://evil.example/delivery"}
+def test_redirect_to_another_site_is_ignored(sqlite_delivery: DeliveryFixture) -> None:
+    message_id = sqlite_delivery.add_message("dead", "30003")
+    response = sqlite_delivery.coordinator.post(
+        f"/delivery/lost/{message_id}", data={"how": "called", "back": "https://evil.example/delivery"}
     )
-    assert answer.location == "/delivery"
+    assert response.location == "/delivery"
 
 
-def test_too_long_a_note_is_refused(quick: Desk) -> None:
-    number = quick.text("dead", "30003")
-    with quick.database.transaction() as session, pytest.raises(RulesBroken):
-        failed.resolve(session, quick.lead_actor, number, how="dismissed", note="x" * 201, now=NOW)
+def test_note_over_the_limit_is_refused(sqlite_delivery: DeliveryFixture) -> None:
+    message_id = sqlite_delivery.add_message("dead", "30003")
+    with sqlite_delivery.database.transaction() as session, pytest.raises(RulesBroken):
+        failed.resolve(session, sqlite_delivery.lead_actor, message_id, how="dismissed", note="x" * 201, now=NOW)
 
 
-def test_an_alert_is_shown_to_the_lead_until_seen(quick: Desk) -> None:
-    with quick.database.transaction() as session:
+def test_lead_sees_alert_until_it_is_acknowledged(sqlite_delivery: DeliveryFixture) -> None:
+    with sqlite_delivery.database.transaction() as session:
         alerts.raise_alert(session, "code", "twilio:39999", NOW)
-        number = session.scalars(select(MessageAlert.id)).one()
-    assert "39999" not in page(quick.coordinator)
-    assert "39999" in page(quick.lead)
-    assert quick.coordinator.post(f"/delivery/alerts/{number}").status_code == 403
-    assert quick.lead.post(f"/delivery/alerts/{number}").status_code == 303
-    assert "39999" not in page(quick.lead)
+        alert_id = session.scalars(select(MessageAlert.id)).one()
+    assert "39999" not in read_page(sqlite_delivery.coordinator)
+    assert "39999" in read_page(sqlite_delivery.lead)
+    assert sqlite_delivery.coordinator.post(f"/delivery/alerts/{alert_id}").status_code == 403
+    assert sqlite_delivery.lead.post(f"/delivery/alerts/{alert_id}").status_code == 303
+    assert "39999" not in read_page(sqlite_delivery.lead)
 
 
-def test_families_no_text_can_reach_are_counted_and_few_of_a_language_are_not(desk: Desk) -> None:
+def test_unreachable_families_are_counted_and_small_languages_hidden(delivery: DeliveryFixture) -> None:
     from homevisits.messages.recipients import opt_outs
     from homevisits.people.models import Caregiver, Family
 
-    with desk.database.transaction() as session:
+    with delivery.database.transaction() as session:
         session.execute(update(Caregiver).where(Caregiver.phone == "+15555550102").values(phone=None))
         session.add(Phone(e164="+15555550103", state="bad"))
         session.execute(update(Family).where(Family.name == "Quiet").values(language="so"))
         opt_outs.opt_out(session, "+15555550104", "family", NOW)
-    for client in (desk.coordinator, desk.lead):
-        said = page(client)
-        assert "Families with children at school now 4" in said
-        assert "No phone number on file 1" in said
-        assert "Only numbers that cannot get texts 1" in said
-        assert "Asked us not to text 1" in said
-        assert "stopped texts on these days 1" in said
-        assert "Somali fewer than 10" in said
-    assert "stopped texts on these days 0" in page(create_client(desk.app, desk.stranger))
+    for client in (delivery.coordinator, delivery.lead):
+        text = read_page(client)
+        assert "Families with children at school now 4" in text
+        assert "No phone number on file 1" in text
+        assert "Only numbers that cannot get texts 1" in text
+        assert "Asked us not to text 1" in text
+        assert "stopped texts on these days 1" in text
+        assert "Somali fewer than 10" in text
+    assert "stopped texts on these days 0" in read_page(create_client(delivery.app, delivery.other_coordinator))
 
 
-def test_a_language_with_few_texts_has_no_name_among_the_costs(desk: Desk) -> None:
+def test_costs_group_languages_with_few_texts(delivery: DeliveryFixture) -> None:
     for _ in range(10):
-        desk.arrived(1)
-    desk.arrived(1, language="so")
-    desk.arrived(1, language="vi")
-    said = page(desk.lead)
-    assert "October 2026 English 10 20 $0.24" in said
-    assert "October 2026 Languages with few texts 2 4 $0.05" in said
+        delivery.add_delivered(1)
+    delivery.add_delivered(1, language="so")
+    delivery.add_delivered(1, language="vi")
+    text = read_page(delivery.lead)
+    assert "October 2026 English 10 20 $0.24" in text
+    assert "October 2026 Languages with few texts 2 4 $0.05" in text
 
 
-def test_the_file_has_a_row_for_day_school_and_text_and_no_formula(desk: Desk) -> None:
-    desk.arrived(1)
-    desk.text("dead", "30003", school_id=desk.other)
-    rows = list(csv.DictReader(io.StringIO(desk.lead.get("/delivery.csv").get_data(as_text=True))))
+def test_csv_has_a_row_per_day_school_and_text_and_escapes_formulas(delivery: DeliveryFixture) -> None:
+    delivery.add_delivered(1)
+    delivery.add_message("dead", "30003", school_id=delivery.other_school_id)
+    rows = list(csv.DictReader(io.StringIO(delivery.lead.get("/delivery.csv").get_data(as_text=True))))
     assert [(row["school"], row["text"], row["arrived"], row["did_not_arrive"]) for row in rows] == [
         ("'=Elsewhere", "visit_reminder", "0", "1"),
         ("Lincoln Elementary", "visit_reminder", "1", "0"),
@@ -364,25 +369,25 @@ def test_the_file_has_a_row_for_day_school_and_text_and_no_formula(desk: Desk) -
     assert rows[1]["day"] == "2026-10-05"
     assert rows[1]["parts"] == "2"
     assert rows[1]["dollars"] == "0.0240"
-    of_one = desk.coordinator.get("/delivery.csv").get_data(as_text=True)
-    assert "Elsewhere" not in of_one
+    coordinator_csv = delivery.coordinator.get("/delivery.csv").get_data(as_text=True)
+    assert "Elsewhere" not in coordinator_csv
 
 
-def test_the_day_is_the_schools_day_also_when_clocks_change(desk: Desk) -> None:
+def test_days_are_local_days_across_a_clock_change(delivery: DeliveryFixture) -> None:
     from homevisits.operations.delivery import queries
 
     first, last = NOW.date().replace(month=10, day=30), NOW.date().replace(month=11, day=3)
-    asked = queries.DeliveryFilter(None, None, None, None, first, last, "America/Denver")
-    for day in asked.days:
+    selection = queries.DeliveryFilter(None, None, None, None, first, last, "America/Denver")
+    for day in selection.days:
         begin, end = (
-            queries.local_midnight(day, asked.zone),
-            queries.local_midnight(day + timedelta(days=1), asked.zone),
+            queries.local_midnight(day, selection.zone),
+            queries.local_midnight(day + timedelta(days=1), selection.zone),
         )
-        desk.text("delivered", not_before=begin)
-        desk.text("delivered", not_before=end - timedelta(microseconds=1))
-    with desk.database.reading() as session:
-        found = queries.read_results(session, asked)
-    assert [found.days[day]["delivered"] for day in asked.days] == [2] * 5
+        delivery.add_message("delivered", not_before=begin)
+        delivery.add_message("delivered", not_before=end - timedelta(microseconds=1))
+    with delivery.database.reading() as session:
+        results = queries.read_results(session, selection)
+    assert [results.days[day]["delivered"] for day in selection.days] == [2] * 5
 
 
 TWILIO = {
@@ -393,61 +398,66 @@ TWILIO = {
 }
 
 
-def test_the_banner_says_who_gets_texts(quick: Desk) -> None:
-    trial, nobody = (
-        create_test_app(quick.database, texting="trial", **TWILIO),
-        create_test_app(quick.database, mode="production"),
+def test_banner_names_who_gets_texts(sqlite_delivery: DeliveryFixture) -> None:
+    trial, without_provider = (
+        create_test_app(sqlite_delivery.database, texting="trial", **TWILIO),
+        create_test_app(sqlite_delivery.database, mode="production"),
     )
     clock.set_source(lambda: NOW)
     for client, address in (
-        (create_client(trial, quick.lead_actor), "/delivery"),
-        (create_client(trial, quick.lead_actor), "/senders"),
-        (create_client(trial, quick.lead_actor), "/senders/guests"),
-        (create_client(trial, quick.school_fixture.actors["coordinator"]), "/asking"),
+        (create_client(trial, sqlite_delivery.lead_actor), "/delivery"),
+        (create_client(trial, sqlite_delivery.lead_actor), "/senders"),
+        (create_client(trial, sqlite_delivery.lead_actor), "/senders/guests"),
+        (create_client(trial, sqlite_delivery.school_fixture.actors["coordinator"]), "/asking"),
     ):
-        assert "Trial: only 0 test phones get texts. Families get none." in page(client, address)
-    assert "No text provider is set up" in page(create_client(nobody, quick.lead_actor))
+        assert "Trial: only 0 test phones get texts. Families get none." in read_page(client, address)
+    assert "No text provider is set up" in read_page(create_client(without_provider, sqlite_delivery.lead_actor))
     for address in ("/delivery", "/asking"):
-        assert "families get none" not in page(quick.coordinator, address)
+        assert "families get none" not in read_page(sqlite_delivery.coordinator, address)
 
 
 @pytest.mark.parametrize("mode", ["production", "development"])
 @pytest.mark.parametrize("texting", ["trial", "live"])
 @pytest.mark.parametrize("provider", [{}, TWILIO])
-def test_the_banner_is_there_when_the_worker_texts_no_family(
-    quick: Desk, mode: str, texting: str, provider: dict[str, str]
+def test_banner_matches_the_send_policy(
+    sqlite_delivery: DeliveryFixture, mode: str, texting: str, provider: dict[str, str]
 ) -> None:
     from homevisits.worker import build_send_policy
 
-    app = create_test_app(quick.database, mode=mode, texting=texting, **provider)
+    app = create_test_app(sqlite_delivery.database, mode=mode, texting=texting, **provider)
     clock.set_source(lambda: NOW)
-    rules = build_send_policy(app.extensions["homevisits"].settings)
-    said = page(create_client(app, quick.lead_actor))
-    assert ("No text provider is set up" in said) is rules.silent
-    assert ("Trial:" in said) is (rules.trial and not rules.silent)
+    policy = build_send_policy(app.extensions["homevisits"].settings)
+    text = read_page(create_client(app, sqlite_delivery.lead_actor))
+    assert ("No text provider is set up" in text) is policy.silent
+    assert ("Trial:" in text) is (policy.trial and not policy.silent)
 
 
-def test_nobody_but_those_who_may_sees_it(quick: Desk) -> None:
-    assert create_client(quick.app, quick.school_fixture.actors["Grace"]).get("/delivery").status_code == 403
-    union = create_account(quick.database, "union", Grant(Role.UNION_COORDINATOR, None))
-    assert create_client(quick.app, union).get("/delivery").status_code == 403
-    with quick.database.transaction() as session, pytest.raises(NotFound):
-        failed.retry(session, quick.school_fixture.actors["coordinator"], 999, NOW)
+def test_other_roles_are_refused_and_retry_of_unknown_text_is_not_found(sqlite_delivery: DeliveryFixture) -> None:
+    assert (
+        create_client(sqlite_delivery.app, sqlite_delivery.school_fixture.actors["Grace"]).get("/delivery").status_code
+        == 403
+    )
+    union = create_account(sqlite_delivery.database, "union", Grant(Role.UNION_COORDINATOR, None))
+    assert create_client(sqlite_delivery.app, union).get("/delivery").status_code == 403
+    with sqlite_delivery.database.transaction() as session, pytest.raises(NotFound):
+        failed.retry(session, sqlite_delivery.school_fixture.actors["coordinator"], 999, NOW)
 
 
-def test_no_old_text_is_read_and_few_questions_are_asked(quick: Desk) -> None:
-    quick.text("dead", "30003")
-    asked: list[str] = []
-    event.listen(quick.database.engine, "before_cursor_execute", lambda _c, _u, sql, *_more: asked.append(sql))
-    for client in (quick.lead, quick.coordinator):
-        page(client)
+def test_queries_use_indexes_and_are_few(sqlite_delivery: DeliveryFixture) -> None:
+    sqlite_delivery.add_message("dead", "30003")
+    queries: list[str] = []
+    event.listen(
+        sqlite_delivery.database.engine, "before_cursor_execute", lambda _c, _u, sql, *_more: queries.append(sql)
+    )
+    for client in (sqlite_delivery.lead, sqlite_delivery.coordinator):
+        read_page(client)
         assert client.get("/delivery.csv").status_code == 200
-    assert len(asked) < 60
-    with quick.database.reading() as session:
-        for sql in [each for each in asked if "FROM outgoing_message" in each]:
+    assert len(queries) < 60
+    with sqlite_delivery.database.reading() as session:
+        for sql in [query for query in queries if "FROM outgoing_message" in query]:
             plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (None,) * sql.count("?"))
             used = [row[3] for row in plan if "outgoing_message" in row[3] and "anon" not in row[3]]
-            # One phone has few texts: whose a conversation is that no family has any more.
+            # A lookup by phone is allowed: a phone has few messages. It finds the school of a removed family.
             ranges = (
                 "not_before>",
                 "ix_outgoing_message_due",
@@ -457,21 +467,21 @@ def test_no_old_text_is_read_and_few_questions_are_asked(quick: Desk) -> None:
                 "phone=?",
             )
             assert used, sql
-            assert all(any(each in row for each in ranges) for row in used), (used, sql)
+            assert all(any(index in row for index in ranges) for row in used), (used, sql)
 
 
-def test_lost_texts_are_told_on_the_page_people_begin_on(quick: Desk) -> None:
-    assert "lost" not in page(quick.lead, "/overview") + page(quick.coordinator, "/today")
-    quick.text("dead", "30003")
-    assert "One text was lost" in page(quick.lead, "/overview")
-    assert "One text was lost" in page(quick.coordinator, "/today")
-    assert "lost" not in page(create_client(quick.app, quick.stranger), "/today")
+def test_start_pages_show_lost_texts(sqlite_delivery: DeliveryFixture) -> None:
+    assert "lost" not in read_page(sqlite_delivery.lead, "/overview") + read_page(sqlite_delivery.coordinator, "/today")
+    sqlite_delivery.add_message("dead", "30003")
+    assert "One text was lost" in read_page(sqlite_delivery.lead, "/overview")
+    assert "One text was lost" in read_page(sqlite_delivery.coordinator, "/today")
+    assert "lost" not in read_page(create_client(sqlite_delivery.app, sqlite_delivery.other_coordinator), "/today")
 
 
-def test_every_text_has_a_name_in_the_list(quick: Desk) -> None:
-    html = quick.lead.get("/delivery").get_data(as_text=True)
-    named = [name for name in catalog.list_templates("en") if "canned" not in name and "." not in name]
-    assert all(f'<option value="{name}"' in html for name in named)
-    # A discreet wording is no text of its own, and no name of a file is a name for people.
+def test_every_template_has_a_label_in_the_filter(sqlite_delivery: DeliveryFixture) -> None:
+    html = sqlite_delivery.lead.get("/delivery").get_data(as_text=True)
+    names = [name for name in catalog.list_templates("en") if "canned" not in name and "." not in name]
+    assert all(f'<option value="{name}"' in html for name in names)
+    # The discreet wording is not a separate entry, and file names are not labels.
     assert ".discreet" not in html
-    assert not any(f">{name}</option>" in html for name in named)
+    assert not any(f">{name}</option>" in html for name in names)

@@ -1,4 +1,4 @@
-"""The dispatcher's threads and transactions, on both engines."""
+"""Threads and transactions of the dispatcher."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from homevisits.messages.providers.base import Accepted
 from tests.messages.conftest import NOW, Recorder, at, planned, put, rows, rules, states
 
 
-class Hook(Recorder):
+class HookedRecorder(Recorder):
     """A provider that can be asked about its messages and calls `before` with the number of the call, from 1."""
 
     supports_lookup = True
@@ -36,9 +36,9 @@ class Hook(Recorder):
         return super().send(to, body, token, sender=sender, valid_for=valid_for)
 
 
-def put_many(database: Database, wanted: int) -> None:
+def put_many(database: Database, count: int) -> None:
     """Put messages to different phones into the outbox."""
-    put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(wanted)))
+    put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(count)))
 
 
 def test_stop_sends_nothing_more_and_gives_back_what_was_claimed_ahead(database: Database) -> None:
@@ -50,7 +50,7 @@ def test_stop_sends_nothing_more_and_gives_back_what_was_claimed_ahead(database:
             stop.set()
 
     put_many(database, 100)
-    provider = Hook(before)
+    provider = HookedRecorder(before)
     sent = dispatcher.dispatch_due(database, (provider,), rules(threads=4), at(), stop=stop)
     assert 20 <= sent["accepted"] == len(provider.sent) <= 24
     assert Counter(states(database)) == {"accepted": len(provider.sent), "queued": 100 - len(provider.sent)}
@@ -68,7 +68,7 @@ def test_result_is_recorded_while_another_call_hangs(database: Database) -> None
 
     put_many(database, 3)
     run = threading.Thread(
-        target=dispatcher.dispatch_due, args=(database, (Hook(before),), rules(threads=4), at()), daemon=True
+        target=dispatcher.dispatch_due, args=(database, (HookedRecorder(before),), rules(threads=4), at()), daemon=True
     )
     run.start()
     until = time.monotonic() + 20
@@ -85,7 +85,7 @@ def test_no_connection_is_in_use_during_a_call(database: Database) -> None:
     in_use: list[int] = []
     put_many(database, 3)
     pool = database.engine.pool
-    provider = Hook(lambda _number: in_use.append(pool.checkedout()))  # type: ignore[attr-defined]
+    provider = HookedRecorder(lambda _number: in_use.append(pool.checkedout()))  # type: ignore[attr-defined]
     dispatcher.dispatch_due(database, (provider,), rules(threads=1), at())
     assert in_use == [0, 0, 0]
 
@@ -96,7 +96,7 @@ def test_failing_transaction_ends_the_run_and_is_raised(database: Database, monk
 
     put_many(database, 3)
     monkeypatch.setattr(dispatcher, "record_results", fail)
-    provider = Hook(lambda _number: None)
+    provider = HookedRecorder(lambda _number: None)
     with pytest.raises(LookupError):
         dispatcher.dispatch_due(database, (provider,), rules(threads=2), at())
     assert provider.sent == []
@@ -146,7 +146,7 @@ def test_message_is_not_claimed_while_another_to_the_same_phone_is_sent(database
         assert len(sending) == len(set(sending))
         concurrent.append(set(sending))
 
-    provider = Hook(before)
+    provider = HookedRecorder(before)
     while dispatcher.dispatch_due(database, (provider,), rules(threads=4), lambda: NOW):
         pass
     assert len(provider.sent) == len(concurrent) == 3

@@ -1,5 +1,3 @@
-"""Every text in every language keeps the house's rules, with the longest names; what breaks one is found out."""
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,13 +6,13 @@ from homevisits.messages import labels
 from homevisits.messages.templates import catalog, lint
 from homevisits.messages.templates.segments import count_segments
 
-ALL = [(language, name) for language in catalog.list_languages() for name in catalog.list_templates(language)]
+TEMPLATES = [(language, name) for language in catalog.list_languages() for name in catalog.list_templates(language)]
 ENGLISH = "Hello {school}"
 CHOICE = "Reply 1 yes, 2 another time, 3 not now, 9 call me."
 
 
-@pytest.mark.parametrize(("language", "name"), ALL)
-def test_a_text_keeps_the_rules_of_the_house(language: str, name: str) -> None:
+@pytest.mark.parametrize(("language", "name"), TEMPLATES)
+def test_template_passes_all_checks(language: str, name: str) -> None:
     letters = catalog.load_pack(language).letters
     assert (
         lint.find_problems(
@@ -24,8 +22,8 @@ def test_a_text_keeps_the_rules_of_the_house(language: str, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("language", "name"), ALL)
-def test_a_text_takes_two_parts_at_most_with_the_longest_names(language: str, name: str) -> None:
+@pytest.mark.parametrize(("language", "name"), TEMPLATES)
+def test_template_fits_in_two_segments_with_the_longest_names(language: str, name: str) -> None:
     assert (
         lint.measure_longest(
             catalog.get_template(language, name), language, catalog.load_pack(language).letters
@@ -36,34 +34,39 @@ def test_a_text_takes_two_parts_at_most_with_the_longest_names(language: str, na
 
 @given(
     school=st.text("abcdefgñ äéá'-", min_size=1, max_size=47),
-    one=st.text("KWxyzü é-ł", min_size=1, max_size=30),
-    other=st.text("HtooáçĐ", min_size=1, max_size=27),
+    first_name=st.text("KWxyzü é-ł", min_size=1, max_size=30),
+    second_name=st.text("HtooáçĐ", min_size=1, max_size=27),
 )
-def test_an_approved_text_takes_two_parts_at_most_whatever_the_names(school: str, one: str, other: str) -> None:
-    sample = {**lint.LONGEST_PARAMS[0], "school": school, "people": f"{one} & {other}", "partner": one[:19]}
+def test_approved_template_fits_in_two_segments_with_any_names(school: str, first_name: str, second_name: str) -> None:
+    sample = {
+        **lint.LONGEST_PARAMS[0],
+        "school": school,
+        "people": f"{first_name} & {second_name}",
+        "partner": first_name[:19],
+    }
     for language in ("en", "es"):
-        for text in catalog.load_pack(language).templates:
-            assert lint.measure(text.text, sample, language, catalog.load_pack(language).letters).segments <= 2, (
-                text.name
+        for template in catalog.load_pack(language).templates:
+            assert lint.measure(template.text, sample, language, catalog.load_pack(language).letters).segments <= 2, (
+                template.name
             )
 
 
-def test_the_worst_names_are_long_and_of_one_word_and_in_other_letters() -> None:
+def test_longest_params_cover_long_unbroken_and_non_gsm_names() -> None:
     assert any(len(sample["school"]) > 40 for sample in lint.LONGEST_PARAMS)
     assert any(len(sample["people"]) > 55 for sample in lint.LONGEST_PARAMS)
     assert any(all(" " not in name for name in sample["people"].split(" & ")) for sample in lint.LONGEST_PARAMS)
     assert any(count_segments(sample["people"]).encoding == "UCS-2" for sample in lint.LONGEST_PARAMS)
 
 
-def test_spanish_with_its_accents_would_cost_more() -> None:
-    words = catalog.get_template("es", "invitation")
-    assert lint.measure_longest(words, "es", "plain").segments == 2
-    assert lint.measure_longest(words, "es", "accents").segments > 3
-    assert lint.find_problems(words, catalog.get_template("en", "invitation"), "es", "accents") == ["too_long"]
+def test_spanish_with_accents_needs_more_segments() -> None:
+    text = catalog.get_template("es", "invitation")
+    assert lint.measure_longest(text, "es", "plain").segments == 2
+    assert lint.measure_longest(text, "es", "accents").segments > 3
+    assert lint.find_problems(text, catalog.get_template("en", "invitation"), "es", "accents") == ["too_long"]
 
 
 @pytest.mark.parametrize(
-    ("words", "fault"),
+    ("text", "problem"),
     [
         ("", "empty"),
         ("Reply CANCEL to cancel", "asks_for_a_word"),
@@ -91,12 +94,12 @@ def test_spanish_with_its_accents_would_cost_more() -> None:
         ("Reply 1 yes", "other_digits"),
     ],
 )
-def test_a_text_that_breaks_a_rule_is_found_out(words: str, fault: str) -> None:
-    assert fault in lint.find_problems(words, ENGLISH, "en", "plain")
+def test_problem_in_a_template_is_reported(text: str, problem: str) -> None:
+    assert problem in lint.find_problems(text, ENGLISH, "en", "plain")
 
 
 @pytest.mark.parametrize(
-    "words",
+    "text",
     [
         "No visit, thank you, {school}",
         "The school will text you another time. In the end it is your choice.",
@@ -105,19 +108,19 @@ def test_a_text_that_breaks_a_rule_is_found_out(words: str, fault: str) -> None:
         "Someone will answer. No reason is asked.",
     ],
 )
-def test_a_text_that_only_speaks_is_let_be(words: str) -> None:
-    assert lint.find_problems(words, ENGLISH, "en", "plain") == []
+def test_harmless_use_of_a_keyword_is_accepted(text: str) -> None:
+    assert lint.find_problems(text, ENGLISH, "en", "plain") == []
 
 
 @pytest.mark.parametrize(
-    "words", ["We come to your home", "Our visit on {day}", "Vamos a su casa", "La visita", "زيارتنا"]
+    "text", ["We come to your home", "Our visit on {day}", "Vamos a su casa", "La visita", "زيارتنا"]
 )
-def test_a_discreet_text_that_says_it_is_found_out(words: str) -> None:
-    assert "says_visit" in lint.find_problems(words, "{day}", "en", "accents", "visit_confirm.discreet")
-    assert "says_visit" not in lint.find_problems(words, "{day}", "en", "accents", "visit_confirm")
+def test_discreet_template_that_mentions_the_visit_is_reported(text: str) -> None:
+    assert "says_visit" in lint.find_problems(text, "{day}", "en", "accents", "visit_confirm.discreet")
+    assert "says_visit" not in lint.find_problems(text, "{day}", "en", "accents", "visit_confirm")
 
 
-def test_a_question_offers_the_four_digits_in_every_language() -> None:
+def test_question_offers_the_four_digits_in_every_language() -> None:
     assert lint.find_problems(CHOICE, CHOICE, "en", "plain") == []
     for language in catalog.list_languages():
         for name in ("invitation", "visit_confirm", "visit_moved", "visit_reminder"):
@@ -125,17 +128,17 @@ def test_a_question_offers_the_four_digits_in_every_language() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["{school} le llamará pronto", "Responda con el número", "Envíe su respuesta", "ÚLTIMO"]
+    "text", ["{school} le llamará pronto", "Responda con el número", "Envíe su respuesta", "ÚLTIMO"]
 )
-def test_plain_spanish_text_with_accents_that_are_dropped_is_refused(words: str) -> None:
-    assert "drops_accents" in lint.find_problems(words, ENGLISH, "es", "plain", "help")
-    assert "drops_accents" not in lint.find_problems(words, ENGLISH, "es", "accents", "help")
-    assert "drops_accents" not in lint.find_problems(words, ENGLISH, "vi", "plain", "help")
+def test_plain_spanish_text_with_accents_that_are_dropped_is_refused(text: str) -> None:
+    assert "drops_accents" in lint.find_problems(text, ENGLISH, "es", "plain", "help")
+    assert "drops_accents" not in lint.find_problems(text, ENGLISH, "es", "accents", "help")
+    assert "drops_accents" not in lint.find_problems(text, ENGLISH, "vi", "plain", "help")
 
 
 def test_spanish_text_that_a_person_typed_may_have_accents() -> None:
-    words = "Le llamará mañana. ¿Está bien?"
-    assert lint.find_problems(words, words, "es", "plain") == []
+    text = "Le llamará mañana. ¿Está bien?"
+    assert lint.find_problems(text, text, "es", "plain") == []
 
 
 def test_plain_spanish_text_keeps_letters_of_the_gsm_alphabet() -> None:
@@ -151,13 +154,13 @@ def test_translation_may_offer_all_answers_where_english_names_some() -> None:
     assert lint.find_problems(CHOICE, "Thank you.", "en", "plain") == ["other_digits"]
 
 
-def test_every_rule_has_its_reason() -> None:
-    used = {code for code, _ in lint._content_checks("")} | {
+def test_every_problem_and_approval_state_has_a_label() -> None:
+    problems = {code for code, _ in lint._content_checks("")} | {
         "unknown_places",
         "too_long",
         "other_digits",
         "says_visit",
         "drops_accents",
     }
-    assert used == set(labels.TEMPLATE_PROBLEMS)
+    assert problems == set(labels.TEMPLATE_PROBLEMS)
     assert set(labels.APPROVAL_STATES) == {"approved", "changed", "waiting", "missing"}

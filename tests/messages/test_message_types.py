@@ -26,8 +26,8 @@ SITE = "site"  # the installation's address, which every template may use
 
 
 def settings_with(*texts_off: str) -> Settings:
-    given = load_settings({}, database_url="sqlite:///x", secret_key="k" * 40, public_url="http://127.0.0.1:1")
-    return given.model_copy(update={"policy": replace(given.policy, texts_off=texts_off)})
+    settings = load_settings({}, database_url="sqlite:///x", secret_key="k" * 40, public_url="http://127.0.0.1:1")
+    return settings.model_copy(update={"policy": replace(settings.policy, texts_off=texts_off)})
 
 
 def test_every_template_has_a_type_and_every_type_a_template() -> None:
@@ -36,8 +36,8 @@ def test_every_template_has_a_type_and_every_type_a_template() -> None:
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_template_uses_only_placeholders_of_its_type(name: str) -> None:
-    used = rendering.placeholders(catalog.get_template("en", name))
-    assert used <= ALL_TYPES[name.removesuffix(DISCREET_SUFFIX)].placeholders | {SITE}
+    placeholders = rendering.placeholders(catalog.get_template("en", name))
+    assert placeholders <= ALL_TYPES[name.removesuffix(DISCREET_SUFFIX)].placeholders | {SITE}
 
 
 def test_states_of_visit_messages_exist() -> None:
@@ -45,13 +45,15 @@ def test_states_of_visit_messages_exist() -> None:
     assert declared <= {state.value for state in VisitState}
 
 
-def test_staff_messages_can_be_done_without() -> None:
-    assert not [name for name, found in ALL_TYPES.items() if found.audience == "staff" and found.required]
+def test_staff_messages_are_never_required() -> None:
+    assert not [
+        name for name, message_type in ALL_TYPES.items() if message_type.audience == "staff" and message_type.required
+    ]
 
 
 def test_only_visit_messages_can_be_switched_off() -> None:
     # Only the plan of a visit's messages obeys `texts_off`.
-    switchable = {name for name, found in ALL_TYPES.items() if found.can_be_switched_off}
+    switchable = {name for name, message_type in ALL_TYPES.items() if message_type.can_be_switched_off}
     assert switchable
     assert switchable <= visit_messages.BY_NAME.keys()
 
@@ -70,30 +72,34 @@ def test_outbox_refuses_message_of_unknown_type(database: Database) -> None:
 
 
 def test_quick_reply_of_a_district_needs_no_registration() -> None:
-    found = message_types.get("canned_bring_a_book")
-    assert (found.label, found.category, found.required) == ("canned_bring_a_book", "written", False)
+    message_type = message_types.get("canned_bring_a_book")
+    assert (message_type.label, message_type.category, message_type.required) == (
+        "canned_bring_a_book",
+        "written",
+        False,
+    )
 
 
-def test_message_written_by_staff_has_no_template_but_a_type() -> None:
+def test_message_written_by_staff_has_a_type_without_template() -> None:
     assert message_types.get(message_types.WRITTEN).category == "written"
     assert message_types.WRITTEN not in ALL_TYPES
 
 
 def test_duplicate_name_is_refused_and_changes_nothing() -> None:
-    twice = MessageType(name="hello", label="Hello")
+    duplicate = MessageType(name="hello", label="Hello")
     with pytest.raises(ValueError, match="hello is declared twice"):
-        message_types.register((twice, twice))
+        message_types.register((duplicate, duplicate))
     with pytest.raises(ValueError, match="written is declared twice"):
         message_types.register((MessageType(name="written", label="Written"),))
-    assert {found.name for found in message_types.all_types()} == ALL_TYPES.keys()
+    assert {message_type.name for message_type in message_types.all_types()} == ALL_TYPES.keys()
 
 
-def test_empty_registry_is_an_error_and_not_an_empty_list() -> None:
+def test_empty_registry_raises_an_error() -> None:
     message_types.register(())
     try:
-        for use in (message_types.all_types, lambda: message_types.find("help")):
+        for read_registry in (message_types.all_types, lambda: message_types.find("help")):
             with pytest.raises(RuntimeError, match=r"import homevisits\.all_messages"):
-                use()
+                read_registry()
     finally:
         message_types.register(ALL_TYPES.values())
 
@@ -108,7 +114,7 @@ def test_messages_that_can_be_switched_off_are_accepted() -> None:
 def test_switching_off_a_message_that_families_need_refuses_to_start(name: str) -> None:
     with pytest.raises(InvalidSettings) as refused:
         all_messages.apply_settings(settings_with("visit_thanks", name))
-    switchable = sorted(name for name, found in ALL_TYPES.items() if found.can_be_switched_off)
+    switchable = sorted(name for name, message_type in ALL_TYPES.items() if message_type.can_be_switched_off)
     assert refused.value.reasons == [
         f"policy: default: texts_off: {name} cannot be switched off; only these can: {', '.join(switchable)}"
     ]
@@ -122,10 +128,12 @@ def test_website_and_worker_do_not_start_with_an_unknown_name_in_texts_off() -> 
 
 
 def test_command_names_every_wrong_name_in_texts_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    default = Path("config/policies/default.toml").read_text(encoding="utf-8")
-    policy = tmp_path / "ours.toml"
-    policy.write_text(default.replace("texts_off = []", 'texts_off = ["help", "visit_thank"]'), encoding="utf-8")
-    monkeypatch.setenv("HOMEVISITS_POLICY", str(policy))
+    default_policy = Path("config/policies/default.toml").read_text(encoding="utf-8")
+    policy_file = tmp_path / "ours.toml"
+    policy_file.write_text(
+        default_policy.replace("texts_off = []", 'texts_off = ["help", "visit_thank"]'), encoding="utf-8"
+    )
+    monkeypatch.setenv("HOMEVISITS_POLICY", str(policy_file))
     monkeypatch.setenv("HOMEVISITS_DATABASE_URL", f"sqlite:///{tmp_path / 'x.sqlite'}")
     monkeypatch.setenv("HOMEVISITS_SECRET_KEY", "k" * 40)
     monkeypatch.setenv("HOMEVISITS_PUBLIC_URL", "http://127.0.0.1:1")
@@ -134,7 +142,7 @@ def test_command_names_every_wrong_name_in_texts_off(tmp_path: Path, monkeypatch
         with output.open_application():
             raise AssertionError("opened")
 
-    answer = output.catch_errors(use_application)
-    assert answer.exit_code == 2
-    assert answer.text.startswith("Homevisits cannot start:\n  - policy: ours: texts_off: help cannot be switched off")
-    assert "  - policy: ours: texts_off: there is no message visit_thank to switch off" in answer.text
+    result = output.catch_errors(use_application)
+    assert result.exit_code == 2
+    assert result.text.startswith("Homevisits cannot start:\n  - policy: ours: texts_off: help cannot be switched off")
+    assert "  - policy: ours: texts_off: there is no message visit_thank to switch off" in result.text

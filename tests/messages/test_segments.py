@@ -1,4 +1,4 @@
-"""Segments are counted as Twilio's own calculator counts them: by hand, and against the calculator itself."""
+"""Segment counts: fixed examples, and a comparison with Twilio's own calculator."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from homevisits.messages.templates.segments import GSM7, GSM7_EXTENDED, Segments
 from tests import external_programs
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
-HAND = [
+EXAMPLES = [
     ("", Segments("GSM-7", 1, 0)),
     ("a" * 160, Segments("GSM-7", 1, 160)),
     ("a" * 161, Segments("GSM-7", 2, 161)),
@@ -54,41 +54,43 @@ process.stdout.write(JSON.stringify(texts.map((text) => {
 """
 
 
-@pytest.mark.parametrize(("text", "counted"), HAND, ids=[f"vector-{number}" for number in range(len(HAND))])
-def test_segments_are_counted_as_carriers_count_them(text: str, counted: Segments) -> None:
+@pytest.mark.parametrize(("text", "counted"), EXAMPLES, ids=[f"vector-{number}" for number in range(len(EXAMPLES))])
+def test_segments_are_counted_as_carriers_do(text: str, counted: Segments) -> None:
     assert count_segments(text) == counted
 
 
-def test_the_cheap_alphabet_is_whole() -> None:
-    assert len(GSM7) == 127  # and the escape to the ten of the extension table
+def test_gsm7_alphabet_is_complete() -> None:
+    assert len(GSM7) == 127  # plus the escape to the ten characters of the extension table
     assert len(GSM7_EXTENDED) == 10
     assert not GSM7 & GSM7_EXTENDED
 
 
-def test_every_class_of_characters_is_known() -> None:
+def test_every_grapheme_break_class_occurs() -> None:
     known = {graphemes.break_class(chr(code)) for code in range(0x110000)}
     assert known == set(graphemes.BreakClass)
 
 
-def test_no_piece_is_lost() -> None:
+def test_splitting_graphemes_loses_no_character() -> None:
     text = f"Sí {FAMILY} 🇺🇸🇲 {'e' + chr(0x301) * 9} \r\n ไทย นี้ 한국"
     assert "".join(graphemes.split_graphemes(text)) == text
 
 
-def vectors() -> list[str]:
-    """Alphabets of the languages we send, at every length where a part ends, with the odd ones out at the edge."""
-    found = [text for text, _ in HAND if "\ud83d" not in text]
+def make_texts() -> list[str]:
+    """Return texts in all our alphabets, at the lengths where a segment ends, with special characters there."""
+    texts = [text for text, _ in EXAMPLES if "\ud83d" not in text]
     for letter, lengths in [("a", (159, 160, 161, 305, 306, 307)), ("ñ", (159, 160, 161, 305, 306, 307)),
                             ("á", (69, 70, 71, 133, 134, 135)), ("ب", (69, 70, 71, 133, 134, 135)),
                             ("ế", (69, 70, 71, 133, 134, 135)), ("😀", (34, 35, 36, 66, 67, 68))]:  # fmt: skip
         for length in lengths:
-            found += [letter * length, letter * (length - 1) + "€", letter * (length - 1) + "€a"]
-            found += [letter * (length - 1) + odd + letter * 3 for odd in (FAMILY, "🇺🇸", "👋🏽", "e\u0301", "[", "’")]
+            texts += [letter * length, letter * (length - 1) + "€", letter * (length - 1) + "€a"]
+            texts += [
+                letter * (length - 1) + special + letter * 3 for special in (FAMILY, "🇺🇸", "👋🏽", "e\u0301", "[", "’")
+            ]
     for language in catalog.list_languages():
         for name in catalog.list_templates(language):
             filled = rendering.fill_placeholders(catalog.get_template(language, name), lint.LONGEST_PARAMS[2])
-            found += [filled, rendering.to_gsm7(filled)]
-    chance = random.Random(308)
+            texts += [filled, rendering.to_gsm7(filled)]
+    generator = random.Random(308)
     letters = [
         *"aé€[ \n\rñáếبا",
         "\u0301",
@@ -105,14 +107,14 @@ def vectors() -> list[str]:
         "\u0903",
     ]
     for _ in range(600):
-        some = chance.sample(letters, chance.randint(1, 8))
-        found.append("".join(chance.choice(some) for _ in range(chance.choice((3, 8, 40, 70, 134, 160)))))
-    return found
+        chosen = generator.sample(letters, generator.randint(1, 8))
+        texts.append("".join(generator.choice(chosen) for _ in range(generator.choice((3, 8, 40, 70, 134, 160)))))
+    return texts
 
 
 @pytest.fixture(scope="module")
 def calculator(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """How to ask Twilio's own calculator."""
+    """Return the command that runs Twilio's calculator."""
     if not shutil.which("node") or not (external_programs.node_folder() / "sms-segments-calculator").exists():
         external_programs.skip_or_fail(
             "Twilio's calculator is not on this machine (.ci/node.sh installs it into build/node, with npm)"
@@ -122,10 +124,12 @@ def calculator(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return ["node", str(script)]
 
 
-def test_f22_twilios_own_calculator_says_the_same(calculator: list[str]) -> None:
-    asked, where = vectors(), {**os.environ, "NODE_PATH": str(external_programs.node_folder())}
-    said = subprocess.run(calculator, env=where, input=json.dumps(asked), capture_output=True, text=True, check=True)
-    theirs = [Segments(*each) for each in json.loads(said.stdout)]
-    ours = [count_segments(text) for text in asked]
-    assert len(asked) == len(theirs) >= 308
-    assert [(t, o, c) for t, o, c in zip(asked, ours, theirs, strict=True) if o != c] == []
+def test_f22_counts_match_twilios_calculator(calculator: list[str]) -> None:
+    texts, environment = make_texts(), {**os.environ, "NODE_PATH": str(external_programs.node_folder())}
+    run = subprocess.run(
+        calculator, env=environment, input=json.dumps(texts), capture_output=True, text=True, check=True
+    )
+    expected = [Segments(*counts) for counts in json.loads(run.stdout)]
+    counted = [count_segments(text) for text in texts]
+    assert len(texts) == len(expected) >= 308
+    assert [(t, c, e) for t, c, e in zip(texts, counted, expected, strict=True) if c != e] == []

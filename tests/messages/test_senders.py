@@ -1,4 +1,4 @@
-"""Senders: who is taken, how fast, and when not."""
+"""Choice of senders: registration, rate limit, circuit breaker, daily cap and failover."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -15,15 +15,15 @@ from homevisits.messages.senders import rate_limit, selection, sync
 from homevisits.messages.senders.circuit_breaker import CallResult
 from tests.messages.conftest import NOW, made_settings, planned
 
-ALL = ("twilio", "kannel", "console")
+ALL_PROVIDERS = ("twilio", "kannel", "console")
 
 
-def later(seconds: float) -> datetime:
+def after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def add(database: Database, address: str = "+15555550199", **more: object) -> int:
-    """A sender that may send."""
+def add_sender(database: Database, address: str = "+15555550199", **more: object) -> int:
+    """Add a registered sender."""
     values: dict[str, object] = {
         "provider": "twilio", "registration": "registered", "segments_per_second": 10.0, **more
     }  # fmt: skip
@@ -34,40 +34,42 @@ def add(database: Database, address: str = "+15555550199", **more: object) -> in
         return row.id
 
 
-def sender(database: Database, sender_id: int) -> Sender:
+def read_sender(database: Database, sender_id: int) -> Sender:
     with database.reading() as session:
         row = session.get_one(Sender, sender_id)
         session.expunge_all()
         return row
 
 
-def pick(
-    database: Database, seconds: float = 0, segments: int = 1, providers: tuple[str, ...] = ALL
+def choose(
+    database: Database, seconds: float = 0, segments: int = 1, providers: tuple[str, ...] = ALL_PROVIDERS
 ) -> selection.SenderChoice:
     with database.transaction() as session:
-        return selection.choose_sender(session, segments, later(seconds), providers)
+        return selection.choose_sender(session, segments, after(seconds), providers)
 
 
-def hear(database: Database, sender_id: int, code: str | None, seconds: float = 0, wait: float | None = None) -> None:
+def record_call(
+    database: Database, sender_id: int, code: str | None, seconds: float = 0, wait: float | None = None
+) -> None:
     with database.transaction() as session:
-        kind = None if code is None else error_class(code)
-        selection.record_call(session, sender_id, CallResult(kind, code or "", wait), later(seconds))
+        error = None if code is None else error_class(code)
+        selection.record_call(session, sender_id, CallResult(error, code or "", wait), after(seconds))
 
 
-def run(database: Database, seconds: float, segments: int = 1, step: float = 0.01, start: float = 0) -> int:
-    """How many texts leave in so many seconds."""
-    gone, at = 0, start
+def count_sent(database: Database, seconds: float, segments: int = 1, step: float = 0.01, start: float = 0) -> int:
+    """Return how many messages can be sent in this time."""
+    sent, at = 0, start
     while at < start + seconds:
-        found = pick(database, at, segments)
-        if found.sender is None:
-            assert found.retry_at is not None
-            at = max((found.retry_at - NOW).total_seconds(), at + step)
+        choice = choose(database, at, segments)
+        if choice.sender is None:
+            assert choice.retry_at is not None
+            at = max((choice.retry_at - NOW).total_seconds(), at + step)
         else:
-            gone += 1
-    return gone
+            sent += 1
+    return sent
 
 
-def test_the_settings_name_the_senders(database: Database) -> None:
+def test_sync_creates_the_sender_of_the_settings_once(database: Database) -> None:
     settings = made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
     for _ in range(2):
         with database.transaction() as session:
@@ -80,124 +82,124 @@ def test_the_settings_name_the_senders(database: Database) -> None:
         assert not selection.is_ready(row)
 
 
-def test_a_sender_that_the_settings_no_longer_name_sends_nothing(database: Database) -> None:
-    old = add(database, "+18005550100")
+def test_sender_removed_from_the_settings_is_deactivated(database: Database) -> None:
+    old = add_sender(database, "+18005550100")
     settings = made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
     with database.transaction() as session:
         sync.sync_senders(session, settings)
-    assert not sender(database, old).active
-    assert pick(database).reason == "unregistered"
+    assert not read_sender(database, old).active
+    assert choose(database).reason == "unregistered"
 
 
-def test_nobody_sends_before_registration(database: Database) -> None:
-    assert pick(database).reason == "no_sender"
-    one = add(database, registration="pending")
-    found = pick(database)
-    assert (found.sender, found.reason) == (None, "unregistered")
+def test_unregistered_sender_is_not_chosen(database: Database) -> None:
+    assert choose(database).reason == "no_sender"
+    sender_id = add_sender(database, registration="pending")
+    choice = choose(database)
+    assert (choice.sender, choice.reason) == (None, "unregistered")
     with database.transaction() as session:
-        session.get_one(Sender, one).registration = "registered"
-    assert pick(database).sender is not None
+        session.get_one(Sender, sender_id).registration = "registered"
+    assert choose(database).sender is not None
 
 
 @pytest.mark.parametrize("segments", [1, 2, 3])
-def test_a_sender_keeps_to_its_rate_in_segments(database: Database, segments: int) -> None:
-    add(database)
-    assert run(database, 10, segments) == pytest.approx(100 / segments, rel=0.1)
+def test_sender_keeps_its_rate_in_segments(database: Database, segments: int) -> None:
+    add_sender(database)
+    assert count_sent(database, 10, segments) == pytest.approx(100 / segments, rel=0.1)
 
 
-def test_a_text_longer_than_the_bucket_leaves_and_is_paid_for(database: Database) -> None:
-    add(database, segments_per_second=1.0)
-    assert run(database, 60, segments=6) == pytest.approx(10, abs=1.5)
+def test_message_longer_than_the_bucket_is_sent_and_charged(database: Database) -> None:
+    add_sender(database, segments_per_second=1.0)
+    assert count_sent(database, 60, segments=6) == pytest.approx(10, abs=1.5)
 
 
-def test_many_calls_too_many_in_one_second_halve_the_rate_once(database: Database) -> None:
-    one = add(database, segments_per_second=80.0)
+def test_many_429_responses_within_a_second_halve_the_rate_once(database: Database) -> None:
+    sender_id = add_sender(database, segments_per_second=80.0)
     for thousandth in range(0, 900, 30):
-        hear(database, one, "429", thousandth / 1000)
-    assert sender(database, one).rate_now == 40
-    hear(database, one, "20429", 1.1)
-    assert sender(database, one).rate_now == pytest.approx(0.8 * 80 / 2)
+        record_call(database, sender_id, "429", thousandth / 1000)
+    assert read_sender(database, sender_id).rate_now == 40
+    record_call(database, sender_id, "20429", 1.1)
+    assert read_sender(database, sender_id).rate_now == pytest.approx(0.8 * 80 / 2)
 
 
-def test_a_rate_comes_back_fast_to_nearly_what_failed_and_slowly_beyond(database: Database) -> None:
+def test_rate_recovers_fast_to_nearly_the_failed_rate_then_slowly(database: Database) -> None:
     slowed = rate_limit.slow_down(80, None, NOW)
     assert slowed is not None
-    speeds = [round(rate_limit.rate_at(80, slowed, later(seconds)), 1) for seconds in (0, 0.1, 0.5, 5.5, 65.5, 600)]
+    speeds = [round(rate_limit.rate_at(80, slowed, after(seconds)), 1) for seconds in (0, 0.1, 0.5, 5.5, 65.5, 600)]
     assert speeds == [40, 40, 72, 77.6, 80, 80]
     slow = rate_limit.Slowdown(20, NOW, 10)
-    assert rate_limit.rate_at(80, slow, later(65.5)) == pytest.approx(20 * 0.97 * 1.05)
-    assert rate_limit.rate_at(80, slow, later(10**9)) == 80
+    assert rate_limit.rate_at(80, slow, after(65.5)) == pytest.approx(20 * 0.97 * 1.05)
+    assert rate_limit.rate_at(80, slow, after(10**9)) == 80
 
 
-def test_a_long_wait_asked_for_stops_the_sender(database: Database) -> None:
-    one = add(database)
-    hear(database, one, "429", 0, wait=60)
-    assert pick(database, 59).sender is None
-    assert pick(database, 61).sender is not None
+def test_long_retry_after_pauses_the_sender(database: Database) -> None:
+    sender_id = add_sender(database)
+    record_call(database, sender_id, "429", 0, wait=60)
+    assert choose(database, 59).sender is None
+    assert choose(database, 61).sender is not None
 
 
 @pytest.mark.parametrize("code", ["20003", "401", "21606"])
-def test_trouble_with_the_account_leaves_three_calls_a_minute(database: Database, code: str) -> None:
-    one = add(database)
-    hear(database, one, code)
+def test_account_error_allows_at_most_three_calls_a_minute(database: Database, code: str) -> None:
+    sender_id = add_sender(database)
+    record_call(database, sender_id, code)
     calls = []
-    for half in range(1, 600):
-        found = pick(database, half / 2)
-        if found.sender is not None:
-            calls.append(half / 2)
-            hear(database, one, code, half / 2)
+    for half_second in range(1, 600):
+        choice = choose(database, half_second / 2)
+        if choice.sender is not None:
+            calls.append(half_second / 2)
+            record_call(database, sender_id, code, half_second / 2)
         else:
-            assert found.reason == "breaker"
+            assert choice.reason == "breaker"
     minutes = Counter(int(at // 60) for at in calls)
     assert calls[0] >= 20
     assert max(minutes.values()) <= 3
     assert len(minutes) == 5
 
 
-def test_one_probe_for_a_whole_account_closes_the_breaker_of_all_its_senders(database: Database) -> None:
-    both = [add(database), add(database, "+15555550198")]
-    hear(database, both[1], "20003")
-    assert {sender(database, one).breaker for one in both} == {"open"}
-    assert pick(database, 10).sender is None
-    first, second = pick(database, 21), pick(database, 21.5)
-    assert first.sender is not None
-    assert (first.sender.id, second.sender) == (both[0], None)
-    hear(database, both[0], None, 22)
-    assert {sender(database, one).breaker for one in both} == {"closed"}
-    assert pick(database, 23).sender is not None
+def test_successful_probe_closes_the_breaker_of_all_senders_of_an_account(database: Database) -> None:
+    both = [add_sender(database), add_sender(database, "+15555550198")]
+    record_call(database, both[1], "20003")
+    assert {read_sender(database, sender_id).breaker for sender_id in both} == {"open"}
+    assert choose(database, 10).sender is None
+    first_choice, second_choice = choose(database, 21), choose(database, 21.5)
+    assert first_choice.sender is not None
+    assert (first_choice.sender.id, second_choice.sender) == (both[0], None)
+    record_call(database, both[0], None, 22)
+    assert {read_sender(database, sender_id).breaker for sender_id in both} == {"closed"}
+    assert choose(database, 23).sender is not None
 
 
-def test_a_sender_that_providers_do_not_know_waits_for_a_person(database: Database) -> None:
-    one = add(database)
-    hear(database, one, "30034")
-    row = sender(database, one)
+def test_sender_refused_as_unregistered_is_not_chosen_again(database: Database) -> None:
+    sender_id = add_sender(database)
+    record_call(database, sender_id, "30034")
+    row = read_sender(database, sender_id)
     assert (row.registration, row.note) == ("refused", "30034")
-    assert pick(database, 3600).reason == "unregistered"
+    assert choose(database, 3600).reason == "unregistered"
 
 
-def test_calls_without_an_answer_open_the_breaker_after_five(database: Database) -> None:
-    one = add(database)
+def test_five_calls_without_an_answer_open_the_breaker(database: Database) -> None:
+    sender_id = add_sender(database)
     for number in range(5):
-        assert sender(database, one).breaker == "closed"
-        hear(database, one, "no_answer", number)
-    assert sender(database, one).breaker == "open"
-    hear(database, one, None, 6)  # a late good answer is no proof
-    assert pick(database, 10).reason == "breaker"
-    assert pick(database, 25).sender is not None
-    hear(database, one, "no_connection", 26)
-    assert pick(database, 44).sender is None
-    assert pick(database, 46).sender is not None
+        assert read_sender(database, sender_id).breaker == "closed"
+        record_call(database, sender_id, "no_answer", number)
+    assert read_sender(database, sender_id).breaker == "open"
+    record_call(database, sender_id, None, 6)  # a late success does not close the breaker
+    assert choose(database, 10).reason == "breaker"
+    assert choose(database, 25).sender is not None
+    record_call(database, sender_id, "no_connection", 26)
+    assert choose(database, 44).sender is None
+    assert choose(database, 46).sender is not None
 
 
-def test_a_full_queue_pauses_for_ten_minutes_and_a_daily_share_until_midnight_in_the_pacific(
+def test_full_queue_pauses_ten_minutes_and_daily_cap_until_pacific_midnight(
     database: Database,
 ) -> None:
-    one = add(database)
-    hear(database, one, "30001")
-    assert (pick(database, 599).reason, pick(database, 601).reason) == ("queue_full", None)
-    hear(database, one, "30023", 602)
-    found = pick(database, 700)
-    assert (found.reason, found.retry_at) == ("daily_cap", datetime(2026, 10, 6, 7, 0, tzinfo=UTC))
+    sender_id = add_sender(database)
+    record_call(database, sender_id, "30001")
+    assert (choose(database, 599).reason, choose(database, 601).reason) == ("queue_full", None)
+    record_call(database, sender_id, "30023", 602)
+    choice = choose(database, 700)
+    assert (choice.reason, choice.retry_at) == ("daily_cap", datetime(2026, 10, 6, 7, 0, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -210,13 +212,13 @@ def test_a_full_queue_pauses_for_ten_minutes_and_a_daily_share_until_midnight_in
         ("2026-11-02T07:59", "2026-11-01T07:00"),
     ],
 )
-def test_the_providers_day_begins_in_the_pacific_also_when_clocks_change(at: str, midnight: str) -> None:
+def test_provider_day_begins_at_pacific_midnight_across_clock_changes(at: str, midnight: str) -> None:
     moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
     assert rate_limit.pacific_midnight(moment, 0) == datetime.fromisoformat(midnight).replace(tzinfo=UTC)
     assert rate_limit.pacific_midnight(moment) > moment
 
 
-def attempts(database: Database, sender_id: int, at: datetime, *outcomes: str | None) -> None:
+def add_attempts(database: Database, sender_id: int, at: datetime, *outcomes: str | None) -> None:
     with database.transaction() as session:
         outbox.put(session, "invitation:1", planned(f"{at}"), NOW)
         text = session.scalars(select(OutgoingMessage).order_by(OutgoingMessage.id.desc())).first()
@@ -230,67 +232,71 @@ def attempts(database: Database, sender_id: int, at: datetime, *outcomes: str | 
             )  # fmt: skip
 
 
-def test_a_days_share_is_counted_in_segments_since_midnight(database: Database) -> None:
-    one = add(database, segments_per_day=10)
-    attempts(database, one, NOW - timedelta(hours=9), "accepted", "accepted")  # yesterday, over there
-    attempts(database, one, NOW, "accepted", "unclear", None, "down", "refused")
-    assert pick(database, 1, segments=5).reason == "daily_cap"
-    assert pick(database, 2, segments=4).sender is not None
+def test_daily_cap_counts_segments_since_midnight(database: Database) -> None:
+    sender_id = add_sender(database, segments_per_day=10)
+    yesterday_in_pacific_time = NOW - timedelta(hours=9)
+    add_attempts(database, sender_id, yesterday_in_pacific_time, "accepted", "accepted")
+    add_attempts(database, sender_id, NOW, "accepted", "unclear", None, "down", "refused")
+    assert choose(database, 1, segments=5).reason == "daily_cap"
+    assert choose(database, 2, segments=4).sender is not None
 
 
-def test_a_failing_sender_is_taken_less_often_and_drifts_back(database: Database) -> None:
-    bad, good = add(database, segments_per_second=1e6), add(database, "+15555550198", segments_per_second=1e6)
+def test_failing_sender_is_chosen_less_often_and_recovers(database: Database) -> None:
+    bad, good = (
+        add_sender(database, segments_per_second=1e6),
+        add_sender(database, "+15555550198", segments_per_second=1e6),
+    )
     for number in range(4):
-        hear(database, bad, "no_answer", number)
-    assert sender(database, bad).weight == 60
-    taken = Counter(found.sender.id for _ in range(200) if (found := pick(database, 5)).sender)
-    assert taken[good] > taken[bad] > 0
+        record_call(database, bad, "no_answer", number)
+    assert read_sender(database, bad).weight == 60
+    chosen = Counter(choice.sender.id for _ in range(200) if (choice := choose(database, 5)).sender)
+    assert chosen[good] > chosen[bad] > 0
     for _ in range(50):
-        hear(database, bad, None, 6)
-    assert sender(database, bad).weight == 100
+        record_call(database, bad, None, 6)
+    assert read_sender(database, bad).weight == 100
 
 
-def test_the_second_provider_stands_in_when_the_first_is_out_of_order_not_when_it_is_busy(database: Database) -> None:
-    first = add(database, segments_per_second=1.0)
-    second = add(database, "+15555550198", provider="kannel", registration="not_needed")
-    names = ("twilio", "kannel")
+def test_second_provider_is_used_when_the_first_is_down_but_not_when_busy(database: Database) -> None:
+    first = add_sender(database, segments_per_second=1.0)
+    second = add_sender(database, "+15555550198", provider="kannel", registration="not_needed")
+    providers = ("twilio", "kannel")
     for _ in range(3):
-        assert pick(database, providers=names).sender is not None
-    assert pick(database, providers=names).reason == "rate"
-    hear(database, first, "20003")
-    found = pick(database, 10, providers=names)
-    assert found.sender is not None
-    assert found.sender.id == second
-    assert pick(database, 11, providers=("twilio",)).sender is None
+        assert choose(database, providers=providers).sender is not None
+    assert choose(database, providers=providers).reason == "rate"
+    record_call(database, first, "20003")
+    choice = choose(database, 10, providers=providers)
+    assert choice.sender is not None
+    assert choice.sender.id == second
+    assert choose(database, 11, providers=("twilio",)).sender is None
 
 
-def test_a_clock_put_back_an_hour_stops_nobody(database: Database) -> None:
-    add(database, segments_per_second=1.0)
+def test_clock_set_back_an_hour_does_not_block_sending(database: Database) -> None:
+    add_sender(database, segments_per_second=1.0)
     for seconds in (3600, 3603.5, 0):
-        assert pick(database, seconds, segments=3).sender is not None, seconds
+        assert choose(database, seconds, segments=3).sender is not None, seconds
 
 
-def test_every_worker_together_keeps_to_one_rate(database: Database) -> None:
-    add(database, segments_per_second=200.0)
+def test_all_workers_together_keep_the_rate(database: Database) -> None:
+    add_sender(database, segments_per_second=200.0)
     others = [Database(database.url) for _ in range(3)]
-    gone = 0
+    sent = 0
     for hundredth in range(100):
-        for one in (database, *others):
-            with one.transaction() as session:
-                gone += selection.choose_sender(session, 1, later(hundredth / 100), ALL).sender is not None
-    for one in others:
-        one.dispose()
-    assert 200 * 0.7 <= gone <= 200 * 1.05 + 20
+        for connection in (database, *others):
+            with connection.transaction() as session:
+                sent += selection.choose_sender(session, 1, after(hundredth / 100), ALL_PROVIDERS).sender is not None
+    for connection in others:
+        connection.dispose()
+    assert 200 * 0.7 <= sent <= 200 * 1.05 + 20
 
 
-def test_two_workers_that_each_hold_a_sender_never_wait_for_each_other(postgresql_url: str) -> None:
+def test_workers_holding_different_senders_do_not_deadlock(postgresql_url: str) -> None:
     database = Database(postgresql_url)
-    one, two = add(database), add(database, "+15555550198")
-    with database.transaction() as left, database.transaction() as right:
-        selection.record_call(left, one, CallResult(ErrorClass.RETRY, "429"), NOW)
-        selection.record_call(right, two, CallResult(ErrorClass.RETRY, "429"), NOW)
-        for session in (left, right):
-            found = selection.choose_sender(session, 1, later(5), ALL)
-            assert (found.sender is not None and found.sender.id in (one, two)) or found.reason == "rate"
+    first, second = add_sender(database), add_sender(database, "+15555550198")
+    with database.transaction() as first_session, database.transaction() as second_session:
+        selection.record_call(first_session, first, CallResult(ErrorClass.RETRY, "429"), NOW)
+        selection.record_call(second_session, second, CallResult(ErrorClass.RETRY, "429"), NOW)
+        for session in (first_session, second_session):
+            choice = selection.choose_sender(session, 1, after(5), ALL_PROVIDERS)
+            assert (choice.sender is not None and choice.sender.id in (first, second)) or choice.reason == "rate"
             assert isinstance(session, Session)
     database.dispose()

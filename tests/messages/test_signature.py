@@ -1,4 +1,4 @@
-"""Twilio's signature, in the application itself; a real gunicorn is asked the same in tests/faults."""
+"""Verification of Twilio's signature. tests/faults sends the same requests to a real gunicorn."""
 
 import pytest
 from flask import Request
@@ -16,15 +16,15 @@ def settings() -> Settings:
     return made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
 
 
-def asked(call: Call, **environ: str) -> Request:
-    """The request as a server hands it to us."""
+def make_request(call: Call, **environ: str) -> Request:
+    """Return the request as the web server passes it to the application."""
     builder = EnvironBuilder(path="/", method="POST", data=call.content(), headers=call.headers())
     values = builder.get_environ()
     values |= {"RAW_URI": call.path, "REQUEST_URI": call.path, "QUERY_STRING": call.path.partition("?")[2], **environ}
     return Request(values)
 
 
-def test_our_own_reckoning_is_that_of_twilios_library() -> None:
+def test_own_signature_matches_twilios_library() -> None:
     # The example of Twilio's documentation on securing webhooks.
     form = {"CallSid": "CA1234567890ABCDE", "Caller": "+14158675310", "Digits": "1234", "From": "+14158675310",
             "To": "+18005551212"}  # fmt: skip
@@ -33,18 +33,18 @@ def test_our_own_reckoning_is_that_of_twilios_library() -> None:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.what)
-def test_only_what_twilio_signed_is_genuine(call: Call, settings: Settings) -> None:
-    assert twilio_signature.has_valid_signature(asked(call), settings) is (call.answer != 403)
+def test_only_requests_signed_by_twilio_are_valid(call: Call, settings: Settings) -> None:
+    assert twilio_signature.has_valid_signature(make_request(call), settings) is (call.answer != 403)
 
 
-def test_the_address_a_proxy_asks_for_in_full_is_read(settings: Settings) -> None:
-    assert twilio_signature.has_valid_signature(asked(CALLS[0], RAW_URI="http://inside:8000" + STATUS), settings)
-    assert not twilio_signature.has_valid_signature(asked(CALLS[0], RAW_URI="http://inside:8000"), settings)
+def test_absolute_request_uri_from_a_proxy_is_accepted(settings: Settings) -> None:
+    assert twilio_signature.has_valid_signature(make_request(CALLS[0], RAW_URI="http://inside:8000" + STATUS), settings)
+    assert not twilio_signature.has_valid_signature(make_request(CALLS[0], RAW_URI="http://inside:8000"), settings)
 
 
-def test_without_a_token_nothing_is_genuine(settings: Settings) -> None:
+def test_no_signature_is_valid_without_an_auth_token(settings: Settings) -> None:
     object.__setattr__(settings, "twilio_auth_token", "")
     try:
-        assert not twilio_signature.has_valid_signature(asked(CALLS[0]), settings)
+        assert not twilio_signature.has_valid_signature(make_request(CALLS[0]), settings)
     finally:
         object.__setattr__(settings, "twilio_auth_token", "token")

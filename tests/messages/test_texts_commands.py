@@ -1,4 +1,4 @@
-"""`homevisits texts`: counts, checks, lists and approves, with no settings and no database."""
+"""The command `homevisits texts`, which needs neither settings nor a database."""
 
 import json
 import shutil
@@ -15,18 +15,18 @@ from homevisits.core.languages import UI_LANGUAGES
 from homevisits.messages.templates import catalog
 
 
-def run(*words: str) -> Result:
-    return CliRunner().invoke(main, ["texts", *words])
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["texts", *arguments])
 
 
-def document(*words: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(run(*words, "--json").stdout)
-    return found
+def run_json(*arguments: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(run(*arguments, "--json").stdout)
+    return document
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of the texts, to be changed."""
+    """Copy of the templates that a test may change."""
     copy = tmp_path / "texts"
     shutil.copytree(paths.templates() / "texts", copy)
     monkeypatch.setattr(catalog, "_builtin_folder", lambda: copy)
@@ -36,75 +36,77 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     catalog.configure()
 
 
-def test_a_text_is_counted() -> None:
-    said = run("segments", "--json", "--", "Reunión a las 5 😀")
-    assert said.exit_code == 0
-    assert json.loads(said.stdout) == {"encoding": "UCS-2", "segments": 1, "characters": 17}
+def test_segments_command_counts_a_text() -> None:
+    result = run("segments", "--json", "--", "Reunión a las 5 😀")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"encoding": "UCS-2", "segments": 1, "characters": 17}
     assert run("segments", "--", "--json").stdout == "GSM-7, 1 segment, 6 characters\n"
     assert run("segments").exit_code == 2
 
 
-def test_all_texts_keep_the_rules() -> None:
-    found = document("check")
-    assert found["faults"] == []
-    assert found["texts"] == sum(len(catalog.list_templates(language)) for language in catalog.list_languages())
+def test_check_finds_no_problem_in_the_shipped_texts() -> None:
+    result = run_json("check")
+    assert result["faults"] == []
+    assert result["texts"] == sum(len(catalog.list_templates(language)) for language in catalog.list_languages())
 
 
-def test_a_text_that_breaks_a_rule_is_named_with_the_reason(folder: Path) -> None:
+def test_check_names_the_text_and_the_reason(folder: Path) -> None:
     (folder / "es" / "help.txt").write_text("Responda SÍ", encoding="utf-8")
-    said = run("check", "--json")
-    assert said.exit_code == 1
-    (first, *_), codes = json.loads(said.stdout)["faults"], [one["code"] for one in json.loads(said.stdout)["faults"]]
+    result = run("check", "--json")
+    assert result.exit_code == 1
+    problems = json.loads(result.stdout)["faults"]
+    first, codes = problems[0], [problem["code"] for problem in problems]
     assert (first["language"], first["text"]) == ("es", "help")
     assert codes == ["asks_for_a_word", "other_digits", "drops_accents"]
     assert "Phone companies treat those as commands" in first["reason"]
 
 
-def test_the_list_says_what_is_sent_and_what_awaits_approval() -> None:
-    found = {one["language"]: one for one in document("list")["languages"]}
-    assert {language for language, one in found.items() if one["sent"]} == UI_LANGUAGES.keys()
-    assert {row["state"] for row in found["so"]["texts"] if row["needed"]} == {"waiting"}
-    assert {row["parts"] for one in found.values() for row in one["texts"]} == {1, 2}
+def test_list_shows_languages_in_use_and_texts_awaiting_approval() -> None:
+    languages = {language["language"]: language for language in run_json("list")["languages"]}
+    assert {code for code, language in languages.items() if language["sent"]} == UI_LANGUAGES.keys()
+    assert {row["state"] for row in languages["so"]["texts"] if row["needed"]} == {"waiting"}
+    assert {row["parts"] for language in languages.values() for row in language["texts"]} == {1, 2}
     assert "Approved by" in run("list").stdout
 
 
-def test_a_speakers_approval_makes_a_language_sent(folder: Path) -> None:
-    part = document("approve", "so", "help", "--by", "Hodan A., interpreter")
-    assert part == {"language": "so", "approved": ["help"], "sent": False, "folder": None}
+def test_language_is_in_use_after_approval(folder: Path) -> None:
+    result = run_json("approve", "so", "help", "--by", "Hodan A., interpreter")
+    assert result == {"language": "so", "approved": ["help"], "sent": False, "folder": None}
     assert not catalog.is_approved("so", "help")
-    assert document("approve", "so", "--by", "Hodan A., interpreter", "--note", "Read aloud to two parents.")["sent"]
+    assert run_json("approve", "so", "--by", "Hodan A., interpreter", "--note", "Read aloud to two parents.")["sent"]
     assert catalog.render("so", "invitation_call_me", {"school": "Cedar"}).startswith("Mahadsanid. Qof ka socda Cedar")
 
 
-def test_words_that_break_a_rule_cannot_be_approved(folder: Path) -> None:
+def test_text_with_a_problem_cannot_be_approved(folder: Path) -> None:
     (folder / "so" / "help.txt").write_text("Ku jawaab haa", encoding="utf-8")
     catalog.clear_cache()
-    said = run("approve", "so", "--by", "Hodan A.")
-    assert said.exit_code == 1
-    assert "so/help" in said.stderr
+    result = run("approve", "so", "--by", "Hodan A.")
+    assert result.exit_code == 1
+    assert "so/help" in result.stderr
     assert not (folder / "so" / "approvals.toml").exists()
 
 
-def test_a_district_s_approvals_go_into_its_own_folder(
+def test_approvals_of_a_district_are_stored_in_its_own_folder(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = tmp_path / "own"
-    own.mkdir()
-    monkeypatch.setenv("HOMEVISITS_TEXTS_FOLDER", str(own))
-    said = document("approve", "so", "--by", "Hodan A., interpreter")
-    assert (said["sent"], said["folder"]) == (True, str(own))
+    district_folder = tmp_path / "own"
+    district_folder.mkdir()
+    monkeypatch.setenv("HOMEVISITS_TEXTS_FOLDER", str(district_folder))
+    result = run_json("approve", "so", "--by", "Hodan A., interpreter")
+    assert (result["sent"], result["folder"]) == (True, str(district_folder))
     assert not (folder / "so" / "approvals.toml").exists()
     assert "Approved by Hodan A., interpreter" in run("list").stdout
     assert "the district's own" in run("list").stdout
     monkeypatch.setenv("HOMEVISITS_TEXTS_FOLDER", str(tmp_path / "nowhere"))
-    said_no = run("list")
-    assert said_no.exit_code == 2
-    assert "is not a folder" in said_no.stderr
+    failure = run("list")
+    assert failure.exit_code == 2
+    assert "is not a folder" in failure.stderr
 
 
 @pytest.mark.parametrize(
-    "words", [("approve", "xx", "--by", "A"), ("approve", "so", "nothing", "--by", "A"), ("approve", "so", "--by", " ")]
+    "arguments",
+    [("approve", "xx", "--by", "A"), ("approve", "so", "nothing", "--by", "A"), ("approve", "so", "--by", " ")],
 )
-def test_an_approval_needs_a_language_its_texts_and_a_name(folder: Path, words: tuple[str, ...]) -> None:
-    assert run(*words).exit_code == 2
+def test_approval_needs_a_language_its_texts_and_a_name(folder: Path, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).exit_code == 2
     assert not catalog.load_pack("so").is_ready

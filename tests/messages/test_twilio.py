@@ -1,4 +1,4 @@
-"""The real SDK against a Twilio that fails in every way Twilio does: each ends in one text at most."""
+"""The Twilio provider with the real SDK against the fake Twilio: no failure causes a second message."""
 
 import signal
 import subprocess
@@ -24,7 +24,7 @@ def settings(twilio: FakeTwilio) -> Settings:
     return made_settings(twilio.url, "sqlite:///unused.sqlite")
 
 
-def test_a_text_is_handed_over_with_its_callback(twilio: FakeTwilio, settings: Settings) -> None:
+def test_message_is_sent_with_its_callback_url(twilio: FakeTwilio, settings: Settings) -> None:
     (provider,) = registry.configured_providers(settings)
     assert provider.name == "twilio"
     receipt = provider.send(PHONE, "¡Hola!", "a" * 32, sender="+15555550199", valid_for=3600)
@@ -34,47 +34,51 @@ def test_a_text_is_handed_over_with_its_callback(twilio: FakeTwilio, settings: S
     assert sent["StatusCallback"] == f"https://visits.example.org/twilio/status/{'a' * 32}#rc=3&rp=all"
 
 
-@pytest.mark.parametrize("what", ["stall", "cut", "reset", "html502", "500/20500", "503/20503"])
-def test_nobody_knows_whether_it_left(twilio: FakeTwilio, settings: Settings, what: str) -> None:
-    twilio.next.append(what)
+@pytest.mark.parametrize("outcome", ["stall", "cut", "reset", "html502", "500/20500", "503/20503"])
+def test_ambiguous_failure_raises_outcome_unknown(twilio: FakeTwilio, settings: Settings, outcome: str) -> None:
+    twilio.next.append(outcome)
     with pytest.raises(OutcomeUnknown):
         Twilio(settings).send(PHONE, "Hello", "t", sender="", valid_for=3600)
     assert twilio.requests == 1
 
 
-def test_too_many_requests_is_surely_not_sent_and_says_how_long_to_wait(twilio: FakeTwilio, settings: Settings) -> None:
+def test_429_raises_provider_unavailable_with_retry_after(twilio: FakeTwilio, settings: Settings) -> None:
     twilio.next.append("429/20429")
     with pytest.raises(ProviderUnavailable) as down:
         Twilio(settings).send(PHONE, "Hello", "t", sender="", valid_for=3600)
     assert down.value.retry_after == 7
 
 
-@pytest.mark.parametrize("what", ["401/20003", "400/21606", "400/21611", "400/30034"])
-def test_trouble_with_the_account_or_sender_leaves_the_text_waiting(
-    twilio: FakeTwilio, settings: Settings, what: str
+@pytest.mark.parametrize("outcome", ["401/20003", "400/21606", "400/21611", "400/30034"])
+def test_account_or_sender_error_raises_provider_unavailable(
+    twilio: FakeTwilio, settings: Settings, outcome: str
 ) -> None:
-    twilio.next.append(what)
+    twilio.next.append(outcome)
     with pytest.raises(ProviderUnavailable) as down:
         Twilio(settings).send(PHONE, "Hello", "t", sender="", valid_for=3600)
     assert error_codes.error_class(down.value.code) in (ErrorClass.ACCOUNT, ErrorClass.QUEUE_FULL)
 
 
-@pytest.mark.parametrize(("what", "ends"), [("400/21610", True), ("400/21211", False), ("400/99999", False)])
-def test_what_will_never_arrive_is_refused(twilio: FakeTwilio, settings: Settings, what: str, ends: bool) -> None:
-    twilio.next.append(what)
+@pytest.mark.parametrize(("outcome", "opted_out"), [("400/21610", True), ("400/21211", False), ("400/99999", False)])
+def test_permanent_error_raises_message_rejected(
+    twilio: FakeTwilio, settings: Settings, outcome: str, opted_out: bool
+) -> None:
+    twilio.next.append(outcome)
     with pytest.raises(MessageRejected) as refused:
         Twilio(settings).send(PHONE, "Hello", "t", sender="", valid_for=3600)
-    assert (refused.value.code, refused.value.recipient_opted_out) == (what.split("/")[1], ends)
+    assert (refused.value.code, refused.value.recipient_opted_out) == (outcome.split("/")[1], opted_out)
 
 
-def test_nobody_answering_the_door_is_surely_not_sent() -> None:
+def test_refused_connection_raises_provider_unavailable() -> None:
     with pytest.raises(ProviderUnavailable):
         Twilio(made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")).send(
             PHONE, "Hello", "t", sender="", valid_for=3600
         )
 
 
-def test_the_whole_way_ends_in_one_text(database: Database, twilio: FakeTwilio, twilio_settings: Settings) -> None:
+def test_message_retried_after_429_is_sent_once(
+    database: Database, twilio: FakeTwilio, twilio_settings: Settings
+) -> None:
     put(database, planned())
     twilio.next.extend(["429/20429", "201"])
     provider = Twilio(twilio_settings)
@@ -84,7 +88,7 @@ def test_the_whole_way_ends_in_one_text(database: Database, twilio: FakeTwilio, 
     assert rows(database)[0].provider_message_id == twilio.sent[0]["Sid"]
 
 
-def test_an_unclear_end_is_one_text_and_unknown(
+def test_message_with_unclear_outcome_is_not_resent(
     database: Database, twilio: FakeTwilio, twilio_settings: Settings
 ) -> None:
     put(database, planned())
@@ -106,7 +110,7 @@ tick(Database(database_url), Twilio(made_settings(url, database_url)))
 """
 
 
-def test_a_worker_killed_while_it_sends_leaves_one_text_and_unknown(
+def test_worker_killed_while_sending_leaves_one_message_in_state_unknown(
     database: Database, database_url: str, twilio: FakeTwilio, twilio_settings: Settings
 ) -> None:
     put(database, planned())
@@ -122,7 +126,7 @@ def test_a_worker_killed_while_it_sends_leaves_one_text_and_unknown(
         worker.send_signal(signal.SIGKILL)
         worker.wait()
     assert states(database) == ["sending"]
-    later = NOW + claim.LEASE + timedelta(seconds=1)
-    tick(database, Twilio(twilio_settings), later)
-    tick(database, Twilio(twilio_settings), later + timedelta(minutes=30))
+    after_lease = NOW + claim.LEASE + timedelta(seconds=1)
+    tick(database, Twilio(twilio_settings), after_lease)
+    tick(database, Twilio(twilio_settings), after_lease + timedelta(minutes=30))
     assert (len(twilio.sent), states(database)) == (1, ["unknown"])

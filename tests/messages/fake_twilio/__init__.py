@@ -1,20 +1,22 @@
-"""A small Twilio that remembers. Loopback only; tests/contract holds its answers to Twilio's own description.
+"""Small in-memory Twilio for tests, on the loopback interface only.
 
-In a test: ``with running() as twilio:``, or the fixture ``twilio``. What it knows and does:
+tests/contract checks its responses against Twilio's OpenAPI description. In a test use ``with running() as twilio:`` or
+the fixture ``twilio``. Attributes and methods:
 
-- ``sent`` every message it took, as the form it came in plus ``Sid``; ``messages`` the same as Twilio would tell them;
-- ``requests`` creates asked for, ``looks`` lists and fetches asked for;
-- ``next`` what to do with the next creates, oldest first; ``next_looks`` the same for lists and fetches (words below);
-- ``stopped`` numbers that refuse (21610); ``heard(phone, body)`` is a family's text: STOP and START move the number;
-- ``move(sid, status, code)`` a message's life goes on, silently; ``report(sid, status, code)`` and Twilio tells us;
-- ``callbacks`` how it tells, and what it tells by itself (see callbacks.py); nothing until asked to;
-- ``clock`` what time it is there; ``list_lag`` how long lists do not know a new message;
-- ``auth_token``, when given, must be what is presented, and signs callbacks.
+- ``sent``: form of every accepted message plus ``Sid``; ``messages``: the messages as Twilio would report them.
+- ``requests``: number of create requests; ``looks``: number of list and fetch requests.
+- ``next``: outcomes of the next create requests, oldest first; ``next_looks``: the same for lists and fetches.
+- ``stopped``: opted-out phone numbers (error 21610); ``heard(phone, body)``: incoming message, STOP and START count.
+- ``move(sid, status, code)``: set a status without a callback; ``report(sid, status, code)``: the same with a callback.
+- ``callbacks``: how callbacks are sent, and automatic callbacks (see callbacks.py); off by default.
+- ``clock``: the time at Twilio; ``list_lag``: seconds until lists contain a new message.
+- ``auth_token``: if set, requests must present it, and callbacks are signed with it.
 
-The words of ``next``: ``201`` · ``stall`` (taken, answered after ``stall_seconds``) · ``cut`` (taken, half a 201) ·
-``reset`` (taken, then the line breaks) · ``drop`` (the line breaks before anything is read) · ``html502`` (a proxy's
-page; not taken) · ``<status>/<code>`` (Twilio's error; not taken; ``429/20429/3`` says Retry-After 3, else it is 7) ·
-``taken:`` before html502 or an error: it was taken all the same.
+Outcomes in ``next``: ``201`` · ``stall`` (accepted, response after ``stall_seconds``) · ``cut`` (accepted, half of a
+201 response) · ``reset`` (accepted, then the connection is reset) · ``drop`` (connection reset before the request is
+read) · ``html502`` (error page of a proxy; not accepted) · ``<status>/<code>`` (Twilio error; not accepted;
+``429/20429/3`` sends Retry-After 3, the default is 7) · prefix ``taken:`` before html502 or an error: accepted
+although the response is an error.
 """
 
 import threading
@@ -24,12 +26,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
 
-from tests.messages.fake_twilio.book import Book, Message
 from tests.messages.fake_twilio.callbacks import Callbacks
 from tests.messages.fake_twilio.handler import Handler
+from tests.messages.fake_twilio.message_store import Message, MessageStore
 
-STOPS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
-STARTS = frozenset({"START", "YES", "UNSTOP"})
+STOP_KEYWORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
+START_KEYWORDS = frozenset({"START", "YES", "UNSTOP"})
 
 
 def _now() -> datetime:
@@ -37,7 +39,7 @@ def _now() -> datetime:
 
 
 class FakeTwilio(ThreadingHTTPServer):
-    """The server and all it remembers. Change what it should do under ``lock`` while requests may be under way."""
+    """The server and its state. Hold ``lock`` while changing settings during requests."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -45,7 +47,7 @@ class FakeTwilio(ThreadingHTTPServer):
     def __init__(self, port: int = 0, auth_token: str | None = None) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.lock = threading.RLock()
-        self.book = Book()
+        self.store = MessageStore()
         self.requests = self.looks = 0
         self.next: deque[str] = deque()
         self.next_looks: deque[str] = deque()
@@ -60,41 +62,41 @@ class FakeTwilio(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Base URL of the server."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     @property
     def sent(self) -> list[dict[str, str]]:
-        """Every message taken, oldest first."""
-        return self.book.sent
+        """Forms of all accepted messages, oldest first."""
+        return self.store.sent
 
     @property
     def messages(self) -> dict[str, Message]:
-        """Every message it still has, by SID, oldest first."""
-        return self.book.messages
+        """Messages not deleted, by SID, oldest first."""
+        return self.store.messages
 
     def move(self, sid: str, status: str, code: int | None = None) -> Message:
-        """A message's life goes on; nobody is told."""
+        """Set the status of a message without a callback."""
         with self.lock:
-            return self.book.move(sid, status, code, self.clock())
+            return self.store.move(sid, status, code, self.clock())
 
     def report(self, sid: str, status: str, code: int | None = None) -> int:
-        """A message's life goes on and Twilio tells: our answer's HTTP status (0: there is no address to tell)."""
-        return self.callbacks.tell(self.move(sid, status, code), status, code)
+        """Set the status of a message, send the callback and return its HTTP status (0: no callback URL)."""
+        return self.callbacks.send(self.move(sid, status, code), status, code)
 
     def heard(self, phone: str, body: str) -> None:
-        """A family's text reaches Twilio, which minds STOP and START by itself."""
-        word = body.strip().upper()
+        """Receive a message of a family. Like Twilio, process STOP and START without the application."""
+        keyword = body.strip().upper()
         with self.lock:
-            if word in STOPS:
+            if keyword in STOP_KEYWORDS:
                 self.stopped.add(phone)
-            elif word in STARTS:
+            elif keyword in START_KEYWORDS:
                 self.stopped.discard(phone)
 
 
 @contextmanager
 def running(auth_token: str | None = None) -> Iterator[FakeTwilio]:
-    """A fake Twilio that answers."""
+    """Run a fake Twilio."""
     server = FakeTwilio(auth_token=auth_token)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

@@ -1,6 +1,6 @@
-"""The fake as a process of its own, whose record is the judge: one line for every message really taken.
+"""Run the fake Twilio as a process that logs every accepted message.
 
-Prints its port. A line of --log is JSON: {"token", "to", "body_sha256", "sid", "at"}; it is written before the answer.
+Prints its port. Each line of --log is JSON: {"token", "to", "body_sha256", "sid", "at"}, written before the response.
 """
 
 import argparse
@@ -16,41 +16,41 @@ from tests.messages.fake_twilio import FakeTwilio
 
 def main() -> None:
     """Serve until killed."""
-    given = argparse.ArgumentParser(prog="python -m tests.messages.fake_twilio", description=__doc__)
-    given.add_argument("--port", type=int, default=0, help="0: any free one")
-    given.add_argument("--log", type=Path, help="append a line for every message taken")
-    given.add_argument("--latency-ms", type=float, default=0.0, help="how long each create takes")
-    given.add_argument("--callbacks", metavar="URL", help="tell statuses to this scheme and host")
-    given.add_argument("--order", default="in_order", choices=["in_order", "shuffled", "doubled", "lost"])
-    given.add_argument("--delay-ms", type=float, default=0.0, help="before each callback")
-    given.add_argument("--auth-token", default=None, help="what must be presented, and what signs callbacks")
-    given.add_argument("--next", action="append", default=[], help="what to do with the next creates, in order")
-    asked = given.parse_args()
-    server = FakeTwilio(asked.port, asked.auth_token)
-    server.latency, server.stall_seconds = asked.latency_ms / 1000, 30.0
-    server.next.extend(asked.next)
-    if asked.log is not None:
-        server.on_taken = recorder(asked.log)
-    if asked.callbacks:
-        server.callbacks.to, server.callbacks.order = asked.callbacks, asked.order
-        server.callbacks.delay = asked.delay_ms / 1000
+    parser = argparse.ArgumentParser(prog="python -m tests.messages.fake_twilio", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--log", type=Path, help="append a line for every accepted message")
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="duration of each create request")
+    parser.add_argument("--callbacks", metavar="URL", help="send callbacks to this scheme and host")
+    parser.add_argument("--order", default="in_order", choices=["in_order", "shuffled", "doubled", "lost"])
+    parser.add_argument("--delay-ms", type=float, default=0.0, help="delay before each callback")
+    parser.add_argument("--auth-token", default=None, help="token that requests must present and that signs callbacks")
+    parser.add_argument("--next", action="append", default=[], help="outcomes of the next create requests, in order")
+    arguments = parser.parse_args()
+    server = FakeTwilio(arguments.port, arguments.auth_token)
+    server.latency, server.stall_seconds = arguments.latency_ms / 1000, 30.0
+    server.next.extend(arguments.next)
+    if arguments.log is not None:
+        server.on_taken = make_recorder(arguments.log)
+    if arguments.callbacks:
+        server.callbacks.to, server.callbacks.order = arguments.callbacks, arguments.order
+        server.callbacks.delay = arguments.delay_ms / 1000
         server.callbacks.start(4)
     print(server.server_address[1], flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     threading.Event().wait()
 
 
-def recorder(path: Path) -> Callable[[dict[str, str]], None]:
-    """What writes one line for a message taken; the fake holds its lock meanwhile, so lines never mix."""
+def make_recorder(path: Path) -> Callable[[dict[str, str]], None]:
+    """Return a function that logs an accepted message. The fake calls it under its lock, so lines do not mix."""
     log = path.open("a", encoding="utf-8", buffering=1)
 
-    def note(form: dict[str, str]) -> None:
+    def record(form: dict[str, str]) -> None:
         token = form.get("StatusCallback", "").partition("#")[0].rpartition("/")[2]
         body = hashlib.sha256(form.get("Body", "").encode()).hexdigest()
-        told = {"token": token, "to": form["To"], "body_sha256": body, "sid": form["Sid"], "at": time.time()}
-        log.write(json.dumps(told) + "\n")
+        entry = {"token": token, "to": form["To"], "body_sha256": body, "sid": form["Sid"], "at": time.time()}
+        log.write(json.dumps(entry) + "\n")
 
-    return note
+    return record
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the fake tells us later: signed status callbacks; in order, shuffled, doubled, lost or late, as configured."""
+"""Signed status callbacks of the fake Twilio: in order, shuffled, doubled, lost or late."""
 
 import http.client
 import queue
@@ -14,18 +14,20 @@ from twilio.request_validator import RequestValidator
 
 if TYPE_CHECKING:
     from tests.messages.fake_twilio import FakeTwilio
-    from tests.messages.fake_twilio.book import Message
+    from tests.messages.fake_twilio.message_store import Message
 
 Post = Callable[[str, Mapping[str, str], Mapping[str, str]], int]
-"""(address as it was signed, form, headers) -> HTTP status. A test may give its Flask client's."""
+"""(signed URL, form, headers) -> HTTP status. Tests may replace it by a Flask test client."""
 
 
 class Callbacks:
-    """How Twilio tells. By itself it tells nothing until ``start``; ``FakeTwilio.report`` tells one status at once.
+    """Sender of status callbacks.
 
-    ``to``: whom to really call instead of the public address, scheme and host ("http://127.0.0.1:8000"). ``life``: the
-    statuses every message goes through by itself, each a word or (word, code). ``order``: in_order, shuffled, doubled
-    or lost (nothing is told; lists and fetches still know). ``delay``: seconds before each.
+    Automatic callbacks begin with ``start``; ``FakeTwilio.report`` sends a single callback at once.
+
+    ``to``: scheme and host to call instead of the public URL ("http://127.0.0.1:8000"). ``lifecycle``: the statuses
+    that every message passes through, each a status or (status, code). ``order``: in_order, shuffled, doubled or lost
+    (no callback is sent, but lists and fetches show the status). ``delay``: seconds before each callback.
     """
 
     def __init__(self, server: "FakeTwilio") -> None:
@@ -34,77 +36,77 @@ class Callbacks:
         self.post: Post = self._over_http
         self.order = "in_order"
         self.delay = 0.0
-        self.life: tuple[str | tuple[str, int], ...] = ("sent", "delivered")
-        self.answers: list[int] = []
-        self.chance = random.Random(7)
-        self._told: queue.Queue[str | None] = queue.Queue()
+        self.lifecycle: tuple[str | tuple[str, int], ...] = ("sent", "delivered")
+        self.responses: list[int] = []
+        self.random = random.Random(7)
+        self._queue: queue.Queue[str | None] = queue.Queue()
         self._threads: list[threading.Thread] = []
 
     def start(self, threads: int = 2) -> None:
-        """From here on every message lives its life by itself."""
-        self._threads = [threading.Thread(target=self._live, daemon=True) for _ in range(threads)]
+        """Start the threads that send callbacks for every new message."""
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
 
-    def taken(self, sid: str) -> None:
-        """A message begins its life, if messages do."""
+    def start_lifecycle(self, sid: str) -> None:
+        """Start the lifecycle of a message, if automatic callbacks are on."""
         if self._threads:
-            self._told.put(sid)
+            self._queue.put(sid)
 
     def idle(self) -> bool:
-        """Whether every life so far has been told."""
-        return self._told.unfinished_tasks == 0
+        """Return whether all callbacks so far have been sent."""
+        return self._queue.unfinished_tasks == 0
 
     def close(self) -> None:
-        """No more lives."""
+        """Stop the threads."""
         for _ in self._threads:
-            self._told.put(None)
+            self._queue.put(None)
         for thread in self._threads:
             thread.join(5)
         self._threads = []
 
-    def _live(self) -> None:
-        while (sid := self._told.get()) is not None:
+    def _run(self) -> None:
+        while (sid := self._queue.get()) is not None:
             try:
-                self._one_life(sid)
+                self._send_lifecycle(sid)
             finally:
-                self._told.task_done()
-        self._told.task_done()
+                self._queue.task_done()
+        self._queue.task_done()
 
-    def _one_life(self, sid: str) -> None:
-        steps = [(step, None) if isinstance(step, str) else step for step in self.life]
+    def _send_lifecycle(self, sid: str) -> None:
+        steps = [(step, None) if isinstance(step, str) else step for step in self.lifecycle]
         for status, code in steps:
             message = self._server.move(sid, status, code)
         if self.order == "shuffled":
-            self.chance.shuffle(steps)
+            self.random.shuffle(steps)
         elif self.order == "doubled":
             steps = [step for step in steps for _ in range(2)]
         elif self.order == "lost":
             steps = []
         for status, code in steps:
             time.sleep(self.delay)
-            self.answers.append(self.tell(message, status, code))
+            self.responses.append(self.send(message, status, code))
 
-    def tell(self, message: "Message", status: str, code: int | None = None) -> int:
-        """One callback, signed: our answer's HTTP status; 0 when no address was given, 599 when nobody answers."""
+    def send(self, message: "Message", status: str, code: int | None = None) -> int:
+        """Send a signed callback; return the HTTP status, 0 without a callback URL, 599 without a response."""
         address, _override = urldefrag(message.form.get("StatusCallback", ""))
         if not address:
             return 0
         form = self.form(message, status, code)
-        # The connection override after # is not part of the address, nor of what is signed.
-        headers = {"I-Twilio-Idempotency-Token": secrets.token_hex(16)} | self.signed(address, form)
+        # The connection override after # is neither part of the URL nor signed.
+        headers = {"I-Twilio-Idempotency-Token": secrets.token_hex(16)} | self.signature_header(address, form)
         try:
             return self.post(address, form, headers)
         except OSError:
             return 599
 
     def form(self, message: "Message", status: str, code: int | None = None) -> dict[str, str]:
-        """What a callback says."""
-        told = message.document()
+        """Return the form fields of a callback."""
+        document = message.document()
         form = {
             "AccountSid": message.account,
             "ApiVersion": "2010-04-01",
-            "From": str(told["from"] or "+15555550198"),
+            "From": str(document["from"] or "+15555550198"),
             "MessageSid": message.sid,
             "MessageStatus": status,
             "SmsSid": message.sid,
@@ -119,22 +121,22 @@ class Callbacks:
             form["RawDlrDoneDate"] = "2610051500"
         return form
 
-    def signed(self, address: str, form: Mapping[str, str]) -> dict[str, str]:
-        """The signature's header."""
+    def signature_header(self, address: str, form: Mapping[str, str]) -> dict[str, str]:
+        """Return the signature header."""
         validator = RequestValidator(self._server.auth_token or "token")
         return {"X-Twilio-Signature": validator.compute_signature(address, dict(form))}
 
     def _over_http(self, address: str, form: Mapping[str, str], headers: Mapping[str, str]) -> int:
         parts = urlsplit(address)
-        door = urlsplit(self.to) if self.to else parts
-        connection = http.client.HTTPConnection(door.hostname or "127.0.0.1", door.port or 80, timeout=15)
+        target = urlsplit(self.to) if self.to else parts
+        connection = http.client.HTTPConnection(target.hostname or "127.0.0.1", target.port or 80, timeout=15)
         kind = {"Content-Type": "application/x-www-form-urlencoded", "Host": parts.netloc}
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         try:
             connection.request("POST", path, urlencode(form), {**kind, **headers})
-            answer = connection.getresponse()
-            answer.read()
-            return answer.status
+            response = connection.getresponse()
+            response.read()
+            return response.status
         except http.client.HTTPException:
             return 599
         finally:

@@ -1,4 +1,4 @@
-"""The fake's HTTP side: Twilio's Messages resource, and every way in which a line or a server can fail."""
+"""HTTP handler of the fake Twilio: the Messages resource and simulated network and server failures."""
 
 import base64
 import itertools
@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tests.messages.fake_twilio.book import FINAL, WORDS, Message, wrong
+from tests.messages.fake_twilio.message_store import ERROR_MESSAGES, FINAL_STATUSES, Message, find_error
 
 if TYPE_CHECKING:
     from tests.messages.fake_twilio import FakeTwilio
@@ -21,135 +21,137 @@ PATH = re.compile(r"/2010-04-01/Accounts/(AC[0-9a-fA-F]{32})/Messages(?:/((?:SM|
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection."""
+    """Handler of a connection."""
 
     server: "FakeTwilio"
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_POST(self) -> None:
         """Create, cancel or redact."""
-        server, found = self.server, PATH.fullmatch(urlsplit(self.path).path)
-        creates = found is not None and found[2] is None
-        what = "201"
+        server, match = self.server, PATH.fullmatch(urlsplit(self.path).path)
+        creates = match is not None and match[2] is None
+        outcome = "201"
         if creates:
             with server.lock:
                 server.requests += 1
-                what = server.next.popleft() if server.next else what
-        if what == "drop":  # with the body unread, closing is a reset
-            self._break_off()
+                outcome = server.next.popleft() if server.next else outcome
+        if outcome == "drop":  # closing with an unread body sends a reset
+            self._reset_connection()
             return
         length = int(self.headers.get("Content-Length", 0))
         form = dict(parse_qsl(self.rfile.read(length).decode(), keep_blank_values=True))
-        if not self._may(found):
+        if not self._is_authorized(match):
             return
-        assert found is not None
+        assert match is not None
         if creates:
-            self._create(found[1], form, what)
+            self._create(match[1], form, outcome)
         else:
-            self._update(found[2], form)
+            self._update(match[2], form)
 
     def do_GET(self) -> None:
         """List or fetch."""
-        server, found = self.server, PATH.fullmatch(urlsplit(self.path).path)
+        server, match = self.server, PATH.fullmatch(urlsplit(self.path).path)
         with server.lock:
             server.looks += 1
-            what = server.next_looks.popleft() if server.next_looks else "200"
-        if what != "200":
-            self._fail(what, {})
-        elif self._may(found):
-            assert found is not None
-            self._list(found[1]) if found[2] is None else self._fetch(found[2])
+            outcome = server.next_looks.popleft() if server.next_looks else "200"
+        if outcome != "200":
+            self._fail(outcome, {})
+        elif self._is_authorized(match):
+            assert match is not None
+            self._list(match[1]) if match[2] is None else self._fetch(match[2])
 
     def do_DELETE(self) -> None:
         """Delete."""
-        found = PATH.fullmatch(urlsplit(self.path).path)
-        if not self._may(found):
+        match = PATH.fullmatch(urlsplit(self.path).path)
+        if not self._is_authorized(match):
             return
-        assert found is not None
+        assert match is not None
         with self.server.lock:
-            message = self.server.messages.get(found[2] or "")
-            if message is not None and message.status in FINAL:
+            message = self.server.messages.get(match[2] or "")
+            if message is not None and message.status in FINAL_STATUSES:
                 del self.server.messages[message.sid]
         if message is None:
             self._error(404, 20404)
-        elif message.status not in FINAL:
+        elif message.status not in FINAL_STATUSES:
             self._error(400, 20009)
         else:
             self.send_response(204)
             self.end_headers()
 
-    def _may(self, found: re.Match[str] | None) -> bool:
-        """Whether this is an address of ours, and the caller one who may; answered already when not."""
-        given = self.headers.get("Authorization", "")
+    def _is_authorized(self, match: re.Match[str] | None) -> bool:
+        """Check path and credentials; if they are wrong, send the error and return False."""
+        credentials = self.headers.get("Authorization", "")
         token = self.server.auth_token
-        if found is None:
+        if match is None:
             self._error(404, 20404)
-        elif not given or (token and given != "Basic " + base64.b64encode(f"{found[1]}:{token}".encode()).decode()):
+        elif not credentials or (
+            token and credentials != "Basic " + base64.b64encode(f"{match[1]}:{token}".encode()).decode()
+        ):
             self._error(401, 20003)
         else:
             return True
         return False
 
-    def _create(self, account: str, form: dict[str, str], what: str) -> None:
+    def _create(self, account: str, form: dict[str, str], outcome: str) -> None:
         server = self.server
-        forced, _, how = what.rpartition(":")
+        prefix, _, outcome = outcome.rpartition(":")
         with server.lock:
-            code = wrong(form, server.stopped)
-            taken = code is None and (forced == "taken" or how in ("201", "stall", "cut", "reset"))
-            message = server.book.take(account, form, server.clock()) if taken else None
-            # Before anything is answered or broken off: the record is what was really taken.
+            code = find_error(form, server.stopped)
+            is_accepted = code is None and (prefix == "taken" or outcome in ("201", "stall", "cut", "reset"))
+            message = server.store.add(account, form, server.clock()) if is_accepted else None
+            # Record the message before the response or a disconnect, so that the log holds every accepted message.
             if message is not None:
                 server.on_taken(form)
         if message is not None:
-            server.callbacks.taken(message.sid)
+            server.callbacks.start_lifecycle(message.sid)
         time.sleep(server.latency)
         if code is not None:
             self._error(400, code)
-        elif message is not None and how in ("201", "stall", "cut"):
-            self._taken(message, how)
+        elif message is not None and outcome in ("201", "stall", "cut"):
+            self._send_created(message, outcome)
         else:
-            self._fail(how, form)
+            self._fail(outcome, form)
 
-    def _taken(self, message: Message, how: str) -> None:
+    def _send_created(self, message: Message, outcome: str) -> None:
         data = json.dumps(message.document()).encode()
-        if how == "stall":
-            time.sleep(self.server.stall_seconds)  # the answer comes too late
-        self._write(201, data[:40] if how == "cut" else data)
+        if outcome == "stall":
+            time.sleep(self.server.stall_seconds)  # longer than the timeout of the client
+        self._write(201, data[:40] if outcome == "cut" else data)
 
-    def _fail(self, how: str, _form: dict[str, str]) -> None:
-        if how in ("reset", "drop"):
-            self._break_off()
-        elif how == "stall":
+    def _fail(self, outcome: str, _form: dict[str, str]) -> None:
+        if outcome in ("reset", "drop"):
+            self._reset_connection()
+        elif outcome == "stall":
             time.sleep(self.server.stall_seconds)
             self._error(503, 20503)
-        elif how == "html502":
-            self._write(502, b"<h1>Oops</h1>", kind="text/html")
+        elif outcome == "html502":
+            self._write(502, b"<h1>Oops</h1>", content_type="text/html")
         else:
-            status, code, wait = ([*how.split("/"), "", ""])[:3]
+            status, code, wait = ([*outcome.split("/"), "", ""])[:3]
             self._error(int(status), int(code or 20001), wait)
 
     def _update(self, sid: str, form: dict[str, str]) -> None:
         with self.server.lock:
             message = self.server.messages.get(sid)
-            over = message is not None and message.status in FINAL
-            if message is not None and form.get("Status") == "canceled" and not over:
-                self.server.book.move(sid, "canceled", None, self.server.clock())
-            elif message is not None and form.get("Body") == "" and over:
+            is_final = message is not None and message.status in FINAL_STATUSES
+            if message is not None and form.get("Status") == "canceled" and not is_final:
+                self.server.store.move(sid, "canceled", None, self.server.clock())
+            elif message is not None and form.get("Body") == "" and is_final:
                 message.body = ""
             elif message is not None:
                 self._error(400, 20009)
                 return
-        self._error(404, 20404) if message is None else self._document(message.document())
+        self._error(404, 20404) if message is None else self._send_document(message.document())
 
     def _fetch(self, sid: str) -> None:
         with self.server.lock:
             message = self.server.messages.get(sid)
-            told = message.document() if message else None
-        self._error(404, 20404) if told is None else self._document(told)
+            document = message.document() if message else None
+        self._error(404, 20404) if document is None else self._send_document(document)
 
     def _list(self, account: str) -> None:
         server, query = self.server, dict(parse_qsl(urlsplit(self.path).query))
@@ -158,53 +160,57 @@ class Handler(BaseHTTPRequestHandler):
             self._error(400, 20001)
             return
         with server.lock:
-            known = server.clock() - timedelta(seconds=server.list_lag)
-            found = (each for each in server.book.listed(account, query) if each.created_at <= known)
+            visible_until = server.clock() - timedelta(seconds=server.list_lag)
+            messages = (
+                message for message in server.store.list_messages(account, query) if message.created_at <= visible_until
+            )
             if after:
-                found = itertools.islice(itertools.dropwhile(lambda each: each.sid != after, found), 1, None)
-            some = list(itertools.islice(found, size + 1))
-            told = [each.document() for each in some[:size]]
+                messages = itertools.islice(
+                    itertools.dropwhile(lambda message: message.sid != after, messages), 1, None
+                )
+            shown = list(itertools.islice(messages, size + 1))
+            documents = [message.document() for message in shown[:size]]
         base = urlsplit(self.path).path
         filters = {name: value for name, value in query.items() if name not in ("Page", "PageToken", "PageSize")}
 
-        def at(number: int, token: str = "") -> str:
+        def page_uri(number: int, token: str = "") -> str:
             more = {"PageToken": f"PA{token}"} if token else {}
             return f"{base}?{urlencode({**filters, 'PageSize': size, 'Page': number, **more})}"
 
-        self._document(
+        self._send_document(
             {
-                "end": page * size + max(len(told) - 1, 0),
-                "first_page_uri": at(0),
-                "messages": told,
-                "next_page_uri": at(page + 1, str(told[-1]["sid"])) if len(some) > size else None,
+                "end": page * size + max(len(documents) - 1, 0),
+                "first_page_uri": page_uri(0),
+                "messages": documents,
+                "next_page_uri": page_uri(page + 1, str(documents[-1]["sid"])) if len(shown) > size else None,
                 "page": page,
                 "page_size": size,
-                "previous_page_uri": at(page - 1) if page else None,
+                "previous_page_uri": page_uri(page - 1) if page else None,
                 "start": page * size,
-                "uri": at(page),
+                "uri": page_uri(page),
             }
         )
 
     def _error(self, status: int, code: int, wait: str = "") -> None:
         headers = {"Retry-After": wait or "7"} if status == 429 else {}
         more = f"https://www.twilio.com/docs/errors/{code}"
-        told = {"code": code, "message": WORDS.get(code, "no"), "more_info": more, "status": status}
-        self._write(status, json.dumps(told).encode(), headers)
+        document = {"code": code, "message": ERROR_MESSAGES.get(code, "no"), "more_info": more, "status": status}
+        self._write(status, json.dumps(document).encode(), headers)
 
-    def _document(self, told: dict[str, object]) -> None:
-        self._write(200, json.dumps(told).encode())
+    def _send_document(self, document: dict[str, object]) -> None:
+        self._write(200, json.dumps(document).encode())
 
-    def _break_off(self) -> None:
+    def _reset_connection(self) -> None:
         self.close_connection = True
-        # Linger of zero: a reset, not a polite end.
+        # A linger time of zero makes close() send a reset.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
     def _write(
-        self, status: int, data: bytes, headers: dict[str, str] | None = None, kind: str = "application/json"
+        self, status: int, data: bytes, headers: dict[str, str] | None = None, content_type: str = "application/json"
     ) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", kind)
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(data)))
         for name, value in (headers or {}).items():
             self.send_header(name, value)

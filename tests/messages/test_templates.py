@@ -1,4 +1,4 @@
-"""What texts say: places filled, letters every phone shows, nothing sent that no speaker approved."""
+"""Template catalog: rendering, GSM-7 letters, approvals, templates of a district, discreet wording."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -19,17 +19,17 @@ SAMPLE = {
     "visit": 17,
     "choices": "1 Lincoln, 2 Cedar",
 }
-SENT = [(language, name) for language in ("en", "es") for name in catalog.list_templates(language)]
-OF_FAMILIES = {name for name in catalog.list_templates("en") if not name.startswith(("staff_", "canned_"))}
-AWAITED = ("ar", "hmn", "so", "vi")
+APPROVED_TEMPLATES = [(language, name) for language in ("en", "es") for name in catalog.list_templates(language)]
+FAMILY_TEMPLATES = {name for name in catalog.list_templates("en") if not name.startswith(("staff_", "canned_"))}
+UNAPPROVED_LANGUAGES = ("ar", "hmn", "so", "vi")
 
 
-@pytest.mark.parametrize(("language", "name"), SENT)
-def test_a_text_travels_in_the_cheap_encoding(language: str, name: str) -> None:
+@pytest.mark.parametrize(("language", "name"), APPROVED_TEMPLATES)
+def test_template_renders_in_gsm7(language: str, name: str) -> None:
     assert count_segments(catalog.render(language, name, SAMPLE)).encoding == "GSM-7"
 
 
-def test_english_and_spanish_have_the_same_texts_with_the_same_places() -> None:
+def test_english_and_spanish_have_the_same_templates_and_placeholders() -> None:
     assert catalog.list_templates("en") == catalog.list_templates("es")
     for name in catalog.list_templates("en"):
         assert rendering.placeholders(catalog.get_template("en", name)) == rendering.placeholders(
@@ -37,36 +37,36 @@ def test_english_and_spanish_have_the_same_texts_with_the_same_places() -> None:
         ), name
 
 
-def test_plain_letters_keep_what_every_phone_shows() -> None:
+def test_to_gsm7_replaces_only_letters_with_a_gsm7_equivalent() -> None:
     assert rendering.to_gsm7("¿Sí? Mañana, a las “6” — José… él") == '¿Si? Mañana, a las "6" - José... él'
     assert rendering.to_gsm7("Вторник") == "Вторник"
     assert rendering.to_gsm7("Đặng Thị Ánh, Władysław, Işık, Nuʼman") == "Dang Thi Anh, Wladyslaw, Isik, Nu'man"
 
 
-def test_an_accent_written_apart_is_the_same_letter() -> None:
+def test_to_gsm7_composes_combining_accents() -> None:
     assert rendering.to_gsm7("man\u0303ana, Jose\u0301, si\u0301") == "mañana, José, si"
 
 
-def test_a_half_filled_text_never_leaves() -> None:
+def test_missing_placeholder_value_raises_key_error() -> None:
     with pytest.raises(KeyError):
         catalog.render("en", "visit_confirm", {"school": "Lincoln"})
 
 
-@pytest.mark.parametrize("language", AWAITED)
-def test_a_pack_awaiting_approval_is_there_to_read_and_is_never_sent(language: str) -> None:
-    held = catalog.load_pack(language)
+@pytest.mark.parametrize("language", UNAPPROVED_LANGUAGES)
+def test_unapproved_language_can_be_previewed_but_not_sent(language: str) -> None:
+    pack = catalog.load_pack(language)
     required = {message_type.name for message_type in message_types.all_types() if message_type.required}
     assert "invitation" in required
-    assert {text.name for text in held.templates if text.state == "waiting"} >= required
-    assert {text.state for text in held.templates if text.is_required} == {"waiting"}
-    assert not held.is_ready
+    assert {template.name for template in pack.templates if template.state == "waiting"} >= required
+    assert {template.state for template in pack.templates if template.is_required} == {"waiting"}
+    assert not pack.is_ready
     assert catalog.preview(language, "invitation", SAMPLE)
     assert not catalog.is_approved(language, "invitation")
     with pytest.raises(catalog.TemplateNotFound):
         catalog.render(language, "invitation", SAMPLE)
 
 
-def test_a_language_without_a_text_is_never_answered_in_english() -> None:
+def test_missing_template_has_no_fallback_to_english() -> None:
     assert not catalog.is_approved("kar", "invitation")
     with pytest.raises(catalog.TemplateNotFound):
         catalog.render("kar", "invitation", SAMPLE)
@@ -77,17 +77,17 @@ def test_a_language_without_a_text_is_never_answered_in_english() -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_who_approved_a_text_and_when_is_on_record(language: str) -> None:
+def test_approval_records_approver_and_text_hash(language: str) -> None:
     assert catalog.load_pack(language).is_ready
-    for text in catalog.load_pack(language).templates:
-        assert text.approval is not None
-        assert text.approval.by
-        assert text.approval.words == files.text_hash(text.text, catalog.load_pack(language).letters)
+    for template in catalog.load_pack(language).templates:
+        assert template.approval is not None
+        assert template.approval.by
+        assert template.approval.words == files.text_hash(template.text, catalog.load_pack(language).letters)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Two languages with two texts each, none approved."""
+def builtin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Two languages with two templates each, not approved."""
     product = tmp_path / "product"
     for language in ("en", "es"):
         (product / language).mkdir(parents=True)
@@ -101,140 +101,142 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def own(folder: Path, tmp_path: Path) -> Path:
-    """A district's own folder, in use and empty."""
-    made = tmp_path / "own"
-    made.mkdir()
-    catalog.configure(made)
-    return made
+def district_folder(builtin_folder: Path, tmp_path: Path) -> Path:
+    """Folder for templates of the district, in use and empty."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    catalog.configure(folder)
+    return folder
 
 
 def approve(*names: str, note: str = "") -> None:
     catalog.approve("es", names, 'Ana "la maestra" \\ Ruiz', date(2026, 10, 5), note)
 
 
-def test_a_language_is_sent_when_each_of_its_texts_is_approved(folder: Path) -> None:
+def test_language_is_in_use_once_all_its_templates_are_approved(builtin_folder: Path) -> None:
     approve("hello", note="Bien.\nMuy bien.")
     assert not catalog.is_approved("es", "hello")
     approve("bye")
     assert catalog.is_approved("es", "hello")
     assert catalog.render("es", "hello", {"school": "Ñandú"}) == "Si, hello Ñandu"
-    found = catalog.load_pack("es").find_template("hello")
-    assert found is not None
-    assert found.approval is not None
-    assert (found.approval.by, found.approval.on) == ('Ana "la maestra" \\ Ruiz', date(2026, 10, 5))
-    assert found.approval.note == "Bien. Muy bien."
+    template = catalog.load_pack("es").find_template("hello")
+    assert template is not None
+    assert template.approval is not None
+    assert (template.approval.by, template.approval.on) == ('Ana "la maestra" \\ Ruiz', date(2026, 10, 5))
+    assert template.approval.note == "Bien. Muy bien."
 
 
-def test_words_changed_after_the_approval_are_not_the_approved_ones(folder: Path) -> None:
+def test_change_after_approval_withdraws_the_approval(builtin_folder: Path) -> None:
     approve("hello", "bye")
-    (folder / "es" / "bye.txt").write_text("Otra cosa", encoding="utf-8")
+    (builtin_folder / "es" / "bye.txt").write_text("Otra cosa", encoding="utf-8")
     catalog.clear_cache()
-    assert [text.state for text in catalog.load_pack("es").templates] == ["changed", "approved"]
+    assert [template.state for template in catalog.load_pack("es").templates] == ["changed", "approved"]
     assert not catalog.is_approved("es", "hello")
 
 
-def test_the_letters_are_part_of_what_was_approved(folder: Path) -> None:
+def test_change_of_letters_withdraws_the_approvals(builtin_folder: Path) -> None:
     approve("hello", "bye")
-    (folder / "es" / "pack.toml").write_text('letters = "accents"\n', encoding="utf-8")
+    (builtin_folder / "es" / "pack.toml").write_text('letters = "accents"\n', encoding="utf-8")
     catalog.clear_cache()
-    assert {text.state for text in catalog.load_pack("es").templates} == {"changed"}
+    assert {template.state for template in catalog.load_pack("es").templates} == {"changed"}
     approve("hello", "bye")
     assert catalog.render("es", "hello", {"school": "Ñandú"}) == "Sí, hello Ñandú"
 
 
-def test_a_text_that_is_not_written_yet_holds_the_language_back(folder: Path) -> None:
+def test_missing_required_template_blocks_the_language(builtin_folder: Path) -> None:
     approve("hello", "bye")
-    (folder / "en" / "third.txt").write_text("Hello", encoding="utf-8")
+    (builtin_folder / "en" / "third.txt").write_text("Hello", encoding="utf-8")
     catalog.clear_cache()
     assert catalog.list_templates("es") == ("bye", "hello")
-    assert {text.name: text.state for text in catalog.load_pack("es").templates}["third"] == "missing"
+    assert {template.name: template.state for template in catalog.load_pack("es").templates}["third"] == "missing"
     assert not catalog.is_approved("es", "hello")
 
 
-def test_a_new_text_that_no_conversation_needs_holds_nothing_back(folder: Path) -> None:
+def test_missing_optional_template_does_not_block_the_language(builtin_folder: Path) -> None:
     approve("hello", "bye")
     for name in ("visit_thanks", "canned_hello", "staff_asked", "which"):
-        (folder / "en" / f"{name}.txt").write_text("Hello", encoding="utf-8")
+        (builtin_folder / "en" / f"{name}.txt").write_text("Hello", encoding="utf-8")
     catalog.clear_cache()
     assert catalog.is_approved("es", "hello")
     assert not catalog.is_approved("es", "visit_thanks")
 
 
-def test_a_process_sees_within_seconds_what_another_one_approved(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_change_by_another_process_is_noticed_within_seconds(
+    builtin_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     approve("hello", "bye")
     assert catalog.is_approved("es", "hello")
     moment = catalog.time.monotonic()
     monkeypatch.setattr(catalog.time, "monotonic", lambda: moment + catalog.CHECK_INTERVAL_SECONDS + 0.1)
-    (folder / "es" / "bye.txt").write_text("Otra cosa", encoding="utf-8")
+    (builtin_folder / "es" / "bye.txt").write_text("Otra cosa", encoding="utf-8")
     assert not catalog.is_approved("es", "hello")
 
 
-def test_files_that_stay_as_they_are_are_not_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = catalog.load_pack("es")
+def test_unchanged_files_are_not_read_again(builtin_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack = catalog.load_pack("es")
     moment = catalog.time.monotonic()
     monkeypatch.setattr(catalog.time, "monotonic", lambda: moment + catalog.CHECK_INTERVAL_SECONDS + 0.1)
-    assert catalog.load_pack("es") is held
+    assert catalog.load_pack("es") is pack
 
 
-def test_an_approval_that_cannot_be_read_approves_nothing(folder: Path) -> None:
+def test_unreadable_approvals_file_approves_nothing(builtin_folder: Path) -> None:
     approve("hello", "bye")
-    for said in ("[hello", "[hello]\nby = 1\n", "\xff"):
-        (folder / "es" / "approvals.toml").write_text(said, encoding="latin-1")
+    for content in ("[hello", "[hello]\nby = 1\n", "\xff"):
+        (builtin_folder / "es" / "approvals.toml").write_text(content, encoding="latin-1")
         catalog.clear_cache()
         assert not catalog.is_approved("es", "hello")
 
 
-def test_a_district_s_own_words_stand_before_the_product_s(folder: Path, own: Path) -> None:
+def test_template_of_the_district_overrides_the_builtin_template(builtin_folder: Path, district_folder: Path) -> None:
     catalog.approve("es", ("hello", "bye"), "Ana", date(2026, 10, 5), "")
-    (own / "es" / "hello.txt").write_text("Buenas, {school}", encoding="utf-8")
+    (district_folder / "es" / "hello.txt").write_text("Buenas, {school}", encoding="utf-8")
     catalog.clear_cache()
     assert not catalog.is_approved("es", "hello")
     catalog.approve("es", ("hello",), "Ana", date(2026, 10, 6), "")
     assert catalog.render("es", "hello", {"school": "Cedar"}) == "Buenas, Cedar"
     assert catalog.load_pack("es").find_template("hello").is_own  # type: ignore[union-attr]
-    assert not (folder / "es" / "approvals.toml").exists()
+    assert not (builtin_folder / "es" / "approvals.toml").exists()
 
 
-def test_an_upgrade_neither_changes_nor_stops_what_a_district_approved(folder: Path, own: Path) -> None:
+def test_upgrade_does_not_change_templates_a_district_approved(builtin_folder: Path, district_folder: Path) -> None:
     catalog.approve("es", ("hello", "bye"), "Ana", date(2026, 10, 5), "")
-    (folder / "es" / "hello.txt").write_text("Palabras nuevas", encoding="utf-8")
-    (folder / "es" / "pack.toml").write_text('letters = "accents"', encoding="utf-8")
+    (builtin_folder / "es" / "hello.txt").write_text("Palabras nuevas", encoding="utf-8")
+    (builtin_folder / "es" / "pack.toml").write_text('letters = "accents"', encoding="utf-8")
     catalog.clear_cache()
     assert catalog.is_approved("es", "hello")
     assert catalog.render("es", "hello", {"school": "Cedar"}) == "Si, hello Cedar"
 
 
-def test_what_the_product_s_speaker_approved_is_sent_where_the_district_says_nothing(folder: Path, own: Path) -> None:
+def test_builtin_approval_holds_if_the_district_has_no_template(builtin_folder: Path, district_folder: Path) -> None:
     catalog.configure()
     approve("hello", "bye")
-    catalog.configure(own)
+    catalog.configure(district_folder)
     assert catalog.is_approved("es", "hello")
     assert not catalog.load_pack("es").find_template("hello").is_own  # type: ignore[union-attr]
 
 
-def test_a_language_only_the_district_has_is_sent_when_it_approved_it(folder: Path, own: Path) -> None:
-    (own / "kar").mkdir()
+def test_language_added_by_the_district_is_in_use_once_approved(builtin_folder: Path, district_folder: Path) -> None:
+    (district_folder / "kar").mkdir()
     for name in ("hello", "bye"):
-        (own / "kar" / f"{name}.txt").write_text(f"Kar {name}", encoding="utf-8")
+        (district_folder / "kar" / f"{name}.txt").write_text(f"Kar {name}", encoding="utf-8")
     catalog.clear_cache()
     assert catalog.list_languages() == ("en", "es", "kar")
     catalog.approve("kar", ("hello", "bye"), "Htoo", date(2026, 10, 5), "")
     assert catalog.render("kar", "hello", {}) == "Kar hello"
 
 
-def test_a_folder_that_is_away_for_a_moment_leaves_the_product_s_texts(folder: Path, own: Path) -> None:
+def test_missing_district_folder_leaves_the_builtin_templates(builtin_folder: Path, district_folder: Path) -> None:
     catalog.approve("es", ("hello", "bye"), "Ana", date(2026, 10, 5), "")
-    own.rename(own.with_name("away"))
+    district_folder.rename(district_folder.with_name("away"))
     catalog.clear_cache()
     assert catalog.list_languages() == ("en", "es")
     assert not catalog.is_approved("es", "hello")
 
 
-def test_the_discreet_wording_needs_its_own_approvals(folder: Path) -> None:
+def test_discreet_wording_needs_its_own_approvals(builtin_folder: Path) -> None:
     approve("hello", "bye")
     for language in ("en", "es"):
-        (folder / language / "hello.discreet.txt").write_text("Psst", encoding="utf-8")
+        (builtin_folder / language / "hello.discreet.txt").write_text("Psst", encoding="utf-8")
     catalog.configure()
     assert catalog.render("es", "hello", {"school": "Cedar"}) == "Si, hello Cedar"
     catalog.configure(wording="discreet")
@@ -244,27 +246,27 @@ def test_the_discreet_wording_needs_its_own_approvals(folder: Path) -> None:
     assert catalog.render("es", "bye", {"school": "Cedar"}) == "Si, bye Cedar"
 
 
-def test_in_the_discreet_wording_no_text_to_a_family_says_visit_or_home() -> None:
+def test_discreet_family_templates_do_not_mention_the_visit() -> None:
     catalog.configure(wording="discreet")
     try:
         for language in ("en", "es"):
             assert catalog.load_pack(language).is_ready
-            for name in OF_FAMILIES | {"canned_your_place"}:
-                said = catalog.render(language, name, SAMPLE)
-                assert not lint.mentions_visit(said), (language, name)
+            for name in FAMILY_TEMPLATES | {"canned_your_place"}:
+                text = catalog.render(language, name, SAMPLE)
+                assert not lint.mentions_visit(text), (language, name)
     finally:
         catalog.configure()
 
 
-def test_a_text_to_staff_links_to_the_visit_and_names_no_family() -> None:
+def test_staff_template_links_to_the_visit_and_names_no_family() -> None:
     catalog.configure(site="https://visits.example.org/")
     try:
-        said = catalog.render("en", "staff_reminder", SAMPLE)
+        text = catalog.render("en", "staff_reminder", SAMPLE)
     finally:
         catalog.configure()
-    assert "https://visits.example.org/visits/17" in said
+    assert "https://visits.example.org/visits/17" in text
     for language in ("en", "es"):
         for name in catalog.list_templates(language):
             if name.startswith("staff_") and name != "staff_reply":
-                places = rendering.placeholders(catalog.get_template(language, name))
-                assert places == {"partner", "day", "time", "school", "site", "visit"}
+                placeholders = rendering.placeholders(catalog.get_template(language, name))
+                assert placeholders == {"partner", "day", "time", "school", "site", "visit"}

@@ -1,5 +1,3 @@
-"""What codes mean: the table of what to do, whole, and nothing outside it taken for known."""
-
 import pytest
 
 from homevisits.messages.providers.error_codes import (
@@ -11,7 +9,7 @@ from homevisits.messages.providers.error_codes import (
     is_known,
 )
 
-TABLE = {
+CODES_BY_CLASS = {
     ErrorClass.RETRY: "429 20429 no_connection kannel_busy",
     ErrorClass.UNKNOWN: (
         "20500 20503 30410 500 502 503 504 599 no_answer unreadable_answer worker_went_away provider_bug"
@@ -28,20 +26,20 @@ TABLE = {
 }
 
 
-@pytest.mark.parametrize("kind", list(ErrorClass))
-def test_every_code_of_the_design_has_its_kind(kind: ErrorClass) -> None:
-    for code in TABLE[kind].split():
-        assert (error_class(code), is_known(code)) == (kind, True), code
+@pytest.mark.parametrize("expected_class", list(ErrorClass))
+def test_error_code_has_its_class(expected_class: ErrorClass) -> None:
+    for code in CODES_BY_CLASS[expected_class].split():
+        assert (error_class(code), is_known(code)) == (expected_class, True), code
 
 
-def test_the_table_holds_no_other_code() -> None:
-    assert set(ERROR_CLASSES) <= {code for codes in TABLE.values() for code in codes.split()}
+def test_error_classes_contain_no_other_code() -> None:
+    assert set(ERROR_CLASSES) <= {code for codes in CODES_BY_CLASS.values() for code in codes.split()}
 
 
 @pytest.mark.parametrize("code", ["99999", "", "400", "404", "418", "5000", "50", "5o3", "٥٠٣", "sent", " 21610"])
-def test_a_code_without_a_rule_is_a_refusal_that_a_person_is_told(code: str) -> None:
+def test_code_without_a_rule_is_rejected_and_unknown(code: str) -> None:
     assert (error_class(code), is_known(code)) == (ErrorClass.REJECTED, False)
 
 
-def test_what_ails_a_whole_account_or_waits_for_registration_is_trouble_with_the_account() -> None:
+def test_account_wide_and_registration_codes_are_account_errors() -> None:
     assert {error_class(code) for code in ACCOUNT_WIDE | NEEDS_REGISTRATION} == {ErrorClass.ACCOUNT}
