@@ -13,7 +13,7 @@ PIP     = $(if $(wildcard $(BIN)/pip),$(BIN)/python -m pip,$(PYTHON) -m pip --py
 QUICKLY := --quiet --disable-pip-version-check --no-deps --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check format bench mutants lock wheel map pictures clean
+.PHONY: help demo test soak check format bench mutants lock wheel map catalogs pictures clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -53,6 +53,12 @@ wheel: .venv/.development  ## build/dist/homevisits-*.whl
 
 map: .venv/.development  ## write the list of modules in homevisits/README.md anew
 	$(BIN)/python -m tests.architecture.package_map
+
+catalogs: .venv/.development  ## update the translation catalogs from the code and the templates
+	@mkdir -p build
+	$(BIN)/pybabel -q extract -F pyproject.toml -k _l --add-location=file -o build/messages.pot .
+	$(BIN)/pybabel -q update -i build/messages.pot -d homevisits/translations -w 120 --no-fuzzy-matching \
+	  --ignore-obsolete --ignore-pot-creation-date
 
 pictures: .venv/.development  ## take the README's pictures anew (needs Chromium)
 	$(BIN)/python .ci/pictures.py
