@@ -19,7 +19,7 @@ from homevisits.core import clock, leases, log_config
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.inbox import processing as inbox
-from homevisits.invitations.send_checks import text_wanted as invitation_wanted
+from homevisits.invitations.send_checks import reason_not_to_send as check_invitation_message
 from homevisits.messages import retention
 from homevisits.messages.dispatch import dispatcher, results
 from homevisits.messages.dispatch.eligibility import Check, SendPolicy
@@ -35,7 +35,7 @@ from homevisits.people.sign_in import kept_forms, sessions
 from homevisits.people.sign_in.session_limits import session_limits
 from homevisits.policies.rules import Policy
 from homevisits.visits import actions as visits
-from homevisits.visits.send_checks import text_wanted as visit_wanted
+from homevisits.visits.send_checks import reason_not_to_send as check_visit_message
 
 log = structlog.get_logger("homevisits.worker")
 
@@ -44,7 +44,7 @@ LEASE_OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 LEASE_DURATION = timedelta(minutes=2)  # after this, another process may start the job again
 MAX_CONCURRENT_JOBS = 16  # more than there are jobs, so that no job waits for another
 MAX_MESSAGES_PER_RUN = 1000
-SEND_CHECKS: Mapping[str, Check] = {"visit": visit_wanted, "invitation": invitation_wanted}
+SEND_CHECKS: Mapping[str, Check] = {"visit": check_visit_message, "invitation": check_invitation_message}
 
 
 @dataclass(frozen=True)

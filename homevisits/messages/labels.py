@@ -155,8 +155,8 @@ OWN_CODES = MappingProxyType(
 CANCEL_REASONS = MappingProxyType(
     {
         "visit_changed": _l("The visit has changed or ended since then."),
-        "just_told": _l("The family had just been told."),
-        "begun": _l("The visit had started."),
+        "recently_announced": _l("The family had just been told."),
+        "visit_started": _l("The visit had started."),
         "consent_withdrawn": _l("The family changed its mind."),
         "consent_lapsed": _l("The family’s yes no longer counts. A coordinator will ask again."),
         "partner_changed": _l("Someone else is going on the visit."),

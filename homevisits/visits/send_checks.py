@@ -1,7 +1,7 @@
-"""Whether a text about a visit may still leave, asked at the last moment: minutes or days after it was planned."""
+"""Check before sending whether a message about a visit is still correct; it may have been planned days ago."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.engine import Row
@@ -9,84 +9,89 @@ from sqlalchemy.orm import Session
 
 from homevisits.invitations.models import ConsentEntry
 from homevisits.invitations.queries import is_valid_yes, newest_answer_id
-from homevisits.invitations.send_checks import unreachable
+from homevisits.invitations.send_checks import find_unreachable_reason
 from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Educator
 from homevisits.visits.messages import BY_NAME, VisitMessage, templates_with_purpose
 from homevisits.visits.models import Visit, VisitMember
+from homevisits.visits.notifications import MIN_GAP_BEFORE_REMINDER
 
-Found = Row[int, int, str, datetime, str, bool]  # the last two are None for a family that never answered
+# family_id, version, state, starts_at, answer, consent_is_valid; the last two are None for a family that never answered
+VisitRow = Row[int, int, str, datetime, str, bool]
 
-JUST_NOW = timedelta(hours=1)
-"""As near as a plan lets a reminder follow the question."""
 _KEY = re.compile(r"visit:\d+:v(\d+):[a-z0-9-]+(?::e(\d+))?")
 
 
-def text_wanted(session: Session, row: OutgoingMessage, now: datetime) -> str | None:
-    """Why the text must not leave any more; None: it may.
+def reason_not_to_send(session: Session, row: OutgoingMessage, now: datetime) -> str | None:
+    """Return the code why a planned message must not be sent any more, or None if it may be sent.
 
-    visit_changed | begun | consent_withdrawn | consent_lapsed | just_told | partner_changed, or a code of
-    `unreachable`.
+    visit_changed | visit_started | consent_withdrawn | consent_lapsed | recently_announced | partner_changed, or a code
+    of `find_unreachable_reason`.
     """
     message = BY_NAME.get(row.template)
     if message is None or not message.states:
         return None
-    visit = _visit(session, int(row.subject.partition(":")[2]), now)
+    visit = _load_visit(session, int(row.subject.partition(":")[2]), now)
     key = _KEY.match(row.dedupe_key)
     if visit is None or visit.state not in message.states or (key is not None and int(key[1]) != visit.version):
         return "visit_changed"
     if message.before_start and visit.starts_at <= now:
-        return "begun"
-    if message.needs_consent and not visit.counts:
+        return "visit_started"
+    if message.needs_consent and not visit.consent_is_valid:
         return "consent_lapsed" if visit.answer == "yes" else "consent_withdrawn"
     if message.audience == "staff":
-        return _staff(session, row, message, int(key[2]) if key is not None and key[2] else 0)
-    if message.purpose == "remind" and _just_told(session, row, now):
-        return "just_told"
-    return _family(session, visit, row, message, now)
+        return _check_staff(session, row, message, int(key[2]) if key is not None and key[2] else 0)
+    if message.purpose == "remind" and _was_recently_announced(session, row, now):
+        return "recently_announced"
+    return _check_family(session, visit, row, message, now)
 
 
-def _visit(session: Session, visit_id: int, now: datetime) -> Found | None:
-    found = (
+def _load_visit(session: Session, visit_id: int, now: datetime) -> VisitRow | None:
+    visits = (
         select(
             Visit.family_id,
             Visit.version,
             Visit.state,
             Visit.starts_at,
             ConsentEntry.answer.label("answer"),
-            is_valid_yes(ConsentEntry, now.date()).label("counts"),
+            is_valid_yes(ConsentEntry, now.date()).label("consent_is_valid"),
         )
         .select_from(Visit)
         .outerjoin(ConsentEntry, ConsentEntry.id == newest_answer_id(Visit.family_id))
     )
-    return session.execute(found.where(Visit.id == visit_id)).one_or_none()
+    return session.execute(visits.where(Visit.id == visit_id)).one_or_none()
 
 
-def _just_told(session: Session, row: OutgoingMessage, now: datetime) -> bool:
-    """Whether the question itself left only now, held back by a quiet day: the reminder would say the same again."""
-    found = select(OutgoingMessage.id).where(
+def _was_recently_announced(session: Session, row: OutgoingMessage, now: datetime) -> bool:
+    """Return whether the visit's time was announced just now, because a quiet day delayed the message.
+
+    A reminder shortly after it would repeat it.
+    """
+    recent = select(OutgoingMessage.id).where(
         OutgoingMessage.subject == row.subject,
         OutgoingMessage.phone == row.phone,
         OutgoingMessage.template.in_(templates_with_purpose("announce_time")),
-        OutgoingMessage.sent_at > now - JUST_NOW,
+        OutgoingMessage.sent_at > now - MIN_GAP_BEFORE_REMINDER,
     )
-    return session.scalar(found.limit(1)) is not None
+    return session.scalar(recent.limit(1)) is not None
 
 
-def _family(session: Session, visit: Found, row: OutgoingMessage, message: VisitMessage, now: datetime) -> str | None:
-    why = unreachable(session, visit.family_id, row.phone, now)
-    # A family that moved away meanwhile must hear that nobody comes.
-    return None if why == "family_left" and message.purpose == "cancel" else why
+def _check_family(
+    session: Session, visit: VisitRow, row: OutgoingMessage, message: VisitMessage, now: datetime
+) -> str | None:
+    reason = find_unreachable_reason(session, visit.family_id, row.phone, now)
+    # A family that has left the district meanwhile still needs the cancellation.
+    return None if reason == "family_left" and message.purpose == "cancel" else reason
 
 
-def _staff(session: Session, row: OutgoingMessage, message: VisitMessage, educator_id: int) -> str | None:
+def _check_staff(session: Session, row: OutgoingMessage, message: VisitMessage, educator_id: int) -> str | None:
     visit_id = int(row.subject.partition(":")[2])
-    found = (
+    members = (
         select(Educator.phone, Educator.left_on, VisitMember.state)
         .join(VisitMember, VisitMember.educator_id == Educator.id)
         .where(Educator.id == educator_id, VisitMember.visit_id == visit_id)
     )
-    member = session.execute(found).one_or_none()
+    member = session.execute(members).one_or_none()
     if member is None or (message.member_states and member.state not in message.member_states):
         return "partner_changed"
     if member.left_on is not None:

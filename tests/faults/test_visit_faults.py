@@ -5,7 +5,7 @@ from sqlalchemy import select, update
 
 from homevisits.messages.models import OutgoingMessage
 from homevisits.visits import actions
-from homevisits.visits.send_checks import text_wanted
+from homevisits.visits.send_checks import reason_not_to_send
 from tests.factories.school import SchoolFixture
 from tests.visits.test_actions import arrange, held
 
@@ -24,7 +24,7 @@ def question(school_fixture: SchoolFixture, visit_id: int) -> tuple[str, bool, s
             OutgoingMessage.subject == f"visit:{visit_id}", OutgoingMessage.template == "visit_confirm"
         )
         row = session.scalars(found).one()
-        return row.state, row.cancel_requested, text_wanted(session, row, school_fixture.now)
+        return row.state, row.cancel_requested, reason_not_to_send(session, row, school_fixture.now)
 
 
 CHANGES = ("moved", "called_off", "family_said_no", "partner_ill", "held")

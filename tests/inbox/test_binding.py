@@ -26,11 +26,11 @@ from homevisits.people.models import Caregiver, Family, School, Student
 from homevisits.visits import actions as visits
 from homevisits.visits.actions import BookingRequest
 from homevisits.visits.models import Visit
-from homevisits.visits.send_checks import text_wanted
+from homevisits.visits.send_checks import reason_not_to_send
 from tests.factories.school import NOW, POLICY, SchoolFixture
 from tests.messages.conftest import make_sender, planned, rules
 
-TEXTS: Mapping[str, object] = MappingProxyType({"visit": text_wanted})
+TEXTS: Mapping[str, object] = MappingProxyType({"visit": reason_not_to_send})
 
 
 @dataclass

@@ -18,7 +18,7 @@ from homevisits.reports import counts
 from homevisits.visits import actions
 from homevisits.visits.actions import Report
 from homevisits.visits.models import Visit, VisitEvent
-from homevisits.visits.send_checks import text_wanted
+from homevisits.visits.send_checks import reason_not_to_send
 from tests.factories.school import SchoolFixture
 from tests.messages.conftest import make_sender, rules
 from tests.visits.test_actions import arrange, book, codes, texts, visit_of
@@ -51,7 +51,9 @@ def dispatch(school_fixture: SchoolFixture, now: datetime) -> None:
     """Send every due message, judged as the worker judges it."""
     with school_fixture.session() as session:
         make_sender(session, "console", "console")
-    dispatcher.dispatch_due(school_fixture.database, (Console(),), rules(checks={"visit": text_wanted}), lambda: now)
+    dispatcher.dispatch_due(
+        school_fixture.database, (Console(),), rules(checks={"visit": reason_not_to_send}), lambda: now
+    )
 
 
 def off_notices(school_fixture: SchoolFixture, visit_id: int) -> list[str]:

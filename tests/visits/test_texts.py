@@ -8,10 +8,10 @@ import pytest
 from homevisits.core import local_time
 from homevisits.messages.templates import catalog
 from homevisits.visits.actions import effects
-from homevisits.visits.notifications import Member, Visit, format_day, format_time, plan
+from homevisits.visits.notifications import Recipient, VisitFacts, format_day, format_time, plan
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
-VISIT = Visit(
+VISIT = VisitFacts(
     id=17,
     version=2,
     state="scheduled",
@@ -22,11 +22,11 @@ VISIT = Visit(
     starts_at=datetime(2026, 10, 9, 0, 15, tzinfo=UTC),
     phone="+15555550101",
     language="es",
-    told=True,
+    is_known_to_family=True,
 )
 
 
-def templates(visit: Visit, now: datetime = NOW, **more: object) -> list[str]:
+def templates(visit: VisitFacts, now: datetime = NOW, **more: object) -> list[str]:
     return [text.template for text in plan(visit, (24, 2), now, **more)]  # type: ignore[arg-type]
 
 
@@ -56,7 +56,7 @@ def test_two_people_are_joined_as_the_language_does(other: str, language: str, s
 
 
 @pytest.mark.parametrize(
-    ("state", "told", "expected"),
+    ("state", "known", "expected"),
     [
         ("proposed", False, []),
         ("proposed", True, []),
@@ -70,8 +70,8 @@ def test_two_people_are_joined_as_the_language_does(other: str, language: str, s
         ("not_held", True, []),
     ],
 )
-def test_each_state_says_what_is_true_and_nothing_else(state: str, told: bool, expected: list[str]) -> None:
-    assert templates(replace(VISIT, state=state, told=told)) == expected
+def test_each_state_says_what_is_true_and_nothing_else(state: str, known: bool, expected: list[str]) -> None:
+    assert templates(replace(VISIT, state=state, is_known_to_family=known)) == expected
 
 
 def test_a_family_without_a_phone_gets_no_texts() -> None:
@@ -117,12 +117,12 @@ def test_other_languages_have_their_own_days_and_no_english_word() -> None:
         assert not any(" and " in people for people in said)
 
 
-GRACE = Member(educator_id=1, state="coming", phone="+15555550201", language="en", partner="Luis")
-LUIS = Member(educator_id=2, state="coming", phone="+15555550202", language="es", partner="Grace")
+GRACE = Recipient(educator_id=1, state="coming", phone="+15555550201", language="en", partner="Luis")
+LUIS = Recipient(educator_id=2, state="coming", phone="+15555550202", language="es", partner="Grace")
 PAIR = replace(VISIT, phone=None, pair=(GRACE, LUIS), zone="America/Denver", school_id=4)
 
 
-def to_staff(visit: Visit, now: datetime = NOW) -> list[tuple[str, str, str]]:
+def to_staff(visit: VisitFacts, now: datetime = NOW) -> list[tuple[str, str, str]]:
     return [(text.to[-3:], text.language, text.template) for text in plan(visit, (24, 2), now)]
 
 
@@ -146,21 +146,21 @@ def test_both_of_the_pair_are_reminded_once_each_in_their_own_language() -> None
 @pytest.mark.parametrize(
     ("changes", "lead", "partner", "expected"),
     [
-        ({"state": "proposed", "last": "booked", "by": 1}, "coming", "asked", ["202 staff_asked"]),
-        ({"state": "proposed", "last": "stand_in", "by": 1}, "coming", "asked", ["202 staff_asked"]),
-        ({"state": "proposed", "last": "moved", "by": 1}, "coming", "asked", ["202 staff_moved"]),
-        ({"state": "proposed", "last": "moved"}, "asked", "asked", ["201 staff_moved", "202 staff_moved"]),
-        ({"state": "proposed", "last": "declined", "by": 2}, "coming", "declined", ["201 staff_stand_in"]),
-        ({"state": "proposed", "last": "cannot_come", "by": 1}, "coming", "unable", []),
-        ({"state": "proposed", "last": "withdrew"}, "withdrawn", "coming", ["202 staff_stand_in"]),
-        ({"state": "cancelled_by_educator", "last": "cancelled", "by": 1}, "coming", "coming", ["202 staff_cancelled"]),
+        ({"state": "proposed", "last_event": "booked", "last_event_by": 1}, "coming", "asked", ["202 staff_asked"]),
+        ({"state": "proposed", "last_event": "stand_in", "last_event_by": 1}, "coming", "asked", ["202 staff_asked"]),
+        ({"state": "proposed", "last_event": "moved", "last_event_by": 1}, "coming", "asked", ["202 staff_moved"]),
+        ({"state": "proposed", "last_event": "moved"}, "asked", "asked", ["201 staff_moved", "202 staff_moved"]),
+        ({"state": "proposed", "last_event": "declined", "last_event_by": 2}, "coming", "declined", ["201 staff_stand_in"]),
+        ({"state": "proposed", "last_event": "cannot_come", "last_event_by": 1}, "coming", "unable", []),
+        ({"state": "proposed", "last_event": "withdrew"}, "withdrawn", "coming", ["202 staff_stand_in"]),
+        ({"state": "cancelled_by_educator", "last_event": "cancelled", "last_event_by": 1}, "coming", "coming", ["202 staff_cancelled"]),
         (
-            {"state": "cancelled_by_family", "last": "family_not_now"},
+            {"state": "cancelled_by_family", "last_event": "family_not_now"},
             "coming",
             "asked",
             ["201 staff_cancelled", "202 staff_cancelled"],
         ),
-        ({"state": "cancelled_by_educator", "last": "never_came_about"}, "coming", "declined", ["201 staff_cancelled"]),
+        ({"state": "cancelled_by_educator", "last_event": "never_came_about"}, "coming", "declined", ["201 staff_cancelled"]),
         ({"state": "completed"}, "coming", "coming", []),
         ({"state": "family_away"}, "coming", "coming", []),
         ({"state": "not_held"}, "coming", "coming", []),
@@ -183,7 +183,7 @@ def test_a_pair_that_arranged_late_is_reminded_as_early_as_can_be() -> None:
 
 def test_whoever_gave_no_number_gets_no_text_and_nothing_is_said_after_it_began() -> None:
     assert to_staff(replace(PAIR, pair=(replace(GRACE, phone=None), LUIS))) == [("202", "es", "staff_reminder")]
-    over = replace(PAIR, state="cancelled_by_educator", last="cancelled")
+    over = replace(PAIR, state="cancelled_by_educator", last_event="cancelled")
     assert to_staff(over, PAIR.starts_at) == []
 
 
@@ -197,12 +197,12 @@ def test_the_thank_you_comes_the_next_morning_where_the_family_lives_or_not_at_a
 
 
 def test_a_family_that_left_the_district_is_not_told_of_a_new_time() -> None:
-    assert templates(replace(VISIT, state="cancelled_by_educator", last="family_left")) == ["visit_off"]
+    assert templates(replace(VISIT, state="cancelled_by_educator", last_event="family_left")) == ["visit_off"]
 
 
 @pytest.mark.parametrize("last", ["cancelled", "family_left"])
 def test_a_notice_that_the_visit_is_off_expires_at_the_start_and_is_not_planned_from_then_on(last: str) -> None:
-    off = replace(VISIT, state="cancelled_by_educator", last=last)
+    off = replace(VISIT, state="cancelled_by_educator", last_event=last)
     for now in (NOW, VISIT.starts_at - timedelta(seconds=1)):
         assert [text.expires_at for text in plan(off, (24, 2), now)] == [VISIT.starts_at]
     for now in (VISIT.starts_at, VISIT.starts_at + timedelta(hours=1)):

@@ -42,7 +42,7 @@ def why(school_fixture: SchoolFixture, subject: str, at: datetime | None = None)
         rows = session.scalars(
             select(OutgoingMessage).where(OutgoingMessage.subject == subject).order_by(OutgoingMessage.id)
         ).all()
-        check = send_checks.text_wanted if subject.startswith("visit") else invited.text_wanted
+        check = send_checks.reason_not_to_send if subject.startswith("visit") else invited.reason_not_to_send
         return {row.template: check(session, row, at or school_fixture.now) for row in rows}
 
 
@@ -114,8 +114,8 @@ def test_a_text_of_an_older_version_is_not_true_any_more(school_fixture: SchoolF
 
 def test_once_the_visit_has_begun_nobody_is_reminded_of_it(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
-    begun = visit_of(school_fixture, visit_id).starts_at
-    assert set(why(school_fixture, f"visit:{visit_id}", begun).values()) == {"begun"}
+    start = visit_of(school_fixture, visit_id).starts_at
+    assert set(why(school_fixture, f"visit:{visit_id}", start).values()) == {"visit_started"}
 
 
 def test_a_family_that_took_its_yes_back_hears_only_that_nobody_comes(school_fixture: SchoolFixture) -> None:
@@ -463,5 +463,5 @@ def test_a_reminder_does_not_follow_a_question_that_a_quiet_day_held_back(school
     change(
         school_fixture, OutgoingMessage, OutgoingMessage.template == "visit_confirm", state="accepted", sent_at=later
     )
-    assert why(school_fixture, subject, later + timedelta(minutes=2))["visit_reminder"] == "just_told"
+    assert why(school_fixture, subject, later + timedelta(minutes=2))["visit_reminder"] == "recently_announced"
     assert why(school_fixture, subject, later + timedelta(minutes=61))["visit_reminder"] is None

@@ -14,7 +14,7 @@ from homevisits.core import local_time
 from homevisits.core.access import Actor
 from homevisits.core.db import Database
 from homevisits.demo.progress import Progress
-from homevisits.invitations.send_checks import text_wanted as invitation_wanted
+from homevisits.invitations.send_checks import reason_not_to_send as check_invitation_message
 from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
@@ -22,7 +22,7 @@ from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.providers.base import Accepted
 from homevisits.messages.providers.console import Console
 from homevisits.policies.rules import Policy
-from homevisits.visits.send_checks import text_wanted as visit_wanted
+from homevisits.visits.send_checks import reason_not_to_send as check_visit_message
 
 Step = Callable[[Session, datetime], None]
 LIVES_FROM, LIVES_UNTIL = 4, 96  # percent of the whole build
@@ -114,6 +114,6 @@ class Past:
 
     def deliver(self, moment: datetime) -> None:
         """Send the messages due at `moment`."""
-        checks = {"visit": visit_wanted, "invitation": invitation_wanted}
+        checks = {"visit": check_visit_message, "invitation": check_invitation_message}
         rules = SendPolicy(Limits.of(self.policy), self.zone, checks=checks)
         dispatcher.dispatch_due(self.database, (_Quiet(),), rules, lambda: moment, limit=5000)

@@ -101,7 +101,7 @@ def _available(text: PlannedMessage) -> PlannedMessage:
     return text
 
 
-def _load_visit_facts(session: Session, visit: Visit, now: datetime) -> tuple[notifications.Visit, bool]:
+def _load_visit_facts(session: Session, visit: Visit, now: datetime) -> tuple[notifications.VisitFacts, bool]:
     """Return what the messages need of the visit, and whether the family knows an earlier time."""
     family, school = session.get_one(Family, visit.family_id), session.get_one(School, visit.school_id)
     events = session.execute(_HISTORY, {"visit": visit.id}).all()
@@ -109,7 +109,7 @@ def _load_visit_facts(session: Session, visit: Visit, now: datetime) -> tuple[no
     rows = {row.id: row for row in _load_pair(session, visit)}
     lead, partner = rows[visit.lead_id], rows[visit.partner_id]
     last = events[-1] if events else None
-    facts = notifications.Visit(
+    facts = notifications.VisitFacts(
         id=visit.id,
         version=visit.version,
         state=visit.state,
@@ -120,12 +120,12 @@ def _load_visit_facts(session: Session, visit: Visit, now: datetime) -> tuple[no
         starts_at=visit.starts_at,
         phone=booking_facts.find_family_phone(session, visit.family_id, visit.consent_id, now.date()),
         language=family.language,
-        told="arranged" in happened,
+        is_known_to_family="arranged" in happened,
         zone=visit.timezone,
         school_id=visit.school_id,
         pair=(_to_recipient(lead, partner.given_name), _to_recipient(partner, lead.given_name)),
-        last=last.what if last else "",
-        by=_educator_with_account(lead, partner, last.by_account if last else None),
+        last_event=last.what if last else "",
+        last_event_by=_educator_with_account(lead, partner, last.by_account if last else None),
     )
     return facts, "moved" in happened and "arranged" in happened
 
@@ -157,9 +157,9 @@ _PAIR = (
 )
 
 
-def _to_recipient(row: Row[*tuple[Any, ...]], partner: str) -> notifications.Member:
+def _to_recipient(row: Row[*tuple[Any, ...]], partner: str) -> notifications.Recipient:
     phone = row.phone if row.left_on is None else None
-    return notifications.Member(row.id, row.state or "", phone, row.language or "en", partner)
+    return notifications.Recipient(row.id, row.state or "", phone, row.language or "en", partner)
 
 
 def _educator_with_account(

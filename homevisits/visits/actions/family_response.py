@@ -15,7 +15,7 @@ from homevisits.practices.voluntary import is_cancelling_answer
 from homevisits.visits import states
 from homevisits.visits.actions import effects, team
 from homevisits.visits.models import Visit, VisitState
-from homevisits.visits.notifications import TELLS_TIME
+from homevisits.visits.notifications import CURRENT_TIME
 from homevisits.visits.queries import booking_facts, locks
 
 
@@ -24,7 +24,7 @@ class ResponseResult(StrEnum):
 
     CONFIRMED = "confirmed"
     ENDED = "ended"  # the visit is cancelled
-    TIME_SENT = "told"  # the answer was to an old time; the current time was sent
+    TIME_SENT = "time_sent"  # the answer was to an old time; the current time was sent
     CALL_REQUESTED = "call"  # a person has to call; the visit is unchanged
     NOT_EXPECTED = "not_waiting"  # the visit has ended, or its time is not arranged yet
 
@@ -107,7 +107,7 @@ def send_current_time(session: Session, visit_id: int, policy: Policy, now: date
     locks.lock_visit(session, visit)
     if visit.state not in states.LIVE or visit.starts_at <= now:
         return ResponseResult.NOT_EXPECTED
-    templates = {VisitState.SCHEDULED.value: TELLS_TIME, VisitState.CONFIRMED.value: ACKNOWLEDGE[Answer.CONFIRMED]}
+    templates = {VisitState.SCHEDULED.value: CURRENT_TIME, VisitState.CONFIRMED.value: ACKNOWLEDGE[Answer.CONFIRMED]}
     effects.plan_messages(session, visit, policy, now, acknowledge=templates.get(visit.state, "visit_new_time_soon"))
     return ResponseResult.TIME_SENT
 
