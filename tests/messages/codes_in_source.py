@@ -7,7 +7,12 @@ from pathlib import Path
 import homevisits
 
 PACKAGE = Path(homevisits.__file__).parent
-CHECK_FUNCTIONS = ("reason_not_to_send", "find_unreachable_reason", "_check_staff", "_check_family")  # their results are stored as errors
+CHECK_FUNCTIONS = (
+    "reason_not_to_send",
+    "find_unreachable_reason",
+    "_check_staff",
+    "_check_family",
+)  # their results are stored as errors
 
 
 def _calls(name: str) -> Iterator[list[str | None]]:
