@@ -10,8 +10,8 @@ from sqlalchemy import select
 from homevisits.core.db import Database
 from homevisits.people.importing.apply import import_oneroster
 from homevisits.people.models import Educator, School, Student
-from tests.evidence import raw as rows
-from tests.evidence.raw import Raw
+from tests.evidence import raw_sql
+from tests.evidence.raw_sql import RawConnection
 
 IMPORTED_AT = datetime(2026, 6, 30, 18, 0, tzinfo=UTC)
 
@@ -34,62 +34,66 @@ def record_visits(database: Database, shared: Path) -> None:
         for row in csv.DictReader(file):
             family = family_of[row["student_numbers"].split()[0]]
             days[family] = min(date.fromisoformat(row["date"]), days.get(family, date.max))
-    raw = Raw(database.engine.url.render_as_string(hide_password=False))
+    connection = RawConnection(database.engine.url.render_as_string(hide_password=False))
     try:
-        _create_program(raw, school, pair, sorted(days))
+        _create_program(connection, school, pair, sorted(days))
         for number, (family, day) in enumerate(sorted(days.items()), start=1):
-            _create_visit(raw, number, family, school, pair, day)
-        raw.commit()
+            _create_visit(connection, number, family, school, pair, day)
+        connection.commit()
     finally:
-        raw.close()
+        connection.close()
 
 
-def _create_program(raw: Raw, school: int, pair: Sequence[int], families: list[int]) -> None:
-    raw.insert("person", id=90_000, kind="person", given_name="Parent", family_name="Trainer")
-    raw.insert(
+def _create_program(connection: RawConnection, school: int, pair: Sequence[int], families: list[int]) -> None:
+    connection.insert("person", id=90_000, kind="person", given_name="Parent", family_name="Trainer")
+    connection.insert(
         "training_session", id=1, title="Fall", held_on="2025-08-01", minutes=180, educator_trainer_id=pair[0],
         parent_trainer_id=90_000, recorded_at="2025-08-01 12:00:00.000000",
     )  # fmt: skip
     for educator in pair:
-        raw.insert("opt_in", id=educator, educator_id=educator, answer="in", at="2025-08-02 12:00:00.000000")
-        raw.insert(
+        connection.insert("opt_in", id=educator, educator_id=educator, answer="in", at="2025-08-02 12:00:00.000000")
+        connection.insert(
             "certification", id=educator, educator_id=educator, training_session_id=1, valid_from="2025-08-01"
         )  # fmt: skip
-    raw.insert(
+    connection.insert(
         "draw", id=1, school_id=school, scope="school", scope_value="", method="everyone", seed="x",
         wanted=len(families), roster_sha256="0", selected_sha256="0", allocation="{}",
         drawn_at="2025-08-03 12:00:00.000000",
     )  # fmt: skip
     for position, family in enumerate(families, start=1):
-        raw.insert(
+        connection.insert(
             "draw_entry", draw_id=1, family_id=family, household_key=f"f{family}", students="[]", stratum="",
             sha256=str(family), position=position,
         )  # fmt: skip
 
 
-def _create_visit(raw: Raw, number: int, family: int, school: int, pair: Sequence[int], day: date) -> None:
-    rows.ask(raw, family, school_id=school, asked_at="2025-08-04 12:00:00.000000")
-    caregiver = raw.run(
+def _create_visit(
+    connection: RawConnection, number: int, family: int, school: int, pair: Sequence[int], day: date
+) -> None:
+    raw_sql.create_invitation(connection, family, school_id=school, asked_at="2025-08-04 12:00:00.000000")
+    caregiver = connection.run(
         "SELECT min(id) FROM caregiver WHERE family_id = ? AND NOT restricted AND left_on IS NULL", family
     ).fetchone()[0]
-    rows.answer(raw, family, family, "yes", at="2025-08-05 12:00:00.000000", caregiver_id=caregiver)
+    raw_sql.record_answer(connection, family, family, "yes", at="2025-08-05 12:00:00.000000", caregiver_id=caregiver)
     # The two educators make all visits, so every visit gets a time of its own.
     begin = datetime.combine(day, time(), UTC) + timedelta(minutes=20 * number)
     start, end = (f"{m:%Y-%m-%d %H:%M:%S.%f}" for m in (begin, begin + timedelta(minutes=15)))
     for place, educator in enumerate(pair):
-        rows.commit_time(raw, number * 10 + place, educator, number, start, end)
-    rows.visit_row(
-        raw, number, family_id=family, school_id=school, invitation_id=family, consent_id=family, lead_id=pair[0],
-        partner_id=pair[1], local_date=day.isoformat(), starts_at=start, ends_at=end,
+        raw_sql.create_commitment(connection, number * 10 + place, educator, number, start, end)
+    raw_sql.create_visit_row(
+        connection, number, family_id=family, school_id=school, invitation_id=family, consent_id=family,
+        lead_id=pair[0], partner_id=pair[1], local_date=day.isoformat(), starts_at=start, ends_at=end,
     )  # fmt: skip
     for place, (educator, role) in enumerate(zip(pair, ("lead", "partner"), strict=True)):
-        rows.member(raw, number, educator, role, number * 10 + place)
-    raw.run("UPDATE visit_member SET state = 'coming' WHERE visit_id = ?", number)
-    raw.run("UPDATE visit SET state = 'scheduled' WHERE id = ?", number)
+        raw_sql.create_member(connection, number, educator, role, number * 10 + place)
+    connection.run("UPDATE visit_member SET state = 'coming' WHERE visit_id = ?", number)
+    connection.run("UPDATE visit SET state = 'scheduled' WHERE id = ?", number)
     attestation = number * 10 + 1
-    rows.attest(raw, attestation, number, pair[0], started_at=start, ended_at=end, at=end)
-    rows.attest(raw, attestation + 1, number, pair[1], agrees_with=attestation, started_at=start, ended_at=end, at=end)
-    raw.run(
+    raw_sql.create_attestation(connection, attestation, number, pair[0], started_at=start, ended_at=end, at=end)
+    raw_sql.create_attestation(
+        connection, attestation + 1, number, pair[1], agrees_with=attestation, started_at=start, ended_at=end, at=end
+    )
+    connection.run(
         "UPDATE visit SET state = 'completed', attestation_id = ?, closed_at = ?, updated_at = ? WHERE id = ?",
         attestation, end, end, number,
     )  # fmt: skip

@@ -1,32 +1,32 @@
-"""The database accepts the state not_held only for a visit that began, and keeps it."""
+"""The state not_held needs closed_at and cannot be changed afterwards."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.evidence import raw as sql
-from tests.evidence.raw import REFUSED, Raw
+from tests.evidence import raw_sql
+from tests.evidence.raw_sql import REFUSED, RawConnection
 
 
 @pytest.fixture
-def raw(database_url: str) -> Iterator[Raw]:
-    made = Raw(database_url)
-    sql.settle(made)
-    sql.book(made)
+def connection(database_url: str) -> Iterator[RawConnection]:
+    made = RawConnection(database_url)
+    raw_sql.create_school(made)
+    raw_sql.create_visit(made)
     made.commit()
     yield made
     made.close()
 
 
-def refused(raw: Raw, statement: str) -> None:
+def assert_refused(connection: RawConnection, statement: str) -> None:
     with pytest.raises(REFUSED):
-        raw.run(statement)
-    raw.rollback()
+        connection.run(statement)
+    connection.rollback()
 
 
-def test_visit_is_not_held_only_once_it_began_and_stays_so(raw: Raw) -> None:
-    refused(raw, "UPDATE visit SET state = 'not_held'")  # closed_at is missing
-    raw.run("UPDATE visit SET state = 'not_held', closed_at = ends_at")
-    raw.commit()
-    refused(raw, "UPDATE visit SET state = 'scheduled'")
-    refused(raw, "UPDATE visit SET state = 'nonsense'")
+def test_not_held_needs_a_closing_time_and_is_final(connection: RawConnection) -> None:
+    assert_refused(connection, "UPDATE visit SET state = 'not_held'")  # closed_at is missing
+    connection.run("UPDATE visit SET state = 'not_held', closed_at = ends_at")
+    connection.commit()
+    assert_refused(connection, "UPDATE visit SET state = 'scheduled'")
+    assert_refused(connection, "UPDATE visit SET state = 'nonsense'")

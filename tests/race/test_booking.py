@@ -13,7 +13,7 @@ from homevisits.core.problems import RulesBroken
 from homevisits.people.models import SchoolClass, Teaching
 from homevisits.visits import actions
 from homevisits.visits.models import LIVE, Visit, VisitMember
-from tests.evidence.raw import REFUSED, Raw
+from tests.evidence.raw_sql import REFUSED, RawConnection
 from tests.factories.school import SchoolFixture
 
 CLIENTS = 8
@@ -140,7 +140,7 @@ def test_the_database_alone_lets_one_of_eight_take_a_persons_hour(
 
         def insert(number: int, start: str = start, turn: int = turn) -> Callable[[], object]:
             def run() -> object:
-                raw = Raw(database_url)
+                raw = RawConnection(database_url)
                 try:
                     end = start.replace("17:00", f"17:{30 + number}")
                     raw.insert(
