@@ -1,4 +1,4 @@
-"""A small roster to spoil: every file as bytes, with one thing changed at a time."""
+"""A small valid roster, with functions that change single values and write its files."""
 
 import csv
 import io
@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-HEADS = {
+HEADERS = {
     "orgs.csv": "sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId",
     "users.csv": "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,userIds,givenName,"
     "familyName,middleName,identifier,email,sms,phone,agentSourcedIds,grades,password",
@@ -16,6 +16,7 @@ HEADS = {
     "beginDate,endDate",
     "manifest.csv": "propertyName,value",
 }
+# Two households: Ana and Beto with Gala and Hugo (linked by the row of Hugo), and Cy with Kim.
 ROWS: dict[str, list[dict[str, str]]] = {
     "manifest.csv": [
         {"propertyName": "oneroster.version", "value": "1.1"},
@@ -51,35 +52,38 @@ ROWS: dict[str, list[dict[str, str]]] = {
         {"sourcedId": "n3", "classSourcedId": "r", "schoolSourcedId": "s", "userSourcedId": "c", "role": "student"},
     ],
 }  # fmt: skip
-"""Two households: Ana and Beto (tied by Hugo's own row) with Gala and Hugo; Cy with Kim."""
 
 
-def files(changes: Mapping[tuple[str, int, str], str] | None = None) -> dict[str, bytes]:
-    """The roster's files; `changes`: (file, line, column) -> what stands there instead."""
-    made = {}
+def build_files(changes: Mapping[tuple[str, int, str], str] | None = None) -> dict[str, bytes]:
+    """Return the files of the roster. `changes` maps (file, line, column) to the new value."""
+    files = {}
     for name, rows in ROWS.items():
-        head = HEADS[name].split(",")
+        columns = HEADERS[name].split(",")
         text = io.StringIO()
-        writer = csv.DictWriter(text, head, lineterminator="\r\n")
+        writer = csv.DictWriter(text, columns, lineterminator="\r\n")
         writer.writeheader()
         for line, row in enumerate(rows, start=2):
-            new = {column: value for (file, at, column), value in (changes or {}).items() if (file, at) == (name, line)}
-            writer.writerow({**row, **new})
-        made[name] = text.getvalue().encode()
-    return made
+            changed = {
+                column: value
+                for (file, row_line, column), value in (changes or {}).items()
+                if (file, row_line) == (name, line)
+            }
+            writer.writerow({**row, **changed})
+        files[name] = text.getvalue().encode()
+    return files
 
 
-def folder(where: Path, content: Mapping[str, bytes]) -> Path:
-    """Write files into a folder."""
-    where.mkdir(parents=True, exist_ok=True)
+def write_folder(path: Path, content: Mapping[str, bytes]) -> Path:
+    """Write files into a folder and return the folder."""
+    path.mkdir(parents=True, exist_ok=True)
     for name, data in content.items():
-        (where / name).write_bytes(data)
-    return where
+        (path / name).write_bytes(data)
+    return path
 
 
-def archive(where: Path, content: Mapping[str, bytes]) -> Path:
-    """Write files into a zip."""
-    with zipfile.ZipFile(where, "w", zipfile.ZIP_DEFLATED) as made:
+def write_zip(path: Path, content: Mapping[str, bytes]) -> Path:
+    """Write files into a zip file and return its path."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in content.items():
-            made.writestr(name, data)
-    return where
+            archive.writestr(name, data)
+    return path

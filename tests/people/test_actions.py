@@ -1,5 +1,3 @@
-"""Trainings certify; educators take part or leave as they like."""
-
 from datetime import date, timedelta
 
 import pytest
@@ -15,7 +13,7 @@ from tests.factories.school import NOW, POLICY, SchoolFixture, school_fixture
 __all__ = ["school_fixture"]
 
 
-def held(school_fixture: SchoolFixture, **changed: object) -> Training:
+def create_training(school_fixture: SchoolFixture, **changed: object) -> Training:
     values: dict[str, object] = {
         "title": "Second training",
         "held_on": date(2026, 10, 1),
@@ -27,21 +25,28 @@ def held(school_fixture: SchoolFixture, **changed: object) -> Training:
     return Training(**{**values, **changed})  # type: ignore[arg-type]
 
 
-def test_a_training_certifies_whoever_took_part(school_fixture: SchoolFixture) -> None:
+def test_training_certifies_its_participants(school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session:
-        made = actions.record_training(session, school_fixture.actors["coordinator"], held(school_fixture), POLICY, NOW)
-        found = session.scalars(select(Certification).where(Certification.training_session_id == made.id)).all()
-        assert {row.educator_id for row in found} == {school_fixture.educators["Soon"], school_fixture.educators["Out"]}
-        assert {(row.valid_from, row.valid_until) for row in found} == {(date(2026, 10, 1), date(2029, 9, 30))}
-        parent = session.get_one(Person, made.parent_trainer_id)
+        training = actions.record_training(
+            session, school_fixture.actors["coordinator"], create_training(school_fixture), POLICY, NOW
+        )
+        certifications = session.scalars(
+            select(Certification).where(Certification.training_session_id == training.id)
+        ).all()
+        assert {row.educator_id for row in certifications} == {
+            school_fixture.educators["Soon"],
+            school_fixture.educators["Out"],
+        }
+        assert {(row.valid_from, row.valid_until) for row in certifications} == {(date(2026, 10, 1), date(2029, 9, 30))}
+        parent = session.get_one(Person, training.parent_trainer_id)
         assert (parent.kind, parent.given_name) == ("person", "Rosa")
-        assert made.recorded_by == school_fixture.actors["coordinator"].account_id
+        assert training.recorded_by == school_fixture.actors["coordinator"].account_id
 
 
-def test_the_same_parent_leads_again_and_is_one_person(school_fixture: SchoolFixture) -> None:
+def test_parent_trainer_of_several_trainings_is_stored_once(school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session:
-        first = actions.record_training(session, None, held(school_fixture), POLICY, NOW)
-        again = held(school_fixture, parent_trainer=first.parent_trainer_id, title="Third")
+        first = actions.record_training(session, None, create_training(school_fixture), POLICY, NOW)
+        again = create_training(school_fixture, parent_trainer=first.parent_trainer_id, title="Third")
         second = actions.record_training(session, None, again, POLICY, NOW)
         assert first.parent_trainer_id == second.parent_trainer_id
         assert first.parent_trainer_id in {choice.id for choice in queries.list_parent_trainers(session)}
@@ -60,48 +65,48 @@ def test_the_same_parent_leads_again_and_is_one_person(school_fixture: SchoolFix
         ({"minutes": 10}, "training_minutes"),
     ],
 )
-def test_a_training_without_what_it_needs_is_refused_and_nothing_is_recorded(
+def test_incomplete_training_is_refused_and_not_stored(
     school_fixture: SchoolFixture, changed: dict[str, object], code: str
 ) -> None:
     with school_fixture.session() as session:
         before = session.scalar(select(func.count()).select_from(TrainingSession))
         with pytest.raises(RulesBroken) as refusal:
             actions.record_training(
-                session, school_fixture.actors["coordinator"], held(school_fixture, **changed), POLICY, NOW
+                session, school_fixture.actors["coordinator"], create_training(school_fixture, **changed), POLICY, NOW
             )
         assert code in {problem.code for problem in refusal.value.problems}
         assert session.scalar(select(func.count()).select_from(TrainingSession)) == before
 
 
-def test_an_educator_cannot_stand_in_for_the_parent(school_fixture: SchoolFixture) -> None:
+def test_educator_cannot_be_the_parent_trainer(school_fixture: SchoolFixture) -> None:
     grace, luis = school_fixture.educators["Grace"], school_fixture.educators["Luis"]
     for parent, code in ((grace, "trainers_same"), (luis, "trainer_parent_missing")):
         with school_fixture.session() as session, pytest.raises(RulesBroken) as refusal:
-            actions.record_training(session, None, held(school_fixture, parent_trainer=parent), POLICY, NOW)
+            actions.record_training(session, None, create_training(school_fixture, parent_trainer=parent), POLICY, NOW)
         assert [problem.code for problem in refusal.value.problems] == [code]
 
 
-def test_every_reason_is_said_at_once(school_fixture: SchoolFixture) -> None:
-    wrong = held(school_fixture, educator_trainer_id=None, parent_trainer=None, participants=(), minutes=1)
+def test_all_problems_of_a_training_are_reported_together(school_fixture: SchoolFixture) -> None:
+    invalid = create_training(school_fixture, educator_trainer_id=None, parent_trainer=None, participants=(), minutes=1)
     with school_fixture.session() as session, pytest.raises(RulesBroken) as refusal:
-        actions.record_training(session, None, wrong, POLICY, NOW)
+        actions.record_training(session, None, invalid, POLICY, NOW)
     assert len(refusal.value.problems) == 4
 
 
-def test_a_coordinator_certifies_at_the_own_schools_only(school_fixture: SchoolFixture) -> None:
+def test_coordinator_cannot_certify_educators_of_other_schools(school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session:
         other = School(source_id="s2", name="Other", timezone="America/Denver")
         session.add(other)
         session.flush()
         stranger = Actor(1, None, "Stranger", "en", frozenset({Grant(Role.SITE_COORDINATOR, other.id)}))
         with pytest.raises(RulesBroken) as refusal:
-            actions.record_training(session, stranger, held(school_fixture), POLICY, NOW)
+            actions.record_training(session, stranger, create_training(school_fixture), POLICY, NOW)
         assert [problem.code for problem in refusal.value.problems] == ["not_of_your_schools"]
         assert queries.list_educators(session, stranger, NOW.date()) == []
         assert queries.list_trainings(session, stranger) == []
 
 
-def test_leaving_and_coming_back_are_rows_and_saying_it_twice_is_not(school_fixture: SchoolFixture) -> None:
+def test_repeated_opt_out_adds_no_row(school_fixture: SchoolFixture) -> None:
     grace = school_fixture.actors["Grace"]
     with school_fixture.session() as session:
         for act in (actions.opt_in, actions.opt_out, actions.opt_out, actions.opt_in):
@@ -115,12 +120,12 @@ def test_leaving_and_coming_back_are_rows_and_saying_it_twice_is_not(school_fixt
         ).keys() == {grace.educator_id}
 
 
-def test_only_an_educator_takes_part(school_fixture: SchoolFixture) -> None:
+def test_coordinator_cannot_opt_in(school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session, pytest.raises(RulesBroken):
         actions.opt_in(session, school_fixture.actors["coordinator"], NOW)
 
 
-def test_the_people_page_knows_who_is_certified_today_and_who_is_willing(school_fixture: SchoolFixture) -> None:
+def test_educator_list_shows_certification_and_opt_in_of_the_day(school_fixture: SchoolFixture) -> None:
     with school_fixture.database.reading() as session:
         rows = {
             row.name: row
@@ -131,19 +136,19 @@ def test_the_people_page_knows_who_is_certified_today_and_who_is_willing(school_
         assert rows["Grace Test"].willing
         later = queries.list_educators(session, school_fixture.actors["coordinator"], date(2026, 10, 10))
         assert not {row.name: row for row in later}["Soon Test"].certified
-        mine = queries.get_participation(session, school_fixture.educators["Soon"], date(2026, 10, 10))
-        assert (mine.willing, mine.certified, mine.trained) == (True, False, True)
+        participation = queries.get_participation(session, school_fixture.educators["Soon"], date(2026, 10, 10))
+        assert (participation.willing, participation.certified, participation.trained) == (True, False, True)
 
 
-def test_the_first_training_of_a_programme_may_be_led_by_any_educator(school_fixture: SchoolFixture) -> None:
+def test_any_educator_may_lead_when_no_educator_is_certified(school_fixture: SchoolFixture) -> None:
     with school_fixture.database.reading() as session:
         assert len(queries.list_educator_trainers(session, date(2026, 10, 5))) == 6
-        # Long after every certificate has ended, nobody is certified: the programme begins anew.
+        # When every certificate has expired, any educator may lead again.
         assert len(queries.list_educator_trainers(session, date(2036, 1, 1))) == 6
         assert len(queries.list_educator_trainers(session, date(2026, 10, 10))) == 5
 
 
-def test_the_roster_page_counts_families_without_a_phone(school_fixture: SchoolFixture) -> None:
+def test_roster_counts_include_families_without_a_phone(school_fixture: SchoolFixture) -> None:
     with school_fixture.database.reading() as session:
         (school,) = queries.count_roster_by_school(session, (NOW + timedelta(days=1)).date())
         assert (school.students, school.families, school.unreachable, school.educators) == (4, 4, 0, 6)

@@ -1,5 +1,3 @@
-"""Households are found once from who cares for whom."""
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,46 +9,44 @@ LINKS = st.lists(
 )
 
 
-def test_siblings_with_one_caregiver_in_common_are_one_household() -> None:
-    (home,) = find_households(["b", "a"], [("a", "mother"), ("b", "mother"), ("b", "father")])
-    assert (home.key, home.students, home.caregivers) == ("a", ("a", "b"), ("father", "mother"))
+def test_siblings_with_a_shared_caregiver_are_one_household() -> None:
+    (household,) = find_households(["b", "a"], [("a", "mother"), ("b", "mother"), ("b", "father")])
+    assert (household.key, household.students, household.caregivers) == ("a", ("a", "b"), ("father", "mother"))
 
 
-def test_a_chain_of_shared_caregivers_is_one_household() -> None:
+def test_chain_of_shared_caregivers_is_one_household() -> None:
     links = [(f"s{n:05}", f"g{m}") for n in range(5000) for m in (n, n + 1)]
-    (home,) = find_households([student for student, _ in links], links)
-    assert len(home.students) == 5000
+    (household,) = find_households([student for student, _ in links], links)
+    assert len(household.students) == 5000
 
 
-def test_a_child_without_a_caregiver_is_a_household_of_its_own() -> None:
-    assert [home.students for home in find_households(["a", "b"], [("a", "g")])] == [("a",), ("b",)]
+def test_child_without_caregiver_is_a_separate_household() -> None:
+    assert [household.students for household in find_households(["a", "b"], [("a", "g")])] == [("a",), ("b",)]
 
 
 @given(STUDENTS, LINKS)
-def test_every_student_is_in_exactly_one_household_and_no_caregiver_in_two(
-    students: set[str], links: list[tuple[str, str]]
-) -> None:
-    homes = find_households(students, links)
-    assert sorted(student for home in homes for student in home.students) == sorted(students)
-    caregivers = [caregiver for home in homes for caregiver in home.caregivers]
+def test_students_and_caregivers_are_in_exactly_one_household(students: set[str], links: list[tuple[str, str]]) -> None:
+    households = find_households(students, links)
+    assert sorted(student for household in households for student in household.students) == sorted(students)
+    caregivers = [caregiver for household in households for caregiver in household.caregivers]
     assert len(caregivers) == len(set(caregivers))
-    of_student = {student: home for home in homes for student in home.students}
-    assert all(caregiver in of_student[s].caregivers for s, caregiver in links if s in students)
-    assert all(home.key == home.students[0] for home in homes)
+    household_of = {student: household for household in households for student in household.students}
+    assert all(caregiver in household_of[s].caregivers for s, caregiver in links if s in students)
+    assert all(household.key == household.students[0] for household in households)
 
 
 @given(STUDENTS, LINKS, st.randoms(use_true_random=False))
-def test_the_order_of_rows_plays_no_part(students: set[str], links: list[tuple[str, str]], chance: object) -> None:
+def test_row_order_does_not_change_households(students: set[str], links: list[tuple[str, str]], chance: object) -> None:
     shuffled = list(links)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
     assert find_households(students, links) == find_households(sorted(students, reverse=True), shuffled)
 
 
 @given(STUDENTS, LINKS)
-def test_a_household_never_falls_apart_without_a_missing_link(students: set[str], links: list[tuple[str, str]]) -> None:
-    # Whoever shares a household is joined by links within it: leaving all links out leaves everyone alone.
-    for home in find_households(students, links):
-        if len(home.students) > 1:
-            own = [(s, g) for s, g in links if s in home.students]
-            assert len(find_households(home.students, own)) == 1
-            assert len(find_households(home.students, [])) == len(home.students)
+def test_household_is_connected_by_its_own_links(students: set[str], links: list[tuple[str, str]]) -> None:
+    # The links within a household connect all of its students; without links, every student is alone.
+    for household in find_households(students, links):
+        if len(household.students) > 1:
+            household_links = [(s, g) for s, g in links if s in household.students]
+            assert len(find_households(household.students, household_links)) == 1
+            assert len(find_households(household.students, [])) == len(household.students)

@@ -1,4 +1,4 @@
-"""A roster comes in whole or not at all, and what is wrong is said by file, line, column and reason."""
+"""A roster is imported completely or not at all; findings name file, line, column and reason."""
 
 import zipfile
 from datetime import UTC, date, datetime
@@ -20,8 +20,8 @@ from tests.people import rosters
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
 
 
-def everything(database: Database) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every table."""
+def read_all_tables(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """Return every row of every table."""
     with database.reading() as session:
         return {
             table.name: sorted(tuple(row) for row in session.execute(select(table)))
@@ -29,7 +29,7 @@ def everything(database: Database) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
-def test_the_shared_district_comes_in_from_its_folder(database: Database, shared: Path) -> None:
+def test_reference_district_is_imported_from_a_folder(database: Database, shared: Path) -> None:
     report = import_oneroster(database, shared / "data/district-1k/oneroster", NOW)
     assert report.errors == ()
     assert report.counts == {
@@ -41,26 +41,28 @@ def test_the_shared_district_comes_in_from_its_folder(database: Database, shared
         "classes": 130,
         "enrollments": 2764,
     }
-    # The five households more than its key has are children without any caregiver in the roster.
+    # There are five more households than in the reference: children without a caregiver in the roster.
     assert {finding.code for finding in report.warnings} == {"no_caregiver"}
     assert len(report.warnings) == 13
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Family)) == 594
         assert session.scalar(select(func.count()).select_from(Student)) == 1000
-        bad = session.scalars(select(Caregiver.phone).where(Caregiver.phone.not_like("+1___55501__"))).all()
-        assert bad == []
+        unexpected_phones = session.scalars(
+            select(Caregiver.phone).where(Caregiver.phone.not_like("+1___55501__"))
+        ).all()
+        assert unexpected_phones == []
 
 
-def test_the_zip_is_the_same_roster_and_a_second_import_changes_nothing(database: Database, shared: Path) -> None:
+def test_importing_the_same_roster_as_zip_changes_nothing(database: Database, shared: Path) -> None:
     import_oneroster(database, shared / "data/district-1k/oneroster", NOW)
-    before = everything(database)
+    before = read_all_tables(database)
     report = import_oneroster(database, shared / "data/district-1k/oneroster.zip", NOW)
     assert report.errors == ()
     assert report.changes == {"added": 0, "changed": 0, "left": 0}
-    assert everything(database) == before
+    assert read_all_tables(database) == before
 
 
-def test_the_shared_districts_households_are_those_of_its_key(sqlite_database: Database, shared: Path) -> None:
+def test_households_equal_the_reference(sqlite_database: Database, shared: Path) -> None:
     import_oneroster(sqlite_database, shared / "data/district-1k/oneroster", NOW)
     lines = (shared / "data/district-1k/truth/households.csv").read_text(encoding="utf-8").splitlines()[1:]
     truth: dict[str, set[str]] = {}
@@ -68,13 +70,13 @@ def test_the_shared_districts_households_are_those_of_its_key(sqlite_database: D
         household, student, _language, guardians = line.split(",")
         truth.setdefault(household if guardians != "0" else f"alone {student}", set()).add(student)
     with sqlite_database.reading() as session:
-        found: dict[int, set[str]] = {}
+        students: dict[int, set[str]] = {}
         for family, number in session.execute(select(Student.family_id, Student.identifier)):
-            found.setdefault(family, set()).add(str(number))
-    assert sorted(map(sorted, found.values())) == sorted(map(sorted, truth.values()))
+            students.setdefault(family, set()).add(str(number))
+    assert sorted(map(sorted, students.values())) == sorted(map(sorted, truth.values()))
 
 
-def test_a_roster_with_only_the_required_fields_comes_in(sqlite_database: Database, shared: Path) -> None:
+def test_roster_with_only_required_fields_is_imported(sqlite_database: Database, shared: Path) -> None:
     path = shared / "data/oneroster-moodle-minimal/Test_minimal_data_set.zip"
     report = import_oneroster(sqlite_database, path, NOW)
     assert report.errors == ()
@@ -82,21 +84,21 @@ def test_a_roster_with_only_the_required_fields_comes_in(sqlite_database: Databa
     assert "role_does_not_fit" in {finding.code for finding in report.warnings}
 
 
-def test_a_roster_of_changes_only_is_refused_by_line(sqlite_database: Database, shared: Path) -> None:
+def test_delta_roster_is_refused_with_its_line(sqlite_database: Database, shared: Path) -> None:
     report = import_oneroster(sqlite_database, shared / "data/oneroster-moodle-minimal/oneroster_test_data.zip", NOW)
-    assert ("manifest.csv", 3, "value", "manifest_version") in places(report.errors)
+    assert ("manifest.csv", 3, "value", "manifest_version") in positions(report.errors)
 
 
-def places(found: object) -> set[tuple[object, ...]]:
-    return {(one.file, one.line, one.column, one.code) for one in found}  # type: ignore[attr-defined]
+def positions(findings: object) -> set[tuple[object, ...]]:
+    return {(finding.file, finding.line, finding.column, finding.code) for finding in findings}  # type: ignore[attr-defined]
 
 
-def test_the_small_roster_comes_in(database: Database, tmp_path: Path) -> None:
-    report = import_oneroster(database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
+def test_small_roster_is_imported(database: Database, tmp_path: Path) -> None:
+    report = import_oneroster(database, rosters.write_folder(tmp_path / "in", rosters.build_files()), NOW)
     assert report.errors == report.warnings == ()
     with database.reading() as session:
-        homes = dict(session.execute(select(Student.source_id, Student.family_id)).all())
-        assert homes["a"] == homes["b"] != homes["c"]
+        family_ids = dict(session.execute(select(Student.source_id, Student.family_id)).all())
+        assert family_ids["a"] == family_ids["b"] != family_ids["c"]
         order = select(Caregiver.source_id, Caregiver.phone).order_by(Caregiver.family_id, Caregiver.contact_order)
         assert session.execute(order).all() == [("g", "+13035550101"), ("h", "+13035550102"), ("k", None)]
         assert session.scalars(select(Educator.payroll_id)).all() == ["E1"]
@@ -105,17 +107,17 @@ def test_the_small_roster_comes_in(database: Database, tmp_path: Path) -> None:
         assert session.scalar(select(func.count()).select_from(Enrollment)) == 2
 
 
-def test_a_byte_order_mark_is_tolerated(sqlite_database: Database, tmp_path: Path) -> None:
-    marked = {name: b"\xef\xbb\xbf" + data for name, data in rosters.files().items()}
-    assert import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", marked), NOW).errors == ()
+def test_byte_order_mark_is_accepted(sqlite_database: Database, tmp_path: Path) -> None:
+    marked = {name: b"\xef\xbb\xbf" + data for name, data in rosters.build_files().items()}
+    assert import_oneroster(sqlite_database, rosters.write_folder(tmp_path / "in", marked), NOW).errors == ()
 
 
-def test_no_password_is_ever_stored(sqlite_database: Database, tmp_path: Path) -> None:
-    import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
-    assert "open sesame" not in repr(everything(sqlite_database))
+def test_password_is_not_stored(sqlite_database: Database, tmp_path: Path) -> None:
+    import_oneroster(sqlite_database, rosters.write_folder(tmp_path / "in", rosters.build_files()), NOW)
+    assert "open sesame" not in repr(read_all_tables(sqlite_database))
 
 
-BAD = [
+INVALID_VALUES = [
     ("users.csv", 3, "sourcedId", "", "value_missing"),
     ("users.csv", 4, "sourcedId", "a", "id_twice"),
     ("users.csv", 3, "givenName", "", "value_missing"),
@@ -148,8 +150,8 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad[0]}-{bad[2]}-{bad[4]}")
-def test_a_bad_row_is_named_and_nothing_is_written(
+@pytest.mark.parametrize("bad", INVALID_VALUES, ids=lambda bad: f"{bad[0]}-{bad[2]}-{bad[4]}")
+def test_invalid_row_is_reported_and_nothing_is_written(
     sqlite_database: Database, tmp_path: Path, bad: tuple[str, int, str, str, str]
 ) -> None:
     file, line, column, value, code, *_ = bad
@@ -158,18 +160,18 @@ def test_a_bad_row_is_named_and_nothing_is_written(
         line = 4
     else:
         changes = {(file, line, column): value}
-    before = everything(sqlite_database)
-    report = import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", rosters.files(changes)), NOW)
-    assert (file, line, column, code) in places(report.errors)
+    before = read_all_tables(sqlite_database)
+    report = import_oneroster(sqlite_database, rosters.write_folder(tmp_path / "in", rosters.build_files(changes)), NOW)
+    assert (file, line, column, code) in positions(report.errors)
     assert set(report.counts.values()) == {0}
-    assert all(describe_problem(Problem(one.code, None, one.params)) for one in report.errors)
-    assert everything(sqlite_database) == before
+    assert all(describe_problem(Problem(finding.code, None, finding.params)) for finding in report.errors)
+    assert read_all_tables(sqlite_database) == before
 
 
-def test_every_bad_row_is_listed_not_only_the_first(sqlite_database: Database, tmp_path: Path) -> None:
+def test_all_invalid_rows_are_reported(sqlite_database: Database, tmp_path: Path) -> None:
     changes = {("users.csv", 3, "role"): "x", ("users.csv", 5, "grades"): "99", ("classes.csv", 2, "title"): ""}
-    report = import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", rosters.files(changes)), NOW)
-    assert places(report.errors) == {
+    report = import_oneroster(sqlite_database, rosters.write_folder(tmp_path / "in", rosters.build_files(changes)), NOW)
+    assert positions(report.errors) == {
         ("users.csv", 3, "role", "value_unknown"),
         ("users.csv", 5, "grades", "value_unknown"),
         ("classes.csv", 2, "title", "value_missing"),
@@ -188,123 +190,123 @@ def test_every_bad_row_is_listed_not_only_the_first(sqlite_database: Database, t
         ("orgs.csv", b'sourcedId,name,type\r\nd,"Dis,district\r\n', (2, None, "row_quotes")),
     ],
 )
-def test_a_file_in_the_wrong_form_is_refused(
+def test_malformed_file_is_refused(
     sqlite_database: Database, tmp_path: Path, name: str, content: bytes | None, place: tuple[object, ...]
 ) -> None:
-    files = rosters.files()
+    files = rosters.build_files()
     if content is None:
         del files[name]
     else:
         files[name] = content
-    report = import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", files), NOW)
-    assert (name, *place) in places(report.errors)
+    report = import_oneroster(sqlite_database, rosters.write_folder(tmp_path / "in", files), NOW)
+    assert (name, *place) in positions(report.errors)
 
 
-def test_a_bad_phone_is_a_warning_and_the_caregiver_comes_in_without(sqlite_database: Database, tmp_path: Path) -> None:
-    files = rosters.files({("users.csv", 6, "sms"): "call the shop"})
-    report = import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", files), NOW)
-    assert places(report.warnings) == {("users.csv", 6, "sms", "phone_unreadable")}
+def test_caregiver_with_invalid_phone_is_imported_with_a_warning(sqlite_database: Database, tmp_path: Path) -> None:
+    files = rosters.build_files({("users.csv", 6, "sms"): "call the shop"})
+    report = import_oneroster(sqlite_database, rosters.write_folder(tmp_path / "in", files), NOW)
+    assert positions(report.warnings) == {("users.csv", 6, "sms", "phone_unreadable")}
     with sqlite_database.reading() as session:
         assert session.scalar(select(Caregiver.phone).where(Caregiver.source_id == "g")) is None
 
 
-def test_who_leaves_the_roster_is_kept_with_the_day_and_comes_back_with_the_same_id(
-    database: Database, tmp_path: Path
-) -> None:
-    import_oneroster(database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
-    gone = {("users.csv", 5, "status"): "tobedeleted", ("enrollments.csv", 4, "status"): "tobedeleted",
+def test_person_who_returns_to_the_roster_keeps_the_id(database: Database, tmp_path: Path) -> None:
+    import_oneroster(database, rosters.write_folder(tmp_path / "in", rosters.build_files()), NOW)
+    leavers = {("users.csv", 5, "status"): "tobedeleted", ("enrollments.csv", 4, "status"): "tobedeleted",
             ("users.csv", 8, "status"): "tobedeleted"}  # fmt: skip
-    before = everything(database)
-    import_oneroster(database, rosters.folder(tmp_path / "less", rosters.files(gone)), NOW)
+    before = read_all_tables(database)
+    import_oneroster(database, rosters.write_folder(tmp_path / "second", rosters.build_files(leavers)), NOW)
     with database.reading() as session:
         left = session.execute(select(Student.enrolled_to).where(Student.source_id == "c")).scalar_one()
         assert left == date(2026, 10, 5)
         assert session.scalar(select(Caregiver.left_on).where(Caregiver.source_id == "k")) == date(2026, 10, 5)
         assert session.scalar(select(func.count()).select_from(Enrollment)) == 1
     import_oneroster(database, tmp_path / "in", NOW)
-    assert everything(database) == before
+    assert read_all_tables(database) == before
 
 
-def test_a_new_sibling_joins_the_family_that_is_known(database: Database, tmp_path: Path) -> None:
-    import_oneroster(database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
+def test_new_sibling_joins_the_existing_family(database: Database, tmp_path: Path) -> None:
+    import_oneroster(database, rosters.write_folder(tmp_path / "in", rosters.build_files()), NOW)
     with database.reading() as session:
-        known = session.scalar(select(Student.family_id).where(Student.source_id == "b"))
-    # "A0" sorts before "a": the household's first child changes, its family does not.
-    files = rosters.files()
+        family_id = session.scalar(select(Student.family_id).where(Student.source_id == "b"))
+    # "A0" sorts before "a": the first child of the household changes, but not the family.
+    files = rosters.build_files()
     extra = b"A0,,,,s,student,,,Abe,Vega,,9,,,,h,KG,\r\n"
     files["users.csv"] += extra
-    import_oneroster(database, rosters.folder(tmp_path / "more", files), NOW)
+    import_oneroster(database, rosters.write_folder(tmp_path / "more", files), NOW)
     with database.reading() as session:
-        assert session.scalar(select(Student.family_id).where(Student.source_id == "A0")) == known
+        assert session.scalar(select(Student.family_id).where(Student.source_id == "A0")) == family_id
         assert session.scalar(select(func.count()).select_from(Family)) == 2
 
 
-def test_another_districts_roster_is_refused(sqlite_database: Database, tmp_path: Path) -> None:
-    import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
-    other = rosters.files({("orgs.csv", 2, "sourcedId"): "other", ("orgs.csv", 3, "parentSourcedId"): "other"})
-    report = import_oneroster(sqlite_database, rosters.folder(tmp_path / "other", other), NOW)
+def test_roster_of_another_district_is_refused(sqlite_database: Database, tmp_path: Path) -> None:
+    import_oneroster(sqlite_database, rosters.write_folder(tmp_path / "in", rosters.build_files()), NOW)
+    other = rosters.build_files({("orgs.csv", 2, "sourcedId"): "other", ("orgs.csv", 3, "parentSourcedId"): "other"})
+    report = import_oneroster(sqlite_database, rosters.write_folder(tmp_path / "other", other), NOW)
     assert [finding.code for finding in report.errors] == ["other_district"]
 
 
-def test_a_failure_in_the_middle_writes_nothing(database: Database, tmp_path: Path) -> None:
+def test_failed_import_writes_nothing(database: Database, tmp_path: Path) -> None:
     with database.engine.begin() as connection:
-        # The last table the import writes refuses: what went before must go too.
+        # Writing the last table fails, so the rows written before must be rolled back.
         connection.execute(text("DROP TABLE teaching"))
     with pytest.raises(Exception, match="teaching"):
-        import_oneroster(database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
+        import_oneroster(database, rosters.write_folder(tmp_path / "in", rosters.build_files()), NOW)
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(District)) == 0
         assert session.scalar(select(func.count()).select_from(Student)) == 0
 
 
-def test_a_zip_that_would_unpack_too_large_is_refused(tmp_path: Path) -> None:
-    path = rosters.archive(tmp_path / "bomb.zip", {"users.csv": b"0" * 5_000_000})
+def test_zip_with_too_large_content_is_refused(tmp_path: Path) -> None:
+    path = rosters.write_zip(tmp_path / "bomb.zip", {"users.csv": b"0" * 5_000_000})
     assert path.stat().st_size < 20_000
-    found = package.open_package(path, ("users.csv",), limit=1_000_000)
-    assert [finding.code for finding in found.errors] == ["package_too_large"]
+    opened = package.open_package(path, ("users.csv",), limit=1_000_000)
+    assert [finding.code for finding in opened.errors] == ["package_too_large"]
 
 
 @pytest.mark.parametrize("name", ["../users.csv", "/etc/users.csv", "a/../../users.csv", "..\\users.csv"])
-def test_a_zip_with_a_path_out_of_it_is_refused(tmp_path: Path, name: str) -> None:
-    path = rosters.archive(tmp_path / "in.zip", {name: b"x"})
+def test_zip_with_a_path_outside_its_folder_is_refused(tmp_path: Path, name: str) -> None:
+    path = rosters.write_zip(tmp_path / "in.zip", {name: b"x"})
     assert [finding.code for finding in package.open_package(path, ("users.csv",)).errors] == ["package_unsafe_path"]
 
 
-def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+def test_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret.csv").write_bytes(b"x")
     (tmp_path / "in").mkdir()
     (tmp_path / "in/users.csv").symlink_to(tmp_path / "secret.csv")
-    found = package.open_package(tmp_path / "in", ("users.csv",))
-    assert [finding.code for finding in found.errors] == ["package_unsafe_path"]
+    opened = package.open_package(tmp_path / "in", ("users.csv",))
+    assert [finding.code for finding in opened.errors] == ["package_unsafe_path"]
 
 
-def test_a_file_that_is_no_zip_and_a_broken_zip_are_refused(tmp_path: Path) -> None:
+def test_broken_zip_and_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("hello")
-    assert [f.code for f in package.open_package(tmp_path / "in.txt", ("users.csv",)).errors] == ["package_not_zip"]
-    path = rosters.archive(tmp_path / "in.zip", rosters.files())
+    assert [finding.code for finding in package.open_package(tmp_path / "in.txt", ("users.csv",)).errors] == [
+        "package_not_zip"
+    ]
+    path = rosters.write_zip(tmp_path / "in.zip", rosters.build_files())
     whole = path.read_bytes()
     path.write_bytes(whole[:60] + b"\x00" * 40 + whole[100:])
-    assert [f.code for f in package.open_package(path, rosters.HEADS).errors] == ["package_broken"]
-    assert [f.code for f in package.open_package(tmp_path / "none", ()).errors] == ["package_missing"]
+    assert [finding.code for finding in package.open_package(path, rosters.HEADERS).errors] == ["package_broken"]
+    assert [finding.code for finding in package.open_package(tmp_path / "none", ()).errors] == ["package_missing"]
 
 
-def test_a_zip_with_a_folder_inside_is_read_and_the_same_name_twice_is_refused(tmp_path: Path) -> None:
-    inside = {f"export/{name}": data for name, data in rosters.files().items()}
-    assert len(package.open_package(rosters.archive(tmp_path / "in.zip", inside), rosters.HEADS).files) == 5
+def test_zip_may_have_a_folder_but_no_duplicate_file_names(tmp_path: Path) -> None:
+    inside = {f"export/{name}": data for name, data in rosters.build_files().items()}
+    assert len(package.open_package(rosters.write_zip(tmp_path / "in.zip", inside), rosters.HEADERS).files) == 5
     twice = {"a/users.csv": b"x", "b/users.csv": b"y"}
-    found = package.open_package(rosters.archive(tmp_path / "two.zip", twice), ("users.csv",))
-    assert [finding.code for finding in found.errors] == ["package_file_twice"]
+    opened = package.open_package(rosters.write_zip(tmp_path / "two.zip", twice), ("users.csv",))
+    assert [finding.code for finding in opened.errors] == ["package_file_twice"]
 
 
-def test_too_many_members_are_refused(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "in.zip", "w") as made:
+def test_zip_with_too_many_files_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
         for number in range(1_001):
-            made.writestr(f"{number}.csv", b"")
-    found = package.open_package(tmp_path / "in.zip", ("users.csv",))
-    assert [finding.code for finding in found.errors] == ["package_too_many"]
+            archive.writestr(f"{number}.csv", b"")
+    opened = package.open_package(tmp_path / "in.zip", ("users.csv",))
+    assert [finding.code for finding in opened.errors] == ["package_too_many"]
 
 
-def test_the_supplement_gives_families_their_language_and_address(database: Database, shared: Path) -> None:
+def test_supplement_sets_language_and_address_of_families(database: Database, shared: Path) -> None:
     import_oneroster(database, shared / "data/district-1k/oneroster", NOW)
     report = import_supplement(database, shared / "data/district-1k/supplement")
     assert report.errors == ()
@@ -319,12 +321,12 @@ def test_the_supplement_gives_families_their_language_and_address(database: Data
     assert again.changes == {"changed": 0}
 
 
-def test_a_bad_supplement_is_refused_whole(sqlite_database: Database, tmp_path: Path) -> None:
-    import_oneroster(sqlite_database, rosters.folder(tmp_path / "in", rosters.files()), NOW)
+def test_supplement_with_invalid_rows_is_refused_completely(sqlite_database: Database, tmp_path: Path) -> None:
+    import_oneroster(sqlite_database, rosters.write_folder(tmp_path / "in", rosters.build_files()), NOW)
     path = tmp_path / "student_supplement.csv"
     path.write_text("student_number,home_language,address\n1,spa,12 Alder Lane\n2,Spanish!,\n77,eng,\n")
     report = import_supplement(sqlite_database, path)
-    assert places(report.errors) == {
+    assert positions(report.errors) == {
         ("student_supplement.csv", 3, "home_language", "language_unknown"),
         ("student_supplement.csv", 4, "student_number", "student_unknown"),
     }

@@ -1,4 +1,4 @@
-"""Every form of every page, sent after its session has ended: shown again to its account, and to no other."""
+"""A form that is sent after its session ended is kept and shown again, only to the same account."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from homevisits.people.sign_in.kept_forms_web import OWN_FIELDS, SECRET_FIELDS
 from homevisits.visits import actions as visits
 from homevisits.web import security
 from tests.factories.school import POLICY
-from tests.people.page_forms import Form, forms_of
+from tests.people.page_forms import Form, parse_forms
 from tests.shell.clients import create_client
 from tests.test_access import Place, address, routes
 
@@ -35,14 +35,14 @@ WITHOUT_ACCOUNT = {"/sign-in", "/sign-out", "/language"}
 
 @dataclass
 class Sent:
-    """A call of a view that takes a form."""
+    """A call of a view that accepts a form."""
 
     endpoint: str
     fields: list[tuple[str, str]]
 
 
 class Scene:
-    """The test school with its pages; every view that takes a form only notes that it was called."""
+    """The test school with its pages. Views that accept a form can be replaced by a recorder."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -51,10 +51,10 @@ class Scene:
         self.app.config.update(WTF_CSRF_ENABLED=True)
         school_fixture = self.place.school_fixture
         with school_fixture.session() as session:
-            wanted = visits.BookingRequest(
+            booking = visits.BookingRequest(
                 school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(14, 16, 30)
             )
-            visits.book(session, school_fixture.actors["Grace"], wanted, POLICY, clock.now())
+            visits.book(session, school_fixture.actors["Grace"], booking, POLICY, clock.now())
             pay.write_missing_lines(session, clock.now())
         self.people = [
             school_fixture.actors["Grace"], school_fixture.actors["Luis"],
@@ -64,26 +64,26 @@ class Scene:
         self.begin = clock.now()
         self.sent: list[Sent] = []
 
-    def note_posts(self) -> None:
-        """Replace every view that takes a form by one that notes the call."""
+    def record_posts(self) -> None:
+        """Replace every view that accepts a form with a recorder of calls."""
         for rule, method in routes(self.app):
             if method == "POST" and not rule.rule.startswith(("/twilio", "/kannel", "/kept-form")):
                 question = security.permissions_of(self.app.view_functions[rule.endpoint])
-                self.app.view_functions[rule.endpoint] = self._noting(rule.endpoint, question)
+                self.app.view_functions[rule.endpoint] = self._recorder(rule.endpoint, question)
 
-    def _noting(self, endpoint: str, question: Any) -> Any:
+    def _recorder(self, endpoint: str, question: Any) -> Any:
         original = self.app.view_functions[endpoint]
 
         def view(**arguments: object) -> Any:
             if request.method == "GET":
                 return original(**arguments)
             self.sent.append(Sent(endpoint, list(request.form.items(multi=True))))
-            return "noted"
+            return "recorded"
 
         return security.allow(*question)(view) if question else security.public(view)
 
     def forms(self) -> Iterator[tuple[Actor, FlaskClient, Form]]:
-        """Every form that a page shows to someone, each kind of form once."""
+        """Yield every form that any account sees, each kind of form once."""
         seen = set()
         for who in self.people:
             client = create_client(self.app, who)
@@ -94,7 +94,7 @@ class Scene:
                     answer = client.get(path)
                     if answer.status_code != 200 or answer.mimetype != "text/html":
                         continue
-                    for form in forms_of(answer.text, path):
+                    for form in parse_forms(answer.text, path):
                         endpoint = self.app.url_map.bind("localhost").match(urlsplit(form.action).path, "POST")[0]
                         kind = (endpoint, tuple((c.kind, c.name) for c in form.controls), bool(form.editable))
                         if kind not in seen:
@@ -115,31 +115,31 @@ class Scene:
             data.add("file", (BytesIO(b"the content of a file"), "roster.zip"))
         return client.post(form.action, data=data, content_type=kind, headers={**SAME_ORIGIN, **headers})
 
-    def end(self, client: FlaskClient, how: str) -> None:
-        """End the session of a browser: its cookie is gone, or it was idle."""
+    def end_session(self, client: FlaskClient, how: str) -> None:
+        """End the session of a browser: delete its cookie, or let it be idle too long."""
         if how == "gone":
             client.delete_cookie("homevisits")
         else:
             clock.set_source(lambda: self.begin + timedelta(minutes=61))
 
-    def kept(self) -> list[KeptForm]:
+    def kept_forms(self) -> list[KeptForm]:
         with self.database.reading() as session:
-            found = list(session.scalars(select(KeptForm)))
+            rows = list(session.scalars(select(KeptForm)))
             session.expunge_all()
-            return found
+            return rows
 
 
-def next_of(answer: TestResponse) -> str:
-    """Where the sign-in page leads to."""
+def next_address_of(answer: TestResponse) -> str:
+    """Return the address to which the sign-in page redirects."""
     assert answer.status_code == 303, answer.text
     parts = urlsplit(answer.location)
     assert parts.path == "/sign-in"
-    (found,) = parse_qs(parts.query)["next"]
-    return found
+    (next_address,) = parse_qs(parts.query)["next"]
+    return next_address
 
 
-def without_own(fields: list[tuple[str, str]], *more: str) -> list[tuple[str, str]]:
-    return sorted(each for each in fields if each[0] not in (*OWN_FIELDS, *more))
+def without_own_fields(fields: list[tuple[str, str]], *excluded: str) -> list[tuple[str, str]]:
+    return sorted(field for field in fields if field[0] not in (*OWN_FIELDS, *excluded))
 
 
 @pytest.fixture
@@ -149,80 +149,88 @@ def scene(database: Database) -> Scene:
 
 @pytest.fixture
 def sqlite_scene(sqlite_database: Database) -> Scene:
-    """For rules about the request alone, which no engine changes."""
+    """A scene on SQLite only, for rules that do not depend on the database."""
     return Scene(sqlite_database)
 
 
-def form_at(scene: Scene, who: Actor, page: str, action: str) -> tuple[FlaskClient, Form]:
+def load_form(scene: Scene, who: Actor, page: str, action: str) -> tuple[FlaskClient, Form]:
     client = create_client(scene.app, who)
-    return client, next(form for form in forms_of(client.get(page).text, page) if form.action == action)
+    return client, next(form for form in parse_forms(client.get(page).text, page) if form.action == action)
 
 
 @pytest.mark.parametrize("how", ["gone", "idle"])
-def test_every_form_is_shown_again_to_its_account_and_sent_on_request(scene: Scene, how: str) -> None:
-    found = [each for each in scene.forms() if urlsplit(each[2].action).path not in WITHOUT_ACCOUNT]
-    scene.note_posts()
-    assert len({urlsplit(form.action).path for _who, _client, form in found}) >= 25
-    for who, _client, form in found:
+def test_kept_form_is_shown_to_its_account_and_sent_on_request(scene: Scene, how: str) -> None:
+    forms = [item for item in scene.forms() if urlsplit(item[2].action).path not in WITHOUT_ACCOUNT]
+    scene.record_posts()
+    assert len({urlsplit(form.action).path for _who, _client, form in forms}) >= 25
+    for who, _client, form in forms:
         clock.set_source(lambda: scene.begin)
         client = create_client(scene.app, who)
         form = next(
-            each for each in forms_of(client.get(form.page).text, form.page)
-            if (each.action, [c.name for c in each.controls]) == (form.action, [c.name for c in form.controls])
-        )  # fmt: skip
-        typed, scene.sent = form.filled(), []
-        scene.end(client, how)
-        kept = next_of(scene.post(client, form, typed))
+            candidate
+            for candidate in parse_forms(client.get(form.page).text, form.page)
+            if (candidate.action, [control.name for control in candidate.controls])
+            == (form.action, [control.name for control in form.controls])
+        )
+        typed, scene.sent = form.fill(), []
+        scene.end_session(client, how)
+        kept = next_address_of(scene.post(client, form, typed))
         assert kept.startswith("/kept-form/"), form
         page = create_client(scene.app, who)
         shown = page.get(kept)
         assert shown.status_code == 200, form
         assert scene.sent == [], form
         assert "Your session ended before this was saved" in shown.text
-        again = next(each for each in forms_of(shown.text, kept) if "kept_form" in [c.name for c in each.controls])
+        again = next(
+            candidate
+            for candidate in parse_forms(shown.text, kept)
+            if "kept_form" in [c.name for c in candidate.controls]
+        )
         assert urlsplit(again.action).path == urlsplit(form.action).path
         assert bool(again.editable) == bool(form.editable), form
-        expected = without_own(typed, *SECRET_FIELDS)
-        assert without_own(again.shown(), *SECRET_FIELDS) == expected, form
+        expected = without_own_fields(typed, *SECRET_FIELDS)
+        assert without_own_fields(again.fields(), *SECRET_FIELDS) == expected, form
         assert not [c for c in again.controls if c.kind == "password" and c.value]
-        assert scene.post(page, again, again.shown()).text == "noted"
+        assert scene.post(page, again, again.fields()).text == "recorded"
         (sent,) = scene.sent
-        assert without_own(sent.fields, *SECRET_FIELDS) == expected
-        assert scene.kept() == [], form
+        assert without_own_fields(sent.fields, *SECRET_FIELDS) == expected
+        assert scene.kept_forms() == [], form
 
 
 @pytest.mark.parametrize("how", ["gone", "idle"])
-def test_no_form_is_shown_to_another_account(scene: Scene, how: str) -> None:
-    found = [each for each in scene.forms() if urlsplit(each[2].action).path not in WITHOUT_ACCOUNT]
-    scene.note_posts()
-    for who, client, form in found:
+def test_kept_form_is_not_shown_to_another_account(scene: Scene, how: str) -> None:
+    forms = [item for item in scene.forms() if urlsplit(item[2].action).path not in WITHOUT_ACCOUNT]
+    scene.record_posts()
+    for who, client, form in forms:
         clock.set_source(lambda: scene.begin)
-        scene.end(client := create_client(scene.app, who), how)
-        kept = next_of(scene.post(client, form, form.filled()))
-        assert len(scene.kept()) == 1
-        other = next(each for each in scene.people if each.account_id != who.account_id)
+        scene.end_session(client := create_client(scene.app, who), how)
+        kept = next_address_of(scene.post(client, form, form.fill()))
+        assert len(scene.kept_forms()) == 1
+        other = next(actor for actor in scene.people if actor.account_id != who.account_id)
         answer = create_client(scene.app, other).get(kept)
         assert answer.status_code == 303
-        assert scene.kept() == [], form
+        assert scene.kept_forms() == [], form
         assert create_client(scene.app, who).get(kept).status_code == 303
         assert scene.sent == []
 
 
-def test_forms_without_an_account_are_shown_again_at_once(sqlite_scene: Scene) -> None:
+def test_form_without_account_is_shown_again_immediately(sqlite_scene: Scene) -> None:
     client = sqlite_scene.app.test_client()
     page = client.get("/sign-in?next=/pay", headers={"Accept-Language": "en"}).text
-    for form in forms_of(page, "/sign-in?next=/pay"):
-        fields = form.filled()
+    for form in parse_forms(page, "/sign-in?next=/pay"):
+        fields = form.fill()
         answer = sqlite_scene.post(sqlite_scene.app.test_client(), form, fields)
         assert answer.status_code == 400
         if form.action == "/sign-in":
-            (again,) = [each for each in forms_of(answer.text, "/sign-in") if each.action == "/sign-in"]
-            assert ("email", "someone@example.org") in again.shown()
-            assert ("next", "/pay") in again.shown()
-            assert ("password", "") in again.shown()
+            (again,) = [
+                candidate for candidate in parse_forms(answer.text, "/sign-in") if candidate.action == "/sign-in"
+            ]
+            assert ("email", "someone@example.org") in again.fields()
+            assert ("next", "/pay") in again.fields()
+            assert ("password", "") in again.fields()
         else:
             assert "You pressed “English”" in answer.text
-    assert sqlite_scene.kept() == []
+    assert sqlite_scene.kept_forms() == []
 
 
 @pytest.mark.parametrize(
@@ -240,181 +248,186 @@ def test_forms_without_an_account_are_shown_again_at_once(sqlite_scene: Scene) -
     ],
 )
 @pytest.mark.parametrize("how", ["gone", "idle"])
-def test_a_form_of_another_site_is_never_kept(sqlite_scene: Scene, how: str, headers: dict[str, str]) -> None:
-    client, form = form_at(sqlite_scene, sqlite_scene.people[0], "/hours", "/hours")
-    fields = form.filled()
-    sqlite_scene.end(client, how)
+def test_form_of_another_site_is_not_kept(sqlite_scene: Scene, how: str, headers: dict[str, str]) -> None:
+    client, form = load_form(sqlite_scene, sqlite_scene.people[0], "/hours", "/hours")
+    fields = form.fill()
+    sqlite_scene.end_session(client, how)
     answer = client.post("/hours", data=MultiDict(fields), headers=headers)
-    assert sqlite_scene.kept() == []
+    assert sqlite_scene.kept_forms() == []
     assert "kept-form" not in answer.headers.get("Location", "")
     assert client.post("/language", data={**dict(fields), "language": "es"}, headers=headers).status_code in (303, 400)
     assert "You pressed" not in answer.text
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://localhost"}, {"Referer": "http://localhost/hours"}])
-def test_a_browser_without_fetch_metadata_is_recognized_by_its_origin(
-    sqlite_scene: Scene, headers: dict[str, str]
-) -> None:
-    client, form = form_at(sqlite_scene, sqlite_scene.people[0], "/hours", "/hours")
+def test_form_without_fetch_metadata_is_recognized_by_its_origin(sqlite_scene: Scene, headers: dict[str, str]) -> None:
+    client, form = load_form(sqlite_scene, sqlite_scene.people[0], "/hours", "/hours")
     client.delete_cookie("homevisits")
-    answer = client.post("/hours", data=MultiDict(form.filled()), headers=headers)
-    assert next_of(answer).startswith("/kept-form/")
+    answer = client.post("/hours", data=MultiDict(form.fill()), headers=headers)
+    assert next_address_of(answer).startswith("/kept-form/")
 
 
 @pytest.mark.parametrize("origin", [None, "", "1 /hours", "1 /hours.forged", "é"])
-def test_a_form_without_our_signature_is_never_kept(sqlite_scene: Scene, origin: str | None) -> None:
-    client, form = form_at(sqlite_scene, sqlite_scene.people[0], "/hours", "/hours")
-    fields = [(n, v) for n, v in form.filled() if n != "form_origin"]
+def test_form_without_valid_signature_is_not_kept(sqlite_scene: Scene, origin: str | None) -> None:
+    client, form = load_form(sqlite_scene, sqlite_scene.people[0], "/hours", "/hours")
+    fields = [(n, v) for n, v in form.fill() if n != "form_origin"]
     client.delete_cookie("homevisits")
     answer = sqlite_scene.post(client, form, [*fields, *([("form_origin", origin)] if origin is not None else [])])
     assert answer.status_code == 400
-    assert sqlite_scene.kept() == []
+    assert sqlite_scene.kept_forms() == []
 
 
-def test_passwords_tokens_and_files_are_never_stored(scene: Scene) -> None:
-    client, form = form_at(scene, scene.people[0], "/account", "/account/password")
-    typed = [(name, f"secret {name}" if name in SECRET_FIELDS else value) for name, value in form.filled()]
+def test_passwords_tokens_and_files_are_not_stored(scene: Scene) -> None:
+    client, form = load_form(scene, scene.people[0], "/account", "/account/password")
+    typed = [(name, f"secret {name}" if name in SECRET_FIELDS else value) for name, value in form.fill()]
     client.delete_cookie("homevisits")
-    kept = next_of(scene.post(client, form, typed))
-    (row,) = scene.kept()
+    kept = next_address_of(scene.post(client, form, typed))
+    (row,) = scene.kept_forms()
     assert row.fields == "[]"
     shown = create_client(scene.app, scene.people[0]).get(kept).text
     assert "secret" not in shown
     assert "Please enter your password again." in shown
     lead = next(who for who in scene.people if Role.DISTRICT_LEAD in who.roles)
-    client, form = form_at(scene, lead, "/roster", "/roster")
+    client, form = load_form(scene, lead, "/roster", "/roster")
     client.delete_cookie("homevisits")
-    kept = next_of(scene.post(client, form, form.filled()))
-    assert "content of a file" not in scene.kept()[-1].fields
-    assert "roster.zip" not in scene.kept()[-1].fields
+    kept = next_address_of(scene.post(client, form, form.fill()))
+    assert "content of a file" not in scene.kept_forms()[-1].fields
+    assert "roster.zip" not in scene.kept_forms()[-1].fields
     shown = create_client(scene.app, lead).get(kept).text
     assert "Please choose the file again." in shown
-    assert [c.kind for c in forms_of(shown, kept)[-1].editable] == ["file"]
+    assert [c.kind for c in parse_forms(shown, kept)[-1].editable] == ["file"]
 
 
-def test_the_names_of_password_fields_are_known_and_used_for_nothing_else(sqlite_scene: Scene) -> None:
+def test_password_fields_are_listed_in_secret_fields(sqlite_scene: Scene) -> None:
     controls = [c for _who, _client, form in sqlite_scene.forms() for c in form.controls]
     assert {c.name for c in controls if c.kind == "password"} == SECRET_FIELDS
     assert not {c.name for c in controls if c.kind != "password"} & SECRET_FIELDS
 
 
-def test_what_was_typed_is_kept_for_one_hour(scene: Scene) -> None:
+def test_form_is_kept_for_one_hour(scene: Scene) -> None:
     who = scene.people[0]
-    client, form = form_at(scene, who, "/hours", "/hours")
+    client, form = load_form(scene, who, "/hours", "/hours")
     client.delete_cookie("homevisits")
-    first = next_of(scene.post(client, form, form.filled()))
-    second = next_of(scene.post(client, form, form.filled()))
-    tick = next(
-        t for t in worker.build_jobs(scene.app.extensions["homevisits"].settings, scene.database) if t.name == "sign_in"
+    first = next_address_of(scene.post(client, form, form.fill()))
+    second = next_address_of(scene.post(client, form, form.fill()))
+    job = next(
+        job
+        for job in worker.build_jobs(scene.app.extensions["homevisits"].settings, scene.database)
+        if job.name == "sign_in"
     )
     clock.set_source(lambda: scene.begin + timedelta(hours=1))
-    tick.run()
+    job.run()
     assert create_client(scene.app, who).get(first).status_code == 200
     clock.set_source(lambda: scene.begin + timedelta(hours=1, seconds=1))
-    assert create_client(scene.app, who).get(first).location == "/my-day"  # also before the worker comes by
-    assert len(scene.kept()) == 1
-    tick.run()
-    assert scene.kept() == []
+    # The form has expired, although the worker has not deleted it yet.
+    assert create_client(scene.app, who).get(first).location == "/my-day"
+    assert len(scene.kept_forms()) == 1
+    job.run()
+    assert scene.kept_forms() == []
     assert create_client(scene.app, who).get(second).location == "/my-day"
 
 
-def test_what_was_typed_can_be_deleted(scene: Scene) -> None:
+def test_kept_form_can_be_deleted(scene: Scene) -> None:
     who = scene.people[0]
-    client, form = form_at(scene, who, "/hours", "/hours")
+    client, form = load_form(scene, who, "/hours", "/hours")
     client.delete_cookie("homevisits")
-    kept = next_of(scene.post(client, form, form.filled()))
+    kept = next_address_of(scene.post(client, form, form.fill()))
     page = create_client(scene.app, who)
-    (delete,) = [each for each in forms_of(page.get(kept).text, kept) if each.action == f"{kept}/discard"]
-    assert scene.post(page, delete, delete.shown()).location == "/hours"
-    assert scene.kept() == []
+    (delete,) = [
+        candidate for candidate in parse_forms(page.get(kept).text, kept) if candidate.action == f"{kept}/discard"
+    ]
+    assert scene.post(page, delete, delete.fields()).location == "/hours"
+    assert scene.kept_forms() == []
 
 
 @pytest.mark.parametrize("how", ["signed out in another tab", "signed in again", "new password"])
-def test_other_ends_of_a_session_lose_nothing(scene: Scene, how: str) -> None:
+def test_form_is_kept_however_the_session_ended(scene: Scene, how: str) -> None:
     who, password = scene.people[0], "a short sentence here"
-    client, form = form_at(scene, who, "/hours", "/hours")
-    typed = form.filled()
+    client, form = load_form(scene, who, "/hours", "/hours")
+    typed = form.fill()
     if how == "new password":
         with scene.database.transaction() as session:
             attempts.set_password(session, "grace@example.org", password, clock.now())
     elif how == "signed out in another tab":
-        (out,) = [each for each in forms_of(client.get("/me").text, "/me") if each.action == "/sign-out"]
-        assert scene.post(client, out, out.shown()).status_code == 303
+        (out,) = [
+            candidate for candidate in parse_forms(client.get("/me").text, "/me") if candidate.action == "/sign-out"
+        ]
+        assert scene.post(client, out, out.fields()).status_code == 303
     else:
         client = create_client(scene.app, who)
     answer = scene.post(client, form, typed)
-    kept = answer.location if how == "signed in again" else next_of(answer)
+    kept = answer.location if how == "signed in again" else next_address_of(answer)
     assert kept.startswith("/kept-form/")
     shown = create_client(scene.app, who).get(kept).text
-    (again,) = [each for each in forms_of(shown, kept) if each.action == "/hours"]
-    assert without_own(again.shown()) == without_own(typed)
+    (again,) = [candidate for candidate in parse_forms(shown, kept) if candidate.action == "/hours"]
+    assert without_own_fields(again.fields()) == without_own_fields(typed)
 
 
-def test_a_form_of_one_account_is_dropped_where_another_is_signed_in(scene: Scene) -> None:
-    _client, form = form_at(scene, scene.people[0], "/hours", "/hours")
-    answer = scene.post(create_client(scene.app, scene.people[1]), form, form.filled())
+def test_form_is_dropped_when_another_account_is_signed_in(scene: Scene) -> None:
+    _client, form = load_form(scene, scene.people[0], "/hours", "/hours")
+    answer = scene.post(create_client(scene.app, scene.people[1]), form, form.fill())
     assert answer.status_code == 400
-    assert scene.kept() == []
+    assert scene.kept_forms() == []
 
 
-def test_signing_in_leads_back_to_the_form(scene: Scene) -> None:
+def test_sign_in_leads_back_to_the_form(scene: Scene) -> None:
     password = "a short sentence here"
     with scene.database.transaction() as session:
         attempts.set_password(session, "grace@example.org", password, clock.now())
-    client, form = form_at(scene, scene.people[0], "/hours", "/hours")
+    client, form = load_form(scene, scene.people[0], "/hours", "/hours")
     client.delete_cookie("homevisits")
-    page = scene.post(client, form, form.filled()).location
+    page = scene.post(client, form, form.fill()).location
     text = client.get(page).text
     assert "nothing was sent" in text
-    (sign_in,) = [each for each in forms_of(text, page) if each.action == "/sign-in"]
-    given = {"email": "grace@example.org", "password": password}
-    answer = scene.post(client, sign_in, list({**dict(sign_in.shown()), **given}.items()))
+    (sign_in,) = [candidate for candidate in parse_forms(text, page) if candidate.action == "/sign-in"]
+    credentials = {"email": "grace@example.org", "password": password}
+    answer = scene.post(client, sign_in, list({**dict(sign_in.fields()), **credentials}.items()))
     assert answer.location.startswith("/kept-form/")
     assert "Your session ended" in client.get(answer.location).text
 
 
-def test_the_pages_are_in_the_language_of_the_reader(sqlite_scene: Scene) -> None:
+def test_kept_form_is_shown_in_the_language_of_the_account(sqlite_scene: Scene) -> None:
     who = sqlite_scene.people[0]
     with sqlite_scene.database.transaction() as session:
         session.get_one(Account, who.account_id).language = "es"
     for page, action in (("/hours", "/hours"), ("/me", "/me/opt-out")):
-        client, form = form_at(sqlite_scene, who, page, action)
+        client, form = load_form(sqlite_scene, who, page, action)
         client.delete_cookie("homevisits")
-        kept = next_of(sqlite_scene.post(client, form, form.filled()))
+        kept = next_address_of(sqlite_scene.post(client, form, form.fill()))
         shown = create_client(sqlite_scene.app, who).get(kept).text
         assert "Su sesión terminó antes de guardar" in shown
         assert "No se envió nada." in shown
 
 
-def test_a_form_that_is_too_large_is_not_kept(sqlite_scene: Scene) -> None:
-    client, form = form_at(sqlite_scene, sqlite_scene.people[0], "/hours", "/hours")
+def test_too_large_form_is_not_kept(sqlite_scene: Scene) -> None:
+    client, form = load_form(sqlite_scene, sqlite_scene.people[0], "/hours", "/hours")
     client.delete_cookie("homevisits")
-    answer = sqlite_scene.post(client, form, [*form.filled(), ("more", "x" * kept_forms.MAX_CHARACTERS)])
+    answer = sqlite_scene.post(client, form, [*form.fill(), ("more", "x" * kept_forms.MAX_CHARACTERS)])
     assert answer.status_code == 400
-    assert sqlite_scene.kept() == []
+    assert sqlite_scene.kept_forms() == []
 
 
-def test_an_account_keeps_a_limited_number_of_forms(scene: Scene) -> None:
-    client, form = form_at(scene, scene.people[0], "/hours", "/hours")
+def test_number_of_kept_forms_per_account_is_limited(scene: Scene) -> None:
+    client, form = load_form(scene, scene.people[0], "/hours", "/hours")
     client.delete_cookie("homevisits")
-    kept = [next_of(scene.post(client, form, form.filled())) for _ in range(kept_forms.MAX_PER_ACCOUNT + 2)]
+    kept = [next_address_of(scene.post(client, form, form.fill())) for _ in range(kept_forms.MAX_PER_ACCOUNT + 2)]
     with scene.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(KeptForm)) == kept_forms.MAX_PER_ACCOUNT
     page = create_client(scene.app, scene.people[0])
-    assert [page.get(each).status_code for each in (kept[1], kept[2], kept[-1])] == [303, 200, 200]
+    assert [page.get(path).status_code for path in (kept[1], kept[2], kept[-1])] == [303, 200, 200]
 
 
-def test_a_form_that_its_page_no_longer_offers_shows_what_was_typed(sqlite_scene: Scene) -> None:
+def test_kept_form_without_its_page_shows_the_typed_values(sqlite_scene: Scene) -> None:
     who = sqlite_scene.people[0]
-    client, form = form_at(sqlite_scene, who, "/hours", "/hours")
+    client, form = load_form(sqlite_scene, who, "/hours", "/hours")
     client.delete_cookie("homevisits")
-    origin = dict(form.shown())["form_origin"]
+    origin = dict(form.fields())["form_origin"]
     answer = client.post(
         "/visits/1/reflect",
         data={"learned": "She keeps <bees> at home", "will_do": "Bees", "form_origin": origin},
         headers=SAME_ORIGIN,
     )
-    shown = create_client(sqlite_scene.app, who).get(next_of(answer)).text
+    shown = create_client(sqlite_scene.app, who).get(next_address_of(answer)).text
     assert "She keeps &lt;bees&gt; at home" in shown
-    (again,) = [each for each in forms_of(shown, "") if each.action == "/visits/1/reflect"]
-    assert without_own(again.shown()) == [("learned", "She keeps <bees> at home"), ("will_do", "Bees")]
+    (again,) = [candidate for candidate in parse_forms(shown, "") if candidate.action == "/visits/1/reflect"]
+    assert without_own_fields(again.fields()) == [("learned", "She keeps <bees> at home"), ("will_do", "Bees")]

@@ -1,5 +1,3 @@
-"""The pages about people, as a browser without script sees them."""
-
 import io
 from pathlib import Path
 
@@ -22,12 +20,12 @@ def school_fixture(sqlite_database: Database) -> SchoolFixture:
     return build_school(sqlite_database)
 
 
-def client_of(school_fixture: SchoolFixture, who: str) -> FlaskClient:
+def create_client_of(school_fixture: SchoolFixture, who: str) -> FlaskClient:
     return clients.create_client(clients.create_test_app(school_fixture.database), school_fixture.actors[who])
 
 
-def test_a_coordinator_records_a_training_and_sees_it(school_fixture: SchoolFixture) -> None:
-    client = client_of(school_fixture, "coordinator")
+def test_recorded_training_is_shown_to_the_coordinator(school_fixture: SchoolFixture) -> None:
+    client = create_client_of(school_fixture, "coordinator")
     form = {
         "title": "Autumn training",
         "held_on": "2026-10-06",
@@ -47,16 +45,16 @@ def test_a_coordinator_records_a_training_and_sees_it(school_fixture: SchoolFixt
         assert session.scalar(select(func.max(Certification.educator_id))) == school_fixture.educators["Out"]
 
 
-def test_a_refused_training_keeps_what_was_typed_and_says_everything(school_fixture: SchoolFixture) -> None:
-    client = client_of(school_fixture, "coordinator")
+def test_refused_training_keeps_typed_values_and_shows_all_problems(school_fixture: SchoolFixture) -> None:
+    client = create_client_of(school_fixture, "coordinator")
     answer = client.post("/people/training", data={"title": "Autumn <b>", "held_on": "soon", "hours": "many"})
     assert answer.status_code == 422
     assert "Autumn &lt;b&gt;" in answer.text
     assert 'href="#held_on"' in answer.text
     assert 'href="#hours"' in answer.text
-    longer = client.post("/people/training", data={"title": "T", "parent_given": "N" * 200, "parent_family": "Lee"})
-    assert 'href="#parent_given"' in longer.text  # the field that is too long, not another
-    assert "N" * 200 in longer.text
+    too_long = client.post("/people/training", data={"title": "T", "parent_given": "N" * 200, "parent_family": "Lee"})
+    assert 'href="#parent_given"' in too_long.text  # only the field that is too long
+    assert "N" * 200 in too_long.text
     answer = client.post("/people/training", data={"title": "T", "held_on": "2026-10-01", "hours": "3"})
     assert answer.status_code == 422
     for field in ("educator_trainer", "parent_trainer", "participants"):
@@ -64,8 +62,8 @@ def test_a_refused_training_keeps_what_was_typed_and_says_everything(school_fixt
         assert f'id="{field}"' in answer.text
 
 
-def test_an_educator_takes_part_from_the_own_page(school_fixture: SchoolFixture) -> None:
-    client = client_of(school_fixture, "Out")
+def test_educator_opts_in_on_own_page(school_fixture: SchoolFixture) -> None:
+    client = create_client_of(school_fixture, "Out")
     assert "/me/opt-in" in client.get("/me").text
     assert client.post("/me/opt-in").status_code == 303
     assert "/me/opt-out" in client.get("/me").text
@@ -75,16 +73,16 @@ def test_an_educator_takes_part_from_the_own_page(school_fixture: SchoolFixture)
         assert (newest.educator_id, newest.answer) == (school_fixture.educators["Out"], "in")
 
 
-def test_a_district_lead_brings_a_roster_in_and_reads_what_is_wrong(sqlite_database: Database, tmp_path: Path) -> None:
+def test_district_lead_imports_a_roster_and_sees_its_errors(sqlite_database: Database, tmp_path: Path) -> None:
     app = clients.create_test_app(sqlite_database)
     lead = clients.create_account(sqlite_database, "lead", Grant(Role.DISTRICT_LEAD, None))
     client = clients.create_client(app, lead)
-    bad = rosters.archive(tmp_path / "bad.zip", rosters.files({("users.csv", 3, "role"): "wizard"}))
-    answer = client.post("/roster", data={"file": (io.BytesIO(bad.read_bytes()), "roster.zip")})
+    invalid = rosters.write_zip(tmp_path / "invalid.zip", rosters.build_files({("users.csv", 3, "role"): "wizard"}))
+    answer = client.post("/roster", data={"file": (io.BytesIO(invalid.read_bytes()), "roster.zip")})
     assert answer.status_code == 422
     assert "“wizard” is not allowed" in answer.text
-    good = rosters.archive(tmp_path / "good.zip", rosters.files())
-    answer = client.post("/roster", data={"file": (io.BytesIO(good.read_bytes()), "roster.zip")})
+    valid = rosters.write_zip(tmp_path / "valid.zip", rosters.build_files())
+    answer = client.post("/roster", data={"file": (io.BytesIO(valid.read_bytes()), "roster.zip")})
     assert answer.status_code == 303
     assert "Alder School" in client.get("/roster").text
     assert client.post("/roster").status_code == 422
@@ -92,19 +90,19 @@ def test_a_district_lead_brings_a_roster_in_and_reads_what_is_wrong(sqlite_datab
         assert session.scalar(select(func.count()).select_from(Student)) == 3
 
 
-def test_an_educator_leaves_and_is_taken_out_of_what_was_planned(school_fixture: SchoolFixture) -> None:
+def test_educator_who_opts_out_is_withdrawn_from_planned_visits(school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session:
-        wanted = visits.BookingRequest(
+        booking = visits.BookingRequest(
             school_fixture.families["Rivera"], school_fixture.educators["Luis"], school_fixture.time_at(8, 16)
         )
-        planned = visits.book(
-            session, school_fixture.actors["Grace"], wanted, school_fixture.policy, school_fixture.now
+        visit_id = visits.book(
+            session, school_fixture.actors["Grace"], booking, school_fixture.policy, school_fixture.now
         ).id
-        visits.accept(session, school_fixture.actors["Luis"], planned, school_fixture.policy, school_fixture.now)
-    client = client_of(school_fixture, "Luis")
+        visits.accept(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, school_fixture.now)
+    client = create_client_of(school_fixture, "Luis")
     assert client.post("/me/opt-out").status_code == 303
     assert "/me/opt-in" in client.get("/me").text
     with school_fixture.database.reading() as session:
         assert session.scalar(select(Visit.state)) == "proposed"
-        member = session.get_one(VisitMember, (planned, school_fixture.educators["Luis"]))
+        member = session.get_one(VisitMember, (visit_id, school_fixture.educators["Luis"]))
         assert member.state == "withdrawn"

@@ -1,4 +1,4 @@
-"""Sign-in sessions as rows, on both engines: through the pages, with copies of the cookie as a thief would have."""
+"""Sign-in sessions through the pages, with copies of the session cookie."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -33,16 +33,16 @@ def union(database: Database) -> Actor:
     return create_account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=hashed)
 
 
-def signed_in(app: Flask) -> FlaskClient:
-    """A browser in which the union coordinator has signed in by hand."""
+def sign_in(app: Flask) -> FlaskClient:
+    """Return a browser in which the union coordinator has signed in with the form."""
     client = app.test_client()
     answer = client.post("/sign-in", data={"email": "union@example.org", "password": PASSWORD})
     assert answer.status_code == 303
     return client
 
 
-def copy_of(client: FlaskClient, app: Flask) -> FlaskClient:
-    """Another browser with a copy of the session cookie."""
+def copy_session(client: FlaskClient, app: Flask) -> FlaskClient:
+    """Return another browser with a copy of the session cookie."""
     cookie = client.get_cookie("homevisits")
     assert cookie is not None
     other = app.test_client()
@@ -54,9 +54,9 @@ def is_open(client: FlaskClient) -> bool:
     return client.get("/account").status_code == 200
 
 
-def test_signing_out_ends_every_copy_of_the_session_and_no_other(app: Flask, union: Actor) -> None:
-    here, elsewhere = signed_in(app), signed_in(app)
-    copy = copy_of(here, app)
+def test_sign_out_ends_all_copies_of_the_session_only(app: Flask, union: Actor) -> None:
+    here, elsewhere = sign_in(app), sign_in(app)
+    copy = copy_session(here, app)
     assert is_open(copy)
     here.post("/sign-out")
     assert not is_open(copy)
@@ -64,9 +64,9 @@ def test_signing_out_ends_every_copy_of_the_session_and_no_other(app: Flask, uni
     assert is_open(elsewhere)
 
 
-def test_a_new_password_ends_every_copy_and_every_other_device(app: Flask, union: Actor) -> None:
-    here, elsewhere = signed_in(app), signed_in(app)
-    copy = copy_of(here, app)
+def test_new_password_ends_all_other_sessions(app: Flask, union: Actor) -> None:
+    here, elsewhere = sign_in(app), sign_in(app)
+    copy = copy_session(here, app)
     new = {"current": PASSWORD, "password": "another short sentence", "again": "another short sentence"}
     assert here.post("/account/password", data=new).status_code == 303
     assert is_open(here)
@@ -75,9 +75,9 @@ def test_a_new_password_ends_every_copy_and_every_other_device(app: Flask, union
 
 
 @pytest.mark.parametrize("how", ["password", "close"])
-def test_the_commands_end_every_session_of_the_account(app: Flask, database: Database, union: Actor, how: str) -> None:
+def test_command_ends_all_sessions_of_the_account(app: Flask, database: Database, union: Actor, how: str) -> None:
     other = create_client(app, create_account(database, "lead", Grant(Role.DISTRICT_LEAD, None)))
-    clients = signed_in(app), signed_in(app)
+    clients = sign_in(app), sign_in(app)
     with database.transaction() as session:
         if how == "close":
             accounts.set_account_active(session, "union@example.org", clock.now())
@@ -91,26 +91,26 @@ def test_the_commands_end_every_session_of_the_account(app: Flask, database: Dat
         assert not any(is_open(client) for client in clients)
 
 
-def test_signing_in_again_ends_the_session_the_browser_had(app: Flask, union: Actor) -> None:
-    client = signed_in(app)
-    copy = copy_of(client, app)
+def test_new_sign_in_ends_the_previous_session_of_the_browser(app: Flask, union: Actor) -> None:
+    client = sign_in(app)
+    copy = copy_session(client, app)
     client.post("/sign-in", data={"email": "union@example.org", "password": PASSWORD})
     assert is_open(client)
     assert not is_open(copy)
 
 
-def test_an_old_copy_of_the_cookie_does_not_prolong_or_shorten_the_session(app: Flask, union: Actor) -> None:
-    client, begin = signed_in(app), clock.now()
-    copy = copy_of(client, app)
+def test_old_copy_of_the_cookie_does_not_change_the_idle_limit(app: Flask, union: Actor) -> None:
+    client, begin = sign_in(app), clock.now()
+    copy = copy_session(client, app)
     clock.set_source(lambda: begin + timedelta(minutes=59))
     assert is_open(client)
     clock.set_source(lambda: begin + timedelta(minutes=118))
-    assert is_open(copy)  # in use: judged by the row, not by the copy's age
+    assert is_open(copy)  # the last use of the session counts, not the age of the cookie
     clock.set_source(lambda: begin + timedelta(minutes=179))
     assert not is_open(client)
 
 
-def test_the_token_is_stored_hashed(database: Database, union: Actor) -> None:
+def test_session_token_is_stored_as_a_hash(database: Database, union: Actor) -> None:
     with database.transaction() as session:
         token = sessions.begin_session(session, union.account_id, NOW)
         row = session.scalars(select(SignInSession)).one()
@@ -130,63 +130,63 @@ def test_the_token_is_stored_hashed(database: Database, union: Actor) -> None:
         (timedelta(hours=11, minutes=50), timedelta(hours=12, seconds=1), False),
     ],
 )
-def test_length_and_idle_time_have_exact_ends(
+def test_session_length_and_idle_limit_are_exact(
     database: Database, union: Actor, seen: timedelta, now: timedelta, valid: bool
 ) -> None:
     with database.transaction() as session:
         token = sessions.begin_session(session, union.account_id, NOW)
         sessions.refresh_session(session, token, NOW + seen)
     with database.reading() as session:
-        found = sessions.find_session(session, token, LIMITS, NOW + now)
-        assert (found is not None) is valid
+        signed_in = sessions.find_session(session, token, LIMITS, NOW + now)
+        assert (signed_in is not None) is valid
         without_end = sessions.find_session(session, token, None, NOW + timedelta(days=400))
-    assert found is None or found.actor == union
+    assert signed_in is None or signed_in.actor == union
     assert without_end is not None
 
 
 @pytest.fixture
 def statements(database: Database) -> Iterator[list[str]]:
-    """Every statement the database is sent."""
+    """List of the SQL statements sent to the database."""
     sent: list[str] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+    def record_statement(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
         sent.append(statement)
 
-    event.listen(database.engine, "before_cursor_execute", note)
+    event.listen(database.engine, "before_cursor_execute", record_statement)
     yield sent
-    event.remove(database.engine, "before_cursor_execute", note)
+    event.remove(database.engine, "before_cursor_execute", record_statement)
 
 
-def test_a_request_costs_one_query_and_writes_at_most_once_a_minute(
+def test_request_needs_one_query_and_at_most_one_write_per_minute(
     app: Flask, union: Actor, statements: list[str]
 ) -> None:
-    client, begin = signed_in(app), clock.now()
+    client, begin = sign_in(app), clock.now()
     statements.clear()
     for seconds in (0, 10, 59):
         clock.set_source(lambda seconds=seconds: begin + timedelta(seconds=seconds))
         assert is_open(client)
-    subject = [each for each in statements if "sign_in_session" in each]
-    assert len(subject) == 3
-    assert all(each.startswith("SELECT") for each in subject)
-    assert not [each for each in statements if "account_grant" in each and "sign_in_session" not in each]
+    session_statements = [sql for sql in statements if "sign_in_session" in sql]
+    assert len(session_statements) == 3
+    assert all(sql.startswith("SELECT") for sql in session_statements)
+    assert not [sql for sql in statements if "account_grant" in sql and "sign_in_session" not in sql]
     statements.clear()
     clock.set_source(lambda: begin + timedelta(seconds=61))
     assert is_open(client)
     assert is_open(client)
-    assert [each.split()[0] for each in statements if "sign_in_session" in each] == ["SELECT", "UPDATE", "SELECT"]
+    assert [sql.split()[0] for sql in statements if "sign_in_session" in sql] == ["SELECT", "UPDATE", "SELECT"]
 
 
-def test_the_worker_deletes_sessions_that_are_over(app: Flask, database: Database, union: Actor) -> None:
-    out, old, current = (signed_in(app) for _ in range(3))
+def test_worker_deletes_ended_sessions(app: Flask, database: Database, union: Actor) -> None:
+    out, old, current = (sign_in(app) for _ in range(3))
     out.post("/sign-out")
     begin = clock.now()
     clock.set_source(lambda: begin + timedelta(minutes=50))
     assert is_open(current)
     clock.set_source(lambda: begin + timedelta(minutes=70))
-    tick = next(
-        tick for tick in worker.build_jobs(app.extensions["homevisits"].settings, database) if tick.name == "sign_in"
+    job = next(
+        job for job in worker.build_jobs(app.extensions["homevisits"].settings, database) if job.name == "sign_in"
     )
-    assert tick.run() == 2
+    assert job.run() == 2
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(SignInSession)) == 1
     assert is_open(current)
