@@ -22,6 +22,8 @@ from homevisits.core.db import Database
 
 TEMPLATE = "homevisits_template"
 FOLDER = "hv-pg-"
+MEMORY = Path("/dev/shm")
+MIN_FREE_MEMORY = 2 * 1024**3  # bytes; a test run uses about a quarter of it
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -87,7 +89,7 @@ def run_postgres(scratch: Path) -> Iterator[Postgres]:
         if not state.get("data"):
             # A socket path may have at most 107 characters, and the user that runs the server must be able to read it.
             _stop_leftover_servers()
-            state["data"] = tempfile.mkdtemp(prefix=FOLDER)
+            state["data"] = tempfile.mkdtemp(prefix=FOLDER, dir=_data_parents()[0])
         handle = _start_server(Path(state["data"]))
         server = Postgres(str(handle.get_postmaster_info().socket_dir))
         if not server.has_database(TEMPLATE):
@@ -107,9 +109,20 @@ def run_postgres(scratch: Path) -> Iterator[Postgres]:
                 state_file.unlink(missing_ok=True)
 
 
+def _data_parents() -> list[Path]:
+    """Return the folders in which a server's data may be, the preferred first.
+
+    In memory, creating a database from the template takes half the time.
+    """
+    disk = Path(tempfile.gettempdir())
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MIN_FREE_MEMORY:
+        return [MEMORY, disk]
+    return [disk]
+
+
 def _stop_leftover_servers() -> None:
     """Stop servers of killed test runs: none of the processes that used them exists any more."""
-    for data in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+    for data in (path for parent in _data_parents() for path in parent.glob(f"{FOLDER}*")):
         handles = data / ".handle_pids.json"
         if handles.exists() and not any(psutil.pid_exists(pid) for pid in json.loads(handles.read_text() or "[]")):
             with suppress(FileNotFoundError, IndexError, psutil.NoSuchProcess):
@@ -130,7 +143,7 @@ def _start_server(data: Path) -> Any:
 
 
 def _create_template(server: Postgres) -> None:
-    for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+    for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "max_wal_size = '128MB'"):
         server._run(sql.SQL("ALTER SYSTEM SET " + setting))
     server._run(sql.SQL("SELECT pg_reload_conf()"))
     name = server.create_database("template0")
