@@ -66,7 +66,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals["hat_names"] = ROLE_NAMES
+    app.jinja_env.globals["role_names"] = ROLE_NAMES
     app.jinja_env.globals["waiting_at"] = {}  # path of a tab -> number of items that wait for the user
     Bootstrap5(app)
     shell.install(app)

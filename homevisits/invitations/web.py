@@ -128,7 +128,7 @@ def _render_request(problems: list[Problem]) -> str:
     with reading() as session:
         found = queries.find_families(session, current_actor(), query)
     return render_template(
-        "invitations/request.html",
+        "invitations/record_request.html",
         words=query,
         found=found,
         family=request.form.get("family", ""),

@@ -98,7 +98,7 @@ def _render_page(form: QuietDaysForm, problems: list[Problem]) -> str:
     with reading() as session:
         days = quiet_days.list_quiet_days(session, current_actor(), _today())
         return render_template(
-            "messages/quiet.html",
+            "operations/quiet_days.html",
             typed=form,
             problems=problems,
             days=days,

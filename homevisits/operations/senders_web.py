@@ -26,7 +26,7 @@ def show_senders() -> str:
     with reading() as session:
         senders = registration.list_senders(session)
         return render_template(
-            "messages/senders.html",
+            "operations/senders.html",
             senders=senders,
             missing={row.id: registration.missing_steps(row) for row in senders},
             reasons=labels,
@@ -64,7 +64,7 @@ def _render_form(sender_id: int, form: registration.SenderForm, problems: list[P
     with reading() as session:
         row = registration.get_sender(session, sender_id)
         return render_template(
-            "messages/sender.html",
+            "operations/sender.html",
             row=row,
             typed=form,
             problems=problems,
@@ -110,7 +110,7 @@ def remove_guest() -> ResponseReturnValue:
 def _render_guests(name: str, phone: str, problems: list[Problem]) -> str:
     with reading() as session:
         return render_template(
-            "messages/guests.html",
+            "operations/trial_recipients.html",
             rows=trial_allowlist.list_recipients(session),
             name=name,
             phone=phone,

@@ -72,7 +72,7 @@ def show_templates() -> str:
     pack = catalog.load_pack(chosen)
     shown = [_build_view(pack, text) for text in sorted(pack.templates, key=_sort_key) if text.state != "missing"]
     return render_template(
-        "messages/texts.html",
+        "operations/templates.html",
         packs=packs,
         pack=pack,
         groups={title: [text for text in shown if text.group == group] for group, title in GROUP_TITLES.items()},

@@ -80,7 +80,8 @@ def _without_corrected_lines(lines: list[queries.Line]) -> list[queries.Line]:
 def _current_step() -> str:
     """Return the approval step of this request: as requested, by the active role, or the only permitted step."""
     permitted = [step for step, permission in queries.STEP_PERMISSIONS.items() if current_actor().may(permission)]
-    requested = request.values.get("step") or ("union" if session.get("hat") == Role.UNION_COORDINATOR else "site")
+    by_role = "union" if session.get("active_role") == Role.UNION_COORDINATOR else "site"
+    requested = request.values.get("step") or by_role
     if not permitted:
         raise PermissionDenied
     return requested if requested in permitted else permitted[0]

@@ -32,7 +32,7 @@ def sign_in() -> ResponseReturnValue:
     who = signed_in_actor()
     if who is not None:
         return redirect(local_path(request.args.get("next"), landing_page(who)), code=303)
-    return render_template("account/sign_in.html", next=request.args.get("next", ""), email="", problems=())
+    return render_template("people/sign_in/sign_in.html", next=request.args.get("next", ""), email="", problems=())
 
 
 @bp.post("/sign-in")
@@ -45,7 +45,7 @@ def sign_in_now() -> ResponseReturnValue:
     except RulesBroken as broken:
         status = 429 if isinstance(broken, attempts.TooManyTries) else 422
         values = {"next": request.form.get("next", ""), "email": email, "problems": broken.problems}
-        return render_template("account/sign_in.html", **values), status
+        return render_template("people/sign_in/sign_in.html", **values), status
     who = start_session(token)
     return redirect(local_path(request.form.get("next"), landing_page(who)), code=303)
 
@@ -120,10 +120,10 @@ def choose_language() -> ResponseReturnValue:
 
 @bp.post("/role")
 @allow(Permission.OWN_ACCOUNT)
-def choose_hat() -> ResponseReturnValue:
+def choose_role() -> ResponseReturnValue:
     """Switch to another of the user's roles."""
-    if request.form.get("hat") in navigation.held_roles(current_actor()):
-        session["hat"] = request.form["hat"]
+    if request.form.get("role") in navigation.held_roles(current_actor()):
+        session["active_role"] = request.form["role"]
     return redirect(landing_page(current_actor()), code=303)
 
 
@@ -131,7 +131,7 @@ def choose_hat() -> ResponseReturnValue:
 @allow(Permission.OWN_ACCOUNT)
 def home() -> str:
     """Show the account page."""
-    return render_template("account/home.html", problems=())
+    return render_template("people/account.html", problems=())
 
 
 @bp.post("/account/password")
@@ -148,7 +148,7 @@ def change_password() -> ResponseReturnValue:
             token = attempts.change_password(db, current_actor(), given, typed, now())
     except RulesBroken as broken:
         status = 429 if isinstance(broken, attempts.TooManyTries) else 422
-        return render_template("account/home.html", problems=broken.problems), status
+        return render_template("people/account.html", problems=broken.problems), status
     start_session(token)
     show_notice(_("Your password was changed. You were signed out on every other phone and computer."))
     return redirect(url_for("account.home"), code=303)

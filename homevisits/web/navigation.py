@@ -77,17 +77,17 @@ def active_role(actor: Actor, path: str, chosen: str | None) -> Role | None:
     return first
 
 
-def visible_places(actor: Actor, hat: Role, asks: Mapping[str, frozenset[Permission]]) -> tuple[Place, ...]:
+def visible_places(actor: Actor, role: Role, asks: Mapping[str, frozenset[Permission]]) -> tuple[Place, ...]:
     """Return the tabs of the active role that exist (`asks` has their path) and that `actor` may open."""
 
     def is_open(path: str) -> bool:
         return path in asks and (not asks[path] or any(actor.may(permission) for permission in asks[path]))
 
-    return tuple(place for place in PLACES[hat] if is_open(place.path))
+    return tuple(place for place in PLACES[role] if is_open(place.path))
 
 
 def landing_path(actor: Actor, asks: Mapping[str, frozenset[Permission]], chosen: str | None = None) -> str:
     """Return the start page of the user: the first tab of the active role."""
-    hat = active_role(actor, "/", chosen)
-    places = visible_places(actor, hat, asks) if hat else ()
+    role = active_role(actor, "/", chosen)
+    places = visible_places(actor, role, asks) if role else ()
     return places[0].path if places else "/account"

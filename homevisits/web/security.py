@@ -116,7 +116,7 @@ def page_permissions() -> Mapping[str, frozenset[Permission]]:
 
 def landing_page(who: Actor) -> str:
     """Return the start page of a user."""
-    return navigation.landing_path(who, page_permissions(), session.get("hat"))
+    return navigation.landing_path(who, page_permissions(), session.get("active_role"))
 
 
 def local_path(address: str | None, otherwise: str) -> str:

@@ -15,12 +15,12 @@ from homevisits.web.security import add_headers, check_request, page_permissions
 def template_values() -> dict[str, Any]:
     """Return the variables available in every template."""
     actor = signed_in_actor()
-    active_role = navigation.active_role(actor, request.path, session.get("hat")) if actor else None
+    active_role = navigation.active_role(actor, request.path, session.get("active_role")) if actor else None
     return {
         "me": actor,
-        "hat": active_role,
+        "active_role": active_role,
         "places": navigation.visible_places(actor, active_role, page_permissions()) if actor and active_role else (),
-        "hats": navigation.held_roles(actor) if actor else (),
+        "held_roles": navigation.held_roles(actor) if actor else (),
         "language": formats.current_language(),
         "languages": formats.offered_languages(),
         "request_id": g.get("request_id", ""),

@@ -229,7 +229,7 @@ def test_what_a_family_may_have_meant_is_decided_with_one_press(
     assert found
     post(coordinator, found[0], 422, said="perhaps")
     post(coordinator, found[0], said="keep")
-    assert coordinator.post(found[0], data={"said": "stop"}).status_code == 404
+    assert coordinator.post(found[0], data={"decision": "stop"}).status_code == 404
     assert "Keep sending texts" not in read(coordinator, f"/conversations/{thread}")
 
 

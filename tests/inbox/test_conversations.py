@@ -139,7 +139,7 @@ def test_the_pair_reads_what_was_texted_since_the_booking_and_never_a_number(
         assert page.with_.phone is None
         assert page.waiting_since is not None
         assert page.waiting_since >= NOW
-        said = [one.body for one in page.said if not one.ours]
+        said = [one.body for one in page.messages if not one.ours]
         assert said == ["¿Puede venir mi abuela?"]
     assert sees(school_fixture, school_fixture.actors["Amina"], LATER) == []
     with pytest.raises(NotFound):
@@ -199,11 +199,11 @@ def test_the_list_quotes_what_waits_and_not_the_digit_that_came_after_it(
     with school_fixture.session() as session:
         session.execute(update(Row).where(Row.body == "1").values(needs_person=False))
         (row,) = listing.list_conversations(session, school_fixture.actors["coordinator"], LATER).rows
-        assert row.said == "¿Puede venir mi abuela?"
+        assert row.last_message == "¿Puede venir mi abuela?"
         session.execute(update(Row).values(needs_person=False))
     with school_fixture.session() as session:
         (row,) = listing.list_conversations(session, school_fixture.actors["coordinator"], LATER).rows
-    assert row.said == "1"
+    assert row.last_message == "1"
 
 
 def test_a_conversation_is_given_to_a_colleague_who_reads_it_too(school_fixture: SchoolFixture) -> None:
@@ -236,7 +236,7 @@ def test_an_answer_is_written_once_and_nobody_waits_any_more(school_fixture: Sch
     assert thread_of(school_fixture, school_fixture.phones["Rivera"]).waiting_since is None
     with school_fixture.session() as session:
         assert not session.scalar(select(Row.id).where(Row.needs_person))
-    said = talk(school_fixture, school_fixture.actors["coordinator"], thread).said
+    said = talk(school_fixture, school_fixture.actors["coordinator"], thread).messages
     assert [(one.ours, one.by) for one in said if one.by] == [(True, "coordinator")]
 
 
@@ -296,7 +296,7 @@ def test_only_a_named_person_with_a_reason_lets_a_text_out_at_night(school_fixtu
     row = send(school_fixture, thread, draft(urgent_reason="The school is closed tomorrow."), night)
     assert (row.category, row.urgent_reason) == ("urgent", "The school is closed tomorrow.")
     assert row.urgent_by == school_fixture.actors["coordinator"].account_id
-    said = talk(school_fixture, school_fixture.actors["Grace"], thread, night).said[-1]
+    said = talk(school_fixture, school_fixture.actors["Grace"], thread, night).messages[-1]
     assert (said.urgent_by, said.urgent_reason) == ("coordinator", "The school is closed tomorrow.")
     by_pair = send(school_fixture, thread, draft(urgent_reason="Because", key="f" * 32), night, "Grace")
     assert (by_pair.category, by_pair.urgent_by) == ("written", None)
@@ -351,7 +351,7 @@ def test_the_plan_for_later_is_no_part_of_a_conversation(school_fixture: SchoolF
         )
         outbox.put(session, "visit:1", text, NOW)
     assert all(
-        one.at <= LATER for one in talk(school_fixture, school_fixture.actors["coordinator"], thread, LATER).said
+        one.at <= LATER for one in talk(school_fixture, school_fixture.actors["coordinator"], thread, LATER).messages
     )
 
 
@@ -406,7 +406,7 @@ def test_a_polite_stop_waits_for_a_decision_even_after_an_answer(school_fixture:
     smith = school_fixture.phones["Smith"]
     with school_fixture.session() as session:
         assert session.scalars(select(Row.intent)).all() == ["polite_stop"]
-    assert talk(school_fixture, school_fixture.actors["coordinator"], thread).said[0].task == "polite_stop"
+    assert talk(school_fixture, school_fixture.actors["coordinator"], thread).messages[0].task == "polite_stop"
     send(school_fixture, thread, draft("Of course.", "en"))
     assert thread_of(school_fixture, smith).waiting_since is not None
     with pytest.raises(RulesBroken):

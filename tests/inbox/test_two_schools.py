@@ -66,7 +66,7 @@ def told(school_fixture: SchoolFixture, subject: str, school: int, body: str, ph
 
 
 def ours(school_fixture: SchoolFixture, who: Actor, thread: int) -> list[str]:
-    return [one.body for one in talk(school_fixture, who, thread, LATER).said if one.ours]
+    return [one.body for one in talk(school_fixture, who, thread, LATER).messages if one.ours]
 
 
 def test_what_waits_for_a_person_names_the_families_of_ones_own_school_only(
@@ -140,12 +140,12 @@ def test_the_pair_reads_no_answer_to_another_schools_question(
         assert newest is not None
         newest.answers = "invitation:999"
     grace = school_fixture.actors["Grace"]
-    said = [one.body for one in talk(school_fixture, grace, thread, LATER).said if not one.ours]
+    said = [one.body for one in talk(school_fixture, grace, thread, LATER).messages if not one.ours]
     assert said == ["¿Puede venir mi abuela?"]
     with school_fixture.session() as session:
         (row,) = listing.list_conversations(session, grace, LATER).rows
         (all_,) = listing.list_conversations(session, school_fixture.actors["coordinator"], LATER).rows
-    assert (row.said, all_.said) == ("¿Puede venir mi abuela?", "No puedo el viernes")
+    assert (row.last_message, all_.last_message) == ("¿Puede venir mi abuela?", "No puedo el viernes")
 
 
 def test_a_number_that_no_family_has_any_more_stays_with_the_school_that_texted_it(

@@ -258,9 +258,9 @@ def test_a_person_with_two_roles_changes_between_them(app: Flask, sqlite_databas
     who = create_account(sqlite_database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None))
     client = create_client(app, who)
     assert client.get("/").location == "/overview"
-    assert client.post("/role", data={"hat": "union_coordinator"}).location == "/tally"
+    assert client.post("/role", data={"role": "union_coordinator"}).location == "/tally"
     assert "/contract" in client.get("/tally").text
-    client.post("/role", data={"hat": "educator"})
+    client.post("/role", data={"role": "educator"})
     assert client.get("/").location == "/tally"
 
 

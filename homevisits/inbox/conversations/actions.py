@@ -89,8 +89,8 @@ def check_draft(
     reads = catalog.render(draft.language, draft.canned, {"school": who.school}) if draft.canned else body
     reads = reads if draft.canned else compose.in_sendable_letters(body, _letters(draft.language))
     opens = quiet_hours.opens(now, who.zone or zone, quiet_hours.Limits.of(policy))
-    heard = whom.last_incoming_at(session, who.number)
-    category = "reply" if heard is not None and now - heard <= MAX_REPLY_DELAY else "written"
+    last_incoming = whom.last_incoming_at(session, who.number)
+    category = "reply" if last_incoming is not None and now - last_incoming <= MAX_REPLY_DELAY else "written"
     may_urge = category == "written" and opens is not None and _may_urge(actor, who)
     if may_urge and draft.urgent_reason is not None:
         category = "urgent"
@@ -117,26 +117,26 @@ def send_answer(
     sent = session.scalar(select(OutgoingMessage).where(OutgoingMessage.dedupe_key == f"{subject}:{draft.key}"))
     if sent is not None and sent.phone == who.number:
         return sent
-    found = check_draft(session, actor, conversation_id, draft, policy, zone, now)
-    urgent = found.category == "urgent"
+    checked = check_draft(session, actor, conversation_id, draft, policy, zone, now)
+    urgent = checked.category == "urgent"
     text = PlannedMessage(
         key=draft.key,
-        to=found.who.number,
+        to=checked.who.number,
         language=draft.language,
         template=draft.canned or message_types.WRITTEN,
-        params={"school": found.who.school} if draft.canned else {},
-        not_before=found.leaves or now,
-        expires_at=(found.leaves or now) + ANSWER_USEFUL_FOR,
-        zone=found.who.zone or zone,
-        school_id=found.who.school_id,
-        category=found.category,
-        body=None if draft.canned else found.reads,
+        params={"school": checked.who.school} if draft.canned else {},
+        not_before=checked.leaves or now,
+        expires_at=(checked.leaves or now) + ANSWER_USEFUL_FOR,
+        zone=checked.who.zone or zone,
+        school_id=checked.who.school_id,
+        category=checked.category,
+        body=None if draft.canned else checked.reads,
         urgent_by=actor.account_id if urgent else None,
         urgent_reason=compose.normalize(draft.urgent_reason or "") if urgent else None,
         written_by=actor.account_id,
     )
     row = outbox.put(session, subject, text, now)
-    _mark_all_handled(session, actor, found.who.number, now)
+    _mark_all_handled(session, actor, checked.who.number, now)
     return row
 
 
@@ -154,13 +154,13 @@ def _problems(session: Session, who: Participants, draft: Draft, body: str) -> l
         return [] if held else [Problem("not_a_choice", "canned")]
     if draft.language not in {*catalog.list_languages(), who.language}:
         return [Problem("not_a_choice", "language")]
-    if len(body) > compose.MAX_SEGMENTS:
-        return [Problem("too_long", "body", {"most": compose.MAX_SEGMENTS})]
-    found = compose.problems(body, draft.language, _letters(draft.language), whom.protected_names(session, who))
+    if len(body) > compose.MAX_CHARACTERS:
+        return [Problem("too_long", "body", {"most": compose.MAX_CHARACTERS})]
+    problems = compose.problems(body, draft.language, _letters(draft.language), whom.protected_names(session, who))
     numbers = [number for number in map(phones.to_e164, compose.find_phone_numbers(body)) if number]
     if numbers and whom.includes_staff_number(session, numbers):
-        found.append(Problem("written_staff_number", "body"))
-    return found
+        problems.append(Problem("written_staff_number", "body"))
+    return problems
 
 
 def _letters(language: str) -> str:

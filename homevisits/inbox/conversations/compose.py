@@ -11,8 +11,7 @@ from homevisits.messages.templates.segments import count_segments
 
 PURE = True
 
-MAX_SEGMENTS = 1000
-"""Character limit of the form. The limit of two segments per message is stricter."""
+MAX_CHARACTERS = 1000  # limit of the form field; the limit of two segments per message is stricter
 _NOT_OF_FREE_WORDS = frozenset({"empty", "half_a_choice", "other_digits", "control_characters", "too_long"})
 """Template rules that do not apply to free text, or that are reported with another message here."""
 _NUMBER = re.compile(r"\+?\d[\d\s().-]{7,}\d")
@@ -43,25 +42,25 @@ def problems(body: str, language: str, letters: str, kept: ProtectedNames) -> li
     """Return all rules that `body` breaks. ``letters``: "plain" or "accents", the encoding to send in."""
     if not body:
         return [Problem("missing", "body")]
-    found = [
+    broken = [
         Problem(f"written_{code}", "body")
         for code in lint.find_problems(body, body, language, letters)
         if code not in _NOT_OF_FREE_WORDS
     ]
     if rendering.placeholders(body):
-        found.append(Problem("written_loose_brace", "body"))
+        broken.append(Problem("written_loose_brace", "body"))
     parts = count_segments(in_sendable_letters(body, letters)).segments
     if parts > lint.MAX_SEGMENTS:
-        found.append(Problem("written_too_long", "body", {"parts": parts}))
+        broken.append(Problem("written_too_long", "body", {"parts": parts}))
     plain = _words(body)
     if any(
-        _mentions(plain, f"{given} {family}") or _mentions(plain, f"{family} {given}")
-        for given, family in kept.children
+        _mentions(plain, f"{first} {family}") or _mentions(plain, f"{family} {first}")
+        for first, family in kept.children
     ):
-        found.append(Problem("written_names_child", "body"))
+        broken.append(Problem("written_names_child", "body"))
     if any(_mentions(plain, address.partition(",")[0]) for address in kept.addresses):
-        found.append(Problem("written_says_address", "body"))
-    return list(dict.fromkeys(found))
+        broken.append(Problem("written_says_address", "body"))
+    return list(dict.fromkeys(broken))
 
 
 def in_sendable_letters(body: str, letters: str) -> str:
@@ -77,13 +76,13 @@ def find_phone_numbers(body: str) -> tuple[str, ...]:
 def looks_english(body: str) -> bool:
     """Guess whether `body` is English from the number and share of common English function terms."""
     words = _words(body).split()
-    found = sum(word in _ENGLISH for word in words)
-    return found >= 2 and found / len(words) >= _ENGLISH_ENOUGH
+    matches = sum(word in _ENGLISH for word in words)
+    return matches >= 2 and matches / len(words) >= _ENGLISH_ENOUGH
 
 
 def names_to_look_for(names: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the children's names to search for. Single first names are allowed and left out."""
-    return tuple((given, family) for given, family in names if given.strip() and family.strip())
+    return tuple((first, family) for first, family in names if first.strip() and family.strip())
 
 
 def _mentions(plain: str, name: str) -> bool:

@@ -34,7 +34,7 @@ def settle_meaning(
     actor: Actor,
     conversation_id: int,
     incoming_message_id: int,
-    said: str,
+    decision: str,
     policy: Policy,
     now: datetime,
 ) -> None:
@@ -46,17 +46,17 @@ def settle_meaning(
     row = session.get(IncomingMessage, incoming_message_id)
     if row is None or row.phone != who.number or row.intent not in pages.TASKS or not row.needs_person:
         raise NotFound
-    if not who.office and (row.received_at < (who.since or now) or said == "right"):
+    if not who.office and (row.received_at < (who.since or now) or decision == "right"):
         raise NotFound  # The pair cannot see the whole conversation and cannot know who owns the number.
-    if said not in CHOICES[row.intent]:
+    if decision not in CHOICES[row.intent]:
         raise RulesBroken([Problem("not_a_choice")])
     evidence = f"inbound:{row.id}"
-    if said == "stop":
+    if decision == "stop":
         reason = "wrong_number" if row.intent == "wrong_number" else "family"
         opt_outs.opt_out(session, row.phone, reason, now, evidence, how="text", by_account=actor.account_id)
-    elif said == "right":
+    elif decision == "right":
         _confirm_number(session, actor, row.phone, evidence, now)
-    elif said == "yes":
+    elif decision == "yes":
         _accept_as_yes(session, row, policy, now)
     row.needs_person, row.handled_at, row.handled_by = False, now, actor.account_id
     session.flush()
@@ -67,8 +67,8 @@ def _accept_as_yes(session: Session, row: IncomingMessage, policy: Policy, now: 
     """Accept a reaction to a question as a yes."""
     asked = match_question.asked_invitations(session, row.phone, row.received_at)
     question = next((one for one in asked if one.question == row.answers and not one.over), None)
-    heard = IncomingContext(session, row, policy, now, phone_language(session, row.phone))
-    if question is None or not apply_answer.apply_answer(heard, question, Answer.YES):
+    context = IncomingContext(session, row, policy, now, phone_language(session, row.phone))
+    if question is None or not apply_answer.apply_answer(context, question, Answer.YES):
         raise RulesBroken([Problem("question_is_over")])
     row.intent = Answer.YES.value
 

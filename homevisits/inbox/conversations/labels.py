@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext as _l
 
 from homevisits.inbox.messages import QUICK_REPLIES
 
-UNDERSTOOD = MappingProxyType(
+INTENTS = MappingProxyType(
     {
         "yes": _l("Understood as: yes"),
         "other_time": _l("Understood as: another time"),
@@ -26,7 +26,7 @@ UNDERSTOOD = MappingProxyType(
     }
 )
 """Labels for the intent of an incoming message."""
-STANDS = MappingProxyType(
+STATUSES = MappingProxyType(
     {
         "held": _l("Waiting"),
         "queued": _l("About to be sent"),
@@ -43,7 +43,7 @@ STANDS = MappingProxyType(
     }
 )
 """Labels for the status of an outgoing message."""
-SIGNS = MappingProxyType(
+STATUS_ICONS = MappingProxyType(
     {
         **dict.fromkeys(("held", "queued", "sending"), "clock"),
         "accepted": "check2",
@@ -54,8 +54,8 @@ SIGNS = MappingProxyType(
 )
 """Icon for each status; any other status is a failure and gets the warning icon."""
 # Titles of the quick replies, in the order in which they are shown.
-CANNED = MappingProxyType({reply.name: _l(reply.choice) for reply in QUICK_REPLIES})
-HOWS = MappingProxyType(
+QUICK_REPLY_TITLES = MappingProxyType({reply.name: _l(reply.choice) for reply in QUICK_REPLIES})
+CHANNELS = MappingProxyType(
     {
         "phone": _l("By phone"),
         "in_person": _l("In person"),
@@ -64,7 +64,7 @@ HOWS = MappingProxyType(
     }
 )
 """Labels for the channel through which a family informed staff."""
-UNREACHABLE = MappingProxyType(
+UNREACHABLE_REASONS = MappingProxyType(
     {
         "landline": _l("The number is a landline"),
         "bad": _l("The number cannot get texts"),
@@ -75,13 +75,13 @@ UNREACHABLE = MappingProxyType(
 """Reasons why a family cannot be reached by message."""
 
 
-def stopped(reason: str, how: str | None) -> str:
+def describe_opt_out(reason: str, how: str | None) -> str:
     """Describe the reason for an opt-out in a sentence."""
-    if reason == "staff" and how in HOWS:
-        return str(_("The family told the school (%(how)s).", how=HOWS[str(how)]))
-    known = {
+    if reason == "staff" and how in CHANNELS:
+        return str(_("The family told the school (%(how)s).", how=CHANNELS[str(how)]))
+    labels = {
         "family": _("The family asked for no more texts."),
         "provider": _("The provider reports that the family asked for no more texts."),
         "wrong_number": _("The number seems to belong to someone else."),
     }
-    return str(known.get(reason, _("The family told the school.")))
+    return str(labels.get(reason, _("The family told the school.")))

@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from homevisits.core.access import Permission
 from homevisits.core.problems import NotFound, Problem, RulesBroken
 from homevisits.inbox.conversations import actions, decisions
-from homevisits.inbox.conversations import labels as words
+from homevisits.inbox.conversations import labels as conversation_labels
 from homevisits.inbox.conversations.actions import Draft
 from homevisits.inbox.conversations.queries import access
 from homevisits.inbox.conversations.queries import detail as talks
@@ -48,8 +48,8 @@ def waiting() -> lists.WaitingCounts:
     if "conversations_waiting" not in g:
         with reading() as session:
             g.conversations_waiting = lists.count_waiting(session, who, now())
-    found: lists.WaitingCounts = g.conversations_waiting
-    return found
+    waiting: lists.WaitingCounts = g.conversations_waiting
+    return waiting
 
 
 def _number() -> int:
@@ -60,18 +60,18 @@ def _number() -> int:
 @allow(Permission.CONVERSE)
 def overview() -> str:
     """Show the conversation list. Search uses POST to keep family names out of URLs."""
-    given = request.form if request.method == "POST" else request.args
-    whose = given.get("whose", "all") if given.get("whose") in lists.FILTERS else "all"
+    values = request.form if request.method == "POST" else request.args
+    whose = values.get("whose", "all") if values.get("whose") in lists.FILTERS else "all"
     typed = request.form.get("q", "").strip()[:80]
-    page = given.get("page", "1")
+    page = values.get("page", "1")
     number = int(page) if page.isdecimal() and 1 <= int(page[:9]) <= MAX_PAGES else 1
     with reading() as session:
-        found = lists.list_conversations(session, current_actor(), now(), whose=whose, words=typed, page=number)
-        if number > 1 and not found.rows:  # the list has become shorter since the page was rendered
-            found = lists.list_conversations(session, current_actor(), now(), whose=whose, words=typed)
+        listing = lists.list_conversations(session, current_actor(), now(), whose=whose, words=typed, page=number)
+        if number > 1 and not listing.rows:  # the list has become shorter since the page was rendered
+            listing = lists.list_conversations(session, current_actor(), now(), whose=whose, words=typed)
     return render_template(
         "inbox/conversations.html",
-        found=found,
+        listing=listing,
         whose=whose,
         q=typed,
         count=waiting(),
@@ -85,14 +85,14 @@ def overview() -> str:
 @allow(Permission.CONVERSE)
 def conversation(conversation_id: int) -> str:
     """Show a conversation."""
-    return _page(conversation_id, [])
+    return _render_conversation(conversation_id, [])
 
 
 @bp.post("/conversations/<int:conversation_id>/write")
 @allow(Permission.CONVERSE)
 def write(conversation_id: int) -> str:
     """Return from the preview to the form and keep the draft."""
-    return _page(conversation_id, [])
+    return _render_conversation(conversation_id, [])
 
 
 @bp.post("/conversations/<int:conversation_id>/look")
@@ -101,9 +101,9 @@ def look(conversation_id: int) -> ResponseReturnValue:
     """Preview a reply: final body, segments and send time."""
     draft = _draft(secrets.token_hex(16))
     try:
-        return _looked_at(conversation_id, draft, [])
+        return _render_preview(conversation_id, draft, [])
     except RulesBroken as broken:
-        return _page(conversation_id, list(broken.problems)), 422
+        return _render_conversation(conversation_id, list(broken.problems)), 422
 
 
 @bp.post("/conversations/<int:conversation_id>/send")
@@ -121,8 +121,8 @@ def send(conversation_id: int) -> ResponseReturnValue:
                 log.info("outbox:%s sent outside texting hours by account:%s", row.id, row.urgent_by)
     except RulesBroken as broken:
         if {problem.field for problem in broken.problems} == {"urgent_reason"}:
-            return _looked_at(conversation_id, draft, list(broken.problems)), 422
-        return _page(conversation_id, list(broken.problems)), 422
+            return _render_preview(conversation_id, draft, list(broken.problems)), 422
+        return _render_conversation(conversation_id, list(broken.problems)), 422
     show_notice(_("Your reply goes out on %(when)s.", when=later) if later else _("Your reply is on its way."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id, _anchor="newest"), code=303)
 
@@ -148,7 +148,7 @@ def assign(conversation_id: int) -> ResponseReturnValue:
         with transaction() as session:
             actions.assign(session, current_actor(), conversation_id, int(typed) if typed else None, now())
     except RulesBroken as broken:
-        return _page(conversation_id, list(broken.problems)), 422
+        return _render_conversation(conversation_id, list(broken.problems)), 422
     assigned = _("Assigned. Your colleague finds it under “Assigned to me”.")
     show_notice(assigned if typed else _("This is not assigned to anyone."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
@@ -164,8 +164,8 @@ def texting(conversation_id: int) -> ResponseReturnValue:
             act = actions.resume_texts if again else actions.stop_texts
             act(session, current_actor(), conversation_id, how, now())
     except RulesBroken as broken:
-        return _page(conversation_id, list(broken.problems)), 422
-    _said_about_texting(again=again)
+        return _render_conversation(conversation_id, list(broken.problems)), 422
+    _show_texting_notice(again=again)
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
 
@@ -191,11 +191,11 @@ def texting_of_asked(invitation_id: int) -> ResponseReturnValue:
             raise NotFound
         act = actions.record_resume if again else actions.record_stop
         act(session, current_actor(), contact.phone, how, now())
-    _said_about_texting(again=again)
+    _show_texting_notice(again=again)
     return redirect(url_for("inbox.answer", invitation_id=invitation_id), code=303)
 
 
-def _said_about_texting(*, again: bool) -> None:
+def _show_texting_notice(*, again: bool) -> None:
     show_notice(_("Texts to this number are on again.") if again else _("We will send no more texts to this number."))
 
 
@@ -203,10 +203,10 @@ def _said_about_texting(*, again: bool) -> None:
 @allow(Permission.CONVERSE)
 def decide(conversation_id: int, incoming_message_id: int) -> ResponseReturnValue:
     """Record a staff decision about an unclear message."""
-    said = request.form.get("said", "")
+    decision = request.form.get("decision", "")
     with transaction() as session:
         decisions.settle_meaning(
-            session, current_actor(), conversation_id, incoming_message_id, said, settings().policy, now()
+            session, current_actor(), conversation_id, incoming_message_id, decision, settings().policy, now()
         )
     show_notice(_("Done. Removed from your list."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
@@ -223,61 +223,67 @@ def _draft(key: str) -> Draft:
     )
 
 
-def _page(conversation_id: int, problems: list[Problem]) -> str:
+def _render_conversation(conversation_id: int, problems: list[Problem]) -> str:
     everything = request.args.get("all") == "1"
     with reading() as session:
-        talk = talks.conversation_detail(session, current_actor(), conversation_id, now(), everything=everything)
-    who = talk.with_
+        shown = talks.conversation_detail(session, current_actor(), conversation_id, now(), everything=everything)
+    who = shown.with_
     language = request.form.get("language") or who.language
     return render_template(
         "inbox/conversation.html",
-        talk=talk,
+        detail=shown,
         who=who,
         zone=who.zone or settings().timezone,
         problems=problems,
         body=request.form.get("body", ""),
         language_of_answer=language,
         written_in=_languages(who.language),
-        canned=_canned(who),
+        canned=_quick_replies(who),
         parts_at_most=lint.MAX_SEGMENTS,
         can_lift=who.office and who.stopped is not None and who.stopped.reason != "provider",
         me_id=current_actor().account_id,
-        **_shared(),
+        **_template_helpers(),
     )
 
 
-def _looked_at(conversation_id: int, draft: Draft, problems: list[Problem]) -> str:
+def _render_preview(conversation_id: int, draft: Draft, problems: list[Problem]) -> str:
     # Show only problems with the reason here. Without a reason, the reply waits until quiet hours end.
     plain = Draft(draft.body, draft.canned, draft.language, draft.key)
     with reading() as session:
-        found = actions.check_draft(
+        checked = actions.check_draft(
             session, current_actor(), conversation_id, plain, settings().policy, settings().timezone, now()
         )
     return render_template(
-        "inbox/look.html",
-        found=found,
-        who=found.who,
-        zone=found.who.zone or settings().timezone,
+        "inbox/preview.html",
+        checked=checked,
+        who=checked.who,
+        zone=checked.who.zone or settings().timezone,
         draft=draft,
         problems=problems,
-        price=found.travels.cost(settings().segment_price),
-        **_shared(),
+        price=checked.travels.cost(settings().segment_price),
+        **_template_helpers(),
     )
 
 
-def _shared() -> dict[str, Any]:
-    return {"talk_words": words, "reasons": labels, "language_name": language_name, "direction": direction}
+def _template_helpers() -> dict[str, Any]:
+    return {
+        "conversation_labels": conversation_labels,
+        "reasons": labels,
+        "language_name": language_name,
+        "direction": direction,
+    }
 
 
-def _canned(who: Participants) -> list[tuple[str, str, str]]:
+def _quick_replies(who: Participants) -> list[tuple[str, str, str]]:
     """Return the reply templates in the family's language: name, purpose and text."""
     if not who.school:
         return []
-    known = list(words.CANNED)
+    titles = conversation_labels.QUICK_REPLY_TITLES
+    known = list(titles)
     names = sorted(actions.ready_answers(who.language), key=lambda name: (name not in known, name))
     names.sort(key=lambda name: known.index(name) if name in known else len(known))
     return [
-        (name, str(words.CANNED.get(name, name)), catalog.render(who.language, name, {"school": who.school}))
+        (name, str(titles.get(name, name)), catalog.render(who.language, name, {"school": who.school}))
         for name in names
     ]
 

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from homevisits.core.access import Permission
 from homevisits.core.problems import Problem, RulesBroken
 from homevisits.inbox.conversations import actions
-from homevisits.inbox.conversations import labels as words
+from homevisits.inbox.conversations import labels as conversation_labels
 from homevisits.inbox.conversations.queries import listing as talks
 from homevisits.inbox.conversations.queries import participants
 from homevisits.inbox.today import lapsed_consents, queries, unreachable
@@ -38,7 +38,7 @@ def today() -> str:
                 row for row in unreachable.unreachable_families(session, who, now()) if row.invitation_id not in called
             ],
             talks=talks.count_waiting(session, who, now()),
-            why_unreached=words.UNREACHABLE,
+            why_unreached=conversation_labels.UNREACHABLE_REASONS,
             lapsed=lapsed_consents.lapsed_consents(session, who, now()),
             need_partner=queries.visits_without_partner(session, who),
             need_telling=queries.visits_not_communicated(session, who, now()),
@@ -96,5 +96,5 @@ def _answer_page(invitation_id: int, said: str, how: str, problems: list[Problem
         choices=invitations.RECORDABLE_ANSWERS,
         problems=problems,
         stopped=stopped,
-        talk_words=words,
+        conversation_labels=conversation_labels,
     )

@@ -80,7 +80,8 @@ def _requested_choice(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> 
 
 def _template_titles() -> dict[str, str]:
     """Return the titles of all templates by name."""
-    # Canned replies are sent under WRITTEN, and discreet wordings under the name of their template.
+    # Quick replies are stored under their own names but are not offered as a filter. Discreet variants are stored
+    # under the name of their template.
     known = [
         name
         for name in catalog.list_templates(files.BASE_LANGUAGE)
@@ -110,7 +111,7 @@ def show_delivery() -> str:
         now=now(),
     )
     return render_template(
-        "messages/delivery.html",
+        "operations/delivery.html",
         asked=asked,
         found=found,
         wait=wait,

@@ -162,12 +162,12 @@ def _render_filled_page(typed: TypedForm, token: str | None) -> str:
     page = Page(html, typed.page)
     found = page.form_for(urlsplit(typed.path).path, typed.fields, OWN_FIELDS)
     if found and found.is_editable:
-        notice = render_template("kept_forms/notice.html", token=token, found=found)
-        extra = render_template("kept_forms/field.html", token=token) if token else ""
+        notice = render_template("people/sign_in/kept_form_notice.html", token=token, found=found)
+        extra = render_template("people/sign_in/kept_form_field.html", token=token) if token else ""
         return page.filled(found, typed.fields, extra, notice)
     title = TITLE.search(html)
     return render_template(
-        "kept_forms/send.html",
+        "people/sign_in/kept_form_resend.html",
         typed=typed,
         token=token,
         action=found.pressed(typed.fields) if found else "",

@@ -27,7 +27,7 @@ def _render_times(family_id: int, problems: list[Problem]) -> str:
         offer = actions.find_times(
             session, current_actor(), family_id, settings().policy, now(), partner_id=partner, after=after
         )
-    return render_template("visits/time.html", offer=offer, chosen=partner, problems=problems)
+    return render_template("visits/find_times.html", offer=offer, chosen=partner, problems=problems)
 
 
 @bp.get("/families/<int:family_id>/book")

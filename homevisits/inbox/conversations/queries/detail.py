@@ -54,7 +54,7 @@ class ConversationDetail:
     """Data of the conversation page."""
 
     with_: Participants
-    said: tuple[ShownMessage, ...]
+    messages: tuple[ShownMessage, ...]
     older: bool
     waiting_since: datetime | None
     late: bool
@@ -70,15 +70,15 @@ def conversation_detail(
     who = find_participants(session, actor, conversation_id, now)
     limit = MAX_MESSAGES if everything else SHOWN_MESSAGES
     share = None if who.office else lists.readable_shares(session, actor, [who.number], now)[who.number]
-    heard, sent = _incoming(session, who, share, limit + 1), _outgoing(session, actor, who, share, limit + 1, now)
-    said = sorted([*heard, *sent], key=lambda one: (one.at, one.ours, one.id))
+    received, sent = _incoming(session, who, share, limit + 1), _outgoing(session, actor, who, share, limit + 1, now)
+    messages = sorted([*received, *sent], key=lambda one: (one.at, one.ours, one.id))
     since = who.waiting_since
     if since is not None and who.since is not None:
         since = max(since, who.since)
     return ConversationDetail(
         with_=who,
-        said=tuple(said[-limit:]),
-        older=len(said) > limit and not everything,
+        messages=tuple(messages[-limit:]),
+        older=len(messages) > limit and not everything,
         waiting_since=since,
         late=since is not None and now - since >= lists.LATE_AFTER,
         assigned_to=who.assigned_to,

@@ -38,7 +38,7 @@ class ConversationRow:
     id: int
     families: tuple[str, ...]
     phone: str | None  # only for users who may call the family
-    said: str
+    last_message: str
     last_at: datetime
     waiting_since: datetime | None
     late: bool
@@ -73,7 +73,7 @@ class ReadableShare:
     schools: frozenset[int]
     questions: frozenset[str]  # references of the questions about these visits: "visit:17", "invitation:4"
 
-    def tells(self) -> ColumnElement[bool]:
+    def may_read(self) -> ColumnElement[bool]:
         """Select the family's messages since the booking, except answers to questions about other visits."""
         answers = IncomingMessage.answers
         return and_(IncomingMessage.received_at >= self.since, or_(answers.is_(None), answers.in_(self.questions)))
@@ -162,8 +162,8 @@ def _rows(
     phones = [thread.phone for thread, _office, _name in found]
     mine = readable_shares(session, actor, phones, now)
     names = family_names(session, actor, phones, mine)
-    said = _last_messages(session, [thread.phone for thread, office, _name in found if office])
-    said |= _last_messages_of_pair(
+    last_messages = _last_messages(session, [thread.phone for thread, office, _name in found if office])
+    last_messages |= _last_messages_of_pair(
         session, {thread.phone: mine[thread.phone] for thread, office, _name in found if not office}
     )
     rows = []
@@ -176,7 +176,7 @@ def _rows(
                 id=thread.id,
                 families=names.get(thread.phone, ()),
                 phone=thread.phone if office else None,
-                said=said.get(thread.phone, ""),
+                last_message=last_messages.get(thread.phone, ""),
                 last_at=thread.last_at,
                 waiting_since=since,
                 late=since is not None and now - since >= LATE_AFTER,
@@ -223,7 +223,7 @@ def _last_messages(session: Session, phones: Collection[str]) -> dict[str, str]:
 
 def _last_messages_of_pair(session: Session, mine: dict[str, ReadableShare]) -> dict[str, str]:
     """Return the last message of each phone that the educator may read."""
-    readable = or_(false(), *(and_(IncomingMessage.phone == phone, share.tells()) for phone, share in mine.items()))
+    readable = or_(false(), *(and_(IncomingMessage.phone == phone, share.may_read()) for phone, share in mine.items()))
     newest = select(_message_to_quote()).where(readable).group_by(IncomingMessage.phone)
     return dict(
         session.execute(select(IncomingMessage.phone, IncomingMessage.body).where(IncomingMessage.id.in_(newest))).all()
