@@ -90,7 +90,7 @@ def conversation_detail(
 def _incoming(session: Session, who: Participants, share: lists.ReadableShare | None, limit: int) -> list[ShownMessage]:
     found = select(IncomingMessage).where(IncomingMessage.phone == who.number).order_by(IncomingMessage.id.desc())
     if share is not None:
-        found = found.where(share.tells())
+        found = found.where(share.may_read())
     return [
         ShownMessage(
             id=row.id,
