@@ -96,10 +96,10 @@ def find(name: str) -> MessageType | None:
 
 def get(name: str) -> MessageType:
     """Return the message type of a template. Raises `UnknownMessageType`."""
-    found = find(name)
-    if found is None:
+    message_type = find(name)
+    if message_type is None:
         raise UnknownMessageType(name)
-    return found
+    return message_type
 
 
 def names_sent_after_opt_out() -> frozenset[str]:

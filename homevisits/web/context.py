@@ -26,8 +26,8 @@ class Services:
 
 def services() -> Services:
     """Return the services of this process."""
-    found: Services = current_app.extensions["homevisits"]
-    return found
+    installed: Services = current_app.extensions["homevisits"]
+    return installed
 
 
 def settings() -> Settings:
@@ -49,8 +49,8 @@ def now() -> datetime:
     """Return the time of this request, which is the same for every call within it."""
     if "now" not in g:
         g.now = clock.now()
-    found: datetime = g.now
-    return found
+    moment: datetime = g.now
+    return moment
 
 
 def show_notice(message: str, undo: str | None = None) -> None:

@@ -33,8 +33,8 @@ def current_language() -> str:
     if "language" not in g:
         codes = list(offered_languages())
         g.language = _chosen(codes) or request.accept_languages.best_match(codes) or codes[0]
-    found: str = g.language
-    return found
+    language: str = g.language
+    return language
 
 
 def _chosen(codes: list[str]) -> str | None:

@@ -61,10 +61,10 @@ def signed_in_actor() -> Actor | None:
 
 def current_actor() -> Actor:
     """Return the signed-in user. Only for routes with `allow`."""
-    found = signed_in_actor()
-    if found is None:
+    actor = signed_in_actor()
+    if actor is None:
         raise PermissionDenied
-    return found
+    return actor
 
 
 def allow(*permissions: Permission) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -105,13 +105,13 @@ def permissions_of(view: Callable[..., Any]) -> frozenset[Permission]:
 
 def page_permissions() -> Mapping[str, frozenset[Permission]]:
     """Return the paths of all GET routes with their permissions."""
-    found: dict[str, frozenset[Permission]] = current_app.extensions.setdefault("homevisits.addresses", {})
-    if not found:
+    permissions: dict[str, frozenset[Permission]] = current_app.extensions.setdefault("homevisits.addresses", {})
+    if not permissions:
         views = current_app.view_functions
         for rule in current_app.url_map.iter_rules():
             if "GET" in (rule.methods or ()) and views[rule.endpoint] in _PERMISSIONS:
-                found[rule.rule] = _PERMISSIONS[views[rule.endpoint]]
-    return found
+                permissions[rule.rule] = _PERMISSIONS[views[rule.endpoint]]
+    return permissions
 
 
 def landing_page(who: Actor) -> str:
@@ -132,7 +132,7 @@ def check_request() -> None:
     view = current_app.view_functions.get(request.endpoint or "")
     if view is not None and view not in _PERMISSIONS and not (request.endpoint or "").endswith("static"):
         raise PermissionDenied  # deny routes without declared permissions
-    if any(isinstance(given, int) and given >= 2**63 for given in (request.view_args or {}).values()):
+    if any(isinstance(value, int) and value >= 2**63 for value in (request.view_args or {}).values()):
         raise NotFound  # too large for a 64-bit database key
     sent = request.query_string or request.content_length or "chunked" in request.headers.get("Transfer-Encoding", "")
     if view not in _ANY_CHARACTERS and sent and any("\x00" in text for text in request.values.values()):

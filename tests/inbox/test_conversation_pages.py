@@ -227,8 +227,8 @@ def test_what_a_family_may_have_meant_is_decided_with_one_press(
     assert "Keep sending texts" in page
     found = re.search(rf"/conversations/{thread}/decide/(\d+)", page)
     assert found
-    post(coordinator, found[0], 422, said="perhaps")
-    post(coordinator, found[0], said="keep")
+    post(coordinator, found[0], 422, decision="perhaps")
+    post(coordinator, found[0], decision="keep")
     assert coordinator.post(found[0], data={"decision": "stop"}).status_code == 404
     assert "Keep sending texts" not in read(coordinator, f"/conversations/{thread}")
 

@@ -86,8 +86,8 @@ def names_to_look_for(names: Iterable[tuple[str, str]]) -> tuple[tuple[str, str]
 
 
 def _mentions(plain: str, name: str) -> bool:
-    wanted = _words(name)
-    return bool(wanted) and f" {wanted} " in f" {plain} "
+    searched = _words(name)
+    return bool(searched) and f" {searched} " in f" {plain} "
 
 
 def _words(text: str) -> str:

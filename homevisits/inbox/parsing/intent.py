@@ -89,9 +89,9 @@ def parse_intent(body: str, language: str | None = None) -> Intent:
         return Intent.YES if body.strip().startswith(_THUMBS) else Intent.UNCLEAR
     if _LETTER_BY_LETTER.fullmatch(words) and words.replace(" ", "") in WORDS[Intent.STOP]:
         return Intent.STOP
-    found = EXACT.get(spelled) or (None if words in AMBIGUOUS else INTENTS_BY_LANGUAGE.get(words))
-    if found is not None:
-        return found if language is None or ONLY_IN.get(words, language) == language else Intent.UNCLEAR
+    intent = EXACT.get(spelled) or (None if words in AMBIGUOUS else INTENTS_BY_LANGUAGE.get(words))
+    if intent is not None:
+        return intent if language is None or ONLY_IN.get(words, language) == language else Intent.UNCLEAR
     if normalize(_SIGNED.sub("", body)) in _ONLY_A_STOP:
         return Intent.STOP
     return _sentence(words)
@@ -106,4 +106,4 @@ def _sentence(words: str) -> Intent:
         (Intent.WRONG_NUMBER, phrases.is_wrong_number),
         (Intent.POLITE_STOP, phrases.is_possible_opt_out),
     )
-    return next((found for found, said in asked if said(words)), Intent.UNCLEAR)
+    return next((intent for intent, matches in asked if matches(words)), Intent.UNCLEAR)

@@ -73,10 +73,10 @@ _QUOTING = re.compile(r"[^\"“”«»„]{1,60}[\"“«„](?P<quoted>.{12,}?)(
 
 def quotes_message(body: str, sent: Iterable[str]) -> bool:
     """Detect reactions in any language: a short text plus a message of ours (`sent`) in quotation marks."""
-    found = _QUOTING.match(unicodedata.normalize("NFC", body).strip())
-    if found is None:
+    match = _QUOTING.match(unicodedata.normalize("NFC", body).strip())
+    if match is None:
         return False
-    quoted = _plain(found["quoted"])
+    quoted = _plain(match["quoted"])
     return any(_plain(text).startswith(quoted) for text in sent)
 
 

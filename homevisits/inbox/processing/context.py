@@ -36,19 +36,23 @@ class IncomingContext:
         return f"inbound:{self.row.id}"
 
 
-def leave_to_person(heard: IncomingContext, template: str | None = None) -> None:
+def leave_to_person(incoming: IncomingContext, template: str | None = None) -> None:
     """Leave the message to staff and send the family an occasional notice that staff will read it."""
-    heard.row.needs_person = True
+    incoming.row.needs_person = True
     if template is not None:
-        send_reply(heard, template, once_in=UNCLEAR_INTERVAL)
+        send_reply(incoming, template, once_in=UNCLEAR_INTERVAL)
 
 
 def send_reply(
-    heard: IncomingContext, template: str, params: dict[str, object] | None = None, *, once_in: timedelta | None = None
+    incoming: IncomingContext,
+    template: str,
+    params: dict[str, object] | None = None,
+    *,
+    once_in: timedelta | None = None,
 ) -> bool:
     """Send a template as a reply. Return False if none is approved or it was sent within ``once_in``."""
-    session, row, now = heard.session, heard.row, heard.now
-    if not catalog.is_approved(heard.language, template):
+    session, row, now = incoming.session, incoming.row, incoming.now
+    if not catalog.is_approved(incoming.language, template):
         return False
     if once_in is not None and _replied_since(session, row.phone, template, now - once_in):
         return False
@@ -56,7 +60,7 @@ def send_reply(
     text = PlannedMessage(
         key=template,
         to=row.phone,
-        language=heard.language,
+        language=incoming.language,
         template=template,
         params={"school": school, **(params or {})},
         not_before=now,
@@ -65,7 +69,7 @@ def send_reply(
         school_id=school_id,
         category="reply",
     )
-    outbox.put(session, heard.evidence, text, now)
+    outbox.put(session, incoming.evidence, text, now)
     return True
 
 
@@ -92,7 +96,7 @@ def _replied_since(session: Session, phone: str, template: str, since: datetime)
 
 def _school_of_phone(session: Session, phone: str) -> tuple[int | None, str | None, str]:
     """Return id, zone and name of the family's school; only the district's name for unknown numbers."""
-    found = (
+    query = (
         select(School.id, School.timezone, School.name)
         .join(Student, Student.school_id == School.id)
         .join(Caregiver, Caregiver.family_id == Student.family_id)
@@ -100,7 +104,7 @@ def _school_of_phone(session: Session, phone: str) -> tuple[int | None, str | No
         .order_by(Student.id)
         .limit(1)
     )
-    row = session.execute(found).one_or_none()
+    row = session.execute(query).one_or_none()
     if row is not None:
         return row[0], row[1], row[2]
     return None, None, session.scalar(select(District.name).limit(1)) or ""

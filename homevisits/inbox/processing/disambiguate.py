@@ -25,62 +25,63 @@ MAX_CHOICES = 4
 MAX_SEGMENTS = 2
 
 
-def ask_which(heard: IncomingContext, questions: Sequence[Question], said: Answer) -> bool:
+def ask_which(incoming: IncomingContext, questions: Sequence[Question], answer: Answer) -> bool:
     """Store the answer and ask for the question. Return False if staff must ask instead."""
     options = questions[:MAX_CHOICES]
-    if len(questions) > MAX_CHOICES or not catalog.is_approved(heard.language, "which"):
+    if len(questions) > MAX_CHOICES or not catalog.is_approved(incoming.language, "which"):
         return False
-    words = _options_text(heard, [_names(heard, one) for one in options])
+    words = _options_text(incoming, [_names(incoming, one) for one in options])
     if words is None:
         return False
-    _replace_choice(heard)
-    heard.session.add(
+    _replace_choice(incoming)
+    incoming.session.add(
         PendingChoice(
-            phone=heard.row.phone,
-            incoming_message_id=heard.row.id,
-            said=said.value,
+            phone=incoming.row.phone,
+            incoming_message_id=incoming.row.id,
+            said=answer.value,
             options=json.dumps([one.question for one in options]),
-            asked_at=heard.now,
-            expires_at=heard.now + CHOICE_OPEN_FOR,
+            asked_at=incoming.now,
+            expires_at=incoming.now + CHOICE_OPEN_FOR,
         )
     )
-    return send_reply(heard, "which", {"choices": words})
+    return send_reply(incoming, "which", {"choices": words})
 
 
-def open_choice(heard: IncomingContext) -> PendingChoice | None:
+def open_choice(incoming: IncomingContext) -> PendingChoice | None:
     """Return the open disambiguation prompt of this phone, if any."""
-    found = select(PendingChoice).where(
-        PendingChoice.phone == heard.row.phone,
+    query = select(PendingChoice).where(
+        PendingChoice.phone == incoming.row.phone,
         PendingChoice.resolved_at.is_(None),
-        PendingChoice.expires_at > heard.row.received_at,
+        PendingChoice.expires_at > incoming.row.received_at,
     )
-    return heard.session.scalar(found.order_by(PendingChoice.id.desc()).limit(1))
+    return incoming.session.scalar(query.order_by(PendingChoice.id.desc()).limit(1))
 
 
-def apply_choice(heard: IncomingContext, choice: PendingChoice, number: int) -> bool | None:
+def apply_choice(incoming: IncomingContext, choice: PendingChoice, number: int) -> bool | None:
     """Apply the stored answer to the chosen question. Return None if the number is not an option."""
     options = json.loads(choice.options)
     if not 1 <= number <= len(options):
         return None
     chosen = options[number - 1]
-    first = heard.session.get_one(IncomingMessage, choice.incoming_message_id)
-    choice.chosen, choice.resolved_at = chosen, heard.now
-    heard.row.intent = "choice"
-    heard.row.answers = chosen
+    first = incoming.session.get_one(IncomingMessage, choice.incoming_message_id)
+    choice.chosen, choice.resolved_at = chosen, incoming.now
+    incoming.row.intent = "choice"
+    incoming.row.answers = chosen
     # Match against the questions that were open when the answer was given, not when it was clarified.
     then = {
-        one.question: one for one in match_question.asked_invitations(heard.session, heard.row.phone, first.received_at)
+        one.question: one
+        for one in match_question.asked_invitations(incoming.session, incoming.row.phone, first.received_at)
     }
-    kept = IncomingContext(heard.session, first, heard.policy, heard.now, heard.language)
+    kept = IncomingContext(incoming.session, first, incoming.policy, incoming.now, incoming.language)
     return chosen in then and apply_answer.apply_answer(kept, then[chosen], Answer(choice.said))
 
 
 def has_lapsed_choices(session: Session, now: datetime) -> bool:
     """Return whether any disambiguation prompt has expired."""
-    found = (
+    query = (
         select(PendingChoice.id).where(PendingChoice.resolved_at.is_(None), PendingChoice.expires_at <= now).limit(1)
     )
-    return session.scalar(found) is not None
+    return session.scalar(query) is not None
 
 
 def lapse_choices(session: Session, now: datetime) -> int:
@@ -97,32 +98,32 @@ def lapse_choices(session: Session, now: datetime) -> int:
     return len(kept)
 
 
-def _replace_choice(heard: IncomingContext) -> None:
+def _replace_choice(incoming: IncomingContext) -> None:
     """Discard the stored answer, because a newer answer replaces it."""
-    heard.session.execute(
+    incoming.session.execute(
         update(PendingChoice)
-        .where(PendingChoice.phone == heard.row.phone, PendingChoice.resolved_at.is_(None))
-        .values(resolved_at=heard.now)
+        .where(PendingChoice.phone == incoming.row.phone, PendingChoice.resolved_at.is_(None))
+        .values(resolved_at=incoming.now)
     )
 
 
-def _options_text(heard: IncomingContext, names: Sequence[tuple[str, str, str]]) -> str | None:
+def _options_text(incoming: IncomingContext, names: Sequence[tuple[str, str, str]]) -> str | None:
     """Format the options within two segments. Return None if they cannot be distinguished."""
     for shown in ((0, 1, 2), (0, 2), (1, 2)):
         labels = [", ".join(name[place] for place in shown if name[place]) for name in names]
         words = " ".join(f"{number}. {label};" for number, label in enumerate(labels, 1)).rstrip(";")
-        text = catalog.render(heard.language, "which", {"choices": words})
+        text = catalog.render(incoming.language, "which", {"choices": words})
         if all(labels) and len(set(labels)) == len(labels) and count(text) <= MAX_SEGMENTS:
             return words
     return None
 
 
-def _names(heard: IncomingContext, question: Question) -> tuple[str, str, str]:
+def _names(incoming: IncomingContext, question: Question) -> tuple[str, str, str]:
     """Return the teacher, school and day that identify a question to the family."""
-    session = heard.session
+    session = incoming.session
     if question.visit_id is not None:
         visit = session.get_one(Visit, question.visit_id)
-        day = format_day(visit.local_date, heard.language)
+        day = format_day(visit.local_date, incoming.language)
         return _person(session, visit.lead_id), session.get_one(School, visit.school_id).name, day
     made = session.get_one(Invitation, question.invitation_id)
     teacher = session.scalar(
@@ -137,5 +138,5 @@ def _names(heard: IncomingContext, question: Question) -> tuple[str, str, str]:
 
 
 def _person(session: Session, educator_id: int | None) -> str:
-    found = session.get(Educator, educator_id) if educator_id is not None else None
-    return f"{found.given_name} {found.family_name}" if found is not None else ""
+    educator = session.get(Educator, educator_id) if educator_id is not None else None
+    return f"{educator.given_name} {educator.family_name}" if educator is not None else ""

@@ -26,7 +26,7 @@ _VERSION = re.compile(r"visit:\d+:v(\d+):")
 class Question:
     """A question sent to a phone. ``question``: "visit:17"; ``invitation_id``: the original invitation.
 
-    ``over``: the visit took place or was canceled, or the invitation is from another year. ``said``: the phone's last
+    ``over``: the visit took place or was canceled, or the invitation is from another year. ``last_answer``: the phone's last
     answer to it, if no change was recorded since. ``version``: the visit's version when the question was sent.
     """
 
@@ -37,7 +37,7 @@ class Question:
     version: int
     over: bool
     answered: bool
-    said: str | None
+    last_answer: str | None
 
     @property
     def visit_id(self) -> int | None:
@@ -52,9 +52,9 @@ def matching_questions(session: Session, phone: str, at: datetime) -> list[Quest
     Open questions were sent within 72 hours, are not over and have no answer. If there is no open question, a late or
     changed answer belongs to the newest question.
     """
-    found = asked_invitations(session, phone, at)
-    waiting = [one for one in found if not one.over and not one.answered and at - one.sent_at <= QUESTION_OPEN_FOR]
-    return waiting or [one for one in found if not one.over] or found[:1]
+    questions = asked_invitations(session, phone, at)
+    waiting = [one for one in questions if not one.over and not one.answered and at - one.sent_at <= QUESTION_OPEN_FOR]
+    return waiting or [one for one in questions if not one.over] or questions[:1]
 
 
 def asked_invitations(session: Session, phone: str, at: datetime) -> list[Question]:
@@ -80,9 +80,9 @@ def asked_invitations(session: Session, phone: str, at: datetime) -> list[Questi
         if kind == "invitation" or number in visits:
             newest.setdefault(subject, row)
     recorded = _last_recorded(session, newest)
-    said = _last_answers(session, phone, newest.values())
+    last_answers = _last_answers(session, phone, newest.values())
     return [
-        _question(row, subject, visits, invitations, recorded.get(subject), said.get(str(row.question)), at)
+        _question(row, subject, visits, invitations, recorded.get(subject), last_answers.get(str(row.question)), at)
         for subject, row in newest.items()
     ]
 
@@ -107,7 +107,7 @@ def _question(
     visits: dict[int, Visit],
     invitations: dict[int, Invitation],
     recorded: datetime | None,
-    said: IncomingMessage | None,
+    last_answer: IncomingMessage | None,
     at: datetime,
 ) -> Question:
     kind, number = _parts(row)
@@ -120,8 +120,12 @@ def _question(
         made = invitations.get(number)
         over = made is None or made.asked_at < at - LIST_PERIOD
         closed = made is not None and made.closed_at is not None
-    since = said is not None and said.received_at > sent
-    fresh = since and said is not None and (recorded is None or said.taken_at is None or recorded <= said.taken_at)
+    since = last_answer is not None and last_answer.received_at > sent
+    fresh = (
+        since
+        and last_answer is not None
+        and (recorded is None or last_answer.taken_at is None or recorded <= last_answer.taken_at)
+    )
     return Question(
         question=str(row.question),
         invitation_id=subject,
@@ -130,7 +134,7 @@ def _question(
         version=int(version[1]) if version else 0,
         over=over,
         answered=closed or since or (recorded is not None and recorded > sent),
-        said=said.intent if fresh and said is not None else None,
+        last_answer=last_answer.intent if fresh and last_answer is not None else None,
     )
 
 
@@ -140,34 +144,34 @@ def _parts(row: OutgoingMessage) -> tuple[str, int]:
 
 
 def _subjects(session: Session, rows: Sequence[OutgoingMessage]) -> tuple[dict[int, Visit], dict[int, Invitation]]:
-    wanted: dict[str, set[int]] = {"visit": set(), "invitation": set()}
+    ids: dict[str, set[int]] = {"visit": set(), "invitation": set()}
     for row in rows:
         kind, number = _parts(row)
-        wanted[kind].add(number)
+        ids[kind].add(number)
     fresh = {"populate_existing": True}
-    visits = session.scalars(select(Visit).where(Visit.id.in_(wanted["visit"])), execution_options=fresh)
+    visits = session.scalars(select(Visit).where(Visit.id.in_(ids["visit"])), execution_options=fresh)
     invitations = session.scalars(
-        select(Invitation).where(Invitation.id.in_(wanted["invitation"])), execution_options=fresh
+        select(Invitation).where(Invitation.id.in_(ids["invitation"])), execution_options=fresh
     )
     return {one.id: one for one in visits}, {one.id: one for one in invitations}
 
 
 def _last_recorded(session: Session, invitations: Iterable[int]) -> dict[int, datetime]:
     """Return the time of the last record of each invitation, from any channel."""
-    found = (
+    query = (
         select(ConsentEntry.invitation_id, func.max(ConsentEntry.at))
         .where(ConsentEntry.invitation_id.in_(list(invitations)))
         .group_by(ConsentEntry.invitation_id)
     )
-    return {row[0]: row[1] for row in session.execute(found)}
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def _last_answers(session: Session, phone: str, rows: Iterable[OutgoingMessage]) -> dict[str, IncomingMessage]:
     """Return the newest answer of this phone to each question."""
-    found = select(IncomingMessage).where(
+    query = select(IncomingMessage).where(
         IncomingMessage.phone == phone,
         IncomingMessage.answers.in_([row.question for row in rows]),
         IncomingMessage.intent.in_(ANSWERS),
         IncomingMessage.taken_at.is_not(None),
     )
-    return {str(row.answers): row for row in session.scalars(found.order_by(IncomingMessage.id))}
+    return {str(row.answers): row for row in session.scalars(query.order_by(IncomingMessage.id))}

@@ -46,16 +46,16 @@ def _contactable() -> tuple[ColumnElement[bool], ...]:
 
 def families_of_phone(session: Session, phone: str) -> frozenset[int]:
     """Return the families with a present caregiver, restricted or not, who has this phone."""
-    found = select(Caregiver.family_id).where(Caregiver.phone == phone, Caregiver.left_on.is_(None))
-    return frozenset(session.scalars(found))
+    query = select(Caregiver.family_id).where(Caregiver.phone == phone, Caregiver.left_on.is_(None))
+    return frozenset(session.scalars(query))
 
 
 def has_live_visit(session: Session, phone: str) -> bool:
     """Return whether a family with this phone has an upcoming visit."""
-    found = (
+    query = (
         select(Visit.id)
         .join(Caregiver, Caregiver.family_id == Visit.family_id)
         .where(Caregiver.phone == phone, Visit.state.in_(LIVE))
         .limit(1)
     )
-    return session.scalar(found) is not None
+    return session.scalar(query) is not None

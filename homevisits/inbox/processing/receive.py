@@ -94,8 +94,8 @@ def store_message(session: Session, text: ReceivedMessage, now: datetime) -> int
 def receive_message(session: Session, text: ReceivedMessage, policy: Policy, now: datetime) -> Intent:
     """Store and process a message in one transaction. Webhooks use two transactions: see twilio_web."""
     kept = store_message(session, text, now)
-    said = process_message(session, kept, policy, now) if kept is not None else None
-    return said or parse_intent(text.body, context.phone_language(session, text.from_))
+    intent = process_message(session, kept, policy, now) if kept is not None else None
+    return intent or parse_intent(text.body, context.phone_language(session, text.from_))
 
 
 def process_message(session: Session, incoming_message_id: int, policy: Policy, now: datetime) -> Intent | None:
@@ -106,23 +106,23 @@ def process_message(session: Session, incoming_message_id: int, policy: Policy, 
     if row is None:
         return None
     _lock_phone(session, row)
-    heard = IncomingContext(session, row, policy, now, context.phone_language(session, row.phone))
+    incoming = IncomingContext(session, row, policy, now, context.phone_language(session, row.phone))
     before = reply_limits.newest_reply(session, row.phone)
-    said = _parse(heard)
-    row.intent = said.value
+    intent = _parse(incoming)
+    row.intent = intent.value
     if staff_reply.is_staff_phone(session, row.phone):
-        staff_reply.handle_staff_message(heard, said)
+        staff_reply.handle_staff_message(incoming, intent)
         row.taken_at = now
-        return said
-    _handle(heard, said)
+        return intent
+    _handle(incoming, intent)
     row.taken_at = now
     state.record_incoming(session, row.phone, row.received_at, row.needs_person)
     needed = row.needs_person
-    reply_limits.suppress_excess_replies(heard, before)
+    reply_limits.suppress_excess_replies(incoming, before)
     if row.needs_person and not needed:
         state.record_incoming(session, row.phone, row.received_at, True)
     session.flush()
-    return said
+    return intent
 
 
 def record_failure(session: Session, incoming_message_id: int, now: datetime) -> None:
@@ -173,82 +173,84 @@ def _lock_phone(session: Session, row: Row) -> None:
     )
 
 
-def _parse(heard: IncomingContext) -> Intent:
-    row = heard.row
-    said = parse_intent(row.body, heard.language)
+def _parse(incoming: IncomingContext) -> Intent:
+    row = incoming.row
+    intent = parse_intent(row.body, incoming.language)
     if row.opt_out_type == "STOP":
         return Intent.STOP
     if row.opt_out_type == "START":
         # Providers treat YES as an opt-in keyword; from a phone without an opt-out it is an answer.
-        answers_us = said in SAYS and opt_outs.may_receive(heard.session, row.phone)
-        return said if answers_us else Intent.START
+        answers_us = intent in SAYS and opt_outs.may_receive(incoming.session, row.phone)
+        return intent if answers_us else Intent.START
     if row.opt_out_type == "HELP":
         return Intent.HELP
     if row.media and not row.body.strip():
         return Intent.PICTURE
-    guessed = said in (Intent.UNCLEAR, Intent.POLITE_STOP, Intent.ROBOT)
-    return Intent.TAPBACK if guessed and quotes_message(row.body, _last_outgoing(heard)) else said
+    guessed = intent in (Intent.UNCLEAR, Intent.POLITE_STOP, Intent.ROBOT)
+    return Intent.TAPBACK if guessed and quotes_message(row.body, _last_outgoing(incoming)) else intent
 
 
-def _last_outgoing(heard: IncomingContext) -> list[str]:
+def _last_outgoing(incoming: IncomingContext) -> list[str]:
     """Return the bodies of the last messages sent to this phone."""
-    found = select(OutgoingMessage.body).where(
-        OutgoingMessage.phone == heard.row.phone, OutgoingMessage.sent_at.is_not(None)
+    query = select(OutgoingMessage.body).where(
+        OutgoingMessage.phone == incoming.row.phone, OutgoingMessage.sent_at.is_not(None)
     )
-    return list(heard.session.scalars(found.order_by(OutgoingMessage.id.desc()).limit(10)))
+    return list(incoming.session.scalars(query.order_by(OutgoingMessage.id.desc()).limit(10)))
 
 
-def _handle(heard: IncomingContext, said: Intent) -> None:
-    if said in _HANDLERS:
-        _HANDLERS[said](heard)
+def _handle(incoming: IncomingContext, intent: Intent) -> None:
+    if intent in _HANDLERS:
+        _HANDLERS[intent](incoming)
         return
-    if opt_out.is_wrong_number(heard):
-        context.leave_to_person(heard)  # the holder of this phone reported a wrong number
+    if opt_out.is_wrong_number(incoming):
+        context.leave_to_person(incoming)  # the holder of this phone reported a wrong number
         return
-    offered, digit = disambiguate.open_choice(heard), parse_number(heard.row.body)
-    done = disambiguate.apply_choice(heard, offered, digit) if offered is not None and digit is not None else None
+    offered, digit = disambiguate.open_choice(incoming), parse_number(incoming.row.body)
+    done = disambiguate.apply_choice(incoming, offered, digit) if offered is not None and digit is not None else None
     if done is None:
-        done = said in SAYS and _handle_answer(heard, SAYS[said])
+        done = intent in SAYS and _handle_answer(incoming, SAYS[intent])
     if not done:
-        context.leave_to_person(heard, _not_done(heard, said))
+        context.leave_to_person(incoming, _not_done(incoming, intent))
 
 
-def _not_done(heard: IncomingContext, said: Intent) -> str:
+def _not_done(incoming: IncomingContext, intent: Intent) -> str:
     """Return the reply template for an unclear message or an answer without an open question."""
-    is_answer = said in SAYS and not match_question.matching_questions(
-        heard.session, heard.row.phone, heard.row.received_at
+    is_answer = intent in SAYS and not match_question.matching_questions(
+        incoming.session, incoming.row.phone, incoming.row.received_at
     )
-    return "nothing_to_answer" if is_answer and catalog.is_approved(heard.language, "nothing_to_answer") else "unclear"
+    return (
+        "nothing_to_answer" if is_answer and catalog.is_approved(incoming.language, "nothing_to_answer") else "unclear"
+    )
 
 
-def _handle_answer(heard: IncomingContext, said: Answer) -> bool:
-    questions = match_question.matching_questions(heard.session, heard.row.phone, heard.row.received_at)
+def _handle_answer(incoming: IncomingContext, answer: Answer) -> bool:
+    questions = match_question.matching_questions(incoming.session, incoming.row.phone, incoming.row.received_at)
     if not questions:
         return False
-    if len(questions) == 1 or said is Answer.CALL_ME:  # the caller will find out which question is meant
-        return apply_answer.apply_answer(heard, questions[0], said)
-    return disambiguate.ask_which(heard, questions, said)
+    if len(questions) == 1 or answer is Answer.CALL_ME:  # the caller will find out which question is meant
+        return apply_answer.apply_answer(incoming, questions[0], answer)
+    return disambiguate.ask_which(incoming, questions, answer)
 
 
-def _handle_reaction(heard: IncomingContext) -> None:
+def _handle_reaction(incoming: IncomingContext) -> None:
     """Show a positive reaction beside the question and ask the family to reply with a digit."""
-    open_ = match_question.matching_questions(heard.session, heard.row.phone, heard.row.received_at)
+    open_ = match_question.matching_questions(incoming.session, incoming.row.phone, incoming.row.received_at)
     if open_ and not open_[0].answered:
-        heard.row.answers = open_[0].question
-        context.leave_to_person(heard, "unclear")
+        incoming.row.answers = open_[0].question
+        context.leave_to_person(incoming, "unclear")
     else:
-        context.leave_to_person(heard)
+        context.leave_to_person(incoming)
 
 
-def _handle_automatic_reply(heard: IncomingContext) -> None:
+def _handle_automatic_reply(incoming: IncomingContext) -> None:
     """Do not reply to automatic messages. Staff read the first of a day, as it may report an absence."""
     lately = select(Row.id).where(
-        Row.phone == heard.row.phone,
-        Row.id < heard.row.id,
+        Row.phone == incoming.row.phone,
+        Row.id < incoming.row.id,
         Row.intent == Intent.ROBOT.value,
-        Row.received_at > heard.now - ROBOT_TASK_INTERVAL,
+        Row.received_at > incoming.now - ROBOT_TASK_INTERVAL,
     )
-    heard.row.needs_person = heard.session.scalar(lately.limit(1)) is None
+    incoming.row.needs_person = incoming.session.scalar(lately.limit(1)) is None
 
 
 _HANDLERS: Mapping[Intent, Callable[[IncomingContext], None]] = {

@@ -24,11 +24,11 @@ def newest_reply(session: Session, phone: str) -> int:
     return session.scalar(select(func.max(OutgoingMessage.id)).where(OutgoingMessage.phone == phone)) or 0
 
 
-def suppress_excess_replies(heard: IncomingContext, before: int) -> None:
+def suppress_excess_replies(incoming: IncomingContext, before: int) -> None:
     """Cancel excess replies. The family's request is still applied, and staff read the message."""
-    session, phone = heard.session, heard.row.phone
+    session, phone = incoming.session, incoming.row.phone
     session.flush()
-    said_now = session.scalars(
+    new_replies = session.scalars(
         select(OutgoingMessage)
         .where(
             OutgoingMessage.phone == phone,
@@ -38,16 +38,16 @@ def suppress_excess_replies(heard: IncomingContext, before: int) -> None:
         )
         .execution_options(populate_existing=True)
     ).all()
-    if not said_now:
+    if not new_replies:
         return
-    earlier = _recent_replies(session, phone, before, heard.now - LIMIT_INTERVAL)
+    earlier = _recent_replies(session, phone, before, incoming.now - LIMIT_INTERVAL)
     if len(earlier) >= MAX_REPLIES:
         templates = {one.template for one in earlier}
-        quiet = [one for one in said_now if one.template not in EXEMPT_TEMPLATES or one.template in templates]
+        quiet = [one for one in new_replies if one.template not in EXEMPT_TEMPLATES or one.template in templates]
         if quiet:
-            _limit_reached(heard)
+            _limit_reached(incoming)
     else:
-        quiet = [one for one in said_now if _is_repetition(heard, one, earlier)]
+        quiet = [one for one in new_replies if _is_repetition(incoming, one, earlier)]
     for one in quiet:
         one.state, one.error = "cancelled", "loop"
 
@@ -68,24 +68,24 @@ def _recent_replies(session: Session, phone: str, before: int, since: datetime) 
     ).all()
 
 
-def _limit_reached(heard: IncomingContext) -> None:
+def _limit_reached(incoming: IncomingContext) -> None:
     """Stop replying and flag the message for staff; alert the operator once per conversation."""
-    heard.row.needs_person = True
-    thread = heard.session.scalar(select(Conversation.id).where(Conversation.phone == heard.row.phone))
-    alerts.raise_alert(heard.session, "loop", f"thread:{thread}", heard.now)
+    incoming.row.needs_person = True
+    thread = incoming.session.scalar(select(Conversation.id).where(Conversation.phone == incoming.row.phone))
+    alerts.raise_alert(incoming.session, "loop", f"thread:{thread}", incoming.now)
 
 
-def _is_repetition(heard: IncomingContext, said: OutgoingMessage, earlier: Sequence[OutgoingMessage]) -> bool:
+def _is_repetition(incoming: IncomingContext, reply: OutgoingMessage, earlier: Sequence[OutgoingMessage]) -> bool:
     """Return whether the phone repeated its last message and would get the same reply again."""
-    if not earlier or (earlier[0].template, earlier[0].body) != (said.template, said.body):
+    if not earlier or (earlier[0].template, earlier[0].body) != (reply.template, reply.body):
         return False
-    row = heard.row
-    last = heard.session.scalar(
+    row = incoming.row
+    last = incoming.session.scalar(
         select(IncomingMessage.body)
         .where(
             IncomingMessage.phone == row.phone,
             IncomingMessage.id < row.id,
-            IncomingMessage.received_at > heard.now - LIMIT_INTERVAL,
+            IncomingMessage.received_at > incoming.now - LIMIT_INTERVAL,
         )
         .order_by(IncomingMessage.id.desc())
         .limit(1)

@@ -31,13 +31,13 @@ def is_staff_phone(session: Session, phone: str) -> bool:
     return session.scalar(select(colleague & ~parent)) or False
 
 
-def handle_staff_message(hearing_: IncomingContext, said: Intent) -> None:
+def handle_staff_message(incoming: IncomingContext, intent: Intent) -> None:
     """Apply opt-out and opt-in; answer other messages once a day with where to find the visits.
 
     The message is not shown to other users, because it would reveal a colleague's number.
     """
-    if said in _HANDLERS:
-        _HANDLERS[said](hearing_)
-    elif said not in UNANSWERED_INTENTS:
-        context.send_reply(hearing_, "staff_reply", once_in=STAFF_REPLY_INTERVAL)
-    hearing_.row.needs_person = False
+    if intent in _HANDLERS:
+        _HANDLERS[intent](incoming)
+    elif intent not in UNANSWERED_INTENTS:
+        context.send_reply(incoming, "staff_reply", once_in=STAFF_REPLY_INTERVAL)
+    incoming.row.needs_person = False

@@ -43,10 +43,10 @@ def lapsed_consents(session: Session, actor: Actor, now: datetime) -> list[Lapse
     """Return families with lapsed consent at the user's schools, those with a booked visit first."""
     rows = session.execute(_lapsed_rows(actor, now)).all()
     contacts = families.load_contacts(session, {row.contact_family_id or row.family_id for row in rows})
-    found = []
+    lapsed = []
     for row in rows:
         contact = contacts[row.contact_family_id or row.family_id]
-        found.append(
+        lapsed.append(
             LapsedConsent(
                 invitation_id=row.invitation_id,
                 visit_id=row.visit_id,
@@ -61,7 +61,7 @@ def lapsed_consents(session: Session, actor: Actor, now: datetime) -> list[Lapse
                 since=row.at,
             )
         )
-    return found
+    return lapsed
 
 
 def _lapsed_rows(actor: Actor, now: datetime) -> Select[*tuple[Any, ...]]:

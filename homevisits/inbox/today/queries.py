@@ -129,10 +129,10 @@ def families_to_call(session: Session, actor: Actor, now: datetime) -> list[Fami
             language=family.language,
             school=school.name,
             timezone=school.timezone,
-            why=said.answer if said is not None else "no_text",
-            since=said.at if said is not None else made.asked_at,
+            why=answer.answer if answer is not None else "no_text",
+            since=answer.at if answer is not None else made.asked_at,
         )
-        for made, said, family, school, visit_id in _with_or_without(rows)
+        for made, answer, family, school, visit_id in _with_or_without(rows)
     ]
 
 
@@ -181,10 +181,10 @@ def _callable(session: Session, families: Collection[int]) -> dict[int, tuple[st
         .where(Caregiver.family_id.in_(families), Caregiver.restricted.is_(False), Caregiver.left_on.is_(None))
         .order_by(Caregiver.phone.is_(None), Caregiver.contact_order, Caregiver.id)
     )
-    found: dict[int, tuple[str, str | None]] = {}
+    caregivers: dict[int, tuple[str, str | None]] = {}
     for who in rows:
-        found.setdefault(who.family_id, (f"{who.given_name} {who.family_name}", who.phone))
-    return found
+        caregivers.setdefault(who.family_id, (f"{who.given_name} {who.family_name}", who.phone))
+    return caregivers
 
 
 def visits_without_partner(session: Session, actor: Actor) -> list[VisitToHandle]:
@@ -237,11 +237,11 @@ def _under_way() -> ColumnElement[bool]:
 def _time_not_communicated(now: datetime) -> ColumnElement[bool]:
     subject = _about_visit()
     key = OutgoingMessage.dedupe_key.startswith(subject.concat(":v").concat(cast(Visit.version, Text)).concat(":"))
-    told = and_(
+    communicated = and_(
         OutgoingMessage.subject == subject, OutgoingMessage.template.in_(templates_with_purpose("announce_time")), key
     )
     ahead = and_(Visit.state == "scheduled", Visit.starts_at > now)
-    return and_(ahead, ~select(OutgoingMessage.id).where(told, _under_way()).exists())
+    return and_(ahead, ~select(OutgoingMessage.id).where(communicated, _under_way()).exists())
 
 
 def _cancellation_not_communicated(now: datetime) -> ColumnElement[bool]:
@@ -255,7 +255,7 @@ def _cancellation_not_communicated(now: datetime) -> ColumnElement[bool]:
     notice = and_(
         OutgoingMessage.subject == _about_visit(), OutgoingMessage.template.in_(templates_with_purpose("cancel"))
     )
-    told = and_(notice, or_(in_time, OutgoingMessage.state.in_(FAILED_STATES)))
+    communicated = and_(notice, or_(in_time, OutgoingMessage.state.in_(FAILED_STATES)))
     has_begun = and_(Visit.starts_at <= now, exists().where(notice))
     lately = and_(Visit.starts_at > now - RECENT, or_(Visit.closed_at > now - RECENT, has_begun))
-    return and_(Visit.state == "cancelled_by_educator", lately, known, ~exists().where(told))
+    return and_(Visit.state == "cancelled_by_educator", lately, known, ~exists().where(communicated))

@@ -41,15 +41,15 @@ def _here(actor: Actor) -> ColumnElement[bool]:
 
 def unreachable_reasons(session: Session, phones: Collection[str]) -> dict[str, str]:
     """Return the reason per unreachable phone: landline | bad | wrong_number | stopped."""
-    wanted = set(phones)
-    found = dict.fromkeys(opt_outs.find_opted_out(session, wanted), "stopped")
-    rows = session.execute(select(Phone.e164, Phone.state).where(Phone.e164.in_(wanted), Phone.state != "ok"))
-    return {**found, **{str(phone): str(state) for phone, state in rows}}
+    numbers = set(phones)
+    reasons = dict.fromkeys(opt_outs.find_opted_out(session, numbers), "stopped")
+    rows = session.execute(select(Phone.e164, Phone.state).where(Phone.e164.in_(numbers), Phone.state != "ok"))
+    return {**reasons, **{str(phone): str(state) for phone, state in rows}}
 
 
 def unreachable_families(session: Session, actor: Actor, now: datetime) -> list[UnreachableFamily]:
     """Return unreachable families with current business at the user's schools, by name."""
-    found = (
+    query = (
         select(Invitation.id, Visit.id, Family, Phone, School)
         .select_from(Invitation)
         .join(Family, Family.id == Invitation.family_id)
@@ -68,7 +68,7 @@ def unreachable_families(session: Session, actor: Actor, now: datetime) -> list[
         .order_by(Family.name, Invitation.id.desc())
         .limit(4 * MAX_ROWS)
     )
-    rows = session.execute(found).all()
+    rows = session.execute(query).all()
     contacts = families.load_contacts(session, {family.id for _i, _v, family, _p, _s in rows})
     shown: dict[int, UnreachableFamily] = {}
     for invitation, visit, family, phone, school in rows:
@@ -90,12 +90,12 @@ def unreachable_families(session: Session, actor: Actor, now: datetime) -> list[
 
 def count_open_invitations(session: Session, actor: Actor, now: datetime) -> int:
     """Count the invitations sent by message that have no answer."""
-    said = aliased(ConsentEntry)
-    found = select(func.count()).where(
+    answer = aliased(ConsentEntry)
+    query = select(func.count()).where(
         _here(actor),
         Invitation.closed_at.is_(None),
         Invitation.asked_at > now - LIST_PERIOD,
         Invitation.how == "text",
-        ~select(said.id).where(said.invitation_id == Invitation.id).exists(),
+        ~select(answer.id).where(answer.invitation_id == Invitation.id).exists(),
     )
-    return session.scalar(found) or 0
+    return session.scalar(query) or 0

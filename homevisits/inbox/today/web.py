@@ -68,21 +68,21 @@ def answer(invitation_id: int) -> str:
 @allow(Permission.ASK)
 def record_answer(invitation_id: int) -> ResponseReturnValue:
     """Record an answer given to staff. A no cancels a booked visit immediately."""
-    said, how = request.form.get("answer", ""), request.form.get("how", "")
+    answer_value, how = request.form.get("answer", ""), request.form.get("how", "")
     try:
         with transaction() as session:
-            invitations.record_answer(session, current_actor(), invitation_id, said, how=how, now=now())
-            if said in families.REFUSALS:
+            invitations.record_answer(session, current_actor(), invitation_id, answer_value, how=how, now=now())
+            if answer_value in families.REFUSALS:
                 visits.apply_withdrawals(session, settings().policy, now())
             else:
                 visits.plan_messages_after_new_yes(session, invitation_id, settings().policy, now())
     except RulesBroken as broken:
-        return _answer_page(invitation_id, said, how, list(broken.problems)), 422
+        return _answer_page(invitation_id, answer_value, how, list(broken.problems)), 422
     show_notice(_("The family's answer is recorded."))
     return redirect(url_for("invitations.asking"), code=303)
 
 
-def _answer_page(invitation_id: int, said: str, how: str, problems: list[Problem]) -> str:
+def _answer_page(invitation_id: int, answer_value: str, how: str, problems: list[Problem]) -> str:
     with reading() as session:
         row = queue.get_invitation(session, current_actor(), invitation_id, now())
         contact = families.load_contacts(session, [row.family_id])[row.family_id]
@@ -91,7 +91,7 @@ def _answer_page(invitation_id: int, said: str, how: str, problems: list[Problem
         "inbox/answer.html",
         row=row,
         contact=contact,
-        said=said,
+        answer=answer_value,
         how=how,
         choices=invitations.RECORDABLE_ANSWERS,
         problems=problems,

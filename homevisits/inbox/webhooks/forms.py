@@ -15,19 +15,19 @@ def parse_twilio(form: Mapping[str, Sequence[str]]) -> ReceivedMessage | None:
 
     All parameters are stored, because Twilio adds parameters without notice.
     """
-    said = {_clean(name): _clean(values[0]) if values else "" for name, values in form.items()}
-    provider_message_id, phone = said.get("MessageSid") or said.get("SmsSid", ""), said.get("From", "").strip()
+    fields = {_clean(name): _clean(values[0]) if values else "" for name, values in form.items()}
+    provider_message_id, phone = fields.get("MessageSid") or fields.get("SmsSid", ""), fields.get("From", "").strip()
     cut = any("\x00" in value for name in ("MessageSid", "SmsSid", "From") for value in form.get(name, ()))
     if cut or not provider_message_id or len(provider_message_id) > 64 or not _PHONE.fullmatch(phone):
         return None
-    kind = said.get("OptOutType", "").strip().upper()
+    kind = fields.get("OptOutType", "").strip().upper()
     return ReceivedMessage(
         provider_message_id=provider_message_id,
         from_=phone,
-        to=said.get("To", ""),
-        body=said.get("Body", ""),
+        to=fields.get("To", ""),
+        body=fields.get("Body", ""),
         provider="twilio",
-        media=_count(said.get("NumMedia", "")),
+        media=_count(fields.get("NumMedia", "")),
         opt_out_type=kind if kind in OPT_OUT_TYPES else None,
         raw={_clean(name): _segment_count([_clean(one) for one in values]) for name, values in form.items()},
     )

@@ -53,10 +53,10 @@ def decode_text(body: bytes, charset: str) -> str:
     return body.decode("latin-1").replace("\x00", "")
 
 
-def to_e164(given: str) -> str | None:
+def to_e164(number: str) -> str | None:
     """Convert a number to E.164; networks may omit plus and country code. None if it is invalid."""
-    digits = given.strip().removeprefix("+").removeprefix("00")
-    if len(digits) == 10 and not given.startswith(("+", "00")):
+    digits = number.strip().removeprefix("+").removeprefix("00")
+    if len(digits) == 10 and not number.startswith(("+", "00")):
         digits = "1" + digits
     return f"+{digits}" if _PHONE.fullmatch(digits) else None
 

@@ -126,8 +126,8 @@ def _claim(
         pick = selection.choose_sender(session, sum(send.segments for _row, send in sendable), now, providers)
         if pick.sender is not None:
             # An open circuit breaker lets one message through as a probe.
-            taken = sendable if pick.sender.breaker == "closed" else sendable[:1]
-            return _store(session, [(row, send, pick.sender) for row, send in taken], now), None
+            claimed = sendable if pick.sender.breaker == "closed" else sendable[:1]
+            return _store(session, [(row, send, pick.sender) for row, send in claimed], now), None
     with_sender: list[tuple[OutgoingMessage, Send, Sender]] = []
     retry_at = None
     for row, send in sendable:

@@ -38,14 +38,14 @@ class Facts:
 def gather(session: Session, rows: Sequence[OutgoingMessage], now: datetime) -> Facts:
     """Load the data for these messages. On PostgreSQL the caller must have locked the phones."""
     asked = {"phones": sorted({row.phone for row in rows}), "since": now - WEEK, "yesterday": now.date() - DAY}
-    found = {one.e164: one for one in session.execute(_PHONES, asked)}
+    phones = {one.e164: one for one in session.execute(_PHONES, asked)}
     sent: dict[str, list[Any]] = {}
-    if any(one.sent for one in found.values()):
+    if any(one.sent for one in phones.values()):
         for each in session.execute(_SENT, asked):
             sent.setdefault(each.phone, []).append(each)
     paused = session.scalars(_PAUSED).all()
     quiet = [(one.school_id, one.day) for one in session.execute(_QUIET, asked)]
-    return Facts(found, sent, frozenset(paused), quiet)
+    return Facts(phones, sent, frozenset(paused), quiet)
 
 
 def _phones() -> Any:

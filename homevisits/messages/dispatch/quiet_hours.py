@@ -77,9 +77,9 @@ def opens(at: datetime, zone: str, limits: Limits, quiet_days: Collection[date] 
         if day in quiet_days:
             continue
         begins = (when for when in _moments(day, limits.window(day)[0], zone) if when > at)
-        found = next((when for when in begins if _open(when, zone, limits, quiet_days)), None)
-        if found is not None:
-            return found
+        opening = next((when for when in begins if _open(when, zone, limits, quiet_days)), None)
+        if opening is not None:
+            return opening
     return at + timedelta(days=FAR)
 
 

@@ -236,5 +236,5 @@ def _seen(attempt: DeliveryAttempt, status: str, now: datetime) -> None:
 
 
 def _row_of(session: Session, attempt: DeliveryAttempt) -> OutgoingMessage:
-    found = select(OutgoingMessage).where(OutgoingMessage.id == attempt.message_id).with_for_update()
-    return session.scalars(found.execution_options(populate_existing=True)).one()
+    query = select(OutgoingMessage).where(OutgoingMessage.id == attempt.message_id).with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).one()

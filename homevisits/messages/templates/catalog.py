@@ -63,10 +63,10 @@ def district_folder() -> Path | None:
 
 def get_template(language: str, template: str) -> str:
     """Return a template with its placeholders, approved or not."""
-    found = load_pack(language).find_template(template) if language in list_languages() else None
-    if found is None or found.state == "missing":
+    entry = load_pack(language).find_template(template) if language in list_languages() else None
+    if entry is None or entry.state == "missing":
         raise TemplateNotFound(f"{language}/{template}")
-    return found.text
+    return entry.text
 
 
 def is_approved(language: str, template: str) -> bool:
@@ -74,8 +74,8 @@ def is_approved(language: str, template: str) -> bool:
     if language not in list_languages():
         return False
     pack = load_pack(language)
-    found = pack.find_template(_name_in_wording(template))
-    return pack.is_ready and found is not None and found.state == "approved"
+    entry = pack.find_template(_name_in_wording(template))
+    return pack.is_ready and entry is not None and entry.state == "approved"
 
 
 def render(language: str, template: str, params: Mapping[str, object]) -> str:

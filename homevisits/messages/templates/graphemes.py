@@ -103,13 +103,13 @@ _RANGES = {
 
 
 def _sorted_ranges() -> tuple[list[int], list[int], list[BreakClass]]:
-    found = []
+    rows = []
     for property_, ranges in _RANGES.items():
         for part in ranges.split():
             first, _, last = part.partition("-")
-            found.append((int(first, 16), int(last or first, 16), property_))
-    found.sort(key=lambda row: row[0])
-    return [row[0] for row in found], [row[1] for row in found], [row[2] for row in found]
+            rows.append((int(first, 16), int(last or first, 16), property_))
+    rows.sort(key=lambda row: row[0])
+    return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
 
 
 _FIRST, _LAST, _CLASS = _sorted_ranges()

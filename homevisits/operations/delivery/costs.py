@@ -53,8 +53,8 @@ def read_costs(session: Session, selection: DeliveryFilter, fewest: int) -> list
     rows = session.execute(
         grouped.group_by(messages.c.month, messages.c.language).order_by(messages.c.month.desc(), messages.c.language)
     )
-    found: dict[tuple[date, str], Counter[str]] = {}
+    cells: dict[tuple[date, str], Counter[str]] = {}
     for n, language, number, parts in rows:
-        cell = found.setdefault((months[n], language if number >= fewest else ""), Counter())
+        cell = cells.setdefault((months[n], language if number >= fewest else ""), Counter())
         cell.update(texts=number, parts=int(parts))
-    return [MonthlyCost(month, language, cell["texts"], cell["parts"]) for (month, language), cell in found.items()]
+    return [MonthlyCost(month, language, cell["texts"], cell["parts"]) for (month, language), cell in cells.items()]

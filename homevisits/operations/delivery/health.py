@@ -10,19 +10,19 @@ MIN_DELIVERED_SHARE = 0.95
 
 
 def assess_delivery(
-    found: DeliveryResults, wait: PendingMessages, *, notice: str | None, down: bool, silent: bool, now: datetime
+    results: DeliveryResults, wait: PendingMessages, *, notice: str | None, down: bool, silent: bool, now: datetime
 ) -> tuple[str, str]:
     """Return the light (done, wait, care or rest) and sentence code of the most serious problem.
 
     `down`: no sender can send. `silent`: the worker has no recent heartbeat.
     """
-    total = found.total
+    total = results.total
     checks = (
         (notice == "no_provider", "care", "no_provider"),
         (wait.is_stuck(now) and silent, "care", "stuck"),
         (down, "care", "down"),
         (wait.is_stuck(now), "care", "late"),
-        (total["failed"] >= MIN_FAILURES and (found.share or 0) < MIN_DELIVERED_SHARE, "care", "failing"),
+        (total["failed"] >= MIN_FAILURES and (results.share or 0) < MIN_DELIVERED_SHARE, "care", "failing"),
         (notice == "trial", "wait", "trial"),
         (wait.unknown_since is not None and now - wait.unknown_since > UNKNOWN_NOTICE_AFTER, "wait", "unknown"),
         (total["failed"] > 0, "wait", "some_failed"),

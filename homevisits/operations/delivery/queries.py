@@ -166,14 +166,14 @@ def _is_in_range(selection: DeliveryFilter) -> ColumnElement[bool]:
 
 
 def filter_conditions(selection: DeliveryFilter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = []
     if selection.schools is not None:
-        found.append(OutgoingMessage.school_id.in_(selection.schools))
+        conditions.append(OutgoingMessage.school_id.in_(selection.schools))
     if selection.template is not None:
-        found.append(OutgoingMessage.template == selection.template)
+        conditions.append(OutgoingMessage.template == selection.template)
     if selection.language is not None:
-        found.append(OutgoingMessage.language == selection.language)
-    return found
+        conditions.append(OutgoingMessage.language == selection.language)
+    return conditions
 
 
 def _measure_delivery_time(

@@ -49,14 +49,14 @@ def count_reachable_families(
         .group_by(Family.id, Family.language)
         .subquery()
     )
-    found: Counter[int] = Counter()
+    families: Counter[int] = Counter()
     languages: Counter[str] = Counter()
     counted = select(ways.c.language, ways.c.best, func.count()).group_by(ways.c.language, ways.c.best)
     for language, how, number in session.execute(counted):
-        found[how] += number
+        families[how] += number
         if language not in ready:
             languages[language] += number
-    return Reachability(found.total(), found[0], found[1], found[3], dict(languages.most_common()))
+    return Reachability(families.total(), families[0], families[1], families[3], dict(languages.most_common()))
 
 
 def _reach_level() -> ColumnElement[int]:
@@ -76,10 +76,10 @@ def _is_contact() -> tuple[ColumnElement[bool], ...]:
 
 
 def _is_enrolled(schools: SchoolScope, today: date) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [or_(Student.enrolled_to.is_(None), Student.enrolled_to >= today)]
+    conditions: list[ColumnElement[bool]] = [or_(Student.enrolled_to.is_(None), Student.enrolled_to >= today)]
     if schools is not None:
-        found.append(Student.school_id.in_(schools))
-    return found
+        conditions.append(Student.school_id.in_(schools))
+    return conditions
 
 
 def count_opt_outs(session: Session, schools: SchoolScope, begin: datetime, end: datetime) -> int:

@@ -97,13 +97,13 @@ def show_delivery() -> str:
     """Show the delivery of messages in the last days."""
     asked = _requested_filter()
     with reading() as session:
-        found = queries.read_results(session, asked)
+        results = queries.read_results(session, asked)
         wait = queries.read_pending(session, asked, now())
         down, seen = queries.are_all_senders_blocked(session, now()), reachability.worker_last_seen(session)
         values = _read_people_values(session, asked) | _read_failures(session, asked)
     notice = text_notice()
     light = health.assess_delivery(
-        found,
+        results,
         wait,
         notice=notice["code"] if notice else None,
         down=down,
@@ -113,11 +113,11 @@ def show_delivery() -> str:
     return render_template(
         "operations/delivery.html",
         asked=asked,
-        found=found,
+        results=results,
         wait=wait,
         light=light,
-        plot=build_chart(found.days),
-        worst=max(found.days.items(), key=lambda item: item[1]["failed"]),
+        plot=build_chart(results.days),
+        worst=max(results.days.items(), key=lambda item: item[1]["failed"]),
         smallest=MIN_CELL_COUNT,
         **values,
         **_template_helpers(),

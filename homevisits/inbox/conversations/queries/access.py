@@ -49,9 +49,9 @@ def pair_conversations(actor: Actor, now: datetime) -> ColumnElement[bool]:
     """Select conversations with families of the educator's visits that had messages since the booking."""
     if actor.educator_id is None or not actor.may(Permission.CONVERSE):
         return false()
-    found = select(Visit.id).join(VisitMember, VisitMember.visit_id == Visit.id)
-    found = found.join(Caregiver, Caregiver.family_id == Visit.family_id)
-    return found.where(
+    query = select(Visit.id).join(VisitMember, VisitMember.visit_id == Visit.id)
+    query = query.join(Caregiver, Caregiver.family_id == Visit.family_id)
+    return query.where(
         Caregiver.phone == Conversation.phone, *_own_visits(actor.educator_id, now), _written_since()
     ).exists()
 

@@ -88,9 +88,9 @@ def conversation_detail(
 
 
 def _incoming(session: Session, who: Participants, share: lists.ReadableShare | None, limit: int) -> list[ShownMessage]:
-    found = select(IncomingMessage).where(IncomingMessage.phone == who.number).order_by(IncomingMessage.id.desc())
+    query = select(IncomingMessage).where(IncomingMessage.phone == who.number).order_by(IncomingMessage.id.desc())
     if share is not None:
-        found = found.where(share.may_read())
+        query = query.where(share.may_read())
     return [
         ShownMessage(
             id=row.id,
@@ -102,7 +102,7 @@ def _incoming(session: Session, who: Participants, share: lists.ReadableShare | 
             pictures=row.media,
             task=(row.intent or "") if row.needs_person and row.intent in TASKS else "",
         )
-        for row in session.scalars(found.limit(limit))
+        for row in session.scalars(query.limit(limit))
     ]
 
 
@@ -118,15 +118,15 @@ def _outgoing(
     automatic = OutgoingMessage.written_by.is_(None)
     later = and_(OutgoingMessage.state.in_(WAITING_STATES), OutgoingMessage.not_before > now, automatic)
     called_off = and_(OutgoingMessage.state == "cancelled", automatic)
-    found = select(OutgoingMessage).where(OutgoingMessage.phone == phone, ~later, ~called_off)
+    query = select(OutgoingMessage).where(OutgoingMessage.phone == phone, ~later, ~called_off)
     talk_of_it = or_(OutgoingMessage.subject.like("thread:%"), OutgoingMessage.subject.like("inbound:%"))
     held = actor.schools(Permission.ASK)
     if share is not None:
         subject = OutgoingMessage.subject.in_([f"visit:{visit}" for visit in share.visits])
-        found = found.where(OutgoingMessage.created_at >= share.since, or_(subject, talk_of_it))
+        query = query.where(OutgoingMessage.created_at >= share.since, or_(subject, talk_of_it))
     elif held is not None:
-        found = found.where(or_(OutgoingMessage.school_id.is_(None), OutgoingMessage.school_id.in_(held), talk_of_it))
-    rows = session.scalars(found.order_by(OutgoingMessage.id.desc()).limit(limit)).all()
+        query = query.where(or_(OutgoingMessage.school_id.is_(None), OutgoingMessage.school_id.in_(held), talk_of_it))
+    rows = session.scalars(query.order_by(OutgoingMessage.id.desc()).limit(limit)).all()
     names = _names_of(session, rows)
     return [
         ShownMessage(
@@ -147,8 +147,8 @@ def _outgoing(
 
 
 def _names_of(session: Session, rows: Sequence[OutgoingMessage]) -> dict[int, str]:
-    wanted = {number for row in rows for number in (row.written_by, row.urgent_by) if number is not None}
-    return dict(session.execute(select(Account.id, Account.name).where(Account.id.in_(wanted))).all())
+    account_ids = {number for row in rows for number in (row.written_by, row.urgent_by) if number is not None}
+    return dict(session.execute(select(Account.id, Account.name).where(Account.id.in_(account_ids))).all())
 
 
 def possible_assignees(session: Session, who: Participants, now: datetime) -> tuple[Assignee, ...]:
@@ -162,7 +162,7 @@ def possible_assignees(session: Session, who: Participants, now: datetime) -> tu
         .join(Visit, Visit.id == VisitMember.visit_id)
         .where(Visit.family_id.in_(who.family_ids), access.is_in_pair(), access.is_near(now))
     )
-    found = select(Account.id, Account.name).where(
+    query = select(Account.id, Account.name).where(
         Account.active, or_(Account.id.in_(coordinates), Account.id.in_(pair))
     )
-    return tuple(Assignee(*row) for row in session.execute(found.order_by(Account.name, Account.id)))
+    return tuple(Assignee(*row) for row in session.execute(query.order_by(Account.name, Account.id)))

@@ -91,18 +91,18 @@ def readable_shares(session: Session, actor: Actor, phones: Collection[str], now
         .where(Caregiver.phone.in_(phones), *_own_visits(actor.educator_id, now))
         .order_by(Visit.booked_at)
     )
-    found: dict[str, ReadableShare] = {}
+    shares: dict[str, ReadableShare] = {}
     for number, booked_at, visit, family, school, invitation in rows:
         phone = str(number)
-        before = found.get(phone, ReadableShare(booked_at, frozenset(), frozenset(), frozenset(), frozenset()))
-        found[phone] = ReadableShare(
+        before = shares.get(phone, ReadableShare(booked_at, frozenset(), frozenset(), frozenset(), frozenset()))
+        shares[phone] = ReadableShare(
             before.since,
             before.visits | {visit},
             before.families | {family},
             before.schools | {school},
             before.questions | {f"visit:{visit}", f"invitation:{invitation}"},
         )
-    return found
+    return shares
 
 
 def list_conversations(
@@ -110,7 +110,7 @@ def list_conversations(
 ) -> ConversationList:
     """List conversations, longest wait first, then newest. ``words`` filters by family or person name."""
     office = office_conversations(actor)
-    found = (
+    query = (
         select(Conversation, office.label("office"), Account.name)
         .outerjoin(Account, Account.id == Conversation.assigned_to)
         .where(or_(office, pair_conversations(actor, now)))
@@ -124,50 +124,50 @@ def list_conversations(
         .offset((page - 1) * PAGE_SIZE)
     )
     if whose == "mine":
-        found = found.where(Conversation.assigned_to == actor.account_id)
+        query = query.where(Conversation.assigned_to == actor.account_id)
     elif whose == "nobody":
-        found = found.where(Conversation.assigned_to.is_(None))
+        query = query.where(Conversation.assigned_to.is_(None))
     if words.strip():
-        found = found.where(_phones_by_name(actor, words.strip(), now))
-    rows = session.execute(found).all()
+        query = query.where(_phones_by_name(actor, words.strip(), now))
+    rows = session.execute(query).all()
     return ConversationList(tuple(_rows(session, actor, rows[:PAGE_SIZE], now)), page, len(rows) > PAGE_SIZE)
 
 
 def count_waiting(session: Session, actor: Actor, now: datetime) -> WaitingCounts:
     """Count the conversations visible to the user that wait for a reply."""
     late = func.count().filter(Conversation.waiting_since <= now - LATE_AFTER)
-    found = select(func.count(), late).where(
+    query = select(func.count(), late).where(
         Conversation.waiting_since.is_not(None), or_(office_conversations(actor), pair_conversations(actor, now))
     )
-    return WaitingCounts(*session.execute(found).one())
+    return WaitingCounts(*session.execute(query).one())
 
 
 def _phones_by_name(actor: Actor, words: str, now: datetime) -> ColumnElement[bool]:
     """Select phones by family or person name, among the names the user may see."""
     who = (Caregiver.given_name + " " + Caregiver.family_name).icontains(words, autoescape=True)
-    found = select(Caregiver.phone).join(Family, Family.id == Caregiver.family_id)
+    query = select(Caregiver.phone).join(Family, Family.id == Caregiver.family_id)
     named = or_(Family.name.icontains(words, autoescape=True), and_(who, Caregiver.restricted.is_(False)))
     held = actor.schools(Permission.ASK) if is_office(actor) else frozenset[int]()
     if held is not None:
         visited = select(Visit.family_id).join(VisitMember, VisitMember.visit_id == Visit.id)
         visited = visited.where(VisitMember.educator_id == actor.educator_id, is_in_pair(), is_near(now))
         here = select(Student.family_id).where(Student.school_id.in_(held))
-        found = found.where(or_(Family.id.in_(here), Family.id.in_(visited)))
-    return Conversation.phone.in_(found.where(named, Caregiver.phone.is_not(None)))
+        query = query.where(or_(Family.id.in_(here), Family.id.in_(visited)))
+    return Conversation.phone.in_(query.where(named, Caregiver.phone.is_not(None)))
 
 
 def _rows(
-    session: Session, actor: Actor, found: Collection[tuple[Conversation, bool, str | None]], now: datetime
+    session: Session, actor: Actor, conversations: Collection[tuple[Conversation, bool, str | None]], now: datetime
 ) -> list[ConversationRow]:
-    phones = [thread.phone for thread, _office, _name in found]
+    phones = [thread.phone for thread, _office, _name in conversations]
     mine = readable_shares(session, actor, phones, now)
     names = family_names(session, actor, phones, mine)
-    last_messages = _last_messages(session, [thread.phone for thread, office, _name in found if office])
+    last_messages = _last_messages(session, [thread.phone for thread, office, _name in conversations if office])
     last_messages |= _last_messages_of_pair(
-        session, {thread.phone: mine[thread.phone] for thread, office, _name in found if not office}
+        session, {thread.phone: mine[thread.phone] for thread, office, _name in conversations if not office}
     )
     rows = []
-    for thread, office, name in found:
+    for thread, office, name in conversations:
         since = thread.waiting_since
         if since is not None and not office and thread.phone in mine:
             since = max(since, mine[thread.phone].since)

@@ -162,22 +162,22 @@ def protected_names(session: Session, who: Participants) -> ProtectedNames:
     names = session.execute(select(Student.given_name, Student.family_name).where(Student.family_id.in_(families)))
     homes = session.scalars(select(Family.address).where(Family.id.in_(families), Family.address.is_not(None)))
     return ProtectedNames(
-        names_to_look_for((given, family) for given, family in names), tuple(home for home in homes if home)
+        names_to_look_for((first_name, family) for first_name, family in names), tuple(home for home in homes if home)
     )
 
 
 def includes_staff_number(session: Session, numbers: Sequence[str]) -> bool:
     """Return whether any of `numbers` (E.164) belongs to a colleague."""
-    found = select(Person.id).where(Person.phone.in_(numbers))
-    return session.scalar(found.limit(1)) is not None
+    query = select(Person.id).where(Person.phone.in_(numbers))
+    return session.scalar(query.limit(1)) is not None
 
 
 def last_incoming_at(session: Session, phone: str) -> datetime | None:
     """Return the time of the last incoming message from the phone."""
-    found = (
+    query = (
         select(IncomingMessage.received_at)
         .where(IncomingMessage.phone == phone)
         .order_by(IncomingMessage.id.desc())
         .limit(1)
     )
-    return session.scalar(found)
+    return session.scalar(query)
