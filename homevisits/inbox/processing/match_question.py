@@ -26,8 +26,8 @@ _VERSION = re.compile(r"visit:\d+:v(\d+):")
 class Question:
     """A question sent to a phone. ``question``: "visit:17"; ``invitation_id``: the original invitation.
 
-    ``over``: the visit took place or was canceled, or the invitation is from another year. ``last_answer``: the phone's last
-    answer to it, if no change was recorded since. ``version``: the visit's version when the question was sent.
+    ``over``: the visit took place or was canceled, or the invitation is from another year. ``last_answer``: the answer
+    last sent by this phone, if no change was recorded since. ``version``: the visit's version when it was asked.
     """
 
     question: str
