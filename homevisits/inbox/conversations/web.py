@@ -266,12 +266,8 @@ def _render_preview(conversation_id: int, draft: Draft, problems: list[Problem])
 
 
 def _template_helpers() -> dict[str, Any]:
-    return {
-        "conversation_labels": conversation_labels,
-        "reasons": labels,
-        "language_name": language_name,
-        "direction": direction,
-    }
+    helpers = {"language_name": language_name, "direction": direction}
+    return {"conversation_labels": conversation_labels, "reasons": labels, **helpers}
 
 
 def _quick_replies(who: Participants) -> list[tuple[str, str, str]]:
@@ -279,13 +275,10 @@ def _quick_replies(who: Participants) -> list[tuple[str, str, str]]:
     if not who.school:
         return []
     titles = conversation_labels.QUICK_REPLY_TITLES
-    known = list(titles)
-    names = sorted(actions.ready_answers(who.language), key=lambda name: (name not in known, name))
-    names.sort(key=lambda name: known.index(name) if name in known else len(known))
-    return [
-        (name, str(titles.get(name, name)), catalog.render(who.language, name, {"school": who.school}))
-        for name in names
-    ]
+    order = {name: position for position, name in enumerate(titles)}
+    names = sorted(actions.ready_answers(who.language), key=lambda name: (order.get(name, len(order)), name))
+    params = {"school": who.school}
+    return [(name, str(titles.get(name, name)), catalog.render(who.language, name, params)) for name in names]
 
 
 def _languages(of_family: str) -> list[tuple[str, str]]:
