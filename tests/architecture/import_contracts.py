@@ -26,12 +26,12 @@ def _is_pure(module: str) -> bool:
     return file.is_file() and is_marked_pure(ast.parse(file.read_text(encoding="utf-8")))
 
 
-def _ours(graph: ImportGraph) -> list[str]:
+def _own_modules(graph: ImportGraph) -> list[str]:
     return sorted(module for module in graph.modules if module.startswith("homevisits."))
 
 
 class _Contract(Contract):
-    """Shared output: one line for each problem found."""
+    """Base class that prints a line for each problem."""
 
     def render_broken_contract(self, check: ContractCheck) -> None:
         """Print every problem."""
@@ -51,7 +51,7 @@ class FeatureLayers(_Contract):
         """Find every import from a lower layer to a higher one of the same feature."""
         del verbose
         problems = []
-        for module in _ours(graph):
+        for module in _own_modules(graph):
             feature = module.split(".")[1]
             if feature in WITHOUT_FEATURES:
                 continue
@@ -74,7 +74,7 @@ class PureModules(_Contract):
         """Find the impure modules that each pure module reaches."""
         del verbose
         problems = []
-        for module in filter(_is_pure, _ours(graph)):
+        for module in filter(_is_pure, _own_modules(graph)):
             for name in IMPURE:
                 chain = graph.find_shortest_chain(module, name) if name in graph.modules else None
                 if chain:
@@ -88,10 +88,10 @@ class NoCycles(_Contract):
     type_name = "no_cycles"
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
-        """Find modules that import themselves by way of others."""
+        """Find modules that import themselves indirectly."""
         del verbose
         problems = []
-        for module in _ours(graph):
+        for module in _own_modules(graph):
             for target in sorted(graph.find_modules_directly_imported_by(module)):
                 if target.startswith("homevisits.") and graph.find_shortest_chain(target, module):
                     problems.append(f"{module} -> {target} -> ... -> {module}")

@@ -1,13 +1,13 @@
-"""Which layer a module belongs to, decided by its path, and what each layer must not do."""
+"""Layer of a module, derived from its path, and the code that each layer must not contain."""
 
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
-PURE_NAMES = frozenset({"practices", "rules", "states"})  # layers whose modules must carry the PURE marker
+PURE_NAMES = frozenset({"practices", "rules", "states"})  # path parts of modules that must have the PURE marker
 LAYERS = ("models", "queries", "actions", "forms", "labels", "web", "providers")
-SERVICE = "service"  # the layer of a module whose path names no other
+SERVICE = "service"  # the layer of a module if its path names no other layer
 RANKS = {
     "pure": 0,
     "models": 1,
@@ -31,14 +31,14 @@ WITHOUT_FEATURES = ("core", "web", "cli", "demo")  # the shell and the demo arou
 
 @dataclass(frozen=True)
 class Violation:
-    """A line that its layer does not allow."""
+    """A line of code that the layer of its module does not allow."""
 
     line: int
     reason: str
 
 
 def layer_of(path: PurePath) -> str:
-    """The layer of a module, from its path relative to the package: the last part that names a layer counts.
+    """Return the layer of a module: the last part of its path in the package that names a layer.
 
     ``visits/actions/cancel.py`` is an action, ``operations/senders_web.py`` is web, ``messages/outbox.py`` a service.
     """
@@ -53,7 +53,7 @@ def layer_of(path: PurePath) -> str:
 
 
 def is_marked_pure(tree: ast.Module) -> bool:
-    """Whether the module declares ``PURE = True`` at its top level."""
+    """Return whether the module declares ``PURE = True`` at its top level."""
     return any(
         isinstance(node, ast.Assign)
         and any(isinstance(target, ast.Name) and target.id == "PURE" for target in node.targets)
@@ -64,7 +64,7 @@ def is_marked_pure(tree: ast.Module) -> bool:
 
 
 def violations(path: PurePath, source: str) -> list[Violation]:
-    """Every line of a module (path relative to the package) that its layer does not allow."""
+    """Return every line of a module (path relative to the package) that its layer does not allow."""
     if path.parts[0] in WITHOUT_FEATURES or len(path.parts) == 1 or path.name == "__init__.py":
         return []
     tree = ast.parse(source)

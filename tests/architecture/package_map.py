@@ -1,6 +1,6 @@
 """The list of modules in homevisits/README.md, generated from the tree.
 
-``python -m tests.architecture.package_map`` writes it anew.
+``python -m tests.architecture.package_map`` updates the list.
 """
 
 import ast
@@ -15,7 +15,7 @@ END = "<!-- end of the generated list -->"
 
 
 def _summary(path: Path) -> str:
-    """First line of a module's docstring, or nothing."""
+    """Return the first line of the docstring of a module, or an empty string."""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return docstring.splitlines()[0] if docstring else ""
 
@@ -40,16 +40,16 @@ def _lines(folder: Path, depth: int) -> list[str]:
     return lines
 
 
-def rendered() -> str:
-    """The generated part of the README, with its markers."""
+def render() -> str:
+    """Return the generated list with its markers."""
     return "\n".join([BEGIN, "```", *_lines(PACKAGE, 0), "```", END])
 
 
-def current() -> str:
-    """The part of the README between the markers, with them."""
+def read() -> str:
+    """Return the list in the README with its markers."""
     text = README.read_text(encoding="utf-8")
     return text[text.index(BEGIN) : text.index(END) + len(END)]
 
 
 if __name__ == "__main__":
-    README.write_text(README.read_text(encoding="utf-8").replace(current(), rendered()), encoding="utf-8")
+    README.write_text(README.read_text(encoding="utf-8").replace(read(), render()), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Count words in comments and docstrings that plain technical English rarely needs.
+"""Count terms in comments and docstrings that plain technical English rarely needs.
 
 Run it as ``python -m tests.architecture.prose`` to see the rates and the lines behind them.
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDERS = ("homevisits", "migrations", "tests", ".ci")
-# Highest rate for each group of words, per 10,000 words. Well-kept projects (warehouse, healthchecks, flask, notify,
-# indico) stay within these.
+# Highest rate for each group of words, per 10,000 words. The code of warehouse, healthchecks, flask, notify and indico
+# stays below these rates.
 LIMITS = {
     ("say", "says", "said", "saying"): 8,
     ("nobody", "whoever", "whose"): 8,
@@ -27,12 +27,12 @@ WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 
 
 def sources(folders: Iterable[str] = FOLDERS) -> list[Path]:
-    """Every Python file of the folders."""
+    """Return every Python file in the folders."""
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def prose_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Line number and text of each comment and docstring (attribute docstrings included) of a file."""
+    """Yield line number and text of each comment and docstring of a file, with attribute docstrings."""
     text = path.read_text(encoding="utf-8")
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
@@ -44,7 +44,7 @@ def prose_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def rates(paths: Iterable[Path]) -> dict[tuple[str, ...], float]:
-    """Occurrences of each limited group of words, per 10,000 words of prose."""
+    """Return how often each limited group of words occurs per 10,000 words of prose."""
     counts = Counter(word.lower() for path in paths for _, line in prose_of(path) for word in WORD.findall(line))
     total = sum(counts.values()) or 1
     return {group: 10_000 * sum(counts[word] for word in group) / total for group in LIMITS}

@@ -1,5 +1,3 @@
-"""Layers: which one a path belongs to, and that no module does what its layer must not."""
-
 from pathlib import Path, PurePath
 
 import pytest
@@ -26,7 +24,7 @@ PACKAGE = Path(__file__).resolve().parent.parent.parent / "homevisits"
         ("messages/dispatch/claim.py", "service"),
     ],
 )
-def test_layer_is_decided_by_the_last_part_that_names_one(path: str, layer: str) -> None:
+def test_layer_is_the_last_layer_named_in_the_path(path: str, layer: str) -> None:
     assert layer_of(PurePath(path)) == layer
 
 

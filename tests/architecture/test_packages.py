@@ -1,10 +1,8 @@
-"""Packages: readable sizes, and module names that a newcomer understands."""
-
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "homevisits"
 MAX_MODULES = 15
-# Module names of an earlier version that nobody could guess the meaning of.
+# Module names of an earlier version that do not describe their content.
 BANNED_NAMES = frozenset(
     {
         "crew", "shelf", "judge", "verdict", "ranks", "keyed", "lost", "waits", "days", "notes", "facts", "settle",
@@ -14,17 +12,17 @@ BANNED_NAMES = frozenset(
 BANNED_IN = ("messages", "inbox", "visits", "invitations", "pay", "reports")
 
 
-def test_no_package_has_more_modules_than_fit_on_a_screen() -> None:
+def test_no_package_has_too_many_modules() -> None:
     sizes = {}
     for folder in (file.parent for file in PACKAGE.rglob("__init__.py")):
         modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
         packages = [path for path in folder.iterdir() if (path / "__init__.py").is_file()]
-        # The top level holds the features; its own modules are what counts there.
+        # The top-level package contains one package per feature, so only its own modules are counted.
         sizes[str(folder.relative_to(PACKAGE.parent))] = len(modules) + (0 if folder == PACKAGE else len(packages))
     assert {name: size for name, size in sizes.items() if size > MAX_MODULES} == {}
 
 
-def test_no_module_has_a_name_that_says_nothing() -> None:
+def test_no_module_has_a_banned_name() -> None:
     found = [
         str(path.relative_to(PACKAGE))
         for name in BANNED_IN

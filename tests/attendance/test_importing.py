@@ -35,7 +35,7 @@ HEADER = "student_number,school_number,att_date,att_code,att_code_description,po
 
 @pytest.fixture
 def small_district(database: Database) -> Database:
-    """Two schools with one student each."""
+    """Two schools, each with a single student."""
     with database.transaction() as session:
         for number, (school, student) in enumerate([("100074", "1000007"), ("100148", "1000020")], start=1):
             session.add(School(id=number, source_id=school, identifier=school, name=school, timezone="America/Denver"))
@@ -68,8 +68,8 @@ def write_files(folder: Path, events: str, codes: str | None = CODES, calendar: 
 
 def read_absences(database: Database) -> list[tuple[object, ...]]:
     with database.reading() as session:
-        found = session.execute(select(Absence.student_id, Absence.day, Absence.code, Absence.absent))
-        return sorted(found)
+        rows = session.execute(select(Absence.student_id, Absence.day, Absence.code, Absence.absent))
+        return sorted(rows)
 
 
 def error_positions(report: ImportReport) -> list[tuple[str, int | None, str | None, str]]:
@@ -89,8 +89,8 @@ def test_large_district_gives_the_figures_of_r(large_district: Database, shared:
         assert period == queries.Period(date(2025, 8, 20), date(2026, 6, 4))
         visited, others = queries.sum_groups(session, period)
         snapshot = queries.newest_snapshot(session)
-    wanted = json.loads((shared / "data" / "reference.json").read_text(encoding="utf-8"))
-    chronic = wanted["statistics"]["district-1k"]["chronic"]
+    reference = json.loads((shared / "data" / "reference.json").read_text(encoding="utf-8"))
+    chronic = reference["statistics"]["district-1k"]["chronic"]
     assert [visited.chronic_count, visited.n] == chronic["visited"]
     assert [others.chronic_count, others.n] == chronic["not"]
     assert snapshot is not None
@@ -117,13 +117,13 @@ def _students(database: Database, file: Path) -> dict[bool, list[tuple[int, floa
     """Family, attendance rate and chronic absence of the students, by whether their family was visited."""
     with database.reading() as session:
         family_of = dict(session.execute(select(Student.identifier, Student.family_id)).all())
-    found: dict[bool, list[tuple[int, float, float]]] = defaultdict(list)
+    students: dict[bool, list[tuple[int, float, float]]] = defaultdict(list)
     with file.open(encoding="utf-8") as opened:
         for row in csv.DictReader(opened):
             absent, days = int(row["year_abs"]), int(row["year_days"])
             values = (family_of[row["student_number"]], 1 - absent / days, float(10 * absent >= days))
-            found[int(row["visits"]) > 0].append(values)
-    return found
+            students[int(row["visits"]) > 0].append(values)
+    return students
 
 
 @pytest.mark.parametrize("days_enrolled", [10, 11, 19, 20, 30, 99, 100, 179, 180, 181])
@@ -131,9 +131,9 @@ def test_sql_and_python_agree_on_chronic_absence(database: Database, days_enroll
     grid = range(days_enrolled + 1)
     query = union_all(*(select(queries.is_chronic(literal(n), literal(days_enrolled)), literal(n)) for n in grid))
     with database.reading() as session:
-        found = {absent: bool(chronic) for chronic, absent in session.execute(query)}
-    assert found == {absent: rules.is_chronically_absent(absent, days_enrolled) for absent in grid}
-    assert set(found.values()) == {False, True}
+        chronic_by_absences = {absent: bool(chronic) for chronic, absent in session.execute(query)}
+    assert chronic_by_absences == {absent: rules.is_chronically_absent(absent, days_enrolled) for absent in grid}
+    assert set(chronic_by_absences.values()) == {False, True}
 
 
 def test_snapshot_of_an_older_release_is_replaced(small_district: Database, tmp_path: Path) -> None:
@@ -207,8 +207,8 @@ def test_corrected_absence_replaces_the_old_one(small_district: Database, tmp_pa
         write_files(tmp_path / "b", "1000020,,2025-09-01,A,,\n1000020,,2025-09-02,T,,\n", None, None),
         IMPORTED_AT,
     )
-    found = {(day.day, code) for _, day, code, _ in read_absences(small_district)}  # type: ignore[attr-defined]
-    assert found == {(1, "A"), (2, "T"), (3, "A")}
+    absences = {(day.day, code) for _, day, code, _ in read_absences(small_district)}  # type: ignore[attr-defined]
+    assert absences == {(1, "A"), (2, "T"), (3, "A")}
     assert len(read_absences(small_district)) == 3
 
 
@@ -237,7 +237,7 @@ def test_absence_wins_among_several_rows_of_a_day(small_district: Database, tmp_
     assert [(code, absent) for _, _, code, absent in read_absences(small_district)] == [("A", True)]
 
 
-def test_one_file_alone_and_nothing_at_all(small_district: Database, tmp_path: Path) -> None:
+def test_single_file_is_imported_and_missing_files_are_refused(small_district: Database, tmp_path: Path) -> None:
     folder = write_files(tmp_path / "in", "1000007,,2025-09-01,A,,\n")
     assert import_attendance(small_district, folder / "calendar.csv", IMPORTED_AT).counts["school_days"] == 3
     assert [f.code for f in import_attendance(small_district, tmp_path / "none", IMPORTED_AT).errors] == [
@@ -249,9 +249,9 @@ def test_one_file_alone_and_nothing_at_all(small_district: Database, tmp_path: P
     ]
 
 
-def test_the_report_is_worked_out_again_when_it_is_due(small_district: Database, tmp_path: Path) -> None:
+def test_report_is_calculated_again_when_it_is_due(small_district: Database, tmp_path: Path) -> None:
     with small_district.transaction() as session:
-        assert not actions.is_due(session, IMPORTED_AT)  # nothing is known yet
+        assert not actions.is_due(session, IMPORTED_AT)  # there is no attendance yet
         assert not actions.refresh_report(session, IMPORTED_AT)
     import_attendance(small_district, write_files(tmp_path / "in", "1000007,,2025-09-03,A,,\n"), IMPORTED_AT)
     later = IMPORTED_AT + timedelta(hours=20)
@@ -265,7 +265,7 @@ def test_the_report_is_worked_out_again_when_it_is_due(small_district: Database,
     assert snapshot.made_at == later
 
 
-def test_students_enrolled_for_less_than_ten_days_are_not_counted(small_district: Database, tmp_path: Path) -> None:
+def test_students_enrolled_for_fewer_than_ten_days_are_not_counted(small_district: Database, tmp_path: Path) -> None:
     import_attendance(small_district, write_files(tmp_path / "in", "1000007,,2025-09-03,A,,\n"), IMPORTED_AT)
     with small_district.reading() as session:
         period = queries.find_period(session)

@@ -46,7 +46,7 @@ def test_half_a_day_of_a_counting_code_is_absent(counts: bool, portion: str, abs
         ([(WEEK[2], WEEK[2])], 1),
         ([(WEEK[0], WEEK[1]), (WEEK[2], None)], 5),  # a change of school on the day between
         ([(WEEK[0], WEEK[2]), (WEEK[1], WEEK[3])], 4),  # two classes at once
-        ([(WEEK[0], WEEK[3]), (WEEK[1], WEEK[2])], 4),  # one inside the other
+        ([(WEEK[0], WEEK[3]), (WEEK[1], WEEK[2])], 4),  # a spell inside another
         ([(date(2026, 1, 1), date(2026, 9, 6))], 0),
         ([(date(2026, 9, 12), None)], 0),
         ([(WEEK[3], WEEK[1])], 0),
@@ -60,8 +60,8 @@ def test_days_in_overlapping_spells_count_once(spells: list[tuple[date, date | N
     st.sets(st.dates(date(2025, 8, 1), date(2026, 6, 30))),
     st.lists(st.tuples(st.dates(date(2025, 8, 1), date(2026, 6, 30)), st.integers(-3, 200) | st.none()), max_size=4),
 )
-def test_days_enrolled_equal_a_direct_count(days: set[date], drawn: list[tuple[date, int | None]]) -> None:
-    spells = [(first, None if length is None else first + timedelta(days=length)) for first, length in drawn]
+def test_days_enrolled_equal_a_direct_count(days: set[date], lengths: list[tuple[date, int | None]]) -> None:
+    spells = [(first, None if length is None else first + timedelta(days=length)) for first, length in lengths]
     expected = sum(any(a <= day and (b is None or day <= b) for a, b in spells) for day in days)
     assert count_days_enrolled(sorted(days), spells) == expected
 

@@ -28,63 +28,63 @@ SELECTION = "Families who say yes to a visit differ from other families"
 
 @pytest.fixture
 def app(sqlite_database: Database) -> Flask:
-    given = settings.load_settings(
+    test_settings = settings.load_settings(
         {}, mode="development", secret_key="k" * 40, public_url="http://127.0.0.1:8000",
         database_url=sqlite_database.url,
     )  # fmt: skip
-    made = create_app(given, sqlite_database)
+    app = create_app(test_settings, sqlite_database)
 
-    def enter(account: int) -> str:
+    def sign_in(account_id: int) -> str:
         with context.transaction() as session:
-            token = sessions.begin_session(session, account, context.now())
+            token = sessions.begin_session(session, account_id, context.now())
         account_web.start_session(token)
         return "in"
 
-    made.add_url_rule("/enter/<int:account>", view_func=security.public(enter))
-    return made
+    app.add_url_rule("/enter/<int:account_id>", view_func=security.public(sign_in))
+    return app
 
 
-Read = Callable[..., str]
+ReadReport = Callable[..., str]
 
 
 @pytest.fixture
-def read(app: Flask, sqlite_database: Database) -> Read:
+def read_report(app: Flask, sqlite_database: Database) -> ReadReport:
     """Return a function that stores a report (None: no report) and returns the district lead's attendance page."""
     with sqlite_database.transaction() as session:
         account = Account(email="lead@example.org", name="Lead")
         session.add(account)
         session.flush()
         session.add(AccountGrant(account_id=account.id, role=Role.DISTRICT_LEAD))
-        number = account.id
+        account_id = account.id
 
-    def page(found: dict[str, object] | None, language: str = "en") -> str:
+    def read_page(document: dict[str, object] | None, language: str = "en") -> str:
         with sqlite_database.transaction() as session:
             session.execute(update(Account).values(language=language))
             session.execute(delete(AssociationSnapshot))
-            if found is not None:
+            if document is not None:
                 session.add(
                     AssociationSnapshot(
-                        made_at=IMPORTED_AT, period_from=FIRST, period_to=LAST, document=json.dumps(found)
+                        made_at=IMPORTED_AT, period_from=FIRST, period_to=LAST, document=json.dumps(document)
                     )
                 )
         client = app.test_client()
-        client.get(f"/enter/{number}")
+        client.get(f"/enter/{account_id}")
         answer = client.get("/attendance")
         assert answer.status_code == 200
         assert f'<html lang="{language}">' in answer.text
         return " ".join(answer.text.split())
 
-    return page
+    return read_page
 
 
-def sentences(html: str) -> str:
+def read_sentences(html: str) -> str:
     """Return the text of the page without numbers and plot labels, but with plot titles."""
     main = re.sub(r"<text .*?</text>", "", html.split('id="main"', 1)[1])
     return " ".join(re.sub(r"[−+]?\d[\d.,]*", "#", re.sub(r"<[^>]+>", " ", main)).split())
 
 
-def test_figures_caveat_and_benchmarks_are_shown(read: Read) -> None:
-    text = read(build_document(VISITED, OTHERS, FIRST, LAST))
+def test_figures_caveat_and_benchmarks_are_shown(read_report: ReadReport) -> None:
+    text = read_report(build_document(VISITED, OTHERS, FIRST, LAST))
     assert CAVEAT in text
     assert SELECTION in text
     for benchmark in ("+0.35 percentage points", "21 % less likely", "24 % fewer absences"):
@@ -95,8 +95,8 @@ def test_figures_caveat_and_benchmarks_are_shown(read: Read) -> None:
     assert "style=" not in text
 
 
-def test_each_plot_has_a_title_with_its_figures_and_a_visible_table(read: Read) -> None:
-    text = read(build_document(VISITED, OTHERS, FIRST, LAST))
+def test_each_plot_has_a_title_with_its_figures_and_a_visible_table(read_report: ReadReport) -> None:
+    text = read_report(build_document(VISITED, OTHERS, FIRST, LAST))
     for title in ("School days attended", "Chronic absence"):
         assert re.search(
             rf"<title[^>]*>\s*{title}\.\s+Visited: \d+\.\d %, from \d+\.\d % to \d+\.\d %\.\s+Not visited: ", text
@@ -121,36 +121,38 @@ def test_each_plot_has_a_title_with_its_figures_and_a_visible_table(read: Read) 
     ids=["en", "es"],
 )  # fmt: skip
 def test_any_difference_between_the_groups_gives_the_same_sentences(
-    read: Read, language: str, caveat: str, context: str, claims: str
+    read_report: ReadReport, language: str, caveat: str, context: str, claims: str
 ) -> None:
-    none, better, worse = (
-        sentences(
-            read(build_document(create_group(400, chronic, rate), create_group(900, 225, 0.93), FIRST, LAST), language)
+    equal, better, worse = (
+        read_sentences(
+            read_report(
+                build_document(create_group(400, chronic, rate), create_group(900, 225, 0.93), FIRST, LAST), language
+            )
         )
         for chronic, rate in ((100, 0.93), (20, 0.99), (300, 0.60))
     )
-    assert none == better == worse
-    assert caveat in none
-    ours = none.split(context, 1)[0]
-    assert not re.findall(rf"\b(?:{claims})\b", ours, re.IGNORECASE)
+    assert equal == better == worse
+    assert caveat in equal
+    own_sentences = equal.split(context, 1)[0]
+    assert not re.findall(rf"\b(?:{claims})\b", own_sentences, re.IGNORECASE)
 
 
-def test_hidden_counts_are_explained_and_absent(read: Read) -> None:
-    text = read(build_document(create_group(97, 9), OTHERS, FIRST, LAST))
+def test_hidden_counts_are_explained_and_absent(read_report: ReadReport) -> None:
+    text = read_report(build_document(create_group(97, 9), OTHERS, FIRST, LAST))
     assert "Chronic absence is not shown" in text
     assert "228" not in text
     assert "903" in text
 
 
-def test_fewer_than_ten_families_show_no_numbers(read: Read) -> None:
-    text = read(build_document(create_group(18, 12, siblings=2), OTHERS, FIRST, LAST))
+def test_fewer_than_ten_families_show_no_numbers(read_report: ReadReport) -> None:
+    text = read_report(build_document(create_group(18, 12, siblings=2), OTHERS, FIRST, LAST))
     assert "Too few to show" in text
     assert "<svg" not in text
     assert "903" not in text
 
 
-def test_page_without_attendance_explains_the_import(read: Read) -> None:
-    text = read(None)
+def test_page_without_attendance_explains_the_import(read_report: ReadReport) -> None:
+    text = read_report(None)
     assert "No attendance yet" in text
     assert "homevisits import attendance" in text
     assert "21 % less likely" in text

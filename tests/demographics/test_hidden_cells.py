@@ -1,4 +1,4 @@
-"""Small counts stay hidden, also from somebody who knows the totals and subtracts."""
+"""Small counts stay hidden, even if the totals of rows and columns are known."""
 
 from itertools import product
 
@@ -36,31 +36,35 @@ def test_all_small_counts_are_hidden(table: list[list[int]]) -> None:
 
 @given(tables)
 def test_hidden_counts_do_not_follow_from_totals(table: list[list[int]]) -> None:
-    """With two or more cells to a line, none is hidden alone: every total leaves two unknowns, or all of it."""
+    """No total allows the calculation of a hidden count.
+
+    A row or column of two or more cells has no hidden cell or at least two. If it also has shown cells, its hidden
+    counts add up to at least the smallest count that may be shown.
+    """
     hidden = find_hidden_cells(table)
     rows = [[(r, c) for c in range(len(row))] for r, row in enumerate(table)]
     columns = [[(r, c) for r in range(len(table))] for c in range(len(table[0]))]
-    for line in rows + columns:
-        unknown = [cell for cell in line if cell in hidden]
-        assert len(unknown) != 1 or len(line) == 1
-        shown = [cell for cell in line if cell not in hidden]
+    for cells in rows + columns:
+        unknown = [cell for cell in cells if cell in hidden]
+        assert len(unknown) != 1 or len(cells) == 1
+        shown = [cell for cell in cells if cell not in hidden]
         assert not unknown or not shown or sum(table[r][c] for r, c in unknown) >= MIN_CELL_COUNT
 
 
 def test_exhaustive_search_does_not_reveal_hidden_counts() -> None:
-    """The attack itself, on a small table: more than one table of counts fits what is published."""
+    """Find every table that has the published counts and totals: it must not be unique."""
     table = [[4, 16, 30], [25, 12, 18]]
     hidden = sorted(find_hidden_cells(table))
     rows, columns = [sum(row) for row in table], [sum(column) for column in zip(*table, strict=True)]
-    fits: list[tuple[int, ...]] = []
+    solutions: list[tuple[int, ...]] = []
     for guess in product(range(41), repeat=len(hidden)):
-        tried = [row.copy() for row in table]
+        candidate = [row.copy() for row in table]
         for (r, c), count in zip(hidden, guess, strict=True):
-            tried[r][c] = count
-        if [sum(row) for row in tried] == rows and [sum(c) for c in zip(*tried, strict=True)] == columns:
-            fits.append(guess)
+            candidate[r][c] = count
+        if [sum(row) for row in candidate] == rows and [sum(c) for c in zip(*candidate, strict=True)] == columns:
+            solutions.append(guess)
     small = hidden.index((0, 0))
-    assert len({fit[small] for fit in fits}) >= MIN_CELL_COUNT
+    assert len({solution[small] for solution in solutions}) >= MIN_CELL_COUNT
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,3 @@
-"""Traits come in for the fairness test only: three of them, apart, and out again as counts."""
-
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +20,7 @@ def district(database: Database, shared: Path) -> Database:
     return database
 
 
-def stored(database: Database) -> int | None:
+def count_stored(database: Database) -> int | None:
     with database.reading() as session:
         return session.scalar(select(func.count()).select_from(StudentTraits))
 
@@ -37,10 +35,10 @@ def test_importing_the_example_district_twice_changes_nothing(district: Database
     assert import_demographics(district, folder / "oneroster").changes == {"changed": 0}
     with district.reading() as session:
         sexes = count_students_by_trait(session, "sex")
-        found = session.execute(
+        rows = session.execute(
             select(StudentTraits.english_learner, func.count()).group_by(StudentTraits.english_learner)
         )
-        assert dict(map(tuple, found)) == {True: 99, False: 901}
+        assert dict(map(tuple, rows)) == {True: 99, False: 901}
     shown = [count for row in sexes.values() for count in row.values()]
     assert sum(count or 0 for count in shown) == 1000
 
@@ -64,7 +62,7 @@ def test_birth_place_is_not_stored_and_wrong_rows_are_reported(district: Databas
         (2, "asian", "yes_or_no"),
         (3, "sex", "value_unknown"),
     ]
-    assert stored(district) == 0
+    assert count_stored(district) == 0
 
 
 def test_rows_of_other_people_are_ignored(district: Database, tmp_path: Path) -> None:

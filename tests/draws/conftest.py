@@ -1,5 +1,3 @@
-"""The large school, for every test here."""
-
 from tests.factories.large_school import large_school
 
 __all__ = ["large_school"]

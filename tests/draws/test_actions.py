@@ -1,5 +1,3 @@
-"""Draws as they are made, kept and done again, on both engines."""
-
 import pytest
 from sqlalchemy import func, select, update
 
@@ -12,7 +10,7 @@ from homevisits.people.models import Student
 from tests.factories.large_school import NOW, LargeSchool
 
 
-def codes(refused: pytest.ExceptionInfo[RulesBroken]) -> list[str]:
+def problem_codes(refused: pytest.ExceptionInfo[RulesBroken]) -> list[str]:
     return [problem.code for problem in refused.value.problems]
 
 
@@ -22,29 +20,29 @@ def codes(refused: pytest.ExceptionInfo[RulesBroken]) -> list[str]:
 def test_verifying_a_draw_reproduces_its_record(
     large_school: LargeSchool, method: str, wanted: int | None, drawn: int
 ) -> None:
-    number = large_school.create_draw(Method(method), wanted)
+    draw_id = large_school.create_draw(Method(method), wanted)
     with large_school.database.reading() as session:
-        entries = session.scalars(select(DrawEntry).where(DrawEntry.draw_id == number)).all()
+        entries = session.scalars(select(DrawEntry).where(DrawEntry.draw_id == draw_id)).all()
         assert len(entries) == 20
         assert sorted(entry.position for entry in entries if entry.position) == list(range(1, drawn + 1))
-        check = actions.verify_draw(session, number)
+        check = actions.verify_draw(session, draw_id)
         assert check.same
-        assert check.selected_sha256 == session.get_one(Draw, number).selected_sha256
+        assert check.selected_sha256 == session.get_one(Draw, draw_id).selected_sha256
 
 
 def test_later_roster_changes_do_not_affect_verification(large_school: LargeSchool) -> None:
-    number = large_school.create_draw()
+    draw_id = large_school.create_draw()
     with large_school.database.transaction() as session:
         session.execute(update(Student).values(grade="12"))
     with large_school.database.reading() as session:
-        assert actions.verify_draw(session, number).same
+        assert actions.verify_draw(session, draw_id).same
 
 
 def test_strata_are_school_and_grade(large_school: LargeSchool) -> None:
-    number = large_school.create_draw(wanted=6)
+    draw_id = large_school.create_draw(wanted=6)
     with large_school.database.reading() as session:
-        record = queries.get_record(session, large_school.coordinator, number)
-        assert [(each.name, each.households, each.drawn) for each in record.strata] == [
+        record = queries.get_record(session, large_school.coordinator, draw_id)
+        assert [(stratum.name, stratum.households, stratum.drawn) for stratum in record.strata] == [
             ("org_1|03", 10, 3),
             ("org_1|04", 10, 3),
         ]
@@ -54,13 +52,13 @@ def test_strata_are_school_and_grade(large_school: LargeSchool) -> None:
 def test_draw_can_be_limited_to_a_grade_or_class(
     large_school: LargeSchool, scope: str, value: str | None, families: int
 ) -> None:
-    number = large_school.create_draw(
+    draw_id = large_school.create_draw(
         Method.EVERYONE, None, scope=scope, scope_value=value or str(large_school.class_id)
     )
     if value is None:
         assert scope == "class"
     with large_school.database.reading() as session:
-        assert session.scalar(select(func.count()).where(DrawEntry.draw_id == number)) == (
+        assert session.scalar(select(func.count()).where(DrawEntry.draw_id == draw_id)) == (
             20 if scope == "school" else families
         )
 
@@ -69,7 +67,7 @@ def test_replacing_a_draw_needs_a_reason_and_keeps_the_old_draw(large_school: La
     first = large_school.create_draw()
     with pytest.raises(RulesBroken) as refused:
         large_school.create_draw(seed="another")
-    assert codes(refused) == ["redraw_needs_reason"]
+    assert problem_codes(refused) == ["redraw_needs_reason"]
     second = large_school.create_draw(seed="another", reason="The roster was of last year.")
     with large_school.database.reading() as session:
         rows = {row.id: row for row in queries.list_draws(session, large_school.coordinator)}
@@ -80,11 +78,11 @@ def test_replacing_a_draw_needs_a_reason_and_keeps_the_old_draw(large_school: La
 def test_all_problems_of_a_draw_are_reported_together(large_school: LargeSchool) -> None:
     with pytest.raises(RulesBroken) as refused:
         large_school.create_draw(Method.RANDOM, 0, scope="class", scope_value="99999", seed="x" * 200)
-    assert set(codes(refused)) == {"nobody_to_draw_from", "draw_how_many", "too_long"}
+    assert set(problem_codes(refused)) == {"nobody_to_draw_from", "draw_how_many", "too_long"}
 
 
 def test_coordinator_of_another_school_cannot_draw_or_read(large_school: LargeSchool) -> None:
-    number = large_school.create_draw()
+    draw_id = large_school.create_draw()
     with large_school.database.transaction() as session:
         with pytest.raises(NotFound):
             actions.draw_families(
@@ -94,11 +92,11 @@ def test_coordinator_of_another_school_cannot_draw_or_read(large_school: LargeSc
                 NOW,
             )
         with pytest.raises(NotFound):
-            queries.get_record(session, large_school.other_coordinator, number)
+            queries.get_record(session, large_school.other_coordinator, draw_id)
         assert queries.list_draws(session, large_school.other_coordinator) == []
 
 
 def test_missing_seed_is_generated(large_school: LargeSchool) -> None:
     with large_school.database.transaction() as session:
-        wanted = DrawRequest(large_school.school_id, "school", "", Method.EVERYONE)
-        assert len(actions.draw_families(session, None, wanted, NOW).seed) == 16
+        request = DrawRequest(large_school.school_id, "school", "", Method.EVERYONE)
+        assert len(actions.draw_families(session, None, request, NOW).seed) == 16

@@ -1,4 +1,4 @@
-"""The draw reaches the figures an independent program reached, and keeps its own rules."""
+"""Compare draws with the results of an independent program, and test their general rules."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ def reference(shared: Path) -> Any:
 
 def test_allocation_equals_hamilton_reference(reference: Any) -> None:
     for example in reference["hamilton_examples"]:
-        # The example's strata stand in the order of their names.
+        # The strata of the example are in the order of their names.
         names = [f"{number:02d}" for number in range(len(example["weights"]))]
         shares = allocate_by_largest_remainder(dict(zip(names, example["weights"], strict=True)), example["total"])
         assert [shares[name] for name in names] == example["shares"], example
@@ -44,40 +44,40 @@ def test_hashes_are_lower_case_hex_of_utf8(reference: Any) -> None:
 
 
 def test_draw_of_649_pupils_equals_reference(reference: Any, shared: Path) -> None:
-    wanted = reference["uci-student-por"]
+    expected = reference["uci-student-por"]
     with (shared / "data" / "uci-student-por" / "student-por.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter=";"))
     population = [
         Household(f"P{number:04d}", f"P{number:04d}", f"{row['school']}|{row['sex']}")
         for number, row in enumerate(rows, start=1)
     ]
-    places, shares = select_households(population, wanted["seed"], wanted["n"])
-    assert {name: list(pair) for name, pair in shares.items()} == wanted["allocation"]
-    assert hash_households(place.household for place in places if place.drawn) == wanted["selected_sha256"]
+    places, shares = select_households(population, expected["seed"], expected["n"])
+    assert {name: list(pair) for name, pair in shares.items()} == expected["allocation"]
+    assert hash_households(place.household for place in places if place.drawn) == expected["selected_sha256"]
 
 
 def test_draw_of_589_households_equals_reference(reference: Any, shared: Path) -> None:
-    wanted = reference["district-1k"]["households_by_index_child"]
+    expected = reference["district-1k"]["households_by_index_child"]
     with (shared / "data" / "district-1k" / "program" / "draw.csv").open(encoding="utf-8", newline="") as file:
         population = [
             Household(row["household_id"], row["index_student_number"], row["stratum"]) for row in csv.DictReader(file)
         ]
-    places, shares = select_households(population, wanted["seed"], wanted["m"])
+    places, shares = select_households(population, expected["seed"], expected["m"])
     drawn = [place.household for place in places if place.drawn]
-    assert sorted(drawn)[:10] == wanted["first_ten_sorted"]
-    assert hash_households(drawn) == wanted["selected_sha256"]
-    assert hash_allocation(shares) == wanted["allocation_sha256"]
+    assert sorted(drawn)[:10] == expected["first_ten_sorted"]
+    assert hash_households(drawn) == expected["selected_sha256"]
+    assert hash_allocation(shares) == expected["allocation_sha256"]
 
 
 def test_draw_of_1000_students_equals_reference(reference: Any, shared: Path) -> None:
-    wanted = reference["district-1k"]["students_by_school_grade"]
+    expected = reference["district-1k"]["students_by_school_grade"]
     with (shared / "data" / "district-1k" / "truth" / "analysis_students.csv").open(encoding="utf-8") as file:
         population = [
             Household(row["student_number"], row["student_number"], f"{row['school']}|{row['grade']}")
             for row in csv.DictReader(file)
         ]
-    places, _shares = select_households(population, wanted["seed"], wanted["n"])
-    assert hash_households(place.household for place in places if place.drawn) == wanted["selected_sha256"]
+    places, _shares = select_households(population, expected["seed"], expected["n"])
+    assert hash_households(place.household for place in places if place.drawn) == expected["selected_sha256"]
 
 
 def test_index_child_has_the_smallest_hash(shared: Path) -> None:
@@ -85,8 +85,8 @@ def test_index_child_has_the_smallest_hash(shared: Path) -> None:
         index = {row["household_id"]: row["index_student_number"] for row in csv.DictReader(file)}
     with (shared / "data" / "district-1k" / "truth" / "households.csv").open(encoding="utf-8", newline="") as file:
         children = [Child(row["household_id"], row["student_number"], "s", "g") for row in csv.DictReader(file)]
-    found = group_into_households(children, "dev-2026")
-    assert {household.id: household.index_child for household in found} == index
+    households = group_into_households(children, "dev-2026")
+    assert {household.id: household.index_child for household in households} == index
 
 
 children = st.lists(
@@ -113,7 +113,7 @@ def test_draw_does_not_depend_on_roster_order(
 
 
 @given(children, st.sampled_from(Method), st.text(max_size=8), st.integers(0, 15))
-def test_each_household_has_a_place_and_the_wanted_number_is_drawn(
+def test_each_household_has_a_position_and_the_wanted_number_is_drawn(
     listed: list[Child], method: Method, seed: str, wanted: int
 ) -> None:
     outcome = run_draw(listed, method, seed, wanted)
@@ -122,8 +122,8 @@ def test_each_household_has_a_place_and_the_wanted_number_is_drawn(
     assert [place.position for place in outcome.places] == list(range(1, len(names) + 1))
     expected = len(names) if method is Method.EVERYONE else min(wanted, len(names))
     assert sum(place.drawn for place in outcome.places) == expected
-    taken = Counter(place.stratum for place in outcome.places if place.drawn)
-    assert all(taken[name] == share <= size for name, (size, share) in outcome.shares.items())
+    drawn_by_stratum = Counter(place.stratum for place in outcome.places if place.drawn)
+    assert all(drawn_by_stratum[name] == share <= size for name, (size, share) in outcome.shares.items())
 
 
 def test_drawn_households_come_first_ordered_by_hash() -> None:

@@ -13,13 +13,13 @@ PHONE = "+15555550101"
 @pytest.fixture
 def connection(database_url: str) -> Iterator[RawConnection]:
     """A driver connection to a database with two pending messages for the same phone."""
-    made = RawConnection(database_url)
-    made.insert("phone", e164=PHONE)
+    connection = RawConnection(database_url)
+    connection.insert("phone", e164=PHONE)
     for number in (1, 2):
-        create_message(made, number)
-    made.commit()
-    yield made
-    made.close()
+        create_message(connection, number)
+    connection.commit()
+    yield connection
+    connection.close()
 
 
 def create_message(connection: RawConnection, number: int, **changed: object) -> None:

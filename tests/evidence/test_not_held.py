@@ -10,12 +10,12 @@ from tests.evidence.raw_sql import REFUSED, RawConnection
 
 @pytest.fixture
 def connection(database_url: str) -> Iterator[RawConnection]:
-    made = RawConnection(database_url)
-    raw_sql.create_school(made)
-    raw_sql.create_visit(made)
-    made.commit()
-    yield made
-    made.close()
+    connection = RawConnection(database_url)
+    raw_sql.create_school(connection)
+    raw_sql.create_visit(connection)
+    connection.commit()
+    yield connection
+    connection.close()
 
 
 def assert_refused(connection: RawConnection, statement: str) -> None:

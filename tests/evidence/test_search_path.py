@@ -19,10 +19,10 @@ OTHER_SCHEMA = 'District "7"'
 @pytest.fixture
 def connection(database_url: str) -> Iterator[RawConnection]:
     """A driver connection to a database with two families that answered yes."""
-    made = RawConnection(database_url)
-    raw_sql.create_school(made)
-    yield made
-    made.close()
+    connection = RawConnection(database_url)
+    raw_sql.create_school(connection)
+    yield connection
+    connection.close()
 
 
 def hide_table(connection: RawConnection, table: str, condition: str = "1 = 1") -> None:

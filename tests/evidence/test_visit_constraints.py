@@ -16,10 +16,10 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.fixture
 def connection(database_url: str) -> Iterator[RawConnection]:
     """A driver connection to a database with a school and two families that answered yes."""
-    made = RawConnection(database_url)
-    raw_sql.create_school(made)
-    yield made
-    made.close()
+    connection = RawConnection(database_url)
+    raw_sql.create_school(connection)
+    yield connection
+    connection.close()
 
 
 def assert_refused(

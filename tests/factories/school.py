@@ -2,7 +2,7 @@
 
 The school is in Denver. Four educators are certified and have opted in (Grace teaches the only class), the certificate
 of "Soon" expires soon, and "Out" has not opted in. Four families have been drawn and invited, three of them have
-answered yes. There is one coordinator.
+answered yes. The school has a coordinator.
 """
 
 from collections.abc import Iterator

@@ -1,5 +1,3 @@
-"""Migrations lead to the models on both engines; down and up again leaves no trace."""
-
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,75 +31,77 @@ ORDER BY 1, 2
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """A database with nothing in it."""
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty database on each engine."""
     if request.param == "sqlite":
-        made = Database(f"sqlite:///{tmp_path / 'bare.sqlite'}")
-        yield made
-        made.dispose()
+        database = Database(f"sqlite:///{tmp_path / 'empty.sqlite'}")
+        yield database
+        database.dispose()
     else:
         server: servers.Postgres = request.getfixturevalue("postgres")
         name = server.create_database("template0")
-        made = Database(server.url(name))
-        yield made
-        made.dispose()
+        database = Database(server.url(name))
+        yield database
+        database.dispose()
         server.drop_database(name)
 
 
-def schema(database: Database) -> list[Any]:
-    """Everything a database holds but rows."""
+def read_schema(database: Database) -> list[Any]:
+    """Return the schema of a database: all objects without rows."""
     sqlite = database.engine.dialect.name == "sqlite"
     with database.engine.connect() as connection:
         rows = connection.exec_driver_sql(SCHEMA_OF_SQLITE if sqlite else SCHEMA_OF_POSTGRESQL).all()
     return [tuple(row) for row in rows if "alembic_version" not in str(row[1])]
 
 
-def numbers() -> list[str]:
-    """Every revision, the first one first."""
+def list_revisions() -> list[str]:
+    """Return every revision, oldest first."""
     script = ScriptDirectory(str(paths.migrations()))
     return [revision.revision for revision in reversed(list(script.walk_revisions()))]
 
 
-def test_the_newest_migration_is_what_the_models_say(bare: Database) -> None:
-    migrate.upgrade(bare)
-    with bare.engine.connect() as connection:
+def test_newest_migration_equals_the_models(empty_database: Database) -> None:
+    migrate.upgrade(empty_database)
+    with empty_database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, tables.metadata) == []
-    assert migrate.is_current(bare)
+    assert migrate.is_current(empty_database)
 
 
-def test_migrations_are_numbered_one_after_another() -> None:
-    assert [name[:5] for name in numbers()] == [f"{number:04}_" for number in range(1, len(numbers()) + 1)]
-    assert sorted(path.stem for path in (paths.migrations() / "versions").glob("*.py")) == numbers()
+def test_migrations_are_numbered_without_gaps() -> None:
+    assert [name[:5] for name in list_revisions()] == [
+        f"{number:04}_" for number in range(1, len(list_revisions()) + 1)
+    ]
+    assert sorted(path.stem for path in (paths.migrations() / "versions").glob("*.py")) == list_revisions()
 
 
-def test_an_empty_database_is_not_current(bare: Database) -> None:
-    assert migrate.current_revision(bare) is None
-    assert not migrate.is_current(bare)
+def test_empty_database_is_not_current(empty_database: Database) -> None:
+    assert migrate.current_revision(empty_database) is None
+    assert not migrate.is_current(empty_database)
 
 
-def test_all_the_way_down_leaves_no_trace(bare: Database) -> None:
-    before = schema(bare)
-    migrate.upgrade(bare)
-    assert schema(bare) != before
-    migrate.downgrade(bare)
-    assert schema(bare) == before
+def test_downgrade_of_all_migrations_restores_the_empty_schema(empty_database: Database) -> None:
+    before = read_schema(empty_database)
+    migrate.upgrade(empty_database)
+    assert read_schema(empty_database) != before
+    migrate.downgrade(empty_database)
+    assert read_schema(empty_database) == before
 
 
-@pytest.mark.parametrize("number", numbers())
-def test_each_migration_up_down_and_up_again_is_the_same(bare: Database, number: str) -> None:
-    migrate.upgrade(bare, number)
-    first = schema(bare)
-    migrate.downgrade(bare, "-1")
-    migrate.upgrade(bare, number)
-    assert schema(bare) == first
+@pytest.mark.parametrize("revision", list_revisions())
+def test_migration_after_downgrade_gives_the_same_schema(empty_database: Database, revision: str) -> None:
+    migrate.upgrade(empty_database, revision)
+    first = read_schema(empty_database)
+    migrate.downgrade(empty_database, "-1")
+    migrate.upgrade(empty_database, revision)
+    assert read_schema(empty_database) == first
 
 
-def test_sqlite_keeps_the_file_sound(tmp_path: Path) -> None:
-    path = tmp_path / "sound.sqlite"
-    made = Database(f"sqlite:///{path}")
-    migrate.upgrade(made)
-    made.dispose()
+def test_migrated_sqlite_file_passes_its_integrity_checks(tmp_path: Path) -> None:
+    path = tmp_path / "migrated.sqlite"
+    database = Database(f"sqlite:///{path}")
+    migrate.upgrade(database)
+    database.dispose()
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -47,9 +47,9 @@ def test_completed_visit_gives_both_educators_a_pay_line(school_fixture: SchoolF
     rule = add_pay_rule(school_fixture)
     create_completed_visit(school_fixture, DAY, minutes=50)
     assert write_lines(school_fixture) == 2
-    found = read_lines(school_fixture)
-    assert {line.person_id for line in found} == {school_fixture.educators["Grace"], school_fixture.educators["Luis"]}
-    assert {(line.amount_cents, line.minutes, line.rule_id, line.state) for line in found} == {
+    lines = read_lines(school_fixture)
+    assert {line.person_id for line in lines} == {school_fixture.educators["Grace"], school_fixture.educators["Luis"]}
+    assert {(line.amount_cents, line.minutes, line.rule_id, line.state) for line in lines} == {
         (6000, 50, rule.id, "earned")
     }
 
@@ -194,20 +194,20 @@ def test_recalculated_lines_have_the_same_amounts(school_fixture: SchoolFixture)
         create_completed_visit(school_fixture, DAY + timedelta(days=number), minutes=minutes)
     write_lines(school_fixture)
     with school_fixture.session() as session:
-        found = queries.find_own_lines(session, school_fixture.actors["Grace"], date(2026, 8, 1), date(2027, 7, 31))
-    assert [line.cents for line in reversed(found)] == [3500, 3500, 4375, 7000]
-    for line in found:
+        lines = queries.find_own_lines(session, school_fixture.actors["Grace"], date(2026, 8, 1), date(2027, 7, 31))
+    assert [line.cents for line in reversed(lines)] == [3500, 3500, 4375, 7000]
+    for line in lines:
         assert line.rule is not None
         pay = rules.calculate_pay([line.rule], PayType.VISIT, line.earned_on, line.minutes)
         assert (pay.cents, pay.paid_minutes) == (line.cents, line.paid_minutes)
 
 
-def approve_twice(school_fixture: SchoolFixture, of_union: Actor) -> None:
+def approve_twice(school_fixture: SchoolFixture, union_actor: Actor) -> None:
     ids = [line.id for line in read_lines(school_fixture) if line.state == "earned"]
     with school_fixture.session() as session:
         actions.approve(session, school_fixture.actors["coordinator"], "site", ids, LATER)
     with school_fixture.session() as session:
-        actions.approve(session, of_union, "union", ids, LATER)
+        actions.approve(session, union_actor, "union", ids, LATER)
 
 
 def test_exporting_a_period_again_returns_the_same_bytes(school_fixture: SchoolFixture) -> None:
@@ -229,17 +229,17 @@ def test_exporting_a_period_again_returns_the_same_bytes(school_fixture: SchoolF
 
 def test_later_approvals_go_into_another_file(school_fixture: SchoolFixture) -> None:
     add_pay_rule(school_fixture)
-    of_union = create_union_actor(school_fixture)
-    made = []
+    union_actor = create_union_actor(school_fixture)
+    exports = []
     for number in range(2):
         create_completed_visit(school_fixture, DAY + timedelta(days=number))
         write_lines(school_fixture)
-        approve_twice(school_fixture, of_union)
+        approve_twice(school_fixture, union_actor)
         with school_fixture.session() as session:
-            made.append(export_payroll.export_payroll(session, None, DAY, DAY + timedelta(days=9), LATER))
-    assert made[0].id != made[1].id
-    assert b"visit" in made[1].content
-    assert DAY.isoformat().encode() not in made[1].content.split(b",")[-1]
+            exports.append(export_payroll.export_payroll(session, None, DAY, DAY + timedelta(days=9), LATER))
+    assert exports[0].id != exports[1].id
+    assert b"visit" in exports[1].content
+    assert DAY.isoformat().encode() not in exports[1].content.split(b",")[-1]
 
 
 def test_period_without_approved_lines_is_refused(school_fixture: SchoolFixture) -> None:
@@ -254,13 +254,13 @@ def test_approvals_out_of_order_or_repeated_are_refused(school_fixture: SchoolFi
     add_pay_rule(school_fixture)
     create_completed_visit(school_fixture, DAY)
     write_lines(school_fixture)
-    of_union, coordinator, ids = (
+    union_actor, coordinator, ids = (
         create_union_actor(school_fixture),
         school_fixture.actors["coordinator"],
         [line.id for line in read_lines(school_fixture)],
     )
     with school_fixture.session() as session:
-        assert refusal_codes(lambda: actions.approve(session, of_union, "union", ids, LATER)) == {"claim_changed"}
+        assert refusal_codes(lambda: actions.approve(session, union_actor, "union", ids, LATER)) == {"claim_changed"}
         assert refusal_codes(lambda: actions.approve(session, coordinator, "site", [], LATER)) == {"nothing_chosen"}
     with school_fixture.session() as session:
         assert actions.approve(session, coordinator, "site", ids, LATER) == 12000
@@ -268,7 +268,7 @@ def test_approvals_out_of_order_or_repeated_are_refused(school_fixture: SchoolFi
         assert refusal_codes(lambda: actions.approve(session, coordinator, "site", ids, LATER)) == {"claim_changed"}
 
 
-def test_one_person_cannot_approve_both_steps(school_fixture: SchoolFixture) -> None:
+def test_same_person_cannot_approve_both_steps(school_fixture: SchoolFixture) -> None:
     add_pay_rule(school_fixture)
     create_completed_visit(school_fixture, DAY)
     write_lines(school_fixture)
@@ -286,35 +286,35 @@ def test_own_pay_cannot_be_approved(school_fixture: SchoolFixture) -> None:
     create_completed_visit(school_fixture, DAY)
     write_lines(school_fixture)
     grace = school_fixture.actors["Grace"]
-    also = Actor(
+    coordinator = Actor(
         grace.account_id, grace.educator_id, "Grace", "en", grace.grants | {Grant(Role.SITE_COORDINATOR, None)}
     )
     with school_fixture.session() as session:
-        waiting = queries.find_waiting_lines(session, also, "site")
+        waiting = queries.find_waiting_lines(session, coordinator, "site")
         assert [line.person for line in waiting.lines] == ["Luis Test"]
         ids = [line.id for line in session.scalars(select(PayLine))]
-        assert refusal_codes(lambda: actions.approve(session, also, "site", ids, LATER)) == {"own_claim"}
+        assert refusal_codes(lambda: actions.approve(session, coordinator, "site", ids, LATER)) == {"own_claim"}
 
 
 def test_returned_claim_waits_at_the_school_with_its_comment(school_fixture: SchoolFixture) -> None:
     add_pay_rule(school_fixture)
     create_completed_visit(school_fixture, DAY)
     write_lines(school_fixture)
-    of_union, coordinator = create_union_actor(school_fixture), school_fixture.actors["coordinator"]
+    union_actor, coordinator = create_union_actor(school_fixture), school_fixture.actors["coordinator"]
     ids = [line.id for line in read_lines(school_fixture)]
     with school_fixture.session() as session:
         actions.approve(session, coordinator, "site", ids, LATER)
     with school_fixture.session() as session:
         assert refusal_codes(
-            lambda: actions.return_line(session, of_union, "union", ids[0], comment=" ", now=LATER)
+            lambda: actions.return_line(session, union_actor, "union", ids[0], comment=" ", now=LATER)
         ) == {"comment_missing"}
-        actions.return_line(session, of_union, "union", ids[0], comment="Which day was it?", now=LATER)
+        actions.return_line(session, union_actor, "union", ids[0], comment="Which day was it?", now=LATER)
     with school_fixture.session() as session:
         (line,) = queries.find_waiting_lines(session, coordinator, "site").lines
         assert [(step.step, step.comment) for step in line.steps] == [("site", ""), ("returned", "Which day was it?")]
         actions.approve(session, coordinator, "site", [line.id], LATER)
     with school_fixture.session() as session:
-        assert queries.find_waiting_lines(session, of_union, "union").count == 2
+        assert queries.find_waiting_lines(session, union_actor, "union").count == 2
         assert session.scalar(select(func.count()).select_from(PayApproval)) == 4
 
 
@@ -322,14 +322,16 @@ def test_claims_of_other_schools_are_not_found(school_fixture: SchoolFixture) ->
     add_pay_rule(school_fixture)
     create_completed_visit(school_fixture, DAY)
     write_lines(school_fixture)
-    elsewhere = Actor(999, None, "Else", "en", frozenset({Grant(Role.SITE_COORDINATOR, school_fixture.school_id + 1)}))
+    other_coordinator = Actor(
+        999, None, "Else", "en", frozenset({Grant(Role.SITE_COORDINATOR, school_fixture.school_id + 1)})
+    )
     ids = [line.id for line in read_lines(school_fixture)]
     with school_fixture.session() as session:
-        assert queries.find_waiting_lines(session, elsewhere, "site").count == 0
+        assert queries.find_waiting_lines(session, other_coordinator, "site").count == 0
         with pytest.raises(NotFound):
-            actions.approve(session, elsewhere, "site", ids, LATER)
+            actions.approve(session, other_coordinator, "site", ids, LATER)
 
 
-def test_a_flat_rule_ignores_what_was_typed_about_hours(school_fixture: SchoolFixture) -> None:
+def test_flat_rule_ignores_minimum_and_rounding(school_fixture: SchoolFixture) -> None:
     row = add_pay_rule(school_fixture, NewRule(**{**vars(FLAT_RULE), "minimum_minutes": "x", "round_to_minutes": "y"}))
     assert (row.minimum_minutes, row.round_to_minutes) == (0, 1)

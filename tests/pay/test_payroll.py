@@ -31,12 +31,12 @@ def read_rows(content: bytes) -> list[dict[str, str]]:
 
 
 @given(LINES)
-def test_file_has_exact_totals_and_one_row_per_person_and_code(lines: list[PayrollLine]) -> None:
-    found = read_rows(render_payroll_file(lines, FIRST, LAST))
-    assert sum(round(float(row["amount"]) * 100) for row in found) == sum(line.cents for line in lines)
-    keys = [(row["employee_id"], row["last_name"], row["first_name"], row["pay_code"]) for row in found]
+def test_file_has_exact_totals_and_a_row_per_person_and_code(lines: list[PayrollLine]) -> None:
+    rows = read_rows(render_payroll_file(lines, FIRST, LAST))
+    assert sum(round(float(row["amount"]) * 100) for row in rows) == sum(line.cents for line in lines)
+    keys = [(row["employee_id"], row["last_name"], row["first_name"], row["pay_code"]) for row in rows]
     assert len(keys) == len(set(keys))
-    assert all(row["amount"] == f"{float(row['amount']):.2f}" for row in found)
+    assert all(row["amount"] == f"{float(row['amount']):.2f}" for row in rows)
 
 
 @given(LINES, st.randoms())

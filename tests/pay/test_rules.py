@@ -167,7 +167,7 @@ VALID_RULE = NewRule(
         ({"effective_from": AUGUST}, "rule_starts_taken"),
     ],
 )
-def test_invalid_new_rule_has_one_problem(changed: dict[str, object], code: str) -> None:
+def test_invalid_new_rule_is_reported_with_its_problem(changed: dict[str, object], code: str) -> None:
     assert problem_codes(VALID_RULE, [flat_rule()]) == set()
     assert problem_codes(NewRule(**{**vars(VALID_RULE), **changed}), [flat_rule()]) == {code}
 

@@ -15,8 +15,8 @@ DAY = date(2026, 10, 6)
 
 
 @pytest.fixture
-def town_with_visit(sqlite_database: Database) -> SchoolFixture:
-    """A school with one completed visit and its two pay lines."""
+def school_with_visit(sqlite_database: Database) -> SchoolFixture:
+    """A school with a completed visit and its two pay lines."""
     school_fixture = build_school(sqlite_database)
     add_pay_rule(school_fixture)
     create_completed_visit(school_fixture, DAY)
@@ -26,26 +26,26 @@ def town_with_visit(sqlite_database: Database) -> SchoolFixture:
 
 
 @pytest.fixture
-def app(town_with_visit: SchoolFixture) -> Flask:
-    return create_test_app(town_with_visit.database)
+def app(school_with_visit: SchoolFixture) -> Flask:
+    return create_test_app(school_with_visit.database)
 
 
 def create_union_account(school_fixture: SchoolFixture) -> object:
     return create_account(school_fixture.database, "union", Grant(Role.UNION_COORDINATOR, None))
 
 
-def test_claim_is_approved_twice_and_exported(app: Flask, town_with_visit: SchoolFixture) -> None:
+def test_claim_is_approved_twice_and_exported(app: Flask, school_with_visit: SchoolFixture) -> None:
     site, union = (
-        create_client(app, town_with_visit.actors["coordinator"]),
-        create_client(app, create_union_account(town_with_visit)),
+        create_client(app, school_with_visit.actors["coordinator"]),
+        create_client(app, create_union_account(school_with_visit)),
     )
     assert "2 claims, $120.00" in site.get("/approvals").text
     assert site.post("/approvals", data={"line": ["1", "2"]}).status_code == 303
     assert "2 claims approved: $120.00" in site.get("/approvals").text
     assert "2 claims, $120.00" in union.get("/approvals").text
     assert union.post("/approvals", data={"line": ["1", "2"]}).status_code == 303
-    made = union.post("/payroll", data={"first": "2026-10-01", "last": "2026-10-31"})
-    assert made.status_code == 303
+    answer = union.post("/payroll", data={"first": "2026-10-01", "last": "2026-10-31"})
+    assert answer.status_code == 303
     file = union.get("/payroll/1.csv")
     assert file.mimetype == "text/csv"
     assert file.headers["Cache-Control"] == "no-store"
@@ -53,13 +53,13 @@ def test_claim_is_approved_twice_and_exported(app: Flask, town_with_visit: Schoo
     union.post("/payroll", data={"first": "2026-10-01", "last": "2026-10-31"})
     assert union.get("/payroll/1.csv").data == file.data
     assert union.get("/payroll/2.csv").status_code == 404
-    mine = create_client(app, town_with_visit.actors["Grace"]).get("/pay").text
-    assert "in payroll" in mine
-    assert "Article 12.3" in mine
+    own_page = create_client(app, school_with_visit.actors["Grace"]).get("/pay").text
+    assert "in payroll" in own_page
+    assert "Article 12.3" in own_page
 
 
-def test_approval_can_be_undone(app: Flask, town_with_visit: SchoolFixture) -> None:
-    site = create_client(app, town_with_visit.actors["coordinator"])
+def test_approval_can_be_undone(app: Flask, school_with_visit: SchoolFixture) -> None:
+    site = create_client(app, school_with_visit.actors["coordinator"])
     site.post("/approvals", data={"line": ["1", "2"]})
     page = site.get("/approvals").text
     assert 'action="/approvals/take-back?step=site&amp;line=1&amp;line=2"' in page
@@ -70,10 +70,10 @@ def test_approval_can_be_undone(app: Flask, town_with_visit: SchoolFixture) -> N
     assert site.post("/approvals/take-back?step=site&line=1").status_code == 422
 
 
-def test_navigation_shows_the_number_of_waiting_claims(app: Flask, town_with_visit: SchoolFixture) -> None:
+def test_navigation_shows_the_number_of_waiting_claims(app: Flask, school_with_visit: SchoolFixture) -> None:
     site, union = (
-        create_client(app, town_with_visit.actors["coordinator"]),
-        create_client(app, create_union_account(town_with_visit)),
+        create_client(app, school_with_visit.actors["coordinator"]),
+        create_client(app, create_union_account(school_with_visit)),
     )
     assert "</span> 2</span>" in " ".join(site.get("/account").text.split())
     assert 'class="count"' not in union.get("/account").text
@@ -81,32 +81,33 @@ def test_navigation_shows_the_number_of_waiting_claims(app: Flask, town_with_vis
     assert "</span> 1</span>" in " ".join(union.get("/account").text.split())
 
 
-def test_my_pay_shows_only_own_lines(app: Flask, town_with_visit: SchoolFixture) -> None:
-    create_completed_visit(town_with_visit, DAY + timedelta(days=1), lead="Amina", partner="Hoa", family="Smith")
-    with town_with_visit.session() as session:
+def test_my_pay_shows_only_own_lines(app: Flask, school_with_visit: SchoolFixture) -> None:
+    create_completed_visit(school_with_visit, DAY + timedelta(days=1), lead="Amina", partner="Hoa", family="Smith")
+    with school_with_visit.session() as session:
         actions.write_missing_lines(session, NOW + timedelta(days=3))
-    assert create_client(app, town_with_visit.actors["Grace"]).get("/pay").text.count("Why this amount") == 1
-    assert "Nothing here yet" in create_client(app, town_with_visit.actors["Out"]).get("/pay").text
+    assert create_client(app, school_with_visit.actors["Grace"]).get("/pay").text.count("Why this amount") == 1
+    assert "Nothing here yet" in create_client(app, school_with_visit.actors["Out"]).get("/pay").text
 
 
-def test_returning_a_claim_requires_a_comment(app: Flask, town_with_visit: SchoolFixture) -> None:
-    site = create_client(app, town_with_visit.actors["coordinator"])
+def test_returning_a_claim_requires_a_comment(app: Flask, school_with_visit: SchoolFixture) -> None:
+    site = create_client(app, school_with_visit.actors["coordinator"])
     answer = site.post("/approvals/1/return", data={"comment": ""})
     assert answer.status_code == 422
     assert "autofocus" in answer.text
-    longer = "Which day was it, and who went? " * 20
-    assert longer.strip() in site.post("/approvals/1/return", data={"comment": longer}).text  # nothing typed is lost
+    too_long = "Which day was it, and who went? " * 20
+    answer = site.post("/approvals/1/return", data={"comment": too_long})
+    assert too_long.strip() in answer.text
     assert site.post("/approvals/1/return", data={"comment": "Which day?"}).status_code == 303
     assert "Which day?" in site.get("/approvals").text
     assert (
         "Which day?"
-        in create_client(app, town_with_visit.actors["Grace"]).get("/pay").text
-        + create_client(app, town_with_visit.actors["Luis"]).get("/pay").text
+        in create_client(app, school_with_visit.actors["Grace"]).get("/pay").text
+        + create_client(app, school_with_visit.actors["Luis"]).get("/pay").text
     )
 
 
-def test_claim_approved_meanwhile_is_refused(app: Flask, town_with_visit: SchoolFixture) -> None:
-    site = create_client(app, town_with_visit.actors["coordinator"])
+def test_claim_approved_meanwhile_is_refused(app: Flask, school_with_visit: SchoolFixture) -> None:
+    site = create_client(app, school_with_visit.actors["coordinator"])
     site.post("/approvals", data={"line": ["1"]})
     answer = site.post("/approvals", data={"line": ["1", "2"]})
     assert answer.status_code == 422
@@ -121,8 +122,8 @@ NEW_RULE_FORM = {
 }  # fmt: skip
 
 
-def test_new_rule_is_confirmed_before_it_is_added(app: Flask, town_with_visit: SchoolFixture) -> None:
-    union = create_client(app, create_union_account(town_with_visit))
+def test_new_rule_is_confirmed_before_it_is_added(app: Flask, school_with_visit: SchoolFixture) -> None:
+    union = create_client(app, create_union_account(school_with_visit))
     preview = union.post("/contract/new", data=NEW_RULE_FORM)
     assert "$35.00 an hour, at least 1 h, rounded up to the next 15 minutes" in preview.text
     assert "Article 12.4" not in union.get("/contract").text
@@ -134,9 +135,9 @@ def test_new_rule_is_confirmed_before_it_is_added(app: Flask, town_with_visit: S
 
 
 def test_pay_type_of_a_new_rule_is_chosen_when_there_are_several(
-    app: Flask, town_with_visit: SchoolFixture, monkeypatch: pytest.MonkeyPatch
+    app: Flask, school_with_visit: SchoolFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    union = create_client(app, create_union_account(town_with_visit))
+    union = create_client(app, create_union_account(school_with_visit))
     assert 'name="pay_type"' not in union.get("/contract/new").text
     monkeypatch.setattr(rules, "RULE_TYPES", (PayType.VISIT, PayType.CORRECTION))
     assert 'value="visit" checked' in " ".join(union.get("/contract/new").text.split())
@@ -150,8 +151,8 @@ def test_pay_type_of_a_new_rule_is_chosen_when_there_are_several(
     assert " to " not in visit_rule  # a rule of another pay type does not end it
 
 
-def test_invalid_new_rule_keeps_the_typed_values(app: Flask, town_with_visit: SchoolFixture) -> None:
-    union = create_client(app, create_union_account(town_with_visit))
+def test_invalid_new_rule_keeps_the_typed_values(app: Flask, school_with_visit: SchoolFixture) -> None:
+    union = create_client(app, create_union_account(school_with_visit))
     answer = union.post("/contract/new", data={**NEW_RULE_FORM, "rate": "lots", "effective_from": "2026-10-01"})
     assert answer.status_code == 422
     assert "Please fix 2 items" in answer.text
@@ -159,8 +160,10 @@ def test_invalid_new_rule_keeps_the_typed_values(app: Flask, town_with_visit: Sc
     assert 'value="Article 12.4"' in answer.text
 
 
-def test_role_at_one_school_cannot_change_the_contract(app: Flask, town_with_visit: SchoolFixture) -> None:
-    local = create_account(town_with_visit.database, "local", Grant(Role.UNION_COORDINATOR, town_with_visit.school_id))
+def test_role_at_one_school_cannot_change_the_contract(app: Flask, school_with_visit: SchoolFixture) -> None:
+    local = create_account(
+        school_with_visit.database, "local", Grant(Role.UNION_COORDINATOR, school_with_visit.school_id)
+    )
     client = create_client(app, local)
     assert client.get("/contract").status_code == 200
     assert client.get("/contract/new").status_code == 404
@@ -168,7 +171,7 @@ def test_role_at_one_school_cannot_change_the_contract(app: Flask, town_with_vis
     assert client.get("/payroll").status_code == 404
 
 
-def test_invalid_period_is_refused(app: Flask, town_with_visit: SchoolFixture) -> None:
-    union = create_client(app, create_union_account(town_with_visit))
+def test_invalid_period_is_refused(app: Flask, school_with_visit: SchoolFixture) -> None:
+    union = create_client(app, create_union_account(school_with_visit))
     assert union.post("/payroll", data={"first": "x", "last": ""}).text.count("Enter a date") == 4
     assert "is before the first" in union.post("/payroll", data={"first": "2026-10-31", "last": "2026-10-01"}).text

@@ -1,4 +1,4 @@
-"""Each problem in full: code, form field and parameters of its sentence."""
+"""Each problem with its code, form field and parameters."""
 
 from datetime import UTC, date, datetime, timedelta
 

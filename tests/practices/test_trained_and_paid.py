@@ -48,7 +48,7 @@ def test_policy_sets_how_many_must_be_certified_but_at_least_one(
     assert (check_certified_on_day(people, FROM, needed) == []) is allowed
 
 
-def test_certificate_on_returns_the_one_that_expires_last() -> None:
+def test_certificate_on_returns_the_certificate_that_expires_last() -> None:
     both = Person(4, "Hoa", 14, (LIMITED, OPEN_ENDED))
     assert both.certificate_on(FROM) == OPEN_ENDED
     assert both.certificate_on(date(2026, 7, 1)) is None

@@ -32,14 +32,14 @@ def create_four_visits(school_fixture: SchoolFixture) -> int:
 def test_visit_counts_once_in_the_month_of_its_booked_day(school_fixture: SchoolFixture) -> None:
     create_four_visits(school_fixture)
     with school_fixture.session() as session:
-        found = counts.count_visits_and_pay(session, None, FIRST, LAST)
-    assert {month.month: tally.visits for month, tally in found.months.items()} == {9: 1, 10: 2, 11: 1}
-    assert {month.month: tally.people for month, tally in found.months.items()} == {9: 2, 10: 4, 11: 2}
-    assert found.total.visits == sum(tally.visits for tally in found.cells.values()) == 4
-    assert found.total.people == 4  # not the sum of the months
-    assert found.total.minutes == 4 * 2 * 45
-    assert found.total.waiting_cents == 4 * 2 * 6000
-    assert (found.total.waiting, found.total.approved_cents) == (8, 0)
+        tallies = counts.count_visits_and_pay(session, None, FIRST, LAST)
+    assert {month.month: tally.visits for month, tally in tallies.months.items()} == {9: 1, 10: 2, 11: 1}
+    assert {month.month: tally.people for month, tally in tallies.months.items()} == {9: 2, 10: 4, 11: 2}
+    assert tallies.total.visits == sum(tally.visits for tally in tallies.cells.values()) == 4
+    assert tallies.total.people == 4  # not the sum of the months
+    assert tallies.total.minutes == 4 * 2 * 45
+    assert tallies.total.waiting_cents == 4 * 2 * 6000
+    assert (tallies.total.waiting, tallies.total.approved_cents) == (8, 0)
 
 
 def test_visit_without_a_rule_is_counted_until_it_is_corrected(school_fixture: SchoolFixture) -> None:
@@ -64,8 +64,8 @@ def test_first_and_last_day_are_included(school_fixture: SchoolFixture) -> None:
 def test_schools_outside_the_scope_are_not_counted(school_fixture: SchoolFixture) -> None:
     other = create_four_visits(school_fixture)
     with school_fixture.session() as session:
-        found = counts.count_visits_and_pay(session, frozenset({other}), FIRST, LAST)
-        assert (found.total.visits, found.total.people, found.total.cents) == (0, 0, 0)
+        tallies = counts.count_visits_and_pay(session, frozenset({other}), FIRST, LAST)
+        assert (tallies.total.visits, tallies.total.people, tallies.total.cents) == (0, 0, 0)
         assert list(counts.school_names(session, frozenset({other}))) == [other]
         assert counts.count_visits_and_pay(session, frozenset(), FIRST, LAST).total.visits == 0
 
@@ -73,11 +73,11 @@ def test_schools_outside_the_scope_are_not_counted(school_fixture: SchoolFixture
 def test_reach_of_each_school_is_measured(school_fixture: SchoolFixture) -> None:
     other = create_four_visits(school_fixture)
     with school_fixture.session() as session:
-        found = counts.measure_reach(session, None, FIRST, LAST, NOW.date())
-    here = found[school_fixture.school_id]
+        reach = counts.measure_reach(session, None, FIRST, LAST, NOW.date())
+    here = reach[school_fixture.school_id]
     assert (here.families_asked, here.said_yes, here.families_visited, here.visits) == (4, 3, 1, 4)
     assert (here.educators, here.certified, here.willing) == (6, 6, 5)
-    assert found[other] == counts.Reach(**dict.fromkeys(counts.Reach.__dataclass_fields__, 0))
+    assert reach[other] == counts.Reach(**dict.fromkeys(counts.Reach.__dataclass_fields__, 0))
 
 
 def test_csv_has_the_same_numbers_as_the_page(school_fixture: SchoolFixture) -> None:
@@ -97,9 +97,9 @@ def test_csv_has_the_same_numbers_as_the_page(school_fixture: SchoolFixture) -> 
 
 
 def test_school_name_is_escaped_in_the_csv(school_fixture: SchoolFixture) -> None:
-    found = counts.Tallies()
-    found.of(1, date(2026, 10, 1))
-    assert table.render_csv(found, {1: "=1+1"}).splitlines()[1].startswith(b"'=1+1,2026-10,0")
+    tallies = counts.Tallies()
+    tallies.of(1, date(2026, 10, 1))
+    assert table.render_csv(tallies, {1: "=1+1"}).splitlines()[1].startswith(b"'=1+1,2026-10,0")
 
 
 def test_invalid_year_or_month_shows_the_current_year(school_fixture: SchoolFixture) -> None:
