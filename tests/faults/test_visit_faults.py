@@ -7,7 +7,7 @@ from homevisits.messages.models import OutgoingMessage
 from homevisits.visits import actions
 from homevisits.visits.send_checks import reason_not_to_send
 from tests.factories.school import SchoolFixture
-from tests.visits.test_actions import arrange, held
+from tests.visits.test_actions import arrange, complete_visit
 
 
 def under_way(school_fixture: SchoolFixture, visit_id: int, state: str) -> None:
@@ -32,7 +32,7 @@ CHANGES = ("moved", "called_off", "family_said_no", "partner_ill", "held")
 
 def happens(school_fixture: SchoolFixture, visit_id: int, change: str) -> None:
     if change == "held":
-        held(school_fixture, visit_id)
+        complete_visit(school_fixture, visit_id)
         return
     with school_fixture.session() as session:
         grace, policy, now = school_fixture.actors["Grace"], school_fixture.policy, school_fixture.now

@@ -1,5 +1,3 @@
-"""The verbs of a visit, on both engines: what each does, and what each refuses with every reason."""
-
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -25,8 +23,8 @@ def book(
     at: datetime | None = None,
     **more: object,
 ) -> int:
-    """Grace books; the visit's id."""
-    wanted = BookingRequest(
+    """Book a visit as Grace and return its id."""
+    request = BookingRequest(
         school_fixture.families[family],
         school_fixture.educators[partner],
         at or school_fixture.time_at(7, 16, 30),
@@ -34,12 +32,12 @@ def book(
     )  # type: ignore[arg-type]
     with school_fixture.session() as session:
         return actions.book(
-            session, school_fixture.actors["Grace"], wanted, school_fixture.policy, school_fixture.now
+            session, school_fixture.actors["Grace"], request, school_fixture.policy, school_fixture.now
         ).id
 
 
 def arrange(school_fixture: SchoolFixture, **more: object) -> int:
-    """Booked by Grace, accepted by the partner."""
+    """Book a visit as Grace, accept it as the partner, and return its id."""
     visit_id = book(school_fixture, **more)  # type: ignore[arg-type]
     with school_fixture.session() as session:
         partner = str(more.get("partner", "Luis"))
@@ -47,72 +45,75 @@ def arrange(school_fixture: SchoolFixture, **more: object) -> int:
     return visit_id
 
 
-def visit_of(school_fixture: SchoolFixture, visit_id: int) -> Visit:
-    """The visit as it is stored."""
+def load_visit(school_fixture: SchoolFixture, visit_id: int) -> Visit:
     with school_fixture.database.reading() as session:
-        found = session.get_one(Visit, visit_id)
-        session.expunge(found)
-        return found
+        visit = session.get_one(Visit, visit_id)
+        session.expunge(visit)
+        return visit
 
 
 def codes(refused: pytest.ExceptionInfo[RulesBroken]) -> set[str]:
-    """The codes of every reason."""
     return {problem.code for problem in refused.value.problems}
 
 
-def texts(school_fixture: SchoolFixture, visit_id: int) -> list[tuple[str, str]]:
-    """(template, state) of the visit's texts, in order."""
+def list_messages(school_fixture: SchoolFixture, visit_id: int) -> list[tuple[str, str]]:
+    """Return (template, state) of the visit's messages in order of creation."""
     with school_fixture.database.reading() as session:
-        found = (
+        statement = (
             select(OutgoingMessage).where(OutgoingMessage.subject == f"visit:{visit_id}").order_by(OutgoingMessage.id)
         )
-        return [(row.template, row.state) for row in session.scalars(found)]
+        return [(row.template, row.state) for row in session.scalars(statement)]
 
 
-def held(school_fixture: SchoolFixture, visit_id: int, first: str = "Grace", second: str = "Luis") -> None:
-    """Both of the pair say they met, the day the visit was."""
-    visit = visit_of(school_fixture, visit_id)
-    said = Report("met", True, visit.starts_at, visit.ends_at, "home", ("caregiver", "child"))
+def complete_visit(school_fixture: SchoolFixture, visit_id: int, first: str = "Grace", second: str = "Luis") -> None:
+    """Complete a visit: the first educator reports that it took place and the second agrees."""
+    visit = load_visit(school_fixture, visit_id)
+    report = Report("met", True, visit.starts_at, visit.ends_at, "home", ("caregiver", "child"))
     after = visit.ends_at + timedelta(minutes=5)
     with school_fixture.session() as session:
-        actions.attest(session, school_fixture.actors[first], visit_id, said, policy=school_fixture.policy, now=after)
+        actions.attest(session, school_fixture.actors[first], visit_id, report, policy=school_fixture.policy, now=after)
     with school_fixture.session() as session:
-        account = session.scalars(select(Attestation.id).where(Attestation.visit_id == visit_id)).one()
+        report_id = session.scalars(select(Attestation.id).where(Attestation.visit_id == visit_id)).one()
         actions.agree(
-            session, school_fixture.actors[second], visit_id, account, policy=school_fixture.policy, now=after
+            session, school_fixture.actors[second], visit_id, report_id, policy=school_fixture.policy, now=after
         )
 
 
-def test_a_booked_visit_is_proposed_and_takes_both_people_s_time_with_the_road(school_fixture: SchoolFixture) -> None:
-    visit = visit_of(school_fixture, book(school_fixture))
+def test_booked_visit_is_proposed_and_reserves_both_schedules_with_travel(school_fixture: SchoolFixture) -> None:
+    visit = load_visit(school_fixture, book(school_fixture))
     assert visit.state == "proposed"
     assert (str(visit.local_date), visit.local_start, visit.timezone) == ("2026-10-07", "16:30", "America/Denver")
     with school_fixture.database.reading() as session:
-        taken = session.scalars(select(Commitment)).all()
+        commitments = session.scalars(select(Commitment)).all()
         session.expunge_all()
-    assert {row.person_id for row in taken} == {school_fixture.educators["Grace"], school_fixture.educators["Luis"]}
-    assert {row.ends_at - row.starts_at for row in taken} == {timedelta(minutes=75)}
-    assert texts(school_fixture, visit.id) == []  # the family hears once both will come
+    assert {row.person_id for row in commitments} == {
+        school_fixture.educators["Grace"],
+        school_fixture.educators["Luis"],
+    }
+    assert {row.ends_at - row.starts_at for row in commitments} == {timedelta(minutes=75)}
+    assert (
+        list_messages(school_fixture, visit.id) == []
+    )  # The family gets a message only after both educators have accepted.
 
 
-def test_the_whole_life_of_a_visit(school_fixture: SchoolFixture) -> None:
+def test_visit_goes_from_booking_to_reflection(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
-    assert visit_of(school_fixture, visit_id).state == "scheduled"
-    assert texts(school_fixture, visit_id) == [
+    assert load_visit(school_fixture, visit_id).state == "scheduled"
+    assert list_messages(school_fixture, visit_id) == [
         ("visit_confirm", "queued"),
         ("visit_reminder", "queued"),
         ("visit_reminder", "queued"),
     ]
     with school_fixture.session() as session:
-        heard = actions.record_family_answer(
+        result = actions.record_family_answer(
             session, None, visit_id, "yes", policy=school_fixture.policy, now=school_fixture.now
         )
-    assert heard == "confirmed"
-    assert visit_of(school_fixture, visit_id).state == "confirmed"
-    held(school_fixture, visit_id)
-    done = visit_of(school_fixture, visit_id)
-    assert done.state == "completed"
-    after = done.ends_at + timedelta(hours=1)
+    assert result == "confirmed"
+    assert load_visit(school_fixture, visit_id).state == "confirmed"
+    complete_visit(school_fixture, visit_id)
+    completed = load_visit(school_fixture, visit_id)
+    assert completed.state == "completed"
+    after = completed.ends_at + timedelta(hours=1)
     with school_fixture.session() as session:
         for who in ("Grace", "Luis"):
             actions.reflect(
@@ -128,18 +129,18 @@ def test_the_whole_life_of_a_visit(school_fixture: SchoolFixture) -> None:
         assert not session.scalars(select(Commitment).where(Commitment.active)).all()
 
 
-def test_a_second_visit_follows_a_completed_first_and_points_at_it(school_fixture: SchoolFixture) -> None:
+def test_second_visit_requires_and_references_a_completed_first_visit(school_fixture: SchoolFixture) -> None:
     first = arrange(school_fixture)
     with pytest.raises(RulesBroken) as refused:
         book(school_fixture, family="Smith", kind=VisitKind.SECOND, at=school_fixture.time_at(8, 16))
     assert codes(refused) == {"second_before_first"}
-    held(school_fixture, first)
+    complete_visit(school_fixture, first)
     school_fixture.now = school_fixture.time_at(8, 9)
-    second = visit_of(school_fixture, book(school_fixture, at=school_fixture.time_at(12, 16)))
+    second = load_visit(school_fixture, book(school_fixture, at=school_fixture.time_at(12, 16)))
     assert (second.kind, second.first_visit_id) == ("second", first)
 
 
-def test_every_reason_is_said_at_once(school_fixture: SchoolFixture) -> None:
+def test_refused_booking_lists_all_reasons(school_fixture: SchoolFixture) -> None:
     with pytest.raises(RulesBroken) as refused:
         book(school_fixture, family="Quiet", partner="Out", at=school_fixture.time_at(6, 8))
     assert codes(refused) == {
@@ -150,37 +151,37 @@ def test_every_reason_is_said_at_once(school_fixture: SchoolFixture) -> None:
     }
 
 
-def test_the_certificate_must_reach_the_visit_s_day(school_fixture: SchoolFixture) -> None:
+def test_certificate_must_be_valid_on_the_visit_day(school_fixture: SchoolFixture) -> None:
     with pytest.raises(RulesBroken) as refused:
         book(school_fixture, partner="Soon", at=school_fixture.time_at(12, 16))
     assert codes(refused) == {"not_certified_on_the_day"}
     book(school_fixture, partner="Soon", at=school_fixture.time_at(9, 16))
 
 
-def test_one_of_the_pair_may_be_untrained_where_the_policy_says_so(school_fixture: SchoolFixture) -> None:
+def test_partner_may_be_untrained_if_the_policy_allows_it(school_fixture: SchoolFixture) -> None:
     school_fixture.policy = replace(school_fixture.policy, min_trained=1)
     visit_id = arrange(school_fixture, partner="Soon", at=school_fixture.time_at(12, 16))
-    held(school_fixture, visit_id, second="Soon")
-    assert visit_of(school_fixture, visit_id).state == "completed"
+    complete_visit(school_fixture, visit_id, second="Soon")
+    assert load_visit(school_fixture, visit_id).state == "completed"
 
 
-def test_nobody_books_a_visit_with_themselves(school_fixture: SchoolFixture) -> None:
+def test_booking_the_same_person_twice_is_refused(school_fixture: SchoolFixture) -> None:
     with pytest.raises(RulesBroken) as refused:
         book(school_fixture, partner="Grace")
     assert codes(refused) == {"same_person_twice"}
 
 
-def test_nobody_books_for_a_family_that_is_not_theirs(school_fixture: SchoolFixture) -> None:
-    wanted = BookingRequest(
+def test_booking_for_the_family_of_another_class_is_not_found(school_fixture: SchoolFixture) -> None:
+    request = BookingRequest(
         school_fixture.families["Rivera"], school_fixture.educators["Grace"], school_fixture.time_at(7, 16, 30)
     )
     with school_fixture.session() as session, pytest.raises(NotFound):
-        actions.book(session, school_fixture.actors["Luis"], wanted, school_fixture.policy, school_fixture.now)
+        actions.book(session, school_fixture.actors["Luis"], request, school_fixture.policy, school_fixture.now)
     with school_fixture.session() as session, pytest.raises(NotFound):
-        actions.book(session, school_fixture.actors["coordinator"], wanted, school_fixture.policy, school_fixture.now)
+        actions.book(session, school_fixture.actors["coordinator"], request, school_fixture.policy, school_fixture.now)
 
 
-def test_no_two_visits_overlap_the_road_included(school_fixture: SchoolFixture) -> None:
+def test_booking_that_overlaps_a_visit_or_its_travel_is_refused(school_fixture: SchoolFixture) -> None:
     book(school_fixture)
     for start in (
         school_fixture.time_at(7, 16, 30),
@@ -193,18 +194,18 @@ def test_no_two_visits_overlap_the_road_included(school_fixture: SchoolFixture) 
     book(school_fixture, family="Smith", at=school_fixture.time_at(7, 17, 45))
 
 
-def test_a_family_has_one_visit_ahead_at_a_time(school_fixture: SchoolFixture) -> None:
+def test_family_with_an_upcoming_visit_cannot_be_booked_again(school_fixture: SchoolFixture) -> None:
     book(school_fixture)
     with pytest.raises(RulesBroken) as refused:
         book(school_fixture, partner="Amina", at=school_fixture.time_at(8, 16))
     assert codes(refused) == {"family_has_a_visit"}
 
 
-def test_a_doubled_tap_is_one_booking(school_fixture: SchoolFixture) -> None:
+def test_double_submit_with_the_same_key_books_once(school_fixture: SchoolFixture) -> None:
     assert book(school_fixture, key="k1") == book(school_fixture, key="k1")
 
 
-def test_a_key_from_a_page_gone_back_to_does_not_pass_an_ended_visit_for_a_new_one(
+def test_key_of_a_cancelled_visit_books_a_new_visit(
     school_fixture: SchoolFixture,
 ) -> None:
     first = book(school_fixture, key="k1")
@@ -212,7 +213,7 @@ def test_a_key_from_a_page_gone_back_to_does_not_pass_an_ended_visit_for_a_new_o
         actions.cancel(session, school_fixture.actors["Grace"], first, school_fixture.policy, school_fixture.now)
     again = book(school_fixture, key="k1")
     assert again != first
-    assert visit_of(school_fixture, again).state == "proposed"
+    assert load_visit(school_fixture, again).state == "proposed"
 
 
 def test_two_accounts_with_the_same_key_book_two_visits(school_fixture: SchoolFixture) -> None:
@@ -224,19 +225,19 @@ def test_two_accounts_with_the_same_key_book_two_visits(school_fixture: SchoolFi
             )
         )
         session.flush()
-        wanted = BookingRequest(
+        request = BookingRequest(
             school_fixture.families["Smith"],
             school_fixture.educators["Amina"],
             school_fixture.time_at(7, 16, 30),
             key="k1",
         )
         second = actions.book(
-            session, school_fixture.actors["Hoa"], wanted, school_fixture.policy, school_fixture.now
+            session, school_fixture.actors["Hoa"], request, school_fixture.policy, school_fixture.now
         ).id
     assert second != first
 
 
-def test_a_partner_who_declines_is_free_and_someone_else_takes_the_place(school_fixture: SchoolFixture) -> None:
+def test_declining_partner_is_free_and_can_be_replaced(school_fixture: SchoolFixture) -> None:
     visit_id = book(school_fixture)
     with school_fixture.session() as session:
         actions.decline(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, school_fixture.now)
@@ -254,12 +255,14 @@ def test_a_partner_who_declines_is_free_and_someone_else_takes_the_place(school_
         )
     with school_fixture.session() as session:
         actions.accept(session, school_fixture.actors["Amina"], visit_id, school_fixture.policy, school_fixture.now)
-    assert visit_of(school_fixture, visit_id).state == "scheduled"
+    assert load_visit(school_fixture, visit_id).state == "scheduled"
     arrange(school_fixture, family="Smith", partner="Luis", at=school_fixture.time_at(8, 16))
 
 
 @pytest.mark.parametrize(("ill", "stays"), [("Luis", "Grace"), ("Grace", "Luis")])
-def test_when_one_falls_ill_the_visit_waits_for_a_stand_in(school_fixture: SchoolFixture, ill: str, stays: str) -> None:
+def test_visit_waits_for_a_replacement_when_a_member_cannot_come(
+    school_fixture: SchoolFixture, ill: str, stays: str
+) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         actions.cannot_come(
@@ -270,9 +273,9 @@ def test_when_one_falls_ill_the_visit_waits_for_a_stand_in(school_fixture: Schoo
             policy=school_fixture.policy,
             now=school_fixture.now + timedelta(hours=1),
         )
-    assert visit_of(school_fixture, visit_id).state == "proposed"
-    assert {state for _, state in texts(school_fixture, visit_id)} == {"cancelled"}
-    short_before = school_fixture.time_at(7, 14)  # the family's notice was kept when the time was arranged
+    assert load_visit(school_fixture, visit_id).state == "proposed"
+    assert {state for _, state in list_messages(school_fixture, visit_id)} == {"cancelled"}
+    short_before = school_fixture.time_at(7, 14)  # The minimum notice applied when the time was arranged.
     with school_fixture.session() as session:
         hoa = school_fixture.educators["Hoa"]
         actions.replace_partner(
@@ -280,15 +283,17 @@ def test_when_one_falls_ill_the_visit_waits_for_a_stand_in(school_fixture: Schoo
         )
     with school_fixture.session() as session:
         actions.accept(session, school_fixture.actors["Hoa"], visit_id, school_fixture.policy, short_before)
-    visit = visit_of(school_fixture, visit_id)
+    visit = load_visit(school_fixture, visit_id)
     assert (visit.state, visit.lead_id, visit.partner_id) == ("scheduled", school_fixture.educators[stays], hoa)
-    held(school_fixture, visit_id, stays, "Hoa")
-    assert visit_of(school_fixture, visit_id).state == "completed"
+    complete_visit(school_fixture, visit_id, stays, "Hoa")
+    assert load_visit(school_fixture, visit_id).state == "completed"
 
 
-def test_the_familys_notice_begins_when_it_is_told_not_when_a_partner_was_asked(school_fixture: SchoolFixture) -> None:
+def test_partner_cannot_accept_after_the_minimum_notice(school_fixture: SchoolFixture) -> None:
     visit_id = book(school_fixture)
-    latest = visit_of(school_fixture, visit_id).starts_at - timedelta(hours=school_fixture.policy.minimum_notice_hours)
+    latest = load_visit(school_fixture, visit_id).starts_at - timedelta(
+        hours=school_fixture.policy.minimum_notice_hours
+    )
     too_late = latest + timedelta(minutes=1)
     with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
         actions.accept(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, too_late)
@@ -296,19 +301,21 @@ def test_the_familys_notice_begins_when_it_is_told_not_when_a_partner_was_asked(
     with school_fixture.session() as session:
         assert actions.apply_withdrawals(session, school_fixture.policy, latest) == 0
         assert actions.apply_withdrawals(session, school_fixture.policy, too_late) == 1
-    assert visit_of(school_fixture, visit_id).state == "cancelled_by_educator"
-    assert texts(school_fixture, visit_id) == []  # it never heard of this time
+    assert load_visit(school_fixture, visit_id).state == "cancelled_by_educator"
+    assert list_messages(school_fixture, visit_id) == []  # The family was never informed of this time.
 
 
-def test_a_partner_may_accept_up_to_the_notice(school_fixture: SchoolFixture) -> None:
+def test_partner_can_accept_until_the_minimum_notice(school_fixture: SchoolFixture) -> None:
     visit_id = book(school_fixture)
-    latest = visit_of(school_fixture, visit_id).starts_at - timedelta(hours=school_fixture.policy.minimum_notice_hours)
+    latest = load_visit(school_fixture, visit_id).starts_at - timedelta(
+        hours=school_fixture.policy.minimum_notice_hours
+    )
     with school_fixture.session() as session:
         actions.accept(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, latest)
-    assert visit_of(school_fixture, visit_id).state == "scheduled"
+    assert load_visit(school_fixture, visit_id).state == "scheduled"
 
 
-def test_moving_twice_to_the_same_time_asks_nobody_again(school_fixture: SchoolFixture) -> None:
+def test_second_move_to_the_same_time_changes_nothing(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     for _tap in range(2):
         with school_fixture.session() as session:
@@ -320,10 +327,10 @@ def test_moving_twice_to_the_same_time_asks_nobody_again(school_fixture: SchoolF
                 policy=school_fixture.policy,
                 now=school_fixture.now,
             )
-    assert visit_of(school_fixture, visit_id).version == 1
+    assert load_visit(school_fixture, visit_id).version == 1
 
 
-def test_a_moved_visit_needs_its_notice_anew(school_fixture: SchoolFixture) -> None:
+def test_moved_visit_requires_the_minimum_notice_again(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         actions.move(
@@ -340,7 +347,7 @@ def test_a_moved_visit_needs_its_notice_anew(school_fixture: SchoolFixture) -> N
     assert codes(refused) == {"too_soon"}
 
 
-def test_a_visit_without_a_stand_in_is_not_held_by_one(school_fixture: SchoolFixture) -> None:
+def test_visit_without_replacement_cannot_be_completed_and_is_cancelled(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         actions.cannot_come(
@@ -352,13 +359,13 @@ def test_a_visit_without_a_stand_in_is_not_held_by_one(school_fixture: SchoolFix
             now=school_fixture.now,
         )
     with pytest.raises(RulesBroken):
-        held(school_fixture, visit_id)
+        complete_visit(school_fixture, visit_id)
     with school_fixture.session() as session:
         actions.apply_withdrawals(session, school_fixture.policy, school_fixture.time_at(7, 16, 30))
-    assert visit_of(school_fixture, visit_id).state == "cancelled_by_educator"
+    assert load_visit(school_fixture, visit_id).state == "cancelled_by_educator"
 
 
-def test_a_family_that_waits_is_told_an_hour_before_when_nobody_stands_in(school_fixture: SchoolFixture) -> None:
+def test_family_gets_a_cancellation_an_hour_before_without_replacement(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         actions.cannot_come(
@@ -371,10 +378,12 @@ def test_a_family_that_waits_is_told_an_hour_before_when_nobody_stands_in(school
         )
         assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.time_at(7, 15, 29)) == 0
         assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.time_at(7, 15, 30)) == 1
-    assert [template for template, state in texts(school_fixture, visit_id) if state == "queued"] == ["visit_cancelled"]
+    assert [template for template, state in list_messages(school_fixture, visit_id) if state == "queued"] == [
+        "visit_cancelled"
+    ]
 
 
-def test_where_neither_comes_the_visit_ends_and_whoever_is_out_has_no_more_say(school_fixture: SchoolFixture) -> None:
+def test_visit_is_cancelled_when_neither_member_can_come(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     for who in ("Luis", "Grace"):
         with school_fixture.session() as session:
@@ -394,10 +403,10 @@ def test_where_neither_comes_the_visit_ends_and_whoever_is_out_has_no_more_say(s
             assert codes(refused) == {"not_asked"}
     with school_fixture.session() as session:
         assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 1
-    assert visit_of(school_fixture, visit_id).state == "cancelled_by_educator"
+    assert load_visit(school_fixture, visit_id).state == "cancelled_by_educator"
 
 
-def test_moving_keeps_pair_and_history_and_asks_everyone_again_once(school_fixture: SchoolFixture) -> None:
+def test_moved_visit_asks_partner_and_family_again_once(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         actions.record_family_answer(
@@ -412,16 +421,16 @@ def test_moving_keeps_pair_and_history_and_asks_everyone_again_once(school_fixtu
             policy=school_fixture.policy,
             now=school_fixture.now,
         )
-    moved = visit_of(school_fixture, visit_id)
+    moved = load_visit(school_fixture, visit_id)
     assert (moved.state, moved.local_start, moved.version) == ("proposed", "17:00", 1)
     with school_fixture.session() as session:
         actions.accept(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, school_fixture.now)
-    queued = [template for template, state in texts(school_fixture, visit_id) if state == "queued"]
+    queued = [template for template, state in list_messages(school_fixture, visit_id) if state == "queued"]
     assert queued.count("visit_moved") == 1
     assert "visit_confirm" not in queued
 
 
-def test_a_visit_moves_by_a_little_though_it_then_overlaps_itself(school_fixture: SchoolFixture) -> None:
+def test_visit_can_move_to_a_time_that_overlaps_its_old_time(school_fixture: SchoolFixture) -> None:
     visit_id = book(school_fixture)
     with school_fixture.session() as session:
         actions.move(
@@ -434,7 +443,7 @@ def test_a_visit_moves_by_a_little_though_it_then_overlaps_itself(school_fixture
         )
 
 
-def test_a_move_past_the_end_of_a_certificate_is_refused(school_fixture: SchoolFixture) -> None:
+def test_move_past_the_end_of_a_certificate_is_refused(school_fixture: SchoolFixture) -> None:
     visit_id = book(school_fixture, partner="Soon", at=school_fixture.time_at(9, 16))
     with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
         actions.move(
@@ -449,7 +458,7 @@ def test_a_move_past_the_end_of_a_certificate_is_refused(school_fixture: SchoolF
 
 
 @pytest.mark.parametrize("answer", ["other_time", "not_now", "withdrawn"])
-def test_a_family_ends_a_visit_with_one_digit_and_no_reason(school_fixture: SchoolFixture, answer: str) -> None:
+def test_negative_family_answer_cancels_the_visit(school_fixture: SchoolFixture, answer: str) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         assert (
@@ -458,18 +467,18 @@ def test_a_family_ends_a_visit_with_one_digit_and_no_reason(school_fixture: Scho
             )
             == "ended"
         )
-    assert visit_of(school_fixture, visit_id).state == "cancelled_by_family"
-    unsent = [template for template, state in texts(school_fixture, visit_id) if state == "queued"]
+    assert load_visit(school_fixture, visit_id).state == "cancelled_by_family"
+    unsent = [template for template, state in list_messages(school_fixture, visit_id) if state == "queued"]
     assert unsent == ["visit_other_time" if answer == "other_time" else "visit_ended_by_family"]
     if answer == "other_time":
-        book(school_fixture, at=school_fixture.time_at(8, 16))  # the yes stands, another time is looked for
+        book(school_fixture, at=school_fixture.time_at(8, 16))  # The consent is still valid; only the time changes.
     else:
         with pytest.raises(RulesBroken) as refused:
             book(school_fixture, at=school_fixture.time_at(8, 16))
         assert codes(refused) == {"family_has_not_said_yes"}
 
 
-def test_a_family_that_asks_for_a_call_keeps_its_visit(school_fixture: SchoolFixture) -> None:
+def test_call_request_keeps_the_visit_scheduled(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         assert (
@@ -478,10 +487,10 @@ def test_a_family_that_asks_for_a_call_keeps_its_visit(school_fixture: SchoolFix
             )
             == "call"
         )
-    assert visit_of(school_fixture, visit_id).state == "scheduled"
+    assert load_visit(school_fixture, visit_id).state == "scheduled"
 
 
-def test_a_yes_to_a_time_that_is_no_longer_the_time_confirms_nothing(school_fixture: SchoolFixture) -> None:
+def test_yes_to_an_old_time_does_not_confirm_the_moved_visit(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         actions.move(
@@ -499,10 +508,10 @@ def test_a_yes_to_a_time_that_is_no_longer_the_time_confirms_nothing(school_fixt
             )
             == "not_waiting"
         )
-    assert visit_of(school_fixture, visit_id).state == "proposed"
+    assert load_visit(school_fixture, visit_id).state == "proposed"
 
 
-def test_a_person_records_what_a_family_without_a_phone_said(school_fixture: SchoolFixture) -> None:
+def test_family_answer_recorded_by_a_coordinator_keeps_channel_and_author(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         coordinator = school_fixture.actors["coordinator"]
@@ -522,7 +531,7 @@ def test_a_person_records_what_a_family_without_a_phone_said(school_fixture: Sch
     assert (newest.answer, newest.how, newest.recorded_by) == ("confirmed", "phone", coordinator.account_id)
 
 
-def test_cancelling_tells_a_family_that_knew_and_only_those(school_fixture: SchoolFixture) -> None:
+def test_cancellation_is_sent_only_to_families_that_knew_of_the_visit(school_fixture: SchoolFixture) -> None:
     unknown, known = (
         book(school_fixture),
         arrange(school_fixture, family="Smith", partner="Hoa", at=school_fixture.time_at(8, 16)),
@@ -530,15 +539,15 @@ def test_cancelling_tells_a_family_that_knew_and_only_those(school_fixture: Scho
     with school_fixture.session() as session:
         for visit_id in (unknown, known):
             actions.cancel(session, school_fixture.actors["Grace"], visit_id, school_fixture.policy, school_fixture.now)
-    assert texts(school_fixture, unknown) == []
-    assert [t for t, state in texts(school_fixture, known) if state == "queued"] == ["visit_cancelled"]
+    assert list_messages(school_fixture, unknown) == []
+    assert [t for t, state in list_messages(school_fixture, known) if state == "queued"] == ["visit_cancelled"]
     with pytest.raises(RulesBroken), school_fixture.session() as session:
         actions.cancel(session, school_fixture.actors["Grace"], known, school_fixture.policy, school_fixture.now)
 
 
-def test_the_second_may_correct_and_then_the_first_agrees(school_fixture: SchoolFixture) -> None:
+def test_partner_can_correct_a_report_and_the_lead_agrees(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
-    visit = visit_of(school_fixture, visit_id)
+    visit = load_visit(school_fixture, visit_id)
     after = visit.ends_at + timedelta(hours=1)
     longer = Report("met", True, visit.starts_at, visit.ends_at + timedelta(minutes=10), "home")
     with school_fixture.session() as session:
@@ -550,44 +559,44 @@ def test_the_second_may_correct_and_then_the_first_agrees(school_fixture: School
         actions.attest(
             session, school_fixture.actors["Luis"], visit_id, longer, policy=school_fixture.policy, now=after
         )
-    assert visit_of(school_fixture, visit_id).state == "scheduled"
+    assert load_visit(school_fixture, visit_id).state == "scheduled"
     with school_fixture.session() as session:
-        theirs = session.scalars(
+        luis_report_id = session.scalars(
             select(Attestation.id).where(Attestation.educator_id == school_fixture.educators["Luis"])
         ).one()
         actions.agree(
-            session, school_fixture.actors["Grace"], visit_id, theirs, policy=school_fixture.policy, now=after
+            session, school_fixture.actors["Grace"], visit_id, luis_report_id, policy=school_fixture.policy, now=after
         )
-    assert visit_of(school_fixture, visit_id).attestation_id == theirs
+    assert load_visit(school_fixture, visit_id).attestation_id == luis_report_id
 
 
-def test_saying_the_same_is_agreeing(school_fixture: SchoolFixture) -> None:
+def test_two_equal_reports_complete_the_visit(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
-    visit = visit_of(school_fixture, visit_id)
-    said = Report("met", True, visit.starts_at, visit.ends_at, "home")
+    visit = load_visit(school_fixture, visit_id)
+    report = Report("met", True, visit.starts_at, visit.ends_at, "home")
     for who in ("Grace", "Luis"):
         with school_fixture.session() as session:
             actions.attest(
-                session, school_fixture.actors[who], visit_id, said, policy=school_fixture.policy, now=visit.ends_at
+                session, school_fixture.actors[who], visit_id, report, policy=school_fixture.policy, now=visit.ends_at
             )
-    assert visit_of(school_fixture, visit_id).state == "completed"
+    assert load_visit(school_fixture, visit_id).state == "completed"
 
 
-def test_nobody_home_is_a_state_of_its_own_once_both_say_so(school_fixture: SchoolFixture) -> None:
+def test_two_family_away_reports_set_the_family_away_state(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
-    visit = visit_of(school_fixture, visit_id)
-    said = Report("family_away", True, visit.starts_at, visit.starts_at + timedelta(minutes=15), "home")
+    visit = load_visit(school_fixture, visit_id)
+    report = Report("family_away", True, visit.starts_at, visit.starts_at + timedelta(minutes=15), "home")
     for who in ("Luis", "Grace"):
         with school_fixture.session() as session:
             actions.attest(
-                session, school_fixture.actors[who], visit_id, said, policy=school_fixture.policy, now=visit.ends_at
+                session, school_fixture.actors[who], visit_id, report, policy=school_fixture.policy, now=visit.ends_at
             )
-    assert visit_of(school_fixture, visit_id).state == "family_away"
+    assert load_visit(school_fixture, visit_id).state == "family_away"
 
 
-def test_one_person_alone_attests_no_visit(school_fixture: SchoolFixture) -> None:
+def test_report_of_a_visit_made_alone_is_refused(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
-    visit = visit_of(school_fixture, visit_id)
+    visit = load_visit(school_fixture, visit_id)
     alone = Report("met", False, visit.starts_at, visit.ends_at, "home")
     with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
         actions.attest(
@@ -596,9 +605,9 @@ def test_one_person_alone_attests_no_visit(school_fixture: SchoolFixture) -> Non
     assert codes(refused) == {"never_alone"}
 
 
-def test_nothing_is_written_before_the_check_out(school_fixture: SchoolFixture) -> None:
+def test_reflection_during_the_visit_is_refused(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
-    during = visit_of(school_fixture, visit_id).starts_at + timedelta(minutes=20)
+    during = load_visit(school_fixture, visit_id).starts_at + timedelta(minutes=20)
     with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
         actions.reflect(
             session, school_fixture.actors["Grace"], visit_id, learned="x", strengths="", will_do="y", now=during
@@ -606,23 +615,23 @@ def test_nothing_is_written_before_the_check_out(school_fixture: SchoolFixture) 
     assert "visit_is_running" in codes(refused)
 
 
-def test_strangers_find_no_visit(school_fixture: SchoolFixture) -> None:
+def test_visit_is_not_found_for_other_educators(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     for act in (actions.accept, actions.cancel):
         with pytest.raises(NotFound), school_fixture.session() as session:
             act(session, school_fixture.actors["Hoa"], visit_id, school_fixture.policy, school_fixture.now)
 
 
-def test_a_family_s_later_no_ends_the_visit_by_any_channel(school_fixture: SchoolFixture) -> None:
+def test_withdrawn_consent_cancels_the_visit(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         school_fixture.record_consent(session, "Rivera", "withdrawn", how="phone")
         assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 1
-    assert visit_of(school_fixture, visit_id).state == "cancelled_by_family"
+    assert load_visit(school_fixture, visit_id).state == "cancelled_by_family"
 
 
-def test_a_not_now_to_an_old_question_ends_the_visit_that_is_ahead(school_fixture: SchoolFixture) -> None:
-    held(school_fixture, old := arrange(school_fixture))
+def test_not_now_to_an_old_question_cancels_the_upcoming_visit(school_fixture: SchoolFixture) -> None:
+    complete_visit(school_fixture, old := arrange(school_fixture))
     school_fixture.now = school_fixture.time_at(8, 9)
     ahead = arrange(school_fixture, at=school_fixture.time_at(12, 16))
     with school_fixture.session() as session:
@@ -632,27 +641,27 @@ def test_a_not_now_to_an_old_question_ends_the_visit_that_is_ahead(school_fixtur
             )
             == "ended"
         )
-    assert (visit_of(school_fixture, old).state, visit_of(school_fixture, ahead).state) == (
+    assert (load_visit(school_fixture, old).state, load_visit(school_fixture, ahead).state) == (
         "completed",
         "cancelled_by_family",
     )
 
 
-def test_an_educator_who_leaves_is_out_of_the_team_at_once(school_fixture: SchoolFixture) -> None:
+def test_educator_who_opts_out_is_withdrawn_from_the_team(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
         school_fixture.record_opt_in(session, "Luis", "out")
         actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now)
-    assert visit_of(school_fixture, visit_id).state == "proposed"
+    assert load_visit(school_fixture, visit_id).state == "proposed"
     with school_fixture.database.reading() as session:
         assert session.get_one(VisitMember, (visit_id, school_fixture.educators["Luis"])).state == "withdrawn"
     with school_fixture.session() as session:
         school_fixture.record_opt_in(session, "Grace", "out")
         actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now)
-    assert visit_of(school_fixture, visit_id).state == "cancelled_by_educator"
+    assert load_visit(school_fixture, visit_id).state == "cancelled_by_educator"
 
 
-def test_a_certificate_withdrawn_between_booking_and_visit_leaves_the_place_empty(
+def test_revoked_certificate_returns_the_visit_to_proposed(
     school_fixture: SchoolFixture,
 ) -> None:
     visit_id = arrange(school_fixture)
@@ -664,21 +673,21 @@ def test_a_certificate_withdrawn_between_booking_and_visit_leaves_the_place_empt
         )
         assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 1
         assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 0
-    assert visit_of(school_fixture, visit_id).state == "proposed"
+    assert load_visit(school_fixture, visit_id).state == "proposed"
 
 
-def test_a_withdrawal_after_the_visit_began_does_not_undo_that_it_was_held(school_fixture: SchoolFixture) -> None:
+def test_consent_withdrawn_after_the_start_does_not_cancel_the_visit(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
-    visit = visit_of(school_fixture, visit_id)
+    visit = load_visit(school_fixture, visit_id)
     with school_fixture.session() as session:
         school_fixture.now = visit.ends_at
         school_fixture.record_consent(session, "Rivera", "not_now")
         assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 0
-    held(school_fixture, visit_id)
-    assert visit_of(school_fixture, visit_id).state == "completed"
+    complete_visit(school_fixture, visit_id)
+    assert load_visit(school_fixture, visit_id).state == "completed"
 
 
-def test_a_number_from_outside_puts_nobody_of_another_school_in_a_team(school_fixture: SchoolFixture) -> None:
+def test_educator_of_another_school_cannot_join_the_team(school_fixture: SchoolFixture) -> None:
     visit_id = book(school_fixture, family="Smith", partner="Amina", at=school_fixture.time_at(8, 16))
     with school_fixture.session() as session:
         other = School(source_id="s2", name="Garfield", timezone="America/Denver")

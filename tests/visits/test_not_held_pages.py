@@ -1,11 +1,11 @@
-"""The pages of a visit from its start on, in English and Spanish: what they offer, and what they refuse."""
+"""Visit pages after the start of a visit, in English and Spanish."""
 
 import pytest
 from sqlalchemy import update
 
 from homevisits.people.models import Account
 from tests.factories.school import SchoolFixture
-from tests.visits.test_actions import arrange, book, visit_of
+from tests.visits.test_actions import arrange, book, load_visit
 from tests.visits.test_overlapping_reports import AFTERNOON, attest
 from tests.visits.test_pages import Walk, walk
 
@@ -19,14 +19,14 @@ STARTED = {"en": "This visit has started", "es": "Esta visita ya empezó"}
 REPORTED = {"en": "has already reported on this visit", "es": "ya dijo cómo fue esta visita"}
 
 
-def read_in(school_fixture: SchoolFixture, language: str) -> None:
-    """Everyone reads the pages in `language`."""
+def set_language(school_fixture: SchoolFixture, language: str) -> None:
+    """Set the language of all accounts."""
     with school_fixture.session() as session:
         session.execute(update(Account).values(language=language))
 
 
 def pages_of(visit: str) -> list[tuple[str, str, str]]:
-    """Who reads which page of the visit, and where its form to close the visit leads."""
+    """Return (reader, page, address of the form that closes the visit as not held)."""
     return [
         ("Grace", visit, f"{visit}/not-held"),
         ("Luis", visit, f"{visit}/not-held"),
@@ -35,8 +35,8 @@ def pages_of(visit: str) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_from_the_start_on_both_pages_offer_not_held_in_place_of_cancel(walk: Walk, language: str) -> None:
-    read_in(walk.school_fixture, language)
+def test_pages_offer_not_held_instead_of_cancel_after_the_start(walk: Walk, language: str) -> None:
+    set_language(walk.school_fixture, language)
     visit_id = arrange(walk.school_fixture)
     visit = f"/visits/{visit_id}"
     for who, path, form in pages_of(visit):
@@ -44,7 +44,7 @@ def test_from_the_start_on_both_pages_offer_not_held_in_place_of_cancel(walk: Wa
         assert CANCEL[language] in page
         assert form not in page
         walk.post(who, form, 422)
-    walk.at(visit_of(walk.school_fixture, visit_id).starts_at)
+    walk.at(load_visit(walk.school_fixture, visit_id).starts_at)
     for who, path, form in pages_of(visit):
         page = walk.get(who, path)
         assert CANCEL[language] not in page
@@ -58,7 +58,7 @@ def test_from_the_start_on_both_pages_offer_not_held_in_place_of_cancel(walk: Wa
     for who, path, _form in pages_of(visit):
         page = walk.get(who, path)
         assert CLOSED[language] in page
-        assert NOT_HELD[language] in page  # the line of history
+        assert NOT_HELD[language] in page  # The entry in the history.
         assert "/not-held" not in page
         assert "/cancel" not in page
     walk.at(walk.school_fixture.time_at(7, 18))
@@ -66,11 +66,11 @@ def test_from_the_start_on_both_pages_offer_not_held_in_place_of_cancel(walk: Wa
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_after_a_report_neither_page_offers_not_held_nor_cancel(walk: Walk, language: str) -> None:
-    read_in(walk.school_fixture, language)
+def test_pages_offer_neither_not_held_nor_cancel_after_a_report(walk: Walk, language: str) -> None:
+    set_language(walk.school_fixture, language)
     visit_id = arrange(walk.school_fixture)
     visit = f"/visits/{visit_id}"
-    walk.at(visit_of(walk.school_fixture, visit_id).ends_at)
+    walk.at(load_visit(walk.school_fixture, visit_id).ends_at)
     walk.post("Grace", f"{visit}/met", outcome="met", both_went="yes", times="planned", place_type="home", who="child")
     for who, path, form in pages_of(visit):
         page = walk.get(who, path)
@@ -81,24 +81,24 @@ def test_after_a_report_neither_page_offers_not_held_nor_cancel(walk: Walk, lang
         assert "/not-held" not in walk.get(who, f"{visit}/met")
 
 
-def test_one_of_the_pair_closes_a_visit_from_its_page_and_finds_the_family_again(walk: Walk) -> None:
+def test_educator_closes_a_visit_and_the_family_can_be_booked_again(walk: Walk) -> None:
     visit_id = arrange(walk.school_fixture)
     visit = f"/visits/{visit_id}"
-    walk.at(visit_of(walk.school_fixture, visit_id).starts_at)
+    walk.at(load_visit(walk.school_fixture, visit_id).starts_at)
     assert walk.post("Luis", f"{visit}/not-held") == visit
-    assert visit_of(walk.school_fixture, visit_id).state == "not_held"
+    assert load_visit(walk.school_fixture, visit_id).state == "not_held"
     assert f"/families/{walk.school_fixture.families['Rivera']}/time" in walk.get("Grace", "/families")
 
 
-def test_strangers_get_404_for_the_form_that_closes_a_visit(walk: Walk) -> None:
+def test_closing_a_visit_returns_404_or_403_without_permission(walk: Walk) -> None:
     visit_id = arrange(walk.school_fixture)
-    walk.at(visit_of(walk.school_fixture, visit_id).starts_at)
+    walk.at(load_visit(walk.school_fixture, visit_id).starts_at)
     walk.post("Hoa", f"/visits/{visit_id}/not-held", 404)
     walk.post("Grace", f"/visits/{visit_id}/office/not-held", 403)
-    assert visit_of(walk.school_fixture, visit_id).state == "scheduled"
+    assert load_visit(walk.school_fixture, visit_id).state == "scheduled"
 
 
-def test_a_proposal_whose_time_came_offers_neither_answers_nor_stand_ins(walk: Walk) -> None:
+def test_started_proposal_offers_neither_answers_nor_replacements(walk: Walk) -> None:
     visit = f"/visits/{book(walk.school_fixture)}"
     assert f'action="{visit}/decline"' in walk.get("Luis", visit)
     walk.at(walk.school_fixture.time_at(7, 16, 30))
@@ -108,7 +108,7 @@ def test_a_proposal_whose_time_came_offers_neither_answers_nor_stand_ins(walk: W
         assert f"{visit}/accept" not in page
         assert "/partner" not in page
         assert "/cancel" not in page
-        assert (form in page) is (who != "Luis")  # he never said that he comes
+        assert (form in page) is (who != "Luis")  # He never accepted.
     assert "both people had accepted" in walk.get("Luis", visit)
 
 
@@ -127,14 +127,14 @@ def test_a_proposal_whose_time_came_offers_neither_answers_nor_stand_ins(walk: W
         ),
     ],
 )
-def test_an_overlap_is_explained_and_names_the_family_only_to_those_on_that_visit(
+def test_overlap_message_names_the_family_only_to_its_own_team(
     walk: Walk, language: str, named: str, unnamed: str
 ) -> None:
     school_fixture = walk.school_fixture
     first = arrange(school_fixture, family="Rivera", partner="Luis", at=school_fixture.time_at(7, 16, 0))
     second = arrange(school_fixture, family="Smith", partner="Amina", at=school_fixture.time_at(7, 17, 30))
     attest(school_fixture, first, "Grace", AFTERNOON)
-    read_in(school_fixture, language)
+    set_language(school_fixture, language)
     walk.at(school_fixture.time_at(7, 21))
     form = {"outcome": "met", "both_went": "yes", "times": "planned", "place_type": "home", "who": "child"}
     for who, sentence in (("Grace", named), ("Amina", unnamed)):

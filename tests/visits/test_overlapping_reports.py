@@ -1,4 +1,4 @@
-"""Nobody reports, or agrees to, times that overlap another visit of one of the pair. On both engines."""
+"""Reports and agreements are refused if their times overlap another visit of an educator."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from homevisits.visits.actions import Report
 from homevisits.visits.models import Attestation
 from homevisits.visits.rules import ReportedTimes, check_no_overlap
 from tests.factories.school import ZONE, SchoolFixture
-from tests.visits.test_actions import arrange, visit_of
+from tests.visits.test_actions import arrange, load_visit
 
 Span = tuple[tuple[int, int], tuple[int, int]]
 AFTERNOON: Span = ((16, 0), (19, 0))
@@ -20,7 +20,7 @@ OVERLAPS = {"overlaps_visit", "overlaps_visit_with_family"}
 
 
 def two_visits(school_fixture: SchoolFixture, second_partner: str = "Luis") -> tuple[int, int]:
-    """Two visits of Grace on one day: to the Riveras with Luis at 4 pm, to the Smiths with `second_partner` at 5:30."""
+    """Arrange two visits of Grace on the same day, at 4 pm with Luis and at 5:30 pm with `second_partner`."""
     first = arrange(school_fixture, family="Rivera", partner="Luis", at=school_fixture.time_at(7, 16, 0))
     second = arrange(school_fixture, family="Smith", partner=second_partner, at=school_fixture.time_at(7, 17, 30))
     return first, second
@@ -29,13 +29,13 @@ def two_visits(school_fixture: SchoolFixture, second_partner: str = "Luis") -> t
 def attest(school_fixture: SchoolFixture, visit_id: int, who: str, span: Span, outcome: str = "met") -> None:
     """Report on a visit in the evening of 7 October; `span` is in the school's time."""
     (started, ended) = (school_fixture.time_at(7, *at) for at in span)
-    said = Report(outcome, True, started, ended, "home")
+    report = Report(outcome, True, started, ended, "home")
     with school_fixture.session() as session:
         actions.attest(
             session,
             school_fixture.actors[who],
             visit_id,
-            said,
+            report,
             policy=school_fixture.policy,
             now=school_fixture.time_at(7, 21),
         )
@@ -44,25 +44,25 @@ def attest(school_fixture: SchoolFixture, visit_id: int, who: str, span: Span, o
 def agree(school_fixture: SchoolFixture, visit_id: int, who: str) -> None:
     """Agree to the newest report on the visit."""
     with school_fixture.session() as session:
-        found = select(Attestation.id).where(Attestation.visit_id == visit_id).order_by(Attestation.id.desc())
-        account = session.scalars(found.limit(1)).one()
+        statement = select(Attestation.id).where(Attestation.visit_id == visit_id).order_by(Attestation.id.desc())
+        report_id = session.scalars(statement.limit(1)).one()
         actions.agree(
             session,
             school_fixture.actors[who],
             visit_id,
-            account,
+            report_id,
             policy=school_fixture.policy,
             now=school_fixture.time_at(7, 21),
         )
 
 
-def overlaps(refused: pytest.ExceptionInfo[RulesBroken]) -> list[Problem]:
+def overlap_problems(refused: pytest.ExceptionInfo[RulesBroken]) -> list[Problem]:
     assert {problem.code for problem in refused.value.problems} <= OVERLAPS
     return list(refused.value.problems)
 
 
 @pytest.mark.parametrize(("first_outcome", "second_outcome"), [("met", "family_away"), ("family_away", "met")])
-def test_a_report_that_overlaps_agreed_times_is_refused(
+def test_report_that_overlaps_agreed_times_is_refused(
     school_fixture: SchoolFixture, first_outcome: str, second_outcome: str
 ) -> None:
     first, second = two_visits(school_fixture)
@@ -71,32 +71,30 @@ def test_a_report_that_overlaps_agreed_times_is_refused(
     for who in ("Grace", "Luis"):
         with pytest.raises(RulesBroken) as refused:
             attest(school_fixture, second, who, ((16, 30), (20, 0)), second_outcome)
-        assert {problem.params["name"] for problem in overlaps(refused)} == {"Grace Test", "Luis Test"}
-    assert visit_of(school_fixture, second).state == "scheduled"
+        assert {problem.params["name"] for problem in overlap_problems(refused)} == {"Grace Test", "Luis Test"}
+    assert load_visit(school_fixture, second).state == "scheduled"
 
 
 @pytest.mark.parametrize("outcome", ["met", "family_away"])
-def test_a_report_that_overlaps_ones_own_report_is_refused(school_fixture: SchoolFixture, outcome: str) -> None:
+def test_report_that_overlaps_an_own_report_is_refused(school_fixture: SchoolFixture, outcome: str) -> None:
     first, second = two_visits(school_fixture, "Amina")
     attest(school_fixture, first, "Grace", AFTERNOON, outcome)
     with pytest.raises(RulesBroken) as refused:
         attest(school_fixture, second, "Grace", ((17, 30), (18, 15)))
-    assert len(overlaps(refused)) == 1
+    assert len(overlap_problems(refused)) == 1
 
 
-def test_a_report_that_overlaps_the_partners_own_report_is_refused(school_fixture: SchoolFixture) -> None:
+def test_report_that_overlaps_the_partners_report_is_refused(school_fixture: SchoolFixture) -> None:
     first, second = two_visits(school_fixture, "Amina")
     attest(school_fixture, first, "Grace", AFTERNOON)
     with pytest.raises(RulesBroken) as refused:
         attest(school_fixture, second, "Amina", ((17, 30), (18, 15)))
-    assert [problem.params["name"] for problem in overlaps(refused)] == ["Grace Test"]
+    assert [problem.params["name"] for problem in overlap_problems(refused)] == ["Grace Test"]
 
 
 @pytest.mark.parametrize("outcome", ["met", "family_away"])
-def test_agreeing_is_refused_when_the_times_overlap_ones_own_report(
-    school_fixture: SchoolFixture, outcome: str
-) -> None:
-    """Luis reports on the first visit; on the second only Grace's report overlaps it, once Luis agrees."""
+def test_agreement_that_overlaps_an_own_report_is_refused(school_fixture: SchoolFixture, outcome: str) -> None:
+    """Grace agreed on the second visit; agreeing to the report on the first visit would overlap it."""
     first = arrange(school_fixture, family="Rivera", partner="Luis", at=school_fixture.time_at(7, 16, 0))
     second = arrange(school_fixture, family="Smith", partner="Amina", at=school_fixture.time_at(7, 17, 30))
     attest(school_fixture, first, "Luis", AFTERNOON, outcome)
@@ -104,23 +102,23 @@ def test_agreeing_is_refused_when_the_times_overlap_ones_own_report(
     agree(school_fixture, second, "Grace")
     with pytest.raises(RulesBroken) as refused:
         agree(school_fixture, first, "Grace")
-    assert len(overlaps(refused)) == 1
-    assert (visit_of(school_fixture, first).state, visit_of(school_fixture, first).attestation_id) == (
+    assert len(overlap_problems(refused)) == 1
+    assert (load_visit(school_fixture, first).state, load_visit(school_fixture, first).attestation_id) == (
         "scheduled",
         None,
     )
 
 
-def test_a_corrected_report_no_longer_counts(school_fixture: SchoolFixture) -> None:
+def test_times_of_a_corrected_report_are_ignored(school_fixture: SchoolFixture) -> None:
     first, second = two_visits(school_fixture, "Amina")
     attest(school_fixture, first, "Grace", AFTERNOON)
     attest(school_fixture, first, "Grace", ((16, 0), (16, 45)))
     attest(school_fixture, second, "Grace", ((17, 30), (18, 15)))
     agree(school_fixture, second, "Amina")
-    assert visit_of(school_fixture, second).state == "completed"
+    assert load_visit(school_fixture, second).state == "completed"
 
 
-def test_the_agreed_times_count_and_not_an_older_report_of_ones_own(school_fixture: SchoolFixture) -> None:
+def test_agreed_times_replace_an_older_own_report(school_fixture: SchoolFixture) -> None:
     first, second = two_visits(school_fixture, "Amina")
     attest(school_fixture, first, "Grace", AFTERNOON)
     attest(school_fixture, first, "Luis", ((16, 0), (16, 45)))
@@ -129,25 +127,25 @@ def test_the_agreed_times_count_and_not_an_older_report_of_ones_own(school_fixtu
 
 
 @pytest.mark.parametrize("second", [((18, 0), (18, 45)), ((18, 1), (18, 45))])
-def test_visits_may_touch(school_fixture: SchoolFixture, second: Span) -> None:
+def test_adjacent_visits_are_accepted(school_fixture: SchoolFixture, second: Span) -> None:
     first, other = two_visits(school_fixture)
     attest(school_fixture, first, "Grace", ((16, 0), (18, 0)))
     agree(school_fixture, first, "Luis")
     attest(school_fixture, other, "Grace", second)
     agree(school_fixture, other, "Luis")
-    assert visit_of(school_fixture, other).state == "completed"
+    assert load_visit(school_fixture, other).state == "completed"
 
 
-def test_visits_may_touch_the_other_way_round(school_fixture: SchoolFixture) -> None:
+def test_adjacent_visits_reported_in_reverse_order_are_accepted(school_fixture: SchoolFixture) -> None:
     first, other = two_visits(school_fixture)
     attest(school_fixture, other, "Grace", ((18, 0), (18, 45)))
     attest(school_fixture, first, "Grace", ((16, 0), (18, 0)))
     agree(school_fixture, other, "Luis")
     agree(school_fixture, first, "Luis")
-    assert {visit_of(school_fixture, each).state for each in (first, other)} == {"completed"}
+    assert {load_visit(school_fixture, visit_id).state for visit_id in (first, other)} == {"completed"}
 
 
-def test_people_who_are_on_neither_visit_of_the_other_do_not_hinder_each_other(school_fixture: SchoolFixture) -> None:
+def test_overlapping_visits_of_different_teams_are_accepted(school_fixture: SchoolFixture) -> None:
     first = arrange(school_fixture, family="Rivera", partner="Luis", at=school_fixture.time_at(7, 16, 0))
     with school_fixture.session() as session:
         session.add(
@@ -156,11 +154,11 @@ def test_people_who_are_on_neither_visit_of_the_other_do_not_hinder_each_other(s
             )
         )
     with school_fixture.session() as session:
-        wanted = actions.BookingRequest(
+        request = actions.BookingRequest(
             school_fixture.families["Smith"], school_fixture.educators["Amina"], school_fixture.time_at(7, 16, 0)
         )
         second = actions.book(
-            session, school_fixture.actors["Hoa"], wanted, school_fixture.policy, school_fixture.now
+            session, school_fixture.actors["Hoa"], request, school_fixture.policy, school_fixture.now
         ).id
     with school_fixture.session() as session:
         actions.accept(session, school_fixture.actors["Amina"], second, school_fixture.policy, school_fixture.now)
@@ -168,25 +166,25 @@ def test_people_who_are_on_neither_visit_of_the_other_do_not_hinder_each_other(s
     attest(school_fixture, second, "Hoa", AFTERNOON)
     agree(school_fixture, first, "Luis")
     agree(school_fixture, second, "Amina")
-    assert {visit_of(school_fixture, each).state for each in (first, second)} == {"completed"}
+    assert {load_visit(school_fixture, visit_id).state for visit_id in (first, second)} == {"completed"}
 
 
-def test_reporting_again_on_the_same_visit_is_no_overlap(school_fixture: SchoolFixture) -> None:
+def test_second_report_on_the_same_visit_is_not_an_overlap(school_fixture: SchoolFixture) -> None:
     first, _second = two_visits(school_fixture)
     attest(school_fixture, first, "Grace", AFTERNOON)
     attest(school_fixture, first, "Grace", ((16, 0), (17, 0)))
     attest(school_fixture, first, "Luis", ((16, 0), (17, 0)))
-    assert visit_of(school_fixture, first).state == "completed"
+    assert load_visit(school_fixture, first).state == "completed"
 
 
-def test_the_problem_names_the_family_only_to_those_on_that_visit(school_fixture: SchoolFixture) -> None:
+def test_problem_names_the_family_only_to_its_own_team(school_fixture: SchoolFixture) -> None:
     first, second = two_visits(school_fixture, "Amina")
     attest(school_fixture, first, "Grace", AFTERNOON)
-    times = {"day": visit_of(school_fixture, first).local_date, "started": at(16), "ended": at(19)}
+    times = {"day": load_visit(school_fixture, first).local_date, "started": at(16), "ended": at(19)}
     for who, family in (("Grace", "Rivera"), ("Amina", None)):
         with pytest.raises(RulesBroken) as refused:
             attest(school_fixture, second, who, ((17, 30), (18, 15)))
-        (problem,) = overlaps(refused)
+        (problem,) = overlap_problems(refused)
         named = {} if family is None else {"family": family}
         assert dict(problem.params) == {"name": "Grace Test", **times, **named}
         assert problem.field == "started"
@@ -198,11 +196,11 @@ def at(hour: int) -> object:
 
 
 @pytest.mark.parametrize(
-    ("started", "ended", "found"),
+    ("started", "ended", "overlaps"),
     [(-60, 0, False), (-60, 1, True), (0, 45, True), (10, 20, True), (44, 90, True), (45, 90, False), (-60, 90, True)],
 )
-def test_half_open_times_overlap(started: int, ended: int, found: bool) -> None:
+def test_overlap_uses_half_open_intervals(started: int, ended: int, overlaps: bool) -> None:
     start = datetime.fromisoformat("2026-10-07T22:30:00+00:00")
     other = ReportedTimes("Grace Test", start, start + timedelta(minutes=45), ZONE, None)
     problems = check_no_overlap(start + timedelta(minutes=started), start + timedelta(minutes=ended), [other])
-    assert bool(problems) is found
+    assert bool(problems) is overlaps

@@ -1,4 +1,4 @@
-"""The rules of a visit at their boundaries, and its life: every verb in every state."""
+"""Boundaries of the visit rules, and every action in every visit state."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -28,16 +28,16 @@ def codes(problems: list[Problem]) -> list[str]:
     return [problem.code for problem in problems]
 
 
-def test_a_visit_against_which_nothing_speaks() -> None:
+def test_visit_that_follows_all_practices_has_no_problems() -> None:
     assert rules.check_practices(PlannedVisit(VisitKind.FIRST, START, DAY), FAMILY, PAIR, POLICY, NOW) == []
 
 
-def test_every_practice_speaks_when_all_are_broken() -> None:
-    nobody = Person(1, "Grace", None)
-    found = rules.check_practices(
-        PlannedVisit(VisitKind.SECOND, NOW, DAY), Family(1, None), [nobody, nobody], POLICY, NOW
+def test_all_broken_practices_are_reported() -> None:
+    opted_out = Person(1, "Grace", None)
+    problems = rules.check_practices(
+        PlannedVisit(VisitKind.SECOND, NOW, DAY), Family(1, None), [opted_out, opted_out], POLICY, NOW
     )
-    assert set(codes(found)) == {
+    assert set(codes(problems)) == {
         "too_soon",
         "family_has_not_said_yes",
         "educator_not_opted_in",
@@ -48,25 +48,25 @@ def test_every_practice_speaks_when_all_are_broken() -> None:
     }
 
 
-def test_a_time_that_stands_needs_no_new_notice() -> None:
+def test_team_check_of_an_arranged_time_ignores_the_minimum_notice() -> None:
     meeting = PlannedVisit(VisitKind.FIRST, NOW + timedelta(hours=1), DAY)
     assert codes(rules.check_practices(meeting, FAMILY, PAIR, POLICY, NOW)) == ["too_soon"]
     assert rules.check_team(meeting, FAMILY, PAIR, POLICY.min_trained) == []
 
 
 @pytest.mark.parametrize(("min_trained", "expected"), [(2, ["not_certified_on_the_day"]), (1, [])])
-def test_one_person_is_judged_as_the_policy_asks(min_trained: int, expected: list[str]) -> None:
+def test_uncertified_person_is_refused_only_if_the_policy_requires_it(min_trained: int, expected: list[str]) -> None:
     assert codes(rules.check_person(Person(3, "Amina", 13), DAY, min_trained)) == expected
 
 
 @pytest.mark.parametrize("min_trained", [1, 2])
-def test_a_certified_person_who_takes_part_may_come(min_trained: int) -> None:
+def test_certified_person_is_accepted_and_needs_an_opt_in(min_trained: int) -> None:
     assert rules.check_person(PAIR[0], DAY, min_trained) == []
     assert codes(rules.check_person(replace(PAIR[0], opt_in_id=None), DAY, min_trained)) == ["educator_not_opted_in"]
 
 
 @pytest.mark.parametrize(("now", "ahead"), [(START - SECOND, True), (START, False), (END, False)])
-def test_arrangements_end_when_the_visit_begins(now: datetime, ahead: bool) -> None:
+def test_arrangements_are_refused_after_the_start(now: datetime, ahead: bool) -> None:
     assert (rules.check_not_started(START, now) == []) is ahead
 
 
@@ -74,11 +74,11 @@ def test_arrangements_end_when_the_visit_begins(now: datetime, ahead: bool) -> N
     ("starts_at", "refused"),
     [(NOW + timedelta(days=42), False), (NOW + timedelta(days=42) + SECOND, True)],
 )
-def test_nobody_plans_further_than_the_policy(starts_at: datetime, refused: bool) -> None:
+def test_booking_beyond_the_horizon_is_refused(starts_at: datetime, refused: bool) -> None:
     assert bool(rules.check_booking_horizon(starts_at, POLICY, NOW)) is refused
 
 
-def test_only_places_of_the_policy_count_and_a_school_never() -> None:
+def test_only_places_of_the_policy_are_accepted_and_never_a_school() -> None:
     assert rules.check_place("home", POLICY) == []
     assert rules.check_place("video", replace(POLICY, place_types=("home",)))
     assert rules.check_place("school", POLICY)
@@ -94,7 +94,7 @@ def test_only_places_of_the_policy_count_and_a_school_never() -> None:
         (END + timedelta(hours=3), False),
     ],
 )
-def test_the_address_shows_just_in_time(now: datetime, shows: bool) -> None:
+def test_address_is_shown_only_around_the_visit(now: datetime, shows: bool) -> None:
     assert rules.address_window(START, END, POLICY).is_open_at(now) is shows
 
 
@@ -107,7 +107,7 @@ def test_the_address_shows_just_in_time(now: datetime, shows: bool) -> None:
         (START + timedelta(days=30) + SECOND, "too_late_to_log"),
     ],
 )
-def test_a_visit_is_written_up_from_its_start_until_the_last_day(now: datetime, code: str | None) -> None:
+def test_report_is_accepted_from_the_start_until_the_last_day(now: datetime, code: str | None) -> None:
     assert codes(rules.check_can_attest(START, POLICY, now)) == ([code] if code else [])
 
 
@@ -125,19 +125,21 @@ def test_a_visit_is_written_up_from_its_start_until_the_last_day(now: datetime, 
         (START, None, ["hour_does_not_exist"]),
     ],
 )
-def test_the_times_said_can_be(started: datetime | None, ended: datetime | None, expected: list[str]) -> None:
+def test_impossible_reported_times_are_refused(
+    started: datetime | None, ended: datetime | None, expected: list[str]
+) -> None:
     assert codes(rules.check_reported_times(started, ended, DAY, ZONE, END)) == expected
 
 
-def test_each_wrong_time_is_named_at_its_field() -> None:
+def test_wrong_reported_time_names_its_field() -> None:
     assert [problem.field for problem in rules.check_reported_times(None, END, DAY, ZONE, END)] == ["started"]
     assert [problem.field for problem in rules.check_reported_times(START, None, DAY, ZONE, END)] == ["ended"]
     (longer,) = rules.check_reported_times(END - timedelta(hours=5), END, DAY, ZONE, END)
     assert (longer.field, longer.params["hours"]) == ("ended", 4)
 
 
-def test_the_day_of_a_late_visit_is_the_family_s_day() -> None:
-    late = datetime(2026, 10, 8, 4, 0, tzinfo=UTC)  # still the 7th in Denver
+def test_day_of_a_late_visit_is_the_local_day() -> None:
+    late = datetime(2026, 10, 8, 4, 0, tzinfo=UTC)  # This is still October 7 in Denver.
     assert rules.check_reported_times(late, late + timedelta(minutes=30), DAY, ZONE, late + timedelta(hours=1)) == []
 
 
@@ -151,14 +153,14 @@ def test_the_day_of_a_late_visit_is_the_family_s_day() -> None:
         ("a" * 401, "b" * 401, "c", [("too_long", "learned"), ("too_long", "strengths")]),
     ],
 )
-def test_a_reflection_is_short_and_says_what_i_learned_and_will_do(
+def test_reflection_requires_two_fields_and_limits_their_length(
     learned: str, strengths: str, will_do: str, expected: list[tuple[str, str]]
 ) -> None:
-    found = rules.check_reflection(learned, strengths, will_do)
-    assert [(problem.code, problem.field) for problem in found] == expected
+    problems = rules.check_reflection(learned, strengths, will_do)
+    assert [(problem.code, problem.field) for problem in problems] == expected
 
 
-def test_who_knows_the_family_suits_best_then_its_language_then_its_child_then_a_fair_load() -> None:
+def test_partner_score_ranks_experience_language_child_then_load() -> None:
     plain = PartnerMatch(1, "Grace", None, False, False, 0)
     order = [
         replace(plain, has_visited_before=True),
@@ -168,8 +170,8 @@ def test_who_knows_the_family_suits_best_then_its_language_then_its_child_then_a
         plain,
         replace(plain, upcoming_visits=1),
     ]
-    assert sorted(order, key=lambda suits: -suits.score) == order
-    assert [suits.score for suits in order] == [40, 30, 20, 10, 0, -3]
+    assert sorted(order, key=lambda match: -match.score) == order
+    assert [match.score for match in order] == [40, 30, 20, 10, 0, -3]
     assert replace(plain, has_visited_before=True, teaches_child=True, upcoming_visits=2).score == 44
 
 
@@ -177,7 +179,7 @@ def test_who_knows_the_family_suits_best_then_its_language_then_its_child_then_a
     ("family", "educator", "shared"),
     [("es", "en es", "es"), ("es", "en", None), ("en", "en es", None), ("es", "", None), ("s", "es", None)],
 )
-def test_a_shared_language_is_one_both_have_and_not_english(family: str, educator: str, shared: str | None) -> None:
+def test_shared_language_excludes_english(family: str, educator: str, shared: str | None) -> None:
     assert rules.shared_language(family, educator) == shared
 
 
@@ -195,26 +197,26 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize("verb", ALLOWED)
+@pytest.mark.parametrize("action", ALLOWED)
 @pytest.mark.parametrize("state", list(VisitState))
-def test_illegal_jumps_are_refused(verb: str, state: VisitState) -> None:
-    problems = states.check_transition(verb, state)
-    assert (problems == []) is (state in ALLOWED[verb])
+def test_illegal_transitions_are_refused(action: str, state: VisitState) -> None:
+    problems = states.check_transition(action, state)
+    assert (problems == []) is (state in ALLOWED[action])
     assert all(problem.code == "visit_moved_on" for problem in problems)
 
 
-def test_every_verb_and_every_state_has_its_place() -> None:
+def test_all_actions_and_states_are_classified() -> None:
     assert set(states.ALLOWED_STATES) == set(ALLOWED)
     assert set(VisitState) == states.LIVE | states.ENDED
     assert not states.LIVE & states.ENDED
 
 
 @pytest.mark.parametrize(("coming", "state"), [(0, "proposed"), (1, "proposed"), (2, "scheduled")])
-def test_a_visit_is_arranged_once_both_come(coming: int, state: str) -> None:
+def test_visit_is_scheduled_after_both_accept(coming: int, state: str) -> None:
     assert states.state_after_answers(coming, 2) == state
 
 
-def test_a_family_asked_in_anothers_stead_is_next_in_line_and_has_no_number() -> None:
+def test_replacement_family_has_no_number_in_the_draw() -> None:
     evidence = Evidence(NOW, "text", (), NOW, None, None, None, None)
     assert _fair(evidence, "America/Denver").startswith("next in line in the draw of ")
     assert _fair(replace(evidence, place_in_draw=4), "America/Denver").startswith("number 4 in the draw of ")

@@ -1,4 +1,4 @@
-"""The plan of texts, a pure function of the visit: nothing is said twice, nothing untrue stays in it."""
+"""Messages planned for a visit; planning is a pure function of the visit."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -27,20 +27,23 @@ VISIT = VisitFacts(
 
 
 def templates(visit: VisitFacts, now: datetime = NOW, **more: object) -> list[str]:
-    return [text.template for text in plan(visit, (24, 2), now, **more)]  # type: ignore[arg-type]
+    return [message.template for message in plan(visit, (24, 2), now, **more)]  # type: ignore[arg-type]
 
 
-def test_an_arranged_visit_is_asked_about_and_reminded_of() -> None:
-    texts = plan(VISIT, (24, 2), NOW)
-    assert [text.template for text in texts] == ["visit_confirm", "visit_reminder", "visit_reminder"]
-    assert [VISIT.starts_at - text.not_before for text in texts[1:]] == [timedelta(hours=24), timedelta(hours=2)]
-    assert {text.question for text in texts} == {"visit:17"}
-    assert {text.expires_at for text in texts} == {VISIT.starts_at}
-    assert texts[0].params["people"] == "Grace Ochoa y Luis Ortega"
+def test_scheduled_visit_gets_a_question_and_two_reminders() -> None:
+    messages = plan(VISIT, (24, 2), NOW)
+    assert [message.template for message in messages] == ["visit_confirm", "visit_reminder", "visit_reminder"]
+    assert [VISIT.starts_at - message.not_before for message in messages[1:]] == [
+        timedelta(hours=24),
+        timedelta(hours=2),
+    ]
+    assert {message.question for message in messages} == {"visit:17"}
+    assert {message.expires_at for message in messages} == {VISIT.starts_at}
+    assert messages[0].params["people"] == "Grace Ochoa y Luis Ortega"
 
 
 @pytest.mark.parametrize(
-    ("other", "language", "said"),
+    ("other", "language", "expected"),
     [
         ("Inés Vega", "es", "Ana Paz e Inés Vega"),
         ("Hilda Vega", "es", "Ana Paz e Hilda Vega"),
@@ -50,9 +53,9 @@ def test_an_arranged_visit_is_asked_about_and_reminded_of() -> None:
         ("Ida Berg", "so", "Ana Paz & Ida Berg"),
     ],
 )
-def test_two_people_are_joined_as_the_language_does(other: str, language: str, said: str) -> None:
-    texts = plan(replace(VISIT, people=("Ana Paz", other), language=language), (24, 2), NOW)
-    assert texts[0].params["people"] == said
+def test_two_names_are_joined_by_the_rules_of_the_language(other: str, language: str, expected: str) -> None:
+    messages = plan(replace(VISIT, people=("Ana Paz", other), language=language), (24, 2), NOW)
+    assert messages[0].params["people"] == expected
 
 
 @pytest.mark.parametrize(
@@ -70,32 +73,32 @@ def test_two_people_are_joined_as_the_language_does(other: str, language: str, s
         ("not_held", True, []),
     ],
 )
-def test_each_state_says_what_is_true_and_nothing_else(state: str, known: bool, expected: list[str]) -> None:
+def test_planned_templates_depend_on_the_state(state: str, known: bool, expected: list[str]) -> None:
     assert templates(replace(VISIT, state=state, is_known_to_family=known)) == expected
 
 
-def test_a_family_without_a_phone_gets_no_texts() -> None:
+def test_family_without_a_phone_gets_no_messages() -> None:
     assert templates(replace(VISIT, phone=None)) == []
 
 
-def test_a_changed_visit_has_keys_of_its_own_so_that_its_new_time_is_said() -> None:
-    before = {text.key for text in plan(VISIT, (24, 2), NOW)}
-    after = {text.key for text in plan(replace(VISIT, version=3), (24, 2), NOW, moved=True)}
+def test_new_visit_version_gets_new_message_keys() -> None:
+    before = {message.key for message in plan(VISIT, (24, 2), NOW)}
+    after = {message.key for message in plan(replace(VISIT, version=3), (24, 2), NOW, moved=True)}
     assert not before & after
     assert templates(VISIT, moved=True)[0] == "visit_moved"
 
 
-def test_the_same_visit_plans_the_same_texts_again() -> None:
+def test_planning_is_deterministic() -> None:
     assert plan(VISIT, (24, 2), NOW) == plan(VISIT, (24, 2), NOW)
 
 
-def test_a_reminder_that_would_follow_the_question_at_once_is_left_out() -> None:
+def test_reminder_right_after_the_question_is_skipped() -> None:
     late = VISIT.starts_at - timedelta(hours=24, minutes=30)
     assert templates(VISIT, late) == ["visit_confirm", "visit_reminder"]
 
 
-def test_reminders_are_elapsed_hours_also_across_a_change_of_clocks() -> None:
-    day = date(2026, 11, 1)  # clocks go back at 2 am in Denver
+def test_reminder_lead_time_is_elapsed_hours_across_a_clock_change() -> None:
+    day = date(2026, 11, 1)  # Clocks go back at 2 am in Denver.
     starts_at = local_time.to_utc(day, time(17), "America/Denver")
     assert starts_at is not None
     reminder = plan(replace(VISIT, day=day, starts_at=starts_at), (24,), NOW)[1]
@@ -103,18 +106,18 @@ def test_reminders_are_elapsed_hours_also_across_a_change_of_clocks() -> None:
     assert local_time.to_local(reminder.not_before, "America/Denver").hour == 18
 
 
-def test_days_and_hours_are_written_in_the_family_s_language() -> None:
+def test_days_and_times_use_the_language_of_the_family() -> None:
     assert (format_day(VISIT.day, "en"), format_time(VISIT.start, "en")) == ("Thu, Oct 8", "6:15 pm")
     assert (format_day(VISIT.day, "es"), format_time(VISIT.start, "es")) == ("jueves 8 de octubre", "6:15 pm")
 
 
-def test_other_languages_have_their_own_days_and_no_english_word() -> None:
+def test_other_languages_use_local_days_and_no_english_and() -> None:
     assert format_day(VISIT.day, "vi") == "Th 5 8 thg 10"
     assert format_day(VISIT.day, "hmn") == "10/8"
     for language in ("ar", "hmn", "so", "vi"):
-        said = [str(text.params["people"]) for text in plan(replace(VISIT, language=language), (24,), NOW)]
-        assert said
-        assert not any(" and " in people for people in said)
+        names = [str(message.params["people"]) for message in plan(replace(VISIT, language=language), (24,), NOW)]
+        assert names
+        assert not any(" and " in people for people in names)
 
 
 GRACE = Recipient(educator_id=1, state="coming", phone="+15555550201", language="en", partner="Luis")
@@ -123,24 +126,24 @@ PAIR = replace(VISIT, phone=None, pair=(GRACE, LUIS), zone="America/Denver", sch
 
 
 def to_staff(visit: VisitFacts, now: datetime = NOW) -> list[tuple[str, str, str]]:
-    return [(text.to[-3:], text.language, text.template) for text in plan(visit, (24, 2), now)]
+    return [(message.to[-3:], message.language, message.template) for message in plan(visit, (24, 2), now)]
 
 
-def test_both_of_the_pair_are_reminded_once_each_in_their_own_language() -> None:
+def test_each_educator_gets_a_single_reminder_in_their_language() -> None:
     assert to_staff(PAIR) == [("201", "en", "staff_reminder"), ("202", "es", "staff_reminder")]
-    texts = plan(PAIR, (24, 2), NOW)
-    assert {PAIR.starts_at - text.not_before for text in texts} == {timedelta(hours=24)}
-    assert {(text.category, text.question, text.zone, text.school_id) for text in texts} == {
+    messages = plan(PAIR, (24, 2), NOW)
+    assert {PAIR.starts_at - message.not_before for message in messages} == {timedelta(hours=24)}
+    assert {(message.category, message.question, message.zone, message.school_id) for message in messages} == {
         ("staff", None, "America/Denver", 4)
     }
-    assert texts[1].params == {
+    assert messages[1].params == {
         "school": "Lincoln",
         "partner": "Grace",
         "day": "jueves 8 de octubre",
         "time": "6:15 pm",
         "visit": 17,
     }
-    assert [text.key.rpartition(":")[0] for text in texts] == ["v2:staff-reminder:e1", "v2:staff-reminder:e2"]
+    assert [message.key.rpartition(":")[0] for message in messages] == ["v2:staff-reminder:e1", "v2:staff-reminder:e2"]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +184,7 @@ def test_both_of_the_pair_are_reminded_once_each_in_their_own_language() -> None
         ({"state": "not_held"}, "coming", "coming", []),
     ],
 )
-def test_each_of_the_pair_hears_what_changed_and_nobody_what_they_did_themselves(
+def test_educators_are_notified_of_changes_by_others_only(
     changes: dict[str, object], lead: str, partner: str, expected: list[str]
 ) -> None:
     pair = (replace(GRACE, state=lead), replace(LUIS, state=partner))
@@ -189,20 +192,20 @@ def test_each_of_the_pair_hears_what_changed_and_nobody_what_they_did_themselves
     assert [f"{to} {template}" for to, _language, template in to_staff(visit)] == expected
 
 
-def test_a_pair_that_arranged_late_is_reminded_as_early_as_can_be() -> None:
+def test_late_arrangement_uses_the_earliest_possible_reminder() -> None:
     late = VISIT.starts_at - timedelta(hours=20)
-    (text,) = plan(replace(PAIR, pair=(GRACE,)), (24, 2), late)
-    assert VISIT.starts_at - text.not_before == timedelta(hours=2)
+    (message,) = plan(replace(PAIR, pair=(GRACE,)), (24, 2), late)
+    assert VISIT.starts_at - message.not_before == timedelta(hours=2)
     assert plan(replace(PAIR, pair=(GRACE,)), (), NOW) == []
 
 
-def test_whoever_gave_no_number_gets_no_text_and_nothing_is_said_after_it_began() -> None:
+def test_no_staff_message_without_a_number_or_after_the_start() -> None:
     assert to_staff(replace(PAIR, pair=(replace(GRACE, phone=None), LUIS))) == [("202", "es", "staff_reminder")]
-    over = replace(PAIR, state="cancelled_by_educator", last_event="cancelled")
-    assert to_staff(over, PAIR.starts_at) == []
+    cancelled = replace(PAIR, state="cancelled_by_educator", last_event="cancelled")
+    assert to_staff(cancelled, PAIR.starts_at) == []
 
 
-def test_the_thank_you_comes_the_next_morning_where_the_family_lives_or_not_at_all() -> None:
+def test_thank_you_is_sent_the_next_local_morning_or_not_at_all() -> None:
     visit = replace(VISIT, state="completed", zone="America/Denver")
     evening = VISIT.starts_at + timedelta(hours=2)
     (thanks,) = plan(visit, (24, 2), evening, morning=time(9, 30))
@@ -211,50 +214,50 @@ def test_the_thank_you_comes_the_next_morning_where_the_family_lives_or_not_at_a
     assert templates(visit, VISIT.starts_at + timedelta(days=4)) == []
 
 
-def test_a_family_that_left_the_district_is_not_told_of_a_new_time() -> None:
+def test_family_that_left_gets_visit_off_instead_of_visit_cancelled() -> None:
     assert templates(replace(VISIT, state="cancelled_by_educator", last_event="family_left")) == ["visit_off"]
 
 
 @pytest.mark.parametrize("last", ["cancelled", "family_left"])
-def test_a_notice_that_the_visit_is_off_expires_at_the_start_and_is_not_planned_from_then_on(last: str) -> None:
+def test_cancellation_expires_at_the_start_and_is_not_planned_later(last: str) -> None:
     off = replace(VISIT, state="cancelled_by_educator", last_event=last)
     for now in (NOW, VISIT.starts_at - timedelta(seconds=1)):
-        assert [text.expires_at for text in plan(off, (24, 2), now)] == [VISIT.starts_at]
+        assert [message.expires_at for message in plan(off, (24, 2), now)] == [VISIT.starts_at]
     for now in (VISIT.starts_at, VISIT.starts_at + timedelta(hours=1)):
         assert plan(off, (24, 2), now) == []
 
 
-def test_who_hears_in_somebody_else_s_place_hears_all_of_it() -> None:
-    before = {text.key for text in plan(VISIT, (24,), NOW)}
-    after = {text.key for text in plan(replace(VISIT, phone="+15555550109"), (24,), NOW)}
+def test_changed_phone_gets_new_keys_without_the_number_in_them() -> None:
+    before = {message.key for message in plan(VISIT, (24,), NOW)}
+    after = {message.key for message in plan(replace(VISIT, phone="+15555550109"), (24,), NOW)}
     assert not before & after
     assert not any("5555550" in key for key in before | after)
 
 
 @pytest.mark.parametrize(
-    ("day", "at", "zone", "hours", "reads"),
+    ("day", "at", "zone", "hours", "expected"),
     [
-        (date(2026, 3, 8), time(16), "America/Denver", 24, "2026-03-07T15:00:00-07:00"),  # an hour is lost at 2 am
-        (date(2026, 11, 1), time(16), "America/Denver", 24, "2026-10-31T17:00:00-06:00"),  # an hour comes twice
+        (date(2026, 3, 8), time(16), "America/Denver", 24, "2026-03-07T15:00:00-07:00"),  # 2 am is skipped
+        (date(2026, 11, 1), time(16), "America/Denver", 24, "2026-10-31T17:00:00-06:00"),  # 1 am occurs twice
         (date(2026, 3, 8), time(3, 30), "America/Denver", 2, "2026-03-08T00:30:00-07:00"),
         (date(2026, 11, 1), time(3), "America/Chicago", 2, "2026-11-01T01:00:00-06:00"),
         (date(2026, 11, 1), time(16), "America/Phoenix", 24, "2026-10-31T16:00:00-07:00"),
     ],
 )
-def test_a_reminder_is_so_many_hours_ahead_across_both_changes_of_the_clocks(
-    day: date, at: time, zone: str, hours: int, reads: str
+def test_reminder_lead_time_is_exact_across_both_clock_changes(
+    day: date, at: time, zone: str, hours: int, expected: str
 ) -> None:
     starts_at = local_time.to_utc(day, at, zone)
     assert starts_at is not None
     long_before = starts_at - timedelta(days=5)
     visit = replace(VISIT, state="confirmed", day=day, start=at, starts_at=starts_at, zone=zone)
     (reminder,) = plan(visit, (hours,), long_before)
-    assert local_time.to_local(reminder.not_before, zone).isoformat() == reads
+    assert local_time.to_local(reminder.not_before, zone).isoformat() == expected
     assert reminder.params["time"] == format_time(at, "es")
 
 
 def test_language_without_reminder_for_confirmed_visits_gets_the_general_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = plan(replace(VISIT, state="confirmed"), (24,), NOW)[0]
-    assert effects._available(text).template == "visit_see_you"
+    message = plan(replace(VISIT, state="confirmed"), (24,), NOW)[0]
+    assert effects._available(message).template == "visit_see_you"
     monkeypatch.setattr(catalog, "is_approved", lambda _language, template: template != "visit_see_you")
-    assert effects._available(text).template == "visit_reminder"
+    assert effects._available(message).template == "visit_reminder"
