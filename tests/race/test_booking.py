@@ -1,4 +1,4 @@
-"""Many at once want the same two people for the same hour: one gets them. Real threads, both engines."""
+"""Concurrent bookings of the same educators for the same time, with threads."""
 
 import threading
 from collections.abc import Callable
@@ -21,8 +21,8 @@ ROUNDS = 15
 FAMILIES = ("Rivera", "Smith", "Nguyen")
 
 
-def at_once(attempts: list[Callable[[], object]]) -> list[object]:
-    """Run every attempt in a thread of its own, all let go at the same moment; what each returned or raised."""
+def run_concurrently(attempts: list[Callable[[], object]]) -> list[object]:
+    """Run each attempt in its own thread, released together; return results and exceptions."""
     gate = threading.Barrier(len(attempts))
 
     def run(attempt: Callable[[], object]) -> object:
@@ -33,22 +33,22 @@ def at_once(attempts: list[Callable[[], object]]) -> list[object]:
             return error
 
     with ThreadPoolExecutor(len(attempts)) as pool:
-        return [done.result(120) for done in [pool.submit(run, attempt) for attempt in attempts]]
+        return [future.result(120) for future in [pool.submit(run, attempt) for attempt in attempts]]
 
 
 @pytest.fixture
-def crowded(school_fixture: SchoolFixture) -> SchoolFixture:
-    """The test school, with Luis as a second teacher of everyone's class: either of the pair may be first to book."""
+def shared_class(school_fixture: SchoolFixture) -> SchoolFixture:
+    """The test school with Luis as a second teacher of the class, so that Grace and Luis can both book."""
     with school_fixture.session() as session:
-        room = session.scalars(select(SchoolClass.id)).one()
-        session.add(Teaching(class_id=room, educator_id=school_fixture.educators["Luis"]))
+        class_id = session.scalars(select(SchoolClass.id)).one()
+        session.add(Teaching(class_id=class_id, educator_id=school_fixture.educators["Luis"]))
     return school_fixture
 
 
-def client(school_fixture: SchoolFixture, number: int, day: int) -> Callable[[], object]:
-    """One phone: an educator books the other, for one of the families, at half past four."""
+def booking_attempt(school_fixture: SchoolFixture, number: int, day: int) -> Callable[[], object]:
+    """Return a booking attempt: Grace books Luis, or Luis books Grace, at 4:30 pm."""
     lead, partner = ("Grace", "Luis") if number % 2 else ("Luis", "Grace")
-    wanted = actions.BookingRequest(
+    request = actions.BookingRequest(
         school_fixture.families[FAMILIES[number % len(FAMILIES)]],
         school_fixture.educators[partner],
         school_fixture.time_at(day, 16, 30),
@@ -57,70 +57,70 @@ def client(school_fixture: SchoolFixture, number: int, day: int) -> Callable[[],
     def book() -> object:
         with school_fixture.database.transaction() as session:
             return actions.book(
-                session, school_fixture.actors[lead], wanted, school_fixture.policy, school_fixture.now
+                session, school_fixture.actors[lead], request, school_fixture.policy, school_fixture.now
             ).id
 
     return book
 
 
-def test_of_eight_who_book_the_same_two_people_for_the_same_hour_one_does(crowded: SchoolFixture) -> None:
-    school_fixture = crowded
+def test_only_a_single_concurrent_booking_of_the_same_pair_succeeds(shared_class: SchoolFixture) -> None:
+    school_fixture = shared_class
     for turn in range(ROUNDS):
         day = (7, 8, 9, 12, 13)[turn % 5]
-        results = at_once([client(school_fixture, number, day) for number in range(CLIENTS)])
-        made = [result for result in results if isinstance(result, int)]
-        assert len(made) == 1, results
+        results = run_concurrently([booking_attempt(school_fixture, number, day) for number in range(CLIENTS)])
+        booked = [result for result in results if isinstance(result, int)]
+        assert len(booked) == 1, results
         refused = [result for result in results if not isinstance(result, int)]
         assert all(isinstance(result, RulesBroken) for result in refused), refused
         with school_fixture.session() as session:
             live = session.scalars(select(Visit.id).where(Visit.state.in_(LIVE))).all()
-            assert live == made
-            assert session.scalar(select(func.count()).where(VisitMember.visit_id == made[0])) == 2
+            assert live == booked
+            assert session.scalar(select(func.count()).where(VisitMember.visit_id == booked[0])) == 2
             assert session.scalar(select(func.count()).where(Commitment.active)) == 2
-            lead = session.get_one(Visit, made[0]).lead_id
+            lead = session.get_one(Visit, booked[0]).lead_id
             name = next(name for name, number in school_fixture.educators.items() if number == lead)
-            actions.cancel(session, school_fixture.actors[name], made[0], school_fixture.policy, school_fixture.now)
+            actions.cancel(session, school_fixture.actors[name], booked[0], school_fixture.policy, school_fixture.now)
 
 
-def test_one_tap_that_arrives_eight_times_is_one_visit(crowded: SchoolFixture) -> None:
-    school_fixture = crowded
-    wanted = actions.BookingRequest(
+def test_concurrent_requests_with_the_same_key_book_a_single_visit(shared_class: SchoolFixture) -> None:
+    school_fixture = shared_class
+    request = actions.BookingRequest(
         school_fixture.families["Rivera"],
         school_fixture.educators["Luis"],
         school_fixture.time_at(7, 16, 30),
-        key="one tap",
+        key="k1",
     )
 
     def book() -> object:
         with school_fixture.database.transaction() as session:
             return actions.book(
-                session, school_fixture.actors["Grace"], wanted, school_fixture.policy, school_fixture.now
+                session, school_fixture.actors["Grace"], request, school_fixture.policy, school_fixture.now
             ).id
 
-    results = at_once([book] * CLIENTS)
+    results = run_concurrently([book] * CLIENTS)
     assert len(set(results)) == 1
     assert isinstance(results[0], int)
 
 
-def test_pairs_that_cross_do_not_wait_for_each_other_for_ever(crowded: SchoolFixture) -> None:
-    """Grace books Luis while Luis books Grace, at different hours: both go in, in either order."""
-    school_fixture = crowded
+def test_pairs_that_book_each_other_do_not_deadlock(shared_class: SchoolFixture) -> None:
+    """Grace books Luis while Luis books Grace at a different time; both bookings succeed."""
+    school_fixture = shared_class
     for turn in range(5):
         day = (7, 8, 9, 12, 13)[turn]
         attempts = []
         for lead, partner, family, hour in (("Grace", "Luis", "Rivera", 16), ("Luis", "Grace", "Smith", 18)):
-            wanted = actions.BookingRequest(
+            request = actions.BookingRequest(
                 school_fixture.families[family], school_fixture.educators[partner], school_fixture.time_at(day, hour, 0)
             )
 
-            def book(lead: str = lead, wanted: actions.BookingRequest = wanted) -> object:
+            def book(lead: str = lead, request: actions.BookingRequest = request) -> object:
                 with school_fixture.database.transaction() as session:
                     return actions.book(
-                        session, school_fixture.actors[lead], wanted, school_fixture.policy, school_fixture.now
+                        session, school_fixture.actors[lead], request, school_fixture.policy, school_fixture.now
                     ).id
 
             attempts.append(book)
-        results = at_once(attempts)
+        results = run_concurrently(attempts)
         assert all(isinstance(result, int) for result in results), results
         with school_fixture.session() as session:
             for visit in results:
@@ -130,10 +130,8 @@ def test_pairs_that_cross_do_not_wait_for_each_other_for_ever(crowded: SchoolFix
                 actions.cancel(session, school_fixture.actors[name], visit, school_fixture.policy, school_fixture.now)
 
 
-def test_the_database_alone_lets_one_of_eight_take_a_persons_hour(
-    school_fixture: SchoolFixture, database_url: str
-) -> None:
-    """The last guard: no lock, no rule, only drivers that insert."""
+def test_database_accepts_only_a_single_concurrent_commitment(school_fixture: SchoolFixture, database_url: str) -> None:
+    """Insert through the drivers, without the locks and rules of the application."""
     person = school_fixture.educators["Hoa"]
     for turn in range(ROUNDS):
         start = f"2026-11-{turn + 1:02} 17:00:00.000000"
@@ -160,29 +158,28 @@ def test_the_database_alone_lets_one_of_eight_take_a_persons_hour(
 
             return run
 
-        results = at_once([insert(number) for number in range(CLIENTS)])
+        results = run_concurrently([insert(number) for number in range(CLIENTS)])
         assert sum(result == 1 for result in results) == 1, results
     with school_fixture.session() as session:
         assert session.scalar(text("SELECT count(*) FROM commitment WHERE subject LIKE 't:%'")) == ROUNDS
 
 
-def test_a_reader_is_never_blocked_by_a_writer(school_fixture: SchoolFixture) -> None:
-    """A page that only reads does not wait for a booking that is under way."""
-    inside, leave = threading.Event(), threading.Event()
+def test_reader_is_not_blocked_by_a_writer(school_fixture: SchoolFixture) -> None:
+    started, finish = threading.Event(), threading.Event()
 
     def write() -> None:
         with school_fixture.database.transaction() as session:
             session.execute(text("UPDATE school SET name = name"))
-            inside.set()
-            leave.wait(30)
+            started.set()
+            finish.wait(30)
 
     writer = threading.Thread(target=write)
     writer.start()
-    assert inside.wait(30)
+    assert started.wait(30)
     try:
         with school_fixture.database.reading() as session:
             assert session.scalar(text("SELECT count(*) FROM school")) == 1
         assert writer.is_alive()
     finally:
-        leave.set()
+        finish.set()
         writer.join(30)

@@ -1,4 +1,4 @@
-"""Two coordinators at once: no family is asked twice, none is skipped, and one of two first draws is the first."""
+"""Concurrent draws and invitations: no family is asked twice or skipped."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,7 +16,7 @@ from tests.factories.large_school import NOW, LargeSchool, large_school
 __all__ = ["large_school"]
 
 
-def test_families_are_asked_once_and_in_order_by_any_number_of_coordinators(large_school: LargeSchool) -> None:
+def test_concurrent_requests_ask_every_family_once_and_in_order(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
 
     def ask(_number: int) -> None:
@@ -35,7 +35,7 @@ def test_families_are_asked_once_and_in_order_by_any_number_of_coordinators(larg
         assert len(phones) == len(set(phones))
 
 
-def test_of_two_first_draws_at_once_one_is_told_to_give_a_reason(large_school: LargeSchool) -> None:
+def test_only_a_single_concurrent_first_draw_needs_no_reason(large_school: LargeSchool) -> None:
     def draw(number: int) -> str:
         try:
             large_school.create_draw(seed=f"seed {number}")
@@ -44,20 +44,20 @@ def test_of_two_first_draws_at_once_one_is_told_to_give_a_reason(large_school: L
         return "drawn"
 
     with ThreadPoolExecutor(4) as pool:
-        came = sorted(pool.map(draw, range(4)))
-    assert came == ["drawn", "redraw_needs_reason", "redraw_needs_reason", "redraw_needs_reason"]
+        results = sorted(pool.map(draw, range(4)))
+    assert results == ["drawn", "redraw_needs_reason", "redraw_needs_reason", "redraw_needs_reason"]
 
 
-def test_a_family_in_two_draws_is_asked_by_one_of_them(large_school: LargeSchool) -> None:
-    whole = large_school.create_draw(Method.EVERYONE, None)
-    grade = large_school.create_draw(Method.EVERYONE, None, scope="grade", scope_value="03")
+def test_family_in_two_draws_is_asked_once(large_school: LargeSchool) -> None:
+    school_draw_id = large_school.create_draw(Method.EVERYONE, None)
+    grade_draw_id = large_school.create_draw(Method.EVERYONE, None, scope="grade", scope_value="03")
 
     def ask(draw_id: int) -> None:
         with suppress(RulesBroken), large_school.database.transaction() as session:
             actions.ask_next(session, large_school.coordinator, draw_id, 50, NOW)
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(ask, (whole, grade) * 2))
+        list(pool.map(ask, (school_draw_id, grade_draw_id) * 2))
     with large_school.database.reading() as session:
         asked = session.scalars(select(Invitation.family_id)).all()
     assert len(asked) == len(set(asked)) == 20

@@ -1,7 +1,7 @@
-"""The feed as other programs read it: ical.js (strict; Thunderbird and Nextcloud are built on it), node-ical, libical.
+"""The feed as read by ical.js (used by Thunderbird and Nextcloud), node-ical and libical.
 
-They are not dependencies: `npm install ical.js node-ical` in a folder named by NODE_PATH, or the package libical-dev
-(Debian) with a C compiler. Where they are missing the test is skipped and says so.
+These libraries are optional: run `npm install ical.js node-ical` in a folder in NODE_PATH, or install libical-dev
+(Debian) and a C compiler. A test is skipped with a message if its library is missing.
 """
 
 import json
@@ -15,7 +15,7 @@ import pytest
 
 from homevisits.calendars.feed import CalendarEntry, EventStatus, FeedLabels, render_feed
 
-# Every day of a school year at two hours of Denver: both changes of the clock lie between.
+# An entry every eight hours for 300 days, across both clock changes of a school year.
 FIRST = datetime(2026, 8, 24, 14, 30, tzinfo=UTC)
 ENTRIES = [
     CalendarEntry(
@@ -32,7 +32,7 @@ ENTRIES = [
     )
     for number in range(900)
 ]
-WANTED = {
+EXPECTED = {
     entry.uid: [int(entry.starts_at.timestamp()), int(entry.ends_at.timestamp()), entry.status.value]
     for entry in ENTRIES
 }
@@ -82,36 +82,36 @@ def feed(tmp_path: Path) -> Path:
     return path
 
 
-def in_node(script: str, module: str, feed: Path) -> dict[str, object]:
+def run_in_node(script: str, module: str, feed: Path) -> dict[str, object]:
     node = shutil.which("node")
     if node is None:
-        pytest.skip("node is not on this machine")
+        pytest.skip("node is not installed")
     if subprocess.run([node, "-e", f"require('{module}')"], capture_output=True, env=os.environ).returncode:
-        pytest.skip(f"node does not find {module} (npm install {module}, and name its folder in NODE_PATH)")
-    answer = subprocess.run([node, "-e", script, str(feed)], capture_output=True, text=True, timeout=60)
-    assert answer.returncode == 0, answer.stderr
-    found: dict[str, object] = json.loads(answer.stdout)
-    return found
+        pytest.skip(f"node cannot load {module} (run npm install {module} and add its folder to NODE_PATH)")
+    result = subprocess.run([node, "-e", script, str(feed)], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    output: dict[str, object] = json.loads(result.stdout)
+    return output
 
 
-def test_ical_js_reads_every_visit_at_its_hour(feed: Path) -> None:
-    answer = in_node(ICAL_JS, "ical.js", feed)
-    assert answer["found"] == WANTED
-    assert answer["refresh"] == "PT1H"
-    assert answer["title"] == f"Home visit with {ENTRIES[0].colleagues[0]}"
+def test_ical_js_reads_every_visit_at_the_right_time(feed: Path) -> None:
+    result = run_in_node(ICAL_JS, "ical.js", feed)
+    assert result["found"] == EXPECTED
+    assert result["refresh"] == "PT1H"
+    assert result["title"] == f"Home visit with {ENTRIES[0].colleagues[0]}"
 
 
-def test_node_ical_reads_every_visit_at_its_hour(feed: Path) -> None:
-    assert in_node(NODE_ICAL, "node-ical", feed)["found"] == WANTED
+def test_node_ical_reads_every_visit_at_the_right_time(feed: Path) -> None:
+    assert run_in_node(NODE_ICAL, "node-ical", feed)["found"] == EXPECTED
 
 
-def test_libical_reads_every_visit_and_finds_no_fault(feed: Path, tmp_path: Path) -> None:
+def test_libical_reads_every_visit_without_errors(feed: Path, tmp_path: Path) -> None:
     compiler = shutil.which("cc")
     source, program = tmp_path / "read.c", tmp_path / "read"
     source.write_text(LIBICAL, encoding="utf-8")
-    built = compiler and subprocess.run([compiler, source, "-o", program, "-lical"], capture_output=True, text=True)
-    if not built or built.returncode:
-        pytest.skip("libical or a C compiler is not on this machine (Debian: apt-get install gcc libical-dev)")
-    answer = subprocess.run([program, feed], capture_output=True, text=True, timeout=60)
-    assert answer.returncode == 0, answer.stderr
-    assert json.loads(answer.stdout) == {uid: when[:2] for uid, when in WANTED.items()}
+    build = compiler and subprocess.run([compiler, source, "-o", program, "-lical"], capture_output=True, text=True)
+    if not build or build.returncode:
+        pytest.skip("libical or a C compiler is not installed (Debian: apt-get install gcc libical-dev)")
+    result = subprocess.run([program, feed], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == {uid: times[:2] for uid, times in EXPECTED.items()}

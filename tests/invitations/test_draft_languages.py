@@ -1,4 +1,4 @@
-"""A family whose language is only drafted: a person calls, and nothing is texted, in any language."""
+"""Families whose language has only draft templates get a phone call and no message."""
 
 import pytest
 from sqlalchemy import select, update
@@ -13,7 +13,7 @@ from tests.factories.large_school import NOW, LargeSchool, family_phone
 
 @pytest.mark.parametrize("language", ["ar", "hmn", "so", "vi"])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_draft_is_never_sent_and_the_call_stands_on_today(large_school: LargeSchool, language: str) -> None:
+def test_draft_template_is_not_sent_and_today_lists_the_call(large_school: LargeSchool, language: str) -> None:
     with large_school.database.transaction() as session:
         session.execute(update(Family).where(Family.name == "Family 02").values(language=language))
     draw_id = large_school.create_draw(Method.EVERYONE, None)

@@ -1,5 +1,3 @@
-"""Asking: in the order drawn and in no other, in the family's language or by a person; every word kept."""
-
 from datetime import timedelta
 
 import pytest
@@ -21,12 +19,12 @@ def ask(large_school: LargeSchool, draw_id: int, count: int = 1) -> list[AskedFa
         return actions.ask_next(session, large_school.coordinator, draw_id, count, NOW)
 
 
-def say(large_school: LargeSchool, invitation_id: int, answer: Answer) -> None:
+def record_answer(large_school: LargeSchool, invitation_id: int, answer: Answer) -> None:
     with large_school.database.transaction() as session:
         actions.record_answer(session, large_school.coordinator, invitation_id, answer, how="phone", now=NOW)
 
 
-def in_order(large_school: LargeSchool, draw_id: int) -> list[int]:
+def list_drawn_families(large_school: LargeSchool, draw_id: int) -> list[int]:
     with large_school.database.reading() as session:
         return list(
             session.scalars(
@@ -39,8 +37,8 @@ def in_order(large_school: LargeSchool, draw_id: int) -> list[int]:
 
 def test_families_are_asked_in_the_order_drawn(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
-    asked = [each.family_id for _ in range(4) for each in ask(large_school, draw_id, 5)]
-    assert asked == in_order(large_school, draw_id)
+    asked = [family.family_id for _ in range(4) for family in ask(large_school, draw_id, 5)]
+    assert asked == list_drawn_families(large_school, draw_id)
     with pytest.raises(RulesBroken) as refused:
         ask(large_school, draw_id)
     assert [problem.code for problem in refused.value.problems] == ["nobody_left_to_ask"]
@@ -48,40 +46,40 @@ def test_families_are_asked_in_the_order_drawn(large_school: LargeSchool) -> Non
 
 def test_only_the_next_family_can_be_asked(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
-    first, second, *_ = in_order(large_school, draw_id)
+    first, second, *_ = list_drawn_families(large_school, draw_id)
     with pytest.raises(RulesBroken), large_school.database.transaction() as session:
         actions.ask_one(session, large_school.coordinator, draw_id, second, NOW)
     with large_school.database.transaction() as session:
         assert actions.ask_one(session, large_school.coordinator, draw_id, first, NOW).family_id == first
 
 
-def test_a_family_is_asked_in_its_language_or_called_never_in_another(large_school: LargeSchool) -> None:
+def test_family_is_asked_in_its_language_or_by_phone_call(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
-    asked = {each.family: each for each in ask(large_school, draw_id, 20)}
-    assert {name: each.call_reason for name, each in asked.items() if each.call_reason} == {
+    asked = {family.family: family for family in ask(large_school, draw_id, 20)}
+    assert {name: family.call_reason for name, family in asked.items() if family.call_reason} == {
         "Family 03": "no_text",
         "Family 04": "no_phone",
     }
     with large_school.database.reading() as session:
-        texts = {row.phone: row for row in session.scalars(select(OutgoingMessage))}
-        assert len(texts) == 18
-        assert texts[family_phone(1)].language == "es"
-        assert texts[family_phone(1)].body.startswith("¡Hola de Lincoln Elementary!")
-        assert texts[family_phone(2)].body.startswith("Hello from Lincoln Elementary!")
-        assert texts[family_phone(1)].question == f"invitation:{asked['Family 01'].invitation_id}"
+        messages = {row.phone: row for row in session.scalars(select(OutgoingMessage))}
+        assert len(messages) == 18
+        assert messages[family_phone(1)].language == "es"
+        assert messages[family_phone(1)].body.startswith("¡Hola de Lincoln Elementary!")
+        assert messages[family_phone(2)].body.startswith("Hello from Lincoln Elementary!")
+        assert messages[family_phone(1)].question == f"invitation:{asked['Family 01'].invitation_id}"
         waiting = [row for row in queue.list_open_invitations(session, large_school.coordinator, NOW) if row.needs_call]
         assert sorted(row.family for row in waiting) == ["Family 03", "Family 04"]
 
 
-def test_a_family_that_says_not_now_is_followed_by_the_next_of_its_stratum(large_school: LargeSchool) -> None:
+def test_next_family_of_the_stratum_replaces_a_refusal(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(wanted=6)
     asked = ask(large_school, draw_id, 6)
     refused = asked[0]
     with large_school.database.reading() as session:
         assert queue.list_next_families(session, draw_id, 5, NOW) == []
-    say(large_school, refused.invitation_id, Answer.NOT_NOW)
+    record_answer(large_school, refused.invitation_id, Answer.NOT_NOW)
     with large_school.database.reading() as session:
-        stratum, behind = session.execute(
+        stratum, family_id = session.execute(
             select(DrawEntry.stratum, DrawEntry.family_id).where(
                 DrawEntry.draw_id == draw_id, DrawEntry.family_id == refused.family_id
             )
@@ -92,29 +90,29 @@ def test_a_family_that_says_not_now_is_followed_by_the_next_of_its_stratum(large
             .order_by(DrawEntry.sha256)
         ).first()
         (following,) = queue.list_next_families(session, draw_id, 5, NOW)
-        assert behind == refused.family_id
+        assert family_id == refused.family_id
         assert (following.family_id, following.replaces_id) == (expected, refused.invitation_id)
-    assert [each.family_id for each in ask(large_school, draw_id, 5)] == [expected]
+    assert [family.family_id for family in ask(large_school, draw_id, 5)] == [expected]
     with large_school.database.reading() as session:
         assert queue.list_next_families(session, draw_id, 5, NOW) == []
 
 
-def test_a_family_that_said_not_now_is_in_no_list_and_is_not_asked_by_another_draw(large_school: LargeSchool) -> None:
+def test_refusal_excludes_a_family_from_other_draws_during_the_cooldown(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     refused = ask(large_school, draw_id)[0]
-    say(large_school, refused.invitation_id, Answer.NOT_NOW)
-    again = large_school.create_draw(Method.EVERYONE, None, seed="more", reason="New children came.")
+    record_answer(large_school, refused.invitation_id, Answer.NOT_NOW)
+    new_draw_id = large_school.create_draw(Method.EVERYONE, None, seed="more", reason="New children came.")
     with large_school.database.reading() as session:
         assert queue.list_open_invitations(session, large_school.coordinator, NOW) == []
-        families = {each.family_id for each in queue.list_next_families(session, again, 50, NOW)}
+        families = {family.family_id for family in queue.list_next_families(session, new_draw_id, 50, NOW)}
         assert refused.family_id not in families
         assert len(families) == 19
         later = NOW + queue.REFUSAL_COOLDOWN + timedelta(days=1)
-        assert len(queue.list_next_families(session, again, 50, later)) == 20
+        assert len(queue.list_next_families(session, new_draw_id, 50, later)) == 20
         assert queue.load_progress(session, [draw_id])[draw_id].not_now == 1
 
 
-def test_a_replaced_draw_asks_nobody(large_school: LargeSchool) -> None:
+def test_replaced_draw_cannot_ask_families(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     large_school.create_draw(Method.EVERYONE, None, seed="more", reason="New children came.")
     with pytest.raises(RulesBroken) as refused:
@@ -122,54 +120,54 @@ def test_a_replaced_draw_asks_nobody(large_school: LargeSchool) -> None:
     assert [problem.code for problem in refused.value.problems] == ["draw_was_replaced"]
 
 
-def test_an_answer_by_phone_is_kept_with_how_and_by_whom(large_school: LargeSchool) -> None:
+def test_phone_answer_is_stored_with_channel_and_author(large_school: LargeSchool) -> None:
     asked = ask(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
-    say(large_school, asked.invitation_id, Answer.YES)
+    record_answer(large_school, asked.invitation_id, Answer.YES)
     with large_school.database.reading() as session:
         entry = session.scalars(select(ConsentEntry)).one()
         assert (entry.answer, entry.how, entry.recorded_by) == ("yes", "phone", large_school.coordinator.account_id)
-        standing = queries.load_current_answers(session, [asked.family_id], NOW.date())[asked.family_id]
-        assert standing.yes_id == entry.id
+        current = queries.load_current_answers(session, [asked.family_id], NOW.date())[asked.family_id]
+        assert current.yes_id == entry.id
 
 
-def test_an_answer_needs_how_and_an_answer_and_says_both_at_once(large_school: LargeSchool) -> None:
+def test_invalid_answer_and_channel_are_reported_together(large_school: LargeSchool) -> None:
     asked = ask(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
     with pytest.raises(RulesBroken) as refused, large_school.database.transaction() as session:
         actions.record_answer(session, large_school.coordinator, asked.invitation_id, "maybe", how="text", now=NOW)
     assert {problem.code for problem in refused.value.problems} == {"not_a_choice", "say_how"}
 
 
-def test_a_yes_can_be_taken_back_at_any_time_and_given_again(large_school: LargeSchool) -> None:
+def test_consent_can_be_withdrawn_and_given_again(large_school: LargeSchool) -> None:
     asked = ask(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
-    for answer, stands in ((Answer.YES, True), (Answer.WITHDRAWN, False), (Answer.YES, True)):
-        say(large_school, asked.invitation_id, answer)
+    for answer, is_valid in ((Answer.YES, True), (Answer.WITHDRAWN, False), (Answer.YES, True)):
+        record_answer(large_school, asked.invitation_id, answer)
         with large_school.database.reading() as session:
             assert (
                 queries.load_current_answers(session, [asked.family_id], NOW.date())[asked.family_id].yes_id is not None
-            ) is stands
-            assert (session.get_one(Invitation, asked.invitation_id).closed_at is None) is stands
+            ) is is_valid
+            assert (session.get_one(Invitation, asked.invitation_id).closed_at is None) is is_valid
 
 
-def test_not_now_withdraws_a_text_that_has_not_left(large_school: LargeSchool) -> None:
+def test_not_now_cancels_the_unsent_message(large_school: LargeSchool) -> None:
     asked = ask(large_school, large_school.create_draw(Method.EVERYONE, None), 2)[0]
-    say(large_school, asked.invitation_id, Answer.NOT_NOW)
+    record_answer(large_school, asked.invitation_id, Answer.NOT_NOW)
     with large_school.database.reading() as session:
         subject = OutgoingMessage.subject == f"invitation:{asked.invitation_id}"
         assert set(session.scalars(select(OutgoingMessage.state).where(subject))) <= {"cancelled"}
 
 
-def test_a_family_may_ask_itself_without_any_draw(large_school: LargeSchool) -> None:
+def test_family_can_request_a_visit_without_a_draw(large_school: LargeSchool) -> None:
     with large_school.database.transaction() as session:
         family = session.scalars(select(Family).where(Family.key == "F07")).one()
-        made = actions.record_request(
+        invitation = actions.record_request(
             session, large_school.coordinator, family.id, large_school.school_id, how="in_person", now=NOW
         )
-        assert made.draw_id is None
-        assert session.get_one(FamilyRequest, made.family_request_id).how == "in_person"
+        assert invitation.draw_id is None
+        assert session.get_one(FamilyRequest, invitation.family_request_id).how == "in_person"
         assert queries.load_current_answers(session, [family.id], NOW.date())[family.id].yes_id is not None
 
 
-def test_a_stranger_can_neither_ask_nor_record_nor_see(large_school: LargeSchool) -> None:
+def test_coordinator_of_another_school_cannot_ask_record_or_see(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     asked = ask(large_school, draw_id)[0]
     with large_school.database.transaction() as session:
