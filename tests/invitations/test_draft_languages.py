@@ -1,4 +1,4 @@
-"""Families whose language has only draft templates get a phone call and no message."""
+"""Families with a language that has only draft templates get a phone call and no message."""
 
 import pytest
 from sqlalchemy import select, update
