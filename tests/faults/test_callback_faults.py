@@ -28,7 +28,7 @@ def line(database: Database) -> Line:
         yield Line(database, twilio)
 
 
-def test_f2_an_answer_that_never_comes_although_the_text_was_taken_means_one_text(line: Line) -> None:
+def test_f2_missing_response_to_an_accepted_message_gives_a_single_message(line: Line) -> None:
     line.put()
     line.twilio.next.append("stall")
     assert line.send() == {"unclear": 1}
@@ -40,7 +40,7 @@ def test_f2_an_answer_that_never_comes_although_the_text_was_taken_means_one_tex
     assert (line.taken, line.states) == (1, ["delivered"])
 
 
-def test_f3_half_an_answer_means_one_text(line: Line) -> None:
+def test_f3_truncated_response_gives_a_single_message(line: Line) -> None:
     line.put()
     line.twilio.next.append("cut")
     line.send()
@@ -54,7 +54,7 @@ def test_f3_half_an_answer_means_one_text(line: Line) -> None:
 
 
 @pytest.mark.parametrize("how", ["stall", "cut", "reset", "taken:html502", "taken:503/20503"])
-def test_f2_a_callback_settles_an_unclear_text_before_anybody_looks(line: Line, how: str) -> None:
+def test_f2_callback_resolves_an_unclear_message_before_the_lookup(line: Line, how: str) -> None:
     line.put()
     line.twilio.next.append(how)
     line.send()
@@ -67,7 +67,7 @@ def test_f2_a_callback_settles_an_unclear_text_before_anybody_looks(line: Line, 
     assert line.states == ["delivered"]
 
 
-def test_f2_what_really_did_not_leave_is_sent_once_after_the_third_look(line: Line) -> None:
+def test_f2_message_not_found_is_sent_once_after_the_third_lookup(line: Line) -> None:
     line.put()
     line.twilio.next.append("html502")
     line.send()
@@ -80,7 +80,7 @@ def test_f2_what_really_did_not_leave_is_sent_once_after_the_third_look(line: Li
     assert (line.taken, line.states) == (1, ["accepted"])
 
 
-def test_f2_a_list_that_lags_is_looked_at_again(line: Line) -> None:
+def test_f2_delayed_provider_list_is_looked_up_again(line: Line) -> None:
     line.put()
     line.twilio.next.append("stall")
     line.twilio.list_lag = 300
@@ -91,7 +91,7 @@ def test_f2_a_list_that_lags_is_looked_at_again(line: Line) -> None:
     assert (line.taken, line.states) == (1, ["accepted"])
 
 
-def test_f7_a_callback_may_come_before_the_answer_to_the_send(line: Line) -> None:
+def test_f7_callback_before_the_response_to_the_send_is_applied(line: Line) -> None:
     """Twilio takes the text and tells us of it while its own answer is still on its way."""
     line.put()
     told: list[int] = []
@@ -118,7 +118,7 @@ def test_f7_a_callback_may_come_before_the_answer_to_the_send(line: Line) -> Non
     assert (line.states, line.attempts()[0].next_check_at) == (["delivered"], None)
 
 
-def test_f7_even_the_last_word_may_come_first(line: Line) -> None:
+def test_f7_final_status_before_the_response_to_the_send_is_kept(line: Line) -> None:
     line.put()
     line.twilio.on_taken = lambda form: early.append(form["Sid"])
     early: list[str] = []
@@ -137,7 +137,7 @@ def test_f7_even_the_last_word_may_come_first(line: Line) -> None:
 
 
 @pytest.mark.parametrize("last", ["delivered", "undelivered"])
-def test_f8_callbacks_in_any_order_and_doubled_end_the_same(line: Line, last: str) -> None:
+def test_f8_reordered_and_repeated_callbacks_give_the_same_state(line: Line, last: str) -> None:
     orders = list(itertools.permutations([*LIFE[:-1], last]))
     line.put(*(planned(f"{n}", to=f"+1555555{n:04}") for n in range(len(orders))))
     line.send()
@@ -153,7 +153,7 @@ def test_f8_callbacks_in_any_order_and_doubled_end_the_same(line: Line, last: st
     assert line.alerts() == []
 
 
-def test_f8_doubled_callbacks_at_the_same_moment_have_one_effect(line: Line) -> None:
+def test_f8_simultaneous_duplicate_callbacks_have_a_single_effect(line: Line) -> None:
     line.put()
     line.send()
     provider_message_id, answers = line.twilio.sent[0]["Sid"], []
@@ -168,7 +168,7 @@ def test_f8_doubled_callbacks_at_the_same_moment_have_one_effect(line: Line) -> 
     assert (set(answers), line.states, len(line.events())) == ({200}, ["delivered"], 2)
 
 
-def test_f8_of_two_last_words_the_first_counts_and_a_person_is_told(line: Line) -> None:
+def test_f8_first_of_two_final_statuses_is_kept_and_raises_an_alert(line: Line) -> None:
     line.put()
     line.send()
     line.report("delivered")
@@ -177,7 +177,7 @@ def test_f8_of_two_last_words_the_first_counts_and_a_person_is_told(line: Line) 
     assert [kind for kind, _ in line.alerts()] == ["contradiction"]
 
 
-def test_f9_without_any_callback_a_poll_learns_the_end(line: Line) -> None:
+def test_f9_polling_finds_the_final_status_without_callbacks(line: Line) -> None:
     line.put(*(planned(f"{n}", to=f"+1555555{n:04}") for n in range(3)))
     line.send()
     sids = [sent["Sid"] for sent in line.twilio.sent]
@@ -200,7 +200,7 @@ def test_f9_without_any_callback_a_poll_learns_the_end(line: Line) -> None:
     assert (line.poll(), line.twilio.looks) == (0, asked)
 
 
-def test_f13_a_stop_the_provider_knows_of_holds_here_at_once(line: Line) -> None:
+def test_f13_opt_out_error_from_a_send_suppresses_all_messages_at_once(line: Line) -> None:
     """21610 as the answer to a send: the text and all that waits are suppressed, and nothing more is asked for."""
     line.put(planned("a"), planned("b", not_before=line.now() + timedelta(minutes=30)))
     line.twilio.stopped.add(PHONE)
@@ -211,7 +211,7 @@ def test_f13_a_stop_the_provider_knows_of_holds_here_at_once(line: Line) -> None
     refuses_from_now_on(line)
 
 
-def test_f13_a_stop_told_in_a_callback_holds_at_once(line: Line) -> None:
+def test_f13_opt_out_error_in_a_callback_suppresses_all_messages_at_once(line: Line) -> None:
     line.put(planned("a"), planned("b", not_before=line.now() + timedelta(minutes=30)))
     line.send()
     begun = WORK()
@@ -232,7 +232,7 @@ def refuses_from_now_on(line: Line) -> None:
     assert set(line.states) == {"suppressed"}
 
 
-def test_f13_a_code_left_over_beside_a_word_that_is_not_final_stops_nobody(line: Line) -> None:
+def test_f13_opt_out_code_with_a_non_final_status_does_not_opt_out(line: Line) -> None:
     line.put()
     line.send()
     line.tell(line.twilio.sent[0]["Sid"], "sent", 21610)
@@ -242,7 +242,7 @@ def test_f13_a_code_left_over_beside_a_word_that_is_not_final_stops_nobody(line:
     assert (line.states, line.text.error) == (["delivered"], None)
 
 
-def test_f13_a_stop_between_the_claim_and_the_send_lets_that_text_go_and_no_other(database: Database) -> None:
+def test_f13_opt_out_after_the_claim_lets_only_the_claimed_message_go(database: Database) -> None:
     """The text in the worker's hands may leave; whatever becomes of it, the next claim is refused."""
     put(database, planned("a"), planned("b"))
     with database.transaction() as session:
@@ -259,7 +259,7 @@ def test_f13_a_stop_between_the_claim_and_the_send_lets_that_text_go_and_no_othe
     assert tick(database, Recorder(), at()() + LEASE) == {}
 
 
-def test_f13_a_text_that_waits_for_its_second_try_is_refused_after_a_stop(line: Line) -> None:
+def test_f13_message_waiting_for_a_retry_is_suppressed_after_an_opt_out(line: Line) -> None:
     line.put()
     line.twilio.next.append("429/20429/3")
     line.send()

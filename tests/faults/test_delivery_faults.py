@@ -15,7 +15,7 @@ from homevisits.messages.dispatch import transitions
 from homevisits.messages.models import DeliveryAttempt, OutgoingMessage
 from homevisits.messages.providers.base import Accepted, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.recipients import opt_outs
-from tests.faults.carrying import Busy, given_up, reminder
+from tests.faults.helpers import Busy, given_up, reminder
 from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, states, tick
 
 
@@ -24,7 +24,7 @@ def gone(session: Session) -> None:
     outbox.withdraw(session, "invitation:1", NOW)
 
 
-def test_f16_cancelled_while_it_is_queued_it_never_leaves(database: Database) -> None:
+def test_f16_message_cancelled_while_queued_is_never_sent(database: Database) -> None:
     put(database, planned())
     with database.transaction() as session:
         gone(session)
@@ -37,7 +37,7 @@ def test_f16_cancelled_while_it_is_queued_it_never_leaves(database: Database) ->
     ("fails", "state"),
     [((), "accepted"), ((ProviderUnavailable("429", 0.0),), "cancelled"), ((OutcomeUnknown("no_answer"),), "unknown")],
 )
-def test_f16_cancelled_while_it_is_sent_it_is_not_sent_again(
+def test_f16_message_cancelled_during_the_send_is_not_sent_again(
     database: Database, fails: tuple[Exception, ...], state: str
 ) -> None:
     put(database, planned())
@@ -55,7 +55,7 @@ def test_f16_cancelled_while_it_is_sent_it_is_not_sent_again(
     assert states(database) == ["accepted" if not fails else "cancelled"]
 
 
-def test_f16_unknown_and_not_at_the_provider_it_is_sent_once_more_and_then_a_person_sees_it(database: Database) -> None:
+def test_f16_unknown_message_not_found_is_retried_once_and_then_dead(database: Database) -> None:
     put(database, planned())
     provider = Recorder(OutcomeUnknown("no_answer"), OutcomeUnknown("no_answer"))
     tick(database, provider)
@@ -68,7 +68,7 @@ def test_f16_unknown_and_not_at_the_provider_it_is_sent_once_more_and_then_a_per
     assert (row.state, row.error, provider.sent) == ("dead", "not_found", [])
 
 
-def test_f16_called_off_and_wanted_again_while_unknown_it_is_sent_again(database: Database) -> None:
+def test_f16_unknown_message_cancelled_and_planned_again_is_sent(database: Database) -> None:
     put(database, planned())
     provider = Recorder(OutcomeUnknown("no_answer"))
     tick(database, provider)
@@ -81,7 +81,7 @@ def test_f16_called_off_and_wanted_again_while_unknown_it_is_sent_again(database
     assert (states(database), len(provider.sent)) == (["accepted"], 1)
 
 
-def test_f16_a_plan_changed_at_the_very_moment_of_the_claim_never_sends_both(database: Database) -> None:
+def test_f16_plan_changed_during_the_claim_never_sends_both_versions(database: Database) -> None:
     """Moving the visit and claiming its text, over and over: the old time never leaves after the change."""
     put(database, planned("v0"))
     provider, stop = Recorder(), threading.Event()
@@ -107,7 +107,7 @@ def test_f16_a_plan_changed_at_the_very_moment_of_the_claim_never_sends_both(dat
     assert found[-1].state == "accepted"
 
 
-def test_f19_after_three_days_without_a_worker_only_what_is_still_of_use_leaves(database: Database) -> None:
+def test_f19_after_a_three_day_outage_only_unexpired_messages_are_sent(database: Database) -> None:
     texts = [
         reminder(f"{n}", to=f"+1555555{n:04}", expires_at=NOW + timedelta(days=1 if n % 2 else 5)) for n in range(20)
     ]
@@ -118,7 +118,7 @@ def test_f19_after_three_days_without_a_worker_only_what_is_still_of_use_leaves(
     assert states(database) == ["accepted", "expired"] * 10
 
 
-def test_a_stop_that_comes_while_a_text_is_sent_ends_the_tries(database: Database) -> None:
+def test_opt_out_during_a_failed_send_ends_the_retries(database: Database) -> None:
     put(database, planned(template="invitation", params={"school": "Lincoln"}))
 
     def stop() -> None:
@@ -131,7 +131,7 @@ def test_a_stop_that_comes_while_a_text_is_sent_ends_the_tries(database: Databas
     assert (provider.sent, states(database)) == ([], ["suppressed"])
 
 
-def test_two_workers_never_have_two_texts_to_one_phone_in_their_hands(database: Database) -> None:
+def test_two_workers_never_send_to_the_same_phone_at_the_same_time(database: Database) -> None:
     put(database, *(planned(f"{n}") for n in range(12)))
     lock, inside, most = threading.Lock(), [0], [0]
 
@@ -155,7 +155,7 @@ def test_two_workers_never_have_two_texts_to_one_phone_in_their_hands(database: 
     assert (most[0], len(provider.sent), set(states(database))) == (1, 12, {"accepted"})
 
 
-def test_a_text_that_cannot_be_judged_stops_nobody_else(database: Database) -> None:
+def test_message_whose_check_fails_is_held_and_others_are_sent(database: Database) -> None:
     put(database, planned("a"), planned("b", to="+15555550102"))
 
     def check(_session: Session, row: OutgoingMessage, _now: datetime) -> str | None:
@@ -170,7 +170,7 @@ def test_a_text_that_cannot_be_judged_stops_nobody_else(database: Database) -> N
     assert tick(database, provider, NOW + timedelta(minutes=16)) == {"accepted": 1}
 
 
-def test_a_late_word_on_a_text_that_was_sent_again_tells_a_person(database: Database) -> None:
+def test_late_status_of_a_message_that_was_retried_raises_an_alert(database: Database) -> None:
     put(database, planned())
     provider = Recorder(OutcomeUnknown("no_answer"))
     tick(database, provider)

@@ -26,7 +26,7 @@ from homevisits.visits.actions import BookingRequest
 from homevisits.visits.models import Visit
 from tests.factories.school import NOW, POLICY, SchoolFixture
 from tests.messages.conftest import Recorder, made_settings, make_sender, planned, rules, tick
-from tests.messages.test_webhooks import signed
+from tests.messages.test_webhooks import signature_header
 
 OURS = "+15555550199"
 PATH = "/twilio/inbound"
@@ -46,7 +46,7 @@ def client(school_fixture: SchoolFixture) -> FlaskClient:
 def bring(client: FlaskClient, phone: str, body: str, provider_message_id: str = "SM1", **more: str) -> int:
     """Twilio brings a text; the status it gets."""
     form = {"MessageSid": provider_message_id, "From": phone, "To": OURS, "Body": body, "NumMedia": "0", **more}
-    return client.post(PATH, data=form, headers=signed(PATH, form)).status_code
+    return client.post(PATH, data=form, headers=signature_header(PATH, form)).status_code
 
 
 def waiting(database: Database, phone: str) -> list[tuple[str, str]]:
@@ -86,7 +86,7 @@ def arranged(school_fixture: SchoolFixture) -> int:
     return visit_id
 
 
-def test_f13_a_stop_holds_within_a_second_and_the_next_claim_is_refused(
+def test_f13_stop_takes_effect_within_a_second_and_later_messages_are_refused(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     phone = school_fixture.phones["Smith"]
@@ -119,7 +119,7 @@ class Meanwhile(Recorder):
         return super().send(to, body, token, sender=sender, valid_for=valid_for)
 
 
-def test_f13_a_stop_between_claim_and_send_lets_nothing_but_that_one_leave(
+def test_f13_stop_during_a_send_lets_only_that_message_go(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     phone = school_fixture.phones["Smith"]
@@ -132,7 +132,7 @@ def test_f13_a_stop_between_claim_and_send_lets_nothing_but_that_one_leave(
         assert not claim_messages(session, rules(), NOW, ["recorder"]).messages
 
 
-def test_f13_trap_7_the_confirmation_goes_out_once_whatever_is_said_how_often(
+def test_f13_trap_7_repeated_stops_get_a_single_confirmation(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     phone = school_fixture.phones["Smith"]
@@ -147,7 +147,7 @@ def test_f13_trap_7_the_confirmation_goes_out_once_whatever_is_said_how_often(
         assert [row.reason for row in session.scalars(select(OptOutEntry))] == ["family"]
 
 
-def test_f13_trap_7_a_stop_told_by_the_provider_is_recorded_and_its_own_confirmation_is_the_only_one(
+def test_f13_trap_7_provider_opt_out_is_recorded_and_not_confirmed_twice(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     put(school_fixture, 1)
@@ -168,7 +168,7 @@ def test_f13_trap_7_a_stop_told_by_the_provider_is_recorded_and_its_own_confirma
     assert waiting(school_fixture.database, other) == []
 
 
-def test_trap_7_a_yes_that_the_provider_takes_for_a_start_is_still_an_answer(
+def test_trap_7_yes_classified_as_start_by_the_provider_is_still_an_answer(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     visit_id = arranged(school_fixture)
@@ -177,7 +177,7 @@ def test_trap_7_a_yes_that_the_provider_takes_for_a_start_is_still_an_answer(
         assert session.get_one(Visit, visit_id).state == "confirmed"
 
 
-def test_trap_7_a_start_lifts_what_the_family_or_its_provider_stopped_and_nothing_else(
+def test_trap_7_start_lifts_only_family_and_provider_opt_outs(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     lifted = {}
@@ -192,7 +192,7 @@ def test_trap_7_a_start_lifts_what_the_family_or_its_provider_stopped_and_nothin
 
 
 @pytest.mark.parametrize("word", ["CANCEL", "End", "QUIT", "cancelar", "unsubscribe", "Revoke", "opt out", "STOP"])
-def test_f14_a_word_the_law_reserves_never_acts_on_a_visit(
+def test_f14_opt_out_keyword_never_changes_a_visit(
     client: FlaskClient, school_fixture: SchoolFixture, word: str
 ) -> None:
     visit_id = arranged(school_fixture)
@@ -206,7 +206,7 @@ def test_f14_a_word_the_law_reserves_never_acts_on_a_visit(
 @pytest.mark.parametrize(
     "body", ["We have to cancel the visit", "don't stop by before 5", "Liked “STOP”", "cancel?? no, come!"]
 )
-def test_f14_a_reserved_word_within_a_sentence_is_neither_a_stop_nor_a_cancelled_visit(
+def test_f14_opt_out_keyword_within_a_sentence_neither_opts_out_nor_cancels(
     client: FlaskClient, school_fixture: SchoolFixture, body: str
 ) -> None:
     visit_id = arranged(school_fixture)
@@ -220,7 +220,7 @@ def test_f14_a_reserved_word_within_a_sentence_is_neither_a_stop_nor_a_cancelled
 @pytest.mark.parametrize(
     ("body", "language"), [("haa", "so"), ("yog", "hmn"), ("vâng", "vi"), ("نعم", "ar"), ("sí", "es")]
 )
-def test_f21_a_yes_in_every_language_we_send_confirms(
+def test_f21_yes_in_every_message_language_confirms(
     client: FlaskClient, school_fixture: SchoolFixture, body: str, language: str
 ) -> None:
     visit_id = arranged(school_fixture)
@@ -229,7 +229,7 @@ def test_f21_a_yes_in_every_language_we_send_confirms(
         assert session.get_one(Visit, visit_id).state == "confirmed"
 
 
-def test_f21_a_long_text_in_base64_is_kept_raw_and_shown_as_words(
+def test_f21_base64_message_is_stored_raw_and_shown_decoded(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     long = "Hola maestra, somos la familia Rivera, ese día trabajamos hasta tarde. ¿Puede ser el sábado? Gracias."
@@ -241,7 +241,7 @@ def test_f21_a_long_text_in_base64_is_kept_raw_and_shown_as_words(
     assert row.needs_person
 
 
-def test_f21_ten_pictures_and_no_words_are_for_a_person(client: FlaskClient, school_fixture: SchoolFixture) -> None:
+def test_f21_pictures_without_text_need_a_person(client: FlaskClient, school_fixture: SchoolFixture) -> None:
     arranged(school_fixture)
     media = {f"MediaUrl{n}": f"https://api.twilio.com/{n}" for n in range(10)}
     assert bring(client, school_fixture.phones["Smith"], "", NumMedia="10", **media) == 200
@@ -266,17 +266,17 @@ def test_f21_ten_pictures_and_no_words_are_for_a_person(client: FlaskClient, sch
         {"MessageSid": "S" * 5000},
     ],
 )
-def test_a_text_from_nowhere_is_a_bad_request_and_never_an_error(
+def test_invalid_sender_or_message_id_is_a_bad_request(
     client: FlaskClient, school_fixture: SchoolFixture, odd: dict[str, str]
 ) -> None:
     form = {"MessageSid": "SM1", "From": school_fixture.phones["Smith"], "To": OURS, "Body": "1", **odd}
-    assert client.post(PATH, data=form, headers=signed(PATH, form)).status_code == 400
+    assert client.post(PATH, data=form, headers=signature_header(PATH, form)).status_code == 400
     with school_fixture.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(IncomingMessage)) == 0
 
 
 @pytest.mark.parametrize("media", ["", "-1", "ten", "99999999999999999999", "²"])
-def test_odd_counts_and_unprintable_bodies_are_kept_as_well_as_they_can_be(
+def test_invalid_media_count_and_unprintable_body_are_stored(
     client: FlaskClient, school_fixture: SchoolFixture, media: str
 ) -> None:
     body = "Hello\x07 \U0001f468\u200d\U0001f469 \ufffd \u202e" + "x" * 5000
@@ -286,7 +286,7 @@ def test_odd_counts_and_unprintable_bodies_are_kept_as_well_as_they_can_be(
     assert (row.media, row.opt_out_type, row.needs_person) == (0, None, True)
 
 
-def test_a_stop_with_a_letter_that_no_database_keeps_is_a_stop(
+def test_stop_containing_a_null_character_is_a_stop(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     assert bring(client, school_fixture.phones["Smith"], "ST\x00OP", Odd="a\x00b") == 200
@@ -294,7 +294,7 @@ def test_a_stop_with_a_letter_that_no_database_keeps_is_a_stop(
         assert not opt_outs.may_receive(session, school_fixture.phones["Smith"])
 
 
-def test_trap_9_the_same_webhook_at_the_same_moment_is_one_text(
+def test_trap_9_simultaneous_identical_webhooks_store_a_single_message(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     arranged(school_fixture)
@@ -319,7 +319,7 @@ def test_trap_9_the_same_webhook_at_the_same_moment_is_one_text(
     ) == 1
 
 
-def test_texts_of_one_phone_at_the_same_moment_end_in_a_stop_with_one_confirmation(
+def test_simultaneous_messages_with_a_stop_opt_out_with_a_single_confirmation(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     arranged(school_fixture)
@@ -339,7 +339,7 @@ def test_texts_of_one_phone_at_the_same_moment_end_in_a_stop_with_one_confirmati
     assert [name for name, _ in waiting(school_fixture.database, phone)].count("stop_confirmed") == 1
 
 
-def test_what_breaks_while_a_text_is_taken_in_loses_nothing_and_is_done_by_the_worker(
+def test_error_while_processing_keeps_the_message_and_the_worker_retries(
     client: FlaskClient, school_fixture: SchoolFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     visit_id = arranged(school_fixture)
@@ -362,7 +362,7 @@ def test_what_breaks_while_a_text_is_taken_in_loses_nothing_and_is_done_by_the_w
         assert session.get_one(Visit, visit_id).state == "confirmed"
 
 
-def test_a_text_that_breaks_every_time_is_read_by_a_person_after_the_third(
+def test_message_that_always_fails_needs_a_person_after_three_tries(
     client: FlaskClient, school_fixture: SchoolFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_args: object) -> None:
@@ -379,7 +379,7 @@ def test_a_text_that_breaks_every_time_is_read_by_a_person_after_the_third(
         assert session.scalars(select(Conversation.waiting_since).where(Conversation.phone == phone)).one() is not None
 
 
-def test_two_workers_that_sweep_at_once_take_each_text_in_once(school_fixture: SchoolFixture) -> None:
+def test_concurrent_workers_process_each_waiting_message_once(school_fixture: SchoolFixture) -> None:
     arranged(school_fixture)
     with school_fixture.session() as session:
         for turn in range(12):
@@ -401,7 +401,7 @@ def test_two_workers_that_sweep_at_once_take_each_text_in_once(school_fixture: S
         assert session.scalar(select(func.count()).where(OutgoingMessage.template == "unclear")) == 12
 
 
-def test_when_a_phone_last_wrote_is_kept(client: FlaskClient, school_fixture: SchoolFixture) -> None:
+def test_time_of_the_last_incoming_message_is_stored(client: FlaskClient, school_fixture: SchoolFixture) -> None:
     assert bring(client, "+15555550777", "Hola") == 200
     with school_fixture.database.reading() as session:
         assert session.get_one(Phone, "+15555550777").last_inbound_at == NOW

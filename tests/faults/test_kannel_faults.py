@@ -29,7 +29,7 @@ def counted(database: Database) -> Counter[str]:
 
 
 @pytest.mark.slow
-def test_f10_five_hundred_texts_through_a_real_gateway_all_end_delivered(
+def test_f10_500_messages_through_a_real_gateway_are_all_delivered(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     settings = {"provider": "kannel", "kannel_username": "u", "kannel_password": "p", "kannel_from": "+15555550188"}

@@ -21,7 +21,7 @@ from homevisits.messages.dispatch import dispatcher, results
 from homevisits.messages.models import DeliveryAttempt, OutgoingMessage
 from homevisits.messages.providers.registry import configured_providers
 from homevisits.messages.reconciliation import unconfirmed
-from tests.faults.zygote import ROOT, Zygote, real_now, reminders, zygote
+from tests.faults.fork_server import ROOT, ForkServer, real_now, reminders, start_fork_server
 from tests.messages.conftest import NOW, made_settings, make_sender, planned, rules
 
 SOAK = bool(os.environ.get("TESTS_SOAK"))
@@ -32,8 +32,8 @@ AT_A_TIME = 25
 
 
 @pytest.fixture
-def children(tmp_path: Path) -> Iterator[Zygote]:
-    with zygote(tmp_path / "children.log") as made:
+def children(tmp_path: Path) -> Iterator[ForkServer]:
+    with start_fork_server(tmp_path / "children.log") as made:
         yield made
 
 
@@ -68,8 +68,8 @@ def ask(database: Database, first: int, count: int) -> None:
         outbox.put_many(session, [(f"thing:{text.to}", text) for text in texts], now)
 
 
-def test_f1_workers_killed_at_any_instant_double_nothing_and_lose_nothing(
-    database: Database, tmp_path: Path, children: Zygote
+def test_f1_killed_workers_neither_lose_nor_duplicate_messages(
+    database: Database, tmp_path: Path, children: ForkServer
 ) -> None:
     chance, log = random.Random(f"{database.engine.dialect.name}{KILLS}"), tmp_path / "taken.jsonl"
     with fake(log) as twilio:
@@ -117,7 +117,7 @@ def looked_for(database: Database, now: datetime) -> int:
         return session.scalars(due).one()
 
 
-def test_f17_eight_processes_send_each_text_once(database: Database, tmp_path: Path, children: Zygote) -> None:
+def test_f17_eight_processes_send_each_message_once(database: Database, tmp_path: Path, children: ForkServer) -> None:
     with database.transaction() as session:
         make_sender(session)
         outbox.put_many(session, reminders(ROWS), NOW)
@@ -135,8 +135,8 @@ def test_f17_eight_processes_send_each_text_once(database: Database, tmp_path: P
     assert states == {"accepted": ROWS}
 
 
-def test_f20_three_planners_at_once_plan_each_reminder_once(
-    database: Database, tmp_path: Path, children: Zygote
+def test_f20_three_concurrent_planners_plan_each_reminder_once(
+    database: Database, tmp_path: Path, children: ForkServer
 ) -> None:
     for _again in range(2):
         started = [children.begin("plan", database=database.url, count=600) for _ in range(3)]

@@ -34,7 +34,7 @@ def ask(port: int, call: Call, more: dict[str, str]) -> int:
 
 
 @pytest.mark.parametrize("proxies", ["0", "1", "2"])
-def test_f12_forty_signed_and_forged_calls_behind_every_proxy(proxies: str, sqlite_url: str, tmp_path: Path) -> None:
+def test_f12_signed_and_forged_requests_behind_every_proxy(proxies: str, sqlite_url: str, tmp_path: Path) -> None:
     wrong = []
     with processes.serving(tmp_path, sqlite_url, proxies=proxies) as port:
         for name, more in PROXIES.items():

@@ -33,7 +33,7 @@ def many(count: int) -> list[object]:
     return [planned(str(number), to=f"+1555555{number:04d}") for number in range(count)]
 
 
-def test_f5_two_calls_too_many_a_failing_provider_and_then_one_text(line: Line) -> None:
+def test_f5_rate_limits_and_a_503_give_a_single_message(line: Line) -> None:
     line.put()
     line.twilio.next.extend(["429/20429/30", "429/20429/7", "503/20503", "201"])
     for asked in (30, 7):
@@ -53,7 +53,7 @@ def test_f5_two_calls_too_many_a_failing_provider_and_then_one_text(line: Line) 
     assert (line.taken, line.twilio.requests, line.states) == (1, 4, ["accepted"])
 
 
-def test_f5_a_503_that_had_taken_the_text_is_found_and_not_sent_again(line: Line) -> None:
+def test_f5_message_accepted_despite_a_503_is_found_and_not_sent_again(line: Line) -> None:
     line.put()
     line.twilio.next.extend(["429/20429/1", "taken:503/20503"])
     line.send()
@@ -65,7 +65,7 @@ def test_f5_a_503_that_had_taken_the_text_is_found_and_not_sent_again(line: Line
     assert (line.taken, line.twilio.requests, line.states) == (1, 2, ["accepted"])
 
 
-def test_f11_a_status_a_parameter_and_a_code_nobody_knows_are_heard(line: Line) -> None:
+def test_f11_unknown_status_and_error_code_are_accepted(line: Line) -> None:
     line.put(*many(2))
     line.send()
     for status in ("partially_delivered", "teleported", "delivered"):
@@ -81,7 +81,7 @@ def test_f11_a_status_a_parameter_and_a_code_nobody_knows_are_heard(line: Line) 
     assert [kind for kind, key in line.alerts() if "29999" in key] == ["code"]
 
 
-def test_f23_a_wrong_password_is_tried_three_times_a_minute_and_everything_waits(line: Line) -> None:
+def test_f23_wrong_credentials_are_tried_three_times_a_minute_and_messages_wait(line: Line) -> None:
     line.put(*many(20))
     line.twilio.next.extend(["401/20003"] * 500)
     calls: Counter[int] = Counter()
@@ -102,7 +102,7 @@ def test_f23_a_wrong_password_is_tried_three_times_a_minute_and_everything_waits
     assert (line.taken, set(line.states)) == (20, {"accepted"})
 
 
-def test_f24_the_second_provider_carries_and_what_nobody_knows_of_is_never_sent_by_it(database: Database) -> None:
+def test_f24_second_provider_takes_over_but_never_sends_unknown_messages(database: Database) -> None:
     with fake_kannel.running() as kannel:
         with fake_twilio.running(auth_token="token") as twilio:
             settings = fake_kannel.with_kannel(made_settings(twilio.url, database.url), kannel.url)
@@ -158,7 +158,7 @@ http {{
 
 
 @pytest.mark.slow
-def test_f6_a_sender_that_is_too_fast_soon_uses_what_it_is_allowed(database: Database, tmp_path: Path) -> None:
+def test_f6_sender_above_the_rate_limit_adapts_to_the_allowed_rate(database: Database, tmp_path: Path) -> None:
     nginx, taking, limited = processes.program("nginx"), processes.free_port(), processes.free_port()
     (tmp_path / "nginx.conf").write_text(NGINX.format(taking=taking, limited=limited))
     put(database, *(planned(str(n), to=f"+1555{n:07d}", not_before=clock.now() - timedelta(minutes=1),

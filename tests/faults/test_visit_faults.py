@@ -48,7 +48,7 @@ def happens(school_fixture: SchoolFixture, visit_id: int, change: str) -> None:
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("state", ["queued", "held"])
-def test_f16_a_text_that_waits_is_withdrawn_with_what_it_says(
+def test_f16_waiting_message_about_a_changed_visit_is_cancelled(
     school_fixture: SchoolFixture, change: str, state: str
 ) -> None:
     visit_id = arrange(school_fixture)
@@ -59,7 +59,7 @@ def test_f16_a_text_that_waits_is_withdrawn_with_what_it_says(
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("state", ["sending", "unknown"])
-def test_f16_a_text_on_its_way_or_in_doubt_is_never_sent_again(
+def test_f16_sending_or_unknown_message_about_a_changed_visit_is_not_resent(
     school_fixture: SchoolFixture, change: str, state: str
 ) -> None:
     visit_id = arrange(school_fixture)

@@ -54,7 +54,7 @@ def written(school_fixture: SchoolFixture) -> list[str]:
         return list(session.scalars(found))
 
 
-def test_an_answer_is_looked_at_changed_and_sent_once(coordinator: FlaskClient, school_fixture: SchoolFixture) -> None:
+def test_reply_is_previewed_edited_and_sent_once(coordinator: FlaskClient, school_fixture: SchoolFixture) -> None:
     thread = writes(school_fixture, "¿Puede venir mi abuela?", at=AT - timedelta(hours=30))
     listed = read(coordinator, "/conversations")
     assert "Waiting for more than a day" in listed
@@ -78,7 +78,7 @@ def test_an_answer_is_looked_at_changed_and_sent_once(coordinator: FlaskClient, 
     assert "No families are waiting for a reply" in read(coordinator, "/conversations")
 
 
-def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_is_lost(
+def test_errors_are_shown_at_the_field_and_input_is_kept(
     coordinator: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     thread = writes(school_fixture, "Hola", at=AT)
@@ -95,7 +95,7 @@ def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_is_lost(
     assert written(school_fixture) == []
 
 
-def test_another_language_and_silent_english_are_said_plainly(
+def test_reply_in_another_language_shows_a_warning(
     coordinator: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     thread = writes(school_fixture, "Hola", at=AT)
@@ -111,7 +111,7 @@ def test_another_language_and_silent_english_are_said_plainly(
     assert written(school_fixture) == ["Gracias por avisarnos. Nos alegra saber de usted. Lincoln Elementary"]
 
 
-def test_outside_the_hours_it_waits_or_leaves_with_a_reason_that_is_kept(school_fixture: SchoolFixture) -> None:
+def test_reply_outside_the_hours_waits_or_is_sent_with_a_recorded_reason(school_fixture: SchoolFixture) -> None:
     thread = writes(school_fixture, "Hola", at=AT)
     app = create_test_app(school_fixture.database)
     clock.set_source(lambda: school_fixture.time_at(7, 21, 30))
@@ -142,7 +142,7 @@ def test_outside_the_hours_it_waits_or_leaves_with_a_reason_that_is_kept(school_
     ]
 
 
-def test_no_page_of_an_educator_shows_a_number(grace: FlaskClient, school_fixture: SchoolFixture) -> None:
+def test_no_educator_page_shows_a_phone_number(grace: FlaskClient, school_fixture: SchoolFixture) -> None:
     thread = writes(school_fixture, "¿Puede venir mi abuela?", at=AT)
     assert "1 family you visit has written" in read(grace, "/my-day")
     for path in ("/conversations", f"/conversations/{thread}", f"/conversations/{thread}?all=1"):
@@ -157,7 +157,7 @@ def test_no_page_of_an_educator_shows_a_number(grace: FlaskClient, school_fixtur
     assert grace.post(f"/conversations/{thread}/texting", data={"how": "phone", "do": "lift"}).status_code == 404
 
 
-def test_a_family_is_found_by_name_and_its_name_is_in_no_address(
+def test_family_is_found_by_name_and_no_url_contains_the_name(
     coordinator: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     for family in ("Rivera", "Smith"):
@@ -172,7 +172,7 @@ def test_a_family_is_found_by_name_and_its_name_is_in_no_address(
     assert "No family has texted" not in read(coordinator, "/conversations?page=7&whose=everything")
 
 
-def test_a_long_list_has_pages_and_a_long_conversation_older_texts(
+def test_long_list_and_long_conversation_are_paged(
     coordinator: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     with school_fixture.session() as session:
@@ -187,7 +187,7 @@ def test_a_long_list_has_pages_and_a_long_conversation_older_texts(
     assert "(555) 555-0000" not in third
 
 
-def test_a_conversation_is_given_taken_and_marked_as_answered(
+def test_conversation_is_assigned_taken_and_marked_as_answered(
     coordinator: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     thread = writes(school_fixture, "¿Puede venir mi abuela?", at=AT)
@@ -201,7 +201,7 @@ def test_a_conversation_is_given_taken_and_marked_as_answered(
     assert "No families are waiting" in read(coordinator, "/conversations")
 
 
-def test_an_end_of_texts_told_by_phone_is_recorded_where_the_answer_is(
+def test_opt_out_by_phone_is_recorded_in_the_conversation(
     coordinator: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     phone, where = school_fixture.phones["Smith"], f"/asking/{school_fixture.invitations['Smith']}"
@@ -218,7 +218,7 @@ def test_an_end_of_texts_told_by_phone_is_recorded_where_the_answer_is(
         assert opt_outs.may_receive(session, phone)
 
 
-def test_what_a_family_may_have_meant_is_decided_with_one_press(
+def test_possible_meaning_is_decided_with_a_single_button(
     coordinator: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     thread = writes(school_fixture, "Please could you text me less often", "Smith", AT)
@@ -233,7 +233,7 @@ def test_what_a_family_may_have_meant_is_decided_with_one_press(
     assert "Keep sending texts" not in read(coordinator, f"/conversations/{thread}")
 
 
-def test_families_that_no_text_reaches_stand_on_today_with_the_reason(
+def test_unreachable_families_are_listed_on_today_with_the_reason(
     coordinator: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     with school_fixture.session() as session:

@@ -83,7 +83,7 @@ def talk(school_fixture: SchoolFixture, who: Actor, thread: int, at: datetime = 
         return detail.conversation_detail(session, who, thread, at)
 
 
-def test_the_oldest_word_that_waits_counts_until_somebody_answers(school_fixture: SchoolFixture, phone: str) -> None:
+def test_waiting_time_starts_at_the_oldest_unanswered_message(school_fixture: SchoolFixture, phone: str) -> None:
     with school_fixture.session() as session:
         threads.record_incoming(session, phone, NOW, waits=False)
     assert thread_of(school_fixture, phone).waiting_since is None
@@ -100,7 +100,7 @@ def test_the_oldest_word_that_waits_counts_until_somebody_answers(school_fixture
     assert (found.waiting_since, found.last_at) == (None, LATER + timedelta(hours=3))
 
 
-def test_a_coordinator_reads_the_families_of_their_schools_and_numbers_nobody_knows(
+def test_coordinator_reads_families_of_their_schools_and_unknown_numbers(
     school_fixture: SchoolFixture,
 ) -> None:
     known, unknown = (
@@ -124,7 +124,7 @@ def test_a_coordinator_reads_the_families_of_their_schools_and_numbers_nobody_kn
     )
 
 
-def test_the_pair_reads_what_was_texted_since_the_booking_and_never_a_number(
+def test_pair_reads_messages_since_the_booking_and_never_a_phone_number(
     school_fixture: SchoolFixture, phone: str
 ) -> None:
     thread = writes(school_fixture, "Antes de todo", at=NOW - timedelta(days=1))
@@ -146,7 +146,7 @@ def test_the_pair_reads_what_was_texted_since_the_booking_and_never_a_number(
         talk(school_fixture, school_fixture.actors["Amina"], thread, LATER)
 
 
-def test_who_was_asked_and_has_not_answered_or_cannot_come_reads_nothing(school_fixture: SchoolFixture) -> None:
+def test_partner_who_has_not_accepted_or_cannot_come_reads_nothing(school_fixture: SchoolFixture) -> None:
     visit = arrange(school_fixture)
     thread = writes(school_fixture, "¿Puede venir mi abuela?", at=LATER)
     with school_fixture.session() as session:
@@ -157,7 +157,7 @@ def test_who_was_asked_and_has_not_answered_or_cannot_come_reads_nothing(school_
     assert sees(school_fixture, school_fixture.actors["Grace"], LATER) == [thread]
 
 
-def test_two_weeks_after_the_visit_the_pair_reads_no_more(school_fixture: SchoolFixture) -> None:
+def test_pair_cannot_read_two_weeks_after_the_visit(school_fixture: SchoolFixture) -> None:
     visit = arrange(school_fixture)
     thread = writes(school_fixture, "Gracias", at=LATER)
     with school_fixture.session() as session:
@@ -167,7 +167,7 @@ def test_two_weeks_after_the_visit_the_pair_reads_no_more(school_fixture: School
     assert sees(school_fixture, school_fixture.actors["Grace"], closed + timedelta(days=15)) == []
 
 
-def test_a_restricted_caregivers_phone_is_for_the_office_alone_and_gets_no_text(school_fixture: SchoolFixture) -> None:
+def test_restricted_caregiver_is_visible_to_the_office_only_and_gets_no_message(school_fixture: SchoolFixture) -> None:
     arrange(school_fixture)
     thread = writes(school_fixture, "Hola", at=LATER)
     with school_fixture.session() as session:
@@ -176,7 +176,7 @@ def test_a_restricted_caregivers_phone_is_for_the_office_alone_and_gets_no_text(
     assert refused(school_fixture, thread, draft(), LATER) == {"not_to_be_texted"}
 
 
-def test_the_longest_wait_comes_first_and_more_than_a_day_is_late(school_fixture: SchoolFixture) -> None:
+def test_longest_wait_is_listed_first_and_more_than_a_day_is_late(school_fixture: SchoolFixture) -> None:
     new = writes(school_fixture, "a question", "Smith", NOW - timedelta(hours=2))
     old = writes(school_fixture, "una pregunta", "Rivera", NOW - timedelta(hours=24))
     done = writes(school_fixture, "STOP", "Nguyen", NOW - timedelta(hours=1))
@@ -191,7 +191,7 @@ def test_the_longest_wait_comes_first_and_more_than_a_day_is_late(school_fixture
         assert listing.list_conversations(session, coordinator, NOW, words="%").rows == ()
 
 
-def test_the_list_quotes_what_waits_and_not_the_digit_that_came_after_it(
+def test_list_quotes_the_waiting_message_and_not_a_later_digit(
     school_fixture: SchoolFixture, phone: str
 ) -> None:
     writes(school_fixture, "¿Puede venir mi abuela?")
@@ -206,7 +206,7 @@ def test_the_list_quotes_what_waits_and_not_the_digit_that_came_after_it(
     assert row.last_message == "1"
 
 
-def test_a_conversation_is_given_to_a_colleague_who_reads_it_too(school_fixture: SchoolFixture) -> None:
+def test_conversation_assigned_to_a_colleague_is_readable_by_them(school_fixture: SchoolFixture) -> None:
     arrange(school_fixture)
     thread = writes(school_fixture, "¿Puede venir mi abuela?", at=LATER)
     coordinator, grace, amina = (school_fixture.actors[name] for name in ("coordinator", "Grace", "Amina"))
@@ -225,7 +225,7 @@ def test_a_conversation_is_given_to_a_colleague_who_reads_it_too(school_fixture:
         assert [r.assigned for r in listing.list_conversations(session, coordinator, LATER).rows] == [None]
 
 
-def test_an_answer_is_written_once_and_nobody_waits_any_more(school_fixture: SchoolFixture) -> None:
+def test_reply_is_sent_once_and_ends_the_wait(school_fixture: SchoolFixture) -> None:
     thread = writes(school_fixture, "¿Puede venir mi abuela?", at=NOW - timedelta(hours=3))
     first, again = send(school_fixture, thread, draft()), send(school_fixture, thread, draft(), LATER)
     assert first.id == again.id
@@ -255,7 +255,7 @@ def test_an_answer_is_written_once_and_nobody_waits_any_more(school_fixture: Sch
         ("Mi número es (303) 555-0188", "written_staff_number"),
     ],
 )
-def test_what_a_text_must_not_say_is_refused_with_the_reason(
+def test_forbidden_message_content_is_refused_with_the_reason(
     school_fixture: SchoolFixture, body: str, code: str
 ) -> None:
     thread = writes(school_fixture, "Hola")
@@ -266,14 +266,14 @@ def test_what_a_text_must_not_say_is_refused_with_the_reason(
         assert not session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == "written")).all()
 
 
-def test_a_first_name_two_hours_and_many_letters_may_be_said(school_fixture: SchoolFixture) -> None:
+def test_first_name_times_and_long_message_are_allowed(school_fixture: SchoolFixture) -> None:
     thread = writes(school_fixture, "Hola")
     row = send(school_fixture, thread, draft("¿Le queda bien a Kid el martes a las 2 o 3? Así está. " + "x" * 240))
     assert row.segments == 2
     assert "Asi esta" in row.body
 
 
-def test_an_answer_within_the_hour_leaves_at_once_a_later_one_waits_for_the_hours(
+def test_reply_within_the_hour_is_sent_at_once_and_a_later_reply_waits(
     school_fixture: SchoolFixture,
 ) -> None:
     at = school_fixture.time_at(5, 22)
@@ -288,7 +288,7 @@ def test_an_answer_within_the_hour_leaves_at_once_a_later_one_waits_for_the_hour
     assert (teacher.category, teacher.leaves) == ("written", None)
 
 
-def test_only_a_named_person_with_a_reason_lets_a_text_out_at_night(school_fixture: SchoolFixture) -> None:
+def test_message_at_night_needs_a_named_person_and_a_reason(school_fixture: SchoolFixture) -> None:
     arrange(school_fixture)
     night = school_fixture.time_at(6, 22)
     thread = writes(school_fixture, "Hola", at=LATER)
@@ -302,7 +302,7 @@ def test_only_a_named_person_with_a_reason_lets_a_text_out_at_night(school_fixtu
     assert (by_pair.category, by_pair.urgent_by) == ("written", None)
 
 
-def test_ready_answers_are_in_the_familys_language_and_another_language_is_said_plainly(
+def test_ready_answers_use_the_familys_language_and_another_language_warns(
     school_fixture: SchoolFixture,
 ) -> None:
     thread = writes(school_fixture, "Hola")
@@ -322,7 +322,7 @@ def test_ready_answers_are_in_the_familys_language_and_another_language_is_said_
     assert (other.other_language, silent.seems_english, fine.seems_english) == (True, True, False)
 
 
-def test_a_family_that_ended_texting_or_cannot_be_texted_gets_no_answer_by_text(
+def test_opted_out_or_landline_family_gets_no_reply(
     school_fixture: SchoolFixture, phone: str
 ) -> None:
     thread = writes(school_fixture, "STOP")
@@ -333,7 +333,7 @@ def test_a_family_that_ended_texting_or_cannot_be_texted_gets_no_answer_by_text(
     assert refused(school_fixture, thread, draft()) == {"phone_gets_no_texts"}
 
 
-def test_answered_without_a_text_is_marked(school_fixture: SchoolFixture) -> None:
+def test_answer_by_other_means_is_recorded(school_fixture: SchoolFixture) -> None:
     thread = writes(school_fixture, "¿Puede llamarme?")
     with school_fixture.session() as session:
         conversations.mark_answered_elsewhere(session, school_fixture.actors["coordinator"], thread, LATER)
@@ -343,7 +343,7 @@ def test_answered_without_a_text_is_marked(school_fixture: SchoolFixture) -> Non
         assert (row.needs_person, row.handled_by) == (False, school_fixture.actors["coordinator"].account_id)
 
 
-def test_the_plan_for_later_is_no_part_of_a_conversation(school_fixture: SchoolFixture, phone: str) -> None:
+def test_future_messages_are_not_part_of_a_conversation(school_fixture: SchoolFixture, phone: str) -> None:
     thread = writes(school_fixture, "Hola")
     with school_fixture.session() as session:
         text = PlannedMessage(
@@ -361,7 +361,7 @@ def entries(school_fixture: SchoolFixture, phone: str) -> list[tuple[str, str, s
         return [(row.entry, row.reason, row.how) for row in rows]
 
 
-def test_a_stop_told_to_a_person_holds_until_a_person_lifts_it(school_fixture: SchoolFixture, phone: str) -> None:
+def test_opt_out_recorded_by_staff_is_lifted_only_by_staff(school_fixture: SchoolFixture, phone: str) -> None:
     arrange(school_fixture)
     thread = writes(school_fixture, "Hola", at=LATER)
     grace, coordinator = school_fixture.actors["Grace"], school_fixture.actors["coordinator"]
@@ -384,7 +384,7 @@ def test_a_stop_told_to_a_person_holds_until_a_person_lifts_it(school_fixture: S
     assert entries(school_fixture, phone) == [("stop", "staff", "in_person"), ("start", "staff", "phone")]
 
 
-def test_a_stop_that_the_provider_holds_is_lifted_by_the_family_alone(
+def test_opt_out_at_the_provider_is_lifted_only_by_the_family(
     school_fixture: SchoolFixture, phone: str
 ) -> None:
     thread = writes(school_fixture, "Hola")
@@ -401,7 +401,7 @@ def decide(school_fixture: SchoolFixture, thread: int, said: str, who: str = "co
         decisions.settle_meaning(session, school_fixture.actors[who], thread, row.id, said, POLICY, LATER)
 
 
-def test_a_polite_stop_waits_for_a_decision_even_after_an_answer(school_fixture: SchoolFixture, phone: str) -> None:
+def test_polite_stop_needs_a_decision_even_after_a_reply(school_fixture: SchoolFixture, phone: str) -> None:
     thread = writes(school_fixture, "Please could you text me less often", "Smith")
     smith = school_fixture.phones["Smith"]
     with school_fixture.session() as session:
@@ -418,7 +418,7 @@ def test_a_polite_stop_waits_for_a_decision_even_after_an_answer(school_fixture:
         decisions.settle_meaning(session, school_fixture.actors["coordinator"], thread, 1, "keep", POLICY, LATER)
 
 
-def test_a_number_that_is_right_after_all_is_texted_again_but_an_older_stop_holds(
+def test_number_marked_right_gets_messages_again_unless_opted_out_before(
     school_fixture: SchoolFixture,
 ) -> None:
     smith = school_fixture.phones["Smith"]
@@ -435,7 +435,7 @@ def test_a_number_that_is_right_after_all_is_texted_again_but_an_older_stop_hold
         assert session.scalars(select(OptOutEntry.reason).order_by(OptOutEntry.id.desc()).limit(1)).one() == "family"
 
 
-def test_a_thumb_on_our_question_is_a_yes_once_a_person_says_so(school_fixture: SchoolFixture, phone: str) -> None:
+def test_liking_our_question_is_a_yes_after_a_person_confirms(school_fixture: SchoolFixture, phone: str) -> None:
     visit = arrange(school_fixture)
     with school_fixture.session() as session:
         session.execute(update(OutgoingMessage).values(state="delivered", sent_at=NOW))
@@ -453,7 +453,7 @@ def test_a_thumb_on_our_question_is_a_yes_once_a_person_says_so(school_fixture: 
         assert session.scalars(select(Row.intent)).all() == ["yes"]
 
 
-def test_a_ready_answer_is_offered_once_whatever_wordings_it_has() -> None:
+def test_ready_answer_with_several_wordings_is_offered_once() -> None:
     offered = conversations.ready_answers("en")
     assert "canned_your_place" in offered
     assert not [name for name in offered if name.endswith(".discreet")]

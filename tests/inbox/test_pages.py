@@ -44,7 +44,7 @@ def post(client: FlaskClient, path: str, status: int = 303, **form: object) -> s
     return words(answer.get_data(as_text=True)) if status != 303 else str(answer.location)
 
 
-def test_a_draw_is_made_shown_and_done_again_on_pages(coordinator: FlaskClient, large_school: LargeSchool) -> None:
+def test_draw_is_created_shown_checked_and_repeated(coordinator: FlaskClient, large_school: LargeSchool) -> None:
     assert "No draw yet" in read(coordinator, "/draws")
     assert "The whole school · 20 families" in read(coordinator, "/draws/new")
     form = {
@@ -69,7 +69,7 @@ def test_a_draw_is_made_shown_and_done_again_on_pages(coordinator: FlaskClient, 
     assert "A class was missing." in read(coordinator, second)
 
 
-def test_a_draw_that_cannot_be_made_says_why_and_keeps_what_was_typed(
+def test_invalid_draw_shows_errors_and_keeps_the_input(
     coordinator: FlaskClient, large_school: LargeSchool
 ) -> None:
     form = {
@@ -87,7 +87,7 @@ def test_a_draw_that_cannot_be_made_says_why_and_keeps_what_was_typed(
     assert "Please fix 2 items" in words(page)
 
 
-def test_the_next_family_is_shown_with_its_reason_and_text_and_only_it_can_be_asked(
+def test_only_the_next_family_can_be_asked_and_is_shown_with_its_reason(
     coordinator: FlaskClient, large_school: LargeSchool
 ) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
@@ -108,7 +108,7 @@ def test_the_next_family_is_shown_with_its_reason_and_text_and_only_it_can_be_as
         assert session.scalar(select(func.count()).select_from(Invitation)) == 6
 
 
-def test_nothing_sorts_or_filters_the_asking_page(coordinator: FlaskClient, large_school: LargeSchool) -> None:
+def test_asking_page_cannot_be_sorted_or_filtered(coordinator: FlaskClient, large_school: LargeSchool) -> None:
     large_school.create_draw(Method.EVERYONE, None)
     plain = read(coordinator, "/asking")
     for query in ("sort=name", "order=language", "filter=grade", "grade=03", "language=es", "q=absent", "page=2"):
@@ -118,7 +118,7 @@ def test_nothing_sorts_or_filters_the_asking_page(coordinator: FlaskClient, larg
     assert 'method="get"' not in page
 
 
-def test_an_answer_by_phone_is_recorded_and_shown(coordinator: FlaskClient, large_school: LargeSchool) -> None:
+def test_answer_by_phone_is_recorded_and_shown(coordinator: FlaskClient, large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     post(coordinator, f"/asking/{draw_id}/ask", count=1)
     assert "What did" in read(coordinator, "/asking/1/answer")
@@ -130,7 +130,7 @@ def test_an_answer_by_phone_is_recorded_and_shown(coordinator: FlaskClient, larg
         assert session.scalars(select(ConsentEntry.answer)).all() == ["yes"]
 
 
-def test_today_shows_replies_and_calls_until_they_are_done(coordinator: FlaskClient, large_school: LargeSchool) -> None:
+def test_today_shows_replies_until_they_are_handled(coordinator: FlaskClient, large_school: LargeSchool) -> None:
     assert "Nothing to do right now" in read(coordinator, "/today")
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     post(coordinator, f"/asking/{draw_id}/ask", count=20)
@@ -145,7 +145,7 @@ def test_today_shows_replies_and_calls_until_they_are_done(coordinator: FlaskCli
     assert "Who" not in read(coordinator, "/today")
 
 
-def test_a_family_that_asked_itself_is_found_by_name_and_recorded(
+def test_family_that_asked_for_a_visit_is_found_by_name_and_recorded(
     coordinator: FlaskClient, large_school: LargeSchool
 ) -> None:
     assert "No family by that name" in read(coordinator, "/asking/request?q=Nobody")
@@ -161,7 +161,7 @@ def test_a_family_that_asked_itself_is_found_by_name_and_recorded(
         assert session.scalar(select(func.count()).select_from(FamilyRequest)) == 1
 
 
-def test_delivery_says_in_words_what_did_not_arrive(coordinator: FlaskClient, large_school: LargeSchool) -> None:
+def test_delivery_page_explains_failed_messages_without_numbers(coordinator: FlaskClient, large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     post(coordinator, f"/asking/{draw_id}/ask", count=3)
     with large_school.database.transaction() as session:
@@ -177,7 +177,7 @@ def test_delivery_says_in_words_what_did_not_arrive(coordinator: FlaskClient, la
     assert phone not in page
 
 
-def test_a_coordinator_of_another_school_finds_nothing(large_school: LargeSchool) -> None:
+def test_coordinator_of_another_school_gets_404(large_school: LargeSchool) -> None:
     app = create_test_app(large_school.database)
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     here, there = create_client(app, large_school.coordinator), create_client(app, large_school.other_coordinator)
@@ -191,7 +191,7 @@ def test_a_coordinator_of_another_school_finds_nothing(large_school: LargeSchool
     assert "Lincoln" not in read(there, "/asking") + read(there, "/draws")
 
 
-def test_today_opens_the_visit_that_a_call_is_about(school_fixture: SchoolFixture) -> None:
+def test_today_links_to_the_visit_of_a_call(school_fixture: SchoolFixture) -> None:
     visit_id = arranged(school_fixture)
     with school_fixture.session() as session:
         processing.receive_message(
@@ -206,7 +206,7 @@ def test_today_opens_the_visit_that_a_call_is_about(school_fixture: SchoolFixtur
     assert client.get(f"/visits/{visit_id}/office").status_code == 200
 
 
-def test_a_withdrawal_on_a_page_ends_the_visit(school_fixture: SchoolFixture) -> None:
+def test_withdrawal_recorded_on_a_page_cancels_the_visit(school_fixture: SchoolFixture) -> None:
     visit_id = arranged(school_fixture)
     client = create_client(create_test_app(school_fixture.database), school_fixture.actors["coordinator"])
     post(client, f"/asking/{school_fixture.invitations['Smith']}/answer", answer="withdrawn", how="in_person")

@@ -80,7 +80,7 @@ def got(large_school: LargeSchool, number: int = 2) -> list[str]:
         return [template for template, state in rows if state in ("queued", "accepted", "delivered")]
 
 
-def test_a_reply_is_the_familys_word_in_the_ledger_and_gets_a_text_back(large_school: LargeSchool) -> None:
+def test_reply_is_recorded_in_the_consent_ledger_and_answered(large_school: LargeSchool) -> None:
     asked = ask_everyone(large_school)
     said = {2: ("1", "yes"), 5: ("Sí", "yes"), 6: ("2", "other_time"), 7: ("3", "not_now"), 8: ("NO", "not_now")}
     said[9] = ("9", "call_me")
@@ -96,7 +96,7 @@ def test_a_reply_is_the_familys_word_in_the_ledger_and_gets_a_text_back(large_sc
         assert session.get_one(Caregiver, entry.caregiver_id).phone == family_phone(2)
 
 
-def test_the_answer_comes_in_the_familys_language(large_school: LargeSchool) -> None:
+def test_reply_is_in_the_familys_language(large_school: LargeSchool) -> None:
     ask_everyone(large_school)
     text(large_school, "1", number=1)
     with large_school.database.reading() as session:
@@ -104,7 +104,7 @@ def test_the_answer_comes_in_the_familys_language(large_school: LargeSchool) -> 
         assert reply.body.startswith("¡Gracias!")
 
 
-def test_the_same_text_delivered_twice_is_one_answer(large_school: LargeSchool) -> None:
+def test_message_delivered_twice_is_recorded_once(large_school: LargeSchool) -> None:
     ask_everyone(large_school)
     for _ in range(3):
         text(large_school, "1", provider_message_id="SMsame")
@@ -112,7 +112,7 @@ def test_the_same_text_delivered_twice_is_one_answer(large_school: LargeSchool) 
     assert got(large_school) == ["invitation", "invitation_yes"]
 
 
-def test_a_stop_ends_texts_at_once_with_one_confirmation(large_school: LargeSchool) -> None:
+def test_stop_opts_out_at_once_with_a_single_confirmation(large_school: LargeSchool) -> None:
     ask_everyone(large_school)
     stops = ("STOP", "stopall", "Unsubscribe", "CANCEL", "END", "ALTO", "Basta!", "no más")
     for number, word in enumerate(stops, start=5):
@@ -129,7 +129,7 @@ def test_a_stop_ends_texts_at_once_with_one_confirmation(large_school: LargeScho
     assert ledger(large_school) == [("yes", "text", None)] * len(stops)
 
 
-def test_start_lifts_the_familys_own_stop(large_school: LargeSchool) -> None:
+def test_start_lifts_the_familys_own_opt_out(large_school: LargeSchool) -> None:
     ask_everyone(large_school)
     text(large_school, "STOP")
     text(large_school, "START")
@@ -139,7 +139,7 @@ def test_start_lifts_the_familys_own_stop(large_school: LargeSchool) -> None:
     assert got(large_school)[-1] == "invitation_yes"
 
 
-def test_help_answers_once_in_a_while_even_after_a_stop(large_school: LargeSchool) -> None:
+def test_repeated_help_is_answered_once_even_after_a_stop(large_school: LargeSchool) -> None:
     ask_everyone(large_school)
     text(large_school, "STOP")
     for _ in range(3):
@@ -147,7 +147,7 @@ def test_help_answers_once_in_a_while_even_after_a_stop(large_school: LargeSchoo
     assert got(large_school) == ["invitation", "stop_confirmed", "help"]
 
 
-def test_answer_without_open_question_is_told_that_nothing_is_open(large_school: LargeSchool) -> None:
+def test_answer_without_open_question_gets_nothing_to_answer(large_school: LargeSchool) -> None:
     text(large_school, "1")
     assert got(large_school) == ["nothing_to_answer"]
     with large_school.database.reading() as session:
@@ -184,7 +184,7 @@ def test_help_in_a_language_without_approved_texts_reaches_a_person(large_school
     assert got(large_school) == []
 
 
-def test_what_is_unclear_waits_for_a_person_and_a_machine_gets_no_endless_answers(large_school: LargeSchool) -> None:
+def test_unclear_message_needs_a_person_and_a_machine_gets_limited_replies(large_school: LargeSchool) -> None:
     ask_everyone(large_school)
     for _ in range(5):
         text(large_school, "Who is this?")
@@ -201,14 +201,14 @@ def test_what_is_unclear_waits_for_a_person_and_a_machine_gets_no_endless_answer
         assert len(queries.messages_to_read(session, large_school.coordinator)) == 4
 
 
-def test_an_answer_to_nothing_waits_for_a_person(large_school: LargeSchool) -> None:
+def test_answer_without_a_question_needs_a_person(large_school: LargeSchool) -> None:
     text(large_school, "1")
     assert ledger(large_school) == []
     with large_school.database.reading() as session:
         assert len(queries.messages_to_read(session, large_school.coordinator)) == 1
 
 
-def test_a_number_nobody_knows_reaches_every_coordinator(large_school: LargeSchool) -> None:
+def test_message_from_an_unknown_number_reaches_every_coordinator(large_school: LargeSchool) -> None:
     with large_school.database.transaction() as session:
         processing.receive_message(
             session, ReceivedMessage("SMx", "+15555559999", "+15555550199", "Hello?"), POLICY, NOW
@@ -217,7 +217,7 @@ def test_a_number_nobody_knows_reaches_every_coordinator(large_school: LargeScho
             assert [row.families for row in queries.messages_to_read(session, who)] == [()]
 
 
-def test_nine_and_two_and_a_language_without_text_are_calls_for_a_person_until_heard(large_school: LargeSchool) -> None:
+def test_call_requests_and_families_without_messages_are_calls_until_answered(large_school: LargeSchool) -> None:
     asked = ask_everyone(large_school)
     text(large_school, "9", number=2)
     text(large_school, "2", number=5)
@@ -266,7 +266,7 @@ def state(school_fixture: SchoolFixture, visit_id: int) -> str:
         ("9", "scheduled", "visit_call_me"),
     ],
 )
-def test_a_reply_to_a_visits_time_is_done_at_once(
+def test_reply_to_a_visit_question_takes_effect_at_once(
     school_fixture: SchoolFixture, body: str, becomes: str, reply: str
 ) -> None:
     visit_id = arranged(school_fixture)
@@ -281,7 +281,7 @@ def test_a_reply_to_a_visits_time_is_done_at_once(
         assert (closed is not None) is (body == "3")
 
 
-def test_a_legal_stop_word_never_moves_a_visit_but_becomes_a_call(school_fixture: SchoolFixture) -> None:
+def test_opt_out_keyword_never_changes_a_visit_but_creates_a_call(school_fixture: SchoolFixture) -> None:
     visit_id = arranged(school_fixture)
     text(school_fixture, "CANCEL")
     assert state(school_fixture, visit_id) == "scheduled"
@@ -292,7 +292,7 @@ def test_a_legal_stop_word_never_moves_a_visit_but_becomes_a_call(school_fixture
         assert session.scalars(queued).all() == ["stop_confirmed"]
 
 
-def test_a_late_yes_to_a_visit_that_is_off_waits_for_a_person(school_fixture: SchoolFixture) -> None:
+def test_late_yes_to_a_cancelled_visit_needs_a_person(school_fixture: SchoolFixture) -> None:
     visit_id = arranged(school_fixture)
     with school_fixture.session() as session:
         visits.cancel(session, school_fixture.actors["Grace"], visit_id, POLICY, NOW)
@@ -302,7 +302,7 @@ def test_a_late_yes_to_a_visit_that_is_off_waits_for_a_person(school_fixture: Sc
         assert len(queries.messages_to_read(session, school_fixture.actors["coordinator"])) == 1
 
 
-def test_a_no_after_the_visit_is_off_is_thanked_for_and_closes_the_asking(school_fixture: SchoolFixture) -> None:
+def test_no_after_a_cancelled_visit_is_answered_and_closes_the_invitation(school_fixture: SchoolFixture) -> None:
     arranged(school_fixture)
     text(school_fixture, "2", now=NOW + timedelta(minutes=1))
     text(school_fixture, "3", now=NOW + timedelta(minutes=2))
@@ -317,7 +317,7 @@ def test_a_no_after_the_visit_is_off_is_thanked_for_and_closes_the_asking(school
         assert queries.messages_to_read(session, school_fixture.actors["coordinator"]) == []
 
 
-def test_a_no_told_to_a_person_ends_the_visit_at_once(school_fixture: SchoolFixture) -> None:
+def test_no_recorded_by_staff_cancels_the_visit_at_once(school_fixture: SchoolFixture) -> None:
     visit_id = arranged(school_fixture)
     with school_fixture.session() as session:
         coordinator = school_fixture.actors["coordinator"]
@@ -331,7 +331,7 @@ def test_a_no_told_to_a_person_ends_the_visit_at_once(school_fixture: SchoolFixt
     assert state(school_fixture, visit_id) == "cancelled_by_family"
 
 
-def test_a_visit_that_lost_one_of_its_two_waits_on_today(school_fixture: SchoolFixture) -> None:
+def test_visit_without_a_partner_is_listed_on_today(school_fixture: SchoolFixture) -> None:
     visit_id = arranged(school_fixture)
     with school_fixture.session() as session:
         assert queries.visits_without_partner(session, school_fixture.actors["coordinator"]) == []
@@ -344,7 +344,7 @@ def test_a_visit_that_lost_one_of_its_two_waits_on_today(school_fixture: SchoolF
         ] == [visit_id]
 
 
-def test_a_question_that_never_reached_the_family_becomes_a_call(large_school: LargeSchool) -> None:
+def test_undelivered_question_becomes_a_call(large_school: LargeSchool) -> None:
     asked = ask_everyone(large_school)
     ends = {"Family 02": "rejected", "Family 05": "expired", "Family 06": "suppressed", "Family 07": "unknown"}
     with large_school.database.transaction() as session:
@@ -356,7 +356,7 @@ def test_a_question_that_never_reached_the_family_becomes_a_call(large_school: L
         assert calls == {*ends, "Family 03", "Family 04"}
 
 
-def test_a_call_about_a_visit_ahead_names_the_visit(school_fixture: SchoolFixture) -> None:
+def test_call_about_an_upcoming_visit_names_the_visit(school_fixture: SchoolFixture) -> None:
     visit_id = arranged(school_fixture)
     text(school_fixture, "9")
     with school_fixture.database.reading() as session:
@@ -364,7 +364,7 @@ def test_a_call_about_a_visit_ahead_names_the_visit(school_fixture: SchoolFixtur
         assert (call.visit_id, call.why, call.phone) == (visit_id, "call_me", school_fixture.phones["Smith"])
 
 
-def test_a_visit_of_which_no_text_could_tell_is_told_by_a_person(school_fixture: SchoolFixture) -> None:
+def test_visit_without_a_message_becomes_a_call(school_fixture: SchoolFixture) -> None:
     visit_id = arranged(school_fixture)
     coordinator = school_fixture.actors["coordinator"]
     with school_fixture.session() as session:
@@ -387,7 +387,7 @@ def test_a_visit_of_which_no_text_could_tell_is_told_by_a_person(school_fixture:
         ("dead", 0, True),  # it stands among the lost ones
     ],
 )
-def test_a_family_that_does_not_hear_in_time_that_nobody_comes_is_told_by_a_person(
+def test_cancellation_not_delivered_in_time_becomes_a_call(
     school_fixture: SchoolFixture, state: str, next_in: int, told: bool
 ) -> None:
     visit_id = arranged(school_fixture)
@@ -406,7 +406,7 @@ def test_a_family_that_does_not_hear_in_time_that_nobody_comes_is_told_by_a_pers
 
 
 @pytest.mark.parametrize("gone", [{"restricted": True}, {"left_on": NOW.date()}])
-def test_the_yes_of_somebody_we_may_not_speak_to_reaches_a_person_and_books_nothing(
+def test_yes_of_a_restricted_caregiver_needs_a_person_and_is_not_recorded(
     large_school: LargeSchool, gone: dict[str, object]
 ) -> None:
     ask_everyone(large_school)

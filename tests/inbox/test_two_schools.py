@@ -69,7 +69,7 @@ def ours(school_fixture: SchoolFixture, who: Actor, thread: int) -> list[str]:
     return [one.body for one in talk(school_fixture, who, thread, LATER).messages if one.ours]
 
 
-def test_what_waits_for_a_person_names_the_families_of_ones_own_school_only(
+def test_waiting_messages_name_only_families_of_the_own_school(
     school_fixture: SchoolFixture, neighbour: Neighbour
 ) -> None:
     writes(school_fixture, "¿Puede venir mi abuela?")
@@ -79,7 +79,7 @@ def test_what_waits_for_a_person_names_the_families_of_ones_own_school_only(
     assert (mine.families, theirs.families) == (("Rivera",), ("Otherly",))
 
 
-def test_nobody_finds_a_conversation_by_the_name_of_another_schools_family(
+def test_search_by_the_name_of_another_schools_family_finds_nothing(
     school_fixture: SchoolFixture, neighbour: Neighbour
 ) -> None:
     arrange(school_fixture)
@@ -96,7 +96,7 @@ def test_nobody_finds_a_conversation_by_the_name_of_another_schools_family(
             assert [row.id for row in rows] == found, (who.name, name)
 
 
-def test_a_busy_school_does_not_push_anothers_reply_off_its_page(
+def test_busy_school_does_not_displace_replies_to_another_school(
     school_fixture: SchoolFixture, neighbour: Neighbour
 ) -> None:
     with school_fixture.session() as session:
@@ -116,7 +116,7 @@ def test_a_busy_school_does_not_push_anothers_reply_off_its_page(
         ]
 
 
-def test_a_coordinator_reads_no_visit_of_another_school(school_fixture: SchoolFixture, neighbour: Neighbour) -> None:
+def test_coordinator_reads_no_visit_messages_of_another_school(school_fixture: SchoolFixture, neighbour: Neighbour) -> None:
     told(school_fixture, "visit:901", school_fixture.school_id, "Grace comes on Tuesday")
     told(school_fixture, "visit:902", neighbour.school, "Ada comes on Friday")
     told(school_fixture, "thread:1", neighbour.school, "See you")
@@ -129,7 +129,7 @@ def test_a_coordinator_reads_no_visit_of_another_school(school_fixture: SchoolFi
     assert {"Ada comes on Friday", "Grace comes on Tuesday"} <= set(ours(school_fixture, everywhere, thread))
 
 
-def test_the_pair_reads_no_answer_to_another_schools_question(
+def test_pair_reads_no_answer_to_another_schools_question(
     school_fixture: SchoolFixture, neighbour: Neighbour
 ) -> None:
     arrange(school_fixture)
@@ -148,7 +148,7 @@ def test_the_pair_reads_no_answer_to_another_schools_question(
     assert (row.last_message, all_.last_message) == ("¿Puede venir mi abuela?", "No puedo el viernes")
 
 
-def test_a_number_that_no_family_has_any_more_stays_with_the_school_that_texted_it(
+def test_number_without_a_family_stays_with_the_school_that_texted_it(
     school_fixture: SchoolFixture, neighbour: Neighbour
 ) -> None:
     told(school_fixture, "visit:901", school_fixture.school_id, "Grace comes on Tuesday", "+15555550177")
@@ -162,7 +162,7 @@ def test_a_number_that_no_family_has_any_more_stays_with_the_school_that_texted_
     assert ours(school_fixture, school_fixture.actors["coordinator"], thread)[0] == "Grace comes on Tuesday"
 
 
-def test_an_educator_decides_nothing_they_cannot_read_and_not_whose_number_it_is(school_fixture: SchoolFixture) -> None:
+def test_educator_cannot_decide_unreadable_messages_or_wrong_numbers(school_fixture: SchoolFixture) -> None:
     before = writes(school_fixture, "Please stop texting so much", at=NOW - timedelta(days=1))
     arrange(school_fixture)
     thread = writes(school_fixture, "wrong number", at=LATER)

@@ -46,7 +46,7 @@ def shown_within(at: datetime, zone: str, limits: Limits, quiet: set[date]) -> b
 
 
 @given(any_moment, st.sampled_from(ZONES), any_limits(), any_quiet)
-def test_f15_what_may_leave_leaves_inside_the_hours(at: datetime, zone: str, limits: Limits, quiet: set[date]) -> None:
+def test_f15_opening_time_is_inside_the_hours(at: datetime, zone: str, limits: Limits, quiet: set[date]) -> None:
     opening = quiet_hours.opens(at, zone, limits, quiet)
     assert (opening is None) == shown_within(at, zone, limits, quiet)
     leaves = opening or at
@@ -55,7 +55,7 @@ def test_f15_what_may_leave_leaves_inside_the_hours(at: datetime, zone: str, lim
 
 
 @given(any_moment, st.sampled_from(ZONES), any_limits(), any_quiet, st.integers(1, 3600))
-def test_f15_nothing_that_may_leave_waits(
+def test_f15_opening_time_is_the_earliest_possible(
     at: datetime, zone: str, limits: Limits, quiet: set[date], earlier: int
 ) -> None:
     opening = quiet_hours.opens(at, zone, limits, quiet)
@@ -65,7 +65,7 @@ def test_f15_nothing_that_may_leave_waits(
 
 
 @given(any_moment, st.sampled_from(ZONES), any_limits(), any_quiet, st.integers(0, 14 * 3600))
-def test_f15_a_window_lasts_until_it_closes(
+def test_f15_window_is_open_until_its_closing_time(
     at: datetime, zone: str, limits: Limits, quiet: set[date], later: int
 ) -> None:
     end = quiet_hours.closes(at, zone, limits, quiet)
@@ -79,7 +79,7 @@ def test_f15_a_window_lasts_until_it_closes(
 
 
 @given(any_moment, st.sampled_from(ZONES), st.integers(-100, 100_000), st.integers(0, 100_000))
-def test_a_provider_gives_a_text_up_before_the_window_ends(at: datetime, zone: str, good: int, window: int) -> None:
+def test_validity_period_ends_before_the_window(at: datetime, zone: str, good: int, window: int) -> None:
     seconds = quiet_hours.valid_for(at, at + timedelta(seconds=window), at + timedelta(seconds=good))
     assert 60 <= seconds <= 36_000
     assert seconds == 60 or seconds <= min(window - 30, good)
@@ -96,7 +96,7 @@ def test_a_provider_gives_a_text_up_before_the_window_ends(at: datetime, zone: s
         ("2026-10-05T09:00:00-06:00", None),
     ],
 )
-def test_f15_the_night_the_clocks_change(at: str, opens: str | None) -> None:
+def test_f15_opening_time_across_a_clock_change(at: str, opens: str | None) -> None:
     found = quiet_hours.opens(datetime.fromisoformat(at), "America/Denver", Limits())
     assert found == (opens and datetime.fromisoformat(opens))
 
@@ -113,7 +113,7 @@ def test_f15_the_night_the_clocks_change(at: str, opens: str | None) -> None:
         (time(1, 30), time(5), "2026-11-01T08:10:00Z", "2026-11-01T08:30:00Z", "2026-11-01T12:00:00Z"),
     ],
 )
-def test_f15_an_hour_that_is_missing_and_one_that_comes_twice(
+def test_f15_limits_in_a_skipped_or_repeated_hour(
     from_: time, until: time, at: str, opens: str | None, closes: str
 ) -> None:
     limits = Limits(from_, until, from_, until)
@@ -123,7 +123,7 @@ def test_f15_an_hour_that_is_missing_and_one_that_comes_twice(
     assert quiet_hours.closes(opening or moment, "America/Denver", limits) == datetime.fromisoformat(closes)
 
 
-def test_a_summer_of_quiet_days_is_waited_for_and_then_it_opens() -> None:
+def test_opening_time_after_80_quiet_days() -> None:
     summer = {date(2026, 6, 1) + timedelta(days=day) for day in range(80)}
     found = quiet_hours.opens(datetime(2026, 6, 1, 16, tzinfo=UTC), "America/Denver", Limits(), summer)
     assert found == datetime(2026, 8, 20, 15, tzinfo=UTC)

@@ -49,7 +49,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, list[Answer]], str], list[Answer]], 
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_on_the_wire_ends_in_exactly_one_text(
+def test_network_fault_gives_exactly_1_message(
     database: Database, mb: Mountebank, canned: dict[str, list[Answer]], fault: str
 ) -> None:
     answers, creates = FAULTS[fault]

@@ -120,7 +120,7 @@ def shared(school_fixture: SchoolFixture) -> Phone:
     return Phone(school_fixture)
 
 
-def test_trap_8_one_phone_with_two_open_questions_is_asked_by_digit_and_the_answer_is_kept(shared: Phone) -> None:
+def test_trap_8_phone_with_two_open_questions_is_asked_which_and_answer_is_kept(shared: Phone) -> None:
     first = arranged(shared, "Smith", "Luis", 8)
     second = arranged(shared, "Rivera", "Amina", 12)
     shared.texts("1")
@@ -150,7 +150,7 @@ def test_trap_8_one_phone_with_two_open_questions_is_asked_by_digit_and_the_answ
         assert (entry.answer, entry.evidence) == ("confirmed", "inbound:1")  # the words that said it
 
 
-def test_trap_8_the_texts_that_ask_hold_no_childs_and_no_familys_name(shared: Phone) -> None:
+def test_trap_8_which_question_contains_no_child_or_family_name(shared: Phone) -> None:
     arranged(shared, "Smith", "Luis", 8)
     arranged(shared, "Rivera", "Amina", 12)
     shared.texts("2")
@@ -158,7 +158,7 @@ def test_trap_8_the_texts_that_ask_hold_no_childs_and_no_familys_name(shared: Ph
         assert name not in shared.newest()
 
 
-def test_what_is_no_number_of_the_choice_is_read_as_ever(shared: Phone) -> None:
+def test_message_that_is_not_a_choice_number_is_parsed_as_usual(shared: Phone) -> None:
     first = arranged(shared, "Smith", "Luis", 8)
     second = arranged(shared, "Rivera", "Amina", 12)
     shared.texts("1")
@@ -169,7 +169,7 @@ def test_what_is_no_number_of_the_choice_is_read_as_ever(shared: Phone) -> None:
     assert shared.visit(first) == shared.visit(second) == "scheduled"
 
 
-def test_a_newer_answer_takes_the_place_of_the_one_that_was_kept(shared: Phone) -> None:
+def test_newer_answer_replaces_the_stored_answer(shared: Phone) -> None:
     first = arranged(shared, "Smith", "Luis", 8)
     arranged(shared, "Rivera", "Amina", 12)
     shared.texts("1")
@@ -179,7 +179,7 @@ def test_a_newer_answer_takes_the_place_of_the_one_that_was_kept(shared: Phone) 
     assert shared.visit(first) == "cancelled_by_family"
 
 
-def test_a_choice_that_nobody_makes_in_a_day_reaches_a_person(shared: Phone) -> None:
+def test_choice_unanswered_for_a_day_needs_a_person(shared: Phone) -> None:
     first = arranged(shared, "Smith", "Luis", 8)
     arranged(shared, "Rivera", "Amina", 12)
     shared.texts("1")
@@ -193,7 +193,7 @@ def test_a_choice_that_nobody_makes_in_a_day_reaches_a_person(shared: Phone) -> 
     assert shared.visit(first) == "scheduled"
 
 
-def test_trap_7_a_stop_during_a_choice_stops_and_leaves_the_kept_answer_to_a_person(shared: Phone) -> None:
+def test_trap_7_stop_during_a_choice_opts_out_and_stored_answer_needs_a_person(shared: Phone) -> None:
     first = arranged(shared, "Smith", "Luis", 8)
     arranged(shared, "Rivera", "Amina", 12)
     shared.texts("3")
@@ -207,7 +207,7 @@ def test_trap_7_a_stop_during_a_choice_stops_and_leaves_the_kept_answer_to_a_per
         assert session.scalars(select(PendingChoice.resolved_at)).one() is not None
 
 
-def test_a_late_one_to_a_moved_visit_hears_the_new_time_and_confirms_nothing(phone: Phone) -> None:
+def test_late_1_to_a_moved_visit_gets_the_new_time_and_does_not_confirm(phone: Phone) -> None:
     school_fixture = phone.school_fixture
     visit_id = arranged(phone, "Smith", "Luis", 8)
     phone.now += timedelta(hours=1)
@@ -240,7 +240,7 @@ def test_a_late_one_to_a_moved_visit_hears_the_new_time_and_confirms_nothing(pho
     assert phone.got()[-1] == "visit_confirmed"
 
 
-def test_a_late_two_hears_the_new_time_and_a_late_three_is_a_no_all_the_same(phone: Phone) -> None:
+def test_late_2_gets_the_new_time_and_late_3_still_cancels(phone: Phone) -> None:
     school_fixture = phone.school_fixture
     visit_id = arranged(phone, "Smith", "Luis", 8)
     phone.now += timedelta(hours=1)
@@ -261,7 +261,7 @@ def test_a_late_two_hears_the_new_time_and_a_late_three_is_a_no_all_the_same(pho
     assert phone.visit(visit_id) == "cancelled_by_family"
 
 
-def test_a_one_to_the_question_about_the_new_time_confirms_it(phone: Phone) -> None:
+def test_1_to_the_question_about_the_new_time_confirms_it(phone: Phone) -> None:
     school_fixture = phone.school_fixture
     visit_id = arranged(phone, "Smith", "Luis", 8)
     phone.now += timedelta(hours=1)
@@ -281,7 +281,7 @@ def test_a_one_to_the_question_about_the_new_time_confirms_it(phone: Phone) -> N
     assert phone.visit(visit_id) == "confirmed"
 
 
-def test_a_stand_in_does_not_make_a_yes_to_the_same_time_late(phone: Phone) -> None:
+def test_replaced_partner_at_the_same_time_does_not_make_a_yes_late(phone: Phone) -> None:
     school_fixture = phone.school_fixture
     visit_id = arranged(phone, "Smith", "Luis", 8)
     with school_fixture.session() as session:
@@ -307,7 +307,7 @@ def test_a_stand_in_does_not_make_a_yes_to_the_same_time_late(phone: Phone) -> N
     assert "visit_now_at" not in phone.got()
 
 
-def test_the_same_word_again_adds_nothing_and_a_change_of_mind_counts(phone: Phone) -> None:
+def test_repeated_answer_adds_nothing_and_changed_answer_counts(phone: Phone) -> None:
     visit_id = arranged(phone, "Smith", "Luis", 8)
     for _ in range(3):
         phone.texts("1")
@@ -319,13 +319,13 @@ def test_the_same_word_again_adds_nothing_and_a_change_of_mind_counts(phone: Pho
     assert phone.visit(visit_id) == "cancelled_by_family"
 
 
-def test_an_answer_after_days_still_finds_the_only_question(phone: Phone) -> None:
+def test_answer_after_three_days_matches_the_only_question(phone: Phone) -> None:
     visit_id = arranged(phone, "Smith", "Luis", 13)
     phone.texts("1", after=timedelta(hours=80))
     assert phone.visit(visit_id) == "confirmed"
 
 
-def test_a_text_that_came_before_the_question_left_does_not_answer_it(phone: Phone) -> None:
+def test_message_received_before_the_question_was_sent_does_not_answer_it(phone: Phone) -> None:
     school_fixture = phone.school_fixture
     with school_fixture.session() as session:
         kept = processing.store_message(session, ReceivedMessage("SMearly", phone.number, "", "1"), phone.now)
@@ -337,7 +337,7 @@ def test_a_text_that_came_before_the_question_left_does_not_answer_it(phone: Pho
     assert phone.row().needs_person
 
 
-def test_f21_a_thumb_on_our_question_is_shown_to_people_and_confirms_nothing(phone: Phone) -> None:
+def test_f21_liking_our_question_needs_a_person_and_does_not_confirm(phone: Phone) -> None:
     visit_id = arranged(phone, "Smith", "Luis", 8)
     phone.texts("Liked “Lincoln Elementary: Grace Test and Luis Test would like to visit you. Reply 1 to confirm”")
     row = phone.row()
@@ -350,7 +350,7 @@ def test_f21_a_thumb_on_our_question_is_shown_to_people_and_confirms_nothing(pho
 
 
 @pytest.mark.parametrize("verb", ["Gefällt mir: „{}“", "点赞了“{}”", "Perhaps liked the message “{}”"])
-def test_f21_a_tap_in_a_language_nobody_listed_is_known_by_our_own_words(phone: Phone, verb: str) -> None:
+def test_f21_reaction_in_an_unlisted_language_is_recognized_by_the_quoted_message(phone: Phone, verb: str) -> None:
     visit_id = arranged(phone, "Smith", "Luis", 8)
     ours = phone.newest()
     phone.texts(verb.format(ours))
@@ -361,7 +361,7 @@ def test_f21_a_tap_in_a_language_nobody_listed_is_known_by_our_own_words(phone: 
     assert phone.visit(visit_id) == "scheduled"
 
 
-def test_two_invitations_that_words_cannot_tell_apart_are_for_a_person(shared: Phone) -> None:
+def test_two_indistinguishable_invitations_need_a_person(shared: Phone) -> None:
     asked(shared, shared.school_fixture.invitations["Smith"], "Lincoln")
     asked(shared, shared.school_fixture.invitations["Rivera"], "Lincoln Elementary")
     shared.texts("3")
@@ -371,7 +371,7 @@ def test_two_invitations_that_words_cannot_tell_apart_are_for_a_person(shared: P
         assert session.scalars(select(PendingChoice)).all() == []
 
 
-def test_trap_8_two_children_in_two_schools_are_told_apart_by_school_and_teacher(phone: Phone) -> None:
+def test_trap_8_children_in_two_schools_are_distinguished_by_school_and_teacher(phone: Phone) -> None:
     elsewhere = at_another_school(phone)
     asked(phone, phone.school_fixture.invitations["Smith"], "Lincoln Elementary")
     asked(phone, elsewhere, "Sunset High")
@@ -428,7 +428,7 @@ def asked(phone: Phone, number: int, school: str) -> None:
     phone.leave()
 
 
-def test_a_stranger_with_a_wrong_number_answers_nothing_and_a_start_brings_nothing_back(phone: Phone) -> None:
+def test_wrong_number_answers_nothing_and_start_restores_nothing(phone: Phone) -> None:
     visit_id = arranged(phone, "Smith", "Luis", 8)
     phone.texts("Sorry, wrong number")
     assert phone.got()[-1] == "wrong_number_confirmed"
@@ -440,14 +440,14 @@ def test_a_stranger_with_a_wrong_number_answers_nothing_and_a_start_brings_nothi
     assert not {"start_confirmed", "stop_confirmed", "visit_confirmed"} & set(phone.got())
 
 
-def test_a_wrong_number_after_a_stop_is_not_undone_by_a_start(phone: Phone) -> None:
+def test_wrong_number_after_a_stop_is_not_undone_by_start(phone: Phone) -> None:
     phone.texts("STOP")
     phone.texts("wrong number")
     phone.texts("START")
     assert phone.got() == ["stop_confirmed"]
 
 
-def test_trap_10_a_robot_at_the_other_end_gets_no_endless_answers(phone: Phone) -> None:
+def test_trap_10_auto_reply_does_not_cause_an_endless_loop(phone: Phone) -> None:
     arranged(phone, "Smith", "Luis", 8)
     for _ in range(30):
         phone.texts("Auto-reply: I am out of the office.", after=timedelta(seconds=20))
@@ -456,7 +456,7 @@ def test_trap_10_a_robot_at_the_other_end_gets_no_endless_answers(phone: Phone) 
         assert list(session.scalars(select(Row.needs_person).order_by(Row.id))).count(True) == 1
 
 
-def test_f16_trap_10_whatever_a_machine_says_it_hears_four_answers_an_hour_and_people_are_told(phone: Phone) -> None:
+def test_f16_trap_10_machine_gets_at_most_four_replies_an_hour_and_raises_an_alert(phone: Phone) -> None:
     arranged(phone, "Smith", "Luis", 8)
     for turn in range(40):
         phone.texts(("START", "9", "hmm", "STOP", "HELP", "1", "what", "2")[turn % 8], after=timedelta(seconds=30))
@@ -469,7 +469,7 @@ def test_f16_trap_10_whatever_a_machine_says_it_hears_four_answers_an_hour_and_p
         assert session.scalars(select(Conversation.waiting_since)).one() is not None
 
 
-def test_beyond_the_loop_guard_a_no_is_still_done_in_silence(phone: Phone) -> None:
+def test_no_beyond_the_loop_limit_cancels_without_a_reply(phone: Phone) -> None:
     visit_id = arranged(phone, "Smith", "Luis", 8)
     for body in ("1", "9", "HELP", "what?", "9", "who?", "1"):
         phone.texts(body)
@@ -479,7 +479,7 @@ def test_beyond_the_loop_guard_a_no_is_still_done_in_silence(phone: Phone) -> No
     assert phone.got() == before
 
 
-def test_a_polite_word_stops_nothing_and_waits_for_a_person(phone: Phone) -> None:
+def test_polite_stop_does_not_opt_out_and_needs_a_person(phone: Phone) -> None:
     arranged(phone, "Smith", "Luis", 8)
     phone.texts("I'd rather you call me instead of texting")
     row = phone.row()

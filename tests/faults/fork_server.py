@@ -23,7 +23,7 @@ from tests.messages.conftest import NOW, Recorder, made_settings, planned, rules
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-class Zygote:
+class ForkServer:
     """A handle on the process: `begin` makes a child, `kill` ends one at once, `wait` until one has ended by itself."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
@@ -63,11 +63,11 @@ class Zygote:
 
 
 @contextmanager
-def zygote(log: Path) -> Iterator[Zygote]:
+def start_fork_server(log: Path) -> Iterator[ForkServer]:
     """Start the process; what its children say lies in `log`."""
-    command = [sys.executable, "-m", "tests.faults.zygote", str(log)]
+    command = [sys.executable, "-m", "tests.faults.fork_server", str(log)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        made = Zygote(process)
+        made = ForkServer(process)
         try:
             yield made
         finally:

@@ -12,30 +12,30 @@ TOKEN = "a" * 32
 
 
 @pytest.mark.parametrize("sender", [NUMBER, SERVICE])
-def test_a_text_is_taken_from_a_number_and_from_a_messaging_service(prism: str, sender: str) -> None:
+def test_message_is_accepted_from_a_number_and_from_a_messaging_service(prism: str, sender: str) -> None:
     receipt = provider(prism).send(PHONE, "Hola, visita mañana", TOKEN, sender=sender, valid_for=3600)
     assert receipt.provider_message_id.startswith("SM")
     assert receipt.status
 
 
-def test_what_was_sent_to_a_phone_can_be_listed(prism: str) -> None:
+def test_messages_to_a_phone_can_be_listed(prism: str) -> None:
     found = provider(prism).find_messages(PHONE)
     assert found
     assert all(seen.provider_message_id and seen.status for seen in found)
 
 
-def test_one_text_can_be_asked_for(prism: str) -> None:
+def test_message_can_be_fetched(prism: str) -> None:
     seen = provider(prism).get_message("SM" + "a" * 32)
     assert seen is not None
     assert seen.provider_message_id.startswith(("SM", "MM"))
 
 
-def test_a_day_can_be_listed(prism: str) -> None:
+def test_messages_of_a_day_can_be_listed(prism: str) -> None:
     # Prism's example names a next page for ever: the first of it is enough.
     assert next(iter(provider(prism).list_messages(date(2026, 10, 5)))).provider_message_id
 
 
-def test_a_text_can_be_cancelled_redacted_and_deleted(prism: str) -> None:
+def test_message_can_be_cancelled_redacted_and_deleted(prism: str) -> None:
     text = sdk(prism).messages("SM" + "a" * 32)
     assert text.update(status="canceled").sid
     assert text.update(body="").sid
@@ -52,7 +52,7 @@ def test_a_text_can_be_cancelled_redacted_and_deleted(prism: str) -> None:
         ("code=503", OutcomeUnknown, "20503"),
     ],
 )
-def test_each_error_that_twilio_describes_is_understood(
+def test_documented_error_raises_the_matching_exception(
     prism: str, answer: str, raised: type[ProviderUnavailable | MessageRejected | OutcomeUnknown], code: str
 ) -> None:
     with pytest.raises(raised) as failed:
@@ -60,7 +60,7 @@ def test_each_error_that_twilio_describes_is_understood(
     assert failed.value.code == code
 
 
-def test_the_judge_is_awake(prism: str) -> None:
+def test_prism_rejects_invalid_requests(prism: str) -> None:
     with pytest.raises(TwilioRestException) as refused:
         sdk(prism).messages.create(to=PHONE, messaging_service_sid="MGnone", body="Hello")
     assert refused.value.status in (400, 422)

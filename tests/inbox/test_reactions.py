@@ -60,20 +60,20 @@ QUOTED = (
 
 @pytest.mark.parametrize("quoted", QUOTED)
 @pytest.mark.parametrize("sentence", LIKED)
-def test_f21_a_liking_is_a_probable_yes_and_never_an_answer(sentence: str, quoted: str) -> None:
+def test_f21_like_is_a_probable_yes_and_never_an_answer(sentence: str, quoted: str) -> None:
     assert parse_reaction(sentence.format(quoted)) is Reaction.LIKED
     assert parse_intent(sentence.format(quoted)) is Intent.PROBABLE_YES
 
 
 @pytest.mark.parametrize("quoted", QUOTED)
 @pytest.mark.parametrize("sentence", OTHER)
-def test_f21_any_other_tap_says_nothing_whatever_it_quotes(sentence: str, quoted: str) -> None:
+def test_f21_other_reaction_has_no_meaning_whatever_it_quotes(sentence: str, quoted: str) -> None:
     assert parse_reaction(sentence.format(quoted)) is Reaction.OTHER
     assert parse_intent(sentence.format(quoted)) is Intent.TAPBACK
 
 
 @given(st.sampled_from(LIKED + OTHER), st.sampled_from(sorted(WORDS[Intent.STOP])), st.text(max_size=40))
-def test_f21_no_tap_that_quotes_a_stop_is_one(sentence: str, word: str, more: str) -> None:
+def test_f21_reaction_quoting_a_stop_is_not_a_stop(sentence: str, word: str, more: str) -> None:
     assert parse_intent(sentence.format(word.upper())) in (Intent.PROBABLE_YES, Intent.TAPBACK)
     assert parse_intent(sentence.format(f"{more} {word}")) in (Intent.PROBABLE_YES, Intent.TAPBACK)
 
@@ -82,5 +82,5 @@ def test_f21_no_tap_that_quotes_a_stop_is_one(sentence: str, word: str, more: st
     "body",
     ["I liked it", "Loved meeting you", "STOP", "“STOP”", "Disliked", "Removed", "to “you”", "1 to confirm", "👍", ""],
 )
-def test_what_a_person_wrote_is_no_tap(body: str) -> None:
+def test_typed_message_is_not_a_reaction(body: str) -> None:
     assert parse_reaction(body) is None

@@ -8,11 +8,11 @@ import pytest
 from homevisits.core.db import Database
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.models import QuietDay
-from tests.faults.carrying import MORNING, NIGHT, REMINDER, reminder
+from tests.faults.helpers import MORNING, NIGHT, REMINDER, reminder
 from tests.messages.conftest import NOW, Recorder, planned, put, rows, states, tick
 
 
-def test_f15_at_night_a_text_waits_for_the_morning_and_answers_do_not(database: Database) -> None:
+def test_f15_message_at_night_waits_for_the_morning_and_replies_do_not(database: Database) -> None:
     night = {"not_before": NIGHT, "to": "+15555550102"}
     put(database, reminder(not_before=NIGHT), planned("answer", expires_at=NIGHT + timedelta(hours=1), **night))
     provider = Recorder()
@@ -25,13 +25,13 @@ def test_f15_at_night_a_text_waits_for_the_morning_and_answers_do_not(database: 
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "America/Anchorage", None])
-def test_f15_the_hours_are_those_of_the_familys_zone(database: Database, zone: str | None) -> None:
+def test_f15_quiet_hours_use_the_familys_time_zone(database: Database, zone: str | None) -> None:
     put(database, reminder(zone=zone))
     tick(database, Recorder(), NOW)  # nine in Denver, eleven in New York, seven in Anchorage
     assert states(database) == (["held"] if zone == "America/Anchorage" else ["accepted"])
 
 
-def test_f15_a_quiet_day_of_the_school_or_of_all_is_kept_and_what_a_person_typed_leaves(database: Database) -> None:
+def test_f15_quiet_day_holds_automatic_messages_and_not_written_messages(database: Database) -> None:
     with database.transaction() as session:
         session.add(QuietDay(school_id=None, day=date(2026, 10, 5), name="District day", at=NOW))
     typed: dict[str, Any] = {"template": "written", "body": "Hello", "params": {}}
@@ -42,7 +42,7 @@ def test_f15_a_quiet_day_of_the_school_or_of_all_is_kept_and_what_a_person_typed
     assert (second.state, second.category, second.body) == ("accepted", "written", "Hello")
 
 
-def test_f15_an_urgent_text_leaves_at_night_only_with_a_name_and_a_reason(database: Database) -> None:
+def test_f15_urgent_message_is_sent_at_night_only_with_a_name_and_a_reason(database: Database) -> None:
     urgent: dict[str, Any] = {"template": "written", "category": "urgent", "not_before": NIGHT, "params": {},
                               "expires_at": NIGHT + timedelta(days=2)}  # fmt: skip
     put(
@@ -54,21 +54,21 @@ def test_f15_an_urgent_text_leaves_at_night_only_with_a_name_and_a_reason(databa
     assert states(database) == ["accepted", "held"]
 
 
-def test_f15_a_text_that_would_be_too_late_in_the_morning_expires_now(database: Database) -> None:
+def test_f15_message_that_would_be_too_late_in_the_morning_expires(database: Database) -> None:
     put(database, reminder(not_before=NIGHT, expires_at=MORNING))
     tick(database, Recorder(), NIGHT)
     row = rows(database)[0]
     assert (row.state, row.error) == ("expired", "quiet")
 
 
-def test_a_text_in_the_last_moments_of_a_window_waits_for_the_next_one(database: Database) -> None:
+def test_message_in_the_last_minute_of_a_window_waits_for_the_next_window(database: Database) -> None:
     late = datetime.fromisoformat("2026-10-05T19:59:00-06:00")
     put(database, reminder(not_before=late))
     tick(database, Recorder(), late)
     assert rows(database)[0].next_at == MORNING
 
 
-def test_a_phone_gets_three_automatic_texts_a_day_and_eight_a_week_from_all_schools(database: Database) -> None:
+def test_phone_gets_at_most_three_automatic_messages_a_day_and_eight_a_week(database: Database) -> None:
     limits = Limits()
     days = [NOW + timedelta(days=day) for day in range(7)]
     put(database, *(reminder(f"{n}", params={**REMINDER, "time": f"{n} pm"}) for n in range(12)))
@@ -85,7 +85,7 @@ def test_a_phone_gets_three_automatic_texts_a_day_and_eight_a_week_from_all_scho
     assert tick(database, provider, days[-1], limits=limits) == {"accepted": 1}
 
 
-def test_what_cannot_wait_for_the_cap_reaches_a_person_at_once(database: Database) -> None:
+def test_message_that_cannot_wait_for_the_cap_is_dead_at_once(database: Database) -> None:
     put(database, *(reminder(f"{n}", params={**REMINDER, "time": f"{n} pm"}) for n in range(3)))
     tick(database, Recorder(), NOW, limits=Limits())
     put(database, reminder("soon", expires_at=NOW + timedelta(hours=3)))
@@ -94,7 +94,7 @@ def test_what_cannot_wait_for_the_cap_reaches_a_person_at_once(database: Databas
     assert (row.state, row.error) == ("dead", "cap")
 
 
-def test_two_reminders_of_one_visit_both_leave_but_not_at_the_same_moment(database: Database) -> None:
+def test_two_reminders_of_a_visit_are_both_sent_but_not_together(database: Database) -> None:
     later = NOW + timedelta(hours=5)
     put(database, reminder("24"), reminder("3", not_before=later), reminder("1", not_before=later))
     tick(database, Recorder(), NOW)
@@ -105,7 +105,7 @@ def test_two_reminders_of_one_visit_both_leave_but_not_at_the_same_moment(databa
     assert [(row.state, row.error) for row in rows(database)[3:]] == [("accepted", None), ("cancelled", "repeated")]
 
 
-def test_the_same_words_twice_in_a_day_are_a_fault_unless_something_else_was_said_between(database: Database) -> None:
+def test_same_text_twice_a_day_is_refused_unless_another_message_was_between(database: Database) -> None:
     put(database, reminder("a"), reminder("b"))
     tick(database, Recorder(), NOW)
     assert [(row.state, row.error) for row in rows(database)] == [("accepted", None), ("dead", "repeated")]

@@ -13,7 +13,7 @@ from tests.messages.fake_twilio import FakeTwilio
 Judged = tuple[str, FakeTwilio]
 
 
-def test_every_step_of_a_message_from_a_number(judged: Judged) -> None:
+def test_message_from_a_number_passes_through_every_status(judged: Judged) -> None:
     address, fake = judged
     client = sdk(address)
     made = client.messages.create(
@@ -35,7 +35,7 @@ def test_every_step_of_a_message_from_a_number(judged: Judged) -> None:
     assert (gone.value.status, gone.value.code) == (404, 20404)
 
 
-def test_a_messaging_service_accepts_and_chooses_later(judged: Judged) -> None:
+def test_messaging_service_accepts_and_chooses_the_sender_later(judged: Judged) -> None:
     address, fake = judged
     client = sdk(address)
     made = client.messages.create(to=PHONE, messaging_service_sid=SERVICE, body="Hello", validity_period=600)
@@ -46,7 +46,7 @@ def test_a_messaging_service_accepts_and_chooses_later(judged: Judged) -> None:
     assert seen.from_
 
 
-def test_a_message_on_its_way_can_be_cancelled_and_a_final_one_cannot(judged: Judged) -> None:
+def test_pending_message_can_be_cancelled_and_a_final_message_cannot(judged: Judged) -> None:
     client = sdk(judged[0])
     made = client.messages.create(to=PHONE, messaging_service_sid=SERVICE, body="Hello")
     assert client.messages(made.sid).update(status="canceled").status == "canceled"
@@ -80,7 +80,7 @@ REFUSED: list[tuple[dict[str, Any], int]] = [
 
 
 @pytest.mark.parametrize(("wanted", "code"), REFUSED)
-def test_what_twilio_refuses_is_refused_in_its_words(judged: Judged, wanted: dict[str, Any], code: int) -> None:
+def test_invalid_message_is_refused_with_twilios_error_code(judged: Judged, wanted: dict[str, Any], code: int) -> None:
     address, fake = judged
     fake.heard("+15005550031", "Stop")
     before = len(fake.sent)
@@ -92,7 +92,7 @@ def test_what_twilio_refuses_is_refused_in_its_words(judged: Judged, wanted: dic
 @pytest.mark.parametrize(
     "what", ["400/30034", "401/20003", "403/20005", "404/20404", "429/20429", "500/20500", "503/20503"]
 )
-def test_every_error_is_one_that_twilio_describes(judged: Judged, what: str) -> None:
+def test_every_error_matches_twilios_description(judged: Judged, what: str) -> None:
     address, fake = judged
     fake.next.append(what)
     status, code = map(int, what.split("/"))
@@ -107,7 +107,7 @@ def test_every_error_is_one_that_twilio_describes(judged: Judged, what: str) -> 
         sdk(address).messages.list(to=PHONE, limit=1)
 
 
-def test_who_is_not_the_account_is_turned_away(judged: Judged) -> None:
+def test_wrong_credentials_get_401(judged: Judged) -> None:
     address, fake = judged
     fake.auth_token = "another"
     with pytest.raises(TwilioRestException) as away:
@@ -115,7 +115,7 @@ def test_who_is_not_the_account_is_turned_away(judged: Judged) -> None:
     assert (away.value.status, away.value.code) == (401, 20003)
 
 
-def test_our_provider_meets_the_fake_through_the_judge(judged: Judged) -> None:
+def test_provider_works_with_the_fake_through_prism(judged: Judged) -> None:
     address, fake = judged
     ours, phone = provider(address), "+15005550041"
     for sender in (NUMBER, SERVICE):
@@ -134,7 +134,7 @@ def test_our_provider_meets_the_fake_through_the_judge(judged: Judged) -> None:
     ]
 
 
-def test_the_judge_is_awake(judged: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prism_rejects_invalid_answers_of_the_fake(judged: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
     address, fake = judged
     made = sdk(address).messages.create(to=PHONE, from_=NUMBER, body="Hello")
     monkeypatch.setattr(fake.messages[made.sid], "sid", "not a SID")

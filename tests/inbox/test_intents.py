@@ -54,23 +54,23 @@ from homevisits.inbox.parsing.keywords import INTENTS_BY_LANGUAGE, WORDS, Intent
         ("yes but only after 6", Intent.UNCLEAR),
     ],
 )
-def test_a_reply_means(body: str, means: Intent) -> None:
+def test_reply_has_the_expected_intent(body: str, means: Intent) -> None:
     assert parse_intent(body) is means
 
 
-def test_every_legal_opt_out_word_is_one_and_means_nothing_else() -> None:
+def test_every_required_opt_out_keyword_means_stop() -> None:
     for word in ("stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe", "stopall", "optout", "no mas"):
         assert parse_intent(word.upper()) is Intent.STOP
     assert sum(len(words) for words in WORDS.values()) == len(INTENTS_BY_LANGUAGE)
 
 
 @given(st.sampled_from(sorted(INTENTS_BY_LANGUAGE)), st.sampled_from(["", ".", "!", " ", "…", "\n"]))
-def test_case_and_punctuation_do_not_change_a_meaning(word: str, mark: str) -> None:
+def test_case_and_punctuation_do_not_change_the_intent(word: str, mark: str) -> None:
     assert parse_intent(f"{mark}{word.upper()}{mark}") is INTENTS_BY_LANGUAGE[word]
 
 
 @given(st.text())
-def test_any_text_at_all_has_a_meaning(body: str) -> None:
+def test_any_text_has_an_intent(body: str) -> None:
     assert parse_intent(body) in Intent
     assert normalize(normalize(body)) == normalize(body)
 
@@ -201,29 +201,29 @@ NOT_AT_ALL = [
 
 
 @pytest.mark.parametrize("body", CERTAIN)
-def test_what_says_stop_for_certain_is_a_stop_in_every_language_we_send(body: str) -> None:
+def test_certain_stop_phrases_mean_stop_in_every_language(body: str) -> None:
     assert parse_intent(body) is Intent.STOP
     for language in ("en", "es", "so", "hmn", "ar", "vi"):
         assert parse_intent(body.upper(), language) is Intent.STOP
 
 
 @pytest.mark.parametrize("body", ODD)
-def test_a_stop_is_known_in_the_odd_forms_people_write_it_in(body: str) -> None:
+def test_misspelled_and_decorated_stop_is_recognized(body: str) -> None:
     assert parse_intent(body) is Intent.STOP
 
 
 @pytest.mark.parametrize(("body", "means"), [("1\nSent from my iPhone", Intent.YES), ("No\nTuesday", Intent.UNCLEAR)])
-def test_what_a_phone_signs_with_is_no_part_of_an_answer(body: str, means: Intent) -> None:
+def test_signature_is_ignored(body: str, means: Intent) -> None:
     assert parse_intent(body) is means
 
 
 @pytest.mark.parametrize("body", POLITE)
-def test_what_asks_politely_for_another_way_is_for_a_person(body: str) -> None:
+def test_polite_request_for_another_way_is_a_polite_stop(body: str) -> None:
     assert parse_intent(body) is Intent.POLITE_STOP
 
 
 @pytest.mark.parametrize("body", NOT_AT_ALL)
-def test_a_stop_word_within_other_words_stops_nothing(body: str) -> None:
+def test_stop_keyword_within_a_sentence_is_not_a_stop(body: str) -> None:
     assert parse_intent(body) is Intent.UNCLEAR
 
 
@@ -244,7 +244,7 @@ def test_a_stop_word_within_other_words_stops_nothing(body: str) -> None:
         "الرقم خطأ",
     ],
 )
-def test_a_wrong_number_says_so(body: str) -> None:
+def test_wrong_number_is_recognized(body: str) -> None:
     assert parse_intent(body) is Intent.WRONG_NUMBER
 
 
@@ -262,7 +262,7 @@ def test_a_wrong_number_says_so(body: str) -> None:
         "Free Msg: Unable to send message - Message Blocking is active.",
     ],
 )
-def test_a_machine_is_known_by_how_it_begins(body: str) -> None:
+def test_automatic_reply_is_recognized_by_its_beginning(body: str) -> None:
     assert parse_intent(body) is Intent.ROBOT
 
 
@@ -295,11 +295,11 @@ def test_a_machine_is_known_by_how_it_begins(body: str) -> None:
         ("Claro que sí", "en", Intent.YES),
     ],
 )
-def test_words_of_every_language_we_send_are_understood(body: str, language: str, means: Intent) -> None:
+def test_keywords_of_every_message_language_are_recognized(body: str, language: str, means: Intent) -> None:
     assert parse_intent(body, language) is means
 
 
-def test_a_long_text_packed_in_base64_is_unpacked_and_nothing_else_is() -> None:
+def test_only_a_long_base64_body_is_decoded() -> None:
     long = "Hola, somos la familia Pérez; ese día no podemos. ¿Puede ser el jueves por la tarde? Gracias."
     packed = base64.b64encode(long.encode()).decode()
     assert decode_body(packed) == long
@@ -319,7 +319,7 @@ def test_a_long_text_packed_in_base64_is_unpacked_and_nothing_else_is() -> None:
     ("body", "found"),
     [("1", 1), (" 2. ", 2), ("2\ufe0f\u20e3", 2), ("٢", 2), ("dos", 2), ("12", None), ("", None), ("two of us", None)],
 )
-def test_a_number_is_one_digit_of_any_script_or_its_word(body: str, found: int | None) -> None:
+def test_number_is_a_single_digit_in_any_script_or_its_name(body: str, found: int | None) -> None:
     assert parse_number(body) == found
 
 
@@ -330,7 +330,7 @@ UNRELATED += "martes escuela cocina hermana porque azul cuando maestra buses gur
 
 
 @given(st.sampled_from(sorted(WORDS[Intent.STOP]) + CERTAIN), MARKS, MARKS, st.randoms(use_true_random=False))
-def test_every_stop_phrase_stops_in_any_case_with_any_marks_and_accents(
+def test_stop_phrase_is_recognized_with_any_case_marks_and_accents(
     word: str, before: str, after: str, chance: Random
 ) -> None:
     odd = "".join(chance.choice([c.lower(), c.upper()]) for c in word)
@@ -345,7 +345,7 @@ def test_every_stop_phrase_stops_in_any_case_with_any_marks_and_accents(
     st.lists(st.sampled_from(UNRELATED.split()), min_size=1, max_size=6),
     st.sampled_from(["", ",", ".", "-", "'"]),
 )
-def test_no_stop_word_within_a_longer_unrelated_message_stops(
+def test_stop_keyword_within_an_unrelated_message_is_not_a_stop(
     word: str, before: list[str], after: list[str], mark: str
 ) -> None:
     whole = f"{' '.join(before)} {word}{mark} {' '.join(after)}"

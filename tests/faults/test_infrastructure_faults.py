@@ -18,11 +18,11 @@ from homevisits.messages.dispatch import claim, results, transitions
 from homevisits.messages.dispatch.results import Result
 from homevisits.messages.models import DeliveryAttempt, OutgoingMessage
 from homevisits.messages.providers.base import Accepted
-from tests.faults.carrying import Busy
+from tests.faults.helpers import Busy
 from tests.messages.conftest import NOW, Recorder, planned, put, rows, rules, states, tick
 
 
-def test_f18_a_clock_put_on_an_hour_takes_no_text_from_its_sender(database: Database) -> None:
+def test_f18_clock_moved_forward_does_not_send_a_message_twice(database: Database) -> None:
     put(database, planned())
 
     def jump() -> None:
@@ -36,7 +36,7 @@ def test_f18_a_clock_put_on_an_hour_takes_no_text_from_its_sender(database: Data
     assert len(provider.sent) == 1
 
 
-def test_f18_a_clock_put_back_an_hour_leaves_no_text_and_no_tick_behind(database: Database) -> None:
+def test_f18_clock_moved_back_blocks_no_message_and_no_job(database: Database) -> None:
     put(database, planned())
     before = NOW - timedelta(hours=1)
     with database.transaction() as session:
@@ -52,7 +52,7 @@ def test_f18_a_clock_put_back_an_hour_leaves_no_text_and_no_tick_behind(database
     assert (states(database), rows(database)[0].provider_message_id) == (["accepted"], "R1")
 
 
-def test_f18_ticks_are_done_by_one_and_a_dead_ones_lease_runs_out(database: Database) -> None:
+def test_f18_job_lease_has_a_single_owner_and_expires(database: Database) -> None:
     span = timedelta(minutes=2)
     with database.transaction() as session:
         assert leases.take_lease(session, "poll", "one", span, NOW)
@@ -67,7 +67,7 @@ def test_f18_ticks_are_done_by_one_and_a_dead_ones_lease_runs_out(database: Data
         assert leases.take_lease(session, "poll", "one", span, NOW + timedelta(minutes=2))
 
 
-def test_f18_a_busy_database_delays_a_text_and_doubles_none(sqlite_database: Database) -> None:
+def test_f18_busy_database_delays_messages_without_duplicates(sqlite_database: Database) -> None:
     database = sqlite_database
     put(database, planned("a"), planned("b", to="+15555550102"))
     event.listen(database.engine, "checkout", lambda made, *_more: made.execute("PRAGMA busy_timeout = 20"))
@@ -102,7 +102,7 @@ def full_disk(database: Database) -> Iterator[None]:
     event.listen(database.engine, "checkout", lambda made, *_more: made.execute("PRAGMA max_page_count = 1000000"))
 
 
-def test_f18_on_a_full_disk_nothing_leaves_that_could_not_be_written_down(sqlite_database: Database) -> None:
+def test_f18_full_disk_sends_no_message_that_was_not_recorded(sqlite_database: Database) -> None:
     database = sqlite_database
     long = "x" * 300
     put(database, *(planned(f"{n}", to=f"+1555555{n:04}", params={"school": long}) for n in range(60)))
@@ -131,7 +131,7 @@ def given_up_unless_sent(database: Database, provider: Recorder) -> None:
                 transitions.not_found(session, attempt, NOW + timedelta(minutes=11))
 
 
-def test_f18_a_server_that_goes_away_in_the_middle_of_a_claim_or_a_call(postgresql_url: str) -> None:
+def test_f18_lost_database_connection_during_claim_or_send_is_survived(postgresql_url: str) -> None:
     database = Database(postgresql_url)
     put(database, planned("a"), planned("b", to="+15555550102"))
     left = [2]
