@@ -119,9 +119,7 @@ class Meanwhile(Recorder):
         return super().send(to, body, token, sender=sender, valid_for=valid_for)
 
 
-def test_f13_stop_during_a_send_lets_only_that_message_go(
-    client: FlaskClient, school_fixture: SchoolFixture
-) -> None:
+def test_f13_stop_during_a_send_lets_only_that_message_go(client: FlaskClient, school_fixture: SchoolFixture) -> None:
     phone = school_fixture.phones["Smith"]
     put(school_fixture, 5)
     provider = Meanwhile(client, phone)
@@ -229,9 +227,7 @@ def test_f21_yes_in_every_message_language_confirms(
         assert session.get_one(Visit, visit_id).state == "confirmed"
 
 
-def test_f21_base64_message_is_stored_raw_and_shown_decoded(
-    client: FlaskClient, school_fixture: SchoolFixture
-) -> None:
+def test_f21_base64_message_is_stored_raw_and_shown_decoded(client: FlaskClient, school_fixture: SchoolFixture) -> None:
     long = "Hola maestra, somos la familia Rivera, ese día trabajamos hasta tarde. ¿Puede ser el sábado? Gracias."
     packed = base64.b64encode(long.encode()).decode()
     assert bring(client, school_fixture.phones["Rivera"], packed) == 200
@@ -286,9 +282,7 @@ def test_invalid_media_count_and_unprintable_body_are_stored(
     assert (row.media, row.opt_out_type, row.needs_person) == (0, None, True)
 
 
-def test_stop_containing_a_null_character_is_a_stop(
-    client: FlaskClient, school_fixture: SchoolFixture
-) -> None:
+def test_stop_containing_a_null_character_is_a_stop(client: FlaskClient, school_fixture: SchoolFixture) -> None:
     assert bring(client, school_fixture.phones["Smith"], "ST\x00OP", Odd="a\x00b") == 200
     with school_fixture.database.reading() as session:
         assert not opt_outs.may_receive(session, school_fixture.phones["Smith"])

@@ -95,9 +95,7 @@ def test_errors_are_shown_at_the_field_and_input_is_kept(
     assert written(school_fixture) == []
 
 
-def test_reply_in_another_language_shows_a_warning(
-    coordinator: FlaskClient, school_fixture: SchoolFixture
-) -> None:
+def test_reply_in_another_language_shows_a_warning(coordinator: FlaskClient, school_fixture: SchoolFixture) -> None:
     thread = writes(school_fixture, "Hola", at=AT)
     said, _key = looked_at(coordinator, thread, body="We will be there.", language="es")
     assert "This looks like English. This family reads Spanish." in said
@@ -172,9 +170,7 @@ def test_family_is_found_by_name_and_no_url_contains_the_name(
     assert "No family has texted" not in read(coordinator, "/conversations?page=7&whose=everything")
 
 
-def test_long_list_and_long_conversation_are_paged(
-    coordinator: FlaskClient, school_fixture: SchoolFixture
-) -> None:
+def test_long_list_and_long_conversation_are_paged(coordinator: FlaskClient, school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session:
         session.add_all(
             [Conversation(phone=f"+1555555{number:04}", last_at=AT - timedelta(hours=number)) for number in range(50)]

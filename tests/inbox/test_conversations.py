@@ -191,9 +191,7 @@ def test_longest_wait_is_listed_first_and_more_than_a_day_is_late(school_fixture
         assert listing.list_conversations(session, coordinator, NOW, words="%").rows == ()
 
 
-def test_list_quotes_the_waiting_message_and_not_a_later_digit(
-    school_fixture: SchoolFixture, phone: str
-) -> None:
+def test_list_quotes_the_waiting_message_and_not_a_later_digit(school_fixture: SchoolFixture, phone: str) -> None:
     writes(school_fixture, "¿Puede venir mi abuela?")
     writes(school_fixture, "1", at=NOW + timedelta(minutes=1))
     with school_fixture.session() as session:
@@ -322,9 +320,7 @@ def test_ready_answers_use_the_familys_language_and_another_language_warns(
     assert (other.other_language, silent.seems_english, fine.seems_english) == (True, True, False)
 
 
-def test_opted_out_or_landline_family_gets_no_reply(
-    school_fixture: SchoolFixture, phone: str
-) -> None:
+def test_opted_out_or_landline_family_gets_no_reply(school_fixture: SchoolFixture, phone: str) -> None:
     thread = writes(school_fixture, "STOP")
     assert refused(school_fixture, thread, draft()) == {"texting_ended"}
     with school_fixture.session() as session:
@@ -384,9 +380,7 @@ def test_opt_out_recorded_by_staff_is_lifted_only_by_staff(school_fixture: Schoo
     assert entries(school_fixture, phone) == [("stop", "staff", "in_person"), ("start", "staff", "phone")]
 
 
-def test_opt_out_at_the_provider_is_lifted_only_by_the_family(
-    school_fixture: SchoolFixture, phone: str
-) -> None:
+def test_opt_out_at_the_provider_is_lifted_only_by_the_family(school_fixture: SchoolFixture, phone: str) -> None:
     thread = writes(school_fixture, "Hola")
     with school_fixture.session() as session:
         opt_outs.opt_out(session, phone, "provider", NOW)

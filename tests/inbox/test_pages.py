@@ -69,9 +69,7 @@ def test_draw_is_created_shown_checked_and_repeated(coordinator: FlaskClient, la
     assert "A class was missing." in read(coordinator, second)
 
 
-def test_invalid_draw_shows_errors_and_keeps_the_input(
-    coordinator: FlaskClient, large_school: LargeSchool
-) -> None:
+def test_invalid_draw_shows_errors_and_keeps_the_input(coordinator: FlaskClient, large_school: LargeSchool) -> None:
     form = {
         "school": large_school.school_id,
         "scope": "grade:99",
@@ -161,7 +159,9 @@ def test_family_that_asked_for_a_visit_is_found_by_name_and_recorded(
         assert session.scalar(select(func.count()).select_from(FamilyRequest)) == 1
 
 
-def test_delivery_page_explains_failed_messages_without_numbers(coordinator: FlaskClient, large_school: LargeSchool) -> None:
+def test_delivery_page_explains_failed_messages_without_numbers(
+    coordinator: FlaskClient, large_school: LargeSchool
+) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     post(coordinator, f"/asking/{draw_id}/ask", count=3)
     with large_school.database.transaction() as session:

@@ -116,7 +116,9 @@ def test_busy_school_does_not_displace_replies_to_another_school(
         ]
 
 
-def test_coordinator_reads_no_visit_messages_of_another_school(school_fixture: SchoolFixture, neighbour: Neighbour) -> None:
+def test_coordinator_reads_no_visit_messages_of_another_school(
+    school_fixture: SchoolFixture, neighbour: Neighbour
+) -> None:
     told(school_fixture, "visit:901", school_fixture.school_id, "Grace comes on Tuesday")
     told(school_fixture, "visit:902", neighbour.school, "Ada comes on Friday")
     told(school_fixture, "thread:1", neighbour.school, "See you")
@@ -129,9 +131,7 @@ def test_coordinator_reads_no_visit_messages_of_another_school(school_fixture: S
     assert {"Ada comes on Friday", "Grace comes on Tuesday"} <= set(ours(school_fixture, everywhere, thread))
 
 
-def test_pair_reads_no_answer_to_another_schools_question(
-    school_fixture: SchoolFixture, neighbour: Neighbour
-) -> None:
+def test_pair_reads_no_answer_to_another_schools_question(school_fixture: SchoolFixture, neighbour: Neighbour) -> None:
     arrange(school_fixture)
     thread = writes(school_fixture, "¿Puede venir mi abuela?", at=LATER)
     writes(school_fixture, "No puedo el viernes", at=LATER)
