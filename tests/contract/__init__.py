@@ -1,1 +1,1 @@
-"""Our calls and our own fake, held to Twilio's description of itself by tools that are not ours."""
+"""Contract tests: our provider client and our fake Twilio against Twilio's OpenAPI description."""

@@ -1,4 +1,4 @@
-"""Prism as Twilio, Prism before our fake, and what speaks to them."""
+"""Prism as a mock of Twilio, Prism as a validating proxy before our fake, and clients for both."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +19,13 @@ NUMBER, PHONE = "+15005550001", "+15005550006"
 
 @pytest.fixture(scope="session")
 def description(shared: Path) -> Path:
-    """Twilio's OpenAPI of the Messages resource, with the error answers it documents in prose."""
+    """Twilio's OpenAPI description of Messages, with the error responses it documents in prose."""
     return shared / "twilio" / "twilio_messages_v2010.errors.json"
 
 
 @pytest.fixture(scope="session")
 def prism(description: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Prism that plays Twilio from its description and refuses what that does not allow."""
+    """URL of a Prism mock of Twilio, which rejects requests that the description does not allow."""
     port, log = external_programs.find_free_port(), tmp_path_factory.mktemp("prism") / "mock.log"
     command = [
         *external_programs.node_command("prism"),
@@ -45,7 +45,7 @@ def prism(description: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def watched(
     description: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, fake_twilio.FakeTwilio]]:
-    """A Prism before our fake: every request and every answer must be as described, or it answers 500 itself."""
+    """Prism proxy before our fake; returns 500 for any response that does not match the description."""
     port, log = external_programs.find_free_port(), tmp_path_factory.mktemp("prism") / "proxy.log"
     with fake_twilio.running() as fake:
         command = [*external_programs.node_command("prism"), "proxy", "-h", "127.0.0.1", "-p", str(port), "--errors"]
@@ -55,7 +55,7 @@ def watched(
 
 @pytest.fixture
 def judged(watched: tuple[str, fake_twilio.FakeTwilio]) -> tuple[str, fake_twilio.FakeTwilio]:
-    """The same, with a fake that has forgotten what it was told to do."""
+    """The proxy with the fake's programmed behavior reset."""
     fake = watched[1]
     fake.next.clear()
     fake.next_looks.clear()
@@ -65,12 +65,12 @@ def judged(watched: tuple[str, fake_twilio.FakeTwilio]) -> tuple[str, fake_twili
 
 
 def sdk(address: str) -> Any:
-    """The real SDK with our HTTP client."""
+    """Twilio's SDK with our HTTP client."""
     return Client(ACCOUNT, "token", http_client=TwilioHttp(10, address), environment={"": ""})
 
 
 def provider(address: str, prefer: str = "") -> Twilio:
-    """Our provider; with a wish for which of its examples Prism answers."""
+    """Our provider; `prefer` selects the example that Prism returns."""
     ours = Twilio(made_settings(address, "sqlite:///unused.sqlite"))
     if prefer:
         ours.http.session.headers["Prefer"] = prefer

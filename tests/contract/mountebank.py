@@ -1,4 +1,4 @@
-"""mountebank before our fake: faults on the wire that are not of our making, and its own record of what was asked."""
+"""mountebank proxy before our fake: network faults and an independent record of requests."""
 
 import json
 import urllib.request
@@ -13,23 +13,23 @@ Answer = dict[str, Any]
 WITHOUT_LENGTH = """
 for (const name of Object.keys(response.headers)) if (/length|encoding/i.test(name)) delete response.headers[name];
 """
-"""A changed answer is not as long as it came."""
+"""Removes the length headers, because a changed response has another length."""
 
 
 class Mountebank:
-    """A running mountebank, and one imposter at a time."""
+    """A running mountebank with one imposter at a time."""
 
     def __init__(self, admin: int) -> None:
         self._admin, self.port = f"http://127.0.0.1:{admin}", external_programs.find_free_port()
 
     @property
     def url(self) -> str:
-        """Where the imposter listens."""
+        """URL of the imposter."""
         return f"http://127.0.0.1:{self.port}"
 
     @contextmanager
     def between(self, behind: str, answers: Sequence[Answer]) -> Iterator[None]:
-        """Answer the creates with `answers`, one after the other; everything else is passed on to `behind`."""
+        """Answer POST requests with `answers`, in order, and pass everything else on to `behind`."""
         passed = passing(behind)
         creates = {"predicates": [{"equals": {"method": "POST"}}], "responses": [*answers, passed]}
         stubs = [creates, {"responses": [passed]}]
@@ -42,7 +42,7 @@ class Mountebank:
             self._call("DELETE", f"/imposters/{self.port}")
 
     def creates(self) -> int:
-        """How many texts mountebank was asked to take, by its own record."""
+        """Number of POST requests that mountebank received."""
         asked = self._call("GET", f"/imposters/{self.port}")["requests"]
         return sum(one["method"] == "POST" for one in asked)
 
@@ -56,7 +56,7 @@ class Mountebank:
 
 
 def passing(behind: str, change: str = "", wait: int = 0) -> Answer:
-    """Pass a request on to `behind`; then, perhaps, change what came back (JavaScript on `response`), and wait (ms)."""
+    """Pass a request on to `behind`, run `change` (JavaScript) on `response`, and wait `wait` ms."""
     behaviors: list[Answer] = []
     if change:
         behaviors.append({"decorate": f"(config) => {{ const response = config.response; {WITHOUT_LENGTH} {change} }}"})
@@ -67,7 +67,7 @@ def passing(behind: str, change: str = "", wait: int = 0) -> Answer:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Mountebank]:
-    """A mountebank of this test's own."""
+    """Run a mountebank for the duration of the block."""
     admin = external_programs.find_free_port()
     flags = ["--host", "127.0.0.1", "--localOnly", "--allowInjection", "--nologfile", "--loglevel", "warn"]
     command = [

@@ -1,4 +1,4 @@
-"""Our own fake behind Prism's proxy: what it answers is what Twilio describes, or Prism answers 500 in its place."""
+"""Our fake Twilio behind Prism's proxy, which returns 500 for responses that Twilio does not describe."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -64,7 +64,7 @@ def test_lists_are_newest_first_paged_and_filtered(judged: Judged) -> None:
     fake.move(made[1], "sent")
     now = datetime.now(UTC)
     around = {"date_sent_after": now - timedelta(minutes=5), "date_sent_before": now + timedelta(minutes=5)}
-    # What is still queued has no date of sending: a list by date does not hold it.
+    # A queued message has no sending date, so a list by date does not contain it.
     assert [each.sid for each in client.messages.list(to=phone, **around)] == [made[1]]
     assert [each.sid for each in client.messages.list(to=phone, date_sent=now.date())] == [made[1]]
     assert client.messages.list(to="+15005550099") == []
@@ -100,7 +100,7 @@ def test_every_error_matches_twilios_description(judged: Judged, what: str) -> N
         sdk(address).messages.create(to=PHONE, from_=NUMBER, body="Hello")
     if isinstance(failed.value, TwilioRestException):
         assert (failed.value.status, failed.value.code) == (status, code)
-    else:  # our HTTP client keeps what a 429 asks for
+    else:  # our HTTP client raises its own exception with the Retry-After of a 429
         assert (failed.value.http_status, failed.value.retry_after) == (status, 7)
     fake.next_looks.append(what)
     with pytest.raises((TwilioException, ProviderUnavailable)):

@@ -1,7 +1,7 @@
-"""Each of mountebank's faults ends in exactly one text: the fake behind it says how many it took.
+"""Network faults from mountebank: the fake behind it must accept exactly 1 message.
 
-The canned answers are those of the shared mountebank-faults.json; where a fault must come after the text was taken,
-mountebank passes the request on and spoils the answer.
+The canned responses are from the shared mountebank-faults.json. Where a fault must follow an accepted message,
+mountebank passes the request on and corrupts the response.
 """
 
 import json
@@ -31,13 +31,13 @@ def mb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mountebank]:
 
 @pytest.fixture
 def canned(shared: Path) -> dict[str, list[Answer]]:
-    """The shared file's answers, by the word that asks for them there."""
+    """The responses of the shared file, by the message body that selects them."""
     stubs = json.loads((shared / "twilio" / "mountebank-faults.json").read_text())["stubs"]
     return {stub["predicates"][-1]["contains"]["body"]: stub["responses"] for stub in stubs}
 
 
 FAULTS: dict[str, tuple[Callable[[dict[str, list[Answer]], str], list[Answer]], int]] = {
-    # what happens, and how many creates mountebank is asked for until there is a text
+    # the responses, and the number of POST requests until a message is accepted
     "429, 429, 503, 201": (lambda canned, _behind: canned["SEQ"][:2], 4),
     "reset": (lambda canned, _behind: canned["RESET"], 2),
     "garbage": (lambda canned, _behind: canned["GARBAGE"], 2),
@@ -62,14 +62,14 @@ def test_network_fault_gives_exactly_1_message(
 
 
 def through(mb: Mountebank, database: Database, behind: FakeTwilio) -> Line:
-    """A line of ours whose provider stands behind mountebank."""
+    """An installation that reaches its provider through mountebank."""
     line = Line(database, behind)
     line.providers = registry.configured_providers(made_settings(mb.url, database.url))
     return line
 
 
 def live(line: Line, minutes: int) -> None:
-    """The worker's minutes: send what is due, look for what nobody knows of."""
+    """Do the work of a worker for some minutes: send due messages and look up unclear attempts."""
     for _ in range(minutes * 6):
         line.send()
         line.look()

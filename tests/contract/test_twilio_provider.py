@@ -1,4 +1,4 @@
-"""Every call we make is one that Twilio describes: Prism, made from Twilio's own OpenAPI, lets each pass."""
+"""Our requests to Twilio, checked by Prism against Twilio's OpenAPI description."""
 
 from datetime import date
 
@@ -31,7 +31,7 @@ def test_message_can_be_fetched(prism: str) -> None:
 
 
 def test_messages_of_a_day_can_be_listed(prism: str) -> None:
-    # Prism's example names a next page for ever: the first of it is enough.
+    # Every page of Prism's example names a next page, so only the first message is read.
     assert next(iter(provider(prism).list_messages(date(2026, 10, 5)))).provider_message_id
 
 

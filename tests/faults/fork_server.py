@@ -1,4 +1,4 @@
-"""A process that has imported the house and makes children of itself when told: quick to start, killed at will."""
+"""Fork server: a process with the application imported that forks children, so that they start fast."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import homevisits.tables  # noqa: F401 - the tables that texts refer to
+import homevisits.tables  # noqa: F401 - the tables that messages refer to
 from homevisits import worker
 from homevisits.core.db import Database
 from homevisits.messages import outbox
@@ -24,32 +24,32 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class ForkServer:
-    """A handle on the process: `begin` makes a child, `kill` ends one at once, `wait` until one has ended by itself."""
+    """Client of the fork server: start, kill and await children."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
         self._running: set[int] = set()
 
     def begin(self, what: str, **more: object) -> int:
-        """Start a child that does `what`; its number."""
+        """Start a child that runs the task `what`; return its process ID."""
         child = self._ask(do=what, **more)
         self._running.add(child)
         return child
 
     def end(self) -> None:
-        """Nobody is left behind: not even by a test that failed between a child's beginning and its end."""
+        """Kill the server and all children, including children left by a failed test."""
         for child in self._running:
             with suppress(ProcessLookupError):
                 os.kill(child, 9)
         self._process.kill()
 
     def kill(self, child: int) -> None:
-        """kill -9, and take it off the list of processes."""
+        """Kill a child with SIGKILL and reap it."""
         os.kill(child, 9)
         self.wait(child)
 
     def wait(self, child: int) -> int:
-        """The exit status of a child."""
+        """Wait for a child to end; return its exit status."""
         status = self._ask(do="wait", child=child)
         self._running.discard(child)
         return status
@@ -64,7 +64,7 @@ class ForkServer:
 
 @contextmanager
 def start_fork_server(log: Path) -> Iterator[ForkServer]:
-    """Start the process; what its children say lies in `log`."""
+    """Start the fork server; its children write their output to `log`."""
     command = [sys.executable, "-m", "tests.faults.fork_server", str(log)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         made = ForkServer(process)
@@ -75,30 +75,30 @@ def start_fork_server(log: Path) -> Iterator[ForkServer]:
 
 
 def work(twilio: str, database: str) -> None:
-    """The worker as it is, with texts going to a stand-in of Twilio."""
+    """Run the real worker with a fake Twilio."""
     worker.run(made_settings(twilio, database))
 
 
 class Scribe(Recorder):
-    """Takes every text and writes down that it did."""
+    """A provider that accepts every message and writes its phone to a file."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
         self.out = open(path, "a", buffering=1, encoding="utf-8")  # noqa: SIM115 - ends with the process
 
     def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Accepted:
-        """Take a text."""
+        """Write the phone to the file and accept the message."""
         self.out.write(f"{to}\n")
         return super().send(to, body, token, sender=sender, valid_for=valid_for)
 
 
 def drain(database: str, path: str) -> None:
-    """Send what is due until nothing is."""
+    """Send due messages until there are no more."""
     provider = Scribe(path)
     mine = Database(database)
     begun, quiet = time.monotonic(), 0
 
-    def now() -> datetime:  # which goes on: a sender's bucket fills with time
+    def now() -> datetime:  # must advance, because the token bucket of a sender fills with time
         return NOW + timedelta(seconds=time.monotonic() - begun)
 
     while quiet < 3:
@@ -108,13 +108,13 @@ def drain(database: str, path: str) -> None:
 
 
 def plan(database: str, count: int) -> None:
-    """What the planner of reminders does."""
+    """Plan reminders as the planner does."""
     with Database(database).transaction() as session:
         outbox.put_many(session, reminders(count), NOW)
 
 
 def reminders(count: int) -> list[tuple[str, Any]]:
-    """So many reminders, each to a phone of its own."""
+    """Create `count` reminders, each to a different phone."""
     params = {"school": "Lincoln", "people": "Grace and Luis", "day": "Tue, Oct 13", "time": "6:15 pm"}
     return [
         (
@@ -127,12 +127,12 @@ def reminders(count: int) -> list[tuple[str, Any]]:
 
 
 def real_now() -> datetime:
-    """The machine's own time."""
+    """The current time of the system clock."""
     return datetime.now(UTC)
 
 
 def main(log: str) -> None:
-    """Make children until the input ends."""
+    """Handle requests from standard input until it ends."""
     what = {"work": work, "drain": drain, "plan": plan}
     for line in sys.stdin:
         asked = json.loads(line)

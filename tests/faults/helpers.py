@@ -1,4 +1,4 @@
-"""Reminders, and providers that let something happen meanwhile."""
+"""Reminders and a test provider that runs a callback during a send."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ MORNING = datetime.fromisoformat("2026-10-06T09:00:00-06:00")
 
 
 def reminder(key: str = "one", **more: object) -> PlannedMessage:
-    """A text that leaves by itself: hours, quiet days and caps are for it."""
+    """Plan an automatic message, which is subject to quiet hours, quiet days and caps."""
     values: dict[str, object] = {
         "template": "visit_reminder", "params": REMINDER, "expires_at": NOW + timedelta(days=9), **more,
     }  # fmt: skip
@@ -26,21 +26,21 @@ def reminder(key: str = "one", **more: object) -> PlannedMessage:
 
 
 class Busy(Recorder):
-    """A provider that lets something happen while it has a text in its hands."""
+    """A provider that runs a callback during its first send."""
 
     def __init__(self, meanwhile: Callable[[], object], *fails: Exception) -> None:
         super().__init__(*fails)
         self.meanwhile = meanwhile
 
     def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Accepted:
-        """Take a text; meanwhile, once, something happens."""
+        """Run the callback once, then accept the message."""
         then, self.meanwhile = self.meanwhile, lambda: None
         then()
         return super().send(to, body, token, sender=sender, valid_for=valid_for)
 
 
 def given_up(database: Database) -> None:
-    """The provider has no trace of what was unclear."""
+    """Record that the provider has no trace of the unclear attempts."""
     with database.transaction() as session:
         for attempt in session.scalars(select(DeliveryAttempt).where(DeliveryAttempt.outcome == "unclear")):
             transitions.not_found(session, attempt, NOW + timedelta(minutes=11))

@@ -1,4 +1,4 @@
-"""A real Kannel for tests: bearerbox, smsbox and its own fake network, on free ports and in a folder of the test's."""
+"""A real Kannel gateway for tests: bearerbox, smsbox and Kannel's fake network, on free ports."""
 
 import time
 from collections.abc import Iterator
@@ -52,14 +52,14 @@ omit-empty = true
 
 @dataclass(frozen=True)
 class Kannel:
-    """A running Kannel, and its phones."""
+    """A running Kannel gateway and its phones."""
 
     url: str
     network: int
     folder: Path
 
     def phones_send(self, *texts: str) -> None:
-        """A family's texts come in from the network, one after the other: "from to type words"."""
+        """Send messages from phones into the gateway, in order; the format is "from to type body"."""
         for number, text in enumerate(texts):
             log = self.folder / f"phone{number}.log"
             with processes.running(_phones(self.network, "1", text), log, cwd=self.folder):
@@ -67,14 +67,14 @@ class Kannel:
                 time.sleep(0.3)
 
     def phones_heard(self) -> list[str]:
-        """What reached phones, as the network's log has it."""
+        """Messages that reached phones, from the log of the fake network."""
         lines = (self.folder / "fakesmsc.log").read_text(errors="replace").splitlines()
         return [line.split("Got message ", 1)[1] for line in lines if "Got message " in line]
 
 
 @contextmanager
 def running(folder: Path, inbound: str = "http://127.0.0.1:9/", *, listening: bool = True) -> Iterator[Kannel]:
-    """Kannel while the block runs; connected to it, when `listening`, a phone network that takes everything."""
+    """Run Kannel. If `listening` is true, connect a fake network that accepts every message."""
     bearerbox, smsbox = processes.program("bearerbox"), processes.program("smsbox")
     processes.program(NETWORK)
     admin, boxes, network, sendsms = (processes.free_port() for _ in range(4))
@@ -95,5 +95,5 @@ def running(folder: Path, inbound: str = "http://127.0.0.1:9/", *, listening: bo
 
 
 def _phones(port: int, how_many: str, text: str) -> list[str]:
-    """Kannel's own network for tests; one at a time may be connected."""
+    """Command of Kannel's fake network. Only one network can be connected at a time."""
     return [NETWORK, "-H", "127.0.0.1", "-r", str(port), "-i", "0.1", "-m", how_many, text]

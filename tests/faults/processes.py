@@ -1,4 +1,4 @@
-"""Programs that fault tests start: on free ports, ended by their own id."""
+"""Start and stop the external programs of the fault tests."""
 
 import os
 import shutil
@@ -21,14 +21,14 @@ SERVE = (sys.executable, "-c", "from homevisits.cli.main import main; main()", "
 
 
 def free_port() -> int:
-    """A port on this machine that nobody listens on."""
+    """Return a free TCP port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
 def program(*places: str) -> str:
-    """Where a program is; `tools.missing` says what becomes of a test without it."""
+    """Return the path of a program, or skip or fail the test if it is missing."""
     where = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
     found = next((path for place in places if (path := shutil.which(place, path=where))), None)
     return found or external_programs.skip_or_fail(f"{places[0]} is not on this machine")
@@ -38,7 +38,7 @@ def program(*places: str) -> str:
 def running(
     command: Sequence[str], log: Path, cwd: Path = ROOT, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program while the block runs. What it says lies in `log`."""
+    """Run a program for the duration of the block and write its output to `log`."""
     with log.open("wb") as out:
         started = subprocess.Popen(
             command, cwd=cwd, stdout=out, stderr=out, env=None if environment is None else {**os.environ, **environment}
@@ -55,7 +55,7 @@ def running(
 
 
 def wait_for(ready: Callable[[], object], seconds: float, why: Callable[[], str] = lambda: "") -> None:
-    """Wait until `ready` says something true."""
+    """Wait until `ready` returns a true value, or fail the test with the text of `why`."""
     until = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > until:
@@ -64,7 +64,7 @@ def wait_for(ready: Callable[[], object], seconds: float, why: Callable[[], str]
 
 
 def answers(url: str) -> bool:
-    """Whether a web server answers there."""
+    """Whether a web server answers at `url`."""
     with suppress(OSError):
         try:
             urllib.request.urlopen(url, timeout=2).close()
@@ -75,7 +75,7 @@ def answers(url: str) -> bool:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody takes calls on a port."""
+    """Whether a process accepts connections on a port."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
@@ -83,7 +83,7 @@ def listens(port: int) -> bool:
 
 @contextmanager
 def serving(folder: Path, database_url: str, **settings: str) -> Iterator[int]:
-    """Our web processes on a port of their own, with real families' settings and Twilio's token "token"."""
+    """Run our web server in production mode with the Twilio token "token"; yield its port."""
     port = free_port()
     environment = {
         "mode": "production", "database_url": database_url, "secret_key": "a secret of thirty-two characters!",

@@ -1,4 +1,4 @@
-"""What comes back about a text, broken in every way: one text and one end, whatever is lost, doubled, late or early."""
+"""Lost, repeated, late and early responses and callbacks: one message and one final status in every case."""
 
 import itertools
 import threading
@@ -17,13 +17,13 @@ from tests.messages.conftest import PHONE, Recorder, at, planned, put, rows, rul
 from tests.messages.line import Line
 
 WORK = time.thread_time
-"""Seconds of our own work: another test on the same processor is no fault of ours. The bench B7 takes real ones."""
+"""CPU seconds of this thread, so that other processes do not matter. Benchmark B7 measures wall-clock time."""
 LIFE = ("queued", "sending", "sent", "delivered")
 
 
 @pytest.fixture
 def line(database: Database) -> Line:
-    """An installation with its provider."""
+    """An installation with a fake Twilio."""
     with fake_twilio.running(auth_token="token") as twilio:
         yield Line(database, twilio)
 
@@ -48,7 +48,7 @@ def test_f3_truncated_response_gives_a_single_message(line: Line) -> None:
     line.later(seconds=31)
     assert line.look() == 1
     assert (line.taken, line.states, line.text.provider_message_id) == (1, ["accepted"], line.twilio.sent[0]["Sid"])
-    # And its callback ends it, although the first answer was lost.
+    # The callback sets the final status, although the first response was lost.
     line.report("undelivered", 30005)
     assert (line.states, line.text.error) == (["undelivered"], "30005")
 
@@ -92,7 +92,7 @@ def test_f2_delayed_provider_list_is_looked_up_again(line: Line) -> None:
 
 
 def test_f7_callback_before_the_response_to_the_send_is_applied(line: Line) -> None:
-    """Twilio takes the text and tells us of it while its own answer is still on its way."""
+    """Twilio accepts the message and sends a callback before its response arrives."""
     line.put()
     told: list[int] = []
 
@@ -201,7 +201,7 @@ def test_f9_polling_finds_the_final_status_without_callbacks(line: Line) -> None
 
 
 def test_f13_opt_out_error_from_a_send_suppresses_all_messages_at_once(line: Line) -> None:
-    """21610 as the answer to a send: the text and all that waits are suppressed, and nothing more is asked for."""
+    """Error 21610 in response to a send suppresses the message and all waiting messages."""
     line.put(planned("a"), planned("b", not_before=line.now() + timedelta(minutes=30)))
     line.twilio.stopped.add(PHONE)
     begun = WORK()
@@ -222,7 +222,7 @@ def test_f13_opt_out_error_in_a_callback_suppresses_all_messages_at_once(line: L
 
 
 def refuses_from_now_on(line: Line) -> None:
-    """Whatever is put for the phone, the provider is not even asked."""
+    """Check that no further request for this phone reaches the provider."""
     with line.database.reading() as session:
         assert not opt_outs.may_receive(session, PHONE)
     asked = line.twilio.requests
@@ -243,7 +243,7 @@ def test_f13_opt_out_code_with_a_non_final_status_does_not_opt_out(line: Line) -
 
 
 def test_f13_opt_out_after_the_claim_lets_only_the_claimed_message_go(database: Database) -> None:
-    """The text in the worker's hands may leave; whatever becomes of it, the next claim is refused."""
+    """The claimed message may be sent; whatever its result, the next claim is refused."""
     put(database, planned("a"), planned("b"))
     with database.transaction() as session:
         claimed = next(iter(claim.claim_messages(session, rules(), at()(), ["recorder"]).messages), None)

@@ -1,4 +1,4 @@
-"""F16, F19: changes of mind at every moment of a text's way, a long outage, stops and late words."""
+"""F16, F19: cancellations at every stage of delivery, a long outage, opt-outs and late statuses."""
 
 import secrets
 import threading
@@ -20,7 +20,7 @@ from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, st
 
 
 def gone(session: Session) -> None:
-    """The visit's plan without its text."""
+    """Withdraw the message from the plan of the visit."""
     outbox.withdraw(session, "invitation:1", NOW)
 
 
@@ -82,7 +82,7 @@ def test_f16_unknown_message_cancelled_and_planned_again_is_sent(database: Datab
 
 
 def test_f16_plan_changed_during_the_claim_never_sends_both_versions(database: Database) -> None:
-    """Moving the visit and claiming its text, over and over: the old time never leaves after the change."""
+    """Move the visit and claim its message concurrently: the old time is never sent after the change."""
     put(database, planned("v0"))
     provider, stop = Recorder(), threading.Event()
 

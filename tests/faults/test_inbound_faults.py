@@ -1,4 +1,4 @@
-"""What goes wrong while a family texts: stops between claim and send, words the law reserves, crashes, odd webhooks."""
+"""Faults of incoming messages: opt-outs during a send, reserved keywords, crashes and invalid webhooks."""
 
 import base64
 import json
@@ -34,7 +34,7 @@ PATH = "/twilio/inbound"
 
 @pytest.fixture
 def client(school_fixture: SchoolFixture) -> FlaskClient:
-    """Twilio's caller, at the test school's time."""
+    """Test client for Twilio's webhooks, at the time of the test school."""
     clock.set_source(lambda: NOW)
     with school_fixture.session() as session:
         make_sender(session)
@@ -44,13 +44,13 @@ def client(school_fixture: SchoolFixture) -> FlaskClient:
 
 
 def bring(client: FlaskClient, phone: str, body: str, provider_message_id: str = "SM1", **more: str) -> int:
-    """Twilio brings a text; the status it gets."""
+    """Post an incoming message as Twilio; return the HTTP status."""
     form = {"MessageSid": provider_message_id, "From": phone, "To": OURS, "Body": body, "NumMedia": "0", **more}
     return client.post(PATH, data=form, headers=signature_header(PATH, form)).status_code
 
 
 def waiting(database: Database, phone: str) -> list[tuple[str, str]]:
-    """Every text to a phone, and its state."""
+    """Template and state of every message to a phone."""
     with database.reading() as session:
         found = (
             select(OutgoingMessage.template, OutgoingMessage.state)
@@ -61,7 +61,7 @@ def waiting(database: Database, phone: str) -> list[tuple[str, str]]:
 
 
 def put(school_fixture: SchoolFixture, count: int, phone: str = "") -> None:
-    """So many texts that may leave now."""
+    """Add `count` messages that may be sent now."""
     with school_fixture.session() as session:
         for number in range(count):
             outbox.put(session, "invitation:1", planned(str(number), to=phone or school_fixture.phones["Smith"]), NOW)
@@ -75,7 +75,7 @@ def newest(database: Database) -> IncomingMessage:
 
 
 def arranged(school_fixture: SchoolFixture) -> int:
-    """A visit to the Smiths of which they were told."""
+    """Book a visit to the Smiths and send the family's message."""
     wanted = BookingRequest(
         school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(8, 16, 30)
     )
@@ -97,7 +97,7 @@ def test_f13_stop_takes_effect_within_a_second_and_later_messages_are_refused(
     assert took <= 1.0, f"{took:.3f} s"
     states = waiting(school_fixture.database, phone)
     assert [state for template, state in states if template != "stop_confirmed"] == ["suppressed"] * 50
-    with school_fixture.session() as session:  # one that slips in afterwards
+    with school_fixture.session() as session:  # a message added after the stop
         outbox.put(session, "invitation:2", planned("late", to=phone), NOW)
     provider = Recorder()
     tick(school_fixture.database, provider, NOW)
@@ -106,14 +106,14 @@ def test_f13_stop_takes_effect_within_a_second_and_later_messages_are_refused(
 
 
 class Meanwhile(Recorder):
-    """A provider that is told, in the middle of a send, that the family said stop."""
+    """A provider during whose first send the family's STOP arrives."""
 
     def __init__(self, client: FlaskClient, phone: str) -> None:
         super().__init__()
         self.client, self.phone = client, phone
 
     def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Accepted:
-        """Take the text; the STOP comes before the answer does."""
+        """Receive the STOP, then accept the message."""
         if not self.sent:
             assert bring(self.client, self.phone, "stop") == 200
         return super().send(to, body, token, sender=sender, valid_for=valid_for)
@@ -124,7 +124,7 @@ def test_f13_stop_during_a_send_lets_only_that_message_go(client: FlaskClient, s
     put(school_fixture, 5)
     provider = Meanwhile(client, phone)
     tick(school_fixture.database, provider, NOW)
-    assert len(provider.sent) == 2  # the one that was under way, and the confirmation
+    assert len(provider.sent) == 2  # the message that was being sent, and the confirmation
     assert dict(waiting(school_fixture.database, phone))["stop_confirmed"] == "accepted"
     with school_fixture.database.transaction() as session:
         assert not claim_messages(session, rules(), NOW, ["recorder"]).messages
@@ -198,7 +198,9 @@ def test_f14_opt_out_keyword_never_changes_a_visit(
     with school_fixture.database.reading() as session:
         assert session.get_one(Visit, visit_id).state == "scheduled"
         assert not opt_outs.may_receive(session, school_fixture.phones["Smith"])
-    assert newest(school_fixture.database).needs_person  # a visit is ahead, and no text can speak of it: somebody calls
+    assert newest(
+        school_fixture.database
+    ).needs_person  # staff must call, because the visit is ahead and no message is allowed
 
 
 @pytest.mark.parametrize(
@@ -244,7 +246,9 @@ def test_f21_pictures_without_text_need_a_person(client: FlaskClient, school_fix
     row = newest(school_fixture.database)
     assert (row.media, row.intent, row.needs_person) == (10, "picture", True)
     assert len([name for name in json.loads(row.raw) if name.startswith("MediaUrl")]) == 10
-    assert bring(client, school_fixture.phones["Smith"], "1", "SM2", NumMedia="1") == 200  # words count all the same
+    assert (
+        bring(client, school_fixture.phones["Smith"], "1", "SM2", NumMedia="1") == 200
+    )  # text beside a picture is parsed
     assert newest(school_fixture.database).intent == "yes"
 
 
@@ -348,7 +352,7 @@ def test_error_while_processing_keeps_the_message_and_the_worker_retries(
     assert (row.taken_at, row.tries, row.body) == (None, 1, "1")
     with school_fixture.database.reading() as session:
         assert [alert.kind for alert in session.scalars(select(MessageAlert))] == ["webhook"]
-    # Its own request may still be at it.
+    # The request that stored the message may still be processing it.
     assert processing.process_waiting(school_fixture.database, POLICY, NOW + timedelta(seconds=2)) == 0
     assert processing.process_waiting(school_fixture.database, POLICY, NOW + timedelta(seconds=10)) == 1
     assert processing.process_waiting(school_fixture.database, POLICY, NOW + timedelta(seconds=20)) == 0

@@ -1,4 +1,4 @@
-"""F18: clocks that jump, databases that are busy, full or gone."""
+"""F18: clocks that jump, and databases that are busy, full or unreachable."""
 
 import threading
 from collections.abc import Iterator
@@ -89,7 +89,7 @@ def test_f18_busy_database_delays_messages_without_duplicates(sqlite_database: D
 
 @contextmanager
 def full_disk(database: Database) -> Iterator[None]:
-    """No page more than there are."""
+    """Limit the SQLite file to its current number of pages."""
     with database.reading() as session:
         pages = session.execute(sa.text("PRAGMA page_count")).scalar_one()
 
@@ -121,7 +121,7 @@ def test_f18_full_disk_sends_no_message_that_was_not_recorded(sqlite_database: D
 
 
 def given_up_unless_sent(database: Database, provider: Recorder) -> None:
-    """What looking through the provider's list comes to."""
+    """Resolve the unclear attempts as a lookup at the provider would."""
     sent = {token for _, _, token in provider.sent}
     with database.transaction() as session:
         for attempt in session.scalars(select(DeliveryAttempt).where(DeliveryAttempt.outcome == "unclear")).all():

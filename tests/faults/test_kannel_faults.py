@@ -1,4 +1,4 @@
-"""A real SMS gateway: reports in whatever order and number it makes them."""
+"""Delivery through a real SMS gateway, which sends reports in any order and number."""
 
 import time
 from collections import Counter
@@ -21,7 +21,7 @@ TEXTS = 500
 
 
 def counted(database: Database) -> Counter[str]:
-    """How many texts are in each state."""
+    """Number of messages by state."""
     with database.reading() as session:
         return Counter(
             dict(session.execute(select(OutgoingMessage.state, func.count()).group_by(OutgoingMessage.state)).all())
@@ -59,5 +59,5 @@ def test_f10_500_messages_through_a_real_gateway_are_all_delivered(
         told = Counter(session.scalars(select(ProviderEvent.status)))
         orders = session.scalars(select(ProviderEvent.status).order_by(ProviderEvent.id)).all()
     assert told["delivered"] == TEXTS
-    assert list(orders) != sorted(orders)  # they did come mixed
+    assert list(orders) != sorted(orders)  # the reports arrived out of order
     assert "Traceback" not in (tmp_path / "serve.log").read_text()

@@ -1,4 +1,4 @@
-"""F1, F17, F20: workers that are killed, many workers, many planners. What the other side wrote down is the judge."""
+"""F1, F17, F20: killed workers, many workers and many planners, checked against the provider's log."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from tests.faults.fork_server import ROOT, ForkServer, real_now, reminders, star
 from tests.messages.conftest import NOW, made_settings, make_sender, planned, rules
 
 SOAK = bool(os.environ.get("TESTS_SOAK"))
-"""The long run, behind `make soak`."""
+"""Set by `make soak` for the long run."""
 KILLS = 200 if SOAK else 20
 ROWS = 10_000 if SOAK else 400
 AT_A_TIME = 25
@@ -39,7 +39,7 @@ def children(tmp_path: Path) -> Iterator[ForkServer]:
 
 @contextmanager
 def fake(log: Path) -> Iterator[str]:
-    """Twilio's stand-in as a process of its own, which outlives every worker."""
+    """Run a fake Twilio in a separate process, which outlives every worker."""
     command = [sys.executable, "-m", "tests.messages.fake_twilio", "--log", str(log), "--latency-ms", "15"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -50,14 +50,14 @@ def fake(log: Path) -> Iterator[str]:
 
 
 def taken(log: Path) -> list[str]:
-    """Every phone the other side took a text for, as often as it did."""
+    """The phone of each message that the provider accepted, with repetitions."""
     written = log.read_text(encoding="utf-8") if log.exists() else ""
-    # What follows the last line's end is a line that is being written at this moment.
+    # Text after the last newline is a line that is still being written.
     return [json.loads(line)["to"] for line in written.split("\n")[:-1]]
 
 
 def ask(database: Database, first: int, count: int) -> None:
-    """Texts that may leave at any hour, each to a phone of its own."""
+    """Add messages that may be sent at any hour, each to a different phone."""
     now = real_now()
     texts = [
         planned("answer", to=f"+1555{n:07}", not_before=now, expires_at=now + timedelta(hours=12))
@@ -77,7 +77,7 @@ def test_f1_killed_workers_neither_lose_nor_duplicate_messages(
             ask(database, kill * AT_A_TIME, AT_A_TIME)
             child = children.begin("work", twilio=twilio, database=database.url)
             before, until = len(taken(log)), time.monotonic() + 20
-            enough = chance.randint(1, AT_A_TIME)  # drawn once: drawn at each look, nought soon ends the wait
+            enough = chance.randint(1, AT_A_TIME)  # drawn once, because a new value per check would end the wait early
             while len(taken(log)) - before < enough and time.monotonic() < until:
                 time.sleep(0.003)
             time.sleep(chance.random() * 0.03)
@@ -95,23 +95,23 @@ def test_f1_killed_workers_neither_lose_nor_duplicate_messages(
         ambiguous = session.scalar(select(func.count()).where(DeliveryAttempt.lookups > 0))
     assert (doubled, phones - counts.keys()) == (set(), set())
     assert states == {"accepted": KILLS * AT_A_TIME}
-    assert ambiguous, "no worker was killed at a moment that mattered"
+    assert ambiguous, "no worker was killed between a send and its result"
 
 
 def settle_all(database: Database, twilio: str) -> None:
-    """What the next worker does in the 15 minutes after the last one was killed."""
+    """Do the work of the next worker after the last kill."""
     providers = configured_providers(made_settings(twilio, database.url))
     for minutes in (0, 2, 3, 5, 8, 14, 20, 26):
         moment = real_now() + timedelta(minutes=minutes)
         with database.transaction() as session:
             results.expire_leases(session, moment)
-        while looked_for(database, moment):  # a look takes a hundred at a time, and the next one the next
+        while looked_for(database, moment):  # a lookup handles at most 100 attempts
             unconfirmed.look_up_unclear(database, providers, lambda: moment)  # noqa: B023 - called at once
         dispatcher.dispatch_due(database, providers, rules(threads=4), lambda: moment, 100_000)  # noqa: B023 - called at once
 
 
 def looked_for(database: Database, now: datetime) -> int:
-    """How many unclear attempts are to be looked for now."""
+    """Number of unclear attempts whose lookup is due."""
     with database.reading() as session:
         due = select(func.count()).where(DeliveryAttempt.outcome == "unclear", DeliveryAttempt.next_check_at <= now)
         return session.scalars(due).one()

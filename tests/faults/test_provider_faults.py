@@ -1,4 +1,4 @@
-"""Providers that fail, and callers that only say they are one."""
+"""Signed and forged webhooks behind reverse proxies."""
 
 import http.client
 from pathlib import Path
@@ -19,7 +19,7 @@ PROXIES = {
 
 
 def ask(port: int, call: Call, more: dict[str, str]) -> int:
-    """The status a caller from outside gets; path, query and body go as they are, byte for byte."""
+    """Send a request with its exact path, query and body bytes; return the HTTP status."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         line.putrequest("POST", call.path, skip_host=True, skip_accept_encoding=True)
@@ -38,7 +38,7 @@ def test_f12_signed_and_forged_requests_behind_every_proxy(proxies: str, sqlite_
     wrong = []
     with processes.serving(tmp_path, sqlite_url, proxies=proxies) as port:
         for name, more in PROXIES.items():
-            # All forty once; of the rest one right and one forged behind each proxy.
+            # All requests behind nginx; behind the other proxies one valid and one forged request.
             calls = CALLS if name == "nginx" else (CALLS[0], CALLS[20])
             for call in calls:
                 answer = ask(port, call, more)

@@ -1,4 +1,4 @@
-"""F15: no automatic text outside its hours, over a year, in six zones, through both changes of the clock."""
+"""F15: no automatic message outside its hours, over a year, in six time zones, with both clock changes."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ ZONES = (
 BEGIN = datetime(2026, 7, 1, tzinfo=UTC)
 YEAR = timedelta(days=366)
 CHANGES = (datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 3, 14, tzinfo=UTC))
-"""The days on which most of these zones put their clocks back and on."""
+"""The days on which daylight saving time ends and begins in most of these zones."""
 
 any_moment = st.one_of(
     st.integers(0, int(YEAR.total_seconds())).map(lambda seconds: BEGIN + timedelta(seconds=seconds)),
@@ -28,7 +28,7 @@ any_time = st.times().map(lambda at: at.replace(second=0, microsecond=0))
 
 @st.composite
 def any_limits(draw: st.DrawFn) -> Limits:
-    """Any window of a day, also one that begins or ends in the hour that is missing or comes twice."""
+    """Any daily window, including windows that begin or end in a skipped or repeated hour."""
     weekday = sorted(draw(st.tuples(any_time, any_time).filter(lambda two: two[0] != two[1])))
     sunday = sorted(draw(st.tuples(any_time, any_time).filter(lambda two: two[0] != two[1])))
     return Limits(weekday[0], weekday[1], sunday[0], sunday[1])
@@ -38,7 +38,7 @@ any_quiet = st.sets(st.dates(date(2026, 7, 1), date(2027, 7, 1)), max_size=12)
 
 
 def shown_within(at: datetime, zone: str, limits: Limits, quiet: set[date]) -> bool:
-    """The rule, in its plainest words: what the clock on the wall shows at `at`."""
+    """Reference implementation: whether the local wall-clock time at `at` is inside the limits."""
     wall = at.astimezone(ZoneInfo(zone))
     sunday = f"{wall:%A}" == "Sunday"
     from_, until = (limits.sunday_from, limits.sunday_until) if sunday else (limits.from_, limits.until)
@@ -91,7 +91,7 @@ def test_validity_period_ends_before_the_window(at: datetime, zone: str, good: i
     [
         ("2026-10-31T20:00:00-06:00", "2026-11-01T12:00:00-07:00"),  # Saturday evening: Sunday noon, after the change
         ("2027-03-13T19:59:59-07:00", None),
-        ("2027-03-13T20:00:00-07:00", "2027-03-14T12:00:00-06:00"),  # the clocks go on in the night
+        ("2027-03-13T20:00:00-07:00", "2027-03-14T12:00:00-06:00"),  # clocks go forward at night
         ("2026-10-05T08:59:59-06:00", "2026-10-05T09:00:00-06:00"),
         ("2026-10-05T09:00:00-06:00", None),
     ],
@@ -104,11 +104,11 @@ def test_f15_opening_time_across_a_clock_change(at: str, opens: str | None) -> N
 @pytest.mark.parametrize(
     ("from_", "until", "at", "opens", "closes"),
     [
-        # 02:30 is not on the clock: it shows three, and three is after half past two.
+        # From 02:30, which is skipped: the clock goes from 02:00 to 03:00, which is after 02:30.
         (time(2, 30), time(5), "2027-03-14T08:00:00Z", "2027-03-14T09:00:00Z", "2027-03-14T11:00:00Z"),
-        # Until 02:30, an hour that is not there: two o'clock is three already.
+        # Until 02:30, which is skipped: the window closes when the clock goes from 02:00 to 03:00.
         (time(1), time(2, 30), "2027-03-14T08:00:00Z", None, "2027-03-14T09:00:00Z"),
-        # From 01:30, which comes twice: the clock goes back to one in between.
+        # From 01:30, which is repeated: the clock goes back from 02:00 to 01:00 in between.
         (time(1, 30), time(5), "2026-11-01T07:00:00Z", "2026-11-01T07:30:00Z", "2026-11-01T08:00:00Z"),
         (time(1, 30), time(5), "2026-11-01T08:10:00Z", "2026-11-01T08:30:00Z", "2026-11-01T12:00:00Z"),
     ],

@@ -1,4 +1,4 @@
-"""Providers that are too busy, out of order or away: what waits keeps its place, and nothing goes out twice."""
+"""Rate limits, outages and failover of providers: messages wait and are never sent twice."""
 
 import threading
 import time
@@ -23,13 +23,13 @@ from tests.messages.line import Line
 
 @pytest.fixture
 def line(database: Database) -> Iterator[Line]:
-    """An installation with its provider."""
+    """An installation with a fake Twilio."""
     with fake_twilio.running(auth_token="token") as twilio:
         yield Line(database, twilio)
 
 
 def many(count: int) -> list[object]:
-    """Texts to as many phones."""
+    """Plan `count` messages to different phones."""
     return [planned(str(number), to=f"+1555555{number:04d}") for number in range(count)]
 
 
@@ -43,7 +43,7 @@ def test_f5_rate_limits_and_a_503_give_a_single_message(line: Line) -> None:
         line.later(seconds=waits * 0.9)
         assert (line.send(), line.text.attempts) == ({}, 0)
         line.later(seconds=waits * 0.1 + 0.1)
-    # The 503 says nothing: it is looked for three times, and sent again only when there is no trace of it.
+    # After a 503 the outcome is unknown: three lookups must find no trace before the message is sent again.
     assert line.send() == {"unclear": 1}
     for minutes in (0.55, 1.5, 8.1):
         assert (line.states, line.send()) == (["unknown"], {})
@@ -90,7 +90,7 @@ def test_f23_wrong_credentials_are_tried_three_times_a_minute_and_messages_wait(
         line.send()
         calls[second // 60] += line.twilio.requests - before
         line.later(seconds=1)
-    assert max(calls.values()) <= 4  # the first minute has the call that learnt of it
+    assert max(calls.values()) <= 4  # the first minute includes the call that opened the breaker
     assert max(calls[minute] for minute in range(1, 5)) <= 3
     assert set(line.states) <= {"queued", "held"}
     assert all(row.attempts == 0 for row in rows(line.database))
@@ -115,7 +115,7 @@ def test_f24_second_provider_takes_over_but_never_sends_unknown_messages(databas
             taken_by_the_first = {form["To"] for form in twilio.sent}
         unknown = {row.phone for row in rows(database) if row.state == "unknown"}
         assert len(unknown) == 3
-        both = registry.configured_providers(settings)  # no line is left open to the first provider, which is away now
+        both = registry.configured_providers(settings)  # drops open connections to the stopped provider
         for second in range(120):
             dispatcher.dispatch_due(database, both, rules(), at(NOW + timedelta(seconds=second)))
         carried = Counter(text["X-Kannel-To"] for text in kannel.sent)
@@ -170,7 +170,7 @@ def test_f6_sender_above_the_rate_limit_adapts_to_the_allowed_rate(database: Dat
         processes.wait_for(lambda: processes.listens(limited), 10)
         twilio, begun = registry.configured_providers(settings), time.monotonic()
         used = 0.0
-        # Three seconds at the full rate are proof. A machine that is busy with other things gets longer for them.
+        # Three seconds at the full rate are enough; a busy machine gets up to 60 seconds to reach them.
         while used < 0.95 and time.monotonic() - begun < 60:
             dispatcher.dispatch_due(database, twilio, rules(threads=4), clock.now, limit=200, stop=threading.Event())
             calls = [(float(row[:14]), row[-3:]) for row in (tmp_path / "calls.log").read_text().splitlines()]

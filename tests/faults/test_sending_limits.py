@@ -1,4 +1,4 @@
-"""F15: nights, quiet days, and how many texts a phone gets: what waits, for how long, and what does not."""
+"""F15: quiet hours, quiet days and caps: which messages wait, and for how long."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -101,7 +101,7 @@ def test_two_reminders_of_a_visit_are_both_sent_but_not_together(database: Datab
     tick(database, Recorder(), later)
     assert states(database) == ["accepted", "accepted", "dead"]
     put(database, reminder("a", to="+15555550102"), reminder("b", to="+15555550102", not_before=later))
-    tick(database, Recorder(), later)  # nobody was at work until now
+    tick(database, Recorder(), later)  # no worker ran until now
     assert [(row.state, row.error) for row in rows(database)[3:]] == [("accepted", None), ("cancelled", "repeated")]
 
 

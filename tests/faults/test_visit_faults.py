@@ -1,4 +1,4 @@
-"""F16: a visit that moves, ends or is called off while a text about it waits, is on its way, or is in doubt."""
+"""F16: a visit is moved, held or cancelled while a message about it is waiting, sending or unknown."""
 
 import pytest
 from sqlalchemy import select, update
@@ -11,14 +11,14 @@ from tests.visits.test_actions import arrange, complete_visit
 
 
 def under_way(school_fixture: SchoolFixture, visit_id: int, state: str) -> None:
-    """The question about the visit's time is in `state`."""
+    """Set the state of the question about the visit's time."""
     with school_fixture.session() as session:
         question = OutgoingMessage.subject == f"visit:{visit_id}", OutgoingMessage.template == "visit_confirm"
         session.execute(update(OutgoingMessage).where(*question).values(state=state))
 
 
 def question(school_fixture: SchoolFixture, visit_id: int) -> tuple[str, bool, str | None]:
-    """What has become of it: its state, whether it is still wanted, and what the claim would be told."""
+    """State of the question, whether its cancellation is requested, and the claim's reason not to send it."""
     with school_fixture.database.reading() as session:
         found = select(OutgoingMessage).where(
             OutgoingMessage.subject == f"visit:{visit_id}", OutgoingMessage.template == "visit_confirm"

@@ -1,4 +1,4 @@
-"""The large school, for every test here."""
+"""Fixtures of the inbox tests."""
 
 from tests.factories.large_school import large_school
 

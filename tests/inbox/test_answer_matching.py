@@ -1,4 +1,4 @@
-"""An answer finds its question: one phone and two families, a visit that moved, a choice by digit, a repeated word."""
+"""Matching of answers to open questions: shared phones, moved visits, choices by digit and repeated answers."""
 
 import json
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ TEXTS: Mapping[str, object] = MappingProxyType({"visit": reason_not_to_send})
 
 @dataclass
 class Phone:
-    """The Smiths' phone, held by whoever; the clock goes on by a minute with each text."""
+    """The Smiths' phone; each message advances the clock by a minute."""
 
     school_fixture: SchoolFixture
     now: datetime = NOW
@@ -46,7 +46,7 @@ class Phone:
         return self.school_fixture.phones["Smith"]
 
     def texts(self, body: str, *, after: timedelta = timedelta(minutes=1)) -> Intent:
-        """It texts `body`; what we say back leaves."""
+        """Receive `body` from the phone and send the replies."""
         self.now += after
         text = ReceivedMessage(f"SM{len(self.heard)}", self.number, "+15555550199", body)
         self.heard.append(1)
@@ -56,13 +56,13 @@ class Phone:
         return said
 
     def leave(self) -> None:
-        """What is due leaves, judged as a worker judges it."""
+        """Send the due messages with the checks of a worker."""
         with self.school_fixture.session() as session:
             make_sender(session, "console", "console")
         dispatcher.dispatch_due(self.school_fixture.database, (Console(),), rules(checks=TEXTS), lambda: self.now)
 
     def got(self) -> list[str]:
-        """What arrived at it, in order."""
+        """Templates of the messages sent to the phone, in order."""
         with self.school_fixture.database.reading() as session:
             found = select(OutgoingMessage.template).where(
                 OutgoingMessage.phone == self.number, OutgoingMessage.sent_at.is_not(None)
@@ -70,7 +70,7 @@ class Phone:
             return list(session.scalars(found.order_by(OutgoingMessage.sent_at, OutgoingMessage.id)))
 
     def newest(self) -> str:
-        """The words of the last text that arrived."""
+        """Body of the last message sent to the phone."""
         with self.school_fixture.database.reading() as session:
             found = select(OutgoingMessage.body).where(
                 OutgoingMessage.phone == self.number, OutgoingMessage.sent_at.is_not(None)
@@ -80,20 +80,20 @@ class Phone:
             )
 
     def row(self) -> Row:
-        """Its newest text, as we hold it."""
+        """The last message received."""
         with self.school_fixture.database.reading() as session:
             found = session.scalars(select(Row).order_by(Row.id.desc()).limit(1)).one()
             session.expunge(found)
             return found
 
     def visit(self, visit_id: int) -> str:
-        """The state of a visit."""
+        """State of a visit."""
         with self.school_fixture.database.reading() as session:
             return session.get_one(Visit, visit_id).state
 
 
 def arranged(phone: Phone, family: str, partner: str, day: int, lead: str = "Grace") -> int:
-    """A visit of which the family has been told, on this phone."""
+    """Book a visit, accept it and send the family's message."""
     school_fixture = phone.school_fixture
     wanted = BookingRequest(
         school_fixture.families[family], school_fixture.educators[partner], school_fixture.time_at(day, 16, 30)
@@ -112,7 +112,7 @@ def phone(school_fixture: SchoolFixture) -> Phone:
 
 @pytest.fixture
 def shared(school_fixture: SchoolFixture) -> Phone:
-    """One phone for two families: the Riveras' number is the Smiths'."""
+    """One phone for two families: the Riveras have the Smiths' number."""
     with school_fixture.session() as session:
         same = update(Caregiver).where(Caregiver.id == school_fixture.caregivers["Rivera"])
         session.execute(same.values(phone=school_fixture.phones["Smith"]))
@@ -126,7 +126,7 @@ def test_trap_8_phone_with_two_open_questions_is_asked_which_and_answer_is_kept(
     shared.texts("1")
     assert shared.visit(first) == shared.visit(second) == "scheduled"
     assert shared.got()[-1] == "which"
-    # The newest stands first; a teacher, a school and a day, and nobody of the family.
+    # The newest question is listed first, by teacher, school and day and without any family name.
     assert (
         "1. Grace Test, Lincoln Elementary, Mon, Oct 12; 2. Grace Test, Lincoln Elementary, Thu, Oct 8"
         in shared.newest()
@@ -135,7 +135,7 @@ def test_trap_8_phone_with_two_open_questions_is_asked_which_and_answer_is_kept(
     assert shared.visit(first) == "confirmed"
     assert shared.visit(second) == "scheduled"
     assert shared.got()[-1] == "visit_confirmed"
-    # One of the two is answered, so the next answer belongs to the other.
+    # The first question is answered, so the next answer belongs to the second.
     shared.texts("3")
     assert shared.visit(second) == "cancelled_by_family"
     assert shared.visit(first) == "confirmed"
@@ -147,7 +147,7 @@ def test_trap_8_phone_with_two_open_questions_is_asked_which_and_answer_is_kept(
             [f"visit:{second}", f"visit:{first}"],
         )
         entry = session.scalars(select(ConsentEntry).where(ConsentEntry.visit_id == first)).one()
-        assert (entry.answer, entry.evidence) == ("confirmed", "inbound:1")  # the words that said it
+        assert (entry.answer, entry.evidence) == ("confirmed", "inbound:1")  # the message that contained the answer
 
 
 def test_trap_8_which_question_contains_no_child_or_family_name(shared: Phone) -> None:
@@ -164,7 +164,7 @@ def test_message_that_is_not_a_choice_number_is_parsed_as_usual(shared: Phone) -
     shared.texts("1")
     shared.texts("What do you mean?")
     assert shared.row().needs_person
-    shared.texts("9")  # a call is about both
+    shared.texts("9")  # a call request needs no choice
     assert shared.got()[-1] == "visit_call_me"
     assert shared.visit(first) == shared.visit(second) == "scheduled"
 
@@ -173,7 +173,7 @@ def test_newer_answer_replaces_the_stored_answer(shared: Phone) -> None:
     first = arranged(shared, "Smith", "Luis", 8)
     arranged(shared, "Rivera", "Amina", 12)
     shared.texts("1")
-    shared.texts("3")  # there is no third
+    shared.texts("3")  # "3" is not a choice here, so it is a new answer
     assert shared.got()[-2:] == ["which", "which"]
     shared.texts("2")
     assert shared.visit(first) == "cancelled_by_family"
@@ -220,19 +220,19 @@ def test_late_1_to_a_moved_visit_gets_the_new_time_and_does_not_confirm(phone: P
             policy=POLICY,
             now=phone.now,
         )
-    # The partner has not said yes to the new time: there is none to tell yet.
+    # The partner has not accepted the new time, so the reply cannot contain it yet.
     phone.texts("1")
     assert phone.got()[-1] == "visit_new_time_soon"
     assert phone.visit(visit_id) == "proposed"
     with school_fixture.session() as session:
         visits.accept(session, school_fixture.actors["Luis"], visit_id, POLICY, phone.now)
-    # The question about the new time waits still, so "1" can only mean the old one.
+    # The question about the new time has not been sent, so "1" can only mean the old time.
     phone.texts("1")
     assert phone.visit(visit_id) == "scheduled"
     assert phone.got()[-1] == "visit_now_at"
     assert "Mon, Oct 12" in phone.newest()
     assert "5:00 pm" in phone.newest()
-    assert phone.got().count("visit_moved") == 0  # the answer asked in its place
+    assert phone.got().count("visit_moved") == 0  # the reply asked instead
     with school_fixture.database.reading() as session:
         assert "confirmed" not in session.scalars(select(ConsentEntry.answer)).all()
     phone.texts("1")
@@ -345,7 +345,7 @@ def test_f21_liking_our_question_needs_a_person_and_does_not_confirm(phone: Phon
     assert phone.visit(visit_id) == "scheduled"
     with phone.school_fixture.database.reading() as session:
         assert len(queries.messages_to_read(session, phone.school_fixture.actors["coordinator"])) == 1
-    phone.texts("1")  # and the digit still counts: a thumb was no answer
+    phone.texts("1")  # the digit still counts, because the reaction was not an answer
     assert phone.visit(visit_id) == "confirmed"
 
 
@@ -385,7 +385,7 @@ def test_trap_8_children_in_two_schools_are_distinguished_by_school_and_teacher(
 
 
 def at_another_school(phone: Phone) -> int:
-    """The same phone is another family's, with a child at another school: that family's invitation."""
+    """Add a second family with the same phone and a child at another school; return its invitation."""
     with phone.school_fixture.session() as session:
         school = School(source_id="s2", name="Sunset High", timezone="America/Denver")
         family = Family(key="f-other", name="Otero", language="en")
@@ -418,7 +418,7 @@ def at_another_school(phone: Phone) -> int:
 
 
 def asked(phone: Phone, number: int, school: str) -> None:
-    """An invitation leaves for the phone, a minute later."""
+    """Send an invitation to the phone, a minute later."""
     phone.now += timedelta(minutes=1)
     with phone.school_fixture.session() as session:
         text = planned(
@@ -461,7 +461,7 @@ def test_f16_trap_10_machine_gets_at_most_four_replies_an_hour_and_raises_an_ale
     for turn in range(40):
         phone.texts(("START", "9", "hmm", "STOP", "HELP", "1", "what", "2")[turn % 8], after=timedelta(seconds=30))
     replies = [name for name in phone.got() if name != "visit_confirm"]
-    assert len(replies) <= 4 + 1  # and the one confirmation of a stop
+    assert len(replies) <= 4 + 1  # plus the single confirmation of a stop
     assert replies.count("stop_confirmed") == 1
     assert phone.row().needs_person
     with phone.school_fixture.database.reading() as session:

@@ -1,4 +1,4 @@
-"""The pages of conversations, walked: read, answer, look at it, change it, send it, once; and who is shown a number."""
+"""Conversation pages: reading, previewing and sending a reply, and who may see a phone number."""
 
 import re
 from datetime import timedelta
@@ -18,7 +18,7 @@ from tests.shell.clients import create_client, create_test_app
 from tests.visits.test_actions import arrange
 
 AT = NOW + timedelta(days=2)
-"""The hour of the pages: Wednesday, 9 am in Denver."""
+"""The time in these tests: Wednesday, 9 am in Denver."""
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def grace(school_fixture: SchoolFixture) -> FlaskClient:
 
 
 def looked_at(client: FlaskClient, thread: int, **form: str) -> tuple[str, str]:
-    """The page on which an answer is looked at, and the key of its form."""
+    """Preview a reply; return the page and the key of its form."""
     page = client.post(f"/conversations/{thread}/look", data=form)
     assert page.status_code == 200, words(page.get_data(as_text=True))
     html = page.get_data(as_text=True)

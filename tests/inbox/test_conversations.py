@@ -1,4 +1,4 @@
-"""Conversations with families: who waits since when, who may read and answer, and what leaves."""
+"""Conversations with families: waiting times, who may read and answer, and which replies are sent."""
 
 from datetime import datetime, timedelta
 
@@ -44,7 +44,7 @@ def thread_of(school_fixture: SchoolFixture, phone: str) -> Conversation:
 def writes(
     school_fixture: SchoolFixture, body: str, family: str = "Rivera", at: datetime = NOW, phone: str | None = None
 ) -> int:
-    """A family texts; the number of its conversation."""
+    """Receive a message from a family; return the ID of its conversation."""
     who = phone or school_fixture.phones[family]
     with school_fixture.session() as session:
         provider_message_id = f"SM{session.scalar(select(func.count()).select_from(Row))}"
@@ -67,7 +67,7 @@ def send(
 def refused(
     school_fixture: SchoolFixture, thread: int, given: Draft, at: datetime = NOW, who: str = "coordinator"
 ) -> set[str]:
-    """The codes of everything that is wrong with an answer."""
+    """The codes of all problems of a draft."""
     with pytest.raises(RulesBroken) as found:
         send(school_fixture, thread, given, at, who)
     return {problem.code for problem in found.value.problems}

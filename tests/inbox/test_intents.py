@@ -1,4 +1,4 @@
-"""What families write, and what it means. The whole message counts, never a part of it."""
+"""Intent of incoming messages. The whole message must match, never a part of it."""
 
 import base64
 from random import Random
@@ -160,7 +160,7 @@ ODD = [
     "I do not consent",
     "I withdraw my consent",
 ]
-"""As people write it who do not read instructions."""
+"""Stop messages as people write them without reading the instructions."""
 POLITE = [
     "I'd rather you call me instead of texting",
     "too many texts",

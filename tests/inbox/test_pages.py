@@ -1,4 +1,4 @@
-"""The coordinator's pages, walked: draw, check, ask, hear, record; and what no page lets anyone do."""
+"""The coordinator's pages: draws, invitations, recorded answers, and what the pages do not allow."""
 
 import re
 from html import unescape
@@ -27,14 +27,14 @@ def coordinator(large_school: LargeSchool) -> FlaskClient:
 
 
 def read(client: FlaskClient, path: str, status: int = 200) -> str:
-    """The words of a page."""
+    """Get a page and return its visible text."""
     answer = client.get(path)
     assert answer.status_code == status, answer.get_data(as_text=True)[-2000:]
     return words(answer.get_data(as_text=True))
 
 
 def words(page: str) -> str:
-    """What a reader reads."""
+    """The visible text of an HTML page."""
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
 
 

@@ -1,4 +1,4 @@
-"""Taps on a bubble, as iPhones and Androids write them out: what they quote was never said."""
+"""Reactions sent as SMS by iPhone and Android. The quoted text is not part of the reply."""
 
 import pytest
 from hypothesis import given

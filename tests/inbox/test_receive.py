@@ -1,4 +1,4 @@
-"""A family texts: its word is kept and done at once, a stop before all else, and what is unclear reaches a person."""
+"""Processing of incoming messages: answers, opt-outs, help, and messages that need a person."""
 
 from datetime import datetime, timedelta
 
@@ -39,7 +39,7 @@ def text(
     provider_message_id: str = "",
     now: datetime = NOW,
 ) -> Intent:
-    """Family `number` (or a phone of the test school) texts `body`."""
+    """Receive `body` from family `number`, or from the Smiths in the test school."""
     with large_school.database.transaction() as session:
         count = session.scalar(select(func.count()).select_from(Row)) or 0
         phone = family_phone(number) if isinstance(large_school, LargeSchool) else large_school.phones["Smith"]
@@ -48,7 +48,7 @@ def text(
 
 
 def ask_everyone(large_school: LargeSchool) -> dict[str, int]:
-    """Everyone is asked and every text has left: each family's invitation."""
+    """Invite every family and send the messages; return the invitation of each family."""
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     with large_school.database.transaction() as session:
         asked = invitations.ask_next(session, large_school.coordinator, draw_id, 50, NOW)
@@ -57,7 +57,7 @@ def ask_everyone(large_school: LargeSchool) -> dict[str, int]:
 
 
 def leave(large_school: LargeSchool | SchoolFixture, now: datetime = NOW) -> None:
-    """Every text that is due leaves."""
+    """Send every message that is due."""
     with large_school.database.transaction() as session:
         make_sender(session, "console", "console")
     dispatcher.dispatch_due(large_school.database, (Console(),), RULES, lambda: now)
@@ -70,7 +70,7 @@ def ledger(large_school: LargeSchool | SchoolFixture) -> list[tuple[str, str, in
 
 
 def got(large_school: LargeSchool, number: int = 2) -> list[str]:
-    """The texts that family `number` got, or will get."""
+    """Templates of the messages that family `number` received or will receive."""
     with large_school.database.reading() as session:
         rows = session.execute(
             select(OutgoingMessage.template, OutgoingMessage.state)
@@ -241,7 +241,7 @@ def test_call_requests_and_families_without_messages_are_calls_until_answered(la
 
 
 def arranged(school_fixture: SchoolFixture) -> int:
-    """A visit of Grace and Luis to the Smiths, of which they have been told."""
+    """Book a visit of Grace and Luis to the Smiths and send the family's message."""
     wanted = BookingRequest(
         school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(8, 16, 30)
     )
@@ -381,10 +381,10 @@ def test_visit_without_a_message_becomes_a_call(school_fixture: SchoolFixture) -
     [
         ("delivered", 0, True),
         ("queued", 0, True),
-        ("held", 30, False),  # until after the visit: quiet days lie between
+        ("held", 30, False),  # quiet days hold the message until after the visit
         ("suppressed", 0, False),
         ("expired", 0, False),
-        ("dead", 0, True),  # it stands among the lost ones
+        ("dead", 0, True),  # it is listed with the failed messages
     ],
 )
 def test_cancellation_not_delivered_in_time_becomes_a_call(

@@ -1,4 +1,4 @@
-"""One phone, two schools: what each reads of the conversation, and what is for the other school alone."""
+"""A phone shared by families of two schools: each school reads only its own part of the conversation."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,7 +25,7 @@ LATER = NOW + timedelta(minutes=5)
 
 @dataclass
 class Neighbour:
-    """The second school: a family with the phone of the first school's Riveras, and its coordinator."""
+    """A second school with a coordinator and a family that shares the phone of the Riveras."""
 
     school: int
     coordinator: Actor
@@ -55,7 +55,7 @@ def neighbour(school_fixture: SchoolFixture) -> Neighbour:
 
 
 def told(school_fixture: SchoolFixture, subject: str, school: int, body: str, phone: str | None = None) -> None:
-    """Something the phone was told on behalf of a school."""
+    """Store a delivered message to the phone on behalf of a school."""
     text = PlannedMessage(
         "k", phone or school_fixture.phones["Rivera"], "en", "written", {}, NOW, NOW + timedelta(days=1), body=body,
         school_id=school,
