@@ -1,4 +1,4 @@
-"""Lost, repeated, late and early responses and callbacks: one message and one final status in every case."""
+"""Lost, repeated, late and early responses and callbacks give a single message and final status."""
 
 import itertools
 import threading
@@ -17,7 +17,7 @@ from tests.messages.conftest import PHONE, Recorder, at, planned, put, rows, rul
 from tests.messages.line import Line
 
 WORK = time.thread_time
-"""CPU seconds of this thread, so that other processes do not matter. Benchmark B7 measures wall-clock time."""
+"""CPU time of this thread, because other processes must not matter. Benchmark B7 uses real time."""
 LIFE = ("queued", "sending", "sent", "delivered")
 
 

@@ -1,4 +1,4 @@
-"""Faults of incoming messages: opt-outs during a send, reserved keywords, crashes and invalid webhooks."""
+"""Faults of incoming messages: opt-outs during a send, keywords, crashes and invalid webhooks."""
 
 import base64
 import json
@@ -106,7 +106,7 @@ def test_f13_stop_takes_effect_within_a_second_and_later_messages_are_refused(
 
 
 class Meanwhile(Recorder):
-    """A provider during whose first send the family's STOP arrives."""
+    """A provider that receives the family's STOP during its first send."""
 
     def __init__(self, client: FlaskClient, phone: str) -> None:
         super().__init__()

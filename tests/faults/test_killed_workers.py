@@ -111,7 +111,7 @@ def settle_all(database: Database, twilio: str) -> None:
 
 
 def looked_for(database: Database, now: datetime) -> int:
-    """Number of unclear attempts whose lookup is due."""
+    """Number of unclear attempts that are due for a lookup."""
     with database.reading() as session:
         due = select(func.count()).where(DeliveryAttempt.outcome == "unclear", DeliveryAttempt.next_check_at <= now)
         return session.scalars(due).one()

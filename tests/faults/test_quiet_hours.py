@@ -1,4 +1,4 @@
-"""F15: no automatic message outside its hours, over a year, in six time zones, with both clock changes."""
+"""F15: no automatic message outside its hours, over a year, in six zones, with both clock changes."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""Matching of answers to open questions: shared phones, moved visits, choices by digit and repeated answers."""
+"""Matching of answers to open questions: shared phones, moved visits, choices and repetitions."""
 
 import json
 from collections.abc import Mapping
