@@ -80,13 +80,8 @@ def _requested_choice(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> 
 
 def _template_titles() -> dict[str, str]:
     """Return the titles of all templates by name."""
-    # Quick replies are stored under their own names but are not offered as a filter. Discreet variants are stored
-    # under the name of their template.
-    known = [
-        name
-        for name in catalog.list_templates(files.BASE_LANGUAGE)
-        if not name.startswith(message_types.QUICK_REPLY_PREFIX) and "." not in name
-    ]
+    # A discreet wording ("help.discreet") is sent under the name of its template.
+    known = [name for name in catalog.list_templates(files.BASE_LANGUAGE) if "." not in name]
     names = {name: labels.template_title(name) for name in known}
     return {**names, message_types.WRITTEN: _("Written by a person")}
 
