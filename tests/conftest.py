@@ -58,7 +58,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     migrate.upgrade(template)
     template.dispose()
     with sqlite3.connect(path) as connection:
-        # Without a write-ahead log there is only one file to copy.
+        # Without a write-ahead log there is only a single file to copy.
         connection.execute("PRAGMA journal_mode=DELETE")
     connection.close()
     return path
@@ -66,7 +66,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """URL of a migrated, empty SQLite database for one test."""
+    """URL of a migrated, empty SQLite database for a test."""
     path = tmp_path / "homevisits.sqlite"
     shutil.copyfile(sqlite_template, path)
     return f"sqlite:///{path}"
@@ -74,7 +74,7 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgresql_url(postgres: servers.Postgres) -> Iterator[str]:
-    """URL of a migrated, empty PostgreSQL database for one test, dropped afterwards."""
+    """URL of a migrated, empty PostgreSQL database for a test, dropped afterwards."""
     name = postgres.create_database()
     yield postgres.url(name)
     postgres.drop_database(name)

@@ -1,4 +1,4 @@
-"""Every route, asked for by every role at every school, against the one table of who may do what."""
+"""Request every route as every role at two schools, and compare with the table of permissions."""
 
 import itertools
 from datetime import timedelta
@@ -19,13 +19,13 @@ from tests.shell.clients import create_account, create_client, create_test_app
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OWN = {Permission.OWN_ACCOUNT, Permission.OWN_VISITS, Permission.OWN_PAY}
-"""Permissions about oneself: no school decides."""
+"""Permissions for a user's own data, independent of the school."""
 OF_ALL_SCHOOLS = {"people.new_training", "people.record_training", "people.roster", "people.import_roster"}
-"""A trainer may come from any school, so trainers are chosen among all; a roster is one file for all schools."""
+"""Pages about all schools: trainers may come from any school, and a roster is for all schools."""
 
 
 class Place:
-    """The test school with a second school, and one account of each role at each of them."""
+    """The test school and a second school, with an account of each role at each of them."""
 
     def __init__(self, database: Database) -> None:
         self.school_fixture: SchoolFixture = build_school(database)
@@ -70,19 +70,19 @@ def routes(app: Flask) -> list[tuple[Rule, str]]:
 
 
 def address(rule: Rule) -> str:
-    """The rule's address about the first of everything, which is the test school's."""
+    """Return an address of the rule with the id 1 for each argument, which is the test school's."""
     values = {name: 1 if "Int" in type(rule._converters[name]).__name__ else "1" for name in rule.arguments}
     built = rule.build(values, append_unknown=False)
     assert built is not None
     return built[1]
 
 
-def test_every_route_says_who_may_call_it(place: Place) -> None:
+def test_every_route_declares_its_permissions(place: Place) -> None:
     views = place.app.view_functions
     assert [rule.rule for rule, _ in routes(place.app) if views[rule.endpoint] not in security._PERMISSIONS] == []
 
 
-def test_nobody_gets_past_the_door_without_signing_in(place: Place) -> None:
+def test_every_private_route_requires_sign_in(place: Place) -> None:
     wrong = []
     for rule, method in routes(place.app):
         if security.permissions_of(place.app.view_functions[rule.endpoint]):
@@ -94,7 +94,7 @@ def test_nobody_gets_past_the_door_without_signing_in(place: Place) -> None:
 
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("where", ["here", "elsewhere"])
-def test_each_role_opens_what_the_table_says_and_nothing_else(place: Place, role: Role, where: str) -> None:
+def test_each_role_opens_permitted_routes_only(place: Place, role: Role, where: str) -> None:
     who, wrong = place.actors[role, where], []
     for rule, method in routes(place.app):
         question = security.permissions_of(place.app.view_functions[rule.endpoint])
@@ -105,14 +105,14 @@ def test_each_role_opens_what_the_table_says_and_nothing_else(place: Place, role
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], rule.rule
         assert "Traceback" not in answer.get_data(as_text=True), rule.rule
         may = any(role in ROLES_BY_PERMISSION[permission] for permission in question)
-        # A form sent empty is refused with its problems (422), an id that means nothing here is not found (404).
+        # An empty form is refused (422), and an id that does not fit is not found (404).
         if (status == 403) == may or (may and status not in (200, 204, 303, 304, 400, 404, 409, 422)):
             wrong.append((method, rule.rule, status))
     assert wrong == []
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.EDUCATOR])
-def test_a_role_at_another_school_finds_nothing_of_this_one(place: Place, role: Role) -> None:
+def test_data_of_another_school_is_not_found(place: Place, role: Role) -> None:
     who, wrong = place.actors[role, "elsewhere"], []
     secrets = ("Lincoln Elementary", "Grace Test", "Luis Test", "Rivera", "Nguyen")
     for rule, method in routes(place.app):
@@ -129,7 +129,7 @@ def test_a_role_at_another_school_finds_nothing_of_this_one(place: Place, role: 
     assert wrong == []
 
 
-def test_the_navigation_shows_only_what_opens(place: Place) -> None:
+def test_navigation_shows_permitted_pages_only(place: Place) -> None:
     from homevisits.web import navigation
 
     for (role, _where), who in place.actors.items():

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import __main__ as bench
-from tests.benchmarks import texts, texts_dispatch
+from tests.benchmarks import dispatch_benchmarks, message_benchmarks
+from tests.benchmarks.environment import BenchEnvironment
 from tests.benchmarks.measure import Line
-from tests.benchmarks.texts_stage import Stage
 
 MEASURED = Line("texts-other", "a rival", 1.0, 1.0, 1.0, 1.0, ok=True)
 
 
-def other(_stage: Stage) -> Iterator[Line]:
+def other(_stage: BenchEnvironment) -> Iterator[Line]:
     yield MEASURED
 
 
@@ -25,7 +25,9 @@ def test_benchmark_without_nginx_is_left_out_and_the_others_run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TESTS_JUDGES", raising=False)
     monkeypatch.setattr(shutil, "which", lambda *_args, **_kwargs: None)
-    monkeypatch.setattr(texts, "RACES", {("texts-fast",): texts_dispatch.fast, ("texts-other",): other})
+    monkeypatch.setattr(
+        message_benchmarks, "BENCHMARKS", {("texts-fast",): dispatch_benchmarks.fast, ("texts-other",): other}
+    )
     try:
         code = bench.main("texts")
     except pytest.skip.Exception as skipped:  # it would skip this test instead of failing it

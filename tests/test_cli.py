@@ -1,4 +1,4 @@
-"""The command homevisits: in words or as one JSON object, with an exit code that is true and never a traceback."""
+"""The command homevisits: text or JSON output, exit codes, and errors without a traceback."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The command, with an empty migrated database to work on."""
+    """Run the command on an empty, migrated database."""
     monkeypatch.setenv("HOMEVISITS_DATABASE_URL", database_url)
     monkeypatch.setenv("HOMEVISITS_SECRET_KEY", "k" * 40)
     monkeypatch.setenv("HOMEVISITS_PUBLIC_URL", "http://127.0.0.1:8000")
@@ -34,13 +34,13 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def document(result: Result) -> dict[str, Any]:
-    """The one JSON object a command printed."""
+    """Return the JSON object that a command printed."""
     found: dict[str, Any] = json.loads(result.stdout)
     return found
 
 
 def every_command(group: Any = main, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """The words of every command."""
+    """Return the path of every command, such as ('texts', 'check')."""
     found = []
     for name, command in group.commands.items():
         words = (*before, name)
@@ -48,12 +48,12 @@ def every_command(group: Any = main, before: tuple[str, ...] = ()) -> list[tuple
     return found
 
 
-def test_the_commands_are_those_of_the_readme() -> None:
+def test_commands_are_those_of_the_readme() -> None:
     assert set(main.commands) == {"demo", "serve", "worker", "migrate", "import", "draw", "export", "user", "texts"}
 
 
 @pytest.mark.parametrize("words", every_command(), ids=" ".join)
-def test_every_command_explains_itself_and_speaks_json(words: tuple[str, ...]) -> None:
+def test_every_command_has_help_and_json_output(words: tuple[str, ...]) -> None:
     result = CliRunner().invoke(main, [*words, "--help"])
     assert result.exit_code == 0
     assert "--json" in result.output
@@ -61,7 +61,7 @@ def test_every_command_explains_itself_and_speaks_json(words: tuple[str, ...]) -
 
 
 @on_sqlite
-def test_what_is_missing_is_named_and_nothing_starts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_settings_are_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOMEVISITS_SECRET_KEY")
     monkeypatch.setenv("HOMEVISITS_PROVIDER", "pigeon")
     result = run("serve", "--json")
@@ -72,7 +72,7 @@ def test_what_is_missing_is_named_and_nothing_starts(run: Run, monkeypatch: pyte
 
 
 @on_sqlite
-def test_an_unknown_setting_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_setting_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOMEVISITS_TYPO", "1")
     result = run("worker")
     assert result.exit_code == 2
@@ -80,7 +80,7 @@ def test_an_unknown_setting_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch
     assert result.stdout == ""
 
 
-def test_migrate_says_where_the_database_was_and_is(run: Run) -> None:
+def test_migrate_prints_the_revisions(run: Run) -> None:
     there = document(run("migrate", "--json"))
     assert there["from"] == there["to"]
     assert document(run("migrate", "--to", "base", "--json"))["to"] is None
@@ -107,7 +107,7 @@ def test_database_at_an_unknown_revision_is_refused_in_one_sentence(
     assert document(run(*words, "--json"))["error"]["code"] == "migrations"
 
 
-def test_a_database_that_cannot_be_reached_is_said_in_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_database_is_a_clear_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOMEVISITS_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
     result = run("user", "list")
     assert result.exit_code == 1
@@ -115,7 +115,7 @@ def test_a_database_that_cannot_be_reached_is_said_in_a_sentence(run: Run, monke
     assert "Traceback" not in result.output
 
 
-def test_the_roster_of_the_shared_district_goes_in_whole_and_twice_the_same(run: Run, shared: Path) -> None:
+def test_shared_roster_is_imported_twice_with_the_same_result(run: Run, shared: Path) -> None:
     path = str(shared / "data" / "district-1k" / "oneroster")
     first, second = run("import", "oneroster", path, "--json"), run("import", "oneroster", path, "--json")
     assert (first.exit_code, second.exit_code) == (0, 0), first.output + second.output
@@ -129,7 +129,7 @@ def test_the_roster_of_the_shared_district_goes_in_whole_and_twice_the_same(run:
 
 
 @on_sqlite
-def test_a_districts_whole_delivery_may_be_named(run: Run, shared: Path) -> None:
+def test_roster_import_accepts_a_whole_delivery(run: Run, shared: Path) -> None:
     whole = str(shared / "data" / "district-1k")
     assert run("import", "oneroster", whole).exit_code == 0
     assert run("import", "supplement", whole).exit_code == 0
@@ -139,7 +139,7 @@ def test_a_districts_whole_delivery_may_be_named(run: Run, shared: Path) -> None
 
 
 @on_sqlite
-def test_a_roster_that_cannot_be_read_says_where_and_brings_nothing_in(run: Run, tmp_path: Path) -> None:
+def test_unreadable_roster_is_refused_with_its_position(run: Run, tmp_path: Path) -> None:
     (tmp_path / "orgs.csv").write_text("sourcedId,status\n1,active\n", encoding="utf-8")
     result = run("import", "oneroster", str(tmp_path), "--json")
     assert result.exit_code == 1
@@ -153,7 +153,7 @@ def test_a_roster_that_cannot_be_read_says_where_and_brings_nothing_in(run: Run,
     assert "Nothing was imported" in words.stderr
 
 
-def test_a_draw_is_made_once_and_again_only_with_a_reason(run: Run, shared: Path) -> None:
+def test_second_draw_requires_a_reason(run: Run, shared: Path) -> None:
     run("import", "oneroster", str(shared / "data" / "district-1k" / "oneroster"))
     words = ("draw", "--school", "org_0001", "--method", "random", "--count", "20", "--seed", "7")
     made = run(*words, "--json")
@@ -168,7 +168,7 @@ def test_a_draw_is_made_once_and_again_only_with_a_reason(run: Run, shared: Path
     assert run("draw", "--school", "org_0001", "--grade", "01", "--class", "c").exit_code == 2
 
 
-def test_accounts_are_made_listed_changed_and_closed(run: Run) -> None:
+def test_accounts_are_created_listed_changed_and_closed(run: Run) -> None:
     made = document(run("user", "add", "Lee@Example.org", "--name", "Lee Ann", "--role", "district_lead", "--json"))
     assert len(made["password"]) >= 12
     assert run("user", "add", "lee@example.org", "--name", "Lee", "--role", "district_lead").exit_code == 1
@@ -184,21 +184,21 @@ def test_accounts_are_made_listed_changed_and_closed(run: Run) -> None:
 
 
 @on_sqlite
-def test_an_educators_account_needs_an_educator_of_the_roster(run: Run) -> None:
+def test_educator_account_requires_an_educator_of_the_roster(run: Run) -> None:
     result = run("user", "add", "a@b.org", "--name", "Ann", "--role", "educator", "--school", "s", "--json")
     assert result.exit_code == 1
     codes = {problem["code"] for problem in document(result)["error"]["problems"]}
     assert {"educator_missing", "school_unknown"} <= codes
 
 
-def test_a_bug_is_one_line_and_has_an_exit_code_of_its_own() -> None:
+def test_bug_is_reported_in_one_line_with_its_own_exit_code() -> None:
     answer = catch_errors(lambda: 1 // 0)  # type: ignore[arg-type, return-value]
     assert answer.exit_code == 70
     assert "ZeroDivisionError" in answer.text
     assert "\n" not in answer.text
 
 
-def test_every_sentence_can_be_said_at_the_terminal() -> None:
+def test_every_problem_sentence_is_available_in_the_terminal() -> None:
     import re
 
     for code, sentence in SENTENCES.items():
@@ -208,7 +208,7 @@ def test_every_sentence_can_be_said_at_the_terminal() -> None:
 
 @on_sqlite
 @pytest.mark.parametrize("kind", ["oneroster", "supplement", "attendance", "demographics"])
-def test_a_path_that_is_not_there_is_an_error_like_any_other(run: Run, tmp_path: Path, kind: str) -> None:
+def test_missing_path_is_an_error(run: Run, tmp_path: Path, kind: str) -> None:
     result = run("import", kind, str(tmp_path / "nothing.zip"), "--json")
     assert result.exit_code == 1
     found = document(result)

@@ -1,4 +1,4 @@
-"""The habits of the house, held by tests: one commit, every route guarded, everything worded, nothing too big."""
+"""Rules for the source code: commits, clock, routes, sentences, sizes, links."""
 
 import ast
 import re
@@ -22,13 +22,13 @@ FILE_CAP, FUNCTION_CAP = 300, 40
 
 
 def sources(*folders: str) -> list[Path]:
-    """Every Python file of ours."""
+    """Return the Python files of the project."""
     wanted = folders or ("homevisits", "migrations", "tests", ".ci")
     return sorted(path for folder in wanted for path in (ROOT / folder).rglob("*.py"))
 
 
 def tracked() -> list[Path]:
-    """Every file that a clone would have."""
+    """Return the files that a clone contains."""
     run = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -39,7 +39,7 @@ def tracked() -> list[Path]:
 
 
 def calls(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
-    """Calls of a method or function with one of `names`."""
+    """Yield the calls of methods or functions with one of `names`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
@@ -55,7 +55,7 @@ def where(path: Path, line: int) -> str:
     return f"{path.relative_to(ROOT)}:{line}"
 
 
-def test_only_db_commits() -> None:
+def test_only_core_db_commits() -> None:
     found = [
         where(path, call.lineno)
         for path in sources("homevisits")
@@ -65,7 +65,7 @@ def test_only_db_commits() -> None:
     assert not found
 
 
-def test_only_clock_reads_a_clock() -> None:
+def test_only_core_clock_reads_the_clock() -> None:
     banned = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"), ("time", "time")}
     found = [
         where(path, call.lineno)
@@ -79,7 +79,7 @@ def test_only_clock_reads_a_clock() -> None:
     assert not found
 
 
-def test_every_route_says_who_may_call_it(tmp_path: Path) -> None:
+def test_every_route_declares_its_permissions(tmp_path: Path) -> None:
     for mode in ("production", "demo"):
         address = f"sqlite:///{tmp_path / mode}.sqlite"
         given = load_settings({}, mode=mode, database_url=address, secret_key="k" * 40, public_url="http://127.0.0.1:1")
@@ -96,7 +96,7 @@ def test_every_route_says_who_may_call_it(tmp_path: Path) -> None:
         assert (mode == "demo") is any(str(rule).startswith("/demo") for rule in app.url_map.iter_rules())
 
 
-def test_no_file_and_no_function_is_too_long() -> None:
+def test_files_and_functions_are_short() -> None:
     long = []
     for path in sources("homevisits"):
         lines = path.read_text(encoding="utf-8").count("\n")
@@ -110,7 +110,7 @@ def test_no_file_and_no_function_is_too_long() -> None:
     assert not long
 
 
-def test_every_problem_code_is_worded() -> None:
+def test_every_problem_code_has_a_sentence() -> None:
     used: dict[str, str] = {}
     for path in sources("homevisits"):
         for call in calls(parsed(path), "Problem"):
@@ -132,7 +132,7 @@ def test_every_sentence_is_translated(language: str) -> None:
     assert not absent
 
 
-def test_every_setting_is_explained() -> None:
+def test_every_setting_is_documented() -> None:
     text = (paths.config() / "defaults.toml").read_text(encoding="utf-8")
     documented = tomllib.loads(text).keys()
     assert set(documented) == Settings.model_fields.keys()
@@ -148,7 +148,7 @@ def test_every_setting_is_explained() -> None:
     assert not unexplained
 
 
-def test_the_commands_of_the_readme_exist() -> None:
+def test_commands_of_the_readme_exist() -> None:
     from homevisits.cli.main import main
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -162,7 +162,7 @@ def test_the_commands_of_the_readme_exist() -> None:
     assert commands <= set(main.commands)
 
 
-def test_links_between_our_pages_lead_somewhere() -> None:
+def test_links_in_the_documentation_resolve() -> None:
     broken = []
     for path in (p for p in tracked() if p.suffix == ".md"):
         for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
@@ -171,8 +171,8 @@ def test_links_between_our_pages_lead_somewhere() -> None:
     assert not broken
 
 
-def test_nothing_is_left_for_later_and_no_machine_is_named() -> None:
-    # Written in pieces, so that this file does not find itself.
+def test_no_leftover_marks_and_no_machine_paths() -> None:
+    # The patterns are split, so that this file does not match.
     words = (r"\bTO" + r"DO\b", r"\bFIX" + r"ME\b", r"\bXX" + r"X\b", r"\bHA" + r"CK\b")
     places_of_machines = ("/wo" + r"rk/\w", "/ho" + r"me/\w", "/ro" + r"ot/\w", "/User" + r"s/\w")
     banned = re.compile("|".join(words + places_of_machines))
@@ -186,7 +186,7 @@ def test_nothing_is_left_for_later_and_no_machine_is_named() -> None:
     assert not found
 
 
-def test_no_page_carries_a_script_or_style_of_its_own() -> None:
+def test_templates_have_no_inline_scripts_or_styles() -> None:
     inline = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=\"|javascript:", re.IGNORECASE)
     found = [
         f"{where(path, number)}: {line.strip()[:80]}"
@@ -197,21 +197,21 @@ def test_no_page_carries_a_script_or_style_of_its_own() -> None:
     assert not found
 
 
-def test_every_text_to_families_is_written_in_every_language() -> None:
+def test_every_family_message_exists_in_every_language() -> None:
     texts = paths.templates() / "texts"
     names = {folder.name: {path.name for path in folder.glob("*.txt")} for folder in texts.iterdir() if folder.is_dir()}
     assert names["en"]
     assert {language for language in UI_LANGUAGES if names[language] != names["en"]} == set()
 
 
-def test_the_lock_files_hold_pins_only() -> None:
+def test_lock_files_contain_pins_only() -> None:
     for name in ("requirements.lock", "requirements-dev.lock"):
         lines = [line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
         assert lines
         assert not [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line)]
 
 
-def test_the_practices_load_without_flask_or_a_database() -> None:
+def test_practices_load_without_flask_and_sqlalchemy() -> None:
     code = (
         "import sys, homevisits.practices; print([m for m in ('flask', 'sqlalchemy', 'alembic') if m in sys.modules])"
     )

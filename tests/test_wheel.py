@@ -1,4 +1,4 @@
-"""The wheel, installed into a new environment, runs: command, migrations, pages, worker. No checkout is near."""
+"""Install the wheel in a new environment, without the checkout, and run it."""
 
 import json
 import os
@@ -24,7 +24,7 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the checkout with the build backend that is pinned."""
+    """The wheel, built from the checkout with the pinned build backend."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
@@ -34,12 +34,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment that holds the wheel; its dependencies are those of this environment, found by path."""
+    """A new environment with the wheel; its dependencies are found in this environment by path."""
     folder = tmp_path_factory.mktemp("environment") / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True, timeout=300)
     python = folder / "bin" / "python"
     (packages,) = folder.glob("lib/python*/site-packages")
-    # A line of a path file adds a folder but does not read the path files in it: the checkout stays out of sight.
+    # A line of a .pth file adds a folder without reading the .pth files in it, so the checkout is not found.
     dependencies = [path for path in site.getsitepackages() if Path(path).is_dir()]
     (packages / "dependencies.pth").write_text("\n".join(dependencies) + "\n", encoding="utf-8")
     install = [str(python), "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", str(wheel)]
@@ -49,7 +49,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """The environment of a small real installation."""
+    """Environment variables of a small installation."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
@@ -60,8 +60,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def said(command: list[str], folder: Path, environment: dict[str, str]) -> str:
-    """What a command prints; it must succeed."""
+def output_of(command: list[str], folder: Path, environment: dict[str, str]) -> str:
+    """Run a command that must succeed, and return its output."""
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
@@ -69,7 +69,7 @@ def said(command: list[str], folder: Path, environment: dict[str, str]) -> str:
 
 @contextmanager
 def running(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is told to stop afterwards, and must stop by itself when told."""
+    """Run a process until the block ends; it must stop on SIGTERM."""
     with (folder / f"{command[1]}.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
@@ -90,7 +90,7 @@ def free_port() -> int:
 
 
 def answer(address: str, wanted: int = 200) -> str:
-    """What a page answers, once it does so with status `wanted`."""
+    """Wait until a page answers with the status `wanted`, and return its body."""
     deadline = time.monotonic() + WAIT
     last = ""
     while time.monotonic() < deadline:
@@ -107,7 +107,7 @@ def answer(address: str, wanted: int = 200) -> str:
     pytest.fail(f"{address} did not answer {wanted}: {last}")
 
 
-def test_the_wheel_carries_what_stands_at_the_top_of_the_checkout(wheel: Path) -> None:
+def test_wheel_contains_templates_migrations_and_configuration(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     for top in ("templates", "migrations", "config"):
@@ -122,14 +122,14 @@ def test_the_wheel_carries_what_stands_at_the_top_of_the_checkout(wheel: Path) -
     assert not [name for name in names if "/decisions/" in name or "/pictures/" in name]
 
 
-def test_the_installed_wheel_runs(installed: Path, environment: dict[str, str], tmp_path: Path) -> None:
+def test_installed_wheel_runs(installed: Path, environment: dict[str, str], tmp_path: Path) -> None:
     homevisits = str(installed / "homevisits")
-    where = said(
+    where = output_of(
         [str(installed / "python"), "-c", "import homevisits; print(homevisits.__file__)"], tmp_path, environment
     )
     assert Path(where.strip()).is_relative_to(installed.parent)
-    assert "serve" in said([homevisits, "--help"], tmp_path, environment)
-    assert json.loads(said([homevisits, "migrate", "--json"], tmp_path, environment))["to"]
+    assert "serve" in output_of([homevisits, "--help"], tmp_path, environment)
+    assert json.loads(output_of([homevisits, "migrate", "--json"], tmp_path, environment))["to"]
 
     port = free_port()
     environment |= {"HOMEVISITS_BIND": f"127.0.0.1:{port}"}

@@ -1,1 +1,1 @@
-"""`make bench`: what the house costs, as ratios to a rival measured in the same run, process and database."""
+"""`make bench`: run time of the application as ratios to a rival that is measured in the same run."""

@@ -1,4 +1,4 @@
-"""Run the contests, print them as a table, write build/bench.json. `make bench ONLY=booking` runs those so named."""
+"""Run the benchmarks, print a table and write build/bench.json. `make bench ONLY=booking` runs some of them."""
 
 import json
 import re
@@ -19,11 +19,11 @@ from homevisits.app import create_app
 from homevisits.core import clock, settings
 from homevisits.core.db import Database
 from tests import servers
-from tests.benchmarks import district, rivals, texts
+from tests.benchmarks import district, message_benchmarks, rivals
 from tests.benchmarks.measure import Act, Contest, Line, run, table
 
 FEW, MANY = 200, 10_000
-"""Visits held so far: some weeks of one school, and fifty times as many."""
+"""Numbers of past visits: a few weeks of a school, and fifty times as many."""
 ENGINES = ("sqlite", "postgresql")
 FAMILY = district.CLASS
 START = datetime(2026, 10, 14, 22, 30, tzinfo=UTC).isoformat()
@@ -33,7 +33,7 @@ OTHER_START = datetime(2026, 10, 15, 22, 30, tzinfo=UTC).isoformat()
 
 @dataclass(frozen=True)
 class Side:
-    """A database, our application on it with the teacher signed in, and the bare one."""
+    """A database with two applications: ours, where the teacher is signed in, and the rival."""
 
     database: Database
     ours: FlaskClient
@@ -41,48 +41,48 @@ class Side:
     token: str
 
     def book(self, family: int = FAMILY, start: str = START) -> None:
-        """Ours: the booking POST."""
+        """Book a visit with our application."""
         form = {"partner": district.PARTNER, "start": start, "place_type": "home", "csrf_token": self.token}
         expect(self.ours.post(f"/families/{family}/book", data=form), 303)
 
     def bare_book(self) -> None:
-        """Theirs: the same rows."""
+        """Insert the same rows with the rival."""
         form = {"partner": district.PARTNER, "start": START}
         expect(self.bare.post(f"/book/{FAMILY}", data=form), 303)
 
     def families(self) -> None:
-        """Ours: My families."""
+        """Load our page My families."""
         expect(self.ours.get("/families"), 200)
 
     def bare_families(self) -> None:
-        """Theirs: the same families in a bare list."""
+        """Load the rival's list of the same families."""
         expect(self.bare.get("/families"), 200)
 
     def feed(self) -> bytes:
-        """Ours: the whole feed."""
+        """Load our calendar feed."""
         return expect(self.ours.get(f"/calendar/{district.TOKEN}.ics"), 200)
 
     def unchanged(self) -> Act:
-        """Ours: the feed, asked for by a calendar that has it as it is now."""
+        """Return a request for our calendar feed that is answered with 304."""
         return repeated(self.ours, f"/calendar/{district.TOKEN}.ics")
 
     def bare_unchanged(self) -> Act:
-        """Theirs: one query for the same answer."""
+        """Return a request that the rival answers with 304 after a single query."""
         return repeated(self.bare, f"/unchanged/{district.TOKEN}")
 
     def undo(self) -> None:
-        """Call off what was booked."""
+        """Cancel the visits that were booked."""
         rivals.undo(self.database)
 
 
 def repeated(client: FlaskClient, path: str) -> Act:
-    """Ask again for what one has: the answer is 304."""
+    """Return a conditional request for `path` that is answered with 304."""
     headers = {"If-None-Match": client.get(path).headers["ETag"]}
     return lambda: expect(client.get(path, headers=headers), 304)
 
 
 def expect(response: object, status: int) -> bytes:
-    """The body, of an answer that is what was wanted: a fast refusal wins nothing."""
+    """Return the body of a response; fail if its status differs, because a fast error is no result."""
     found = getattr(response, "status_code", None)
     body: bytes = getattr(response, "data", b"")
     if found != status:
@@ -91,7 +91,7 @@ def expect(response: object, status: int) -> bytes:
 
 
 def side(url: str, visits: int) -> Side:
-    """A district with so many visits behind it."""
+    """Build a district with `visits` past visits."""
     database = Database(url)
     migrate.upgrade(database)
     district.build(database, visits)
@@ -106,7 +106,7 @@ def side(url: str, visits: int) -> Side:
 
 
 def token_in(page: str) -> str:
-    """The token of a page's form."""
+    """Return the CSRF token of a page."""
     found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
     if found is None:
         raise SystemExit(f"no form on the page: {page[:500]}")
@@ -114,13 +114,13 @@ def token_in(page: str) -> str:
 
 
 def contests(engine: str, few: Side, many: Side) -> Iterator[Contest]:
-    """The four contests, and each again with fifty times the visits."""
+    """Yield the four page benchmarks, each also with fifty times as many visits."""
     calendar = Calendar.from_ical(few.feed())
     events = len(calendar.walk("VEVENT"))
     if events < district.RECENT:
         raise SystemExit(f"the feed has {events} visits, not {district.RECENT}")
     route, itself = "a bare route, same database", f"itself with {FEW:,} visits, not {MANY:,}"
-    # Bookings come last: those called off are shown in the feed for a while.
+    # Bookings come last, because the feed shows cancelled visits for a while.
     yield Contest(f"feed_{engine}", f"icalendar's to_ical, {events} events", few.feed, calendar.to_ical, 1.5)
     yield Contest(f"feed_50x_{engine}", itself, many.feed, few.feed, 1.3)
     yield Contest(f"not_modified_{engine}", route, few.unchanged(), few.bare_unchanged(), 1.5, 200)
@@ -133,23 +133,23 @@ def contests(engine: str, few: Side, many: Side) -> Iterator[Contest]:
         few.undo()
         many.undo()
 
-    # Another family and day, so that neither side has the traces of the contest before.
+    # Use another family and day, to be independent of the benchmark before.
     ours, theirs = partial(many.book, OTHER_FAMILY, OTHER_START), partial(few.book, OTHER_FAMILY, OTHER_START)
     yield Contest(f"booking_50x_{engine}", itself, ours, theirs, 1.3, between=between)
 
 
-def measured(only: str) -> Iterator[Line | texts.LeftOut]:
+def measured(only: str) -> Iterator[Line | message_benchmarks.LeftOut]:
     """Yield the result of each benchmark with a name that begins with `only`, and the benchmarks left out."""
     if not only.startswith("texts"):
         yield from of_pages(only)
-    for found in texts.measured(only):
+    for found in message_benchmarks.measured(only):
         if isinstance(found, Line):
             print(f"  {found.name} ...", file=sys.stderr, flush=True)
         yield found
 
 
 def of_pages(only: str) -> Iterator[Line]:
-    """The contests of pages: bookings, feeds, families."""
+    """Yield the results of the page benchmarks: booking, feed, families."""
     clock.set_source(partial(lambda at: at, district.NOW))
     with tempfile.TemporaryDirectory(prefix="homevisits-bench-") as folder, ExitStack() as stack:
         for engine in ENGINES:
@@ -169,13 +169,13 @@ def of_pages(only: str) -> Iterator[Line]:
 
 
 def main(only: str = "") -> int:
-    """Measure, print, write. 1 when a target was missed."""
+    """Run the benchmarks; return 1 if a target was missed."""
     print(
         f"Measuring on {date(2026, 10, 5):%A} of school, {FEW:,} and {MANY:,} visits ...", file=sys.stderr, flush=True
     )
     found = list(measured(only))
     lines = [each for each in found if isinstance(each, Line)]
-    left_out = [each for each in found if isinstance(each, texts.LeftOut)]
+    left_out = [each for each in found if isinstance(each, message_benchmarks.LeftOut)]
     if not found:
         raise SystemExit(f"there is no contest whose name begins with {only!r}")
     target = Path("build") / "bench.json"

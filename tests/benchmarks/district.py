@@ -1,4 +1,4 @@
-"""A district to measure in: one teacher with a class, and around her as many past visits as wanted, lawfully made."""
+"""Build a district for benchmarks: a teacher with a class, and any number of valid past visits."""
 
 import itertools
 from collections.abc import Iterator
@@ -38,19 +38,19 @@ from homevisits.visits.models import Attestation, Visit, VisitMember
 
 ZONE = "America/Denver"
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
-"""A Monday morning of school: the clock of every measurement."""
+"""The time of every benchmark: a Monday morning of the school year."""
 LONG_AGO = NOW - timedelta(days=4 * 365)
 EMAIL, PASSWORD, TOKEN = "teacher@example.org", "a sentence that is long", "benchmark"
 TEACHER, PARTNER = 1, 2
 EDUCATORS, FAMILIES, CLASS = 60, 1200, 25
 RECENT = 40
-"""Visits of the teacher's within reach of her feed: the same however many years lie behind."""
+"""Visits in the teacher's feed, independent of the number of past visits."""
 BATCH = 400
 
 
 @dataclass(frozen=True)
 class Past:
-    """A visit that was held: who, with whom, when; the n-th of the family."""
+    """A completed visit: its pair, family and time, and its number among the family's visits."""
 
     id: int
     family_id: int
@@ -61,7 +61,7 @@ class Past:
 
 
 def build(database: Database, visits: int) -> None:
-    """Fill an empty database: the same people and the same recent weeks, with `visits` visits held before."""
+    """Fill an empty database with people, the recent weeks, and `visits` older visits."""
     with database.transaction() as session:
         _people(session)
         _families(session)
@@ -75,7 +75,7 @@ def build(database: Database, visits: int) -> None:
         if database.engine.dialect.name == "postgresql":
             for table in ("visit", "commitment", "attestation", "invitation", "consent_ledger"):
                 session.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1000000)"))
-    # What a running database does by itself, so that no plan is made from an empty table.
+    # A running database does this by itself. Without statistics the planner assumes empty tables.
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
 
@@ -180,7 +180,7 @@ def _families(session: Session) -> None:
 
 
 def _past(visits: int) -> Iterator[Past]:
-    """The recent weeks of the teacher, then years of everyone's visits: one in forty is the teacher's."""
+    """Yield the teacher's recent visits, then older visits, of which every fortieth is the teacher's."""
     number = itertools.count(1)
     turns: dict[int, int] = {}
 
@@ -189,7 +189,7 @@ def _past(visits: int) -> Iterator[Past]:
         return Past(next(number), family, lead, partner, starts_at, turns[family])
 
     for index in range(visits):
-        # One slot a day for each pair, going back from 100 days ago: nobody is in two places.
+        # Each pair has a visit a day, going back from 100 days ago, so that visits do not overlap.
         day, pair = divmod(index, EDUCATORS // 2)
         starts_at = NOW - timedelta(days=100 + day, minutes=(pair % 3) * 90)
         lead = 1 + 2 * pair
@@ -202,7 +202,7 @@ def _past(visits: int) -> Iterator[Past]:
 
 
 def _hold(session: Session, ready: list[Past]) -> None:
-    """Visits from proposed to completed, each statement for all of them: the database checks every one."""
+    """Insert visits and move them to completed, in statements for all of them; the triggers check each."""
     held = (Visit.kind == "first", Visit.state == "completed", Visit.family_id.in_([v.family_id for v in ready]))
     firsts = dict(session.execute(select(Visit.family_id, Visit.id).where(*held)).tuples().all())
     session.execute(insert(Visit), [_visit(v, firsts.get(v.family_id)) for v in ready])

@@ -1,4 +1,4 @@
-"""Measuring two things fairly: turn and turn about, the median of many."""
+"""Compare two implementations: measure them alternately and take the median."""
 
 import gc
 import statistics
@@ -10,12 +10,12 @@ Act = Callable[[], object]
 
 
 def nothing() -> None:
-    """What is done between two measurements when nothing need be."""
+    """Do nothing between two measurements."""
 
 
 @dataclass(frozen=True)
 class Contest:
-    """Ours against a rival's; `between` puts things back outside the measured time. Both are checked before."""
+    """Our implementation and the rival's; `between` restores the state outside the measured time."""
 
     name: str
     rival: str
@@ -28,7 +28,7 @@ class Contest:
 
 @dataclass(frozen=True)
 class Line:
-    """A result: seconds, and their ratio beside the target."""
+    """A result: the times or rates of both sides, their ratio and its target."""
 
     name: str
     rival: str
@@ -38,15 +38,15 @@ class Line:
     target: float
     ok: bool
     rate: bool = False
-    """Ours and theirs are a number per second, and the target is the least ratio; else seconds, and the most."""
+    """Whether the values are rates, with a minimum ratio as target; otherwise seconds, with a maximum."""
 
     def document(self) -> dict[str, object]:
-        """As build/bench.json holds it."""
+        """Return the result as an entry of build/bench.json."""
         return asdict(self)
 
 
 def run(contest: Contest) -> Line:
-    """Measure one contest."""
+    """Measure a benchmark."""
     for _ in range(5):
         for act in (contest.ours, contest.theirs):
             act()
@@ -57,7 +57,7 @@ def run(contest: Contest) -> Line:
     gc.disable()
     try:
         for turn in range(contest.rounds):
-            # Whoever goes second finds warmer caches: each is second as often as first.
+            # The second side finds warmer caches, so each side goes first equally often.
             pair = [(contest.ours, ours), (contest.theirs, theirs)]
             for act, times in pair if turn % 2 else reversed(pair):
                 begun = time.perf_counter()
@@ -76,11 +76,11 @@ def run(contest: Contest) -> Line:
 
 
 Run = Callable[[], float]
-"""A whole run: how many things a second it did."""
+"""A run of a side; returns its rate per second."""
 
 
 def heats(sides: Mapping[str, Run], rounds: int = 5) -> dict[str, list[float]]:
-    """Whole runs, turn and turn about: what each side did in each round. One round before does not count."""
+    """Run the sides alternately and return the rates of each round; a first round does not count."""
     done: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(rounds + 1):
         for name in sides if turn % 2 else reversed(sides):
@@ -91,9 +91,9 @@ def heats(sides: Mapping[str, Run], rounds: int = 5) -> dict[str, list[float]]:
 
 
 def rated(name: str, rival: str, ours: Sequence[float], theirs: Sequence[float], target: float) -> Line:
-    """Rates of ours against a rival's: the median of the ratios, each of two runs that followed one another.
+    """Compare our rates with a rival's: the median of the ratios of two consecutive runs.
 
-    Of the ratios, not the ratio of two medians: a machine with other work is slow for both sides of a round.
+    The median of ratios is robust: other load on the machine slows both sides of a round.
     """
     ratio = round(statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True)), 3)
     mine, other = statistics.median(ours), statistics.median(theirs)
@@ -101,17 +101,17 @@ def rated(name: str, rival: str, ours: Sequence[float], theirs: Sequence[float],
 
 
 def within(name: str, what: str, seconds: float, most: float) -> Line:
-    """A time against the most it may be."""
+    """Compare a time with its maximum."""
     return Line(name, what, round(seconds, 6), most, round(seconds / most, 3), 1.0, seconds <= most)
 
 
 def part(times: Sequence[float], share: float) -> float:
-    """The time that `share` of them stay under: 0.95 for the 95th percentile."""
+    """Return the quantile `share` of the times, for example 0.95 for the 95th percentile."""
     return sorted(times)[min(len(times) - 1, int(share * len(times)))]
 
 
 def table(lines: list[Line]) -> str:
-    """The results for a person."""
+    """Format the results as a table."""
     head = f"{'name':<38}{'rival':<44}{'ours':>12}{'theirs':>12}{'ratio':>8}{'target':>9}  ok"
     rows = [
         f"{line.name:<38}{line.rival:<44}{_shown(line.ours, line):>12}{_shown(line.theirs, line):>12}{line.ratio:>8.2f}"

@@ -1,4 +1,4 @@
-"""The rivals: a bare Flask route that does the same work on the same database with nothing around it."""
+"""The rivals: bare Flask routes that do the same work on the same database."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ LIST = "<!doctype html><ul>{% for r in rows %}<li>{{ r.name }}: {{ r.given_name 
 
 
 def bare(database: Database) -> Flask:
-    """An application of three routes: no sign-in, no rules, no layout, no headers."""
+    """Create an application of three routes, without sign-in, rules, layout or headers."""
     app = Flask("bare")
 
     @app.post("/book/<int:family>")
@@ -71,7 +71,7 @@ def bare(database: Database) -> Flask:
 
 
 def write(session: Any, family: int, partner: int, start: datetime) -> None:
-    """The rows of one booking, and nothing else: the same rows that ours leaves behind."""
+    """Insert the rows of a booking, the same rows as our application does."""
     end, now, name = start + timedelta(minutes=45), district.NOW, secrets.token_hex(16)
     visit = {
         "uid": name, "family_id": family, "school_id": 1, "kind": "first", "state": "proposed",
@@ -93,7 +93,7 @@ def write(session: Any, family: int, partner: int, start: datetime) -> None:
 
 
 def undo(database: Database) -> None:
-    """Call off whatever is ahead, ours or the rival's, outside the measured time."""
+    """Cancel all future visits, outside the measured time."""
     live = select(Visit.id).where(Visit.starts_at > district.NOW, Visit.state == "proposed")
     with database.transaction() as session:
         ids = list(session.scalars(live))

@@ -24,7 +24,7 @@ from homevisits.people.sign_in import sessions
 
 TOKEN = "the provider's token of these tests"
 OURS = "+13035550100"
-"""The number families text to."""
+"""Our number, which families text to."""
 
 
 class _Silent(WSGIRequestHandler):
@@ -42,23 +42,23 @@ class RunningApplication:
         clock.set_source(lambda: self.now)
 
     def move_to(self, moment: datetime) -> None:
-        """Let it be `moment`, and let the worker do what is due by then."""
+        """Set the clock to `moment` and run the worker jobs that are due."""
         assert moment >= self.now, "time only goes on"
         self.now = moment
         self.work()
 
     def pass_by(self, **how_long: float) -> None:
-        """Let some time pass."""
+        """Advance the clock and run the worker jobs that are due."""
         self.move_to(self.now + timedelta(**how_long))
 
     def work(self) -> None:
-        """What the worker does, until nothing is left to do."""
+        """Run the worker jobs until nothing is due."""
         ticks = worker.build_jobs(self.settings, self.database)
         while sum(tick.run() for tick in ticks):
             pass
 
     def text(self, phone: str, body: str) -> None:
-        """A family texts `body`: the provider brings it with its signature, and the worker sends what we answer."""
+        """Receive `body` from a family through the signed webhook, and run the worker jobs."""
         address = f"{self.url}/twilio/inbound"
         form = {"MessageSid": f"SM{next(self._sids):032x}", "From": phone, "To": OURS, "Body": body}
         signature = RequestValidator(TOKEN).compute_signature(address, form)
@@ -70,7 +70,7 @@ class RunningApplication:
         self.work()
 
     def texts_to(self, phone: str) -> list[str]:
-        """What the family read so far, oldest first."""
+        """Return the texts sent to `phone`, oldest first."""
         with self.database.reading() as session:
             sent = select(OutgoingMessage.body).where(
                 OutgoingMessage.phone == phone, OutgoingMessage.sent_at.is_not(None)
@@ -78,7 +78,7 @@ class RunningApplication:
             return list(session.scalars(sent.order_by(OutgoingMessage.sent_at, OutgoingMessage.id)))
 
     def session_cookie(self, email: str) -> dict[str, str]:
-        """A session of the account, as the sign-in page would begin it: for tests about something else."""
+        """Return the cookie of a new session, as the sign-in page would set it."""
         with self.database.transaction() as session:
             number = session.scalars(select(Account.id).where(Account.email == email)).one()
             token = sessions.begin_session(session, number, self.now)
@@ -89,7 +89,7 @@ class RunningApplication:
 
 @contextmanager
 def run_application(database: Database, now: datetime, *, demo: bool = False) -> Iterator[RunningApplication]:
-    """A house on `database` at `now`, served on a free port of loopback."""
+    """Run the application on `database` at `now`, on a free port of the loopback interface."""
     server: BaseWSGIServer = make_server("127.0.0.1", 0, _not_yet, threaded=True, request_handler=_Silent)
     given = settings.load_settings(
         {},

@@ -1,4 +1,4 @@
-"""What browser tests may ask for: a running house, people with phones and desktops in it."""
+"""Fixtures for browser tests: a running application, and users with phones and desktops."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,16 +16,16 @@ Opened = Callable[..., BrowserUser]
 
 @pytest.fixture
 def house(database: Database) -> Iterator[RunningApplication]:
-    """An empty house on each engine, Monday morning 5 October 2026 in Denver."""
+    """A running, empty application on each engine, on Monday morning, October 5, 2026, in Denver."""
     with run_application(database, school.NOW) as made:
         yield made
 
 
 @pytest.fixture
 def visitor(browser: Any) -> Iterator[Opened]:
-    """Open a browser window for someone: `visitor(house, email, phone=True, javascript=True, …)`.
+    """Open a browser window for a user: `visitor(house, email, phone=True, javascript=True, …)`.
 
-    The test fails when a console, a content policy, a script or the server complained in any of the windows.
+    The test fails if any window recorded an error of the console, the content policy, a script or the server.
     """
     contexts = []
     complaints: list[str] = []

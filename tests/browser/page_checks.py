@@ -11,7 +11,7 @@ from tests.browser.browser_user import DESKTOP, PHONE
 
 RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]}
 OF_COLOUR = {"type": "rule", "values": ["color-contrast"]}
-"""In the dark only the colours are others."""
+"""Rules to check in the dark theme, which differs in its colors only."""
 THUMB = 44
 
 WIDTHS = (360, 768, 1024, 1280, 1920)
@@ -28,7 +28,7 @@ TOO_SMALL = """(thumb) => {
   }).filter(([_html, wide, high]) => wide > 2 && (high < thumb - 0.5 || wide < thumb - 0.5));
 }"""
 
-# The width of each word is measured in the heading itself, in its own font, on one line.
+# Measure the longest part without a space inside the heading, in its own font, without wrapping.
 NARROW_HEADINGS = """() => [...document.querySelectorAll('h1')].filter((h1) => h1.checkVisibility()).flatMap((h1) => {
   const ruler = document.createElement('span');
   ruler.style.cssText = 'position: absolute; visibility: hidden; white-space: nowrap';
@@ -57,7 +57,7 @@ def check_page(page: Page) -> Iterator[str]:
 
 
 def check_page_quickly(page: Page) -> Iterator[str]:
-    """Yield the problems that longer words can cause: all checks on a phone, only the width on a desktop."""
+    """Yield the problems that longer translations can cause: all checks on a phone, the width on a desktop."""
     page.evaluate(Axe().axe_script)
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     yield from _run_axe(page, RULES)
@@ -83,9 +83,9 @@ def _find_layout_problems(page: Page) -> Iterator[str]:
 
 
 def find_misfits(page: Page) -> Iterator[str]:
-    """Yield each width at which a heading is narrower than its longest word, or the page scrolls sideways.
+    """Yield each width at which a heading breaks inside its longest part, or the page scrolls sideways.
 
-    The page is loaded once and its window resized: the layout depends on the width only.
+    The page is loaded once and its window is resized, because the layout depends on the width only.
     """
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})

@@ -21,12 +21,12 @@ from tests.browser.browser_user import BrowserUser
 from tests.browser.story_district import Home, StoryPeople
 
 FLAT, BY_THE_HOUR = 6000, 3250
-"""Cents for one person and visit: sixty dollars; from 12 October 45 minutes at $43.33 an hour, rounded half up."""
+"""Cents for a person and visit: sixty dollars; from 12 October 45 minutes at $43.33 an hour, rounded half up."""
 CHANGES = date(2026, 10, 12)
 
 
 def complete_other_visits(house: RunningApplication, cast: StoryPeople, homes: Iterable[Home]) -> None:
-    """What the pages did once, the actions behind them do for every other family of the class."""
+    """Complete the visits of the other families with the actions behind the pages."""
     teacher, partner = (_read_actor(house, email) for email in (cast.teacher.email, cast.partner.email))
     policy, booked = house.settings.policy, []
     for home in homes:
@@ -62,7 +62,7 @@ def _read_actor(house: RunningApplication, email: str) -> Actor:
 
 
 def count_claims(house: RunningApplication) -> tuple[int, int]:
-    """How many visits were held, and the cents owed to each of the pair for them, worked out by hand."""
+    """Return the number of completed visits and the cents owed to each of the pair, calculated independently."""
     with house.database.reading() as session:
         days = list(session.scalars(select(Visit.local_date).where(Visit.state == "completed")))
     assert any(day < CHANGES for day in days)
@@ -71,7 +71,7 @@ def count_claims(house: RunningApplication) -> tuple[int, int]:
 
 
 def approve_claims(coordinator: BrowserUser, union: BrowserUser, claims: int) -> None:
-    """First the school, then the union, which wants one looked at again."""
+    """Approve the claims for the school, then for the union, which returns a claim once."""
     coordinator.go("/approvals").reads(f"{claims} claims").press("Approve checked claims")
     coordinator.reads(f"{claims} claims approved", "Nothing to do right now")
     union.go("/approvals").open("Why, or return it")
@@ -86,7 +86,7 @@ def approve_claims(coordinator: BrowserUser, union: BrowserUser, claims: int) ->
 def export_payroll_file(
     house: RunningApplication, union: BrowserUser, cast: StoryPeople, folder: Path
 ) -> list[dict[str, str]]:
-    """A payroll file: downloaded twice and made once more at the command line, always the same bytes."""
+    """Download the payroll file twice and export it with the command line: the bytes are identical."""
     visits, cents = count_claims(house)
     union.go("/payroll").press("Make the payroll file").reads("The payroll file is ready")
     link = union.page.get_by_role("link", name=re.compile("CSV|[Dd]ownload|Fetch")).first.get_attribute("href")
@@ -113,7 +113,7 @@ def _parse_cents(amount: str) -> int:
 
 
 def check_tally(house: RunningApplication, union: BrowserUser, rows: list[dict[str, str]]) -> None:
-    """The union's page and its CSV say to the cent what the payroll file pays."""
+    """Check that the union's page and its CSV equal the payroll file to the cent."""
     visits, each = count_claims(house)
     total = sum(_parse_cents(row["amount"]) for row in rows)
     assert total == 2 * each
@@ -128,7 +128,7 @@ def check_tally(house: RunningApplication, union: BrowserUser, rows: list[dict[s
 def check_attendance_page(
     house: RunningApplication, lead: BrowserUser, exported: sample.District, folder: Path
 ) -> None:
-    """Attendance comes in; the page shows both groups with n and intervals, and says what it cannot say."""
+    """Import attendance; the page shows both groups with n and intervals, and states its limits."""
     with house.database.reading() as session:
         visited = session.scalar(
             select(func.count(Student.id.distinct()))

@@ -10,7 +10,7 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 
 
 def add_pay_rule(lead: BrowserUser) -> None:
-    """Two dated rules: sixty dollars a visit, and by the hour from the 12th of October."""
+    """Add two dated rules: sixty dollars per visit, and an hourly rate from October 12."""
     lead.go("/contract/new").choose("The same amount for each visit").write("How much, in dollars?", "60.00")
     lead.write("From which day?", "2026-08-01").write("Which clause of the contract?", "12.4 Home visits")
     lead.write("Payroll code", "HV-1").press("Review").press("Add this rule")
@@ -23,19 +23,19 @@ def add_pay_rule(lead: BrowserUser) -> None:
 
 
 def record_training(coordinator: BrowserUser, cast: StoryPeople) -> None:
-    """An educator and a parent led the training; both are named, and who took part is certified."""
+    """Record a training led by an educator and a parent; its participants are certified."""
     coordinator.go("/people").press("Record a training")
     coordinator.write("Name of the training", "Home visits, first training").write("Which day?", "2026-09-12")
     coordinator.write("How many hours?", "4").pick("Educator", cast.stand_in.name)
     for colleague in (cast.teacher, cast.partner, cast.stand_in):
         coordinator.choose(re.compile(f"^{colleague.name}"))
-    coordinator.press("Save and certify").reads("Please fix 1 item")  # a parent leads it, too
+    coordinator.press("Save and certify").reads("Please fix 1 item")  # a parent leader is missing
     coordinator.write("Parent’s first name", "Rosa").write("Parent’s last name", "Quintana").press("Save and certify")
     coordinator.reads("3 people are now certified", f"led by {cast.stand_in.name} and Rosa Quintana, parent")
 
 
 def opt_in_educators(*educators: BrowserUser) -> None:
-    """Everyone decides for themselves, and says when."""
+    """Each educator opts in and enters available hours."""
     for educator in educators:
         educator.go("/me").reads("You are not taking part right now", "Certified until").press("Take part")
         educator.reads("You are taking part in home visits")
@@ -46,7 +46,7 @@ def opt_in_educators(*educators: BrowserUser) -> None:
 
 
 def draw_families(coordinator: BrowserUser, cast: StoryPeople) -> None:
-    """All families of the class, in an order nobody chose and anybody can check."""
+    """Draw all families of the class in a random, verifiable order."""
     coordinator.go("/asking").press("Draw families")
     coordinator.pick("Who to draw from", cast.class_title).choose(re.compile("^Everyone"))
     coordinator.open("Use your own seed").write("Seed", "4 8 15 16 23 42").press(re.compile("^Draw$"))
@@ -55,7 +55,7 @@ def draw_families(coordinator: BrowserUser, cast: StoryPeople) -> None:
 
 
 def invite_first_family(house: RunningApplication, coordinator: BrowserUser, cast: StoryPeople) -> Home:
-    """One by one in the order drawn; the first that reads our texts says yes with a digit."""
+    """Invite families in the order drawn; the first family with texts agrees with a digit."""
     coordinator.press("Ask these families")
     while not (home := _next_home(coordinator, cast)).is_texted:
         coordinator.press("I will call this family").reads("One family needs a call from you")
@@ -76,7 +76,7 @@ def _next_home(coordinator: BrowserUser, cast: StoryPeople) -> Home:
 def invite_other_families(
     house: RunningApplication, coordinator: BrowserUser, cast: StoryPeople, first: Home
 ) -> list[Home]:
-    """The rest of the class: one says not now, one wants a call and then says yes; who said yes comes back."""
+    """Invite the rest of the class and return the families that agree. Some decline or ask for a call."""
     coordinator.go("/asking").write("Or the next few", str(len(cast.homes))).press("Ask them")
     coordinator.go("/asking").reads("1 draw with every family asked")
     house.work()

@@ -35,7 +35,7 @@ COORDINATOR, UNION, LEAD = (f"{who}@{MAIL}" for who in ("coordinator", "union", 
 
 @dataclass(frozen=True)
 class Colleague:
-    """Someone of the school who visits."""
+    """An educator of the school who visits."""
 
     id: int
     source_id: str
@@ -47,7 +47,7 @@ class Colleague:
 
 @dataclass(frozen=True)
 class Home:
-    """A family of the class, with the phone its texts go to."""
+    """A family of the class, with its phone."""
 
     id: int
     name: str
@@ -57,19 +57,19 @@ class Home:
 
     @property
     def number(self) -> str:
-        """The phone of a family that has one."""
+        """The family's phone; fails if there is none."""
         assert self.phone is not None
         return self.phone
 
     @property
     def is_texted(self) -> bool:
-        """Whether it gets texts: a phone, and a language we have texts in."""
+        """Whether the family gets texts: it has a phone and a language with templates."""
         return self.phone is not None and self.language in ("en", "es")
 
 
 @dataclass(frozen=True)
 class StoryPeople:
-    """Who plays: a class, its teacher, a partner, one who stands in, and the class's families."""
+    """A class, its teacher, a partner, a substitute partner, and the families of the class."""
 
     school: str
     school_source: str
@@ -83,7 +83,7 @@ class StoryPeople:
 
 
 def run_command(house: RunningApplication, *words: str, typed: str = "", fails: bool = False) -> dict[str, Any]:
-    """Type `homevisits …` and read its JSON."""
+    """Run `homevisits …` and return its JSON."""
     environment = {
         "HOMEVISITS_DATABASE_URL": house.settings.database_url,
         "HOMEVISITS_SECRET_KEY": house.settings.secret_key,
@@ -96,7 +96,7 @@ def run_command(house: RunningApplication, *words: str, typed: str = "", fails: 
 
 
 def export_files(folder: Path) -> sample.District:
-    """Write the district's files, as its student system would."""
+    """Write the district's files as its student information system would."""
     district = sample.make(SEED, STUDENTS)
     files.write(district, folder, BEGINS)
     return district
@@ -131,7 +131,7 @@ def _create_account(house: RunningApplication, email: str, name: str, role: str,
 
 
 def _read_people(session: Session) -> StoryPeople:
-    """The elementary class with the most families; its teacher and two colleagues of the same school."""
+    """Return the elementary class with the most families, its teacher and two colleagues of the school."""
     room, school = session.execute(
         select(SchoolClass, School)
         .join(School, School.id == SchoolClass.school_id)

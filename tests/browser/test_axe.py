@@ -1,4 +1,4 @@
-"""Every page, as each role sees it in the demo: axe, in both languages, on phone and desktop, by day and by night."""
+"""Check every page of the demo with axe: each role, both languages, phone and desktop, both themes."""
 
 import shutil
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from tests.demo.conftest import MADE, made
 pytestmark = pytest.mark.browser
 
 NOT_PAGES = (".ics", ".csv", ".svg", "/healthz", "/readyz", "/metrics")
-NEEDS_STATE = "/kept-form/"  # looked at in test_session_ended
+NEEDS_STATE = "/kept-form/"  # checked in test_session_ended
 MACHINES = ("/kannel/", "/twilio/")
 NOBODY = "nobody"
 __all__ = ["made"]
@@ -38,7 +38,7 @@ __all__ = ["made"]
 
 @pytest.fixture
 def demo(made: Folder, tmp_path: Path) -> Iterator[RunningApplication]:
-    """A copy of the run's small demo, running."""
+    """A running copy of the small demo."""
     own = tmp_path / made.database.name
     shutil.copyfile(made.database, own)
     database = Database(f"sqlite:///{own}")
@@ -50,7 +50,7 @@ def demo(made: Folder, tmp_path: Path) -> Iterator[RunningApplication]:
 
 
 def _addresses(house: RunningApplication, who: Actor | None) -> list[str]:
-    """Every page `who` may open, with things of their own in its address."""
+    """Return the address of every page that `who` may open, with ids of their own data."""
     found: list[str] = []
     for rule in sorted(house.app.url_map.iter_rules(), key=lambda rule: rule.rule):
         view = house.app.view_functions[rule.endpoint]
@@ -72,7 +72,7 @@ def _filled(house: RunningApplication, rule: Rule, who: Actor | None) -> list[st
 
 
 def _samples(house: RunningApplication, name: str, who: Actor | None) -> list[int]:
-    """Ids for an argument; a visit in each of the states there are. An argument nobody knows fails the test."""
+    """Return ids for a URL argument: for visits, an example of each state. Unknown arguments fail."""
     with house.database.reading() as session:
         if name == "visit_id":
             of_mine: ColumnElement[bool] = Visit.id.is_not(None)
@@ -100,7 +100,7 @@ def _samples(house: RunningApplication, name: str, who: Actor | None) -> list[in
 
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("part", [NOBODY, accounts.TEACHER, accounts.COORDINATOR, accounts.UNION, accounts.LEAD])
-def test_every_page_is_for_everyone(demo: RunningApplication, visitor: Opened, part: str, language: str) -> None:
+def test_every_page_passes_axe(demo: RunningApplication, visitor: Opened, part: str, language: str) -> None:
     email = accounts.address(part)
     who = None
     if part != NOBODY:

@@ -1,4 +1,4 @@
-"""Booking and telling how it went with the keyboard alone: Tab, Enter, Space and the arrows."""
+"""Book and report a visit with the keyboard only: Tab, Enter, Space and arrow keys."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -22,18 +22,18 @@ FOCUSED = """() => {
   return {words: words.replace(/\\s+/g, ' ').trim(), seen: ring && box.bottom > 0 && box.top < innerHeight};
 }"""
 FAR = 120
-"""More steps than any of these pages has things to stop at."""
+"""Maximum number of tab stops; more than any of these pages has."""
 
 
 @pytest.fixture
 def house_of(sqlite_database: Database) -> Iterator[tuple[RunningApplication, SchoolFixture]]:
-    """The test school, open."""
+    """The running application with the test school."""
     with run_application(sqlite_database, school.NOW) as house:
         yield house, school.build_school(sqlite_database)
 
 
 def _tab_to(page: Page, words: str) -> None:
-    """Step on until the thing of that name has the focus, which shows at every step."""
+    """Press Tab until the element with this name has the focus; the focus is visible at each step."""
     for _step in range(FAR):
         page.keyboard.press("Tab")
         focused = page.evaluate(FOCUSED)
@@ -49,7 +49,7 @@ def _enter(page: Page, words: str) -> None:
         page.keyboard.press("Enter")
 
 
-def test_the_first_stop_leads_past_the_navigation(
+def test_first_tab_stop_skips_the_navigation(
     house_of: tuple[RunningApplication, SchoolFixture], visitor: Opened
 ) -> None:
     house, _town = house_of
@@ -59,7 +59,7 @@ def test_the_first_stop_leads_past_the_navigation(
     assert grace.page.evaluate("document.activeElement.id") == "main"
 
 
-def test_a_visit_is_booked_by_keyboard(house_of: tuple[RunningApplication, SchoolFixture], visitor: Opened) -> None:
+def test_visit_is_booked_by_keyboard(house_of: tuple[RunningApplication, SchoolFixture], visitor: Opened) -> None:
     house, _town = house_of
     grace = visitor(house, "grace@example.org", signed_in=True).go("/families")
     page = grace.page
@@ -72,7 +72,7 @@ def test_a_visit_is_booked_by_keyboard(house_of: tuple[RunningApplication, Schoo
     grace.reads("Booked. We are asking your partner now", "Somewhere they choose")
 
 
-def test_how_it_went_is_told_by_keyboard(house_of: tuple[RunningApplication, SchoolFixture], visitor: Opened) -> None:
+def test_visit_is_reported_by_keyboard(house_of: tuple[RunningApplication, SchoolFixture], visitor: Opened) -> None:
     house, school_fixture = house_of
     policy = house.settings.policy
     with school_fixture.session() as session:
@@ -97,7 +97,7 @@ def test_how_it_went_is_told_by_keyboard(house_of: tuple[RunningApplication, Sch
     luis.reads("Thank you. Your reflection is saved")
 
 
-def test_an_error_takes_the_focus_and_leads_to_its_field(
+def test_error_summary_gets_the_focus_and_links_to_the_field(
     house_of: tuple[RunningApplication, SchoolFixture], visitor: Opened
 ) -> None:
     house, _town = house_of

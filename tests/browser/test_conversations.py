@@ -1,4 +1,4 @@
-"""Conversations in a browser: read and answered on a phone, without script, by keyboard; the pages are for everyone."""
+"""Conversation pages in a browser: on a phone, without JavaScript, by keyboard, and with axe."""
 
 import re
 from datetime import timedelta
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sql
 
 @pytest.fixture
 def school_fixture(house: RunningApplication) -> SchoolFixture:
-    """A visit that both families' phones heard of, and what four of them wrote back."""
+    """A visit with texts that reached the families, and replies from four phones."""
     made = school.build_school(house.database)
     arrange(made)
     said = (
@@ -39,9 +39,7 @@ def school_fixture(house: RunningApplication) -> SchoolFixture:
     return made
 
 
-def test_every_page_of_a_conversation_is_for_everyone(
-    house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
-) -> None:
+def test_conversation_pages_pass_axe(house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened) -> None:
     who = visitor(house, "coordinator@example.org", phone=True, signed_in=True)
     complaints = []
     for path in ("/conversations", *(f"/conversations/{number}" for number in (1, 2, 3, 4)), "/today"):
@@ -56,7 +54,7 @@ def test_every_page_of_a_conversation_is_for_everyone(
 
 
 @pytest.mark.parametrize("email", ["coordinator@example.org", "grace@example.org"])
-def test_a_family_is_answered_without_script(
+def test_reply_is_sent_without_javascript(
     house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened, email: str
 ) -> None:
     who = visitor(house, email, phone=True, javascript=False, signed_in=True)
@@ -70,7 +68,7 @@ def test_a_family_is_answered_without_script(
     )
 
 
-def test_an_answer_is_written_and_sent_by_keyboard_alone(
+def test_reply_is_written_and_sent_by_keyboard(
     house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
 ) -> None:
     page = visitor(house, "coordinator@example.org", signed_in=True).go("/conversations/1").page
@@ -89,7 +87,7 @@ def test_an_answer_is_written_and_sent_by_keyboard_alone(
     assert house.texts_to(school_fixture.phones["Rivera"])[-1] == "Con gusto."
 
 
-def test_an_arabic_answer_runs_from_right_to_left(
+def test_arabic_reply_is_right_to_left(
     house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
 ) -> None:
     who = visitor(house, "coordinator@example.org", phone=True, signed_in=True).go("/conversations/1")

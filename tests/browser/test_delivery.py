@@ -1,4 +1,4 @@
-"""The pages of what became of texts, in a browser: found in two clicks, seen to, for everyone, by day and by night."""
+"""Text delivery pages in a browser: resolving failed texts, filters without JavaScript, axe."""
 
 from datetime import date, timedelta
 from itertools import count
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sql
 
 @pytest.fixture
 def school_fixture(house: RunningApplication) -> SchoolFixture:
-    """The test school, with a month of texts behind it, some lost, some waiting."""
+    """The test school with a month of texts, some failed, some waiting."""
     made = build_school(house.database)
     create_account(house.database, "lead", Grant(Role.DISTRICT_LEAD, None))
     fill(house.database, made)
@@ -28,7 +28,7 @@ def school_fixture(house: RunningApplication) -> SchoolFixture:
 
 
 def fill(database: Database, school_fixture: SchoolFixture) -> None:
-    """A month of texts: mostly delivered, three lost, two unknown, some held."""
+    """Insert a month of texts: mostly delivered, three failed, two unknown, some held."""
     numbers = count(1)
     with database.transaction() as session:
         for phone in school_fixture.phones.values():
@@ -73,7 +73,7 @@ def fill(database: Database, school_fixture: SchoolFixture) -> None:
         alerts.raise_alert(session, "code", "39999", NOW, "visit_reminder")
 
 
-def test_a_coordinator_sees_to_a_lost_text_in_a_few_taps(
+def test_failed_text_is_resolved_in_a_few_taps(
     house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
 ) -> None:
     window = visitor(house, "coordinator@example.org", phone=True, signed_in=True)
@@ -83,7 +83,7 @@ def test_a_coordinator_sees_to_a_lost_text_in_a_few_taps(
     window.reads("Dismissed.", "Lost texts to follow up on 1")
 
 
-def test_the_numbers_narrow_without_a_script(
+def test_delivery_page_is_filtered_without_javascript(
     house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
 ) -> None:
     window = visitor(house, "lead@example.org", javascript=False, signed_in=True)
@@ -93,7 +93,7 @@ def test_the_numbers_narrow_without_a_script(
 
 
 @pytest.mark.parametrize("who", ["lead", "coordinator"])
-def test_the_pages_are_for_everyone(
+def test_delivery_pages_pass_axe(
     house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened, who: str
 ) -> None:
     page = visitor(house, f"{who}@example.org", signed_in=True).page
@@ -109,7 +109,7 @@ def test_the_pages_are_for_everyone(
     assert not complaints, "\n".join(complaints)
 
 
-def test_what_cannot_be_said_of_a_sender_is_said_at_its_field(
+def test_sender_form_shows_errors_at_their_fields(
     house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
 ) -> None:
     window = visitor(house, "lead@example.org", phone=True, signed_in=True)

@@ -1,4 +1,4 @@
-"""A long text is typed, the session ends, the person signs in again: the text is there and is sent. In a browser."""
+"""Forms that are sent after the session ended are shown again after sign-in. In a browser."""
 
 import re
 from datetime import timedelta
@@ -23,7 +23,7 @@ WILL_DO = "Books in both languages <every> Friday."
 
 
 def held(house: RunningApplication, school_fixture: SchoolFixture) -> int:
-    """A visit of Grace and Luis that took place, and that neither has written about."""
+    """A visit of Grace and Luis that took place and has no reflection yet."""
     visit_id = booked(house, school_fixture)
     grace, luis = school_fixture.actors["Grace"], school_fixture.actors["Luis"]
     with school_fixture.session() as session:
@@ -53,7 +53,7 @@ def booked(house: RunningApplication, school_fixture: SchoolFixture) -> int:
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_a_long_reflection_outlives_the_session(house: RunningApplication, visitor: Opened, language: str) -> None:
+def test_reflection_is_kept_when_the_session_ends(house: RunningApplication, visitor: Opened, language: str) -> None:
     school_fixture = school.build_school(house.database)
     visit_id = held(house, school_fixture)
     with house.database.transaction() as session:
@@ -87,7 +87,7 @@ def test_a_long_reflection_outlives_the_session(house: RunningApplication, visit
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_a_button_is_named_on_a_page_of_its_own(house: RunningApplication, visitor: Opened, language: str) -> None:
+def test_one_tap_action_is_named_on_its_own_page(house: RunningApplication, visitor: Opened, language: str) -> None:
     school_fixture = school.build_school(house.database)
     visit_id = booked(house, school_fixture)
     with house.database.transaction() as session:

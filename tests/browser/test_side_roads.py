@@ -1,4 +1,4 @@
-"""The side roads of a visit, in a browser: moved, called off, declined, another time, a partner who falls ill."""
+"""Changes to a visit in a browser: move, cancel, decline, another time, an ill partner."""
 
 import re
 from collections.abc import Iterator
@@ -20,18 +20,18 @@ FAMILY = "Smith"
 
 
 class Scene:
-    """The test school with its doors open, and one visit of Grace and Luis to a family that said yes."""
+    """The running application with the test school and a visit of Grace and Luis."""
 
     def __init__(self, house: RunningApplication, school_fixture: SchoolFixture, opened: Opened) -> None:
         self.house, self.school_fixture, self.opened = house, school_fixture, opened
         self.phone = school_fixture.phones[FAMILY]
 
     def window(self, name: str, **how: bool) -> BrowserUser:
-        """Somebody's browser, signed in."""
+        """Open a signed-in browser window."""
         return self.opened(self.house, f"{name.lower()}@example.org", phone=True, signed_in=True, **how)
 
     def booked(self, *, arranged: bool = True) -> int:
-        """A visit that Luis was asked to come along to, or (arranged) that the family is asked to confirm."""
+        """Book a visit that Luis is asked to join or, if arranged, the family is asked to confirm."""
         policy, school_fixture = self.house.settings.policy, self.school_fixture
         with school_fixture.session() as session:
             wanted = actions.BookingRequest(
@@ -44,22 +44,22 @@ class Scene:
         return visit_id
 
     def state(self, visit_id: int) -> str:
-        """How the visit stands."""
+        """Return the state of the visit."""
         return read_visit(self.house, visit_id).state
 
-    def heard(self) -> str:
-        """The newest text the family read."""
+    def newest_text(self) -> str:
+        """Return the newest text sent to the family."""
         return self.house.texts_to(self.phone)[-1]
 
 
 @pytest.fixture
 def scene(sqlite_database: Database, visitor: Opened) -> Iterator[Scene]:
-    """The scene, on Monday morning."""
+    """The scene on Monday morning."""
     with run_application(sqlite_database, school.NOW) as house:
         yield Scene(house, school.build_school(sqlite_database), visitor)
 
 
-def test_a_teacher_moves_a_visit_and_everyone_is_asked_once_more(scene: Scene) -> None:
+def test_moved_visit_asks_partner_and_family_again(scene: Scene) -> None:
     visit_id = scene.booked()
     scene.house.text(scene.phone, "1")
     before = read_visit(scene.house, visit_id).starts_at
@@ -69,16 +69,16 @@ def test_a_teacher_moves_a_visit_and_everyone_is_asked_once_more(scene: Scene) -
     luis.go("/my-day").press("I'll come")
     scene.house.work()
     assert read_visit(scene.house, visit_id).starts_at != before
-    assert "new time" in scene.heard()
+    assert "new time" in scene.newest_text()
     scene.house.text(scene.phone, "1")
     assert scene.state(visit_id) == "confirmed"
 
 
-def test_a_family_ends_a_visit_with_one_digit_and_nobody_asks_why(scene: Scene) -> None:
+def test_family_cancels_with_one_digit(scene: Scene) -> None:
     visit_id = scene.booked()
     scene.house.text(scene.phone, "3")
     assert scene.state(visit_id) == "cancelled_by_family"
-    assert "Thank you for telling us" in scene.heard()
+    assert "Thank you for telling us" in scene.newest_text()
     grace = scene.window("Grace")
     grace.go("/my-day")
     assert FAMILY not in grace.text
@@ -86,17 +86,17 @@ def test_a_family_ends_a_visit_with_one_digit_and_nobody_asks_why(scene: Scene) 
     assert FAMILY not in grace.text
 
 
-def test_an_educator_calls_a_visit_off_and_the_family_is_told(scene: Scene) -> None:
+def test_family_is_informed_when_an_educator_cancels(scene: Scene) -> None:
     visit_id = scene.booked()
     luis = scene.window("Luis")
     luis.go(f"/visits/{visit_id}").open("Cancel visit").reads("We do not ask for a reason").press("Cancel visit")
     luis.reads("Canceled")
     scene.house.work()
     assert scene.state(visit_id) == "cancelled_by_educator"
-    assert "have to cancel the visit" in scene.heard()
+    assert "have to cancel the visit" in scene.newest_text()
 
 
-def test_a_partner_declines_and_another_is_asked(scene: Scene) -> None:
+def test_another_partner_is_asked_after_a_decline(scene: Scene) -> None:
     visit_id = scene.booked(arranged=False)
     luis, grace = scene.window("Luis"), scene.window("Grace")
     luis.go("/my-day").press("Not this time").reads("That time is free again")
@@ -104,10 +104,10 @@ def test_a_partner_declines_and_another_is_asked(scene: Scene) -> None:
     scene.window("Amina").go("/my-day").press("I'll come")
     scene.house.work()
     assert scene.state(visit_id) == "scheduled"
-    assert "Amina" in scene.heard()
+    assert "Amina" in scene.newest_text()
 
 
-def test_a_family_asks_for_another_time_and_gets_one(scene: Scene) -> None:
+def test_family_gets_another_time_on_request(scene: Scene) -> None:
     visit_id = scene.booked()
     scene.house.text(scene.phone, "2")
     assert scene.state(visit_id) == "cancelled_by_family"
@@ -121,7 +121,7 @@ def test_a_family_asks_for_another_time_and_gets_one(scene: Scene) -> None:
     assert scene.state(again) == "proposed"
 
 
-def test_a_partner_who_falls_ill_is_replaced_and_nobody_goes_alone(scene: Scene) -> None:
+def test_ill_partner_is_replaced(scene: Scene) -> None:
     visit_id = scene.booked()
     scene.house.text(scene.phone, "1")
     luis, grace, amina = (scene.window(name) for name in ("Luis", "Grace", "Amina"))
@@ -130,7 +130,7 @@ def test_a_partner_who_falls_ill_is_replaced_and_nobody_goes_alone(scene: Scene)
     grace.go(f"/visits/{visit_id}").press("Find a stand-in").press("Ask Amina")
     amina.go("/my-day").reads("Grace Test invites you to a visit").press("I'll come")
     scene.house.work()
-    assert "Amina" in scene.heard()
+    assert "Amina" in scene.newest_text()
     scene.house.text(scene.phone, "1")
     visit = read_visit(scene.house, visit_id)
     assert visit.state == "confirmed"
@@ -140,7 +140,7 @@ def test_a_partner_who_falls_ill_is_replaced_and_nobody_goes_alone(scene: Scene)
     }
 
 
-def test_a_coordinator_does_it_on_their_behalf(scene: Scene) -> None:
+def test_coordinator_changes_a_visit_for_the_pair(scene: Scene) -> None:
     visit_id = scene.booked()
     coordinator = scene.window("coordinator")
     coordinator.go("/visits").press("Thu, Oct 8, 4:30 pm").open("The family told me")

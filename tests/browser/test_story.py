@@ -1,4 +1,4 @@
-"""The story of a visit, walked in a browser from the roster to the payroll file, on both engines."""
+"""End-to-end test in a browser, from the roster to the payroll file, on both engines."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.browser.conftest import Opened
 pytestmark = pytest.mark.browser
 
 
-def test_a_visit_travels_its_whole_life(house: RunningApplication, visitor: Opened, tmp_path: Path) -> None:
+def test_first_visit_from_roster_to_payroll(house: RunningApplication, visitor: Opened, tmp_path: Path) -> None:
     exported = story_district.export_files(tmp_path)
     cast = story_district.import_district(house, tmp_path)
     coordinator, union, lead = (

@@ -1,4 +1,4 @@
-"""The page of the texts in a browser: a draft in Arabic runs from right to left, and the page is for everyone."""
+"""Page of message templates in a browser: text direction and axe."""
 
 import pytest
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_drafts_are_read_in_their_own_direction(house: RunningApplication, visitor: Opened) -> None:
+def test_arabic_draft_is_right_to_left(house: RunningApplication, visitor: Opened) -> None:
     create_account(house.database, "lead", Grant(Role.DISTRICT_LEAD, None))
     page = visitor(house, "lead@example.org", phone=True, signed_in=True).page
     page.goto(f"{house.url}/overview")

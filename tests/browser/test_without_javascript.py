@@ -1,4 +1,4 @@
-"""The core flows again, with JavaScript switched off: nothing on a page needs it."""
+"""The main pages work without JavaScript."""
 
 import re
 from datetime import date, timedelta
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 FAMILY = "Smith"
 
 
-def test_a_visit_is_asked_for_booked_held_and_approved(sqlite_database: Database, visitor: Opened) -> None:
+def test_visit_from_invitation_to_approval(sqlite_database: Database, visitor: Opened) -> None:
     with run_application(sqlite_database, school.NOW) as house:
         school_fixture = school.build_school(sqlite_database)
 

@@ -16,11 +16,11 @@ from tests.browser.browser_user import BrowserUser
 from tests.browser.story_district import Home, StoryPeople
 
 FEW = 5
-"""Taps a teacher has between two lessons."""
+"""Maximum number of taps to book a visit."""
 
 
 def book_visit(house: RunningApplication, teacher: BrowserUser, cast: StoryPeople, home: Home) -> int:
-    """From My families to a booked visit in at most five taps. Answers the visit's id."""
+    """Book a visit from My families in at most five taps, and return its id."""
     teacher.go("/families")
     teacher.taps = 0
     teacher.press(re.compile(f"^Find a time.*{home.name}")).reads(cast.partner.name)
@@ -34,7 +34,7 @@ def book_visit(house: RunningApplication, teacher: BrowserUser, cast: StoryPeopl
 def accept_and_confirm_visit(
     house: RunningApplication, teacher: BrowserUser, partner: BrowserUser, home: Home, visit_id: int
 ) -> Visit:
-    """The partner comes along, the family hears of it and confirms by text."""
+    """Accept as the partner, and confirm by text as the family."""
     before = len(house.texts_to(home.number))
     partner.go("/my-day").press("I'll come").reads("We are asking the family to confirm")
     house.work()
@@ -46,7 +46,7 @@ def accept_and_confirm_visit(
 
 
 def read_visit(house: RunningApplication, visit_id: int) -> Visit:
-    """The visit as the database has it."""
+    """Return the visit from the database."""
     with house.database.reading() as session:
         found = session.scalars(select(Visit).where(Visit.id == visit_id)).one()
         session.expunge(found)
@@ -56,7 +56,7 @@ def read_visit(house: RunningApplication, visit_id: int) -> Visit:
 def check_calendar_feed(
     house: RunningApplication, teacher: BrowserUser, cast: StoryPeople, home: Home, visit: Visit
 ) -> None:
-    """Another client, which is nobody and has only the address, reads the visit; no family is named in it."""
+    """Check that a client without a session reads the visit in the feed, without the family's name."""
     teacher.go("/me/calendar").press("Create my calendar address")
     address = teacher.page.get_by_label("Address").input_value()
     with urllib.request.urlopen(address, timeout=20) as answer:
@@ -78,7 +78,7 @@ def check_calendar_feed(
 def check_reminders(
     house: RunningApplication, teacher: BrowserUser, stranger: BrowserUser, home: Home, visit: Visit
 ) -> None:
-    """Reminders go out; the address shows to the two who go, just in time; they are on their way."""
+    """Check the reminders, and that the pair sees the family's address shortly before the visit."""
     heard = len(house.texts_to(home.number))
     house.move_to(visit.starts_at - timedelta(hours=24))
     house.move_to(visit.starts_at - timedelta(minutes=40))
@@ -89,7 +89,7 @@ def check_reminders(
 
 
 def attest_visit(house: RunningApplication, teacher: BrowserUser, partner: BrowserUser, visit: Visit) -> None:
-    """Time moves past the visit; one says how it went, the other agrees with one tap; both reflect."""
+    """Report the visit as one educator, agree as the other, and write both reflections."""
     house.move_to(visit.ends_at + timedelta(minutes=20))
     teacher.go("/my-day").press("We met").press("Save").reads("Your partner can confirm it")
     partner.go("/my-day").press(re.compile("^Confirm"))
@@ -108,5 +108,5 @@ def _write_reflection(one: BrowserUser, learned: str, will_do: str) -> None:
 
 
 def format_local_time(at: datetime, zone: str) -> str:
-    """A moment as a page in English writes it."""
+    """Format a time as English pages do."""
     return re.sub(r"[\s\u00a0\u202f]+", " ", when(local_time.to_local(at, zone), zone, "en"))

@@ -1,4 +1,4 @@
-"""One small demo for the whole run: making it takes seconds, copying it none."""
+"""Build a single small demo for the whole test run, because copying it is faster."""
 
 import shutil
 from datetime import UTC, datetime
@@ -11,12 +11,12 @@ from homevisits.demo.sample import build
 from homevisits.demo.settings import Folder
 
 MADE = datetime(2026, 11, 18, 16, 0, tzinfo=UTC)
-"""The demo's now: a Wednesday morning."""
+"""The time of the demo: a Wednesday morning."""
 
 
 @pytest.fixture(scope="session")
 def made(scratch: Path) -> Folder:
-    """A demo with a quarter of its students, made once for all workers of the run."""
+    """A demo with a quarter of the students, built once for all workers of the test run."""
     folder = Folder(scratch / "demo")
     with fasteners.InterProcessLock(scratch / "demo.lock"):
         if not folder.database.exists():
@@ -27,7 +27,7 @@ def made(scratch: Path) -> Folder:
 
 @pytest.fixture
 def folder(made: Folder, tmp_path: Path) -> Folder:
-    """A test's own copy of it."""
+    """A copy of the demo for a test."""
     own = Folder(tmp_path / "demo")
     own.path.mkdir()
     shutil.copyfile(made.database, own.database)

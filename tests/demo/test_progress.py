@@ -1,11 +1,11 @@
-"""The percentage of the sample's building: one line in a terminal, a few plain lines elsewhere."""
+"""Progress of building the sample: a single line in a terminal, a few lines elsewhere."""
 
 from io import StringIO
 
 from homevisits.demo.progress import Progress
 
 
-def test_without_a_terminal_there_is_a_line_for_every_ten_percent() -> None:
+def test_progress_prints_every_ten_percent_without_a_terminal() -> None:
     lines: list[str] = []
     progress = Progress(lines.append, None)
     for percent in range(101):
@@ -13,7 +13,7 @@ def test_without_a_terminal_there_is_a_line_for_every_ten_percent() -> None:
     assert lines == [f"  {percent:3d} %  building" for percent in range(0, 101, 10)]
 
 
-def test_in_a_terminal_one_line_is_updated_and_other_lines_replace_it() -> None:
+def test_progress_updates_its_line_in_a_terminal() -> None:
     lines: list[str] = []
     terminal = StringIO()
     progress = Progress(lines.append, terminal)

@@ -1,4 +1,4 @@
-"""The readings of the demo's own pages."""
+"""Queries of the demo pages."""
 
 from sqlalchemy import update
 
@@ -8,7 +8,7 @@ from homevisits.people.models import Caregiver
 from tests.factories.school import ZONE, build_school
 
 
-def test_nobody_holds_the_phone_of_a_restricted_caregiver(sqlite_database: Database) -> None:
+def test_phone_of_a_restricted_caregiver_is_not_offered(sqlite_database: Database) -> None:
     school_fixture = build_school(sqlite_database)
     with school_fixture.session() as session:
         session.execute(

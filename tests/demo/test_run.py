@@ -1,4 +1,4 @@
-"""`homevisits demo` as a person starts it: its own two processes, the address, and an end to both."""
+"""Start and stop `homevisits demo` and its two processes."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def ready(port: int) -> dict[str, str]:
     raise AssertionError("the demo never became ready")
 
 
-def test_the_demo_starts_keeps_its_data_and_ends_both_processes(folder: Folder) -> None:
+def test_demo_keeps_its_data_and_ends_both_processes(folder: Folder) -> None:
     port = free_port()
     running = start(folder, port)
     try:
@@ -73,7 +73,7 @@ def test_the_demo_starts_keeps_its_data_and_ends_both_processes(folder: Folder) 
     assert not run.taken(port)
 
 
-def test_a_port_that_is_taken_is_said_in_words(folder: Folder) -> None:
+def test_used_port_is_a_clear_error(folder: Folder) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -83,9 +83,7 @@ def test_a_port_that_is_taken_is_said_in_words(folder: Folder) -> None:
     assert any(str(port) in line and f"PORT={port + 1}" in line for line in lines)
 
 
-def test_starting_over_makes_new_data_and_keeps_what_is_not_its_own(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reset_keeps_files_of_others(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "_system_time", lambda: MADE)
     (folder.path / "notes.txt").write_text("mine")
     folder.clock.write_text("86400")
@@ -109,7 +107,7 @@ def _set_revision(folder: Folder, revision: str) -> None:
 
 
 @pytest.mark.parametrize("revision", ["0003_texts", "0004_text_evidence"])
-def test_data_of_an_earlier_version_is_refused_in_one_sentence(folder: Folder, revision: str) -> None:
+def test_data_of_an_earlier_version_is_refused(folder: Folder, revision: str) -> None:
     _set_revision(folder, revision)
     lines: list[str] = []
     assert run.start(folder.path, free_port(), say=lines.append) == 1
@@ -140,7 +138,7 @@ def test_reset_replaces_data_of_an_earlier_version(folder: Folder, monkeypatch: 
         ("2026-11-22T18:00Z", "2026-11-23T17:00Z"),  # Sunday
     ],
 )
-def test_whoever_starts_it_at_night_begins_on_a_schools_morning(
+def test_demo_started_outside_school_hours_begins_on_a_school_morning(
     now: str, begins: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, real = Folder(tmp_path), datetime.fromisoformat(now)
@@ -150,7 +148,7 @@ def test_whoever_starts_it_at_night_begins_on_a_schools_morning(
     assert clock.now() == datetime.fromisoformat(begins)
 
 
-def test_an_interrupted_making_leaves_no_demo_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_build_leaves_no_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_args: object) -> None:
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""The sample district: the same seed, the same files; it comes in by the door of every roster, without a complaint."""
+"""The sample district is reproducible and is imported like any roster, without errors."""
 
 import hashlib
 from collections import Counter
@@ -38,20 +38,20 @@ def digest(folder: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_the_same_seed_makes_the_same_bytes_and_another_seed_others(district: sample.District, tmp_path: Path) -> None:
+def test_files_depend_on_the_seed_only(district: sample.District, tmp_path: Path) -> None:
     one, two = write(district, tmp_path / "one"), write(sample.make("a seed"), tmp_path / "two")
     assert digest(one) == digest(two)
     assert digest(one) != digest(write(sample.make("another"), tmp_path / "three"))
 
 
-def test_a_small_district_is_the_same_on_every_python(tmp_path: Path) -> None:
-    # Written down once: a Python whose random numbers differ would make another district, and fail here.
+def test_small_district_is_the_same_on_every_python(tmp_path: Path) -> None:
+    # Recorded digest: fails on a Python version that generates other random numbers.
     made = sample.make("fixed", students=40)
     files.write(made, tmp_path, BEGINS)
     assert digest(tmp_path) == "fb3118e92bf5f62aa9618997d7b8c1733e6e34ed8b0c7af377fe10712148659b"
 
 
-def test_it_has_four_schools_a_thousand_students_and_siblings(district: sample.District) -> None:
+def test_sample_has_four_schools_a_thousand_students_and_siblings(district: sample.District) -> None:
     children = [child for home in district.homes for child in home.children]
     assert len(children) == 1000
     assert {child.school for child in children} == {key for key, _name, _number in names.SCHOOLS}
@@ -67,20 +67,20 @@ def test_every_phone_is_fictional_and_belongs_to_one_person(district: sample.Dis
     assert all(phonenumbers.is_valid_number(phonenumbers.parse(phone)) for phone in phones)
 
 
-def test_english_and_spanish_lead_and_others_are_spoken_too(district: sample.District) -> None:
+def test_english_and_spanish_are_the_most_common_languages(district: sample.District) -> None:
     spoken = Counter(home.language[0] for home in district.homes)
     assert [language for language, _ in spoken.most_common(2)] == ["eng", "spa"]
     assert set(spoken) == {"eng", "spa", "som", "hmn", "ara", "vie"}
 
 
-def test_every_teacher_has_one_class_and_every_child_is_in_one(district: sample.District) -> None:
+def test_every_teacher_and_student_has_one_class(district: sample.District) -> None:
     enrolled = [child for room in district.homerooms for child in room.children]
     assert len(enrolled) == len(set(enrolled)) == 1000
     assert len({room.teacher for room in district.homerooms}) == len(district.homerooms)
     assert max(len(room.children) for room in district.homerooms) <= 26
 
 
-def test_it_comes_in_by_the_door_of_every_roster(district: sample.District, database: Database, tmp_path: Path) -> None:
+def test_sample_is_imported_like_any_roster(district: sample.District, database: Database, tmp_path: Path) -> None:
     folder = write(district, tmp_path)
     report = import_oneroster(database, folder / "oneroster", NOW)
     assert report.errors == report.warnings == ()
@@ -92,7 +92,7 @@ def test_it_comes_in_by_the_door_of_every_roster(district: sample.District, data
     assert attendance.errors == attendance.warnings == ()
 
 
-def test_caregivers_are_tied_on_either_row_as_in_real_exports(district: sample.District, tmp_path: Path) -> None:
+def test_caregivers_are_linked_on_either_row_as_in_real_exports(district: sample.District, tmp_path: Path) -> None:
     files.write(district, tmp_path, BEGINS)
     package = packages.open_package(tmp_path / "oneroster", oneroster.FILE_NAMES)
     users = oneroster.read_roster(package.files).users
@@ -100,7 +100,7 @@ def test_caregivers_are_tied_on_either_row_as_in_real_exports(district: sample.D
     assert any(user.agents for user in users if user.role in oneroster.CAREGIVER_ROLES)
 
 
-def test_absences_lie_on_school_days_only(district: sample.District) -> None:
+def test_absences_are_on_school_days_only(district: sample.District) -> None:
     record = absences.make(district, BEGINS, TODAY)
     held = {day for day, is_held in record.calendar if is_held}
     assert {day for _student, day, _code in record.absences} <= held
@@ -110,7 +110,7 @@ def test_absences_lie_on_school_days_only(district: sample.District) -> None:
 
 
 @pytest.mark.parametrize("today", [date(2026, 1, 1) + timedelta(days=number) for number in range(0, 366, 7)])
-def test_whatever_day_the_demo_is_made_its_year_began_some_weeks_ago(today: date) -> None:
+def test_school_year_began_some_weeks_before_any_date(today: date) -> None:
     begins = build.calendar(today).begins
     assert timedelta(days=52) <= today - begins <= timedelta(days=130)
     assert begins.weekday() == 0 or (begins.month, begins.day) == (8, 24)

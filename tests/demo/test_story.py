@@ -1,4 +1,4 @@
-"""The demo can be walked: from a family's text to the end of its visit, with clicks and jumps of the clock only."""
+"""Walk through the demo from an invitation to the end of a visit."""
 
 import re
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def be(client: FlaskClient, part: str, path: str) -> str:
     return answer.text
 
 
-def test_its_past_is_lived_in_and_keeps_the_practices(database: Database) -> None:
+def test_history_keeps_the_practices(database: Database) -> None:
     with database.reading() as session:
         states = dict(session.execute(select(Visit.state, func.count()).group_by(Visit.state)).all())
         assert states["completed"] > 15
@@ -59,7 +59,7 @@ def test_its_past_is_lived_in_and_keeps_the_practices(database: Database) -> Non
         assert {"earned", "approved", "exported"} <= paid.keys()
         alone = select(func.count()).select_from(Visit).where(Visit.lead_id == Visit.partner_id)
         assert session.scalar(alone) == 0
-        # Every text was answered or sent before now; nothing was missed on the way.
+        # No text is overdue.
         assert (
             session.scalar(
                 select(func.count()).where(
@@ -74,7 +74,7 @@ def test_its_past_is_lived_in_and_keeps_the_practices(database: Database) -> Non
             assert draws.verify_draw(session, draw).same
 
 
-def test_everyone_can_be_signed_in_as_and_lands_on_the_own_page(client: FlaskClient) -> None:
+def test_each_role_starts_on_its_own_page(client: FlaskClient) -> None:
     front = client.get("/", follow_redirects=True).text
     assert "Who do you want to be?" in front
     assert "%(" not in front
@@ -89,24 +89,24 @@ def test_everyone_can_be_signed_in_as_and_lands_on_the_own_page(client: FlaskCli
     assert away.location.startswith("/")
 
 
-def test_no_account_of_the_demo_has_a_password(database: Database) -> None:
+def test_demo_accounts_have_no_password(database: Database) -> None:
     with database.reading() as session:
         assert session.scalar(select(func.count()).where(Account.password_hash.is_not(None))) == 0
 
 
-def test_a_family_is_asked_answers_and_is_visited_within_a_few_clicks(client: FlaskClient, database: Database) -> None:
+def test_family_is_invited_and_visited_within_a_few_clicks(client: FlaskClient, database: Database) -> None:
     ask = f"/asking/{draw_of(database, accounts.TEACHER)}/ask"
     assert f'value="/asking#draw-{draw_of(database, accounts.TEACHER)}"' in client.get("/demo/").text
     page = be(client, "coordinator", "/asking")
     card = page.split(f'id="draw-{draw_of(database, accounts.TEACHER)}"')[1].split("</section>")[0]
-    assert "This text goes to" in card  # the story's next family can be texted: the walk needs no telephone
+    assert "This text goes to" in card  # the next family of the guide gets texts
     family = re.search(rf'action="{ask}".*?name="family" value="(\d+)"', page, re.DOTALL).group(1)  # type: ignore[union-attr]
     assert client.post(ask, data={"family": family}).status_code == 303
-    # A jump of the clock does what is due: the text leaves.
+    # Moving the clock runs the due jobs, which send the text.
     client.post("/demo/clock", data={"to": "morning"})
     assert "visit" in client.get(f"/demo/phone/{family}").text
     client.post(f"/demo/phone/{family}", data={"chip": "1"})
-    assert newest_word(database, family) == "yes"
+    assert newest_answer(database, family) == "yes"
 
     be(client, "teacher", "/families")
     with database.reading() as session:
@@ -124,7 +124,7 @@ def test_a_family_is_asked_answers_and_is_visited_within_a_few_clicks(client: Fl
     client.post(f"/demo/phone/{family}", data={"chip": "1"})
     assert state_of(database, visit) == "confirmed"
 
-    ends = moment_of(database, visit)
+    ends = start_of(database, visit)
     for _jump in range(8):
         if clock.now() >= ends:
             break
@@ -140,7 +140,7 @@ def test_a_family_is_asked_answers_and_is_visited_within_a_few_clicks(client: Fl
         assert session.scalar(reminded) >= 1
 
 
-def test_the_phone_shows_what_came_and_takes_stop_at_once(client: FlaskClient, database: Database) -> None:
+def test_phone_page_shows_texts_and_accepts_stop(client: FlaskClient, database: Database) -> None:
     with database.reading() as session:
         family = session.scalar(select(Family.id).where(Family.language == "es").order_by(Family.id.desc()).limit(1))
     page = client.get(f"/demo/phone/{family}")
@@ -152,14 +152,14 @@ def test_the_phone_shows_what_came_and_takes_stop_at_once(client: FlaskClient, d
     assert client.get("/demo/phone?q=no+such+family").status_code == 200
 
 
-def test_the_clock_only_goes_forward(client: FlaskClient) -> None:
+def test_clock_only_moves_forward(client: FlaskClient) -> None:
     before = clock.now()
     client.post("/demo/clock", data={"to": "morning", "next": "//elsewhere.example"})
     assert clock.now() > before
 
 
 def draw_of(database: Database, part: str) -> int | None:
-    """The draw for the class of someone of the story."""
+    """Return the draw for the class of a person of the guide."""
     with database.reading() as session:
         taught = (
             select(sql_cast(Teaching.class_id, Text))
@@ -169,7 +169,7 @@ def draw_of(database: Database, part: str) -> int | None:
         return session.scalar(select(Draw.id).where(Draw.scope == "class", Draw.scope_value.in_(taught)))
 
 
-def newest_word(database: Database, family: str) -> str | None:
+def newest_answer(database: Database, family: str) -> str | None:
     with database.reading() as session:
         words = select(ConsentEntry.answer).where(ConsentEntry.family_id == int(family))
         return session.scalar(words.order_by(ConsentEntry.id.desc()).limit(1))
@@ -180,6 +180,6 @@ def state_of(database: Database, visit: int) -> str | None:
         return session.scalar(select(Visit.state).where(Visit.id == visit))
 
 
-def moment_of(database: Database, visit: int) -> datetime:
+def start_of(database: Database, visit: int) -> datetime:
     with database.reading() as session:
         return session.get_one(Visit, visit).ends_at

@@ -1,4 +1,4 @@
-"""The five practices as plain SQL over the whole database: each query finds what must not be there."""
+"""The five practices as SQL: each query finds rows that break a rule."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ NEVER: Mapping[str, str] = MappingProxyType(
             SELECT v.id FROM visit v JOIN visit_member m ON m.visit_id = v.id
             WHERE v.state = 'completed' AND m.educator_id IN (v.lead_id, v.partner_id) AND NOT EXISTS (
               SELECT 1 FROM pay_line p WHERE p.visit_id = v.id AND p.person_id = m.educator_id)""",
-        # 3 nobody is targeted
+        # 3 not targeted
         "a visit of a family neither drawn nor asking itself": """
             SELECT v.id FROM visit v JOIN invitation i ON i.id = v.invitation_id
             LEFT JOIN draw_entry e ON e.draw_id = i.draw_id AND e.family_id = i.family_id AND e.position IS NOT NULL
@@ -90,8 +90,8 @@ NEVER: Mapping[str, str] = MappingProxyType(
 )
 
 
-def broken(session: Session, now: datetime) -> dict[str, list[Any]]:
-    """Every rule that is broken, with the rows that break it."""
+def find_violations(session: Session, now: datetime) -> dict[str, list[Any]]:
+    """Return the rules that are broken, with the rows that break them."""
     found = {}
     for rule, query in NEVER.items():
         statement = sa.text(query)
@@ -104,7 +104,7 @@ def broken(session: Session, now: datetime) -> dict[str, list[Any]]:
 
 
 def _too_soon(session: Session) -> dict[str, list[Any]]:
-    """A day at least lies between arranging a time (booking it, or moving it) and the visit."""
+    """Find visits that start less than a day after their time was arranged (booked or moved)."""
     rows = session.execute(
         sa.text(
             "SELECT v.id, v.starts_at, v.booked_at, (SELECT max(e.at) FROM visit_event e"

@@ -1,4 +1,4 @@
-"""Anything people may do, in any order, in a test school: after each step all five practices hold."""
+"""Random sequences of actions in a test school: after each step all five practices hold."""
 
 import shutil
 import tempfile
@@ -34,7 +34,7 @@ from homevisits.visits.actions import BookingRequest, Report
 from homevisits.visits.models import Attestation, Visit, VisitMember
 from tests import servers
 from tests.factories.school import SchoolFixture, build_school
-from tests.life.invariants import broken
+from tests.life.invariants import find_violations
 from tests.pay.factories import add_pay_rule
 
 LEADS = ("Grace", "Luis")
@@ -44,7 +44,7 @@ STARTS = ((16, 0), (16, 45), (17, 15), (18, 0))
 
 
 class Life(RuleBasedStateMachine):
-    """The test school's people and families, each doing what they may, when they like."""
+    """State machine of the test school: people and families act in random order."""
 
     open_database: Callable[[], tuple[Database, Callable[[], None]]]
     did: Counter[str]
@@ -61,12 +61,12 @@ class Life(RuleBasedStateMachine):
             session.add(Teaching(class_id=taught, educator_id=self.school_fixture.educators["Luis"]))
 
     def teardown(self) -> None:
-        """Leave nothing behind."""
+        """Close and drop the database."""
         if hasattr(self, "drop"):
             self.drop()
 
     def act(self, name: str, what: Callable[[Session], Any]) -> None:
-        """Try something; a refusal is an answer too, but must leave nothing behind."""
+        """Try an action. It may be refused, but then it must change nothing."""
         with suppress(RulesBroken, NotFound), self.school_fixture.session() as session:
             what(session)
             self.did[name] += 1
@@ -75,7 +75,7 @@ class Life(RuleBasedStateMachine):
         return self.school_fixture.actors[name]
 
     def some_visit(self, data: st.DataObject, *states: str) -> tuple[Visit, list[str]] | None:
-        """One of the visits in `states`, and the names of its pair."""
+        """Return a visit in one of `states` and the names of its pair."""
         with self.database.reading() as session:
             found = list(session.scalars(select(Visit).where(Visit.state.in_(states)).order_by(Visit.id)))
             session.expunge_all()
@@ -86,13 +86,13 @@ class Life(RuleBasedStateMachine):
         return visit, [names[visit.lead_id], names[visit.partner_id]]
 
     def arranged(self, data: st.DataObject) -> tuple[Visit, list[str]] | None:
-        """A visit both said they come to: one there is, or one made now, so that later steps find something to do."""
+        """Return an arranged visit; book a new visit if there is none, so that later steps have work."""
         found = self.some_visit(data, "scheduled", "confirmed")
         if found is not None:
             return found
         family = data.draw(st.sampled_from(FAMILIES), label="family")
         if data.draw(st.booleans(), label="says yes first"):
-            self.a_family_tells(family, "yes")
+            self.send_family_reply(family, "yes")
         self.books_and_accepts(data, "Grace", "Amina", family, at_once=True)
         return self.some_visit(data, "scheduled", "confirmed")
 
@@ -105,13 +105,13 @@ class Life(RuleBasedStateMachine):
         if booked and at_once:
             self.act("accepted", lambda s: actions.accept(s, self.actor(partner), booked[0], policy, self.now))
 
-    def a_family_tells(self, family: str, said: str) -> None:
-        def tell(session: Session) -> None:
+    def send_family_reply(self, family: str, said: str) -> None:
+        def record(session: Session) -> None:
             invitation = self.school_fixture.invitations[family]
             invitations.record_answer(session, self.actor("coordinator"), invitation, said, how="phone", now=self.now)
             actions.apply_withdrawals(session, self.school_fixture.policy, self.now)
 
-        self.act(f"family said {said}", tell)
+        self.act(f"family said {said}", record)
 
     def a_time(self, data: st.DataObject) -> datetime:
         day = self.now + timedelta(days=data.draw(st.integers(1, 3), label="in days"))
@@ -126,7 +126,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(family=st.sampled_from(FAMILIES), said=st.sampled_from(("yes", "yes", "yes", "not_now", "call_me")))
     def a_family_answers_its_invitation(self, family: str, said: str) -> None:
-        self.a_family_tells(family, said)
+        self.send_family_reply(family, said)
 
     @rule(
         data=st.data(), lead=st.sampled_from(LEADS), partner=st.sampled_from(PEOPLE), family=st.sampled_from(FAMILIES)
@@ -261,13 +261,13 @@ class Life(RuleBasedStateMachine):
         with self.school_fixture.session() as session:
             pay.write_missing_lines(session, self.now)
         with self.database.reading() as session:
-            assert broken(session, self.now) == {}
+            assert find_violations(session, self.now) == {}
             self.did["completed"] += len(session.scalars(select(Visit.id).where(Visit.state == "completed")).all())
             self.did["members"] += len(session.scalars(select(VisitMember.visit_id)).all())
 
 
 def live(opener: Callable[[], tuple[Database, Callable[[], None]]], examples: int, steps: int) -> Counter[str]:
-    """Run many lives; how often each thing could be done."""
+    """Run many random sequences; return how often each action succeeded."""
     did: Counter[str] = Counter()
     machine = type("Life", (Life,), {"open_database": staticmethod(opener), "did": did})
     run_state_machine_as_test(
@@ -277,7 +277,7 @@ def live(opener: Callable[[], tuple[Database, Callable[[], None]]], examples: in
 
 
 PHASES = tuple(phase for phase in Phase if phase is not Phase.shrink)
-"""A life that breaks a rule is printed as it was: making it shorter would live it again a hundred times."""
+"""Failures are not shrunk, because that would repeat the sequence a hundred times."""
 MUST_HAPPEN = {"booked", "accepted", "ill", "stood in", "told", "agreed"}
 
 

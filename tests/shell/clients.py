@@ -30,7 +30,7 @@ def create_test_app(database: Database, **changed: object) -> Flask:
 def create_account(
     database: Database, name: str, *grants: Grant, educator: int | None = None, password_hash: str | None = None
 ) -> Actor:
-    """Create an account with these grants."""
+    """Create an account with the given grants."""
     with database.transaction() as session:
         row = Account(email=f"{name}@example.org", name=name, educator_id=educator, password_hash=password_hash)
         session.add(row)
@@ -42,7 +42,7 @@ def create_account(
 
 
 def create_client(app: Flask, who: Actor | None) -> FlaskClient:
-    """A browser, signed in as `who`."""
+    """Create a client that is signed in as `who`."""
     client = app.test_client()
     if who is not None:
         with app.extensions["homevisits"].database.transaction() as session:
@@ -53,5 +53,5 @@ def create_client(app: Flask, who: Actor | None) -> FlaskClient:
 
 
 def district_wide_grants() -> dict[Role, Grant]:
-    """Each role for the whole district."""
+    """Return a grant of each role for the whole district."""
     return {role: Grant(role, None) for role in Role}

@@ -1,4 +1,4 @@
-"""Days, hours and money as people write them, in their language and their zone."""
+"""Formats of days, hours and money, by language and time zone."""
 
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -20,7 +20,7 @@ def _in_2026() -> None:
     clock.set_source(lambda: MOMENT)
 
 
-def test_a_moment_reads_as_on_the_schools_clock() -> None:
+def test_times_are_in_the_schools_time_zone() -> None:
     assert formats.when(MOMENT, "America/Denver") == "Tue, Oct 6, 4:30 pm"
     assert formats.when(MOMENT, "America/New_York") == "Tue, Oct 6, 6:30 pm"
     assert formats.when(MOMENT, "Asia/Tokyo") == "Wed, Oct 7, 7:30 am"
@@ -38,7 +38,7 @@ def test_a_moment_reads_as_on_the_schools_clock() -> None:
         ("UG", "Grade level UG", "Nivel UG"),
     ],
 )
-def test_grade_code_is_written_as_a_school_does(code: str, english: str, spanish: str, tmp_path: Path) -> None:
+def test_grade_code_has_a_label(code: str, english: str, spanish: str, tmp_path: Path) -> None:
     given = load_settings(
         {}, database_url=f"sqlite:///{tmp_path / 'g.sqlite'}", secret_key="k" * 40, public_url="http://127.0.0.1:1"
     )
@@ -48,7 +48,7 @@ def test_grade_code_is_written_as_a_school_does(code: str, english: str, spanish
             assert formats.grade(code) == expected
 
 
-def test_another_year_is_named() -> None:
+def test_year_is_shown_if_it_is_not_the_current_year() -> None:
     assert formats.day(date(2025, 10, 6)) == "Mon, Oct 6, 2025"
     assert formats.day(date(2026, 10, 6), lang="es") == "mar 6 oct"
     assert formats.month(date(2026, 10, 1)) == "October 2026"
@@ -64,24 +64,24 @@ def test_money_always_has_its_cents(cents: int | None, text: str) -> None:
     assert formats.money(cents, "es") == text
 
 
-def test_minutes_as_hours_for_payroll() -> None:
+def test_minutes_are_formatted_as_hours() -> None:
     assert formats.hours(45) == "0.75"
     assert formats.hours(100) == "1.67"
 
 
-def test_every_sentence_ends_and_blames_nobody() -> None:
+def test_every_problem_sentence_ends_with_a_period_and_blames_no_person() -> None:
     for text in SENTENCES.values():
         assert text.endswith((".", "?", "”"))
         assert not any(word in text.lower() for word in ("invalid", "illegal", "failed", "error", "forgot"))
 
 
-def test_a_code_nobody_worded_is_still_a_sentence() -> None:
+def test_unknown_problem_code_has_a_general_sentence() -> None:
     from homevisits.core.problems import Problem
 
     assert describe_problem(Problem("never heard of")).endswith(".")
 
 
-def test_two_empty_fields_do_not_read_alike() -> None:
+def test_missing_fields_have_different_sentences() -> None:
     from homevisits.core.problems import Problem
 
     said = [
@@ -91,7 +91,7 @@ def test_two_empty_fields_do_not_read_alike() -> None:
     assert said == ["Enter what you learned.", "Enter what you will do.", "Fill in this field."]
 
 
-def test_hours_that_are_no_number_have_their_own_example(tmp_path: Path) -> None:
+def test_invalid_hours_have_their_own_example(tmp_path: Path) -> None:
     given = load_settings(
         {}, database_url=f"sqlite:///{tmp_path / 'h.sqlite'}", secret_key="k" * 40, public_url="http://127.0.0.1:1"
     )

@@ -1,4 +1,4 @@
-"""Settings: every refusal is named, all of them at once, and no secret is shown."""
+"""Settings: all errors are reported at once, without secrets."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def reasons_of(environment: dict[str, str] | None = None, **given: object) -> li
     return sorted(caught.value.reasons)
 
 
-def test_the_file_overrides_the_defaults_and_the_environment_overrides_the_file(tmp_path: Path) -> None:
+def test_environment_overrides_the_file_and_the_file_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_text('web_threads = 7\nweb_processes = 8\nlanguages = ["es"]\n')
     environment = {"HOMEVISITS_CONFIG": str(file), "HOMEVISITS_WEB_THREADS": "9", "HOMEVISITS_LANGUAGES": "es, en"}
@@ -30,7 +30,7 @@ def test_the_file_overrides_the_defaults_and_the_environment_overrides_the_file(
     assert isinstance(loaded.policy, Policy)
 
 
-def test_every_wrong_setting_is_named_at_once(tmp_path: Path) -> None:
+def test_all_wrong_settings_are_reported_at_once(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_text('typo = 1\nweb_threads = "4"\nbind = 5\nproxies = true\nsession_hours = 0\n')
     environment = {
@@ -75,7 +75,7 @@ def test_every_wrong_setting_is_named_at_once(tmp_path: Path) -> None:
     assert [reason for reason in reasons if reason.startswith("policy: missing cannot be read")]
 
 
-def test_what_a_provider_needs_must_be_set() -> None:
+def test_settings_of_the_provider_are_required() -> None:
     assert reasons_of(**GIVEN, provider="twilio", second_provider="kannel", twilio_account_sid="AC1") == [
         f"{key}: must be set (HOMEVISITS_{key.upper()})"
         for key in (
@@ -90,7 +90,7 @@ def test_what_a_provider_needs_must_be_set() -> None:
 
 @pytest.mark.parametrize("source", ["environment", "given", "file"])
 @pytest.mark.parametrize("old", ["carrier", "second_carrier", "carrier_timeout_seconds"])
-def test_the_former_name_of_a_setting_is_refused_with_the_new_name(tmp_path: Path, old: str, source: str) -> None:
+def test_former_name_of_a_setting_is_refused_with_the_new_name(tmp_path: Path, old: str, source: str) -> None:
     new = old.replace("carrier", "provider")
     file = tmp_path / "own.toml"
     file.write_text(f'{old} = "twilio"\n')
@@ -100,7 +100,7 @@ def test_the_former_name_of_a_setting_is_refused_with_the_new_name(tmp_path: Pat
     assert reasons_of(environment.get(source), **GIVEN, **given) == [f"{named}: {old} is now called {new}"]
 
 
-def test_no_secret_is_in_the_repr_or_in_a_refusal() -> None:
+def test_no_secret_is_in_the_repr_or_in_an_error() -> None:
     loaded = load_settings({}, **GIVEN, **SECRETS)
     assert SECRET not in f"{loaded!r} {loaded} {[loaded]}"
     assert "mode='production'" in repr(loaded)
@@ -114,7 +114,7 @@ def test_settings_cannot_be_changed() -> None:
         load_settings({}, **GIVEN).bind = "elsewhere"
 
 
-def test_the_commands_for_texts_need_no_other_setting(tmp_path: Path) -> None:
+def test_text_commands_need_no_other_setting(tmp_path: Path) -> None:
     assert load_template_settings({"HOMEVISITS_TEXTS_FOLDER": str(tmp_path)}) == (str(tmp_path), "plain")
     with pytest.raises(InvalidSettings, match="is not a folder"):
         load_template_settings({"HOMEVISITS_TEXTS_FOLDER": "/no/such/folder"})
@@ -127,7 +127,7 @@ def test_the_commands_for_texts_need_no_other_setting(tmp_path: Path) -> None:
         ("=", "cannot be read"),
     ],
 )
-def test_a_wrong_policy_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+def test_wrong_policy_is_refused(tmp_path: Path, text: str, reason: str) -> None:
     file = tmp_path / "own.toml"
     file.write_text(text)
     (found,) = reasons_of(**GIVEN, policy=str(file))

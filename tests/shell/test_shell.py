@@ -1,4 +1,4 @@
-"""What every page has, whatever it is about: headers, errors without insides, a language, a way to sign in and out."""
+"""Behavior of all pages: headers, error pages, language, sign-in and sessions."""
 
 import re
 import traceback
@@ -47,7 +47,7 @@ def password_hash() -> str:
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/nowhere", "/bug", "/healthz", "/static/theme.css", "/account"])
-def test_every_answer_forbids_scripts_of_others_and_frames(app: Flask, path: str) -> None:
+def test_every_response_forbids_foreign_scripts_and_frames(app: Flask, path: str) -> None:
     answer = app.test_client().get(path)
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -59,13 +59,13 @@ def test_every_answer_forbids_scripts_of_others_and_frames(app: Flask, path: str
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_only_tls_promises_tls(app: Flask) -> None:
+def test_hsts_is_only_sent_over_tls(app: Flask) -> None:
     client = app.test_client()
     assert "Strict-Transport-Security" not in client.get("/sign-in").headers
     assert "Strict-Transport-Security" in client.get("/sign-in", base_url="https://localhost").headers
 
 
-def test_a_bug_shows_a_number_and_nothing_of_the_inside(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+def test_bug_page_shows_a_reference_and_no_details(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     answer = app.test_client().get("/bug")
     assert answer.status_code == 500
     assert "Traceback" not in answer.text
@@ -78,30 +78,30 @@ def test_a_bug_shows_a_number_and_nothing_of_the_inside(app: Flask, caplog: pyte
     ("method", "path", "status"),
     [("get", "/nowhere", 404), ("get", "/role", 405), ("post", "/healthz", 405), ("get", "/sign-in?next=%00", 400)],
 )
-def test_errors_have_pages(app: Flask, method: str, path: str, status: int) -> None:
+def test_http_errors_have_pages(app: Flask, method: str, path: str, status: int) -> None:
     answer = getattr(app.test_client(), method)(path)
     assert answer.status_code == status
     assert "<h1>" in answer.text
 
 
-def test_too_large_is_said(app: Flask) -> None:
+def test_too_large_request_is_refused(app: Flask) -> None:
     app.config["MAX_CONTENT_LENGTH"] = 100
     assert app.test_client().post("/sign-in", data={"email": "x" * 200}).status_code == 413
 
 
-def test_a_form_without_its_token_is_not_taken(app: Flask) -> None:
+def test_form_without_csrf_token_is_refused(app: Flask) -> None:
     app.config["WTF_CSRF_ENABLED"] = True
     answer = app.test_client().post("/sign-in", data={"email": "a"})
     assert answer.status_code == 400
     assert "reload the page" in answer.text
 
 
-def test_a_route_that_says_nothing_is_called_by_nobody(app: Flask) -> None:
+def test_route_without_permissions_is_forbidden(app: Flask) -> None:
     app.add_url_rule("/forgotten", view_func=lambda: "open")
     assert app.test_client().get("/forgotten").status_code == 403
 
 
-def test_the_language_follows_account_then_cookie_then_browser(app: Flask) -> None:
+def test_language_is_of_account_then_cookie_then_browser(app: Flask) -> None:
     client = app.test_client()
     assert '<html lang="es">' in client.get("/sign-in", headers={"Accept-Language": "es-MX,es;q=0.9"}).text
     assert '<html lang="en">' in client.get("/sign-in", headers={"Accept-Language": "tlh"}).text
@@ -111,7 +111,7 @@ def test_the_language_follows_account_then_cookie_then_browser(app: Flask) -> No
     assert '<html lang="es">' in client.get("/sign-in").text
 
 
-def test_a_language_that_the_settings_do_not_name_is_not_offered(sqlite_database: Database) -> None:
+def test_language_outside_the_settings_is_not_offered(sqlite_database: Database) -> None:
     client = create_test_app(sqlite_database, languages=["es"]).test_client()
     client.post("/language", data={"language": "en"})
     page = client.get("/sign-in", headers={"Accept-Language": "en"}).text
@@ -119,7 +119,7 @@ def test_a_language_that_the_settings_do_not_name_is_not_offered(sqlite_database
     assert 'name="language"' not in page
 
 
-def test_the_first_language_of_the_settings_is_the_default(sqlite_database: Database) -> None:
+def test_first_language_of_the_settings_is_the_default(sqlite_database: Database) -> None:
     client = create_test_app(sqlite_database, languages=["es", "en"]).test_client()
     page = client.get("/sign-in", headers={"Accept-Language": "tlh"}).text
     assert '<html lang="es">' in page
@@ -138,11 +138,11 @@ def test_the_first_language_of_the_settings_is_the_default(sqlite_database: Data
         (None, "/"),
     ],
 )
-def test_nobody_is_sent_elsewhere_after_signing_in(given: str | None, kept: str) -> None:
+def test_sign_in_redirects_to_local_addresses_only(given: str | None, kept: str) -> None:
     assert local_path(given, "/") == kept
 
 
-def test_signing_in_and_out(app: Flask, sqlite_database: Database, password_hash: str) -> None:
+def test_sign_in_and_sign_out(app: Flask, sqlite_database: Database, password_hash: str) -> None:
     create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
     client = app.test_client()
     answer = client.post("/sign-in", data={"email": " Union@Example.org ", "password": PASSWORD})
@@ -152,7 +152,7 @@ def test_signing_in_and_out(app: Flask, sqlite_database: Database, password_hash
     assert client.get("/tally").location == "/sign-in?next=/tally"
 
 
-def test_unknown_account_and_wrong_password_read_the_same(
+def test_unknown_account_and_wrong_password_have_the_same_answer(
     app: Flask, sqlite_database: Database, password_hash: str
 ) -> None:
     create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
@@ -166,7 +166,7 @@ def test_unknown_account_and_wrong_password_read_the_same(
     assert len(texts) == 1
 
 
-def test_many_tries_close_the_door_for_a_while_even_to_the_right_password(
+def test_many_failed_sign_ins_also_block_the_right_password(
     app: Flask, sqlite_database: Database, password_hash: str
 ) -> None:
     create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
@@ -175,14 +175,14 @@ def test_many_tries_close_the_door_for_a_while_even_to_the_right_password(
     for _ in range(attempts.MAX_TRIES_PER_ACCOUNT):
         assert client.post("/sign-in", data={**right, "password": "wrong"}).status_code == 422
     assert client.post("/sign-in", data=right).status_code == 429
-    # Another process on the same database knows it too.
+    # The limit is stored, so it also holds in another process.
     assert create_test_app(sqlite_database).test_client().post("/sign-in", data=right).status_code == 429
     at = clock.now()
     clock.set_source(lambda: at + attempts.THROTTLE_WINDOW + timedelta(seconds=1))
     assert client.post("/sign-in", data=right).status_code == 303
 
 
-def test_one_address_cannot_try_many_accounts(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_sign_ins_are_limited_per_address(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "MAX_TRIES_PER_ADDRESS", 3)
     client = app.test_client()
     statuses = [
@@ -191,7 +191,7 @@ def test_one_address_cannot_try_many_accounts(app: Flask, monkeypatch: pytest.Mo
     assert statuses == [422, 422, 422, 429]
 
 
-def test_a_session_ends_after_idle_time_and_after_its_hours(app: Flask, sqlite_database: Database) -> None:
+def test_session_ends_after_idle_time_and_after_its_maximum(app: Flask, sqlite_database: Database) -> None:
     who = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None))
     client, begin = create_client(app, who), clock.now()
     for minutes in range(0, 12 * 60, 50):
@@ -205,7 +205,7 @@ def test_a_session_ends_after_idle_time_and_after_its_hours(app: Flask, sqlite_d
     assert idle.get("/account").status_code == 303
 
 
-def test_a_new_password_ends_every_other_session(app: Flask, sqlite_database: Database, password_hash: str) -> None:
+def test_new_password_ends_other_sessions(app: Flask, sqlite_database: Database, password_hash: str) -> None:
     who = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
     here, there = create_client(app, who), create_client(app, who)
     wrong = {"current": "no", "password": "short", "again": "other"}
@@ -218,9 +218,7 @@ def test_a_new_password_ends_every_other_session(app: Flask, sqlite_database: Da
     assert there.get("/account").status_code == 303
 
 
-def test_an_open_session_cannot_guess_the_password_for_long(
-    app: Flask, sqlite_database: Database, password_hash: str
-) -> None:
+def test_password_guesses_in_a_session_are_limited(app: Flask, sqlite_database: Database, password_hash: str) -> None:
     who = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
     client = create_client(app, who)
     new = {"current": "no", "password": "another short sentence", "again": "another short sentence"}
@@ -229,7 +227,7 @@ def test_an_open_session_cannot_guess_the_password_for_long(
     assert client.post("/account/password", data={**new, "current": PASSWORD}).status_code == 429
 
 
-def test_a_catalogue_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_catalog_is_read_as_written(tmp_path: Path) -> None:
     path = tmp_path / "messages.po"
     path.write_text(
         'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
@@ -244,7 +242,7 @@ def test_a_catalogue_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [found.ungettext("One visit", "%(num)d visits", n) for n in (1, 2)] == ["Una visita", "%(num)d visitas"]
 
 
-def test_a_closed_account_is_out_at_once(app: Flask, sqlite_database: Database) -> None:
+def test_closed_account_is_signed_out_at_once(app: Flask, sqlite_database: Database) -> None:
     from homevisits.people.models import Account
 
     who = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None))
@@ -254,7 +252,7 @@ def test_a_closed_account_is_out_at_once(app: Flask, sqlite_database: Database) 
     assert client.get("/account").status_code == 303
 
 
-def test_a_person_with_two_roles_changes_between_them(app: Flask, sqlite_database: Database) -> None:
+def test_person_with_two_roles_can_switch(app: Flask, sqlite_database: Database) -> None:
     who = create_account(sqlite_database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None))
     client = create_client(app, who)
     assert client.get("/").location == "/overview"
@@ -264,7 +262,7 @@ def test_a_person_with_two_roles_changes_between_them(app: Flask, sqlite_databas
     assert client.get("/").location == "/tally"
 
 
-def test_cookies_over_tls_stay_on_this_host(sqlite_database: Database) -> None:
+def test_cookies_over_tls_are_limited_to_the_host(sqlite_database: Database) -> None:
     app = create_test_app(sqlite_database, public_url="https://visits.example.org")
     answer = app.test_client().get("/sign-in", base_url="https://visits.example.org")
     cookie = answer.headers["Set-Cookie"]
@@ -274,9 +272,7 @@ def test_cookies_over_tls_stay_on_this_host(sqlite_database: Database) -> None:
     assert "SameSite=Lax" in cookie
 
 
-def test_without_its_database_the_house_says_so_in_plain_words(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unreachable_database_has_a_plain_error_page(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     app = create_test_app(Database(f"sqlite:///{tmp_path}/gone/homevisits.sqlite"))
     signed_in = app.test_client()
     with signed_in.session_transaction() as kept:
@@ -292,7 +288,7 @@ def test_without_its_database_the_house_says_so_in_plain_words(
     assert "unable to open database file" in caplog.text
 
 
-def test_alive_and_ready(app: Flask, sqlite_database: Database) -> None:
+def test_health_checks(app: Flask, sqlite_database: Database) -> None:
     client = app.test_client()
     assert client.get("/healthz").json == {"status": "ok"}
     answer = client.get("/readyz")
@@ -304,19 +300,19 @@ def test_alive_and_ready(app: Flask, sqlite_database: Database) -> None:
     assert answer.json == {"status": "ok", "database": "ok", "migrations": "ok", "worker": "ok"}
 
 
-def test_a_number_no_database_holds_is_a_page_that_is_not_there(app: Flask, sqlite_database: Database) -> None:
+def test_id_out_of_range_is_not_found(app: Flask, sqlite_database: Database) -> None:
     who = create_account(sqlite_database, "all", *district_wide_grants().values())
     for path in (f"/visits/{2**63}", f"/visits/{'9' * 25}/office", f"/draws/{2**64}", f"/asking/{2**63}/answer"):
         assert create_client(app, who).get(path).status_code == 404
 
 
-def test_what_a_failed_statement_carried_is_in_no_log(database: Database) -> None:
+def test_parameters_of_a_failed_statement_are_not_logged(database: Database) -> None:
     with pytest.raises(DBAPIError) as failed, database.transaction() as session:
         session.execute(text("INSERT INTO nowhere VALUES (:phone)"), {"phone": "+13035550123"})
     assert "+13035550123" not in str(failed.value)
 
 
-def test_the_row_that_was_refused_is_in_no_log(database: Database) -> None:
+def test_refused_row_is_not_logged(database: Database) -> None:
     create_account(database, "somebody")
     with pytest.raises(DBAPIError) as failed:
         create_account(database, "somebody")
@@ -324,7 +320,7 @@ def test_the_row_that_was_refused_is_in_no_log(database: Database) -> None:
     assert "account" in str(failed.value)
 
 
-def test_a_calendars_secret_address_is_in_no_log(
+def test_secret_calendar_address_is_not_logged(
     app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     app.config["PROPAGATE_EXCEPTIONS"] = False

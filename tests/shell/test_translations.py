@@ -1,4 +1,4 @@
-"""Every sentence a person reads has its Spanish: found anew in the sources, so that none is forgotten."""
+"""The Spanish catalog is complete, current and consistent with the sources."""
 
 import re
 import tomllib
@@ -18,11 +18,11 @@ ROOT = Path(__file__).parents[2]
 SPANISH = ROOT / "homevisits" / "translations" / "es" / "LC_MESSAGES" / "messages.po"
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%%|</?\w[^>]*>")
 ALIKE = {"demo", "outlook", "hmong", "karen", "washington"}
-"""Names and short forms that are written alike; a sentence that equals its English was left untranslated."""
+"""Names and short forms that are the same in both languages."""
 
 
 def _found() -> Catalog:
-    """What pybabel would extract: the same rules, read from the same place."""
+    """Return the messages that pybabel would extract, with the same configuration."""
     rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
     method_map = [(rule["pattern"], rule["method"]) for rule in rules]
     found = Catalog(locale="es")
@@ -62,13 +62,13 @@ def _first(message: Message) -> str:
     return _forms(message.id)[0]
 
 
-def test_the_sources_are_read(found: Catalog) -> None:
+def test_sources_contain_known_messages(found: Catalog) -> None:
     ids = {_first(message) for message in _sentences(found)}
     assert len(ids) > 900
     assert {"My families", "We met", "Home visitor", "%(num)d minute", SENTENCES["missing"]} <= ids
 
 
-def test_every_sentence_has_its_spanish(found: Catalog, spanish: Catalog) -> None:
+def test_every_message_is_translated(found: Catalog, spanish: Catalog) -> None:
     known = {_first(message): message for message in _sentences(spanish)}
     missing = [
         f"{message.locations[0][0]}: {_first(message)}"
@@ -80,18 +80,18 @@ def test_every_sentence_has_its_spanish(found: Catalog, spanish: Catalog) -> Non
     assert missing == []
 
 
-def test_nothing_is_kept_that_no_page_says(found: Catalog, spanish: Catalog) -> None:
+def test_catalog_has_no_obsolete_messages(found: Catalog, spanish: Catalog) -> None:
     ids = {_first(message) for message in _sentences(found)}
     assert [_first(message) for message in _sentences(spanish) if _first(message) not in ids] == []
     assert not spanish.obsolete
 
 
-def test_no_translation_is_a_guess(spanish: Catalog) -> None:
+def test_no_translation_is_fuzzy(spanish: Catalog) -> None:
     assert not spanish.fuzzy
     assert [_first(message) for message in spanish if message.fuzzy] == []
 
 
-def test_placeholders_and_tags_are_the_same(spanish: Catalog) -> None:
+def test_translations_have_the_same_placeholders_and_tags(spanish: Catalog) -> None:
     wrong = []
     for message in _sentences(spanish):
         for english, words in zip(_forms(message.id), _forms(message.string), strict=True):
@@ -100,7 +100,7 @@ def test_placeholders_and_tags_are_the_same(spanish: Catalog) -> None:
     assert wrong == []
 
 
-def test_a_sentence_begins_and_ends_as_its_english_does(spanish: Catalog) -> None:
+def test_translations_begin_and_end_like_the_english(spanish: Catalog) -> None:
     wrong = []
     for message in _sentences(spanish):
         for english, words in zip(_forms(message.id), _forms(message.string), strict=True):
@@ -111,7 +111,7 @@ def test_a_sentence_begins_and_ends_as_its_english_does(spanish: Catalog) -> Non
     assert wrong == []
 
 
-def test_nothing_was_left_in_english(spanish: Catalog) -> None:
+def test_no_translation_equals_the_english(spanish: Catalog) -> None:
     alike = [
         english
         for message in _sentences(spanish)
@@ -122,20 +122,20 @@ def test_nothing_was_left_in_english(spanish: Catalog) -> None:
     assert alike == []
 
 
-def test_people_are_spoken_to_as_usted(spanish: Catalog) -> None:
+def test_translations_address_people_as_usted(spanish: Catalog) -> None:
     familiar = re.compile(r"\b(tú|tu|tus|ti|contigo|puedes|tienes|eres|elige|escribe tu|haz|vosotros)\b", re.IGNORECASE)
     said = [form for message in _sentences(spanish) for form in _forms(message.string)]
     assert [words for words in said if familiar.search(words)] == []
 
 
-def test_every_problem_is_worded_in_both_languages() -> None:
+def test_every_problem_has_a_sentence_in_both_languages() -> None:
     words = load_translations("es")
     for code, sentence in SENTENCES.items():
         assert sentence, code
         assert words.gettext(sentence) != sentence, code
 
 
-def test_the_pages_compile_the_catalogue_with_its_plurals() -> None:
+def test_compiled_catalog_has_plurals() -> None:
     words = load_translations("es")
     assert words.gettext("We met") == "Nos reunimos"
     assert words.ngettext("%(num)d family", "%(num)d families", 1) == "%(num)d familia"

@@ -1,4 +1,4 @@
-"""B3 and B6: a claim however many years lie behind, and fifty thousand reminders planned at once."""
+"""Benchmarks B3 and B6: claims with a large history, and planning 50,000 reminders at once."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -11,8 +11,8 @@ from homevisits.messages import outbox
 from homevisits.messages.dispatch import claim, results
 from homevisits.messages.models import OutgoingMessage, Phone
 from homevisits.messages.templates.rendering import PlannedMessage
+from tests.benchmarks.environment import BenchEnvironment, rules
 from tests.benchmarks.measure import Line, heats, part, within
-from tests.benchmarks.texts_stage import Stage, rules
 
 FEW, MANY = 1_000, 1_000_000
 CLAIMS = 200
@@ -20,41 +20,41 @@ PLANNED = 50_000
 ENGINES = ("sqlite", "postgresql")
 
 
-def claims(stage: Stage) -> Iterator[Line]:
-    """B3: one claim, with its commit, at a million texts and at a thousand."""
+def claims(environment: BenchEnvironment) -> Iterator[Line]:
+    """B3: a claim with its commit, among a million messages and among a thousand."""
     for engine in ENGINES:
-        sides = {rows: stage.database(engine) for rows in (FEW, MANY)}
+        sides = {rows: environment.database(engine) for rows in (FEW, MANY)}
         for rows, database in sides.items():
             history(database, rows, waiting=CLAIMS * 2 if rows == FEW else rows // 20)
         took: dict[int, list[float]] = {FEW: [], MANY: []}
         for turn in range(CLAIMS):
             for rows in (FEW, MANY) if turn % 2 else (MANY, FEW):
-                took[rows].append(claimed(stage, sides[rows]))
+                took[rows].append(claimed(environment, sides[rows]))
         few, many = part(took[FEW], 0.5), part(took[MANY], 0.5)
         name, rival = f"texts-claim-{engine}", "itself with 1,000 texts, not 1,000,000"
         yield Line(name, rival, many, few, round(many / few, 3), 1.5, many <= 1.5 * few)
         yield within(f"{name}-p95", "p95 at 1,000,000, at most", part(took[MANY], 0.95), 0.010)
 
 
-def claimed(stage: Stage, database: Database) -> float:
-    """Seconds of one claim; the text is noted as taken, outside the measured time."""
+def claimed(environment: BenchEnvironment, database: Database) -> float:
+    """Return the seconds of a claim; its result is recorded outside the measured time."""
     begun = time.perf_counter()
     with database.transaction() as session:
-        one = next(iter(claim.claim_messages(session, rules(1), stage.now(), ["twilio"]).messages), None)
+        one = next(iter(claim.claim_messages(session, rules(1), environment.now(), ["twilio"]).messages), None)
     took = time.perf_counter() - begun
     if one is None:
         raise SystemExit("nothing was claimed")
     with database.transaction() as session:
-        results.record_result(session, one, results.Result("refused", "21211"), stage.now())
+        results.record_result(session, one, results.Result("refused", "21211"), environment.now())
     return took
 
 
 def history(database: Database, rows: int, waiting: int) -> None:
-    """So many texts of the last two years; the newest `waiting` of them wait, half of those until later."""
+    """Insert `rows` messages of the last two years; the newest `waiting` are queued, half of them due later."""
     phones = max(rows // 20, waiting)
     lite = is_sqlite(database.engine)
     if lite:
-        # The years behind are written as fast as they can be; what is measured afterwards waits for the disk as ever.
+        # Only the history is inserted without waiting for the disk, not what is measured.
         event.listen(database.engine, "connect", hasty)
         database.dispose()
     with database.transaction() as session:
@@ -68,7 +68,7 @@ def history(database: Database, rows: int, waiting: int) -> None:
 
 
 def hasty(connection: Any, _record: object) -> None:
-    """A connection that waits for nothing."""
+    """Turn off synchronous commits for a connection."""
     for pragma in ("synchronous = OFF", "cache_size = -400000"):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -100,7 +100,7 @@ FROM outgoing_message WHERE attempt_id IS NOT NULL
 
 
 def dialect(statement: str, lite: bool, rows: int, waiting: int, phones: int) -> str:
-    """A statement with its series of numbers and its moments in the engine's own words: one minute for each text."""
+    """Fill in the engine's syntax for series and times; message times are a minute apart."""
     if lite:
         series = "WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < {})"
         ago = f"strftime('%Y-%m-%d %H:%M:%f000', '2026-10-05 14:59:00', '-' || ({rows} - i) || ' minutes')"
@@ -116,11 +116,11 @@ def dialect(statement: str, lite: bool, rows: int, waiting: int, phones: int) ->
     return statement
 
 
-def plans(stage: Stage) -> Iterator[Line]:
-    """B6: fifty thousand reminders, against a bare executemany of the same rows."""
+def plans(environment: BenchEnvironment) -> Iterator[Line]:
+    """B6: plan 50,000 reminders, compared with a bare executemany of the same rows."""
     for engine in ENGINES:
-        database = stage.database(engine)
-        done = heats({"bare": lambda: bare(stage, database), "ours": lambda: ours(stage, database)})  # noqa: B023
+        database = environment.database(engine)
+        done = heats({"bare": lambda: bare(environment, database), "ours": lambda: ours(environment, database)})  # noqa: B023
         pairs = list(zip(done["ours"], done["bare"], strict=True))
         ratio = round(part([theirs / mine for mine, theirs in pairs], 0.5), 3)
         mine, theirs = PLANNED / part(done["ours"], 0.5), PLANNED / part(done["bare"], 0.5)
@@ -128,20 +128,20 @@ def plans(stage: Stage) -> Iterator[Line]:
         yield within(f"texts-plan-50k-{engine}-s", "at most", mine, 60.0)
 
 
-def ours(stage: Stage, database: Database) -> float:
-    """As a planner does it: rendered, judged, counted, in one transaction."""
-    planned = reminders(stage)
+def ours(environment: BenchEnvironment, database: Database) -> float:
+    """Plan the reminders with the outbox, in a single transaction."""
+    planned = reminders(environment)
     begun = time.monotonic()
     with database.transaction() as session:
-        if outbox.put_many(session, planned, stage.now()) != PLANNED:
+        if outbox.put_many(session, planned, environment.now()) != PLANNED:
             raise SystemExit("not every reminder was new")
     return PLANNED / (time.monotonic() - begun)
 
 
-def bare(stage: Stage, database: Database) -> float:
-    """The rows, ready, in two statements of the driver's."""
-    planned = reminders(stage)
-    rows = [outbox._row(subject, one, stage.now()) for subject, one in planned]
+def bare(environment: BenchEnvironment, database: Database) -> float:
+    """Insert finished rows with two statements of the driver."""
+    planned = reminders(environment)
+    rows = [outbox._row(subject, one, environment.now()) for subject, one in planned]
     phones, texts = [{"e164": one.to} for _about, one in planned], rows
     begun = time.monotonic()
     with database.engine.begin() as connection:
@@ -151,10 +151,10 @@ def bare(stage: Stage, database: Database) -> float:
 
 
 def executemany(connection: Any, table: Any, rows: Sequence[dict[str, Any]]) -> None:
-    """One executemany; the types are the table's."""
+    """Run an executemany with values converted to the column types."""
     connection.execute(insert(table.__table__), rows)
 
 
-def reminders(stage: Stage) -> list[tuple[str, PlannedMessage]]:
-    """Fifty thousand texts to as many phones."""
-    return stage.planned(PLANNED)
+def reminders(environment: BenchEnvironment) -> list[tuple[str, PlannedMessage]]:
+    """Return 50,000 messages to as many phones."""
+    return environment.planned(PLANNED)

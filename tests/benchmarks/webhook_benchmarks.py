@@ -1,4 +1,4 @@
-"""B4 and B7: what a provider tells, and how soon something happens; a whole worker, a whole web application."""
+"""Benchmarks B4 and B7: the rate of delivery callbacks, and the latency of an idle worker."""
 
 import http.client
 import itertools
@@ -24,15 +24,15 @@ from homevisits.messages.models import DeliveryAttempt, Sender
 from homevisits.messages.providers.base import Accepted
 from homevisits.messages.recipients import opt_outs
 from tests import external_programs
-from tests.benchmarks import texts_served
+from tests.benchmarks import web_process
+from tests.benchmarks.environment import ROOT, SENDER, BenchEnvironment, rules, settings_for
 from tests.benchmarks.measure import Line, Run, heats, part, rated, within
-from tests.benchmarks.texts_stage import ROOT, SENDER, Stage, rules, settings_for
 from tests.messages import fake_twilio
 
 PUBLIC = "https://visits.example.org"
 LEAST = {"sqlite": 0.20, "postgresql": 0.35}
 LEAST_RATE = 250.0
-"""Callbacks a second."""
+"""Callbacks per second."""
 CALLS, ROUNDS = 300, 5
 FORM = "application/x-www-form-urlencoded"
 Call = tuple[str, dict[str, str], dict[str, str]]
@@ -41,27 +41,29 @@ SAMPLES = 40
 
 
 class Taking:
-    """A provider that takes everything at once."""
+    """A provider that accepts every message at once."""
 
     name = "twilio"
     supports_lookup = False
 
     def send(self, to: str, body: str, token: str, *, sender: str, valid_for: int) -> Accepted:
-        """Take it."""
+        """Accept the message."""
         return Accepted(f"SM{token}", "queued", 1)
 
 
-def webhook(stage: Stage) -> Iterator[Line]:
-    """B4: status callbacks, each from its signature to the commit, against a route that looks at nothing.
+def webhook(environment: BenchEnvironment) -> Iterator[Line]:
+    """B4: delivery callbacks, from signature check to commit, compared with a route that ignores its input.
 
-    Both behind one gunicorn process with the same threads, called by the same client over connections kept alive.
+    Both run in a gunicorn process with the same number of threads and are called over persistent connections.
     """
-    sides: dict[str, Run] = {"bare": partial(calls, served(stage, "bare", "sqlite:///unused.sqlite"), bare_calls())}
+    sides: dict[str, Run] = {
+        "bare": partial(calls, served(environment, "bare", "sqlite:///unused.sqlite"), bare_calls())
+    }
     for engine in LEAST:
-        database = stage.database(engine)
-        stage.fill(database, (ROUNDS + 1) * CALLS)
-        dispatcher.dispatch_due(database, (Taking(),), rules(1), stage.now, 10_000, stop=threading.Event())  # type: ignore[arg-type]
-        sides[engine] = partial(calls, served(stage, "ours", database.url), told(database))
+        database = environment.database(engine)
+        environment.fill(database, (ROUNDS + 1) * CALLS)
+        dispatcher.dispatch_due(database, (Taking(),), rules(1), environment.now, 10_000, stop=threading.Event())  # type: ignore[arg-type]
+        sides[engine] = partial(calls, served(environment, "ours", database.url), told(database))
     done = heats(sides, ROUNDS)
     for engine, least in LEAST.items():
         name = f"texts-webhook-{engine}"
@@ -69,16 +71,18 @@ def webhook(stage: Stage) -> Iterator[Line]:
         yield rated(f"{name}-a-second", "callbacks a second, at least", done[engine], [LEAST_RATE] * ROUNDS, 1.0)
 
 
-def served(stage: Stage, side: str, database: str) -> int:
-    """The port of a web process."""
+def served(environment: BenchEnvironment, side: str, database: str) -> int:
+    """Start a web process and return its port."""
     port = external_programs.find_free_port()
-    command = [sys.executable, "-m", "tests.benchmarks.texts_served", side, str(port), database]
-    stage.stack.enter_context(external_programs.run_server(command, port, stage.folder / "served.log", cwd=ROOT))
+    command = [sys.executable, "-m", "tests.benchmarks.web_process", side, str(port), database]
+    environment.stack.enter_context(
+        external_programs.run_server(command, port, environment.folder / "served.log", cwd=ROOT)
+    )
     return port
 
 
 def calls(port: int, waiting: Iterator[Call]) -> float:
-    """Make the next calls, a few at a time: how many a second."""
+    """Make the next calls in a few threads and return the rate per second."""
     lock, left = threading.Lock(), list(itertools.islice(waiting, CALLS))
     refused: list[int] = []
 
@@ -96,7 +100,7 @@ def calls(port: int, waiting: Iterator[Call]) -> float:
                 refused.append(answer.status)
         connection.close()
 
-    callers = [threading.Thread(target=caller) for _ in range(texts_served.THREADS)]
+    callers = [threading.Thread(target=caller) for _ in range(web_process.THREADS)]
     begun = time.monotonic()
     for each in callers:
         each.start()
@@ -109,7 +113,7 @@ def calls(port: int, waiting: Iterator[Call]) -> float:
 
 
 def told(database: Database) -> Iterator[Call]:
-    """Twilio tells of one text after another that it was delivered; signed beforehand."""
+    """Yield signed Twilio callbacks that report each message as delivered."""
     with database.reading() as session:
         attempts = list(
             session.execute(
@@ -125,12 +129,12 @@ def told(database: Database) -> Iterator[Call]:
 
 
 def bare_calls() -> Iterator[Call]:
-    """The same kind of call, to the rival."""
+    """Yield the same kind of call for the rival."""
     return itertools.repeat(signed("/twilio/status/" + "a" * 32, status("SM" + "a" * 32, "+15005550006")))
 
 
 def status(provider_message_id: str, phone: str) -> dict[str, str]:
-    """What Twilio says when a text has arrived."""
+    """Return the form of Twilio's callback for a delivered message."""
     words = {
         "MessageSid": provider_message_id,
         "SmsSid": provider_message_id,
@@ -141,27 +145,29 @@ def status(provider_message_id: str, phone: str) -> dict[str, str]:
 
 
 def signed(path: str, form: dict[str, str]) -> Call:
-    """A call of Twilio's."""
+    """Return a signed call of Twilio."""
     return path, form, {"X-Twilio-Signature": RequestValidator("token").compute_signature(PUBLIC + path, form)}
 
 
-def idle(stage: Stage) -> Iterator[Line]:
-    """B7: an idle worker's time from due to the call at the provider; and from a STOP to its being kept."""
+def idle(environment: BenchEnvironment) -> Iterator[Line]:
+    """B7: time of an idle worker from due to the provider call, and from STOP to the stored opt-out."""
     for engine in LEAST:
-        database = stage.database(engine)
+        database = environment.database(engine)
         with database.transaction() as session:
             session.execute(update(Sender).values(segments_per_second=1_000.0))
         with fake_twilio.running() as provider:
             arrived: dict[str, float] = {}
             provider.on_taken = lambda form, seen=arrived: seen.setdefault(form["To"], time.monotonic())
-            stage.stack.enter_context(worker(stage, provider.url, database.url))
-            waits = [wait_for_call(stage, database, arrived) for _ in range(SAMPLES)]
+            environment.stack.enter_context(worker(environment, provider.url, database.url))
+            waits = [wait_for_call(environment, database, arrived) for _ in range(SAMPLES)]
         yield within(f"texts-due-to-call-{engine}", "p95 of an idle worker, at most", part(waits, 0.95), 1.5)
-        yield within(f"texts-stop-to-kept-{engine}", "p99 of a STOP, at most", part(stops(stage, database), 0.99), 1.0)
+        yield within(
+            f"texts-stop-to-kept-{engine}", "p99 of a STOP, at most", part(stops(environment, database), 0.99), 1.0
+        )
 
 
-def worker(stage: Stage, twilio: str, database: str) -> Any:
-    """`homevisits worker` as it is run."""
+def worker(environment: BenchEnvironment, twilio: str, database: str) -> Any:
+    """Run `homevisits worker`."""
     given = settings_for(twilio, database)
     names: tuple[str, ...] = (
         "mode",
@@ -175,12 +181,14 @@ def worker(stage: Stage, twilio: str, database: str) -> Any:
     names += ("twilio_account_sid", "twilio_auth_token", "twilio_from", "twilio_base_url")
     settings = {f"HOMEVISITS_{name.upper()}": str(getattr(given, name)) for name in names}
     command = [sys.executable, "-c", "from homevisits.cli.main import main; main()", "worker"]
-    return external_programs.run_process(command, stage.folder / "worker.log", cwd=ROOT, env={**os.environ, **settings})
+    return external_programs.run_process(
+        command, environment.folder / "worker.log", cwd=ROOT, env={**os.environ, **settings}
+    )
 
 
-def wait_for_call(stage: Stage, database: Database, arrived: dict[str, float]) -> float:
-    """Seconds until a text that is due now reaches the provider."""
-    ((subject, text),) = stage.planned(1, category="reply")  # answers leave at any hour
+def wait_for_call(environment: BenchEnvironment, database: Database, arrived: dict[str, float]) -> float:
+    """Return the seconds until a message that is due now reaches the provider."""
+    ((subject, text),) = environment.planned(1, category="reply")  # replies are sent at any hour
     now = datetime.now().astimezone()
     due = text.__class__(**{**vars(text), "not_before": now, "expires_at": now + timedelta(hours=1)})
     time.sleep(random.random())
@@ -189,16 +197,16 @@ def wait_for_call(stage: Stage, database: Database, arrived: dict[str, float]) -
         outbox.put_many(session, [(subject, due)], now)
     while text.to not in arrived:
         if time.monotonic() - begun > 60:
-            raise SystemExit(f"the worker sent nothing: {(stage.folder / 'worker.log').read_text()[-1500:]}")
+            raise SystemExit(f"the worker sent nothing: {(environment.folder / 'worker.log').read_text()[-1500:]}")
         time.sleep(0.005)
     return arrived[text.to] - begun
 
 
-def stops(stage: Stage, database: Database) -> list[float]:
-    """Seconds from each STOP's arrival until nothing leaves to that phone any more."""
+def stops(environment: BenchEnvironment, database: Database) -> list[float]:
+    """Return the seconds from the arrival of each STOP until the phone is opted out."""
     client = create_app(settings_for("http://127.0.0.1:9", database.url), database).test_client()
     took = []
-    for number, phone in zip(itertools.count(), stage.phones(100)):
+    for number, phone in zip(itertools.count(), environment.phones(100)):
         form = {"MessageSid": f"SM{number:032x}", "From": phone, "To": SENDER, "Body": "STOP", "NumMedia": "0"}
         path, form, headers = signed("/twilio/inbound", form)
         begun = time.monotonic()
@@ -211,6 +219,6 @@ def stops(stage: Stage, database: Database) -> list[float]:
 
 
 def may_text(database: Database, phone: str) -> bool:
-    """Whether anything may still leave to `phone`."""
+    """Return whether messages may still be sent to `phone`."""
     with database.reading() as session:
         return opt_outs.may_receive(session, phone)

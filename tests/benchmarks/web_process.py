@@ -1,4 +1,4 @@
-"""One web process under gunicorn, as the house serves its pages: the whole application, or a bare route."""
+"""A gunicorn web process with the whole application, or with a bare route."""
 
 import sys
 
@@ -6,16 +6,16 @@ from flask import Flask, Response
 
 from homevisits import server
 from homevisits.core.settings import Settings
-from tests.benchmarks.texts_stage import settings_for
+from tests.benchmarks.environment import settings_for
 
 THREADS = 4
 
 
 class Bare(server._Server):
-    """The same server with an application of one route that looks at nothing."""
+    """The same server with an application of a single route that ignores its input."""
 
     def load(self) -> Flask:
-        """Made after the fork, as the house's own."""
+        """Create the application after the fork, as the real server does."""
         app = Flask("bare")
 
         @app.post("/twilio/status/<attempt_id>")
@@ -26,7 +26,7 @@ class Bare(server._Server):
 
 
 def main(side: str, port: str, database: str) -> None:
-    """Serve until stopped."""
+    """Serve requests until the process is stopped."""
     settings: Settings = settings_for(
         "http://127.0.0.1:9", database, bind=f"127.0.0.1:{port}", web_processes=1, web_threads=THREADS
     )

@@ -1,6 +1,6 @@
-"""A process that sends texts when told to: ours, by the bare SDK, or from procrastinate's queue.
+"""Process that sends messages on demand: with our dispatcher, the bare SDK or procrastinate.
 
-A number on its input is how many; it answers how many it sent. Ours sends what is due, whatever the number.
+It reads a number of messages from standard input and prints how many it sent. Our dispatcher sends all due messages.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from typing import Any
 
 from twilio.rest import Client
 
-import homevisits.tables  # noqa: F401 - the tables that texts refer to
+import homevisits.tables  # noqa: F401 - tables that messages refer to
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.providers.twilio import Twilio, TwilioHttp
-from tests.benchmarks.texts_stage import SENDER, clock, rules, settings_for
+from tests.benchmarks.environment import SENDER, clock, rules, settings_for
 
 BODY = "Lincoln: your child's teachers would like to meet you. Please call the school."
 CALLBACK = "https://visits.example.org/twilio/status/" + "a" * 32 + "#rc=3&rp=all"
@@ -23,7 +23,7 @@ Send = Callable[[int], int]
 
 
 def main(how: str, twilio: str, database: str, threads: int, epoch: float) -> None:
-    """Send on demand until the input ends."""
+    """Send messages on demand until the input ends."""
     send = {"ours": ours, "bare": bare, "procrastinate": procrastinates}[how](twilio, database, threads, epoch)
     print("ready", flush=True)
     for line in sys.stdin:
@@ -31,7 +31,7 @@ def main(how: str, twilio: str, database: str, threads: int, epoch: float) -> No
 
 
 def ours(twilio: str, database: str, threads: int, epoch: float) -> Send:
-    """The delivery, as a worker runs it."""
+    """Return a function that sends with our dispatcher, as a worker does."""
     providers = (Twilio(settings_for(twilio, database)),)
     opened, now, by = Database(database, pool_size=threads), clock(epoch), rules(threads)
 
@@ -42,7 +42,7 @@ def ours(twilio: str, database: str, threads: int, epoch: float) -> Send:
 
 
 def create(twilio: str) -> Callable[[str], object]:
-    """One call of the bare SDK with the HTTP client that ours has."""
+    """Return a function that sends with the bare SDK and our HTTP client."""
     client: Any = Client("AC" + "0" * 32, "token", http_client=TwilioHttp(20, twilio), environment={"": ""})
     messages = client.messages
 
@@ -55,7 +55,7 @@ def create(twilio: str) -> Callable[[str], object]:
 
 
 def bare(twilio: str, _database: str, threads: int, _epoch: float) -> Send:
-    """A loop around the SDK that remembers nothing."""
+    """Return a function that calls the SDK in a loop and stores nothing."""
     one = create(twilio)
 
     def send(wanted: int) -> int:
@@ -81,7 +81,7 @@ def bare(twilio: str, _database: str, threads: int, _epoch: float) -> Send:
 
 
 def procrastinates(twilio: str, database: str, threads: int, _epoch: float) -> Send:
-    """A worker of procrastinate's; its task is one call of the SDK."""
+    """Return a function that runs a procrastinate worker; its task is a single call of the SDK."""
     import procrastinate  # the rival
 
     one, done = create(twilio), []

@@ -1,4 +1,4 @@
-"""Nothing of the demo can be switched on in production by accident, nor the demo turned on real people."""
+"""The demo cannot be enabled in production, and refuses databases with real data."""
 
 import stat
 from pathlib import Path
@@ -34,7 +34,7 @@ def district(database: Database, kind: str) -> None:
         )
 
 
-def test_the_environment_cannot_switch_the_demo_on(tmp_path: Path) -> None:
+def test_environment_cannot_enable_the_demo(tmp_path: Path) -> None:
     values = {"HOMEVISITS_DATABASE_URL": "sqlite:///x", "HOMEVISITS_SECRET_KEY": SECRET,
               "HOMEVISITS_PUBLIC_URL": "http://127.0.0.1:1"}  # fmt: skip
     with pytest.raises(InvalidSettings, match="cannot be set to demo"):
@@ -55,20 +55,20 @@ def test_the_environment_cannot_switch_the_demo_on(tmp_path: Path) -> None:
         {"database_url": "postgresql+psycopg://localhost/real"},
     ],
 )
-def test_a_demo_sends_nothing_and_stays_on_this_machine(given: dict[str, str]) -> None:
+def test_demo_refuses_providers_and_public_addresses(given: dict[str, str]) -> None:
     values = {"database_url": "sqlite:///x", "secret_key": SECRET, "public_url": "http://127.0.0.1:1", **given}
     with pytest.raises(InvalidSettings, match="mode demo"):
         settings.load_settings({}, mode="demo", **values)
 
 
-def test_a_twilio_setting_in_the_environment_stops_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_twilio_setting_in_the_environment_stops_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOMEVISITS_TWILIO_AUTH_TOKEN", "x")
     with pytest.raises(InvalidSettings, match="mode demo"):
         house.settings_of(folder_of(tmp_path), 8077)
 
 
 @pytest.mark.parametrize("mode", ["production", "development"])
-def test_no_page_of_the_demo_exists_outside_it(sqlite_database: Database, mode: str) -> None:
+def test_demo_pages_are_not_found_outside_the_demo(sqlite_database: Database, mode: str) -> None:
     app = clients.create_test_app(sqlite_database, mode=mode)
     assert not [rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/demo")]
     client = app.test_client()
@@ -79,7 +79,7 @@ def test_no_page_of_the_demo_exists_outside_it(sqlite_database: Database, mode: 
     assert "demo-bar" not in client.get("/sign-in").text
 
 
-def test_production_refuses_the_demos_database(sqlite_database: Database) -> None:
+def test_production_refuses_a_demo_database(sqlite_database: Database) -> None:
     district(sqlite_database, "demo")
     real = settings.load_settings(
         {}, database_url=sqlite_database.url, secret_key=SECRET, public_url="https://x.example.org"
@@ -88,7 +88,7 @@ def test_production_refuses_the_demos_database(sqlite_database: Database) -> Non
         check_database_purpose(sqlite_database, real)
 
 
-def test_the_demo_refuses_a_real_database_and_an_empty_one(sqlite_database: Database) -> None:
+def test_demo_refuses_real_and_empty_databases(sqlite_database: Database) -> None:
     demo = settings.load_settings(
         {}, mode="demo", database_url=sqlite_database.url, secret_key=SECRET, public_url="http://127.0.0.1:1"
     )
@@ -104,7 +104,7 @@ def test_the_demo_refuses_a_real_database_and_an_empty_one(sqlite_database: Data
         assert find_purpose(session) == "demo"
 
 
-def test_a_folder_with_a_real_database_is_left_alone(tmp_path: Path) -> None:
+def test_folder_with_a_real_database_is_not_changed(tmp_path: Path) -> None:
     folder = folder_of(tmp_path)
     database = Database(f"sqlite:///{folder.database}")
     migrate.upgrade(database)
@@ -116,7 +116,7 @@ def test_a_folder_with_a_real_database_is_left_alone(tmp_path: Path) -> None:
     assert folder.database.read_bytes() == before
 
 
-def test_starting_over_does_not_remove_a_real_database(tmp_path: Path) -> None:
+def test_reset_does_not_remove_a_real_database(tmp_path: Path) -> None:
     folder = folder_of(tmp_path)
     database = Database(f"sqlite:///{folder.database}")
     migrate.upgrade(database)
@@ -127,7 +127,7 @@ def test_starting_over_does_not_remove_a_real_database(tmp_path: Path) -> None:
     assert folder.database.exists()
 
 
-def test_the_secret_is_the_owners_and_stays(tmp_path: Path) -> None:
+def test_secret_is_private_and_permanent(tmp_path: Path) -> None:
     folder = folder_of(tmp_path)
     secret = folder.secret()
     assert len(secret) >= 32
@@ -135,6 +135,6 @@ def test_the_secret_is_the_owners_and_stays(tmp_path: Path) -> None:
     assert stat.S_IMODE((folder.path / "secret").stat().st_mode) == 0o600
 
 
-def test_the_demo_app_is_only_made_from_demo_settings(tmp_path: Path) -> None:
+def test_demo_app_requires_demo_settings(tmp_path: Path) -> None:
     made = create_app(house.settings_of(folder_of(tmp_path), 8077))
     assert any(rule.rule == "/demo/" for rule in made.url_map.iter_rules())

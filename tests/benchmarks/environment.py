@@ -1,4 +1,4 @@
-"""Where the races of texts are run: databases as a server has them, Twilio's stand-ins, texts that are due."""
+"""Environment of the message benchmarks: databases, Twilio substitutes, due messages."""
 
 import os
 import subprocess
@@ -45,7 +45,7 @@ http {{
 
 
 def settings_for(twilio_url: str, database_url: str, **more: object) -> Settings:
-    """Settings under which texts go to a stand-in of Twilio's."""
+    """Return settings that send messages to a substitute for Twilio."""
     return house_settings.load_settings(
         {}, mode="development", database_url=database_url, secret_key="b" * 40, public_url="https://visits.example.org",
         provider="twilio", texting="live", twilio_account_sid="AC" + "0" * 32, twilio_auth_token="token",
@@ -54,18 +54,18 @@ def settings_for(twilio_url: str, database_url: str, **more: object) -> Settings
 
 
 def clock(epoch: float) -> Callable[[], datetime]:
-    """A Monday morning of school that goes on since `epoch` (of the machine's monotonic clock): within the hours."""
+    """Return a clock that shows a Monday morning at `epoch` (monotonic seconds), within texting hours."""
     return lambda: district.NOW + timedelta(seconds=time.monotonic() - epoch)
 
 
 def rules(threads: int) -> SendPolicy:
-    """What a district delivers by."""
+    """Return the sending policy of a district."""
     return SendPolicy(limits=Limits(), zone=district.ZONE, threads=threads)
 
 
 @dataclass
-class Stage:
-    """A folder and all that runs in it; made as they are asked for."""
+class BenchEnvironment:
+    """A folder and the servers that run in it, started on first use."""
 
     folder: Path
     stack: ExitStack
@@ -75,11 +75,11 @@ class Stage:
 
     @property
     def now(self) -> Callable[[], datetime]:
-        """The clock of every process of this stage."""
+        """The clock of every process of this environment."""
         return clock(self.epoch)
 
     def database(self, engine: str) -> Database:
-        """A migrated, empty database with a sender that may send as fast as it can."""
+        """Create a migrated database with a sender that has no effective rate limit."""
         if engine == "sqlite":
             url = f"sqlite:///{self.folder}/{next(self._numbers)}.sqlite"
         else:
@@ -94,7 +94,7 @@ class Stage:
         return made
 
     def postgres(self) -> servers.Postgres:
-        """A PostgreSQL that waits for its disk: what tests switch off is on, as where it counts."""
+        """A PostgreSQL server that waits for the disk, as in production, unlike the server of the tests."""
         if self._postgres is None:
             self._postgres = self.stack.enter_context(servers.run_postgres(self.folder))
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
@@ -103,7 +103,7 @@ class Stage:
         return self._postgres
 
     def nginx(self) -> str:
-        """The address of an nginx that takes every text at once."""
+        """Return the address of an nginx that accepts every message at once."""
         port, folder = external_programs.find_free_port(), Path(tempfile.mkdtemp(prefix="nginx-", dir=self.folder))
         config = folder / "nginx.conf"
         config.write_text(NGINX.format(port=port, zeros="0" * 32), encoding="utf-8")
@@ -112,7 +112,7 @@ class Stage:
         return f"http://127.0.0.1:{port}"
 
     def slow_twilio(self, milliseconds: int) -> str:
-        """The address of our fake, in a process of its own, that takes its time over each text."""
+        """Return the address of a fake Twilio in its own process that answers after `milliseconds`."""
         port = external_programs.find_free_port()
         command = [sys.executable, "-m", "tests.messages.fake_twilio", "--port", str(port)]
         command += ["--latency-ms", str(milliseconds)]
@@ -120,11 +120,11 @@ class Stage:
         return f"http://127.0.0.1:{port}"
 
     def phones(self, wanted: int) -> list[str]:
-        """Numbers nobody had before."""
+        """Return phone numbers that were not used before."""
         return [f"+1{2_000_000_000 + next(self._numbers)}" for _ in range(wanted)]
 
     def planned(self, wanted: int, **more: object) -> list[tuple[str, PlannedMessage]]:
-        """Texts that are due, each to another phone."""
+        """Return due messages, each to another phone."""
         now = self.now()
         values = {"not_before": now, "expires_at": now + timedelta(hours=8), "params": {"school": "Lincoln"}, **more}
         return [
@@ -133,36 +133,38 @@ class Stage:
         ]
 
     def fill(self, database: Database, wanted: int) -> None:
-        """Put texts that are due into the outbox."""
+        """Insert due messages into the outbox."""
         with database.transaction() as session:
             outbox.put_many(session, self.planned(wanted), self.now())
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """A stage, taken down afterwards."""
+def bench_environment() -> Iterator[BenchEnvironment]:
+    """Yield an environment and stop its servers afterwards."""
     with tempfile.TemporaryDirectory(prefix="homevisits-bench-") as folder, ExitStack() as stack:
-        yield Stage(Path(folder), stack)
+        yield BenchEnvironment(Path(folder), stack)
 
 
-class Crew:
-    """Processes that send, each with its threads, kept alive from run to run so that their start is in no time."""
+class SenderProcesses:
+    """Sending processes with their threads. They run between rounds, so that their start is not measured."""
 
-    def __init__(self, stage: Stage, how: str, twilio: str, database: str, processes: int, threads: int) -> None:
-        command = [sys.executable, "-m", "tests.benchmarks.texts_crew", how, twilio, database, str(threads)]
+    def __init__(
+        self, environment: BenchEnvironment, how: str, twilio: str, database: str, processes: int, threads: int
+    ) -> None:
+        command = [sys.executable, "-m", "tests.benchmarks.sender_process", how, twilio, database, str(threads)]
         self._all = [
             subprocess.Popen(
-                [*command, repr(stage.epoch)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+                [*command, repr(environment.epoch)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
                 env={**os.environ, "PYTHONWARNINGS": "ignore"},
             )
             for _ in range(processes)
         ]  # fmt: skip
-        stage.stack.callback(self._leave)
+        environment.stack.callback(self._leave)
         for each in self._all:
             self._said(each, "ready")
 
     def run(self, texts: int) -> float:
-        """Send that many between them: how many a second."""
+        """Send `texts` messages in all processes together and return the rate per second."""
         begun = time.monotonic()
         for each in self._all:
             assert each.stdin is not None

@@ -1,0 +1,42 @@
+"""The message benchmarks B1 to B7, by their names for `make bench ONLY=...`."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.benchmarks import dispatch_benchmarks, outbox_benchmarks, webhook_benchmarks
+from tests.benchmarks.environment import BenchEnvironment, bench_environment
+from tests.benchmarks.measure import Line
+
+BENCHMARKS: dict[tuple[str, ...], Callable[[BenchEnvironment], Iterator[Line]]] = {
+    ("texts-dispatch-80ms",): dispatch_benchmarks.slow,
+    ("texts-dispatch-fast", "texts-queue"): dispatch_benchmarks.fast,
+    ("texts-claim",): outbox_benchmarks.claims,
+    ("texts-webhook",): webhook_benchmarks.webhook,
+    ("texts-plan",): outbox_benchmarks.plans,
+    ("texts-due", "texts-stop"): webhook_benchmarks.idle,
+}
+"""Benchmarks by the beginnings of their result names."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Benchmarks that cannot run on this machine, and why."""
+
+    names: tuple[str, ...]
+    reason: str
+
+
+def measured(only: str) -> Iterator[Line | LeftOut]:
+    """Yield each result of the benchmarks with a name that begins with `only`, and the benchmarks left out.
+
+    A benchmark is left out if it needs an outside program, such as nginx, that is not installed.
+    """
+    for names, race in BENCHMARKS.items():
+        if any(name.startswith(only) or only.startswith(name) for name in names):
+            try:
+                with bench_environment() as environment:
+                    yield from (line for line in race(environment) if line.name.startswith(only))
+            except pytest.skip.Exception as missing:  # raised by tests.external_programs
+                yield LeftOut(names, str(missing))
