@@ -82,7 +82,7 @@ class Postgres:
 
 @contextmanager
 def run_postgres(scratch: Path) -> Iterator[Postgres]:
-    """Yield the server of a test run. The first process starts it and migrates the template; the last process stops it."""
+    """Yield the server of a test run. The first process starts it and the last process stops it."""
     state_file = scratch / "postgres.json"
     with fasteners.InterProcessLock(scratch / "postgres.lock"):
         state = json.loads(state_file.read_text()) if state_file.exists() else {}
