@@ -21,7 +21,7 @@ HOME_SCHOOL = names.SCHOOLS[0][0]
 
 
 @dataclass(frozen=True)
-class Member:
+class DemoUser:
     """A user for sign-in with one click."""
 
     part: str
@@ -71,11 +71,11 @@ def _account(
     session.execute(insert(AccountGrant), rows)
 
 
-def members(session: Session) -> dict[str, Member]:
+def members(session: Session) -> dict[str, DemoUser]:
     """Return the users for one-click sign-in, by role."""
     wanted = {address(part): part for part in CAST}
     found = session.execute(select(Account.email, Account.id, Account.name).where(Account.email.in_(wanted)))
-    cast = {wanted[email]: Member(wanted[email], key, name) for email, key, name in found}
+    cast = {wanted[email]: DemoUser(wanted[email], key, name) for email, key, name in found}
     return {part: cast[part] for part in CAST if part in cast}
 
 

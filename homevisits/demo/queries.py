@@ -13,8 +13,8 @@ from homevisits.messages.models import IncomingMessage, OutgoingMessage
 from homevisits.people.models import Account, Caregiver, Family, Student
 from homevisits.visits.models import LIVE, Visit
 
-LEFT = ("accepted", "delivered")
-SHOWN = 40
+SENT_STATES = ("accepted", "delivered")
+MAX_LINES = 40
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Phone:
+class FamilyPhone:
     """A family's phone: owner, language and conversation."""
 
     family_id: int
@@ -64,12 +64,12 @@ def next_event(session: Session, now: datetime) -> Event | None:
     pair = select(Account.educator_id).where(
         Account.email.in_([accounts.address(accounts.TEACHER), accounts.address(accounts.PARTNER)])
     )
-    of_pair = select(Visit.id, Visit.starts_at, Visit.ends_at).where(
+    visits = select(Visit.id, Visit.starts_at, Visit.ends_at).where(
         Visit.state.in_(LIVE), or_(Visit.lead_id.in_(pair), Visit.partner_id.in_(pair))
     )
     events: list[Event] = []
     about: dict[str, int] = {}
-    for visit, starts_at, ends_at in session.execute(of_pair):
+    for visit, starts_at, ends_at in session.execute(visits):
         about[f"visit:{visit}"] = visit
         events += [Event("start", starts_at, visit), Event("end", ends_at, visit)]
     waiting = select(OutgoingMessage.subject, OutgoingMessage.next_at).where(
@@ -79,7 +79,7 @@ def next_event(session: Session, now: datetime) -> Event | None:
     return min((event for event in events if event.at > now), key=lambda event: event.at, default=None)
 
 
-def phone(session: Session, family_id: int, zone: str) -> Phone:
+def phone(session: Session, family_id: int, zone: str) -> FamilyPhone:
     """Return a family's phone, namely the phone of the caregiver who receives messages."""
     family = session.get(Family, family_id)
     if family is None:
@@ -93,7 +93,15 @@ def phone(session: Session, family_id: int, zone: str) -> Phone:
     chosen = max(owners, key=lambda owner: texted.get(str(owner.phone), -1), default=None)
     number = str(chosen.phone) if chosen else ""
     name = f"{chosen.given_name} {chosen.family_name}" if chosen else ""
-    return Phone(family_id, family.name, name, number, family.language, zone, _thread(session, number))
+    return FamilyPhone(
+        family_id=family_id,
+        family=family.name,
+        owner=name,
+        number=number,
+        language=family.language,
+        zone=zone,
+        lines=_load_conversation(session, number),
+    )
 
 
 def _newest(session: Session, numbers: Collection[str]) -> dict[str, int]:
@@ -101,32 +109,32 @@ def _newest(session: Session, numbers: Collection[str]) -> dict[str, int]:
     return dict(session.execute(found.group_by(OutgoingMessage.phone)).all())
 
 
-def _thread(session: Session, number: str) -> tuple[Line, ...]:
+def _load_conversation(session: Session, number: str) -> tuple[Line, ...]:
     out = select(OutgoingMessage.body, OutgoingMessage.sent_at, OutgoingMessage.id).where(
-        OutgoingMessage.phone == number, OutgoingMessage.state.in_(LEFT)
+        OutgoingMessage.phone == number, OutgoingMessage.state.in_(SENT_STATES)
     )
     back = select(IncomingMessage.body, IncomingMessage.received_at, IncomingMessage.id).where(
         IncomingMessage.phone == number
     )
     lines = [(at, 1, key, Line(body, at, True)) for body, at, key in session.execute(out) if at]
     lines += [(at, 0, key, Line(body, at, False)) for body, at, key in session.execute(back)]
-    return tuple(line for *_order, line in sorted(lines, key=lambda one: one[:3]))[-SHOWN:]
+    return tuple(line for *_order, line in sorted(lines, key=lambda line: line[:3]))[-MAX_LINES:]
 
 
-def contacts(session: Session, words: str, limit: int = 24) -> list[Contact]:
+def contacts(session: Session, name: str, limit: int = 24) -> list[Contact]:
     """Return families that recently received messages, or that match a name."""
     texted = (
         select(Caregiver.family_id, func.max(OutgoingMessage.sent_at).label("newest"))
         .join(OutgoingMessage, OutgoingMessage.phone == Caregiver.phone)
-        .where(OutgoingMessage.state.in_(LEFT))
+        .where(OutgoingMessage.state.in_(SENT_STATES))
         .group_by(Caregiver.family_id)
         .subquery()
     )
     found = select(Family.id, Family.name, Family.language, texted.c.newest).outerjoin(
         texted, texted.c.family_id == Family.id
     )
-    if words.strip():
-        pattern = f"%{words.strip()}%"
+    if name.strip():
+        pattern = f"%{name.strip()}%"
         children = select(Student.family_id).where((Student.given_name + " " + Student.family_name).ilike(pattern))
         found = found.where(or_(Family.name.ilike(pattern), Family.id.in_(children)))
     else:
@@ -135,7 +143,7 @@ def contacts(session: Session, words: str, limit: int = 24) -> list[Contact]:
         found.order_by(texted.c.newest.is_(None), texted.c.newest.desc(), Family.name, Family.id).limit(limit)
     ).all()
     names = _children(session, [row[0] for row in rows])
-    return [Contact(key, name, ", ".join(names.get(key, ())), language, at) for key, name, language, at in rows]
+    return [Contact(key, family, ", ".join(names.get(key, ())), language, at) for key, family, language, at in rows]
 
 
 def _children(session: Session, families: Collection[int]) -> dict[int, list[str]]:

@@ -17,11 +17,11 @@ from homevisits.core import clock, local_time
 from homevisits.core.db import Database
 from homevisits.core.settings import InvalidSettings, Settings
 from homevisits.demo.sample import build
-from homevisits.demo.settings import DEFAULT, Folder, settings_of
+from homevisits.demo.settings import DEFAULT, DemoFolder, load_demo_settings
 from homevisits.people.installation import check_database_purpose
 
 WEEKDAYS = range(5)
-OPENS, TEN, CLOSES = time(9), time(10), time(17)
+OPENS, START, CLOSES = time(9), time(10), time(17)
 READY_SECONDS = 60
 STOP_SECONDS = 25
 Say = Callable[[str], None]
@@ -37,7 +37,7 @@ def start(path: Path = DEFAULT, port: int = 8077, *, reset: bool = False, say: S
     if taken(port):
         say(f"Port {port} is taken by another program. Choose another: make demo PORT={port + 1}")
         return 1
-    children = [_child(room, folder, port) for room in ("web", "worker")]
+    children = [_start_process(name, folder, port) for name in ("web", "worker")]
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda which, _frame: stopping.append(which))
@@ -47,82 +47,82 @@ def start(path: Path = DEFAULT, port: int = 8077, *, reset: bool = False, say: S
         while not stopping and all(child.poll() is None for child in children):
             sleep(0.2)
     finally:
-        died = [child.args for child in children if child.poll() not in (None, 0)]
+        failed = [child.args for child in children if child.poll() not in (None, 0)]
         _stop(children)
-    if died and not stopping:
-        say("The demo stopped: one of its two processes ended by itself. What it said stands above.")
+    if failed and not stopping:
+        say("The demo stopped: one of its two processes ended unexpectedly. Its output is above.")
         return 1
     say("The demo has stopped. Its data is kept: start it again with the same command.")
     return 0
 
 
-def prepare(path: Path, port: int, *, reset: bool = False, say: Say = print) -> Folder:
+def prepare(path: Path, port: int, *, reset: bool = False, say: Say = print) -> DemoFolder:
     """Return the demo folder with its secret and database; create what is missing.
 
     Raises `InvalidSettings` if the settings do not allow a demo, and `migrate.UnknownRevision` if another version
     created the data.
     """
-    folder = Folder(path.resolve())
+    folder = DemoFolder(path.resolve())
     folder.path.mkdir(parents=True, exist_ok=True)
-    wanted = settings_of(folder, port)
+    settings = load_demo_settings(folder, port)
     if folder.database.exists():
-        _check(folder, wanted)
+        _check(folder, settings)
         if not reset:
-            _migrate(wanted)
+            _migrate(settings)
             say("The demo's data is kept from last time. `make demo RESET=1` starts over.")
-            wake(folder, wanted.timezone)
+            advance_clock(folder, settings.timezone)
             return folder
-        _forget(folder)
+        _remove_data(folder)
     say("Making a sample district: 4 schools, 1,000 students, and what they did so far. This takes a moment.")
     terminal = sys.stderr if sys.stderr.isatty() else None
-    build.make(folder, port, wake(folder, wanted.timezone), say, terminal=terminal)
+    build.make(folder, port, advance_clock(folder, settings.timezone), say, terminal=terminal)
     return folder
 
 
-def wake(folder: Folder, zone: str) -> datetime:
+def advance_clock(folder: DemoFolder, zone: str) -> datetime:
     """Advance the demo clock to school hours in which messages may be sent; return its time.
 
     At night, the demo starts on the morning of the next weekday, because all messages would wait until then.
     """
     clock.follow_offset_file(folder.clock)
     now = clock.now()
-    begin = decent(now, zone)
+    begin = next_school_hour(now, zone)
     if begin > now:
         clock.advance_to(folder.clock, begin)
     return begin
 
 
-def decent(now: datetime, zone: str) -> datetime:
+def next_school_hour(now: datetime, zone: str) -> datetime:
     """Return `now` if it is within school hours on a weekday in `zone`, else 10:00 on the next weekday."""
     local = local_time.to_local(now, zone)
     if local.weekday() in WEEKDAYS and OPENS <= local.time() < CLOSES:
         return now
-    day = local.date() if local.time() < TEN else local.date() + timedelta(days=1)
+    day = local.date() if local.time() < START else local.date() + timedelta(days=1)
     while day.weekday() not in WEEKDAYS:
         day += timedelta(days=1)
-    return local_time.to_utc(day, TEN, zone) or now
+    return local_time.to_utc(day, START, zone) or now
 
 
-def _check(folder: Folder, wanted: Settings) -> None:
+def _check(folder: DemoFolder, settings: Settings) -> None:
     """Check that the database in the folder belongs to a demo; others are neither started nor removed."""
-    database = Database(wanted.database_url)
+    database = Database(settings.database_url)
     try:
         if migrate.current_revision(database) is None:
             raise InvalidSettings([f"{folder.database}: is not a database of the demo"])
-        check_database_purpose(database, wanted)
+        check_database_purpose(database, settings)
     finally:
         database.dispose()
 
 
-def _migrate(wanted: Settings) -> None:
-    database = Database(wanted.database_url)
+def _migrate(settings: Settings) -> None:
+    database = Database(settings.database_url)
     try:
         migrate.upgrade(database)
     finally:
         database.dispose()
 
 
-def _forget(folder: Folder) -> None:
+def _remove_data(folder: DemoFolder) -> None:
     """Remove the files of the demo and leave all other files in the folder."""
     for name in ("homevisits.sqlite", "making.sqlite"):
         for ending in ("", "-wal", "-shm", "-journal"):
@@ -143,8 +143,8 @@ def taken(port: int) -> bool:
     return False
 
 
-def _child(room: str, folder: Folder, port: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "homevisits.demo.run", room, str(folder.path), str(port)])  # noqa: S603 - ourselves
+def _start_process(name: str, folder: DemoFolder, port: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "homevisits.demo.run", name, str(folder.path), str(port)])  # noqa: S603 - this program
 
 
 def _ready(port: int, children: list[subprocess.Popen[bytes]], stopping: list[int]) -> bool:
@@ -190,18 +190,18 @@ def _stop(children: list[subprocess.Popen[bytes]]) -> None:
             child.wait()
 
 
-def main(room: str, path: str, port: str) -> None:
+def main(process: str, path: str, port: str) -> None:
     """Run one of the two processes of the demo."""
-    folder = Folder(Path(path))
-    wanted = settings_of(folder, int(port))
-    database = Database(wanted.database_url)
-    check_database_purpose(database, wanted)
+    folder = DemoFolder(Path(path))
+    settings = load_demo_settings(folder, int(port))
+    database = Database(settings.database_url)
+    check_database_purpose(database, settings)
     database.dispose()
     clock.follow_offset_file(folder.clock)
-    if room == "web":
-        server.serve(wanted)
+    if process == "web":
+        server.serve(settings)
     else:
-        worker.run(wanted)
+        worker.run(settings)
 
 
 if __name__ == "__main__":

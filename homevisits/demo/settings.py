@@ -14,7 +14,7 @@ DEFAULT = Path("demo-data")
 
 
 @dataclass(frozen=True)
-class Folder:
+class DemoFolder:
     """The demo's folder."""
 
     path: Path
@@ -25,7 +25,7 @@ class Folder:
         return self.path / "homevisits.sqlite"
 
     @property
-    def making(self) -> Path:
+    def unfinished_database(self) -> Path:
         """Return the path of the incomplete SQLite file, which is renamed when complete."""
         return self.path / "making.sqlite"
 
@@ -48,7 +48,7 @@ class Folder:
         return file.read_text(encoding="ascii").strip()
 
 
-def settings_of(folder: Folder, port: int, *, database: Path | None = None) -> Settings:
+def load_demo_settings(folder: DemoFolder, port: int, *, database: Path | None = None) -> Settings:
     """Return the settings of the demo. Raises `InvalidSettings` if the environment conflicts with it."""
     return settings.load_settings(
         mode="demo",
@@ -62,6 +62,6 @@ def settings_of(folder: Folder, port: int, *, database: Path | None = None) -> S
     )
 
 
-def clock_file(given: Settings) -> Path:
+def clock_file(settings_: Settings) -> Path:
     """Return the path of the clock file, next to the database."""
-    return Path(str(sa.make_url(given.database_url).database)).with_name("clock")
+    return Path(str(sa.make_url(settings_.database_url).database)).with_name("clock")

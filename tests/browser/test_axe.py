@@ -12,7 +12,7 @@ from homevisits.attendance.actions import refresh_report
 from homevisits.core.access import Actor
 from homevisits.core.db import Database
 from homevisits.demo import accounts
-from homevisits.demo.settings import Folder
+from homevisits.demo.settings import DemoFolder
 from homevisits.draws.models import Draw
 from homevisits.inbox.conversations.queries.access import office_conversations, pair_conversations
 from homevisits.inbox.models import Conversation
@@ -37,7 +37,7 @@ __all__ = ["made"]
 
 
 @pytest.fixture
-def demo(made: Folder, tmp_path: Path) -> Iterator[RunningApplication]:
+def demo(made: DemoFolder, tmp_path: Path) -> Iterator[RunningApplication]:
     """A running copy of the small demo."""
     own = tmp_path / made.database.name
     shutil.copyfile(made.database, own)

@@ -8,16 +8,16 @@ import fasteners
 import pytest
 
 from homevisits.demo.sample import build
-from homevisits.demo.settings import Folder
+from homevisits.demo.settings import DemoFolder
 
 MADE = datetime(2026, 11, 18, 16, 0, tzinfo=UTC)
 """The time of the demo: a Wednesday morning."""
 
 
 @pytest.fixture(scope="session")
-def made(scratch: Path) -> Folder:
+def made(scratch: Path) -> DemoFolder:
     """A demo with a quarter of the students, built once for all workers of the test run."""
-    folder = Folder(scratch / "demo")
+    folder = DemoFolder(scratch / "demo")
     with fasteners.InterProcessLock(scratch / "demo.lock"):
         if not folder.database.exists():
             folder.path.mkdir(exist_ok=True)
@@ -26,9 +26,9 @@ def made(scratch: Path) -> Folder:
 
 
 @pytest.fixture
-def folder(made: Folder, tmp_path: Path) -> Folder:
+def folder(made: DemoFolder, tmp_path: Path) -> DemoFolder:
     """A copy of the demo for a test."""
-    own = Folder(tmp_path / "demo")
+    own = DemoFolder(tmp_path / "demo")
     own.path.mkdir()
     shutil.copyfile(made.database, own.database)
     return own

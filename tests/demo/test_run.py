@@ -17,7 +17,7 @@ import pytest
 from homevisits.core import clock
 from homevisits.demo import run
 from homevisits.demo.sample import build
-from homevisits.demo.settings import Folder
+from homevisits.demo.settings import DemoFolder
 from tests.demo.conftest import MADE
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(folder: Folder, port: int) -> "subprocess.Popen[str]":
+def start(folder: DemoFolder, port: int) -> "subprocess.Popen[str]":
     call = f"run.start(Path({str(folder.path)!r}), {port})"
     code = f"from pathlib import Path; from homevisits.demo import run; raise SystemExit({call})"
     here = Path(__file__).resolve().parents[2]
@@ -56,7 +56,7 @@ def ready(port: int) -> dict[str, str]:
     raise AssertionError("the demo never became ready")
 
 
-def test_demo_keeps_its_data_and_ends_both_processes(folder: Folder) -> None:
+def test_demo_keeps_its_data_and_ends_both_processes(folder: DemoFolder) -> None:
     port = free_port()
     running = start(folder, port)
     try:
@@ -73,7 +73,7 @@ def test_demo_keeps_its_data_and_ends_both_processes(folder: Folder) -> None:
     assert not run.taken(port)
 
 
-def test_used_port_is_a_clear_error(folder: Folder) -> None:
+def test_used_port_is_a_clear_error(folder: DemoFolder) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -83,13 +83,13 @@ def test_used_port_is_a_clear_error(folder: Folder) -> None:
     assert any(str(port) in line and f"PORT={port + 1}" in line for line in lines)
 
 
-def test_reset_keeps_files_of_others(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reset_keeps_files_of_others(folder: DemoFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "_system_time", lambda: MADE)
     (folder.path / "notes.txt").write_text("mine")
     folder.clock.write_text("86400")
     made: list[Path] = []
 
-    def make(wanted: Folder, *_rest: object, **_options: object) -> None:
+    def make(wanted: DemoFolder, *_rest: object, **_options: object) -> None:
         assert not wanted.database.exists()
         made.append(wanted.database)
 
@@ -100,14 +100,14 @@ def test_reset_keeps_files_of_others(folder: Folder, monkeypatch: pytest.MonkeyP
     assert (folder.path / "notes.txt").read_text() == "mine"
 
 
-def _set_revision(folder: Folder, revision: str) -> None:
+def _set_revision(folder: DemoFolder, revision: str) -> None:
     with sqlite3.connect(folder.database) as connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
     connection.close()
 
 
 @pytest.mark.parametrize("revision", ["0003_texts", "0004_text_evidence"])
-def test_data_of_an_earlier_version_is_refused(folder: Folder, revision: str) -> None:
+def test_data_of_an_earlier_version_is_refused(folder: DemoFolder, revision: str) -> None:
     _set_revision(folder, revision)
     lines: list[str] = []
     assert run.start(folder.path, free_port(), say=lines.append) == 1
@@ -117,7 +117,7 @@ def test_data_of_an_earlier_version_is_refused(folder: Folder, revision: str) ->
     assert folder.database.exists()
 
 
-def test_reset_replaces_data_of_an_earlier_version(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reset_replaces_data_of_an_earlier_version(folder: DemoFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "_system_time", lambda: MADE)
     _set_revision(folder, "0004_text_evidence")
     made: list[Path] = []
@@ -141,18 +141,18 @@ def test_reset_replaces_data_of_an_earlier_version(folder: Folder, monkeypatch: 
 def test_demo_started_outside_school_hours_begins_on_a_school_morning(
     now: str, begins: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, real = Folder(tmp_path), datetime.fromisoformat(now)
+    folder, real = DemoFolder(tmp_path), datetime.fromisoformat(now)
     monkeypatch.setattr(clock, "_system_time", lambda: real)
-    assert run.wake(folder, "America/Denver") == datetime.fromisoformat(begins)
+    assert run.advance_clock(folder, "America/Denver") == datetime.fromisoformat(begins)
     clock.follow_offset_file(folder.clock)
     assert clock.now() == datetime.fromisoformat(begins)
 
 
 def test_interrupted_build_leaves_no_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_args: object) -> None:
+    def interrupted(*_args: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(build, "_fill", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run.prepare(tmp_path / "demo", 8077, say=lambda _line: None)
-    assert not Folder(tmp_path / "demo").database.exists()
+    assert not DemoFolder(tmp_path / "demo").database.exists()

@@ -13,7 +13,7 @@ from homevisits.core.db import Database
 from homevisits.core.settings import InvalidSettings
 from homevisits.demo import run
 from homevisits.demo import settings as house
-from homevisits.demo.settings import Folder
+from homevisits.demo.settings import DemoFolder
 from homevisits.people.installation import check_database_purpose, find_purpose
 from homevisits.people.models import District
 from tests.shell import clients
@@ -21,8 +21,8 @@ from tests.shell import clients
 SECRET = "a secret of the tests, long enough"
 
 
-def folder_of(tmp_path: Path) -> Folder:
-    folder = Folder(tmp_path / "demo")
+def folder_of(tmp_path: Path) -> DemoFolder:
+    folder = DemoFolder(tmp_path / "demo")
     folder.path.mkdir()
     return folder
 
@@ -64,7 +64,7 @@ def test_demo_refuses_providers_and_public_addresses(given: dict[str, str]) -> N
 def test_twilio_setting_in_the_environment_stops_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOMEVISITS_TWILIO_AUTH_TOKEN", "x")
     with pytest.raises(InvalidSettings, match="mode demo"):
-        house.settings_of(folder_of(tmp_path), 8077)
+        house.load_demo_settings(folder_of(tmp_path), 8077)
 
 
 @pytest.mark.parametrize("mode", ["production", "development"])
@@ -136,5 +136,5 @@ def test_secret_is_private_and_permanent(tmp_path: Path) -> None:
 
 
 def test_demo_app_requires_demo_settings(tmp_path: Path) -> None:
-    made = create_app(house.settings_of(folder_of(tmp_path), 8077))
+    made = create_app(house.load_demo_settings(folder_of(tmp_path), 8077))
     assert any(rule.rule == "/demo/" for rule in made.url_map.iter_rules())

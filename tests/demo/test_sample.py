@@ -52,23 +52,23 @@ def test_small_district_is_the_same_on_every_python(tmp_path: Path) -> None:
 
 
 def test_sample_has_four_schools_a_thousand_students_and_siblings(district: sample.District) -> None:
-    children = [child for home in district.homes for child in home.children]
+    children = [child for household in district.households for child in household.children]
     assert len(children) == 1000
     assert {child.school for child in children} == {key for key, _name, _number in names.SCHOOLS}
-    assert 500 < len(district.homes) < 650
-    assert max(len(home.children) for home in district.homes) >= 4
+    assert 500 < len(district.households) < 650
+    assert max(len(household.children) for household in district.households) >= 4
     assert len({child.number for child in children}) == 1000
 
 
 def test_every_phone_is_fictional_and_belongs_to_one_person(district: sample.District) -> None:
-    phones = [adult.phone for home in district.homes for adult in home.adults if adult.phone]
+    phones = [adult.phone for household in district.households for adult in household.adults if adult.phone]
     assert len(phones) == len(set(phones))
     assert all(phone[5:10] == "55501" and len(phone) == 12 for phone in phones)
     assert all(phonenumbers.is_valid_number(phonenumbers.parse(phone)) for phone in phones)
 
 
 def test_english_and_spanish_are_the_most_common_languages(district: sample.District) -> None:
-    spoken = Counter(home.language[0] for home in district.homes)
+    spoken = Counter(household.language[0] for household in district.households)
     assert [language for language, _ in spoken.most_common(2)] == ["eng", "spa"]
     assert set(spoken) == {"eng", "spa", "som", "hmn", "ara", "vie"}
 
@@ -85,7 +85,7 @@ def test_sample_is_imported_like_any_roster(district: sample.District, database:
     report = import_oneroster(database, folder / "oneroster", NOW)
     assert report.errors == report.warnings == ()
     assert report.counts["students"] == 1000
-    assert report.counts["households"] == len(district.homes)
+    assert report.counts["households"] == len(district.households)
     supplement = import_supplement(database, folder / "supplement")
     assert supplement.errors == supplement.warnings == ()
     attendance = import_attendance(database, folder / "attendance", NOW)
@@ -111,6 +111,6 @@ def test_absences_are_on_school_days_only(district: sample.District) -> None:
 
 @pytest.mark.parametrize("today", [date(2026, 1, 1) + timedelta(days=number) for number in range(0, 366, 7)])
 def test_school_year_began_some_weeks_before_any_date(today: date) -> None:
-    begins = build.calendar(today).begins
+    begins = build.current_school_year(today).starts_on
     assert timedelta(days=52) <= today - begins <= timedelta(days=130)
     assert begins.weekday() == 0 or (begins.month, begins.day) == (8, 24)

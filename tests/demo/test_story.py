@@ -13,7 +13,7 @@ from homevisits.app import create_app
 from homevisits.core import clock
 from homevisits.core.db import Database
 from homevisits.demo import accounts, settings
-from homevisits.demo.settings import Folder
+from homevisits.demo.settings import DemoFolder
 from homevisits.draws import actions as draws
 from homevisits.draws.models import Draw
 from homevisits.invitations.models import ConsentEntry
@@ -27,17 +27,17 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def database(folder: Folder) -> Iterator[Database]:
-    found = Database(settings.settings_of(folder, 8077).database_url)
+def database(folder: DemoFolder) -> Iterator[Database]:
+    found = Database(settings.load_demo_settings(folder, 8077).database_url)
     yield found
     found.dispose()
 
 
 @pytest.fixture
-def client(folder: Folder, database: Database, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+def client(folder: DemoFolder, database: Database, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     monkeypatch.setattr(clock, "_system_time", lambda: MADE)
     clock.follow_offset_file(folder.clock)
-    app = create_app(settings.settings_of(folder, 8077), database)
+    app = create_app(settings.load_demo_settings(folder, 8077), database)
     app.config.update(WTF_CSRF_ENABLED=False)
     return app.test_client()
 

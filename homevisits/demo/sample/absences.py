@@ -20,7 +20,7 @@ HOLIDAYS = ((9, 7), (10, 12), (11, 11), (1, 18), (2, 15), (5, 31))
 
 
 @dataclass(frozen=True)
-class Record:
+class AttendanceRecord:
     """Attendance record: days of the year so far, whether school was held, absences, last year's totals."""
 
     calendar: tuple[tuple[date, bool], ...]
@@ -28,22 +28,22 @@ class Record:
     prior: tuple[tuple[str, int, int], ...]
 
 
-def make(district: District, begins: date, today: date) -> Record:
+def make(district: District, begins: date, today: date) -> AttendanceRecord:
     """Return attendance from the day the school year `begins` to the day before `today`."""
     chance = Random(f"homevisits:absences:{district.seed}")  # noqa: S311 - a sample, nothing secret
     calendar = tuple(_calendar(begins, today))
     school_days = [day for day, held in calendar if held]
     absences: list[tuple[str, date, str]] = []
     prior: list[tuple[str, int, int]] = []
-    for home in district.homes:
-        of_home = chance.expovariate(1 / 0.035)
-        for child in home.children:
-            usual = min(0.01 + of_home * 0.7 + chance.expovariate(1 / 0.02), 0.4)
+    for household in district.households:
+        household_rate = chance.expovariate(1 / 0.035)
+        for child in household.children:
+            rate = min(0.01 + household_rate * 0.7 + chance.expovariate(1 / 0.02), 0.4)
             if child.grade != "KG":
-                prior.append((child.number, 176, min(round(176 * usual * chance.uniform(0.7, 1.3)), 120)))
-            absences.extend(_of_child(chance, child.number, usual, school_days))
+                prior.append((child.number, 176, min(round(176 * rate * chance.uniform(0.7, 1.3)), 120)))
+            absences.extend(_events_of_child(chance, child.number, rate, school_days))
     absences.sort()
-    return Record(calendar, tuple(absences), tuple(prior))
+    return AttendanceRecord(calendar, tuple(absences), tuple(prior))
 
 
 def _calendar(begins: date, today: date) -> Iterator[tuple[date, bool]]:
@@ -61,10 +61,10 @@ def is_day_off(day: date) -> bool:
     return (day.month, day.day) in HOLIDAYS or thanksgiving or winter or spring
 
 
-def _of_child(chance: Random, number: str, usual: float, days: list[date]) -> Iterator[tuple[str, date, str]]:
+def _events_of_child(chance: Random, number: str, rate: float, days: list[date]) -> Iterator[tuple[str, date, str]]:
     for day in days:
         throw = chance.random()
-        if throw < usual:
+        if throw < rate:
             yield number, day, chance.choices(("A", "E", "H"), (45, 45, 10))[0]
         elif throw > 0.985:
             yield number, day, "T"

@@ -37,7 +37,7 @@ class Child:
 
 
 @dataclass
-class Home:
+class Household:
     """A household in the sample."""
 
     language: tuple[str, str]
@@ -76,7 +76,7 @@ class District:
     """All data of the sample's student information system."""
 
     seed: str
-    homes: tuple[Home, ...]
+    households: tuple[Household, ...]
     employees: tuple[Employee, ...]
     homerooms: tuple[Homeroom, ...]
 
@@ -84,32 +84,34 @@ class District:
 def make(seed: str, students: int = 1000) -> District:
     """Generate a district. The same `seed` gives the same district in every Python version."""
     chance = Random(f"homevisits:{seed}")  # noqa: S311 - a sample, nothing secret
-    homes = tuple(_homes(chance, students))
+    households = tuple(_homes(chance, students))
     employees: list[Employee] = []
-    homerooms = tuple(_homerooms(chance, homes, employees))
+    homerooms = tuple(_homerooms(chance, households, employees))
     for school, _name, _number in names.SCHOOLS:
         for role in ("aide", "aide", "administrator"):
             employees.append(_employee(chance, role, school, len(employees)))
-    return District(seed, homes, tuple(employees), homerooms)
+    return District(seed, households, tuple(employees), homerooms)
 
 
-def _homes(chance: Random, students: int) -> Iterable[Home]:
+def _homes(chance: Random, students: int) -> Iterable[Household]:
     numbers = [f"+1{area}55501{last:02}" for area in names.AREAS for last in range(100)]
     chance.shuffle(numbers)
     made = adults = 0
     while made < students:
         language = chance.choices([(code, name) for code, name, _ in names.LANGUAGES], _weights(names.LANGUAGES))[0]
-        home = Home(language, _address(chance), chance.choice(names.POSTAL_CODES), [])
+        household = Household(language, _address(chance), chance.choice(names.POSTAL_CODES), [])
         last = chance.choice(names.family(language[0]))
         for place in range(chance.choices((1, 2), (38, 62))[0]):
             adults += 1
-            home.adults.append(_adult(chance, language[0], last, place, adults, numbers))
+            household.adults.append(
+                _adult(chance, language[0], last, id_=f"cv-g{adults:05}", is_first=place == 0, numbers=numbers)
+            )
         count = min(chance.choices([n for n, _ in SIBLINGS], _weights(SIBLINGS))[0], students - made)
         elementary = chance.choice((0, 1))
         for grade in sorted(chance.sample(range(13), count)):
             made += 1
-            home.children.append(_child(chance, language[0], last, grade, elementary, made))
-        yield home
+            household.children.append(_child(chance, language[0], last, made, grade=grade, elementary=elementary))
+        yield household
 
 
 def _weights(rows: Sequence[tuple[object, ...]]) -> list[int]:
@@ -121,30 +123,42 @@ def _address(chance: Random) -> str:
     return f"{street} Apt {chance.randrange(1, 40)}" if chance.random() < 0.3 else street
 
 
-def _adult(chance: Random, language: str, last: str, place: int, number: int, numbers: list[str]) -> Adult:
+def _adult(chance: Random, language: str, last: str, *, id_: str, is_first: bool, numbers: list[str]) -> Adult:
     role = chance.choices(("parent", "guardian", "relative"), (92, 4, 4))[0]
-    family = last if place == 0 or chance.random() < 0.7 else chance.choice(names.family(language))
+    family = last if is_first or chance.random() < 0.7 else chance.choice(names.family(language))
     phone = numbers.pop() if chance.random() < 0.98 and numbers else ""
-    return Adult(f"cv-g{number:05}", role, chance.choice(names.given(language)), family, phone)
+    return Adult(id_, role, chance.choice(names.given(language)), family, phone)
 
 
-def _child(chance: Random, language: str, last: str, grade: int, elementary: int, made: int) -> Child:
+def _child(chance: Random, language: str, last: str, number: int, *, grade: int, elementary: int) -> Child:
     school = names.SCHOOLS[elementary if grade <= 5 else 2 if grade <= 8 else 3][0]
     return Child(
-        f"cv-s{made:05}", f"{700000 + made * 7}", chance.choice(names.given(language)), last, GRADES[grade], school
+        id=f"cv-s{number:05}",
+        number=f"{700000 + number * 7}",
+        given=chance.choice(names.given(language)),
+        family=last,
+        grade=GRADES[grade],
+        school=school,
     )
 
 
 def _employee(chance: Random, role: str, school: str, place: int) -> Employee:
     language = chance.choices(("eng", "spa", "som", "vie"), (70, 22, 4, 4))[0]
     first, last = chance.choice(names.given(language)), chance.choice(names.family(language))
-    return Employee(f"cv-e{place + 1:04}", f"E{40000 + place * 11}", first, last, role, school)
+    return Employee(
+        id=f"cv-e{place + 1:04}",
+        number=f"E{40000 + place * 11}",
+        given=first,
+        family=last,
+        role=role,
+        school=school,
+    )
 
 
-def _homerooms(chance: Random, homes: Iterable[Home], employees: list[Employee]) -> Iterable[Homeroom]:
+def _homerooms(chance: Random, households: Iterable[Household], employees: list[Employee]) -> Iterable[Homeroom]:
     by_place: dict[tuple[str, str], list[str]] = {}
-    for home in homes:
-        for child in home.children:
+    for household in households:
+        for child in household.children:
             by_place.setdefault((child.school, child.grade), []).append(child.id)
     for school, _name, _number in names.SCHOOLS:
         for grade in GRADES:
@@ -158,5 +172,10 @@ def _homerooms(chance: Random, homes: Iterable[Home], employees: list[Employee])
                     f"{'Kindergarten' if grade == 'KG' else f'Grade {int(grade)}'}, {teacher.given} {teacher.family}"
                 )
                 yield Homeroom(
-                    f"{school}-{grade}-{room + 1}", title, grade, school, teacher.id, sorted(children[room::rooms])
+                    id=f"{school}-{grade}-{room + 1}",
+                    title=title,
+                    grade=grade,
+                    school=school,
+                    teacher=teacher.id,
+                    children=sorted(children[room::rooms]),
                 )

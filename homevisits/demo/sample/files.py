@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from homevisits.demo.sample import names
-from homevisits.demo.sample.absences import CODES, Record
+from homevisits.demo.sample.absences import CODES, AttendanceRecord
 from homevisits.demo.sample.district import District
 
 
@@ -47,12 +47,12 @@ def _csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) ->
 
 
 def _manifest() -> list[tuple[str, str]]:
-    held = ("orgs", "users", "classes", "enrollments")
+    present = ("orgs", "users", "classes", "enrollments")
     absent = ("academicSessions", "categories", "classResources", "courses", "courseResources", "demographics",
               "lineItems", "resources", "results")  # fmt: skip
     first = [("manifest.version", "1.0"), ("oneroster.version", "1.1")]
-    said = [*((f"file.{name}", "bulk") for name in held), *((f"file.{name}", "absent") for name in absent)]
-    return [*first, *said, ("source.systemName", "Homevisits sample district")]
+    properties = [*((f"file.{name}", "bulk") for name in present), *((f"file.{name}", "absent") for name in absent)]
+    return [*first, *properties, ("source.systemName", "Homevisits sample district")]
 
 
 def _orgs() -> Iterable[Sequence[str]]:
@@ -62,57 +62,76 @@ def _orgs() -> Iterable[Sequence[str]]:
 
 
 def _staff_rows(district: District) -> Iterable[Sequence[str]]:
-    for one in district.employees:
-        mail = f"{one.number.lower()}@cottonwood.example.org"
-        yield (one.id, "", "", "true", one.school, one.role, mail, f"{{Payroll:{one.number}}}", one.given, one.family,
-               "", one.number, mail, "", "", "", "", "")  # fmt: skip
+    for staff in district.employees:
+        mail = f"{staff.number.lower()}@cottonwood.example.org"
+        yield (staff.id, "", "", "true", staff.school, staff.role, mail, f"{{Payroll:{staff.number}}}",
+               staff.given, staff.family, "", staff.number, mail, "", "", "", "", "")  # fmt: skip
 
 
 def _student_rows(district: District) -> Iterable[Sequence[str]]:
-    for number, home in enumerate(district.homes):
+    for number, household in enumerate(district.households):
         # Real exports link caregivers on the student's row, the caregiver's row, or both; so does the sample.
-        agents = "" if number % 10 == 0 else ",".join(adult.id for adult in home.adults)
-        for one in home.children:
-            yield (one.id, "", "", "true", one.school, "student", one.number, "", one.given, one.family, "",
-                   one.number, "", "", "", agents, one.grade, "")  # fmt: skip
+        agents = "" if number % 10 == 0 else ",".join(adult.id for adult in household.adults)
+        for child in household.children:
+            yield (child.id, "", "", "true", child.school, "student", child.number, "", child.given, child.family, "",
+                   child.number, "", "", "", agents, child.grade, "")  # fmt: skip
 
 
 def _adult_rows(district: District) -> Iterable[Sequence[str]]:
-    for number, home in enumerate(district.homes):
-        agents = ",".join(child.id for child in home.children) if number % 10 < 2 else ""
-        for one in home.adults:
-            yield (one.id, "", "", "true", home.children[0].school, one.role, one.id, "", one.given, one.family, "", "",
-                   "", one.phone, one.second_phone, agents, "", "")  # fmt: skip
+    for number, household in enumerate(district.households):
+        agents = ",".join(child.id for child in household.children) if number % 10 < 2 else ""
+        for adult in household.adults:
+            yield (adult.id, "", "", "true", household.children[0].school, adult.role, adult.id, "",
+                   adult.given, adult.family, "", "", "", adult.phone, adult.second_phone, agents, "", "")  # fmt: skip
 
 
 def _class_rows(district: District) -> Iterable[Sequence[str]]:
-    for room in district.homerooms:
-        yield (room.id, "", "", room.title, room.grade, "", room.id, "homeroom", "", room.school, "", "", "", "")
+    for homeroom in district.homerooms:
+        yield (
+            homeroom.id,
+            "",
+            "",
+            homeroom.title,
+            homeroom.grade,
+            "",
+            homeroom.id,
+            "homeroom",
+            "",
+            homeroom.school,
+            "",
+            "",
+            "",
+            "",
+        )
 
 
 def _enrollment_rows(district: District, begins: date) -> Iterable[Sequence[str]]:
     number = 0
-    for room in district.homerooms:
-        for user, role in [(room.teacher, "teacher"), *((child, "student") for child in room.children)]:
+    for homeroom in district.homerooms:
+        for user, role in [(homeroom.teacher, "teacher"), *((child, "student") for child in homeroom.children)]:
             number += 1
-            yield (f"cv-n{number:06}", "", "", room.id, room.school, user, role, str(role == "teacher").lower(),
+            yield (f"cv-n{number:06}", "", "", homeroom.id, homeroom.school, user, role, str(role == "teacher").lower(),
                    begins.isoformat(), "")  # fmt: skip
 
 
 def _supplement_rows(district: District) -> Iterable[Sequence[str]]:
-    for home in district.homes:
-        code, name = home.language
-        learner = "Y" if code != "eng" and len(home.children) % 2 else "N"
-        for child in home.children:
-            yield (child.number, code, name, learner, "N" if code == "eng" else "Y", home.address, names.CITY,
-                   names.STATE, home.postal_code)  # fmt: skip
+    for household in district.households:
+        code, name = household.language
+        learner = "Y" if code != "eng" and len(household.children) % 2 else "N"
+        for child in household.children:
+            yield (child.number, code, name, learner, "N" if code == "eng" else "Y", household.address, names.CITY,
+                   names.STATE, household.postal_code)  # fmt: skip
 
 
-def write_attendance(district: District, record: Record, folder: Path, year_begins: date) -> None:
+def write_attendance(district: District, record: AttendanceRecord, folder: Path, year_begins: date) -> None:
     """Write the attendance of the sample in the four files that a district exports."""
     folder.mkdir(parents=True, exist_ok=True)
     number_of_school = {key: number for key, _name, number in names.SCHOOLS}
-    school = {child.number: number_of_school[child.school] for home in district.homes for child in home.children}
+    school = {
+        child.number: number_of_school[child.school]
+        for household in district.households
+        for child in household.children
+    }
     calendar = ((day.isoformat(), "Y" if held else "N") for day, held in record.calendar)
     described = {code: (words, portion) for code, words, _category, _counts, portion in CODES}
     events = ((who, school[who], day.isoformat(), code, *described[code]) for who, day, code in record.absences)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from homevisits.availability.models import Closure, WeeklyHours
 from homevisits.demo import accounts
 from homevisits.demo.sample.absences import is_day_off
-from homevisits.demo.sample.timeline import Past
+from homevisits.demo.sample.timeline import Timeline
 from homevisits.pay import actions as pay
 from homevisits.pay.rules import NewRule
 from homevisits.people import actions as people
@@ -18,49 +18,66 @@ from homevisits.people.models import Educator
 EVENINGS = (("15:30", "19:00"), ("16:00", "19:30"), ("15:45", "18:30"))
 
 
-def begin(session: Session, past: Past) -> None:
+def begin(session: Session, timeline: Timeline) -> None:
     """Create all data that precedes the first invitation."""
     story = {who.educator_id for who in accounts.story(session)}
     staff = session.scalars(
         select(Educator.id).where(Educator.employee_group != "administrator").order_by(Educator.id)
     ).all()
-    trained = [one for one in staff if one in story or past.chance.random() < 0.82]
-    _trainings(session, past, trained)
-    willing = [one for one in trained if one in story or past.chance.random() < 0.85]
+    trained = [educator for educator in staff if educator in story or timeline.random.random() < 0.82]
+    _trainings(session, timeline, trained)
+    willing = [educator for educator in trained if educator in story or timeline.random.random() < 0.85]
     for educator in willing:
-        moment = past.moment(past.begins - timedelta(days=past.chance.randint(1, 4)), 10, past.chance.randrange(60))
-        people.opt_in(session, past.actors[educator], moment)
-    past.hours = {educator: _week(past, educator in story) for educator in willing}
+        moment = timeline.to_utc(
+            timeline.starts_on - timedelta(days=timeline.random.randint(1, 4)), 10, timeline.random.randrange(60)
+        )
+        people.opt_in(session, timeline.actors[educator], moment)
+    timeline.hours = {educator: _week(timeline, educator in story) for educator in willing}
     rows = [
         {"educator_id": educator, "weekday": weekday, "starts": starts, "ends": ends}
-        for educator, week in past.hours.items()
+        for educator, week in timeline.hours.items()
         for weekday, (starts, ends) in week.items()
     ]
     session.execute(insert(WeeklyHours), rows)
-    _days_off(session, past)
-    rule = NewRule("flat_visit", "55.00", "0", "1", "HV-VISIT", "Article 14.3: a home visit", past.begins)
-    pay.add_rule(session, None, rule, past.begins, past.moment(past.begins - timedelta(days=20), 9))
+    _days_off(session, timeline)
+    rule = NewRule(
+        unit="flat_visit",
+        rate="55.00",
+        minimum_minutes="0",
+        round_to_minutes="1",
+        pay_code="HV-VISIT",
+        clause="Article 14.3: a home visit",
+        effective_from=timeline.starts_on,
+    )
+    pay.add_rule(session, None, rule, timeline.starts_on, timeline.to_utc(timeline.starts_on - timedelta(days=20), 9))
 
 
-def _trainings(session: Session, past: Past, trained: list[int]) -> None:
+def _trainings(session: Session, timeline: Timeline, trained: list[int]) -> None:
     """Create two training days in August, each led by an educator and a parent."""
     half = len(trained) // 2
     for number, group in enumerate((trained[:half], trained[half:])):
-        day = past.begins - timedelta(days=12 - number * 4)
+        day = timeline.starts_on - timedelta(days=12 - number * 4)
         parent = (NewParent("Rosalinda", "Tapia"), NewParent("Abdirahman", "Warsame"))[number]
-        held = Training("Home visits: the first training", day, 360, trained[-1 - number], parent, tuple(group))
-        people.record_training(session, None, held, past.policy, past.moment(day, 17))
+        training = Training(
+            title="Home visits: the first training",
+            held_on=day,
+            minutes=360,
+            educator_trainer_id=trained[-1 - number],
+            parent_trainer=parent,
+            participants=tuple(group),
+        )
+        people.record_training(session, None, training, timeline.policy, timeline.to_utc(day, 17))
 
 
-def _week(past: Past, of_story: bool) -> dict[int, tuple[str, str]]:
+def _week(timeline: Timeline, in_guide: bool) -> dict[int, tuple[str, str]]:
     """Return weekly hours by weekday; the guide's pair is available every afternoon."""
-    days = range(5) if of_story else sorted(past.chance.sample(range(5), 4))
-    hours = ("15:30", "19:30") if of_story else past.chance.choice(EVENINGS)
+    days = range(5) if in_guide else sorted(timeline.random.sample(range(5), 4))
+    hours = ("15:30", "19:30") if in_guide else timeline.random.choice(EVENINGS)
     return dict.fromkeys(days, hours)
 
 
-def _days_off(session: Session, past: Past) -> None:
-    first = past.begins
+def _days_off(session: Session, timeline: Timeline) -> None:
+    first = timeline.starts_on
     days: list[date] = [first + timedelta(days=number) for number in range(285)]
     rows = [{"school_id": None, "day": day, "name": "No school"} for day in days if is_day_off(day)]
     session.execute(insert(Closure), rows)

@@ -25,14 +25,14 @@ from homevisits.policies.rules import Policy
 from homevisits.visits.send_checks import reason_not_to_send as check_visit_message
 
 Step = Callable[[Session, datetime], None]
-LIVES_FROM, LIVES_UNTIL = 4, 96  # percent of the whole build
-TOGETHER = timedelta(minutes=20)  # events within this time share a transaction, to save commits
+START_PERCENT, END_PERCENT = 4, 96  # the part of the whole build's progress that the replay takes
+BATCH_PERIOD = timedelta(minutes=20)  # events within this time share a transaction, to save commits
 
 
 _NEXT_DUE = select(func.min(OutgoingMessage.next_at)).where(OutgoingMessage.state.in_(("held", "queued")))
 
 
-class _Quiet(Console):
+class _SilentProvider(Console):
     """Console provider without output, because the history contains many messages."""
 
     def send(self, to: str, body: str, token: str, *, sender: str = "console", valid_for: int = 36_000) -> Accepted:
@@ -42,57 +42,59 @@ class _Quiet(Console):
 
 
 @dataclass
-class Past:
+class Timeline:
     """The queue of events still to replay, and the services they need."""
 
     database: Database
     policy: Policy
     zone: str
-    chance: Random
-    begins: date
+    random: Random
+    starts_on: date
     now: datetime
     progress: Progress
     actors: dict[int, Actor] = field(default_factory=dict)
     hours: dict[int, dict[int, tuple[str, str]]] = field(default_factory=dict)
-    kept: frozenset[int] = frozenset()  # families of the guide, which no other class invites until released
+    reserved_families: frozenset[int] = (
+        frozenset()
+    )  # families of the guide, which no other class invites until released
     _queue: list[tuple[datetime, int, Step]] = field(default_factory=list)
     _numbers: "count[int]" = field(default_factory=count)
 
-    def at(self, moment: datetime, step: Step) -> None:
-        """Schedule `step` at `moment` if that is in the past."""
+    def schedule(self, moment: datetime, step: Step) -> None:
+        """Schedule `step` at `moment` if that is in the timeline."""
         if moment < self.now:
             heapq.heappush(self._queue, (moment, next(self._numbers), step))
 
-    def moment(self, day: date, hour: int, minute: int = 0) -> datetime:
+    def to_utc(self, day: date, hour: int, minute: int = 0) -> datetime:
         """Convert a local date and time of the district to UTC."""
-        found = local_time.to_utc(day, time(hour, minute), self.zone)
-        assert found is not None
-        return found
+        moment = local_time.to_utc(day, time(hour, minute), self.zone)
+        assert moment is not None
+        return moment
 
-    def awake(self, moment: datetime) -> datetime:
+    def move_to_daytime(self, moment: datetime) -> datetime:
         """Return `moment`, or the next morning if it is at night."""
         local = local_time.to_local(moment, self.zone)
-        minute = self.chance.randrange(60)
+        minute = self.random.randrange(60)
         if local.hour >= 21:
-            return self.moment(local.date() + timedelta(days=1), 8, minute)
-        return self.moment(local.date(), 8, minute) if local.hour < 8 else moment
+            return self.to_utc(local.date() + timedelta(days=1), 8, minute)
+        return self.to_utc(local.date(), 8, minute) if local.hour < 8 else moment
 
-    def workday(self, day: date) -> date:
+    def skip_weekend(self, day: date) -> date:
         """Return `day`, or the following Monday if it is a weekend day."""
         return day + timedelta(days=7 - day.weekday()) if day.weekday() >= 5 else day
 
-    def later(self, moment: datetime, least: int, most: int) -> datetime:
+    def random_time_after(self, moment: datetime, least: int, most: int) -> datetime:
         """Return a random daytime moment between `least` and `most` minutes after `moment`."""
-        return self.awake(moment + timedelta(minutes=self.chance.randint(least, most)))
+        return self.move_to_daytime(moment + timedelta(minutes=self.random.randint(least, most)))
 
-    def live(self) -> None:
+    def run(self) -> None:
         """Replay all events in order and show the progress."""
         started = self._queue[0][0] if self._queue else self.now
         while self._queue:
             share = (self._queue[0][0] - started) / (self.now - started)
             month = f"{local_time.to_local(self._queue[0][0], self.zone):%B %Y}"
-            self.progress.update(LIVES_FROM + share * (LIVES_UNTIL - LIVES_FROM), f"living through {month}")
-            until = self._queue[0][0] + TOGETHER
+            self.progress.update(START_PERCENT + share * (END_PERCENT - START_PERCENT), f"living through {month}")
+            until = self._queue[0][0] + BATCH_PERIOD
             self._deliver_until(self._queue[0][0])
             with self.database.transaction() as session:
                 while self._queue and self._queue[0][0] <= until:
@@ -116,4 +118,4 @@ class Past:
         """Send the messages due at `moment`."""
         checks = {"visit": check_visit_message, "invitation": check_invitation_message}
         rules = SendPolicy(Limits.of(self.policy), self.zone, checks=checks)
-        dispatcher.dispatch_due(self.database, (_Quiet(),), rules, lambda: moment, limit=5000)
+        dispatcher.dispatch_due(self.database, (_SilentProvider(),), rules, lambda: moment, limit=5000)
