@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Put the programs that tests hold us against (Prism, mountebank, calendar readers, Twilio's own segment calculator) into
-# build/node, as .ci/node/package-lock.json pins them. Needs npm and its registry; does nothing when they are there.
+# Install the Node programs that tests need (Prism, mountebank, calendar readers, Twilio's segment calculator) into
+# build/node, with the versions of .ci/node/package-lock.json. Needs npm and its registry; does nothing if up to date.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=build/node
@@ -15,5 +15,5 @@ for try in 1 2 3; do
   fi
   [ "$try" = 3 ] || sleep $((try * 5))
 done
-echo "npm could not fetch the programs that tests need: is its registry within reach?" >&2
+echo "npm could not install the programs that tests need. Is its registry reachable?" >&2
 exit 1

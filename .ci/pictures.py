@@ -1,4 +1,4 @@
-"""Take the README's pictures anew: a fresh demo, each page in Chromium, written to docs/pictures."""
+"""Update the README's pictures in docs/pictures: build a demo and take a screenshot of each page in Chromium."""
 
 import argparse
 import subprocess
@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests import servers  # noqa: E402 - the checkout's own tests know how to start a browser
+from tests import servers  # noqa: E402 - needs the path of the checkout; starts the browser
 
 PICTURES = ROOT / "docs" / "pictures"
 PHONE, DESK = {"width": 390, "height": 760}, {"width": 1180, "height": 760}
@@ -28,8 +28,8 @@ PAGES: tuple[tuple[str, str, str, dict[str, int]], ...] = (
 )
 
 
-def ready(address: str) -> None:
-    """Wait until the demo answers."""
+def wait_until_ready(address: str) -> None:
+    """Wait until the demo responds."""
     for _ in range(600):
         try:
             with urllib.request.urlopen(f"{address}/healthz", timeout=2):
@@ -39,34 +39,34 @@ def ready(address: str) -> None:
     raise SystemExit("the demo did not start")
 
 
-def be(page: Any, part: str, address: str, path: str) -> None:
-    """Sign in as someone of the story and go to a page."""
+def sign_in(page: Any, part: str, address: str, path: str) -> None:
+    """Sign in with a role of the demo and open a page."""
     page.goto(f"{address}/demo/")
-    wanted = f"form[action$='/demo/be']:has(input[name=part][value={part}]) button, button[name=part][value={part}]"
-    page.locator(wanted).first.click()
+    button = f"form[action$='/demo/be']:has(input[name=part][value={part}]) button, button[name=part][value={part}]"
+    page.locator(button).first.click()
     page.goto(f"{address}{path}")
 
 
-def shoot(page: Any, name: str) -> None:
-    """Write one picture."""
+def take_screenshot(page: Any, name: str) -> None:
+    """Save a screenshot of the page."""
     page.screenshot(path=str(PICTURES / f"{name}.png"))
     print(name)
 
 
-def book(browser: Any, address: str) -> None:
-    """The teacher books the partner of the story, who accepts: there is a visit to show."""
+def book_visit(browser: Any, address: str) -> None:
+    """Book a visit of the guide's teacher and partner, and take the pictures that show it."""
     page = browser.new_page(reduced_motion="reduce", viewport=PHONE)
     page.set_default_timeout(120_000)
     page.goto(f"{address}/demo/")
     partner = page.locator("form[action$='/demo/be']:has(input[name=part][value=partner])").first.inner_text()
-    be(page, "teacher", address, "/families")
+    sign_in(page, "teacher", address, "/families")
     times = [link.get_attribute("href") for link in page.locator("a[href$='/time']").all()]
     page.goto(f"{address}{times[0]}")
-    shoot(page, "find-a-time")
+    take_screenshot(page, "find-a-time")
     for path in times:
         page.goto(f"{address}{path}")
-        chips = page.locator("a.chip[href*='partner=']").all()
-        known = [chip for chip in chips if chip.inner_text().strip() in partner]
+        options = page.locator("a.chip[href*='partner=']").all()
+        known = [option for option in options if option.inner_text().strip() in partner]
         if known:
             known[0].click()
             page.wait_for_url("**partner=**")
@@ -76,35 +76,35 @@ def book(browser: Any, address: str) -> None:
     page.locator("form[action$='/book'] button").last.click()
     page.wait_for_url("**/visits/*")
     visit = page.url.removeprefix(address)
-    be(page, "partner", address, visit)
+    sign_in(page, "partner", address, visit)
     page.locator("form[action$='/accept'] button").first.click()
-    be(page, "teacher", address, visit)
-    shoot(page, "visit")
+    sign_in(page, "teacher", address, visit)
+    take_screenshot(page, "visit")
     page.close()
 
 
-def take(browser: Any, address: str) -> None:
-    """Every picture."""
-    book(browser, address)
+def take_all(browser: Any, address: str) -> None:
+    """Take all pictures."""
+    book_visit(browser, address)
     for name, part, path, size in PAGES:
         page = browser.new_page(reduced_motion="reduce", viewport=size)
         page.set_default_timeout(120_000)
-        be(page, part, address, path)
-        shoot(page, name)
+        sign_in(page, part, address, path)
+        take_screenshot(page, name)
         page.close()
     page = browser.new_page(reduced_motion="reduce", viewport=PHONE)
     page.set_default_timeout(120_000)
     page.goto(f"{address}/demo/phone")
     page.locator("a[href*='/demo/phone/']").first.click()
-    shoot(page, "family-phone")
+    take_screenshot(page, "family-phone")
     page.close()
 
 
 def main() -> None:
-    """Start a demo of its own, take the pictures, stop it."""
-    given = argparse.ArgumentParser(description=__doc__)
-    given.add_argument("--port", type=int, default=8099)
-    port = given.parse_args().port
+    """Start a demo in a temporary folder, take the pictures and stop it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=8099)
+    port = parser.parse_args().port
     path = servers.find_chromium()
     if path is None:
         raise SystemExit("there is no Chromium on this machine")
@@ -113,9 +113,9 @@ def main() -> None:
         command = [str(ROOT / ".venv/bin/homevisits"), "demo", "--port", str(port), "--folder", f"{folder}/demo"]
         demo = subprocess.Popen(command)
         try:
-            ready(f"http://127.0.0.1:{port}")
+            wait_until_ready(f"http://127.0.0.1:{port}")
             with servers.run_browser(path) as browser:
-                take(browser, f"http://127.0.0.1:{port}")
+                take_all(browser, f"http://127.0.0.1:{port}")
         finally:
             demo.terminate()
             demo.wait(60)

@@ -1,4 +1,4 @@
-"""Alembic's entry: migrates the connection that homevisits.migrate hands over, in one transaction."""
+"""Alembic environment: migrate the connection passed by homevisits.migrate, in one transaction."""
 
 from alembic import context
 

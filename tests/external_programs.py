@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def skip_or_fail(reason: str) -> NoReturn:
-    """Skip the test, or fail it where `.ci/run` has installed every program (TESTS_JUDGES=all)."""
-    if os.environ.get("TESTS_JUDGES") == "all":
+    """Skip the test, or fail it where `.ci/run` has installed every program (TESTS_EXTERNAL_PROGRAMS=all)."""
+    if os.environ.get("TESTS_EXTERNAL_PROGRAMS") == "all":
         pytest.fail(reason)
     pytest.skip(reason)
 

@@ -23,7 +23,7 @@ def test_benchmark_without_nginx_is_left_out_and_the_others_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TESTS_JUDGES", raising=False)
+    monkeypatch.delenv("TESTS_EXTERNAL_PROGRAMS", raising=False)
     monkeypatch.setattr(shutil, "which", lambda *_args, **_kwargs: None)
     monkeypatch.setattr(
         message_benchmarks, "BENCHMARKS", {("texts-fast",): dispatch_benchmarks.fast, ("texts-other",): other}

@@ -1,4 +1,4 @@
-"""Every table with its columns, keys, checks and indexes. Rules that need a trigger are in 0002."""
+"""Create all tables with their columns, keys, checks and indexes. Rules that need a trigger are in 0002."""
 
 from typing import Any
 
@@ -30,17 +30,17 @@ TRUE, FALSE = sa.true(), sa.false()
 
 
 def required(name: str, type_: sa.types.TypeEngine[Any], *constraints: sa.ForeignKey, **options: Any) -> sa.Column[Any]:
-    """A column that is never NULL."""
+    """Return a column that is never NULL."""
     return sa.Column(name, type_, *constraints, nullable=False, **options)
 
 
 def optional(name: str, type_: sa.types.TypeEngine[Any], *constraints: sa.ForeignKey, **options: Any) -> sa.Column[Any]:
-    """A column that may be NULL."""
+    """Return a column that may be NULL."""
     return sa.Column(name, type_, *constraints, nullable=True, **options)
 
 
 def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:
-    """An index of the rows that meet a condition."""
+    """Create an index of the rows that meet a condition."""
     condition = sa.text(where)
     return sa.Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 

@@ -1,7 +1,7 @@
-"""Triggers and exclusion constraints: what cannot be proven cannot be stored, not even with raw SQL.
+"""Create triggers and exclusion constraints that reject rows without the required evidence, even with raw SQL.
 
-Each rule is one condition in the SQL that SQLite and PostgreSQL share. It becomes a trigger on either engine that rejects
-the statement with the message "homevisits: <table> <rule>". `homevisits.visits` maps these messages to problem codes.
+Each rule is a condition in SQL that SQLite and PostgreSQL share. On both, a trigger rejects the statement with the
+message "homevisits: <table> <rule>". `homevisits.visits` maps these messages to problem codes.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class Rule(NamedTuple):
     condition: str
 
 
-# Tables whose rows are never changed or deleted.
+# Tables with rows that are never changed or deleted.
 APPEND_ONLY = (
     "opt_in",
     "consent_ledger",
@@ -37,7 +37,7 @@ APPEND_ONLY = (
     "visit_event",
 )
 
-# A visit that is booked and not over.
+# States of a visit that is booked and has not ended.
 ACTIVE_STATES = "('proposed', 'scheduled', 'confirmed')"
 
 # Certification c of the educator is valid on the day.
@@ -51,7 +51,8 @@ NO_CONSENT = """NOT EXISTS (
         SELECT 1 FROM consent_ledger later WHERE later.family_id = yes.family_id AND later.id > yes.id
           AND later.answer IN ('not_now', 'withdrawn')))"""
 
-# The giver of the visit's consent is no present caregiver of the family; or nobody gave it though the family has one.
+# The consent's giver is no present caregiver of the family, or the consent has no giver although the family has
+# caregivers.
 PRESENT_AT_BOOKING = "(c.left_on IS NULL OR c.left_on > NEW.booked_at)"
 NO_CONSENT_GIVER = f"""NOT EXISTS (
     SELECT 1 FROM consent_ledger yes WHERE yes.id = NEW.consent_id AND (
@@ -65,7 +66,7 @@ FIRST_VISIT_MISSING = """NEW.kind = 'second' AND NOT EXISTS (
     SELECT 1 FROM visit done WHERE done.id = NEW.first_visit_id AND done.family_id = NEW.family_id
       AND done.kind = 'first' AND done.state = 'completed')"""
 
-# Number of the pair whose certification is valid on the day of the visit.
+# Number of educators of the pair with a certification that is valid on the day of the visit.
 TRAINED_MEMBERS = (
     """(SELECT count(*) FROM visit_member m JOIN certification c ON c.id = m.certification_id
     WHERE m.visit_id = NEW.id AND m.educator_id IN (NEW.lead_id, NEW.partner_id) AND """
@@ -73,13 +74,13 @@ TRAINED_MEMBERS = (
     + ")"
 )
 
-# Number of the pair whose commitment covers the time of the visit.
+# Number of educators of the pair with a commitment that covers the time of the visit.
 COMMITTED_MEMBERS = """(SELECT count(*) FROM visit_member m JOIN commitment t ON t.id = m.commitment_id
     WHERE m.visit_id = NEW.id AND m.educator_id IN (NEW.lead_id, NEW.partner_id)
       AND (t.active OR m.state NOT IN ('asked', 'coming'))
       AND t.starts_at <= NEW.starts_at AND t.ends_at >= NEW.ends_at)"""
 
-# Both of the pair reported that they met the family, with the same times and place.
+# Both educators reported that they met the family, with the same times and place.
 BOTH_ATTESTED = """EXISTS (
     SELECT 1 FROM attestation said JOIN attestation agreed ON agreed.agrees_with_id = said.id
     WHERE said.id = NEW.attestation_id AND said.visit_id = NEW.id AND said.outcome = 'met' AND said.both_went
@@ -88,11 +89,11 @@ BOTH_ATTESTED = """EXISTS (
       AND said.educator_id <> agreed.educator_id
       AND said.educator_id IN (NEW.lead_id, NEW.partner_id) AND agreed.educator_id IN (NEW.lead_id, NEW.partner_id))"""
 
-# Both of the pair agreed to come.
+# Both educators agreed to come.
 BOTH_COMING = """(SELECT count(*) FROM visit_member m WHERE m.visit_id = NEW.id AND m.state = 'coming'
     AND m.educator_id IN (NEW.lead_id, NEW.partner_id)) = 2"""
 
-# State changes of a visit that are allowed.
+# Allowed state changes of a visit.
 ALLOWED_TRANSITIONS = """(OLD.state = 'proposed' AND NEW.state IN ('scheduled', 'cancelled_by_family', 'cancelled_by_educator', 'not_held'))
     OR (OLD.state = 'scheduled' AND NEW.state IN ('proposed', 'confirmed', 'completed', 'family_away',
         'cancelled_by_family', 'cancelled_by_educator', 'not_held'))
@@ -101,10 +102,10 @@ ALLOWED_TRANSITIONS = """(OLD.state = 'proposed' AND NEW.state IN ('scheduled', 
 
 # Templates that may be sent after an opt-out: its confirmation, and the answer to HELP.
 OPT_OUT_REPLIES = "('stop_confirmed', 'wrong_number_confirmed', 'help')"
-# A worker takes the message to send it.
+# A worker claims the message to send it.
 IS_CLAIMED = "NEW.state = 'sending' AND OLD.state <> 'sending'"
 
-# Approval a still counts: the pay line was not returned after it.
+# Approval `a` is still valid: the pay line was not returned after it.
 NOT_RETURNED_SINCE = """NOT EXISTS (
     SELECT 1 FROM pay_approval back WHERE back.line_id = a.line_id AND back.step = 'returned' AND back.id > a.id)"""
 
@@ -155,7 +156,7 @@ RULES = (
         "(NEW.local_date <> OLD.local_date OR (NEW.state = 'completed' AND OLD.state <> 'completed'))"
         f" AND {TRAINED_MEMBERS} < NEW.min_trained",
     ),
-    # Practice 3: families are drawn or ask themselves, they are not chosen
+    # Practice 3: families are drawn or request a visit; educators do not choose them
     Rule(
         "drawn",
         "invitation",
@@ -381,7 +382,7 @@ UNIQUE_KEYS = {
 
 
 def _replaces(table: str, event: str) -> str:
-    """The condition that `table` holds another row with one of the new row's unique keys."""
+    """Return the condition that `table` has another row with a unique key of the new row."""
     keys = (" AND ".join(f"kept.{c} = NEW.{c}" for c in key.split(", ")) for key in UNIQUE_KEYS[table])
     other = " AND kept.rowid <> OLD.rowid" if event == "UPDATE" else ""
     return " OR ".join(f"EXISTS (SELECT 1 FROM {table} kept WHERE {key}{other})" for key in keys)
@@ -404,7 +405,7 @@ def upgrade() -> None:
         for rule in RULES + SQLITE_RULES:
             op.execute(_sqlite_trigger(rule))
         return
-    # Needs no extension (btree_gist): a range of one id overlaps only itself.
+    # A range with a single id overlaps only itself; a plain id would need the extension btree_gist.
     op.execute(
         "ALTER TABLE commitment ADD CONSTRAINT overlap EXCLUDE USING gist ("
         "int8range(person_id, person_id, '[]') WITH &&, tstzrange(starts_at, ends_at) WITH &&) WHERE (active)"
@@ -456,10 +457,10 @@ def _sqlite_trigger(rule: Rule) -> str:
 
 
 def _postgresql_function(rule: Rule, schema: str) -> str:
-    """The trigger function of a rule. `schema` is the quoted name of the schema that holds our tables.
+    """Return the trigger function of a rule. `schema` is the quoted name of the schema that holds our tables.
 
-    The fixed search path keeps a temporary table with one of our names from being read instead of ours. pg_temp is
-    named last because PostgreSQL searches it first where it is not named.
+    The fixed search path prevents the function from reading a temporary table that has the name of one of our tables.
+    pg_temp is listed last, because PostgreSQL searches it first if it is not listed.
     """
     returned = "OLD" if rule.event == "DELETE" else "NEW"
     return (
