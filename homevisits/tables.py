@@ -11,7 +11,7 @@ import homevisits.invitations.models
 import homevisits.messages.models
 import homevisits.pay.models
 import homevisits.people.models
-import homevisits.visits.models  # noqa: F401 - imported for the tables they declare
+import homevisits.visits.models
 from homevisits.core.db import Base
 
 metadata = Base.metadata

@@ -185,11 +185,12 @@ def find_slots(
     lead: Schedule,
     partners: Sequence[Schedule],
     days: Sequence[date],
+    *,
     length: VisitDuration,
     zone: str,
-    judge: SlotCheck,
+    check: SlotCheck,
 ) -> SearchResult:
-    """Find the times on `days` when `lead` and one of `partners` can visit, and the reasons for days without any."""
+    """Find the times when `lead` and one of `partners` can visit, and the reasons for days without such a time."""
     found = SearchResult()
     for day in days:
         reasons: dict[Problem, None] = {}
@@ -206,7 +207,7 @@ def find_slots(
             for partner in partners:
                 outside = [] if at in theirs[partner.id] else check_within_hours(partner, length.meeting(at), zone)
                 busy = check_no_conflict(partner, length.commitment(at))
-                problems = [*outside, *busy, *judge(at, day, partner.id)]
+                problems = [*outside, *busy, *check(at, day, partner.id)]
                 reasons.update(dict.fromkeys(problems))
                 if not problems:
                     local = at.astimezone(ZoneInfo(zone))

@@ -172,8 +172,16 @@ def draw(
         raise CommandError("usage", "Choose a grade or a class, not both.", exit_code=2)
     with open_application() as (_settings, database), database.transaction() as session:
         school_id, scope, value = queries.find_scope_by_source_ids(session, school, grade, class_)
-        wanted = actions.DrawRequest(school_id, scope, value, Method(method), count, seed, reason)
-        made = actions.draw_families(session, None, wanted, clock.now())
+        request = actions.DrawRequest(
+            school_id=school_id,
+            scope=scope,
+            scope_value=value,
+            method=Method(method),
+            wanted=count,
+            seed=seed,
+            reason=reason,
+        )
+        made = actions.draw_families(session, None, request, clock.now())
         document = {
             "draw": made.id,
             "seed": made.seed,

@@ -34,10 +34,17 @@ def add(
     """Create an account."""
     from homevisits.people import accounts
 
-    given = _read_password() if password_stdin else None
-    wanted = accounts.NewAccount(email, name, Role(role), school, educator, language, given)
+    new_account = accounts.NewAccount(
+        email=email,
+        name=name,
+        role=Role(role),
+        school=school,
+        educator=educator,
+        language=language,
+        password=_read_password() if password_stdin else None,
+    )
     with open_application() as (_settings, database), database.transaction() as session:
-        made = accounts.add_account(session, wanted)
+        made = accounts.add_account(session, new_account)
     lines = f"{email} can sign in." + (f" Password: {made}  (it is shown only now)" if made else "")
     return CommandResult({"email": email, "role": role, "password": made}, lines)
 

@@ -1,7 +1,6 @@
 """Logging to standard error, a line per event: JSON in production, readable text elsewhere."""
 
 import logging
-import logging.config
 import sys
 from typing import Any
 

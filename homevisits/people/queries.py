@@ -175,7 +175,12 @@ def get_participation(session: Session, educator_id: int, today: date) -> Partic
     phone = session.scalar(select(Person.phone).where(Person.id == educator_id))
     stopped = phone is not None and not opt_outs.may_receive(session, phone)
     return Participation(
-        bool(find_current_opt_ins(session, [educator_id])), until, certified, row is not None, phone, stopped
+        willing=bool(find_current_opt_ins(session, [educator_id])),
+        certified_until=until,
+        certified=certified,
+        trained=row is not None,
+        phone=phone,
+        stopped=stopped,
     )
 
 
@@ -199,8 +204,16 @@ def list_trainings(session: Session, actor: Actor, limit: int = 20) -> list[Trai
         .limit(limit)
     )
     return [
-        TrainingRow(held.id, held.title, held.held_on, held.minutes, educator, parent, certified)
-        for held, educator, parent, certified in session.execute(found)
+        TrainingRow(
+            id=training.id,
+            title=training.title,
+            held_on=training.held_on,
+            minutes=training.minutes,
+            educator=educator,
+            parent=parent,
+            certified=certified,
+        )
+        for training, educator, parent, certified in session.execute(found)
     ]
 
 

@@ -38,7 +38,7 @@ def record_visits(database: Database, shared: Path) -> None:
     try:
         _create_program(connection, school, pair, sorted(days))
         for number, (family, day) in enumerate(sorted(days.items()), start=1):
-            _create_visit(connection, number, family, school, pair, day)
+            _create_visit(connection, number, family=family, school=school, pair=pair, day=day)
         connection.commit()
     finally:
         connection.close()
@@ -68,7 +68,7 @@ def _create_program(connection: RawConnection, school: int, pair: Sequence[int],
 
 
 def _create_visit(
-    connection: RawConnection, number: int, family: int, school: int, pair: Sequence[int], day: date
+    connection: RawConnection, number: int, *, family: int, school: int, pair: Sequence[int], day: date
 ) -> None:
     raw_sql.create_invitation(connection, family, school_id=school, asked_at="2025-08-04 12:00:00.000000")
     caregiver = connection.run(
@@ -79,7 +79,7 @@ def _create_visit(
     begin = datetime.combine(day, time(), UTC) + timedelta(minutes=20 * number)
     start, end = (f"{m:%Y-%m-%d %H:%M:%S.%f}" for m in (begin, begin + timedelta(minutes=15)))
     for place, educator in enumerate(pair):
-        raw_sql.create_commitment(connection, number * 10 + place, educator, number, start, end)
+        raw_sql.create_commitment(connection, number * 10 + place, educator, number, start=start, end=end)
     raw_sql.create_visit_row(
         connection, number, family_id=family, school_id=school, invitation_id=family, consent_id=family,
         lead_id=pair[0], partner_id=pair[1], local_date=day.isoformat(), starts_at=start, ends_at=end,

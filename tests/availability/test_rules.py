@@ -52,7 +52,7 @@ def wall_time(moment: datetime) -> str:
     ],
 )
 def test_weekly_hours_are_converted_to_utc_for_each_day(
-    day: date, starts: str, ends: str, minutes: int, first: str, last: str
+    day: date, starts: str, ends: str, *, minutes: int, first: str, last: str
 ) -> None:
     (span,) = intervals_on((hours(starts, ends),), day, NEW_YORK)
     assert span.ends_at - span.starts_at == timedelta(minutes=minutes)
@@ -140,7 +140,9 @@ def no_problems(_at: datetime, _day: date, _partner: int) -> list[Problem]:
 def test_offered_times_are_those_that_a_booking_accepts() -> None:
     lead = Schedule(1, "Grace", (hours("15:00", "19:00", 1),), (LENGTH.commitment(utc(6, 17)),))
     partners = [Schedule(2, "Luis", (hours("15:15", "18:45", 1),)), Schedule(3, "Hoa", ())]
-    result = find_slots(lead, partners, [TUESDAY, TUESDAY + timedelta(days=1)], LENGTH, "UTC", no_problems)
+    result = find_slots(
+        lead, partners, [TUESDAY, TUESDAY + timedelta(days=1)], length=LENGTH, zone="UTC", check=no_problems
+    )
     quarter_hours = [utc(6, 0) + timedelta(minutes=15 * number) for number in range(96)]
     accepted = [
         (at, partner.id)
@@ -157,7 +159,7 @@ def test_unavailable_day_lists_all_reasons() -> None:
     lead = Schedule(1, "Grace", (hours("16:00", "17:00", 1),))
     busy = Schedule(2, "Luis", (hours("16:00", "17:00", 1),), (Interval(utc(6, 0), utc(7, 0)),))
     check_day = lambda _at, _day, _partner: [Problem("too_soon", "start", {"hours": 24})]  # noqa: E731
-    (closed,) = find_slots(lead, [busy], [TUESDAY], LENGTH, "UTC", check_day).closed
+    (closed,) = find_slots(lead, [busy], [TUESDAY], length=LENGTH, zone="UTC", check=check_day).closed
     assert {problem.code for problem in closed.problems} == {"already_taken", "too_soon"}
 
 

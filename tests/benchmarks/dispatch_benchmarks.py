@@ -46,11 +46,11 @@ def fast(environment: BenchEnvironment) -> Iterator[Line]:
 
 def sides(environment: BenchEnvironment, twilio: str, processes: int, threads: int, texts: int) -> dict[str, Run]:
     """Return the runs of the bare loop and of the dispatcher on each engine."""
-    bare = SenderProcesses(environment, "bare", twilio, "-", processes, threads)
+    bare = SenderProcesses(environment, "bare", twilio, "-", processes=processes, threads=threads)
     found: dict[str, Run] = {"bare": partial(bare.run, texts)}
     for engine in ENGINES:
         database = environment.database(engine)
-        senders = SenderProcesses(environment, "ours", twilio, database.url, processes, threads)
+        senders = SenderProcesses(environment, "ours", twilio, database.url, processes=processes, threads=threads)
         found[engine] = partial(filled, environment, database, senders, texts)
     return found
 
@@ -68,7 +68,7 @@ def procrastinates(environment: BenchEnvironment, twilio: str, threads: int, tex
     app.open()
     environment.stack.callback(app.close)
     app.schema_manager.apply_schema()
-    senders = SenderProcesses(environment, "procrastinate", twilio, dsn, 1, threads)
+    senders = SenderProcesses(environment, "procrastinate", twilio, dsn, processes=1, threads=threads)
 
     def run() -> float:
         app.configure_task("send").batch_defer(*({"phone": phone} for phone in environment.phones(texts)))

@@ -149,7 +149,7 @@ class SenderProcesses:
     """Sending processes with their threads. They run between rounds, so that their start is not measured."""
 
     def __init__(
-        self, environment: BenchEnvironment, how: str, twilio: str, database: str, processes: int, threads: int
+        self, environment: BenchEnvironment, how: str, twilio: str, database: str, *, processes: int, threads: int
     ) -> None:
         command = [sys.executable, "-m", "tests.benchmarks.sender_process", how, twilio, database, str(threads)]
         self._all = [

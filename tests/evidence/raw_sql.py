@@ -122,7 +122,7 @@ def record_answer(connection: RawConnection, number: int, family: int, reply: st
 
 
 def create_commitment(
-    connection: RawConnection, number: int, person: int, visit: int, start: str = START, end: str = END
+    connection: RawConnection, number: int, person: int, visit: int, *, start: str = START, end: str = END
 ) -> None:
     """Reserve a person's time."""
     connection.insert(
@@ -157,8 +157,8 @@ def create_visit(
 ) -> None:
     """Insert a valid visit of educators 1 and 2 with commitments and team members, without a commit."""
     first, second = number * 10 + 1, number * 10 + 2
-    create_commitment(connection, first, 1, number, start, end)
-    create_commitment(connection, second, 2, number, start, end)
+    create_commitment(connection, first, 1, number, start=start, end=end)
+    create_commitment(connection, second, 2, number, start=start, end=end)
     create_visit_row(connection, number, **({"starts_at": start, "ends_at": end, "local_date": start[:10]} | changed))
     create_member(connection, number, 1, "lead", first)
     create_member(connection, number, 2, "partner", second)

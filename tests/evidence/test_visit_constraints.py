@@ -300,13 +300,15 @@ def test_visit_cannot_be_its_own_first_visit(connection: RawConnection) -> None:
 )
 def test_overlapping_commitment_is_refused(connection: RawConnection, start: str, end: str) -> None:
     raw_sql.create_commitment(connection, 50, 1, 9)
-    assert_refused(connection, lambda: raw_sql.create_commitment(connection, 51, 1, 9, start, end), ("commitment",))
+    assert_refused(
+        connection, lambda: raw_sql.create_commitment(connection, 51, 1, 9, start=start, end=end), ("commitment",)
+    )
 
 
 def test_adjacent_commitments_and_those_of_others_are_stored(connection: RawConnection) -> None:
     raw_sql.create_commitment(connection, 50, 1, 9)
-    raw_sql.create_commitment(connection, 51, 1, 9, "2026-10-06 22:00:00.000000", raw_sql.START)
-    raw_sql.create_commitment(connection, 52, 1, 9, raw_sql.END, "2026-10-06 23:30:00.000000")
+    raw_sql.create_commitment(connection, 51, 1, 9, start="2026-10-06 22:00:00.000000", end=raw_sql.START)
+    raw_sql.create_commitment(connection, 52, 1, 9, start=raw_sql.END, end="2026-10-06 23:30:00.000000")
     raw_sql.create_commitment(connection, 53, 2, 9)
     connection.commit()
     assert connection.count("commitment") == 4
@@ -314,7 +316,7 @@ def test_adjacent_commitments_and_those_of_others_are_stored(connection: RawConn
 
 def test_commitment_cannot_be_moved_onto_another(connection: RawConnection) -> None:
     raw_sql.create_commitment(connection, 50, 1, 9)
-    raw_sql.create_commitment(connection, 51, 1, 9, raw_sql.LATER, raw_sql.LATEST)
+    raw_sql.create_commitment(connection, 51, 1, 9, start=raw_sql.LATER, end=raw_sql.LATEST)
     assert_refused(
         connection,
         lambda: connection.run("UPDATE commitment SET starts_at = ? WHERE id = 51", raw_sql.START),
@@ -334,7 +336,7 @@ def test_released_commitment_cannot_be_reactivated_over_another(connection: RawC
 def test_team_member_needs_a_commitment_at_the_time_of_the_visit(connection: RawConnection) -> None:
     def create_visit_with_commitment_at_another_time() -> None:
         raw_sql.create_commitment(connection, 11, 1, 1)
-        raw_sql.create_commitment(connection, 12, 2, 1, raw_sql.LATER, raw_sql.LATEST)
+        raw_sql.create_commitment(connection, 12, 2, 1, start=raw_sql.LATER, end=raw_sql.LATEST)
         raw_sql.create_visit_row(connection)
         raw_sql.create_member(connection, 1, 1, "lead", 11)
         raw_sql.create_member(connection, 1, 2, "partner", 12)

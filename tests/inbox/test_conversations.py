@@ -61,7 +61,9 @@ def send(
     school_fixture: SchoolFixture, thread: int, given: Draft, at: datetime = NOW, who: str = "coordinator"
 ) -> OutgoingMessage:
     with school_fixture.session() as session:
-        return conversations.send_answer(session, school_fixture.actors[who], thread, given, POLICY, ZONE, at)
+        return conversations.send_answer(
+            session, school_fixture.actors[who], thread, given, policy=POLICY, zone=ZONE, now=at
+        )
 
 
 def refused(
@@ -278,9 +280,15 @@ def test_reply_within_the_hour_is_sent_at_once_and_a_later_reply_waits(
     thread = writes(school_fixture, "¿A qué hora?", at=at)
     with school_fixture.session() as session:
         actor = school_fixture.actors["coordinator"]
-        soon = conversations.check_draft(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(minutes=59))
-        late = conversations.check_draft(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(minutes=61))
-        teacher = conversations.check_draft(session, actor, thread, draft(), POLICY, ZONE, at + timedelta(hours=12))
+        soon = conversations.check_draft(
+            session, actor, thread, draft(), policy=POLICY, zone=ZONE, now=at + timedelta(minutes=59)
+        )
+        late = conversations.check_draft(
+            session, actor, thread, draft(), policy=POLICY, zone=ZONE, now=at + timedelta(minutes=61)
+        )
+        teacher = conversations.check_draft(
+            session, actor, thread, draft(), policy=POLICY, zone=ZONE, now=at + timedelta(hours=12)
+        )
     assert (soon.category, soon.leaves, soon.may_urge) == ("reply", None, False)
     assert (late.category, late.leaves, late.may_urge) == ("written", school_fixture.time_at(6, 9), True)
     assert (teacher.category, teacher.leaves) == ("written", None)
@@ -312,11 +320,15 @@ def test_ready_answers_use_the_familys_language_and_another_language_warns(
     assert refused(school_fixture, thread, draft("", "so", canned="canned_thanks", key="a" * 32)) == {"not_a_choice"}
     with school_fixture.session() as session:
         actor = school_fixture.actors["coordinator"]
-        other = conversations.check_draft(session, actor, thread, draft("See you then", "en"), POLICY, ZONE, NOW)
-        silent = conversations.check_draft(
-            session, actor, thread, draft("We will see you at the school"), POLICY, ZONE, NOW
+        other = conversations.check_draft(
+            session, actor, thread, draft("See you then", "en"), policy=POLICY, zone=ZONE, now=NOW
         )
-        fine = conversations.check_draft(session, actor, thread, draft("Nos vemos en la escuela"), POLICY, ZONE, NOW)
+        silent = conversations.check_draft(
+            session, actor, thread, draft("We will see you at the school"), policy=POLICY, zone=ZONE, now=NOW
+        )
+        fine = conversations.check_draft(
+            session, actor, thread, draft("Nos vemos en la escuela"), policy=POLICY, zone=ZONE, now=NOW
+        )
     assert (other.other_language, silent.seems_english, fine.seems_english) == (True, True, False)
 
 
@@ -392,7 +404,7 @@ def test_opt_out_at_the_provider_is_lifted_only_by_the_family(school_fixture: Sc
 def decide(school_fixture: SchoolFixture, thread: int, said: str, who: str = "coordinator") -> None:
     with school_fixture.session() as session:
         row = session.scalars(select(Row).where(Row.needs_person).order_by(Row.id).limit(1)).one()
-        decisions.settle_meaning(session, school_fixture.actors[who], thread, row.id, said, POLICY, LATER)
+        decisions.settle_meaning(session, school_fixture.actors[who], thread, row.id, said, policy=POLICY, now=LATER)
 
 
 def test_polite_stop_needs_a_decision_even_after_a_reply(school_fixture: SchoolFixture, phone: str) -> None:
@@ -409,7 +421,9 @@ def test_polite_stop_needs_a_decision_even_after_a_reply(school_fixture: SchoolF
     assert thread_of(school_fixture, smith).waiting_since is None
     assert entries(school_fixture, smith) == [("stop", "family", "text")]
     with pytest.raises(NotFound), school_fixture.session() as session:
-        decisions.settle_meaning(session, school_fixture.actors["coordinator"], thread, 1, "keep", POLICY, LATER)
+        decisions.settle_meaning(
+            session, school_fixture.actors["coordinator"], thread, 1, "keep", policy=POLICY, now=LATER
+        )
 
 
 def test_number_marked_right_gets_messages_again_unless_opted_out_before(

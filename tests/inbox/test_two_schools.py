@@ -172,7 +172,13 @@ def test_educator_cannot_decide_unreadable_messages_or_wrong_numbers(school_fixt
         rows = {row.intent: row.id for row in session.query(Row)}
         for intent, said in (("polite_stop", "stop"), ("wrong_number", "right")):
             with pytest.raises(NotFound):
-                decisions.settle_meaning(session, grace, thread, rows[intent], said, POLICY, LATER)
+                decisions.settle_meaning(session, grace, thread, rows[intent], said, policy=POLICY, now=LATER)
         decisions.settle_meaning(
-            session, school_fixture.actors["coordinator"], thread, rows["wrong_number"], "right", POLICY, LATER
+            session,
+            school_fixture.actors["coordinator"],
+            thread,
+            rows["wrong_number"],
+            "right",
+            policy=POLICY,
+            now=LATER,
         )

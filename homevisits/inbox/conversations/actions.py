@@ -77,7 +77,7 @@ def ready_answers(language: str) -> tuple[str, ...]:
 
 
 def check_draft(
-    session: Session, actor: Actor, conversation_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
+    session: Session, actor: Actor, conversation_id: int, draft: Draft, *, policy: Policy, zone: str, now: datetime
 ) -> CheckedDraft:
     """Validate a reply. Raises `NotFound`, or `RulesBroken` with all problems.
 
@@ -108,7 +108,7 @@ def check_draft(
 
 
 def send_answer(
-    session: Session, actor: Actor, conversation_id: int, draft: Draft, policy: Policy, zone: str, now: datetime
+    session: Session, actor: Actor, conversation_id: int, draft: Draft, *, policy: Policy, zone: str, now: datetime
 ) -> OutgoingMessage:
     """Add a reply to the outbox and mark the conversation as answered. Idempotent per form key."""
     if not _KEY.fullmatch(draft.key):
@@ -117,7 +117,7 @@ def send_answer(
     sent = session.scalar(select(OutgoingMessage).where(OutgoingMessage.dedupe_key == f"{subject}:{draft.key}"))
     if sent is not None and sent.phone == who.number:
         return sent
-    checked = check_draft(session, actor, conversation_id, draft, policy, zone, now)
+    checked = check_draft(session, actor, conversation_id, draft, policy=policy, zone=zone, now=now)
     urgent = checked.category == "urgent"
     text = PlannedMessage(
         key=draft.key,

@@ -35,6 +35,7 @@ def settle_meaning(
     conversation_id: int,
     incoming_message_id: int,
     decision: str,
+    *,
     policy: Policy,
     now: datetime,
 ) -> None:

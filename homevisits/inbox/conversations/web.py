@@ -110,13 +110,13 @@ def look(conversation_id: int) -> ResponseReturnValue:
 @allow(Permission.CONVERSE)
 def send(conversation_id: int) -> ResponseReturnValue:
     """Send the previewed reply."""
-    draft = _draft(request.form.get("key", ""))
+    draft, policy, zone = _draft(request.form.get("key", "")), settings().policy, settings().timezone
     try:
         with transaction() as session:
             row = actions.send_answer(
-                session, current_actor(), conversation_id, draft, settings().policy, settings().timezone, now()
+                session, current_actor(), conversation_id, draft, policy=policy, zone=zone, now=now()
             )
-            later = formats.when(row.not_before, row.zone or settings().timezone) if row.not_before > now() else None
+            later = formats.when(row.not_before, row.zone or zone) if row.not_before > now() else None
             if row.urgent_by is not None:
                 log.info("outbox:%s sent outside texting hours by account:%s", row.id, row.urgent_by)
     except RulesBroken as broken:
@@ -205,8 +205,9 @@ def decide(conversation_id: int, incoming_message_id: int) -> ResponseReturnValu
     """Record a staff decision about an unclear message."""
     decision = request.form.get("decision", "")
     with transaction() as session:
+        actor, policy = current_actor(), settings().policy
         decisions.settle_meaning(
-            session, current_actor(), conversation_id, incoming_message_id, decision, settings().policy, now()
+            session, actor, conversation_id, incoming_message_id, decision, policy=policy, now=now()
         )
     show_notice(_("Done. Removed from your list."))
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
@@ -249,9 +250,10 @@ def _render_conversation(conversation_id: int, problems: list[Problem]) -> str:
 def _render_preview(conversation_id: int, draft: Draft, problems: list[Problem]) -> str:
     # Show only problems with the reason here. Without a reason, the reply waits until quiet hours end.
     plain = Draft(draft.body, draft.canned, draft.language, draft.key)
+    policy, zone = settings().policy, settings().timezone
     with reading() as session:
         checked = actions.check_draft(
-            session, current_actor(), conversation_id, plain, settings().policy, settings().timezone, now()
+            session, current_actor(), conversation_id, plain, policy=policy, zone=zone, now=now()
         )
     return render_template(
         "inbox/preview.html",

@@ -82,7 +82,15 @@ def asked_invitations(session: Session, phone: str, at: datetime) -> list[Questi
     recorded = _last_recorded(session, newest)
     last_answers = _last_answers(session, phone, newest.values())
     return [
-        _question(row, subject, visits, invitations, recorded.get(subject), last_answers.get(str(row.question)), at)
+        _question(
+            row,
+            subject,
+            visits,
+            invitations,
+            recorded=recorded.get(subject),
+            last_answer=last_answers.get(str(row.question)),
+            at=at,
+        )
         for subject, row in newest.items()
     ]
 
@@ -106,6 +114,7 @@ def _question(
     subject: int,
     visits: dict[int, Visit],
     invitations: dict[int, Invitation],
+    *,
     recorded: datetime | None,
     last_answer: IncomingMessage | None,
     at: datetime,

@@ -85,14 +85,14 @@ def messages_to_read(session: Session, actor: Actor) -> list[MessageToRead]:
     )
     return [
         MessageToRead(
-            row.id,
-            names.get(row.phone, ()),
-            row.phone,
-            row.body,
-            row.received_at,
-            row.intent == "stop",
-            threads.get(row.phone),
-            row.phone in threads and row.intent in ("polite_stop", "wrong_number", "probable_yes"),
+            id=row.id,
+            families=names.get(row.phone, ()),
+            phone=row.phone,
+            body=row.body,
+            received_at=row.received_at,
+            stopped=row.intent == "stop",
+            conversation_id=threads.get(row.phone),
+            decide=row.phone in threads and row.intent in ("polite_stop", "wrong_number", "probable_yes"),
         )
         for row in rows
     ]

@@ -75,15 +75,15 @@ def unreachable_families(session: Session, actor: Actor, now: datetime) -> list[
         contact = contacts[family.id]
         if contact.phone == phone.e164 and family.id not in shown:
             shown[family.id] = UnreachableFamily(
-                invitation,
-                visit,
-                family.name,
-                contact.caregiver,
-                phone.e164,
-                school.name,
-                school.timezone,
-                phone.state,
-                phone.since,
+                invitation_id=invitation,
+                visit_id=visit,
+                family=family.name,
+                caregiver=contact.caregiver,
+                phone=phone.e164,
+                school=school.name,
+                timezone=school.timezone,
+                why=phone.state,
+                since=phone.since,
             )
     return list(shown.values())[:MAX_ROWS]
 

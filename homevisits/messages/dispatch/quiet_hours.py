@@ -53,12 +53,12 @@ class Limits:
     def of(cls, policy: TextHours) -> "Limits":
         """Return the limits of a district's policy."""
         return cls(
-            time.fromisoformat(policy.text_from),
-            time.fromisoformat(policy.text_until),
-            time.fromisoformat(policy.text_sunday_from),
-            time.fromisoformat(policy.text_sunday_until),
-            policy.texts_per_day,
-            policy.texts_per_week,
+            from_=time.fromisoformat(policy.text_from),
+            until=time.fromisoformat(policy.text_until),
+            sunday_from=time.fromisoformat(policy.text_sunday_from),
+            sunday_until=time.fromisoformat(policy.text_sunday_until),
+            per_day=policy.texts_per_day,
+            per_week=policy.texts_per_week,
         )
 
     def window(self, day: date) -> tuple[time, time]:

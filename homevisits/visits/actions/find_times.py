@@ -154,12 +154,14 @@ def _search_slots(session: Session, search: _Search, days: Sequence[date]) -> ti
     open_days = [day for day in days if day not in shut]
     length = times.VisitDuration(timedelta(minutes=policy.visit_minutes), timedelta(minutes=policy.travel_minutes))
     partners: list[Schedule] = [diaries[partner_id] for partner_id in search.partners]
-    found = times.find_slots(diaries[search.lead.id], partners, open_days, length, zone, search.check)
+    result = times.find_slots(
+        diaries[search.lead.id], partners, open_days, length=length, zone=zone, check=search.check
+    )
     closed = [
         UnavailableDay(day, (Problem("school_closed", "start", {"name": name, "day": day}),))
         for day, name in shut.items()
     ]
-    return times.SearchResult(found.slots, sorted([*found.closed, *closed], key=lambda day: day.day))
+    return times.SearchResult(result.slots, sorted([*result.closed, *closed], key=lambda day: day.day))
 
 
 def find_new_times(

@@ -70,7 +70,8 @@ def conversation_detail(
     who = find_participants(session, actor, conversation_id, now)
     limit = MAX_MESSAGES if everything else SHOWN_MESSAGES
     share = None if who.office else lists.readable_shares(session, actor, [who.number], now)[who.number]
-    received, sent = _incoming(session, who, share, limit + 1), _outgoing(session, actor, who, share, limit + 1, now)
+    received = _incoming(session, who, share, limit + 1)
+    sent = _outgoing(session, actor, who, share, limit=limit + 1, now=now)
     messages = sorted([*received, *sent], key=lambda one: (one.at, one.ours, one.id))
     since = who.waiting_since
     if since is not None and who.since is not None:
@@ -107,7 +108,7 @@ def _incoming(session: Session, who: Participants, share: lists.ReadableShare | 
 
 
 def _outgoing(
-    session: Session, actor: Actor, who: Participants, share: lists.ReadableShare | None, limit: int, now: datetime
+    session: Session, actor: Actor, who: Participants, share: lists.ReadableShare | None, *, limit: int, now: datetime
 ) -> list[ShownMessage]:
     """Return outgoing messages that were sent, failed or are overdue, and all messages written by staff.
 

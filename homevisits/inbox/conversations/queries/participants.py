@@ -133,14 +133,14 @@ def _families(session: Session, actor: Actor, phone: str, share: dict[str, lists
     )
     return [
         _PhoneFamily(
-            family.id,
-            family.name,
-            family.language,
-            f"{who.given_name} {who.family_name}",
-            not who.restricted and who.left_on is None,
-            school.id,
-            school.name,
-            school.timezone,
+            family_id=family.id,
+            family=family.name,
+            language=family.language,
+            caregiver=f"{who.given_name} {who.family_name}",
+            may_speak=not who.restricted and who.left_on is None,
+            school_id=school.id,
+            school=school.name,
+            zone=school.timezone,
         )
         for family, who, school in rows
     ]
