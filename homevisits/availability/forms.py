@@ -28,7 +28,7 @@ def fill_form(hours: list[WeeklyInterval]) -> WeekForm:
 
 def parse_form(week: WeekForm) -> tuple[list[WeeklyInterval], list[Problem]]:
     """Return the parsed hours and the problems of the form."""
-    found: list[WeeklyInterval] = []
+    intervals: list[WeeklyInterval] = []
     problems: list[Problem] = []
     for weekday in range(7):
         for stretch in INTERVALS_PER_DAY:
@@ -41,8 +41,8 @@ def parse_form(week: WeekForm) -> tuple[list[WeeklyInterval], list[Problem]]:
             elif starts >= until:
                 problems.append(Problem("hours_backwards", until_name))
             else:
-                found.append(WeeklyInterval(weekday, starts, until))
-    return found, problems
+                intervals.append(WeeklyInterval(weekday, starts, until))
+    return intervals, problems
 
 
 def _parse_time(text: str) -> time | None:

@@ -25,15 +25,15 @@ def load_schedules(
     for row in session.scalars(select(WeeklyHours).where(WeeklyHours.educator_id.in_(people))):
         hours.setdefault(row.educator_id, []).append(_to_hours(row))
     taken: dict[int, list[Interval]] = {}
-    found = select(Commitment.person_id, Commitment.starts_at, Commitment.ends_at).where(
+    query = select(Commitment.person_id, Commitment.starts_at, Commitment.ends_at).where(
         Commitment.person_id.in_(people),
         Commitment.active,
         Commitment.starts_at < before,
         Commitment.ends_at > after,
     )
     if but is not None:
-        found = found.where(Commitment.subject != but)
-    for person_id, starts_at, ends_at in session.execute(found):
+        query = query.where(Commitment.subject != but)
+    for person_id, starts_at, ends_at in session.execute(query):
         taken.setdefault(person_id, []).append(Interval(starts_at, ends_at))
     return {
         person: Schedule(person, name, tuple(hours.get(person, ())), tuple(taken.get(person, ())))
@@ -43,20 +43,20 @@ def load_schedules(
 
 def list_weekly_hours(session: Session, educator_id: int) -> list[WeeklyInterval]:
     """Return an educator's weekly hours in chronological order."""
-    found = (
+    query = (
         select(WeeklyHours)
         .where(WeeklyHours.educator_id == educator_id)
         .order_by(WeeklyHours.weekday, WeeklyHours.starts)
     )
-    return [_to_hours(row) for row in session.scalars(found)]
+    return [_to_hours(row) for row in session.scalars(query)]
 
 
 def find_closures(session: Session, school_id: int, first: date, last: date) -> dict[date, str]:
     """Return date and name of the school's closures from `first` to `last`."""
-    found = select(Closure.day, Closure.name).where(
+    query = select(Closure.day, Closure.name).where(
         or_(Closure.school_id == school_id, Closure.school_id.is_(None)), Closure.day.between(first, last)
     )
-    return dict(session.execute(found).all())
+    return dict(session.execute(query).all())
 
 
 def _to_hours(row: WeeklyHours) -> WeeklyInterval:

@@ -191,10 +191,10 @@ def find_slots(
     check: SlotCheck,
 ) -> SearchResult:
     """Find the times when `lead` and one of `partners` can visit, and the reasons for days without such a time."""
-    found = SearchResult()
+    result = SearchResult()
     for day in days:
         reasons: dict[Problem, None] = {}
-        before = len(found.slots)
+        before = len(result.slots)
         starts = list(possible_starts(lead, day, length, zone))
         theirs = {partner.id: frozenset(possible_starts(partner, day, length, zone)) for partner in partners}
         if not starts:
@@ -211,10 +211,10 @@ def find_slots(
                 reasons.update(dict.fromkeys(problems))
                 if not problems:
                     local = at.astimezone(ZoneInfo(zone))
-                    found.slots.append(Slot(at, day, local.time().replace(tzinfo=None), partner.id))
-        if len(found.slots) == before:
-            found.closed.append(UnavailableDay(day, tuple(reasons)))
-    return found
+                    result.slots.append(Slot(at, day, local.time().replace(tzinfo=None), partner.id))
+        if len(result.slots) == before:
+            result.closed.append(UnavailableDay(day, tuple(reasons)))
+    return result
 
 
 def select_best_slots(slots: Iterable[Slot], worth: Mapping[int, int], most: int) -> list[Slot]:
@@ -229,13 +229,13 @@ def select_best_slots(slots: Iterable[Slot], worth: Mapping[int, int], most: int
         chosen = by_day.setdefault(slot.day, [])
         if not chosen or (len(chosen) == 1 and _is_alternative(chosen[0], slot, alone=alone)):
             chosen.append(slot)
-    found: list[Slot] = []
+    best: list[Slot] = []
     for slot in sorted(
         (slot for chosen in by_day.values() for slot in chosen), key=lambda each: _rank_slot(each, worth)
     ):
-        if alone or sum(each.partner_id == slot.partner_id for each in found) < MAX_SLOTS_PER_PARTNER:
-            found.append(slot)
-    return found[:most]
+        if alone or sum(each.partner_id == slot.partner_id for each in best) < MAX_SLOTS_PER_PARTNER:
+            best.append(slot)
+    return best[:most]
 
 
 def _is_alternative(first: Slot, slot: Slot, *, alone: bool) -> bool:

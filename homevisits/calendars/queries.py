@@ -149,14 +149,14 @@ def compute_fingerprint(connection: Connection, feed: Feed, now: datetime, known
     It is cached in `known` until any visit has a new event, for at most FINGERPRINT_CACHE_TIME. That limit covers
     changes without an event: a colleague's new name, the passing of days, an event that is committed out of order.
     """
-    newest, at, found = known.get(feed.id, (-1, now, ""))
+    newest, at, fingerprint = known.get(feed.id, (-1, now, ""))
     if newest != feed.newest or not at <= now < at + FINGERPRINT_CACHE_TIME:
         shown: str = connection.execute(
             _SELECT_FINGERPRINT, {"person": feed.person_id, **_time_limits(now)}
         ).scalar_one()
-        found = sha256(shown.encode()).hexdigest()
-        known[feed.id] = (feed.newest, now, found)
-    return found
+        fingerprint = sha256(shown.encode()).hexdigest()
+        known[feed.id] = (feed.newest, now, fingerprint)
+    return fingerprint
 
 
 def list_entries(connection: Connection, person_id: int, now: datetime, address: str) -> list[CalendarEntry]:
@@ -179,8 +179,8 @@ def list_entries(connection: Connection, person_id: int, now: datetime, address:
 
 def find_feed_url(session: Session, person_id: int) -> FeedUrl | None:
     """Return when a person's feed URL was created and last fetched, or None without an active URL."""
-    wanted = select(FeedToken.created_at, FeedToken.last_fetched_at)
-    row = session.execute(wanted.where(FeedToken.person_id == person_id, FeedToken.revoked_at.is_(None))).first()
+    query = select(FeedToken.created_at, FeedToken.last_fetched_at)
+    row = session.execute(query.where(FeedToken.person_id == person_id, FeedToken.revoked_at.is_(None))).first()
     return FeedUrl(row.created_at, row.last_fetched_at) if row else None
 
 

@@ -23,23 +23,23 @@ FEED_HEADERS = {
 @public
 def show_feed(token: str) -> ResponseReturnValue:
     """Serve the feed of a URL. An unchanged feed costs one small query and is not rendered."""
-    moment, given = now(), services()
-    with given.database.engine.connect() as connection:
-        found = queries.find_feed(connection, actions.hash_token(token), moment)
-        if found is None:
+    moment, app = now(), services()
+    with app.database.engine.connect() as connection:
+        feed_row = queries.find_feed(connection, actions.hash_token(token), moment)
+        if feed_row is None:
             return Response("There is no calendar here.\n", 404, {**FEED_HEADERS, "Content-Type": "text/plain"})
         known = current_app.extensions.setdefault("calendars", {})
-        stamp = queries.compute_fingerprint(connection, found, moment, known) if found.open else ""
-        tag = feed.compute_etag((FEED_FORMAT_VERSION, given.settings.public_url, found.language, found.open, stamp))
+        stamp = queries.compute_fingerprint(connection, feed_row, moment, known) if feed_row.open else ""
+        tag = feed.compute_etag((FEED_FORMAT_VERSION, app.settings.public_url, feed_row.language, feed_row.open, stamp))
         fresh = request.if_none_match.contains(tag)
         entries = []
-        if found.open and not fresh:
-            entries = queries.list_entries(connection, found.person_id, moment, f"{given.settings.public_url}/visits/")
-    if found.worth_noting:
+        if feed_row.open and not fresh:
+            entries = queries.list_entries(connection, feed_row.person_id, moment, f"{app.settings.public_url}/visits/")
+    if feed_row.worth_noting:
         with transaction() as session:
-            actions.record_fetch(session, found.id, moment)
+            actions.record_fetch(session, feed_row.id, moment)
     headers = {**FEED_HEADERS, "ETag": f'"{tag}"'}
-    return Response(status=304, headers=headers) if fresh else _build_response(entries, found.language, headers)
+    return Response(status=304, headers=headers) if fresh else _build_response(entries, feed_row.language, headers)
 
 
 def _build_response(entries: list[feed.CalendarEntry], language: str, headers: dict[str, str]) -> Response:

@@ -38,10 +38,10 @@ def make_accounts(session: Session) -> None:
     """Create accounts for educators, site coordinators, the union coordinator and the lead."""
     story = _teachers_of_the_story(session)
     staff = session.scalars(select(Educator).where(Educator.employee_group != "administrator").order_by(Educator.id))
-    for one in staff:
-        mail = address(story[one.id]) if one.id in story else str(one.email)
-        name = f"{one.given_name} {one.family_name}"
-        _account(session, mail, name, [(Role.EDUCATOR, one.school_id)], one.id)
+    for educator in staff:
+        mail = address(story[educator.id]) if educator.id in story else str(educator.email)
+        name = f"{educator.given_name} {educator.family_name}"
+        _account(session, mail, name, [(Role.EDUCATOR, educator.school_id)], educator.id)
     for school, name in zip(session.scalars(select(School).order_by(School.id)), COORDINATORS, strict=True):
         mail = address(COORDINATOR) if school.source_id == HOME_SCHOOL else address(f"{COORDINATOR}.{school.source_id}")
         _account(session, mail, name, [(Role.SITE_COORDINATOR, school.id)])
@@ -51,14 +51,14 @@ def make_accounts(session: Session) -> None:
 
 def _teachers_of_the_story(session: Session) -> dict[int, str]:
     """Return the first two teachers of the guide's school."""
-    found = (
+    query = (
         select(Educator.id)
         .join(School, School.id == Educator.school_id)
         .where(School.source_id == HOME_SCHOOL, Educator.id.in_(select(Teaching.educator_id)))
         .order_by(Educator.id)
         .limit(2)
     )
-    return dict(zip(session.scalars(found), (TEACHER, PARTNER), strict=True))
+    return dict(zip(session.scalars(query), (TEACHER, PARTNER), strict=True))
 
 
 def _account(
@@ -73,17 +73,17 @@ def _account(
 
 def members(session: Session) -> dict[str, DemoUser]:
     """Return the users for one-click sign-in, by role."""
-    wanted = {address(part): part for part in CAST}
-    found = session.execute(select(Account.email, Account.id, Account.name).where(Account.email.in_(wanted)))
-    cast = {wanted[email]: DemoUser(wanted[email], key, name) for email, key, name in found}
+    parts = {address(part): part for part in CAST}
+    rows = session.execute(select(Account.email, Account.id, Account.name).where(Account.email.in_(parts)))
+    cast = {parts[email]: DemoUser(parts[email], key, name) for email, key, name in rows}
     return {part: cast[part] for part in CAST if part in cast}
 
 
 def actors(session: Session) -> dict[int, Actor]:
     """Return the actors of the sample history, by educator id."""
-    found = session.execute(select(Account.educator_id, Account.id).where(Account.educator_id.is_not(None)))
-    made = {educator: attempts.load_actor(session, key) for educator, key in found.all()}
-    return {int(educator): who for educator, who in made.items() if who is not None and educator is not None}
+    rows = session.execute(select(Account.educator_id, Account.id).where(Account.educator_id.is_not(None)))
+    actors_ = {educator: attempts.load_actor(session, key) for educator, key in rows.all()}
+    return {int(educator): who for educator, who in actors_.items() if who is not None and educator is not None}
 
 
 def actor_named(session: Session, mail: str) -> Actor:
@@ -110,11 +110,11 @@ def story_draw(session: Session) -> int | None:
 
 def coordinators(session: Session) -> dict[int, Actor]:
     """Return the site coordinator of each school, by school id."""
-    found = (
+    query = (
         select(AccountGrant.school_id, Account.email)
         .join(Account, Account.id == AccountGrant.account_id)
         .where(AccountGrant.role == Role.SITE_COORDINATOR.value, AccountGrant.school_id.is_not(None))
         .order_by(AccountGrant.school_id)
     )
-    rows = session.execute(found).all()
+    rows = session.execute(query).all()
     return {school: actor_named(session, mail) for school, mail in rows if school is not None}

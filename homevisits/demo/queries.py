@@ -105,8 +105,8 @@ def phone(session: Session, family_id: int, zone: str) -> FamilyPhone:
 
 
 def _newest(session: Session, numbers: Collection[str]) -> dict[str, int]:
-    found = select(OutgoingMessage.phone, func.max(OutgoingMessage.id)).where(OutgoingMessage.phone.in_(numbers))
-    return dict(session.execute(found.group_by(OutgoingMessage.phone)).all())
+    query = select(OutgoingMessage.phone, func.max(OutgoingMessage.id)).where(OutgoingMessage.phone.in_(numbers))
+    return dict(session.execute(query.group_by(OutgoingMessage.phone)).all())
 
 
 def _load_conversation(session: Session, number: str) -> tuple[Line, ...]:
@@ -130,25 +130,25 @@ def contacts(session: Session, name: str, limit: int = 24) -> list[Contact]:
         .group_by(Caregiver.family_id)
         .subquery()
     )
-    found = select(Family.id, Family.name, Family.language, texted.c.newest).outerjoin(
+    query = select(Family.id, Family.name, Family.language, texted.c.newest).outerjoin(
         texted, texted.c.family_id == Family.id
     )
     if name.strip():
         pattern = f"%{name.strip()}%"
         children = select(Student.family_id).where((Student.given_name + " " + Student.family_name).ilike(pattern))
-        found = found.where(or_(Family.name.ilike(pattern), Family.id.in_(children)))
+        query = query.where(or_(Family.name.ilike(pattern), Family.id.in_(children)))
     else:
-        found = found.where(texted.c.newest.is_not(None))
+        query = query.where(texted.c.newest.is_not(None))
     rows = session.execute(
-        found.order_by(texted.c.newest.is_(None), texted.c.newest.desc(), Family.name, Family.id).limit(limit)
+        query.order_by(texted.c.newest.is_(None), texted.c.newest.desc(), Family.name, Family.id).limit(limit)
     ).all()
     names = _children(session, [row[0] for row in rows])
     return [Contact(key, family, ", ".join(names.get(key, ())), language, at) for key, family, language, at in rows]
 
 
 def _children(session: Session, families: Collection[int]) -> dict[int, list[str]]:
-    found = select(Student.family_id, Student.given_name).where(Student.family_id.in_(families)).order_by(Student.id)
+    query = select(Student.family_id, Student.given_name).where(Student.family_id.in_(families)).order_by(Student.id)
     names: dict[int, list[str]] = {}
-    for family, given in session.execute(found):
+    for family, given in session.execute(query):
         names.setdefault(family, []).append(given)
     return names

@@ -94,8 +94,8 @@ def phones() -> str:
     """Show the list of families to choose a phone from."""
     words = request.args.get("q", "")
     with reading() as db:
-        found = queries.contacts(db, words)
-    return _page("phones", contacts=found, words=words, language_name=_language)
+        contacts = queries.contacts(db, words)
+    return _page("phones", contacts=contacts, words=words, language_name=_language)
 
 
 def _language(code: str) -> str:
@@ -108,9 +108,9 @@ def _language(code: str) -> str:
 def phone(family_id: int) -> str:
     """Show a family's phone with its messages and a reply form."""
     with reading() as db:
-        found = queries.phone(db, family_id, settings().timezone)
+        phone_ = queries.phone(db, family_id, settings().timezone)
     session["demo_family"] = family_id
-    return _page("phone", phone=found, number=format_phone(found.number), chips=CHIPS)
+    return _page("phone", phone=phone_, number=format_phone(phone_.number), chips=CHIPS)
 
 
 @bp.post("/phone/<int:family_id>")
@@ -119,9 +119,9 @@ def reply(family_id: int) -> ResponseReturnValue:
     """Process a family's reply in the same way as a real incoming message."""
     body = (request.form.get("chip") or request.form.get("body", "")).strip()[:LONGEST]
     with reading() as db:
-        found = queries.phone(db, family_id, settings().timezone)
-    if body and found.number:
-        text = inbox.ReceivedMessage(f"demo-{secrets.token_hex(8)}", found.number, "demo", body)
+        phone_ = queries.phone(db, family_id, settings().timezone)
+    if body and phone_.number:
+        text = inbox.ReceivedMessage(f"demo-{secrets.token_hex(8)}", phone_.number, "demo", body)
         with transaction() as db:
             inbox.receive_message(db, text, settings().policy, clock.now())
         _tick()

@@ -39,18 +39,20 @@ def import_demographics(database: Database, path: Path) -> ImportReport:
         by_source = {source: key for key, source, _ in ids}
         by_number = {number: key for key, _, number in ids if number}
         # The file lists all users of the roster; rows of caregivers and staff are ignored.
-        wanted: dict[int, dict[str, Any]] = {by_source[s]: t for s, t in read_traits.items() if s in by_source}
+        traits_by_student: dict[int, dict[str, Any]] = {
+            by_source[s]: t for s, t in read_traits.items() if s in by_source
+        }
         for row in learners:
             student = by_number.get(row["student_number"])
             learner = _parse_yes_no(row, "english_learner", errors)
             if student is None:
                 errors.append(row.finding("student_number", "student_unknown", found=row["student_number"]))
             else:
-                wanted.setdefault(student, {})["english_learner"] = learner
-        counts = {"students": len(wanted)}
+                traits_by_student.setdefault(student, {})["english_learner"] = learner
+        counts = {"students": len(traits_by_student)}
         if errors:
             return ImportReport(counts, tuple(errors))
-        changed = _write_traits(session, wanted)
+        changed = _write_traits(session, traits_by_student)
     return ImportReport(counts, (), (), {"changed": changed})
 
 
@@ -91,16 +93,16 @@ def _parse_yes_no(row: Row, column: str, errors: list[Finding]) -> bool | None:
     return text in YES_VALUES if text else None
 
 
-def _write_traits(session: Session, wanted: Mapping[int, Mapping[str, Any]]) -> int:
+def _write_traits(session: Session, traits_by_student: Mapping[int, Mapping[str, Any]]) -> int:
     columns = ("sex", "race_ethnicity", "english_learner")
     stored = {
         row.student_id: {name: getattr(row, name) for name in columns} for row in session.scalars(select(StudentTraits))
     }
     nothing = dict.fromkeys(columns)
-    new = [{"student_id": key, **nothing, **traits} for key, traits in wanted.items() if key not in stored]
+    new = [{"student_id": key, **nothing, **traits} for key, traits in traits_by_student.items() if key not in stored]
     changed = [
         {"student_id": key, **stored[key], **traits}
-        for key, traits in wanted.items()
+        for key, traits in traits_by_student.items()
         if key in stored and {**stored[key], **traits} != stored[key]
     ]
     if new:

@@ -22,11 +22,11 @@ def count_students_by_trait(session: Session, trait: str) -> dict[int, dict[str,
         .outerjoin(StudentTraits, StudentTraits.student_id == Student.id)
         .group_by(Student.school_id, value)
     )
-    found: dict[int, dict[str, int]] = {}
+    counts: dict[int, dict[str, int]] = {}
     for school, named, count in rows:
-        found.setdefault(school, {})["" if named is None else str(named).lower()] = count
-    schools, values = sorted(found), sorted({name for row in found.values() for name in row})
-    table = [[found[school].get(name, 0) for name in values] for school in schools]
+        counts.setdefault(school, {})["" if named is None else str(named).lower()] = count
+    schools, values = sorted(counts), sorted({name for row in counts.values() for name in row})
+    table = [[counts[school].get(name, 0) for name in values] for school in schools]
     hidden = find_hidden_cells(table)
     return {
         school: {name: None if (r, c) in hidden else table[r][c] for c, name in enumerate(values)}

@@ -50,45 +50,45 @@ class DrawVerification:
         return self.same_roster and self.same_order and self.same_allocation and self.same_index_children
 
 
-def draw_families(session: Session, actor: Actor | None, wanted: DrawRequest, now: datetime) -> Draw:
+def draw_families(session: Session, actor: Actor | None, request: DrawRequest, now: datetime) -> Draw:
     """Draw the order in which families are invited. `actor` is None for the command line and imports."""
-    if actor is not None and not actor.may_at(Permission.ASK, wanted.school_id):
+    if actor is not None and not actor.may_at(Permission.ASK, request.school_id):
         raise NotFound
     # Lock the school: two draws at the same time would both count as current.
-    school = session.scalar(select(School).where(School.id == wanted.school_id).with_for_update())
+    school = session.scalar(select(School).where(School.id == request.school_id).with_for_update())
     if school is None:
         raise NotFound
-    listed = queries.list_children(session, school, wanted.scope, wanted.scope_value, now)
-    standing = queries.find_current_draw(session, wanted.school_id, wanted.scope, wanted.scope_value)
-    refuse_if_any(_find_problems(wanted, listed, standing))
-    seed = wanted.seed.strip() or secrets.token_hex(8)
-    outcome = rules.run_draw([entry.child for entry in listed], wanted.method, seed, wanted.wanted)
-    made = Draw(
-        school_id=wanted.school_id,
-        scope=wanted.scope,
-        scope_value=wanted.scope_value,
-        method=wanted.method.value,
+    listed = queries.list_children(session, school, request.scope, request.scope_value, now)
+    standing = queries.find_current_draw(session, request.school_id, request.scope, request.scope_value)
+    refuse_if_any(_find_problems(request, listed, standing))
+    seed = request.seed.strip() or secrets.token_hex(8)
+    outcome = rules.run_draw([entry.child for entry in listed], request.method, seed, request.wanted)
+    draw = Draw(
+        school_id=request.school_id,
+        scope=request.scope,
+        scope_value=request.scope_value,
+        method=request.method.value,
         seed=seed,
         wanted=sum(place.drawn for place in outcome.places),
         roster_sha256=outcome.roster_sha256,
         selected_sha256=outcome.list_sha256,
         allocation=_to_json({name: list(pair) for name, pair in outcome.shares.items()}),
-        reason=wanted.reason.strip() or None,
+        reason=request.reason.strip() or None,
         replaces_id=standing.id if standing else None,
         drawn_at=now,
         drawn_by=actor.account_id if actor else None,
     )
-    session.add(made)
+    session.add(draw)
     session.flush()
-    session.add_all(_build_entries(made, outcome, listed))
+    session.add_all(_build_entries(draw, outcome, listed))
     session.flush()
-    return made
+    return draw
 
 
 def verify_draw(session: Session, draw_id: int) -> DrawVerification:
     """Repeat a draw from its own record and compare the results. The current roster is not used."""
-    made = session.get(Draw, draw_id)
-    if made is None:
+    draw = session.get(Draw, draw_id)
+    if draw is None:
         raise NotFound
     entries = session.scalars(select(DrawEntry).where(DrawEntry.draw_id == draw_id)).all()
     identifiers = queries.find_student_identifiers(session, [entry.index_student_id for entry in entries])
@@ -97,14 +97,14 @@ def verify_draw(session: Session, draw_id: int) -> DrawVerification:
         for entry in entries
         for student, school, grade in json.loads(entry.students)
     ]
-    outcome = rules.run_draw(children, Method(made.method), made.seed, made.wanted)
+    outcome = rules.run_draw(children, Method(draw.method), draw.seed, draw.wanted)
     allocation = _to_json({name: list(pair) for name, pair in outcome.shares.items()})
     then = {entry.household_key: (entry.position, entry.stratum, entry.sha256) for entry in entries}
     again = {
         place.household: (
             place.position if place.drawn else None,
             place.stratum,
-            rules.sort_key(made.seed, place.household),
+            rules.sort_key(draw.seed, place.household),
         )
         for place in outcome.places
     }
@@ -113,29 +113,29 @@ def verify_draw(session: Session, draw_id: int) -> DrawVerification:
         roster_sha256=outcome.roster_sha256,
         selected_sha256=outcome.list_sha256,
         allocation=allocation,
-        same_roster=outcome.roster_sha256 == made.roster_sha256,
-        same_order=then == again and outcome.list_sha256 == made.selected_sha256,
-        same_allocation=allocation == made.allocation,
+        same_roster=outcome.roster_sha256 == draw.roster_sha256,
+        same_order=then == again and outcome.list_sha256 == draw.selected_sha256,
+        same_allocation=allocation == draw.allocation,
         same_index_children=all(index_then[place.household] == place.index_child for place in outcome.places),
     )
 
 
-def _find_problems(wanted: DrawRequest, listed: list[queries.ListedChild], standing: Draw | None) -> list[Problem]:
-    found = []
+def _find_problems(request: DrawRequest, listed: list[queries.ListedChild], standing: Draw | None) -> list[Problem]:
+    problems = []
     if not listed:
-        found.append(Problem("nobody_to_draw_from", "scope_value"))
-    if wanted.method is not Method.EVERYONE and (wanted.wanted is None or wanted.wanted < 1):
-        found.append(Problem("draw_how_many", "wanted"))
-    if len(wanted.seed) > MAX_SEED_LENGTH:
-        found.append(Problem("too_long", "seed", {"most": MAX_SEED_LENGTH}))
-    if len(wanted.reason) > MAX_REASON_LENGTH:
-        found.append(Problem("too_long", "reason", {"most": MAX_REASON_LENGTH}))
-    if standing is not None and not wanted.reason.strip():
-        found.append(Problem("redraw_needs_reason", "reason"))
-    return found
+        problems.append(Problem("nobody_to_draw_from", "scope_value"))
+    if request.method is not Method.EVERYONE and (request.wanted is None or request.wanted < 1):
+        problems.append(Problem("draw_how_many", "wanted"))
+    if len(request.seed) > MAX_SEED_LENGTH:
+        problems.append(Problem("too_long", "seed", {"most": MAX_SEED_LENGTH}))
+    if len(request.reason) > MAX_REASON_LENGTH:
+        problems.append(Problem("too_long", "reason", {"most": MAX_REASON_LENGTH}))
+    if standing is not None and not request.reason.strip():
+        problems.append(Problem("redraw_needs_reason", "reason"))
+    return problems
 
 
-def _build_entries(made: Draw, outcome: rules.Outcome, listed: list[queries.ListedChild]) -> list[DrawEntry]:
+def _build_entries(draw: Draw, outcome: rules.Outcome, listed: list[queries.ListedChild]) -> list[DrawEntry]:
     families = {entry.child.household: entry.family_id for entry in listed}
     students = {entry.child.student: entry.student_id for entry in listed}
     of_household: dict[str, list[list[str]]] = {}
@@ -144,13 +144,13 @@ def _build_entries(made: Draw, outcome: rules.Outcome, listed: list[queries.List
         of_household.setdefault(child.household, []).append([child.student, child.school, child.grade])
     return [
         DrawEntry(
-            draw_id=made.id,
+            draw_id=draw.id,
             family_id=families[place.household],
             household_key=place.household,
             index_student_id=students[place.index_child],
             students=_to_json(of_household[place.household]),
             stratum=place.stratum,
-            sha256=rules.sort_key(made.seed, place.household),
+            sha256=rules.sort_key(draw.seed, place.household),
             position=place.position if place.drawn else None,
         )
         for place in outcome.places

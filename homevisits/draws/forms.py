@@ -32,29 +32,29 @@ def read_form(form: Mapping[str, str], school: str) -> DrawForm:
     )
 
 
-def parse_form(given: DrawForm) -> tuple[DrawRequest | None, list[Problem]]:
+def parse_form(form: DrawForm) -> tuple[DrawRequest | None, list[Problem]]:
     """Return the requested draw, or the problems of the form."""
     problems = []
-    scope, _, value = given.scope.partition(":")
+    scope, _, value = form.scope.partition(":")
     # Each scope must have a single spelling, or the same families could be drawn twice without a reason.
     if scope not in ("school", "grade", "class") or not _is_canonical(scope, value):
         problems.append(Problem("not_a_choice", "scope"))
-    if given.method not in set(Method):
+    if form.method not in set(Method):
         problems.append(Problem("not_a_choice", "method"))
-    if not (given.school.isascii() and given.school.isdigit() and len(given.school) < 18):
+    if not (form.school.isascii() and form.school.isdigit() and len(form.school) < 18):
         problems.append(Problem("not_a_choice", "school"))
-    number = int(given.wanted) if given.wanted.isascii() and given.wanted.isdigit() and len(given.wanted) < 7 else None
+    number = int(form.wanted) if form.wanted.isascii() and form.wanted.isdigit() and len(form.wanted) < 7 else None
     if problems:
         return None, problems
     return (
         DrawRequest(
-            school_id=int(given.school),
+            school_id=int(form.school),
             scope=scope,
             scope_value=value,
-            method=Method(given.method),
+            method=Method(form.method),
             wanted=number,
-            seed=given.seed,
-            reason=given.reason,
+            seed=form.seed,
+            reason=form.reason,
         ),
         [],
     )

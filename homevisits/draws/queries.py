@@ -81,7 +81,7 @@ class DrawRecord:
 def list_children(session: Session, school: School, scope: str, value: str, now: datetime) -> list[ListedChild]:
     """Return the children who are enrolled today in the given school, grade or class."""
     today = local_time.to_local(now, school.timezone).date()
-    found = (
+    query = (
         select(Student.id, Student.identifier, Student.source_id, Student.grade, Family.id, Family.key)
         .join(Family, Family.id == Student.family_id)
         .where(
@@ -91,15 +91,15 @@ def list_children(session: Session, school: School, scope: str, value: str, now:
         )
     )
     if scope == "grade":
-        found = found.where(Student.grade == value)
+        query = query.where(Student.grade == value)
     elif scope == "class":
         number = int(value) if value.isdigit() else 0
         in_class = select(Enrollment.student_id).join(SchoolClass, SchoolClass.id == Enrollment.class_id)
         in_class = in_class.where(SchoolClass.id == number, SchoolClass.school_id == school.id)
-        found = found.where(Student.id.in_(in_class))
+        query = query.where(Student.id.in_(in_class))
     return [
         ListedChild(Child(key, identifier or source, school.source_id, grade), student_id, family_id)
-        for student_id, identifier, source, grade, family_id, key in session.execute(found)
+        for student_id, identifier, source, grade, family_id, key in session.execute(query)
     ]
 
 
@@ -121,8 +121,8 @@ def find_scope_by_source_ids(
 
 def find_student_identifiers(session: Session, ids: Collection[int | None]) -> dict[int, str]:
     """Return the student identifiers that the draw hashes, by database id."""
-    found = select(Student.id, func.coalesce(Student.identifier, Student.source_id)).where(Student.id.in_(ids))
-    return dict(session.execute(found).all())
+    query = select(Student.id, func.coalesce(Student.identifier, Student.source_id)).where(Student.id.in_(ids))
+    return dict(session.execute(query).all())
 
 
 def find_current_draw(session: Session, school_id: int, scope: str, value: str) -> Draw | None:
@@ -143,9 +143,9 @@ def list_schools(session: Session, actor: Actor) -> list[tuple[int, str]]:
 
 
 def _select_schools(session: Session, actor: Actor) -> list[School]:
-    found = select(School).order_by(School.name)
+    query = select(School).order_by(School.name)
     held = actor.schools(Permission.ASK)
-    return list(session.scalars(found if held is None else found.where(School.id.in_(held))))
+    return list(session.scalars(query if held is None else query.where(School.id.in_(held))))
 
 
 def list_scopes(session: Session, actor: Actor, school_id: int) -> list[ScopeOption]:
@@ -174,25 +174,25 @@ def list_scopes(session: Session, actor: Actor, school_id: int) -> list[ScopeOpt
 def list_draws(session: Session, actor: Actor) -> list[DrawRow]:
     """Return the draws of the actor's schools, newest first."""
     held = actor.schools(Permission.ASK)
-    found = _select_draws().order_by(Draw.id.desc())
-    return _to_draw_rows(session, found if held is None else found.where(Draw.school_id.in_(held)))
+    query = _select_draws().order_by(Draw.id.desc())
+    return _to_draw_rows(session, query if held is None else query.where(Draw.school_id.in_(held)))
 
 
 def list_current_draws(session: Session, actor: Actor, since: datetime) -> list[DrawRow]:
     """Return the current draws of the actor's schools after `since`, newest first."""
     held = actor.schools(Permission.ASK)
     later = aliased(Draw)
-    found = _select_draws().where(Draw.drawn_at > since, ~select(later.id).where(later.replaces_id == Draw.id).exists())
-    found = found.order_by(Draw.id.desc())
-    return _to_draw_rows(session, found if held is None else found.where(Draw.school_id.in_(held)))
+    query = _select_draws().where(Draw.drawn_at > since, ~select(later.id).where(later.replaces_id == Draw.id).exists())
+    query = query.order_by(Draw.id.desc())
+    return _to_draw_rows(session, query if held is None else query.where(Draw.school_id.in_(held)))
 
 
 def get_draw(session: Session, actor: Actor, draw_id: int) -> DrawRow:
     """Return a draw of one of the actor's schools. Raises NotFound."""
-    found = _to_draw_rows(session, _select_draws().where(Draw.id == draw_id))
-    if not found or not actor.may_at(Permission.ASK, found[0].school_id):
+    rows = _to_draw_rows(session, _select_draws().where(Draw.id == draw_id))
+    if not rows or not actor.may_at(Permission.ASK, rows[0].school_id):
         raise NotFound
-    return found[0]
+    return rows[0]
 
 
 def get_record(session: Session, actor: Actor, draw_id: int) -> DrawRecord:
@@ -225,8 +225,8 @@ def _select_draws() -> Any:
     )
 
 
-def _to_draw_rows(session: Session, found: Any) -> list[DrawRow]:
-    rows = session.execute(found).all()
+def _to_draw_rows(session: Session, query: Any) -> list[DrawRow]:
+    rows = session.execute(query).all()
     numbers = [int(made.scope_value) for made, *_ in rows if made.scope == "class"]
     titles = dict(session.execute(select(SchoolClass.id, SchoolClass.title).where(SchoolClass.id.in_(numbers))).all())
     return [

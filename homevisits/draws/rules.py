@@ -103,12 +103,12 @@ def group_into_households(children: Iterable[Child], seed: str, *, stratified: b
     groups: dict[str, list[Child]] = {}
     for child in set(children):
         groups.setdefault(child.household, []).append(child)
-    found = []
+    households = []
     for name in sorted(groups):
         index = min(groups[name], key=lambda child: (sort_key(seed, child.student), child.student))
         stratum = f"{index.school}|{index.grade}" if stratified else SINGLE_STRATUM
-        found.append(Household(name, index.student, stratum))
-    return tuple(found)
+        households.append(Household(name, index.student, stratum))
+    return tuple(households)
 
 
 def allocate_by_largest_remainder(weights: Mapping[str, float], total: int) -> dict[str, int]:
@@ -127,14 +127,14 @@ def allocate_by_largest_remainder(weights: Mapping[str, float], total: int) -> d
 
 
 def select_households(
-    population: Iterable[Household], seed: str, wanted: int
+    population: Iterable[Household], seed: str, count: int
 ) -> tuple[tuple[Place, ...], dict[str, tuple[int, int]]]:
     """Select `wanted` households; return all households in invitation order and the allocation."""
     strata: dict[str, list[Household]] = {}
     for household in population:
         strata.setdefault(household.stratum, []).append(household)
     sizes = {name: len(members) for name, members in strata.items()}
-    shares = allocate_by_largest_remainder(sizes, min(wanted, sum(sizes.values())))
+    shares = allocate_by_largest_remainder(sizes, min(count, sum(sizes.values())))
     chosen: set[str] = set()
     for name, members in strata.items():
         members.sort(key=lambda household: (sort_key(seed, household.id), household.id))

@@ -33,17 +33,17 @@ def new() -> str:
 @allow(Permission.ASK)
 def make() -> ResponseReturnValue:
     """Run a draw."""
-    given = forms.read_form(request.form, "")
-    wanted, problems = forms.parse_form(given)
-    if wanted is None:
-        return _render_form(given, problems), 422
+    form = forms.read_form(request.form, "")
+    request_, problems = forms.parse_form(form)
+    if request_ is None:
+        return _render_form(form, problems), 422
     try:
         with transaction() as session:
-            made = actions.draw_families(session, current_actor(), wanted, now())
+            draw = actions.draw_families(session, current_actor(), request_, now())
     except RulesBroken as broken:
-        return _render_form(given, list(broken.problems)), 422
+        return _render_form(form, list(broken.problems)), 422
     show_notice(_("The draw is done. Anyone can repeat it and get the same families."))
-    return redirect(url_for("draws.record", draw_id=made.id), code=303)
+    return redirect(url_for("draws.record", draw_id=draw.id), code=303)
 
 
 @bp.get("/draws/<int:draw_id>")
@@ -61,22 +61,22 @@ def record(draw_id: int) -> str:
 def check(draw_id: int) -> str:
     """Verify a draw and show the comparison."""
     with reading() as session:
-        found = queries.get_record(session, current_actor(), draw_id)
-        return render_template("draws/record.html", record=found, check=actions.verify_draw(session, draw_id))
+        record = queries.get_record(session, current_actor(), draw_id)
+        return render_template("draws/record.html", record=record, check=actions.verify_draw(session, draw_id))
 
 
-def _render_form(given: forms.DrawForm, problems: list[Problem]) -> str:
+def _render_form(form: forms.DrawForm, problems: list[Problem]) -> str:
     with reading() as session:
         schools = queries.list_schools(session, current_actor())
         known = {str(number) for number, _name in schools}
-        chosen = given.school if given.school in known else str(schools[0][0]) if schools else ""
+        chosen = form.school if form.school in known else str(schools[0][0]) if schools else ""
         scopes = queries.list_scopes(session, current_actor(), int(chosen)) if chosen else []
         # The form asks for a reason only if there is a draw to replace, so the scope must be known first.
-        scope, _colon, value = given.scope.partition(":")
+        scope, _colon, value = form.scope.partition(":")
         standing = queries.find_current_draw(session, int(chosen), scope, value) if chosen else None
     return render_template(
         "draws/new.html",
-        typed=given,
+        typed=form,
         problems=problems,
         schools=schools,
         chosen=chosen,

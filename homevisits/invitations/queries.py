@@ -221,7 +221,7 @@ def find_families(session: Session, actor: Actor, name: str, limit: int = 20) ->
     named = select(Caregiver.family_id).where(
         (Caregiver.given_name + " " + Caregiver.family_name).ilike(pattern), Caregiver.restricted.is_(False)
     )
-    found = (
+    query = (
         select(Family.id, School.id, Family.name, School.name)
         .join(Student, Student.family_id == Family.id)
         .join(School, School.id == Student.school_id)
@@ -237,8 +237,8 @@ def find_families(session: Session, actor: Actor, name: str, limit: int = 20) ->
         .limit(limit)
     )
     if school_ids is not None:
-        found = found.where(Student.school_id.in_(school_ids))
-    rows = session.execute(found).all()
+        query = query.where(Student.school_id.in_(school_ids))
+    rows = session.execute(query).all()
     people = load_contacts(session, [row[0] for row in rows])
     return [
         FamilyMatch(family_id, school_id, family, school, people[family_id].caregiver)

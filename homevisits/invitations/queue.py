@@ -89,10 +89,10 @@ def list_next_families(session: Session, draw_id: int, count: int, now: datetime
     drawn = session.scalars(
         open_entries.where(DrawEntry.position.is_not(None)).order_by(DrawEntry.position).limit(count)
     )
-    found = [NextFamily(entry.family_id, entry.stratum, entry.position, None) for entry in drawn]
-    if len(found) < count:
-        found += _find_replacements(session, draw_id, open_entries, count - len(found))
-    return found
+    families = [NextFamily(entry.family_id, entry.stratum, entry.position, None) for entry in drawn]
+    if len(families) < count:
+        families += _find_replacements(session, draw_id, open_entries, count - len(families))
+    return families
 
 
 def find_unasked_position(session: Session, draw_id: int, family_id: int) -> int | None:
@@ -154,12 +154,12 @@ def load_progress(session: Session, draws: Collection[int]) -> dict[int, Progres
     by_draw: dict[int, dict[str | None, int]] = {}
     for draw_id, answer, count in counts:
         by_draw.setdefault(draw_id or 0, {})[answer] = count
-    found = {}
+    progress = {}
     for draw, school in session.execute(
         select(Draw, School.name).join(School, School.id == Draw.school_id).where(Draw.id.in_(draws))
     ):
         answers = by_draw.get(draw.id, {})
-        found[draw.id] = Progress(
+        progress[draw.id] = Progress(
             draw_id=draw.id,
             school=school,
             drawn=draw.wanted,
@@ -169,17 +169,17 @@ def load_progress(session: Session, draws: Collection[int]) -> dict[int, Progres
             with_person=answers.get(Answer.OTHER_TIME, 0) + answers.get(Answer.CALL_ME, 0),
             not_now=sum(answers.get(answer, 0) for answer in REFUSALS),
         )
-    return found
+    return progress
 
 
 def list_open_invitations(session: Session, actor: Actor, now: datetime, limit: int = 200) -> list[InvitationRow]:
     """List the open invitations of the actor's schools, oldest first. Refused invitations are closed."""
     school_ids = actor.schools(Permission.ASK)
     is_open = and_(Invitation.closed_at.is_(None), Invitation.asked_at > now - LIST_PERIOD)
-    found = _select_invitation_rows(now).where(is_open).order_by(Invitation.asked_at, Invitation.id).limit(limit)
+    query = _select_invitation_rows(now).where(is_open).order_by(Invitation.asked_at, Invitation.id).limit(limit)
     if school_ids is not None:
-        found = found.where(Invitation.school_id.in_(school_ids))
-    return [_to_invitation_row(row) for row in session.execute(found)]
+        query = query.where(Invitation.school_id.in_(school_ids))
+    return [_to_invitation_row(row) for row in session.execute(query)]
 
 
 def get_invitation(session: Session, actor: Actor, invitation_id: int, now: datetime) -> InvitationRow:

@@ -126,11 +126,11 @@ def _render_asking(problems: list[Problem]) -> str:
 def _render_request(problems: list[Problem]) -> str:
     query = request.values.get("q", "").strip()
     with reading() as session:
-        found = queries.find_families(session, current_actor(), query)
+        families = queries.find_families(session, current_actor(), query)
     return render_template(
         "invitations/record_request.html",
         words=query,
-        found=found,
+        found=families,
         family=request.form.get("family", ""),
         how=request.form.get("how", ""),
         problems=problems,

@@ -64,13 +64,13 @@ def start_session(token: str) -> Actor:
     """Sign the browser in with a new session and end its previous session."""
     with transaction() as db:
         _end_session_of_browser(db)
-        found = sessions.find_session(db, token, session_limits(settings()), now())
-    if found is None:
+        sign_in_session = sessions.find_session(db, token, session_limits(settings()), now())
+    if sign_in_session is None:
         raise RulesBroken([Problem("sign_in_failed", "email")])
     session.clear()
     session.permanent = True
-    login_user(SignedIn(found.actor, token))
-    return found.actor
+    login_user(SignedIn(sign_in_session.actor, token))
+    return sign_in_session.actor
 
 
 def _end_session_of_browser(db: Session) -> None:
@@ -82,13 +82,13 @@ def _end_session_of_browser(db: Session) -> None:
 def load_user(token: str) -> SignedIn | None:
     """Return the user of a session token for Flask-Login, or None if the session has ended."""
     with reading() as db:
-        found = sessions.find_session(db, token, session_limits(settings()), now())
-    if found is None:
+        sign_in_session = sessions.find_session(db, token, session_limits(settings()), now())
+    if sign_in_session is None:
         return None
-    if found.needs_refresh:
+    if sign_in_session.needs_refresh:
         with transaction() as db:
             sessions.refresh_session(db, token, now())
-    return SignedIn(found.actor, token)
+    return SignedIn(sign_in_session.actor, token)
 
 
 @bp.post("/sign-out")

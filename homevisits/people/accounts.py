@@ -37,40 +37,44 @@ class AccountRow:
     grants: tuple[str, ...]
 
 
-def add_account(session: Session, wanted: NewAccount) -> str | None:
+def add_account(session: Session, new_account: NewAccount) -> str | None:
     """Create an account with one role. Return the generated password, or None if a password was given."""
-    email = normalize_email(wanted.email)
-    made = None if wanted.password else secrets.token_urlsafe(12)
-    password = wanted.password or made or ""
-    school = _find_school(session, wanted.school)
+    email = normalize_email(new_account.email)
+    generated = None if new_account.password else secrets.token_urlsafe(12)
+    password = new_account.password or generated or ""
+    school = _find_school(session, new_account.school)
     educator = (
-        session.scalar(select(Educator).where(Educator.source_id == wanted.educator)) if wanted.educator else None
+        session.scalar(select(Educator).where(Educator.source_id == new_account.educator))
+        if new_account.educator
+        else None
     )
-    problems = check_new_password(password, password, f"{email}\n{wanted.name}")
+    problems = check_new_password(password, password, f"{email}\n{new_account.name}")
     if "@" not in email:
         problems.append(Problem("email_wrong", "email"))
     if session.scalar(select(Account.id).where(Account.email == email)):
         problems.append(Problem("account_exists", "email", {"email": email}))
-    if wanted.educator and educator is None:
-        problems.append(Problem("educator_unknown", "educator", {"found": wanted.educator}))
-    if wanted.role is Role.EDUCATOR and not wanted.educator:
+    if new_account.educator and educator is None:
+        problems.append(Problem("educator_unknown", "educator", {"found": new_account.educator}))
+    if new_account.role is Role.EDUCATOR and not new_account.educator:
         problems.append(Problem("educator_missing", "educator"))
     if educator and session.scalar(select(Account.id).where(Account.educator_id == educator.id)):
-        problems.append(Problem("educator_has_account", "educator", {"found": wanted.educator}))
-    if wanted.school and school is None:
-        problems.append(Problem("school_unknown", "school", {"found": wanted.school}))
+        problems.append(Problem("educator_has_account", "educator", {"found": new_account.educator}))
+    if new_account.school and school is None:
+        problems.append(Problem("school_unknown", "school", {"found": new_account.school}))
     refuse_if_any(problems)
     account = Account(
         email=email,
-        name=wanted.name,
+        name=new_account.name,
         password_hash=hash_password(password),
         educator_id=educator.id if educator else None,
-        language=wanted.language,
+        language=new_account.language,
     )
     session.add(account)
     session.flush()
-    session.add(AccountGrant(account_id=account.id, role=wanted.role.value, school_id=school.id if school else None))
-    return made
+    session.add(
+        AccountGrant(account_id=account.id, role=new_account.role.value, school_id=school.id if school else None)
+    )
+    return generated
 
 
 def grant_role(session: Session, email: str, role: Role, school: str | None) -> None:
@@ -119,10 +123,10 @@ def list_accounts(session: Session) -> list[AccountRow]:
 
 
 def _get_account(session: Session, email: str) -> Account:
-    found = session.scalar(select(Account).where(Account.email == normalize_email(email)))
-    if found is None:
+    account = session.scalar(select(Account).where(Account.email == normalize_email(email)))
+    if account is None:
         raise NotFound
-    return found
+    return account
 
 
 def _find_school(session: Session, source_id: str | None) -> School | None:

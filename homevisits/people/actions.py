@@ -72,8 +72,8 @@ def record_training(
 
 
 def _find_schools_of_educators(session: Session, ids: Iterable[int]) -> dict[int, int]:
-    found = session.execute(select(Educator.id, Educator.school_id).where(Educator.id.in_(list(ids))))
-    return dict(found.all())
+    rows = session.execute(select(Educator.id, Educator.school_id).where(Educator.id.in_(list(ids))))
+    return dict(rows.all())
 
 
 def _check_trainers(session: Session, training: Training, educators: dict[int, int]) -> list[Problem]:

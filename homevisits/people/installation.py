@@ -16,8 +16,8 @@ def find_purpose(session: Session) -> str | None:
 def check_database_purpose(database: Database, settings: Settings) -> None:
     """Raise `InvalidSettings` if the demo would use a real database, or the other way around."""
     with database.reading() as session:
-        found = find_purpose(session)
-    if settings.demo and found != "demo":
+        purpose = find_purpose(session)
+    if settings.demo and purpose != "demo":
         raise InvalidSettings(["database_url: this database does not belong to the demo; the demo makes its own"])
-    if not settings.demo and found == "demo":
+    if not settings.demo and purpose == "demo":
         raise InvalidSettings(["database_url: this is the demo's database; nobody in it is real. Make a new one"])

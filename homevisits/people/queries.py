@@ -85,8 +85,8 @@ def find_current_opt_ins(session: Session, educators: Collection[int]) -> dict[i
         .group_by(OptIn.educator_id)
         .subquery()
     )
-    found = select(OptIn.educator_id, OptIn.id).join(newest, newest.c.id == OptIn.id).where(OptIn.answer == "in")
-    return dict(session.execute(found).all())
+    query = select(OptIn.educator_id, OptIn.id).join(newest, newest.c.id == OptIn.id).where(OptIn.answer == "in")
+    return dict(session.execute(query).all())
 
 
 def is_valid_on(day: date) -> ColumnElement[bool]:
@@ -102,7 +102,7 @@ def list_educators(session: Session, actor: Actor, today: date) -> list[Educator
     """Return the educators of the schools where the actor has the PEOPLE permission, by school and name."""
     willing = latest_opt_ins()
     held = _certificate_ranges(today)
-    found = (
+    query = (
         select(Educator, School.name, held.c.since, held.c.until, held.c.endless, willing.c.answer)
         .join(School, School.id == Educator.school_id)
         .outerjoin(held, held.c.educator_id == Educator.id)
@@ -122,7 +122,7 @@ def list_educators(session: Session, actor: Actor, today: date) -> list[Educator
             certified=since is not None and (bool(endless) or until >= today),
             willing=answer == "in",
         )
-        for who, school, since, until, endless, answer in session.execute(found)
+        for who, school, since, until, endless, answer in session.execute(query)
     ]
 
 
@@ -187,7 +187,7 @@ def get_participation(session: Session, educator_id: int, today: date) -> Partic
 def list_trainings(session: Session, actor: Actor, limit: int = 20) -> list[TrainingRow]:
     """Return the newest trainings with participants of the actor's schools."""
     led, with_parent = aliased(Person, flat=True), aliased(Person, flat=True)
-    found = (
+    query = (
         select(
             TrainingSession,
             (led.given_name + " " + led.family_name).label("educator"),
@@ -213,31 +213,31 @@ def list_trainings(session: Session, actor: Actor, limit: int = 20) -> list[Trai
             parent=parent,
             certified=certified,
         )
-        for training, educator, parent, certified in session.execute(found)
+        for training, educator, parent, certified in session.execute(query)
     ]
 
 
 def list_educator_trainers(session: Session, today: date) -> list[PersonOption]:
     """Return the certified educators, who may lead trainings; all educators if none is certified yet."""
     certified = select(Certification.educator_id).where(is_valid_on(today))
-    found = (
+    query = (
         select(Educator.id, Educator.given_name, Educator.family_name, School.name)
         .join(School, School.id == Educator.school_id)
         .where(Educator.left_on.is_(None))
         .where(or_(Educator.id.in_(certified), ~certified.exists()))
         .order_by(Educator.family_name, Educator.given_name, Educator.id)
     )
-    return [PersonOption(who, f"{given} {family}", school) for who, given, family, school in session.execute(found)]
+    return [PersonOption(who, f"{given} {family}", school) for who, given, family, school in session.execute(query)]
 
 
 def list_parent_trainers(session: Session) -> list[PersonOption]:
     """Return the parents who have led a training."""
-    found = (
+    query = (
         select(Person.id, Person.given_name, Person.family_name)
         .where(Person.kind == "person", Person.id.in_(select(TrainingSession.parent_trainer_id)))
         .order_by(Person.family_name, Person.given_name, Person.id)
     )
-    return [PersonOption(who, f"{given} {family}") for who, given, family in session.execute(found)]
+    return [PersonOption(who, f"{given} {family}") for who, given, family in session.execute(query)]
 
 
 @dataclass(frozen=True)

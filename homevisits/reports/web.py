@@ -54,7 +54,7 @@ def tally() -> str:
     first, last, month = _requested_days()
     with reading() as db:
         of_year = counts.count_visits_and_pay(db, schools, year_first, year_last)
-        found = of_year if month is None else counts.count_visits_and_pay(db, schools, first, last)
+        counted = of_year if month is None else counts.count_visits_and_pay(db, schools, first, last)
         names = counts.school_names(db, schools)
         district = counts.district_name(db)
     months = [
@@ -64,7 +64,7 @@ def tally() -> str:
     ]
     return render_template(
         "reports/tally.html",
-        found=found,
+        found=counted,
         of_year=of_year,
         names=names,
         months=months,
@@ -98,13 +98,13 @@ def overview() -> str:
     schools = current_actor().schools(Permission.OVERVIEW)
     with reading() as db:
         reached = counts.measure_reach(db, schools, first, last, _today())
-        found = counts.count_visits_and_pay(db, schools, first, last)
+        counted = counts.count_visits_and_pay(db, schools, first, last)
         names = counts.school_names(db, schools)
         district = counts.district_name(db)
     return render_template(
         "reports/overview.html",
         reached=reached,
-        found=found,
+        found=counted,
         names=names,
         year=first.year,
         district=district,

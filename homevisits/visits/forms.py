@@ -54,18 +54,18 @@ def read_booking_form(form: Mapping[str, str]) -> BookingForm:
     )
 
 
-def to_booking_request(given: BookingForm, family_id: int) -> tuple[BookingRequest | None, list[Problem]]:
+def to_booking_request(form: BookingForm, family_id: int) -> tuple[BookingRequest | None, list[Problem]]:
     """Convert the form into a booking request, or return the problems."""
-    starts_at = parse_moment(given.start)
+    starts_at = parse_moment(form.start)
     problems = []
-    if not given.partner.isdecimal():
+    if not form.partner.isdecimal():
         problems.append(Problem("never_alone", "partner"))
     if starts_at is None:
         problems.append(Problem("not_a_time", "start"))
     if problems or starts_at is None:
         return None, problems
-    partner_id = int(given.partner[:18])
-    return BookingRequest(family_id, partner_id, starts_at, given.place_type, key=given.key[:64]), []
+    partner_id = int(form.partner[:18])
+    return BookingRequest(family_id, partner_id, starts_at, form.place_type, key=form.key[:64]), []
 
 
 def parse_moment(typed: str) -> datetime | None:
@@ -99,19 +99,19 @@ def read_report_form(form: Mapping[str, str], present: list[str]) -> ReportForm:
 
 
 def to_report(
-    given: ReportForm, day: date, zone: str, planned: tuple[datetime, datetime], now: datetime
+    form: ReportForm, day: date, zone: str, planned: tuple[datetime, datetime], now: datetime
 ) -> tuple[Report | None, list[Problem]]:
     """Convert the form into a report, or return the problems.
 
     "As planned" ends at `now` if the planned end is later.
     """
     problems = []
-    if given.outcome not in ("met", "family_away"):
+    if form.outcome not in ("met", "family_away"):
         problems.append(Problem("say_what_happened", "outcome"))
     started: datetime | None = planned[0]
     ended: datetime | None = min(planned[1], max(now, planned[0]))
-    if given.times == "other":
-        local_times = _parse_time(given.started), _parse_time(given.ended)
+    if form.times == "other":
+        local_times = _parse_time(form.started), _parse_time(form.ended)
         problems += [
             Problem("missing", name) for name, at in zip(("started", "ended"), local_times, strict=True) if at is None
         ]
@@ -119,12 +119,12 @@ def to_report(
     if problems:
         return None, problems
     report = Report(
-        outcome=given.outcome,
-        both_went=given.both_went == "yes",
+        outcome=form.outcome,
+        both_went=form.both_went == "yes",
         started_at=started,
         ended_at=ended,
-        place_type=given.place_type,
-        who_was_there=given.who if given.outcome == "met" else (),
+        place_type=form.place_type,
+        who_was_there=form.who if form.outcome == "met" else (),
     )
     return report, []
 

@@ -1,4 +1,4 @@
-"""The words for a visit on pages: states, kinds, places, history. Each state has a word, a colour and a shape."""
+"""Labels of visits on pages: states, kinds, places and history. Each state has a label and a style."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -104,33 +104,33 @@ def _(message: str, **values: object) -> str:
     return str(gettext(message, **values))
 
 
-def event(happened: HistoryEvent) -> str:
-    """A line of a visit's history in words."""
-    if happened.by and happened.what in BY_PERSON:
-        return str(BY_PERSON[happened.what]) % {"name": happened.by}
-    return str(EVENTS.get(happened.what, happened.what))
+def event(entry: HistoryEvent) -> str:
+    """Return the label of an event in a visit's history."""
+    if entry.by and entry.what in BY_PERSON:
+        return str(BY_PERSON[entry.what]) % {"name": entry.by}
+    return str(EVENTS.get(entry.what, entry.what))
 
 
-def why(suits: PartnerMatch) -> str:
-    """What speaks for a partner, in a line."""
+def why(match: PartnerMatch) -> str:
+    """Return the reasons why a colleague is a good partner for a visit, as a line of text."""
     reasons = []
-    if suits.has_visited_before:
+    if match.has_visited_before:
         reasons.append(_("Knows this family from a visit"))
-    if suits.shared_language:
-        reasons.append(_("Speaks %(language)s", language=LANGUAGES.get(suits.shared_language, suits.shared_language)))
-    if suits.teaches_child:
+    if match.shared_language:
+        reasons.append(_("Speaks %(language)s", language=LANGUAGES.get(match.shared_language, match.shared_language)))
+    if match.teaches_child:
         reasons.append(_("Teaches a child of the family"))
-    if suits.upcoming_visits == 0:
+    if match.upcoming_visits == 0:
         reasons.append(_("Has no other visit in these two weeks"))
-    elif suits.upcoming_visits == 1:
+    elif match.upcoming_visits == 1:
         reasons.append(_("Has one other visit in these two weeks"))
     else:
-        reasons.append(_("Has %(number)d other visits in these two weeks", number=suits.upcoming_visits))
+        reasons.append(_("Has %(number)d other visits in these two weeks", number=match.upcoming_visits))
     return ". ".join(reasons) + "."
 
 
 def marks(page: VisitDetail) -> dict[int, tuple[str, str]]:
-    """The five practices of a visit: how each stands, and what that rests on."""
+    """Return the status of each of the five practices for a visit, and the evidence for it."""
     evidence, card = page.evidence, page.card
     coming = all(seat.state == "coming" for seat in (card.lead, card.partner))
     certified = all(proof.certified for proof in evidence.proofs)
@@ -166,16 +166,16 @@ def _voluntary(page: VisitDetail, zone: str) -> str:
 
 
 def _trained(evidence: Evidence) -> str:
-    words = []
+    lines = []
     for proof in evidence.proofs:
         if proof.certified and proof.certified_until:
             day = formats.day(proof.certified_until)
-            words.append(_("%(name)s is certified until %(day)s", name=proof.name, day=day))
+            lines.append(_("%(name)s is certified until %(day)s", name=proof.name, day=day))
         elif proof.certified:
-            words.append(_("%(name)s is certified", name=proof.name))
+            lines.append(_("%(name)s is certified", name=proof.name))
         else:
-            words.append(_("%(name)s goes along without a certification, as the policy allows", name=proof.name))
-    return "; ".join(words)
+            lines.append(_("%(name)s goes along without a certification, as the policy allows", name=proof.name))
+    return "; ".join(lines)
 
 
 def _fair(evidence: Evidence, zone: str) -> str:

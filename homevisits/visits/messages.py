@@ -41,7 +41,7 @@ _CANCELLED_BY_EDUCATOR = frozenset({"cancelled_by_educator"})
 _ASKED = frozenset({"asked"})
 _COMING = frozenset({"coming"})
 
-# Tells the family when the visit is and asks whether that time suits it.
+# Announces the time of the visit to the family and asks whether it suits.
 _announcement = partial(VisitMessage, purpose="announce_time", states=_SCHEDULED, before_start=True, needs_consent=True)
 _reminder = partial(VisitMessage, purpose="remind", before_start=True, needs_consent=True, can_be_switched_off=True)
 _cancellation = partial(VisitMessage, purpose="cancel", states=_CANCELLED_BY_EDUCATOR, before_start=True)

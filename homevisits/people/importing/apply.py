@@ -165,12 +165,12 @@ def _record_merges(session: Session, merged: Sequence[tuple[int, int]], now: dat
 
 def _make_unique_key(key: str, taken: set[str]) -> str:
     """Return `key`, with a number if another family already has it."""
-    found, number = key, 1
-    while found in taken:
+    unique_key, number = key, 1
+    while unique_key in taken:
         number += 1
-        found = f"{key}#{number}"
-    taken.add(found)
-    return found
+        unique_key = f"{key}#{number}"
+    taken.add(unique_key)
+    return unique_key
 
 
 class _TableSync:

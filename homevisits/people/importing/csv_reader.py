@@ -109,9 +109,9 @@ def _check_rows(
             errors.append(Finding(file, line, None, "row_width", {"found": len(record), "expected": len(names)}))
             continue
         bad = [_check_field(file, line, name, value) for name, value in zip(names, record, strict=True)]
-        found = [finding for finding in bad if finding]
-        errors.extend(found)
-        if not found:
+        findings = [finding for finding in bad if finding]
+        errors.extend(findings)
+        if not findings:
             yield Row(file, line, {name: value.strip() for name, value in zip(names, record, strict=True)})
 
 

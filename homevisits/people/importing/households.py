@@ -33,8 +33,8 @@ def find_households(students: Iterable[str], links: Iterable[tuple[str, str]]) -
     carers: dict[str, set[str]] = {}
     for student, caregiver in pairs:
         carers.setdefault(_find_root(home, student), set()).add(caregiver)
-    found = (Household(kids[0], tuple(kids), tuple(sorted(carers.get(top, ())))) for top, kids in children.items())
-    return tuple(sorted(found, key=lambda household: household.key))
+    households = (Household(kids[0], tuple(kids), tuple(sorted(carers.get(top, ())))) for top, kids in children.items())
+    return tuple(sorted(households, key=lambda household: household.key))
 
 
 def _find_root(home: Mapping[str, str], student: str) -> str:

@@ -79,8 +79,8 @@ def import_supplement(database: Database, path: Path) -> ImportReport:
 
 def update_homes(session: Session, homes: dict[int, Home]) -> int:
     """Update language and address of the families; return how many changed."""
-    found = session.execute(select(Family.id, Family.language, Family.address))
-    known = {family: Home(language, address) for family, language, address in found}
+    families = session.execute(select(Family.id, Family.language, Family.address))
+    known = {family: Home(language, address) for family, language, address in families}
     changed = [
         {"id": family, "language": home.language, "address": home.address}
         for family, home in homes.items()

@@ -74,8 +74,8 @@ def begin_try(session: Session, email: str, address: str, now: datetime) -> Sign
     rows = [{"subject": subject, "at": now, "succeeded": False} for subject in subjects]
     ids = session.scalars(insert(SignInAttempt).returning(SignInAttempt.id), rows).all()
     columns = select(Account.id, Account.password_hash)
-    found = session.execute(columns.where(Account.email == normalize_email(email), Account.active)).first()
-    return SignInTry(tuple(ids), *found) if found else SignInTry(tuple(ids), None, None)
+    row = session.execute(columns.where(Account.email == normalize_email(email), Account.active)).first()
+    return SignInTry(tuple(ids), *row) if row else SignInTry(tuple(ids), None, None)
 
 
 def _delete_old_attempts(session: Session, now: datetime) -> None:
@@ -123,16 +123,16 @@ def finish_try(session: Session, given: SignInTry, password: str, now: datetime)
 
 def check_new_password(password: str, again: str, subject: str) -> list[Problem]:
     """Return the problems of a new password. It must differ from the lines of `subject` (e-mail address, name)."""
-    found = []
+    problems = []
     if len(password) < MIN_PASSWORD_LENGTH:
-        found.append(Problem("password_short", "password", {"least": MIN_PASSWORD_LENGTH}))
+        problems.append(Problem("password_short", "password", {"least": MIN_PASSWORD_LENGTH}))
     if len(password) > MAX_PASSWORD_LENGTH:
-        found.append(Problem("password_long", "password", {"most": MAX_PASSWORD_LENGTH}))
+        problems.append(Problem("password_long", "password", {"most": MAX_PASSWORD_LENGTH}))
     if password and password.lower() in subject.lower().split("\n"):
-        found.append(Problem("password_is_name", "password"))
+        problems.append(Problem("password_is_name", "password"))
     if password != again:
-        found.append(Problem("passwords_differ", "again"))
-    return found
+        problems.append(Problem("passwords_differ", "again"))
+    return problems
 
 
 @dataclass(frozen=True)

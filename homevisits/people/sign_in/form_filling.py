@@ -109,19 +109,19 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note a form, a control or a disclosure."""
         start = self._offset()
-        found = Tag(tag, dict(attrs), start, start + len(self.get_starttag_text() or ""), tuple(self._details))
+        element = Tag(tag, dict(attrs), start, start + len(self.get_starttag_text() or ""), tuple(self._details))
         if tag == "details":
-            self._details.append(found)
+            self._details.append(element)
         elif tag == "form":
-            self._form = found
-            self.forms.append(found)
+            self._form = element
+            self.forms.append(element)
         elif tag == "a":
-            self.links.append(found)
+            self.links.append(element)
         elif tag == "option" and self._select:
-            self._select.parts.append(found)
-            self._open = found
+            self._select.parts.append(element)
+            self._open = element
         elif tag in ("input", "textarea", "select", "button"):
-            self._control(found)
+            self._control(element)
 
     def _control(self, found: Tag) -> None:
         if "form" in found.attributes:

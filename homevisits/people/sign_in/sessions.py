@@ -99,5 +99,5 @@ def delete_old_sessions(session: Session, limits: SessionLimits | None, now: dat
     old: list[ColumnElement[bool]] = [SignInSession.ended_at.is_not(None)]
     if limits:
         old += [SignInSession.created_at < now - limits.length, SignInSession.last_seen_at < now - limits.idle]
-    found = session.scalars(delete(SignInSession).where(or_(*old)).returning(SignInSession.id))
-    return len(found.all())
+    deleted = session.scalars(delete(SignInSession).where(or_(*old)).returning(SignInSession.id))
+    return len(deleted.all())

@@ -40,7 +40,7 @@ def apply_withdrawals(session: Session, policy: Policy, now: datetime) -> int:
 
 def _end_visits_of_withdrawn_families(session: Session, policy: Policy, now: datetime) -> int:
     later = aliased(ConsentEntry)
-    found = select(Visit).where(
+    query = select(Visit).where(
         Visit.state.in_(LIVE),
         Visit.starts_at > now,
         exists().where(
@@ -49,7 +49,7 @@ def _end_visits_of_withdrawn_families(session: Session, policy: Policy, now: dat
             later.answer.in_(("not_now", "withdrawn")),
         ),
     )
-    visits = [visit for visit in session.scalars(found).all() if _lock_upcoming_visit(session, visit, now)]
+    visits = [visit for visit in session.scalars(query).all() if _lock_upcoming_visit(session, visit, now)]
     for visit in visits:
         end_visit(session, visit, VisitState.CANCELLED_BY_FAMILY, now)
         effects.record_event(session, visit, "family_withdrawn", None, now)
@@ -58,12 +58,12 @@ def _end_visits_of_withdrawn_families(session: Session, policy: Policy, now: dat
 
 
 def _end_visits_of_departed_families(session: Session, policy: Policy, now: datetime) -> int:
-    """Cancel visits to families whose last child has left the district.
+    """Cancel visits to families that have no child in the district any more.
 
     Their message does not offer another time (template ``visit_off``).
     """
-    found = select(Visit).where(Visit.state.in_(LIVE), Visit.starts_at > now, has_left(Visit.family_id, now.date()))
-    visits = [visit for visit in session.scalars(found).all() if _lock_upcoming_visit(session, visit, now)]
+    query = select(Visit).where(Visit.state.in_(LIVE), Visit.starts_at > now, has_left(Visit.family_id, now.date()))
+    visits = [visit for visit in session.scalars(query).all() if _lock_upcoming_visit(session, visit, now)]
     for visit in visits:
         end_visit(session, visit, VisitState.CANCELLED_BY_EDUCATOR, now)
         effects.record_event(session, visit, "family_left", None, now)
@@ -86,8 +86,8 @@ def _replan_for_changed_phones(session: Session, policy: Policy, now: datetime) 
         ~may_receive,
     )
     states = (*LIVE, VisitState.CANCELLED_BY_EDUCATOR)
-    found = select(Visit).where(Visit.state.in_(states), Visit.starts_at > now, misdirected)
-    visits = [visit for visit in session.scalars(found).all() if locks.try_lock_visit(session, visit)]
+    query = select(Visit).where(Visit.state.in_(states), Visit.starts_at > now, misdirected)
+    visits = [visit for visit in session.scalars(query).all() if locks.try_lock_visit(session, visit)]
     for visit in visits:
         effects.plan_messages(session, visit, policy, now)
     return len(visits)
@@ -109,7 +109,7 @@ def _lock_active_member(session: Session, visit: Visit, member: VisitMember, now
 def _remove_opted_out_educators(session: Session, policy: Policy, now: datetime) -> int:
     """Remove educators who opted out from their teams; the other educator finds a stand-in or cancels."""
     later = aliased(OptIn)
-    found = (
+    query = (
         select(Visit, VisitMember)
         .join(VisitMember, VisitMember.visit_id == Visit.id)
         .where(
@@ -121,7 +121,7 @@ def _remove_opted_out_educators(session: Session, policy: Policy, now: datetime)
             ),
         )
     )
-    rows = [row for row in session.execute(found).all() if _lock_active_member(session, row[0], row[1], now)]
+    rows = [row for row in session.execute(query).all() if _lock_active_member(session, row[0], row[1], now)]
     for visit, member in rows:
         remove_from_team(session, visit, member, "withdrawn", now)
         effects.record_event(session, visit, "withdrew", None, now, detail=str(member.educator_id))
@@ -130,12 +130,12 @@ def _remove_opted_out_educators(session: Session, policy: Policy, now: datetime)
 
 
 def _remove_uncertified_educators(session: Session, policy: Policy, now: datetime) -> int:
-    """Remove educators whose certificate was revoked, unless enough of the pair are still certified."""
+    """Remove educators with a revoked certificate, unless enough of the pair are still certified."""
     counts = and_(
         Certification.id == VisitMember.certification_id,
         or_(Certification.revoked_on.is_(None), Certification.revoked_on > Visit.local_date),
     )
-    found = (
+    query = (
         select(Visit, VisitMember, Certification.id)
         .join(VisitMember, VisitMember.visit_id == Visit.id)
         .outerjoin(Certification, counts)
@@ -147,7 +147,7 @@ def _remove_uncertified_educators(session: Session, policy: Policy, now: datetim
             Certification.id.is_(None),
         )
     )
-    rows = [row for row in session.execute(found).all() if _lock_active_member(session, row[0], row[1], now)]
+    rows = [row for row in session.execute(query).all() if _lock_active_member(session, row[0], row[1], now)]
     removed = 0
     for visit, member, _none in rows:
         if visit.min_trained > 1 or _count_certified(session, visit, excluding=member.educator_id) < visit.min_trained:
@@ -174,11 +174,11 @@ def _close_visits_without_pair(session: Session, policy: Policy, now: datetime) 
         VisitMember.educator_id.in_([Visit.lead_id, Visit.partner_id]),
         VisitMember.state.in_(("asked", "coming")),
     )
-    found = select(Visit).where(Visit.state == VisitState.PROPOSED, ~going)
-    again = found.with_only_columns(Visit.id)
+    query = select(Visit).where(Visit.state == VisitState.PROPOSED, ~going)
+    again = query.with_only_columns(Visit.id)
     visits = [
         visit
-        for visit in session.scalars(found).all()
+        for visit in session.scalars(query).all()
         if locks.try_lock_visit(session, visit) and session.scalar(again.where(Visit.id == visit.id)) is not None
     ]
     for visit in visits:
@@ -199,10 +199,10 @@ def _close_overdue_visits(session: Session, policy: Policy, now: datetime) -> in
     )
     too_late = now - timedelta(days=policy.latest_log_days)
     unwritten = select(Visit).where(Visit.state.in_(("scheduled", "confirmed")), Visit.starts_at < too_late)
-    found = [*session.scalars(unanswered), *session.scalars(unwritten)]
+    overdue = [*session.scalars(unanswered), *session.scalars(unwritten)]
     visits = [
         visit
-        for visit in found
+        for visit in overdue
         if locks.try_lock_visit(session, visit) and _is_overdue(session, visit, policy, now, too_late)
     ]
     for visit in visits:

@@ -92,8 +92,8 @@ def _lock_own_visit(session: Session, actor: Actor, visit_id: int) -> tuple[Visi
 
 def newest_attestation(session: Session, visit_id: int, educator_id: int) -> Attestation | None:
     """Return an educator's newest report; older ones are superseded."""
-    found = select(Attestation).where(Attestation.visit_id == visit_id, Attestation.educator_id == educator_id)
-    return session.scalar(found.order_by(Attestation.id.desc()).limit(1))
+    query = select(Attestation).where(Attestation.visit_id == visit_id, Attestation.educator_id == educator_id)
+    return session.scalar(query.order_by(Attestation.id.desc()).limit(1))
 
 
 def _to_report(attestation: Attestation) -> Report:

@@ -112,13 +112,13 @@ def _build_available_times(
 ) -> AvailableTimes:
     policy, zone = search.policy, search.family.timezone
     first, last, furthest = _date_range(policy, zone, search.now, after)
-    found = times.SearchResult()
+    result = times.SearchResult()
     if not problems:
         days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
-        found = _search_slots(session, search, days)
+        result = _search_slots(session, search, days)
     matches = {match.educator_id: match for match in partners}
     scores = {educator_id: match.score for educator_id, match in matches.items()}
-    best = times.select_best_slots(found.slots, scores, MAX_TIMES)
+    best = times.select_best_slots(result.slots, scores, MAX_TIMES)
     length = timedelta(minutes=policy.visit_minutes)
     return AvailableTimes(
         family_id=search.family.facts.id,
@@ -128,7 +128,7 @@ def _build_available_times(
         consent_given_at=booking_facts.consent_given_at(session, search.family.facts.yes_id),
         partners=tuple(partners),
         times=tuple(TimeOption(slot.starts_at, slot.starts_at + length, matches[slot.partner_id]) for slot in best),
-        closed=tuple(found.closed),
+        closed=tuple(result.closed),
         problems=tuple(problems),
         visit_id=None,
         first_day=first,

@@ -52,8 +52,8 @@ def add_pair(session: Session, visit: Visit, pair: Sequence[facts.Person], polic
 def load_commitments(session: Session, members: Iterable[VisitMember]) -> dict[int, Commitment]:
     """Read the commitments of `members`, by person id."""
     ids = [member.commitment_id for member in members]
-    found = select(Commitment).where(Commitment.id.in_(ids)).order_by(Commitment.person_id)
-    return {row.person_id: row for row in session.scalars(found)}
+    query = select(Commitment).where(Commitment.id.in_(ids)).order_by(Commitment.person_id)
+    return {row.person_id: row for row in session.scalars(query)}
 
 
 def release_member(session: Session, member: VisitMember, state: str, now: datetime) -> None:

@@ -110,17 +110,17 @@ def load_family(session: Session, family_id: int, today: date) -> FamilyFacts:
 def _find_invitation(session: Session, family_id: int, current: CurrentAnswer | None) -> Invitation | None:
     if current is not None and current.answer == "yes":
         return session.get(Invitation, current.invitation_id)
-    found = select(Invitation).where(Invitation.family_id == family_id).order_by(Invitation.id.desc()).limit(1)
-    return session.scalar(found)
+    query = select(Invitation).where(Invitation.family_id == family_id).order_by(Invitation.id.desc()).limit(1)
+    return session.scalar(query)
 
 
 def _find_school(session: Session, family_id: int, invitation: Invitation | None) -> School:
     """Return the school of the invitation, or of a child if the family has not been asked yet."""
     if invitation is not None:
-        found = select(School).where(School.id == invitation.school_id)
+        query = select(School).where(School.id == invitation.school_id)
     else:
-        found = select(School).join(Student, Student.school_id == School.id).where(Student.family_id == family_id)
-    school = session.scalar(found.order_by(School.id).limit(1))
+        query = select(School).join(Student, Student.school_id == School.id).where(Student.family_id == family_id)
+    school = session.scalar(query.order_by(School.id).limit(1))
     if school is None:
         raise NotFound
     return school
@@ -151,7 +151,7 @@ _FAMILY_PHONE = (
 
 
 def get_own_visit(session: Session, actor: Actor, visit_id: int) -> Visit:
-    """Return a visit whose team the actor is or was on. Raises `NotFound`."""
+    """Return a visit if the actor is or was on its team. Raises `NotFound`."""
     visit = session.scalar(_OWN_VISIT, {"visit": visit_id, "educator": actor.educator_id})
     if visit is None:
         raise NotFound
@@ -185,8 +185,8 @@ def check_still_on_team(session: Session, actor: Actor, visit: Visit) -> list[Pr
 
 def load_members(session: Session, visit_id: int) -> dict[int, VisitMember]:
     """Read all members the visit has or had, by educator id."""
-    found = select(VisitMember).where(VisitMember.visit_id == visit_id).order_by(VisitMember.educator_id)
-    return {row.educator_id: row for row in session.scalars(found)}
+    query = select(VisitMember).where(VisitMember.visit_id == visit_id).order_by(VisitMember.educator_id)
+    return {row.educator_id: row for row in session.scalars(query)}
 
 
 def require_own_family(session: Session, actor: Actor, family_id: int) -> None:

@@ -146,10 +146,10 @@ def _find_lapsed_yes(session: Session, actor: Actor, card: VisitSummary, now: da
 
 
 def _get_summary(session: Session, visit_id: int) -> VisitSummary:
-    found = summaries.load_summaries(session, summaries.select_summaries().where(Visit.id == visit_id))
-    if not found:
+    summaries_ = summaries.load_summaries(session, summaries.select_summaries().where(Visit.id == visit_id))
+    if not summaries_:
         raise NotFound
-    return found[0]
+    return summaries_[0]
 
 
 def _build_detail(
@@ -218,7 +218,7 @@ def _load_evidence(session: Session, card: VisitSummary) -> Evidence:
 
 
 def _load_proofs(session: Session, card: VisitSummary) -> tuple[MemberProof, ...]:
-    found = (
+    query = (
         select(Person.given_name, Person.family_name, OptIn.at, Certification.id, Certification.valid_until)
         .select_from(VisitMember)
         .join(Person, Person.id == VisitMember.educator_id)
@@ -229,7 +229,7 @@ def _load_proofs(session: Session, card: VisitSummary) -> tuple[MemberProof, ...
     )
     return tuple(
         MemberProof(f"{row.given_name} {row.family_name}", row.at, row.id is not None, row.valid_until)
-        for row in session.execute(found)
+        for row in session.execute(query)
     )
 
 
@@ -256,10 +256,10 @@ def _load_reports(session: Session, card: VisitSummary) -> tuple[ReportDetail, .
 
 
 def _load_history(session: Session, visit_id: int) -> tuple[HistoryEvent, ...]:
-    found = (
+    query = (
         select(VisitEvent.what, VisitEvent.at, VisitEvent.detail, SignIn.name)
         .outerjoin(SignIn, SignIn.id == VisitEvent.by_account)
         .where(VisitEvent.visit_id == visit_id)
         .order_by(VisitEvent.id)
     )
-    return tuple(HistoryEvent(*row) for row in session.execute(found))
+    return tuple(HistoryEvent(*row) for row in session.execute(query))

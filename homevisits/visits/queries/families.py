@@ -148,8 +148,8 @@ def _last_visited_at() -> ColumnElement[datetime]:
 def _newest_entry_id() -> ColumnElement[int | None]:
     """Return the newest ledger row of a family, including answers to a visit's time."""
     entry = aliased(ConsentEntry)
-    found = select(entry.id).where(entry.family_id == Family.id)
-    return found.order_by(entry.id.desc()).limit(1).correlate(Family).scalar_subquery()
+    query = select(entry.id).where(entry.family_id == Family.id)
+    return query.order_by(entry.id.desc()).limit(1).correlate(Family).scalar_subquery()
 
 
 def _to_row(found: Row[*tuple[Any, ...]], educator_id: int, now: datetime) -> FamilyRow | None:
@@ -202,7 +202,7 @@ class Colleague:
 def list_colleagues(session: Session, school_id: int, educator_id: int) -> list[Colleague]:
     """List the educators of a school who currently take part, except `educator_id`."""
     newest = select(func.max(OptIn.id).label("id"), OptIn.educator_id).group_by(OptIn.educator_id).subquery("newest")
-    found = (
+    query = (
         select(Educator.id, Educator.given_name, Educator.family_name, Educator.languages)
         .join(newest, newest.c.educator_id == Educator.id)
         .join(OptIn, OptIn.id == newest.c.id)
@@ -214,7 +214,7 @@ def list_colleagues(session: Session, school_id: int, educator_id: int) -> list[
         )
         .order_by(Educator.given_name, Educator.family_name, Educator.id)
     )
-    return [Colleague(row.id, f"{row.given_name} {row.family_name}", row.languages) for row in session.execute(found)]
+    return [Colleague(row.id, f"{row.given_name} {row.family_name}", row.languages) for row in session.execute(query)]
 
 
 def match_partners(
@@ -239,27 +239,27 @@ def match_partners(
 
 
 def _find_teachers(session: Session, family_id: int, ids: Sequence[int]) -> set[int]:
-    found = (
+    query = (
         select(Teaching.educator_id)
         .join(Enrollment, Enrollment.class_id == Teaching.class_id)
         .join(Student, Student.id == Enrollment.student_id)
         .where(Student.family_id == family_id, Teaching.educator_id.in_(ids))
     )
-    return set(session.scalars(found))
+    return set(session.scalars(query))
 
 
 def _find_past_visitors(session: Session, family_id: int) -> set[int]:
-    found = (
+    query = (
         select(VisitMember.educator_id)
         .join(Visit, Visit.id == VisitMember.visit_id)
         .where(Visit.family_id == family_id, Visit.state == "completed", VisitMember.state == "coming")
     )
-    return set(session.scalars(found))
+    return set(session.scalars(query))
 
 
 def _count_upcoming_visits(session: Session, ids: Sequence[int], now: datetime) -> dict[int, int]:
     """Count each educator's commitments in the next two weeks, to spread the visits evenly."""
-    found = (
+    query = (
         select(Commitment.person_id, func.count())
         .where(
             Commitment.person_id.in_(ids),
@@ -268,4 +268,4 @@ def _count_upcoming_visits(session: Session, ids: Sequence[int], now: datetime) 
         )
         .group_by(Commitment.person_id)
     )
-    return dict(session.execute(found).all())
+    return dict(session.execute(query).all())

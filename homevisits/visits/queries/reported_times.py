@@ -20,7 +20,7 @@ def load_reported_times(
 
     For a visit with an agreed report its times count, otherwise each educator's own newest report.
     """
-    found = _select_reported_times().where(
+    query = _select_reported_times().where(
         VisitMember.educator_id.in_((visit.lead_id, visit.partner_id)),
         VisitMember.visit_id != visit.id,
         Attestation.started_at < ended_at,
@@ -34,7 +34,7 @@ def load_reported_times(
             timezone=row.timezone,
             family=row.family if reader_id in (row.lead_id, row.partner_id) else None,
         )
-        for row in session.execute(found)
+        for row in session.execute(query)
     ]
 
 

@@ -131,8 +131,8 @@ def _to_summary(row: tuple[Any, ...]) -> VisitSummary:
 
 def list_live_visits(session: Session, educator_id: int, now: datetime) -> list[VisitSummary]:
     """List an educator's visits that are ahead or need a report, soonest first."""
-    found = select_summaries().where(Visit.id.in_(_select_committed_visits(educator_id, now - LOOKBACK)))
-    return [card for card in load_summaries(session, found.order_by(Visit.starts_at, Visit.id)) if card.state in LIVE]
+    query = select_summaries().where(Visit.id.in_(_select_committed_visits(educator_id, now - LOOKBACK)))
+    return [card for card in load_summaries(session, query.order_by(Visit.starts_at, Visit.id)) if card.state in LIVE]
 
 
 def _select_committed_visits(educator_id: int, after: datetime) -> Select[int]:
@@ -156,25 +156,25 @@ def list_visits_without_reflection(
             VisitMember.state == "coming",
         )
     )
-    found = (
+    query = (
         select_summaries()
         .outerjoin(Reflection, and_(Reflection.visit_id == Visit.id, Reflection.educator_id == educator_id))
         .where(Visit.id.in_(own_visits), Visit.state == "completed", Reflection.visit_id.is_(None))
     )
-    return load_summaries(session, found.order_by(Visit.starts_at))
+    return load_summaries(session, query.order_by(Visit.starts_at))
 
 
 def load_reporters(session: Session, visit_ids: list[int]) -> dict[int, frozenset[int]]:
     """Return the ids of the educators who have reported, for each visit."""
     reporters: dict[int, frozenset[int]] = {}
-    found = select(Attestation.visit_id, Attestation.educator_id).where(Attestation.visit_id.in_(visit_ids))
-    for visit_id, educator_id in session.execute(found):
+    query = select(Attestation.visit_id, Attestation.educator_id).where(Attestation.visit_id.in_(visit_ids))
+    for visit_id, educator_id in session.execute(query):
         reporters[visit_id] = reporters.get(visit_id, frozenset()) | {educator_id}
     return reporters
 
 
 def find_moved(session: Session, visit_ids: list[int]) -> frozenset[int]:
-    """Return the visits whose pair was last asked because the time changed, not because the visit is new."""
+    """Return the visits for which the pair was last asked because of a new time, not because of a new visit."""
     requests = (
         select(func.max(VisitEvent.id))
         .where(VisitEvent.visit_id.in_(visit_ids), VisitEvent.what.in_(("booked", "moved", "stand_in")))
@@ -190,5 +190,5 @@ def list_school_visits(
     """List the visits of the actor's schools that start in [after, before), soonest first."""
     schools = actor.schools(Permission.SEE_VISITS)
     scope = true() if schools is None else Visit.school_id.in_(schools)
-    found = select_summaries().where(scope, Visit.starts_at >= after, Visit.starts_at < before, Visit.state.in_(states))
-    return load_summaries(session, found.order_by(Visit.starts_at, Visit.id).limit(limit))
+    query = select_summaries().where(scope, Visit.starts_at >= after, Visit.starts_at < before, Visit.state.in_(states))
+    return load_summaries(session, query.order_by(Visit.starts_at, Visit.id).limit(limit))
