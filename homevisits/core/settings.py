@@ -206,13 +206,13 @@ class Settings(TemplateSettings):
         return value if info.data.get("provider") != "twilio" or has_sender else _require(value, info)
 
 
-def load_settings(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+def load_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
     """Read and validate all settings.
 
     Sources, later ones win: config/defaults.toml, the file named by HOMEVISITS_CONFIG, the environment, `given`.
     Raises `InvalidSettings` with all reasons if a key is unknown or missing or a value is refused.
     """
-    return _load(Settings, environment, overrides)
+    return _load(Settings, environment, given)
 
 
 def load_template_settings(environment: Mapping[str, str] | None = None) -> tuple[str, str]:
@@ -221,9 +221,9 @@ def load_template_settings(environment: Mapping[str, str] | None = None) -> tupl
     return loaded.texts_folder, loaded.policy.text_wording
 
 
-def _load(kind: type[Loaded], environment: Mapping[str, str] | None, overrides: dict[str, Any]) -> Loaded:
+def _load(kind: type[Loaded], environment: Mapping[str, str] | None, given: dict[str, Any]) -> Loaded:
     reasons: list[str] = []
-    sources = _sources(os.environ if environment is None else environment, overrides, reasons)
+    sources = _sources(os.environ if environment is None else environment, given, reasons)
     options: dict[str, Any] = {"_build_sources": (sources, {})}  # in a dict: mypy knows only the fields as arguments
     try:
         loaded = kind(**options)
@@ -235,16 +235,12 @@ def _load(kind: type[Loaded], environment: Mapping[str, str] | None, overrides: 
 
 
 def _sources(
-    environment: Mapping[str, str], overrides: dict[str, Any], reasons: list[str]
+    environment: Mapping[str, str], given: dict[str, Any], reasons: list[str]
 ) -> tuple[PydanticBaseSettingsSource, ...]:
     """Return the sources, highest priority first. Keys not allowed there are added to `reasons`."""
     defaults = tomllib.loads((paths.config() / "defaults.toml").read_text(encoding="utf-8"))
     file = environment.get(PREFIX + "CONFIG", "")
-    sources = {
-        "given": overrides,
-        "environment": _from_environment(environment, reasons),
-        file: _from_file(file, reasons),
-    }
+    sources = {"given": given, "environment": _from_environment(environment, reasons), file: _from_file(file, reasons)}
     for source, values in sources.items():
         for key in list(values):
             if key in RENAMED_KEYS:

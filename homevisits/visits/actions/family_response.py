@@ -60,25 +60,23 @@ def record_family_answer(
     if visit is None:
         raise NotFound
     locks.lock_visit(session, visit)
-    ledger_answer = Answer.CONFIRMED if answer == "yes" else Answer(answer)
-    if ledger_answer is Answer.CONFIRMED and states.check_transition("confirm", visit.state):
+    reply = Answer.CONFIRMED if answer == "yes" else Answer(answer)
+    if reply is Answer.CONFIRMED and states.check_transition("confirm", visit.state):
         if actor is not None:
             refuse_if_any([Problem("visit_moved_on", None, {"state": visit.state})])
         return ResponseResult.NOT_EXPECTED
-    if ledger_answer is Answer.CONFIRMED and _has_yes_lapsed(session, visit, now):
+    if reply is Answer.CONFIRMED and _has_yes_lapsed(session, visit, now):
         # A time can only be confirmed for a visit that the family agreed to.
         if actor is not None:
             refuse_if_any([Problem("family_yes_lapsed", "answer")])
         return ResponseResult.NOT_EXPECTED
     with effects.translate_database_refusals(session):
-        _append_consent_entry(
-            session, actor, visit, ledger_answer, now, how=how, caregiver_id=caregiver_id, evidence=evidence
-        )
-        answered = _find_answered_visit(session, visit, ledger_answer)
-        effects.record_event(session, answered, f"family_{ledger_answer}", actor, now)
-        result = _apply_answer(session, answered, ledger_answer, now)
+        _append_consent_entry(session, actor, visit, reply, now, how=how, caregiver_id=caregiver_id, evidence=evidence)
+        answered = _find_answered_visit(session, visit, reply)
+        effects.record_event(session, answered, f"family_{reply}", actor, now)
+        result = _apply_answer(session, answered, reply, now)
         if result is not ResponseResult.NOT_EXPECTED:
-            effects.plan_messages(session, answered, policy, now, acknowledge=ACKNOWLEDGE[ledger_answer])
+            effects.plan_messages(session, answered, policy, now, acknowledge=ACKNOWLEDGE[reply])
     return result
 
 
