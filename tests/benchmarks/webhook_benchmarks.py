@@ -157,7 +157,7 @@ def idle(environment: BenchEnvironment) -> Iterator[Line]:
             session.execute(update(Sender).values(segments_per_second=1_000.0))
         with fake_twilio.running() as provider:
             arrived: dict[str, float] = {}
-            provider.on_taken = lambda form, seen=arrived: seen.setdefault(form["To"], time.monotonic())
+            provider.on_accepted = lambda form, seen=arrived: seen.setdefault(form["To"], time.monotonic())
             environment.stack.enter_context(worker(environment, provider.url, database.url))
             waits = [wait_for_call(environment, database, arrived) for _ in range(SAMPLES)]
         yield within(f"texts-due-to-call-{engine}", "p95 of an idle worker, at most", part(waits, 0.95), 1.5)

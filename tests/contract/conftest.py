@@ -10,7 +10,7 @@ from twilio.rest import Client
 from homevisits.messages.providers.twilio import Twilio, TwilioHttp
 from tests import external_programs
 from tests.messages import fake_twilio
-from tests.messages.conftest import made_settings
+from tests.messages.conftest import make_settings
 
 ACCOUNT = "AC" + "0" * 32
 SERVICE = "MG" + "a" * 32
@@ -58,7 +58,7 @@ def judged(watched: tuple[str, fake_twilio.FakeTwilio]) -> tuple[str, fake_twili
     """The proxy with the fake's programmed behavior reset."""
     fake = watched[1]
     fake.next.clear()
-    fake.next_looks.clear()
+    fake.next_lookups.clear()
     fake.stopped.clear()
     fake.auth_token, fake.list_lag = None, 0.0
     return watched
@@ -71,7 +71,7 @@ def sdk(address: str) -> Any:
 
 def provider(address: str, prefer: str = "") -> Twilio:
     """Our provider; `prefer` selects the example that Prism returns."""
-    ours = Twilio(made_settings(address, "sqlite:///unused.sqlite"))
+    ours = Twilio(make_settings(address, "sqlite:///unused.sqlite"))
     if prefer:
         ours.http.session.headers["Prefer"] = prefer
     return ours

@@ -82,7 +82,7 @@ REFUSED: list[tuple[dict[str, Any], int]] = [
 @pytest.mark.parametrize(("wanted", "code"), REFUSED)
 def test_invalid_message_is_refused_with_twilios_error_code(judged: Judged, wanted: dict[str, Any], code: int) -> None:
     address, fake = judged
-    fake.heard("+15005550031", "Stop")
+    fake.receive_message("+15005550031", "Stop")
     before = len(fake.sent)
     with pytest.raises(TwilioRestException) as refused:
         sdk(address).messages.create(**wanted)
@@ -102,7 +102,7 @@ def test_every_error_matches_twilios_description(judged: Judged, what: str) -> N
         assert (failed.value.status, failed.value.code) == (status, code)
     else:  # our HTTP client raises its own exception with the Retry-After of a 429
         assert (failed.value.http_status, failed.value.retry_after) == (status, 7)
-    fake.next_looks.append(what)
+    fake.next_lookups.append(what)
     with pytest.raises((TwilioException, ProviderUnavailable)):
         sdk(address).messages.list(to=PHONE, limit=1)
 

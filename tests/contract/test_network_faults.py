@@ -15,9 +15,9 @@ from homevisits.messages.providers import registry
 from tests.contract import mountebank
 from tests.contract.mountebank import Answer, Mountebank, passing
 from tests.messages import fake_twilio
-from tests.messages.conftest import made_settings, planned
+from tests.messages.conftest import make_settings, planned_message
 from tests.messages.fake_twilio import FakeTwilio
-from tests.messages.line import Line
+from tests.messages.installation import Installation
 
 TRUNCATED = """response.body = '{"sid": "SMcc';"""
 PAGE = """response.statusCode = 502; response.headers['Content-Type'] = 'text/html'; response.body = '<h1>Bad</h1>';"""
@@ -55,22 +55,22 @@ def test_network_fault_gives_exactly_1_message(
     answers, creates = FAULTS[fault]
     with fake_twilio.running() as behind, mb.between(behind.url, answers(canned, behind.url)):
         line = through(mb, database, behind)
-        line.put(planned(key="one"))
+        line.put(planned_message(key="one"))
         live(line, minutes=25)
-        assert (line.taken, mb.creates(), line.states) == (1, creates, ["accepted"])
-        assert line.text.provider_message_id == behind.sent[0]["Sid"]
+        assert (line.sent_count, mb.creates(), line.states) == (1, creates, ["accepted"])
+        assert line.message.provider_message_id == behind.sent[0]["Sid"]
 
 
-def through(mb: Mountebank, database: Database, behind: FakeTwilio) -> Line:
+def through(mb: Mountebank, database: Database, behind: FakeTwilio) -> Installation:
     """An installation that reaches its provider through mountebank."""
-    line = Line(database, behind)
-    line.providers = registry.configured_providers(made_settings(mb.url, database.url))
+    line = Installation(database, behind)
+    line.providers = registry.configured_providers(make_settings(mb.url, database.url))
     return line
 
 
-def live(line: Line, minutes: int) -> None:
+def live(line: Installation, minutes: int) -> None:
     """Do the work of a worker for some minutes: send due messages and look up unclear attempts."""
     for _ in range(minutes * 6):
         line.send()
-        line.look()
-        line.later(seconds=10)
+        line.look_up_unclear()
+        line.advance_clock(seconds=10)

@@ -18,7 +18,7 @@ from homevisits.core.db import Database
 from homevisits.messages import outbox
 from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.providers.base import Accepted
-from tests.messages.conftest import NOW, Recorder, made_settings, planned, rules
+from tests.messages.conftest import NOW, Recorder, make_send_policy, make_settings, planned_message
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -76,7 +76,7 @@ def start_fork_server(log: Path) -> Iterator[ForkServer]:
 
 def work(twilio: str, database: str) -> None:
     """Run the real worker with a fake Twilio."""
-    worker.run(made_settings(twilio, database))
+    worker.run(make_settings(twilio, database))
 
 
 class Scribe(Recorder):
@@ -102,7 +102,7 @@ def drain(database: str, path: str) -> None:
         return NOW + timedelta(seconds=time.monotonic() - begun)
 
     while quiet < 3:
-        sent = dispatcher.dispatch_due(mine, (provider,), rules(threads=2), now, 100_000)
+        sent = dispatcher.dispatch_due(mine, (provider,), make_send_policy(threads=2), now, 100_000)
         quiet = 0 if sent else quiet + 1
         time.sleep(0.02)
 
@@ -119,7 +119,7 @@ def reminders(count: int) -> list[tuple[str, Any]]:
     return [
         (
             f"thing:{n}",
-            planned("reminder", to=f"+1555{n:07}", template="visit_reminder", params=params,
+            planned_message("reminder", to=f"+1555{n:07}", template="visit_reminder", params=params,
                     expires_at=NOW + timedelta(days=3)),
         )
         for n in range(count)

@@ -10,7 +10,7 @@ from homevisits.messages.dispatch import transitions
 from homevisits.messages.models import DeliveryAttempt
 from homevisits.messages.providers.base import Accepted
 from homevisits.messages.templates.rendering import PlannedMessage
-from tests.messages.conftest import NOW, Recorder, planned
+from tests.messages.conftest import NOW, Recorder, planned_message
 
 REMINDER = {"school": "Lincoln", "people": "Grace and Luis", "day": "Tue, Oct 13", "time": "6:15 pm"}
 NIGHT = datetime.fromisoformat("2026-10-05T21:30:00-06:00")
@@ -22,7 +22,7 @@ def reminder(key: str = "one", **more: object) -> PlannedMessage:
     values: dict[str, object] = {
         "template": "visit_reminder", "params": REMINDER, "expires_at": NOW + timedelta(days=9), **more,
     }  # fmt: skip
-    return planned(key, **values)
+    return planned_message(key, **values)
 
 
 class Busy(Recorder):

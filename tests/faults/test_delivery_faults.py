@@ -16,7 +16,7 @@ from homevisits.messages.models import DeliveryAttempt, OutgoingMessage
 from homevisits.messages.providers.base import Accepted, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.recipients import opt_outs
 from tests.faults.helpers import Busy, given_up, reminder
-from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, states, tick
+from tests.messages.conftest import NOW, PHONE, Recorder, dispatch, load_messages, planned_message, put, states
 
 
 def gone(session: Session) -> None:
@@ -25,11 +25,11 @@ def gone(session: Session) -> None:
 
 
 def test_f16_message_cancelled_while_queued_is_never_sent(database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
     with database.transaction() as session:
         gone(session)
     provider = Recorder()
-    tick(database, provider)
+    dispatch(database, provider)
     assert (provider.sent, states(database)) == ([], ["cancelled"])
 
 
@@ -40,67 +40,67 @@ def test_f16_message_cancelled_while_queued_is_never_sent(database: Database) ->
 def test_f16_message_cancelled_during_the_send_is_not_sent_again(
     database: Database, fails: tuple[Exception, ...], state: str
 ) -> None:
-    put(database, planned())
+    put(database, planned_message())
 
     def cancel() -> None:
         with database.transaction() as session:
             gone(session)
 
     provider = Busy(cancel, *fails)
-    tick(database, provider)
-    assert (states(database), rows(database)[0].cancel_requested) == ([state], True)
+    dispatch(database, provider)
+    assert (states(database), load_messages(database)[0].cancel_requested) == ([state], True)
     given_up(database)
-    tick(database, provider, NOW + timedelta(minutes=20))
+    dispatch(database, provider, NOW + timedelta(minutes=20))
     assert len(provider.sent) == (0 if fails else 1)
     assert states(database) == ["accepted" if not fails else "cancelled"]
 
 
 def test_f16_unknown_message_not_found_is_retried_once_and_then_dead(database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
     provider = Recorder(OutcomeUnknown("no_answer"), OutcomeUnknown("no_answer"))
-    tick(database, provider)
+    dispatch(database, provider)
     given_up(database)
     assert states(database) == ["queued"]
-    tick(database, provider, NOW + timedelta(minutes=12))
+    dispatch(database, provider, NOW + timedelta(minutes=12))
     assert states(database) == ["unknown"]
     given_up(database)
-    row = rows(database)[0]
+    row = load_messages(database)[0]
     assert (row.state, row.error, provider.sent) == ("dead", "not_found", [])
 
 
 def test_f16_unknown_message_cancelled_and_planned_again_is_sent(database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
     provider = Recorder(OutcomeUnknown("no_answer"))
-    tick(database, provider)
+    dispatch(database, provider)
     with database.transaction() as session:
         gone(session)
     with database.transaction() as session:
-        outbox.replace(session, "invitation:1", [planned()], NOW)
+        outbox.replace(session, "invitation:1", [planned_message()], NOW)
     given_up(database)
-    tick(database, provider, NOW + timedelta(minutes=12))
+    dispatch(database, provider, NOW + timedelta(minutes=12))
     assert (states(database), len(provider.sent)) == (["accepted"], 1)
 
 
 def test_f16_plan_changed_during_the_claim_never_sends_both_versions(database: Database) -> None:
     """Move the visit and claim its message concurrently: the old time is never sent after the change."""
-    put(database, planned("v0"))
+    put(database, planned_message("v0"))
     provider, stop = Recorder(), threading.Event()
 
     def deliver() -> None:
         while not stop.is_set():
-            tick(database, provider)
+            dispatch(database, provider)
 
     worker = threading.Thread(target=deliver)
     worker.start()
     try:
         for version in range(1, 25):
             with database.transaction() as session:
-                outbox.replace(session, "invitation:1", [planned(f"v{version}")], NOW)
+                outbox.replace(session, "invitation:1", [planned_message(f"v{version}")], NOW)
     finally:
         stop.set()
         worker.join()
-    tick(database, provider)
-    found = rows(database)
+    dispatch(database, provider)
+    found = load_messages(database)
     assert len(provider.sent) == len({token for _, _, token in provider.sent})
     assert {row.state for row in found} <= {"accepted", "cancelled"}
     assert sum(row.state == "accepted" for row in found) == len(provider.sent)
@@ -113,26 +113,26 @@ def test_f19_after_a_three_day_outage_only_unexpired_messages_are_sent(database:
     ]
     put(database, *texts)
     provider = Recorder()
-    tick(database, provider, NOW + timedelta(days=3))
+    dispatch(database, provider, NOW + timedelta(days=3))
     assert {to for to, _, _ in provider.sent} == {f"+1555555{n:04}" for n in range(0, 20, 2)}
     assert states(database) == ["accepted", "expired"] * 10
 
 
 def test_opt_out_during_a_failed_send_ends_the_retries(database: Database) -> None:
-    put(database, planned(template="invitation", params={"school": "Lincoln"}))
+    put(database, planned_message(template="invitation", params={"school": "Lincoln"}))
 
     def stop() -> None:
         with database.transaction() as session:
             opt_outs.opt_out(session, PHONE, "family", NOW)
 
     provider = Busy(stop, ProviderUnavailable("no_connection", 0.0))
-    tick(database, provider)
-    tick(database, provider, NOW + timedelta(minutes=1))
+    dispatch(database, provider)
+    dispatch(database, provider, NOW + timedelta(minutes=1))
     assert (provider.sent, states(database)) == ([], ["suppressed"])
 
 
 def test_two_workers_never_send_to_the_same_phone_at_the_same_time(database: Database) -> None:
-    put(database, *(planned(f"{n}") for n in range(12)))
+    put(database, *(planned_message(f"{n}") for n in range(12)))
     lock, inside, most = threading.Lock(), [0], [0]
 
     class Counting(Recorder):
@@ -146,17 +146,19 @@ def test_two_workers_never_send_to_the_same_phone_at_the_same_time(database: Dat
             return super().send(to, body, token, sender=sender, valid_for=valid_for)
 
     provider = Counting()
-    workers = [threading.Thread(target=lambda: [tick(database, provider, threads=3) for _ in range(25)]) for _ in "ab"]
+    workers = [
+        threading.Thread(target=lambda: [dispatch(database, provider, threads=3) for _ in range(25)]) for _ in "ab"
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    tick(database, provider)
+    dispatch(database, provider)
     assert (most[0], len(provider.sent), set(states(database))) == (1, 12, {"accepted"})
 
 
 def test_message_whose_check_fails_is_held_and_others_are_sent(database: Database) -> None:
-    put(database, planned("a"), planned("b", to="+15555550102"))
+    put(database, planned_message("a"), planned_message("b", to="+15555550102"))
 
     def check(_session: Session, row: OutgoingMessage, _now: datetime) -> str | None:
         if row.dedupe_key.endswith("a"):
@@ -164,18 +166,18 @@ def test_message_whose_check_fails_is_held_and_others_are_sent(database: Databas
         return None
 
     provider = Recorder()
-    tick(database, provider, checks={"invitation": check})
+    dispatch(database, provider, checks={"invitation": check})
     assert [to for to, _, _ in provider.sent] == ["+15555550102"]
-    assert (states(database), rows(database)[0].hold_reason) == (["held", "accepted"], "fault")
-    assert tick(database, provider, NOW + timedelta(minutes=16)) == {"accepted": 1}
+    assert (states(database), load_messages(database)[0].hold_reason) == (["held", "accepted"], "fault")
+    assert dispatch(database, provider, NOW + timedelta(minutes=16)) == {"accepted": 1}
 
 
 def test_late_status_of_a_message_that_was_retried_raises_an_alert(database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
     provider = Recorder(OutcomeUnknown("no_answer"))
-    tick(database, provider)
+    dispatch(database, provider)
     given_up(database)
-    tick(database, provider, NOW + timedelta(minutes=12))
+    dispatch(database, provider, NOW + timedelta(minutes=12))
     with database.transaction() as session:
         first = session.scalars(select(DeliveryAttempt).order_by(DeliveryAttempt.n)).first()
         assert first is not None

@@ -25,7 +25,7 @@ from homevisits.visits import actions as visits
 from homevisits.visits.actions import BookingRequest
 from homevisits.visits.models import Visit
 from tests.factories.school import NOW, POLICY, SchoolFixture
-from tests.messages.conftest import Recorder, made_settings, make_sender, planned, rules, tick
+from tests.messages.conftest import Recorder, dispatch, make_send_policy, make_sender, make_settings, planned_message
 from tests.messages.test_webhooks import signature_header
 
 OURS = "+15555550199"
@@ -39,7 +39,7 @@ def client(school_fixture: SchoolFixture) -> FlaskClient:
     with school_fixture.session() as session:
         make_sender(session)
     return create_app(
-        made_settings("http://127.0.0.1:9", school_fixture.database.url), school_fixture.database
+        make_settings("http://127.0.0.1:9", school_fixture.database.url), school_fixture.database
     ).test_client()
 
 
@@ -64,7 +64,9 @@ def put(school_fixture: SchoolFixture, count: int, phone: str = "") -> None:
     """Add `count` messages that may be sent now."""
     with school_fixture.session() as session:
         for number in range(count):
-            outbox.put(session, "invitation:1", planned(str(number), to=phone or school_fixture.phones["Smith"]), NOW)
+            outbox.put(
+                session, "invitation:1", planned_message(str(number), to=phone or school_fixture.phones["Smith"]), NOW
+            )
 
 
 def newest(database: Database) -> IncomingMessage:
@@ -82,7 +84,7 @@ def arranged(school_fixture: SchoolFixture) -> int:
     with school_fixture.session() as session:
         visit_id = visits.book(session, school_fixture.actors["Grace"], wanted, POLICY, NOW).id
         visits.accept(session, school_fixture.actors["Luis"], visit_id, POLICY, NOW)
-    tick(school_fixture.database, Recorder(), NOW)
+    dispatch(school_fixture.database, Recorder(), NOW)
     return visit_id
 
 
@@ -98,9 +100,9 @@ def test_f13_stop_takes_effect_within_a_second_and_later_messages_are_refused(
     states = waiting(school_fixture.database, phone)
     assert [state for template, state in states if template != "stop_confirmed"] == ["suppressed"] * 50
     with school_fixture.session() as session:  # a message added after the stop
-        outbox.put(session, "invitation:2", planned("late", to=phone), NOW)
+        outbox.put(session, "invitation:2", planned_message("late", to=phone), NOW)
     provider = Recorder()
-    tick(school_fixture.database, provider, NOW)
+    dispatch(school_fixture.database, provider, NOW)
     assert len(provider.sent) == 1
     assert "no more texts" in provider.sent[0][1]
 
@@ -123,11 +125,11 @@ def test_f13_stop_during_a_send_lets_only_that_message_go(client: FlaskClient, s
     phone = school_fixture.phones["Smith"]
     put(school_fixture, 5)
     provider = Meanwhile(client, phone)
-    tick(school_fixture.database, provider, NOW)
+    dispatch(school_fixture.database, provider, NOW)
     assert len(provider.sent) == 2  # the message that was being sent, and the confirmation
     assert dict(waiting(school_fixture.database, phone))["stop_confirmed"] == "accepted"
     with school_fixture.database.transaction() as session:
-        assert not claim_messages(session, rules(), NOW, ["recorder"]).messages
+        assert not claim_messages(session, make_send_policy(), NOW, ["recorder"]).messages
 
 
 def test_f13_trap_7_repeated_stops_get_a_single_confirmation(
@@ -139,7 +141,7 @@ def test_f13_trap_7_repeated_stops_get_a_single_confirmation(
     for _again in range(3):
         assert bring(client, phone, "STOP", "SM0") == 200
     provider = Recorder()
-    tick(school_fixture.database, provider, NOW)
+    dispatch(school_fixture.database, provider, NOW)
     assert len(provider.sent) == 1
     with school_fixture.database.reading() as session:
         assert [row.reason for row in session.scalars(select(OptOutEntry))] == ["family"]
@@ -149,7 +151,7 @@ def test_f13_trap_7_provider_opt_out_is_recorded_and_not_confirmed_twice(
     client: FlaskClient, school_fixture: SchoolFixture
 ) -> None:
     put(school_fixture, 1)
-    tick(school_fixture.database, Recorder(MessageRejected("21610")), NOW)
+    dispatch(school_fixture.database, Recorder(MessageRejected("21610")), NOW)
     phone = school_fixture.phones["Smith"]
     with school_fixture.database.reading() as session:
         assert not opt_outs.may_receive(session, phone)

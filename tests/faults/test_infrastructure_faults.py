@@ -19,28 +19,37 @@ from homevisits.messages.dispatch.results import Result
 from homevisits.messages.models import DeliveryAttempt, OutgoingMessage
 from homevisits.messages.providers.base import Accepted
 from tests.faults.helpers import Busy
-from tests.messages.conftest import NOW, Recorder, planned, put, rows, rules, states, tick
+from tests.messages.conftest import (
+    NOW,
+    Recorder,
+    dispatch,
+    load_messages,
+    make_send_policy,
+    planned_message,
+    put,
+    states,
+)
 
 
 def test_f18_clock_moved_forward_does_not_send_a_message_twice(database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
 
     def jump() -> None:
         with database.transaction() as session:
             assert results.expire_leases(session, NOW + timedelta(hours=1)) == 1
 
     provider = Busy(jump)
-    tick(database, provider)
+    dispatch(database, provider)
     assert (states(database), len(provider.sent)) == (["accepted"], 1)
-    tick(database, provider, NOW + timedelta(hours=1, minutes=30))
+    dispatch(database, provider, NOW + timedelta(hours=1, minutes=30))
     assert len(provider.sent) == 1
 
 
 def test_f18_clock_moved_back_blocks_no_message_and_no_job(database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
     before = NOW - timedelta(hours=1)
     with database.transaction() as session:
-        claimed = next(iter(claim.claim_messages(session, rules(), NOW, ["recorder"]).messages), None)
+        claimed = next(iter(claim.claim_messages(session, make_send_policy(), NOW, ["recorder"]).messages), None)
         assert leases.take_lease(session, "poll", "one", timedelta(minutes=2), NOW)
         assert not leases.take_lease(session, "poll", "two", timedelta(minutes=2), NOW + timedelta(minutes=1))
     with database.transaction() as session:
@@ -49,7 +58,7 @@ def test_f18_clock_moved_back_blocks_no_message_and_no_job(database: Database) -
     assert claimed is not None
     with database.transaction() as session:
         assert not results.record_result(session, claimed, Result("accepted", receipt=Accepted("R1", "queued")), before)
-    assert (states(database), rows(database)[0].provider_message_id) == (["accepted"], "R1")
+    assert (states(database), load_messages(database)[0].provider_message_id) == (["accepted"], "R1")
 
 
 def test_f18_job_lease_has_a_single_owner_and_expires(database: Database) -> None:
@@ -69,7 +78,7 @@ def test_f18_job_lease_has_a_single_owner_and_expires(database: Database) -> Non
 
 def test_f18_busy_database_delays_messages_without_duplicates(sqlite_database: Database) -> None:
     database = sqlite_database
-    put(database, planned("a"), planned("b", to="+15555550102"))
+    put(database, planned_message("a"), planned_message("b", to="+15555550102"))
     event.listen(database.engine, "checkout", lambda made, *_more: made.execute("PRAGMA busy_timeout = 20"))
     other = sa.create_engine(database.engine.url).raw_connection()
     timers = []
@@ -81,7 +90,7 @@ def test_f18_busy_database_delays_messages_without_duplicates(sqlite_database: D
         timers[-1].start()
 
     provider = Busy(lock)
-    assert tick(database, provider) == {"accepted": 2}
+    assert dispatch(database, provider) == {"accepted": 2}
     timers[0].join()
     assert len(provider.sent) == 2
     other.close()
@@ -105,17 +114,17 @@ def full_disk(database: Database) -> Iterator[None]:
 def test_f18_full_disk_sends_no_message_that_was_not_recorded(sqlite_database: Database) -> None:
     database = sqlite_database
     long = "x" * 300
-    put(database, *(planned(f"{n}", to=f"+1555555{n:04}", params={"school": long}) for n in range(60)))
+    put(database, *(planned_message(f"{n}", to=f"+1555555{n:04}", params={"school": long}) for n in range(60)))
     provider = Recorder()
     with full_disk(database), pytest.raises(OperationalError, match="full"):
-        tick(database, provider)
+        dispatch(database, provider)
     with database.reading() as session:
         tried = session.scalars(select(DeliveryAttempt.attempt_id)).all()
     assert {token for _, _, token in provider.sent} <= set(tried), "each that left was written down before"
     later = NOW + timedelta(minutes=2)
-    tick(database, provider, later)
+    dispatch(database, provider, later)
     given_up_unless_sent(database, provider)
-    tick(database, provider, later)
+    dispatch(database, provider, later)
     assert len({to for to, _, _ in provider.sent}) == len(provider.sent) == 60
     assert set(states(database)) == {"accepted"}
 
@@ -133,7 +142,7 @@ def given_up_unless_sent(database: Database, provider: Recorder) -> None:
 
 def test_f18_lost_database_connection_during_claim_or_send_is_survived(postgresql_url: str) -> None:
     database = Database(postgresql_url)
-    put(database, planned("a"), planned("b", to="+15555550102"))
+    put(database, planned_message("a"), planned_message("b", to="+15555550102"))
     left = [2]
 
     def cut() -> None:
@@ -150,6 +159,6 @@ def test_f18_lost_database_connection_during_claim_or_send_is_survived(postgresq
             cut()  # in the middle of the transaction that claims
 
     provider = Busy(cut)
-    assert tick(database, provider, checks={"invitation": check}) == {"accepted": 2}
+    assert dispatch(database, provider, checks={"invitation": check}) == {"accepted": 2}
     assert (states(database), len(provider.sent)) == (["accepted", "accepted"], 2)
     database.dispose()

@@ -14,7 +14,7 @@ from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.models import OutgoingMessage, ProviderEvent
 from homevisits.messages.providers import registry
 from tests.faults import kannel, processes
-from tests.messages.conftest import made_settings, make_sender, planned, put, rules
+from tests.messages.conftest import make_send_policy, make_sender, make_settings, planned_message, put
 from tests.messages.fake_kannel import SECRET, with_kannel
 
 TEXTS = 500
@@ -34,9 +34,15 @@ def test_f10_500_messages_through_a_real_gateway_are_all_delivered(
 ) -> None:
     settings = {"provider": "kannel", "kannel_username": "u", "kannel_password": "p", "kannel_from": "+15555550188"}
     texts = [
-        planned(str(n), to=f"+1555{n:07d}", language=("en", "es")[n % 2], not_before=clock.now() - timedelta(minutes=1),
-                expires_at=clock.now() + timedelta(hours=2)) for n in range(TEXTS)
-    ]  # fmt: skip
+        planned_message(
+            str(n),
+            to=f"+1555{n:07d}",
+            language=("en", "es")[n % 2],
+            not_before=clock.now() - timedelta(minutes=1),
+            expires_at=clock.now() + timedelta(hours=2),
+        )
+        for n in range(TEXTS)
+    ]
     put(database, *texts)
     with database.transaction() as session:
         make_sender(session, "kannel", "+15555550188")
@@ -44,11 +50,11 @@ def test_f10_500_messages_through_a_real_gateway_are_all_delivered(
         kannel.running(tmp_path) as gateway,
         processes.serving(tmp_path, database_url, kannel_url=gateway.url, kannel_secret=SECRET, **settings) as port,
     ):
-        ours = with_kannel(made_settings("http://127.0.0.1:9", database_url), gateway.url, second=False)
+        ours = with_kannel(make_settings("http://127.0.0.1:9", database_url), gateway.url, second=False)
         provider = registry.configured_providers(
             ours.model_copy(update={"public_url": f"http://127.0.0.1:{port}", "provider_timeout_seconds": 10})
         )
-        while dispatcher.dispatch_due(database, provider, rules(threads=4), clock.now):
+        while dispatcher.dispatch_due(database, provider, make_send_policy(threads=4), clock.now):
             pass
         until = time.monotonic() + 60
         while counted(database) != {"delivered": TEXTS} and time.monotonic() < until:

@@ -22,7 +22,7 @@ from homevisits.messages.models import DeliveryAttempt, OutgoingMessage
 from homevisits.messages.providers.registry import configured_providers
 from homevisits.messages.reconciliation import unconfirmed
 from tests.faults.fork_server import ROOT, ForkServer, real_now, reminders, start_fork_server
-from tests.messages.conftest import NOW, made_settings, make_sender, planned, rules
+from tests.messages.conftest import NOW, make_send_policy, make_sender, make_settings, planned_message
 
 SOAK = bool(os.environ.get("TESTS_SOAK"))
 """Set by `make soak` for the long run."""
@@ -60,7 +60,7 @@ def ask(database: Database, first: int, count: int) -> None:
     """Add messages that may be sent at any hour, each to a different phone."""
     now = real_now()
     texts = [
-        planned("answer", to=f"+1555{n:07}", not_before=now, expires_at=now + timedelta(hours=12))
+        planned_message("answer", to=f"+1555{n:07}", not_before=now, expires_at=now + timedelta(hours=12))
         for n in range(first, first + count)
     ]
     with database.transaction() as session:
@@ -100,14 +100,14 @@ def test_f1_killed_workers_neither_lose_nor_duplicate_messages(
 
 def settle_all(database: Database, twilio: str) -> None:
     """Do the work of the next worker after the last kill."""
-    providers = configured_providers(made_settings(twilio, database.url))
+    providers = configured_providers(make_settings(twilio, database.url))
     for minutes in (0, 2, 3, 5, 8, 14, 20, 26):
         moment = real_now() + timedelta(minutes=minutes)
         with database.transaction() as session:
             results.expire_leases(session, moment)
         while looked_for(database, moment):  # a lookup handles at most 100 attempts
             unconfirmed.look_up_unclear(database, providers, lambda: moment)  # noqa: B023 - called at once
-        dispatcher.dispatch_due(database, providers, rules(threads=4), lambda: moment, 100_000)  # noqa: B023 - called at once
+        dispatcher.dispatch_due(database, providers, make_send_policy(threads=4), lambda: moment, 100_000)  # noqa: B023 - called at once
 
 
 def looked_for(database: Database, now: datetime) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import processes
-from tests.messages.signed import CALLS, Call
+from tests.messages.signed_requests import WEBHOOK_REQUESTS, WebhookRequest
 
 PROXIES = {
     "none": {},
@@ -18,7 +18,7 @@ PROXIES = {
 }  # fmt: skip
 
 
-def ask(port: int, call: Call, more: dict[str, str]) -> int:
+def ask(port: int, call: WebhookRequest, more: dict[str, str]) -> int:
     """Send a request with its exact path, query and body bytes; return the HTTP status."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
@@ -39,13 +39,17 @@ def test_f12_signed_and_forged_requests_behind_every_proxy(proxies: str, sqlite_
     with processes.serving(tmp_path, sqlite_url, proxies=proxies) as port:
         for name, more in PROXIES.items():
             # All requests behind nginx; behind the other proxies one valid and one forged request.
-            calls = CALLS if name == "nginx" else (CALLS[0], CALLS[20])
+            calls = WEBHOOK_REQUESTS if name == "nginx" else (WEBHOOK_REQUESTS[0], WEBHOOK_REQUESTS[20])
             for call in calls:
                 answer = ask(port, call, more)
-                if answer != call.answer:
-                    wrong.append((name, call.what, answer))
+                if answer != call.expected_status:
+                    wrong.append((name, call.description, answer))
         for host in ("127.0.0.1:8000", "evil.example.org"):
-            wrong += [(host, call.what) for call in CALLS[:1] if ask(port, call, {"Host": host}) != call.answer]
+            wrong += [
+                (host, call.description)
+                for call in WEBHOOK_REQUESTS[:1]
+                if ask(port, call, {"Host": host}) != call.expected_status
+            ]
     assert not wrong
     assert "Traceback" not in (tmp_path / "serve.log").read_text()
-    assert len(CALLS) >= 29
+    assert len(WEBHOOK_REQUESTS) >= 29

@@ -28,7 +28,7 @@ from homevisits.visits.actions import BookingRequest
 from homevisits.visits.models import Visit
 from homevisits.visits.send_checks import reason_not_to_send
 from tests.factories.school import NOW, POLICY, SchoolFixture
-from tests.messages.conftest import make_sender, planned, rules
+from tests.messages.conftest import make_send_policy, make_sender, planned_message
 
 TEXTS: Mapping[str, object] = MappingProxyType({"visit": reason_not_to_send})
 
@@ -59,7 +59,9 @@ class Phone:
         """Send the due messages with the checks of a worker."""
         with self.school_fixture.session() as session:
             make_sender(session, "console", "console")
-        dispatcher.dispatch_due(self.school_fixture.database, (Console(),), rules(checks=TEXTS), lambda: self.now)
+        dispatcher.dispatch_due(
+            self.school_fixture.database, (Console(),), make_send_policy(checks=TEXTS), lambda: self.now
+        )
 
     def got(self) -> list[str]:
         """Templates of the messages sent to the phone, in order."""
@@ -421,7 +423,7 @@ def asked(phone: Phone, number: int, school: str) -> None:
     """Send an invitation to the phone, a minute later."""
     phone.now += timedelta(minutes=1)
     with phone.school_fixture.session() as session:
-        text = planned(
+        text = planned_message(
             "ask", to=phone.number, template="invitation", params={"school": school}, question=f"invitation:{number}"
         )
         outbox.put(session, f"invitation:{number}", text, phone.now)

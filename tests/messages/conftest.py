@@ -52,15 +52,15 @@ class Recorder:
         return iter(())
 
 
-def rules(**more: object) -> SendPolicy:
+def make_send_policy(**more: object) -> SendPolicy:
     """Return a policy for live sending in Denver with limits that these tests do not reach."""
     limits = Limits(per_day=1000, per_week=1000)
     return SendPolicy(**{"limits": limits, "zone": "America/Denver", **more})  # type: ignore[arg-type]
 
 
-def tick(database: Database, provider: Provider, moment: datetime | None = None, **more: object) -> Counter[str]:
+def dispatch(database: Database, provider: Provider, moment: datetime | None = None, **more: object) -> Counter[str]:
     """Run the dispatcher once at a fixed time."""
-    return dispatcher.dispatch_due(database, (provider,), rules(**more), at(moment or NOW))
+    return dispatcher.dispatch_due(database, (provider,), make_send_policy(**more), fixed_clock(moment or NOW))
 
 
 def make_sender(session: Session, provider: str = "recorder", address: str = "+15555550199", **more: object) -> None:
@@ -71,7 +71,7 @@ def make_sender(session: Session, provider: str = "recorder", address: str = "+1
         session.add(Sender(provider=provider, address=address, **values))
 
 
-def planned(key: str = "one", **more: object) -> PlannedMessage:
+def planned_message(key: str = "one", **more: object) -> PlannedMessage:
     """Return a message that is due now."""
     values: dict[str, object] = {
         "to": PHONE,
@@ -85,13 +85,13 @@ def planned(key: str = "one", **more: object) -> PlannedMessage:
     return PlannedMessage(key=key, **values)  # type: ignore[arg-type]
 
 
-def put(database: Database, *planned_messages: PlannedMessage, subject: str = "invitation:1") -> None:
+def put(database: Database, *messages: PlannedMessage, subject: str = "invitation:1") -> None:
     """Add senders and put messages into the outbox."""
     with database.transaction() as session:
         make_sender(session)
         make_sender(session, "twilio")
-        for planned_message in planned_messages:
-            outbox.put(session, subject, planned_message, NOW)
+        for message in messages:
+            outbox.put(session, subject, message, NOW)
 
 
 def states(database: Database) -> list[str]:
@@ -100,7 +100,7 @@ def states(database: Database) -> list[str]:
         return list(session.scalars(select(OutgoingMessage.state).order_by(OutgoingMessage.id)))
 
 
-def rows(database: Database) -> list[OutgoingMessage]:
+def load_messages(database: Database) -> list[OutgoingMessage]:
     """Return all messages, oldest first."""
     with database.reading() as session:
         messages = list(session.scalars(select(OutgoingMessage).order_by(OutgoingMessage.id)))
@@ -108,7 +108,7 @@ def rows(database: Database) -> list[OutgoingMessage]:
         return messages
 
 
-def at(moment: datetime = NOW) -> Callable[[], datetime]:
+def fixed_clock(moment: datetime = NOW) -> Callable[[], datetime]:
     """Return a clock that always shows `moment`."""
     return lambda: moment
 
@@ -123,10 +123,10 @@ def twilio() -> Iterator[fake_twilio.FakeTwilio]:
 @pytest.fixture
 def twilio_settings(twilio: fake_twilio.FakeTwilio, database_url: str) -> Settings:
     """Settings for sending through the fake Twilio."""
-    return made_settings(twilio.url, database_url)
+    return make_settings(twilio.url, database_url)
 
 
-def made_settings(twilio_url: str, database_url: str) -> Settings:
+def make_settings(twilio_url: str, database_url: str) -> Settings:
     """Return settings for sending through the Twilio API at `twilio_url`."""
     return app_settings.load_settings(
         {},

@@ -14,71 +14,85 @@ from homevisits.messages.dispatch.claim import ClaimedMessage
 from homevisits.messages.dispatch.results import Result
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.recipients import opt_outs
-from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, rules, states, tick
+from tests.messages.conftest import (
+    NOW,
+    PHONE,
+    Recorder,
+    dispatch,
+    load_messages,
+    make_send_policy,
+    planned_message,
+    put,
+    states,
+)
 
 
 def claim_next(session: Session) -> ClaimedMessage:
     """Claim the next message."""
-    claimed = next(iter(claim.claim_messages(session, rules(), NOW, ["recorder"]).messages), None)
+    claimed = next(iter(claim.claim_messages(session, make_send_policy(), NOW, ["recorder"]).messages), None)
     assert claimed is not None
     return claimed
 
 
 def test_due_message_is_sent_once(database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
     provider = Recorder()
-    assert tick(database, provider) == {"accepted": 1}
-    assert tick(database, provider, NOW + timedelta(hours=1)) == {}
+    assert dispatch(database, provider) == {"accepted": 1}
+    assert dispatch(database, provider, NOW + timedelta(hours=1)) == {}
     assert len(provider.sent) == 1
     assert states(database) == ["accepted"]
-    assert rows(database)[0].sent_at == NOW
+    assert load_messages(database)[0].sent_at == NOW
 
 
 def test_message_waits_until_not_before_and_expires_unsent(database: Database) -> None:
-    put(database, planned(not_before=NOW + timedelta(hours=1)), planned("old", expires_at=NOW - timedelta(minutes=1)))
+    put(
+        database,
+        planned_message(not_before=NOW + timedelta(hours=1)),
+        planned_message("old", expires_at=NOW - timedelta(minutes=1)),
+    )
     provider = Recorder()
-    tick(database, provider)
+    dispatch(database, provider)
     assert (provider.sent, states(database)) == ([], ["queued", "expired"])
 
 
 def test_message_planned_twice_is_sent_once(database: Database) -> None:
-    put(database, planned(), planned())
-    put(database, planned())
+    put(database, planned_message(), planned_message())
+    put(database, planned_message())
     provider = Recorder()
-    tick(database, provider)
+    dispatch(database, provider)
     assert len(provider.sent) == 1
 
 
 def test_message_dropped_from_the_plan_is_cancelled_until_planned_again(database: Database) -> None:
-    put(database, planned("a"), planned("b"))
+    put(database, planned_message("a"), planned_message("b"))
     with database.transaction() as session:
-        outbox.replace(session, "invitation:1", [planned("b"), planned("c")], NOW)
+        outbox.replace(session, "invitation:1", [planned_message("b"), planned_message("c")], NOW)
     assert states(database) == ["cancelled", "queued", "queued"]
     with database.transaction() as session:
-        outbox.replace(session, "invitation:1", [planned("a")], NOW)
+        outbox.replace(session, "invitation:1", [planned_message("a")], NOW)
     assert states(database) == ["queued", "cancelled", "cancelled"]
 
 
 def test_opt_out_suppresses_queued_and_later_messages(database: Database) -> None:
-    put(database, planned("a"), planned("other", to="+15555550102"))
+    put(database, planned_message("a"), planned_message("other", to="+15555550102"))
     with database.transaction() as session:
         assert opt_outs.opt_out(session, PHONE, "family", NOW) is not None
         assert opt_outs.opt_out(session, PHONE, "family", NOW) is None
-    put(database, planned("later"), planned("stop", template="stop_confirmed"))
+    put(database, planned_message("later"), planned_message("stop", template="stop_confirmed"))
     provider = Recorder()
-    tick(database, provider)
+    dispatch(database, provider)
     assert states(database) == ["suppressed", "accepted", "suppressed", "accepted"]
     assert [to for to, _, _ in provider.sent] == ["+15555550102", PHONE]
 
 
 def test_opt_out_after_queueing_is_respected_at_the_claim(database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
     with database.transaction() as session:
         claimed = claim_next(session)
         results.record_result(session, claimed, Result("down", "429", retry_after=0), NOW)
         opt_outs.opt_out(session, PHONE, "family", NOW)
-    put(database, planned("b", to=PHONE))
-    assert tick(database, Recorder()) == {}
+    put(database, planned_message("b", to=PHONE))
+    assert dispatch(database, Recorder()) == {}
     assert states(database) == ["suppressed", "suppressed"]
 
 
@@ -93,20 +107,20 @@ def test_opt_in_lifts_an_opt_out_by_the_family_but_not_by_staff(database: Databa
 
 
 def test_worker_death_after_claim_leaves_state_unknown_and_no_resend(database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
     with database.transaction() as session:
         claim_next(session)
     provider = Recorder()
-    assert tick(database, provider) == {}
+    assert dispatch(database, provider) == {}
     assert states(database) == ["sending"]
     later = NOW + claim.LEASE + timedelta(seconds=1)
-    assert tick(database, provider, later) == {"unclear": 1}
-    assert tick(database, provider, later + timedelta(minutes=30)) == {}
+    assert dispatch(database, provider, later) == {"unclear": 1}
+    assert dispatch(database, provider, later + timedelta(minutes=30)) == {}
     assert (provider.sent, states(database)) == ([], ["unknown"])
 
 
 def test_result_after_lease_expiry_is_refused(database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
     with database.transaction() as session:
         claimed = claim_next(session)
     with database.transaction() as session:
@@ -125,35 +139,35 @@ def test_result_after_lease_expiry_is_refused(database: Database) -> None:
     ],
 )
 def test_failure_sets_state_and_error(database: Database, failure: Exception, state: str, error: str) -> None:
-    put(database, planned())
-    tick(database, Recorder(failure))
-    row = rows(database)[0]
+    put(database, planned_message())
+    dispatch(database, Recorder(failure))
+    row = load_messages(database)[0]
     assert (row.state, row.error, row.lease_until) == (state, error, None)
 
 
 def test_unavailable_provider_is_retried_after_a_pause(database: Database) -> None:
-    put(database, planned("a"), planned("b"))
+    put(database, planned_message("a"), planned_message("b"))
     provider = Recorder(ProviderUnavailable("no_connection", 7.0))
-    assert tick(database, provider) == {"down": 1}
+    assert dispatch(database, provider) == {"down": 1}
     assert provider.sent == []
-    tick(database, provider, NOW + timedelta(seconds=8))
+    dispatch(database, provider, NOW + timedelta(seconds=8))
     assert states(database) == ["accepted", "accepted"]
 
 
 def test_opt_out_reported_by_the_provider_suppresses_all_messages(database: Database) -> None:
-    put(database, planned("a"), planned("b", not_before=NOW + timedelta(hours=1)))
-    tick(database, Recorder(MessageRejected("21610")))
+    put(database, planned_message("a"), planned_message("b", not_before=NOW + timedelta(hours=1)))
+    dispatch(database, Recorder(MessageRejected("21610")))
     assert states(database) == ["suppressed", "suppressed"]
 
 
 def test_four_workers_send_each_message_once(database: Database) -> None:
-    put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(60)))
+    put(database, *(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(60)))
     providers = [Recorder() for _ in range(4)]
     failures: list[BaseException] = []
 
     def send_all(provider: Recorder) -> None:
         try:
-            while tick(database, provider):
+            while dispatch(database, provider):
                 pass
         except BaseException as failure:
             failures.append(failure)

@@ -15,7 +15,16 @@ from homevisits.core.db import Database, retry_transaction
 from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.models import OutgoingMessage, Phone
 from homevisits.messages.providers.base import Accepted
-from tests.messages.conftest import NOW, Recorder, at, planned, put, rows, rules, states
+from tests.messages.conftest import (
+    NOW,
+    Recorder,
+    fixed_clock,
+    load_messages,
+    make_send_policy,
+    planned_message,
+    put,
+    states,
+)
 
 
 class HookedRecorder(Recorder):
@@ -38,7 +47,7 @@ class HookedRecorder(Recorder):
 
 def put_many(database: Database, count: int) -> None:
     """Put messages to different phones into the outbox."""
-    put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(count)))
+    put(database, *(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(count)))
 
 
 def test_stop_sends_nothing_more_and_gives_back_what_was_claimed_ahead(database: Database) -> None:
@@ -51,11 +60,11 @@ def test_stop_sends_nothing_more_and_gives_back_what_was_claimed_ahead(database:
 
     put_many(database, 100)
     provider = HookedRecorder(before)
-    sent = dispatcher.dispatch_due(database, (provider,), rules(threads=4), at(), stop=stop)
+    sent = dispatcher.dispatch_due(database, (provider,), make_send_policy(threads=4), fixed_clock(), stop=stop)
     assert 20 <= sent["accepted"] == len(provider.sent) <= 24
     assert Counter(states(database)) == {"accepted": len(provider.sent), "queued": 100 - len(provider.sent)}
-    assert all(row.attempts == 0 for row in rows(database) if row.state == "queued")
-    dispatcher.dispatch_due(database, (provider,), rules(threads=4), at())
+    assert all(row.attempts == 0 for row in load_messages(database) if row.state == "queued")
+    dispatcher.dispatch_due(database, (provider,), make_send_policy(threads=4), fixed_clock())
     assert Counter(to for to, _, _ in provider.sent) == {f"+1555555{n:04}": 1 for n in range(100)}
 
 
@@ -68,7 +77,9 @@ def test_result_is_recorded_while_another_call_hangs(database: Database) -> None
 
     put_many(database, 3)
     run = threading.Thread(
-        target=dispatcher.dispatch_due, args=(database, (HookedRecorder(before),), rules(threads=4), at()), daemon=True
+        target=dispatcher.dispatch_due,
+        args=(database, (HookedRecorder(before),), make_send_policy(threads=4), fixed_clock()),
+        daemon=True,
     )
     run.start()
     until = time.monotonic() + 20
@@ -86,7 +97,7 @@ def test_no_connection_is_in_use_during_a_call(database: Database) -> None:
     put_many(database, 3)
     pool = database.engine.pool
     provider = HookedRecorder(lambda _number: in_use.append(pool.checkedout()))  # type: ignore[attr-defined]
-    dispatcher.dispatch_due(database, (provider,), rules(threads=1), at())
+    dispatcher.dispatch_due(database, (provider,), make_send_policy(threads=1), fixed_clock())
     assert in_use == [0, 0, 0]
 
 
@@ -98,7 +109,7 @@ def test_failing_transaction_ends_the_run_and_is_raised(database: Database, monk
     monkeypatch.setattr(dispatcher, "record_results", fail)
     provider = HookedRecorder(lambda _number: None)
     with pytest.raises(LookupError):
-        dispatcher.dispatch_due(database, (provider,), rules(threads=2), at())
+        dispatcher.dispatch_due(database, (provider,), make_send_policy(threads=2), fixed_clock())
     assert provider.sent == []
 
 
@@ -137,7 +148,7 @@ def test_transaction_that_keeps_failing_raises_after_the_last_try(
 
 
 def test_message_is_not_claimed_while_another_to_the_same_phone_is_sent(database: Database) -> None:
-    put(database, planned("a"), planned("b"), planned("c", to="+15555550102"))
+    put(database, planned_message("a"), planned_message("b"), planned_message("c", to="+15555550102"))
     concurrent: list[set[str]] = []
 
     def before(_number: int) -> None:
@@ -147,6 +158,6 @@ def test_message_is_not_claimed_while_another_to_the_same_phone_is_sent(database
         concurrent.append(set(sending))
 
     provider = HookedRecorder(before)
-    while dispatcher.dispatch_due(database, (provider,), rules(threads=4), lambda: NOW):
+    while dispatcher.dispatch_due(database, (provider,), make_send_policy(threads=4), lambda: NOW):
         pass
     assert len(provider.sent) == len(concurrent) == 3

@@ -23,7 +23,17 @@ from homevisits.worker import build_send_policy
 from tests.faults import kannel as real_kannel
 from tests.faults import processes
 from tests.messages import fake_kannel
-from tests.messages.conftest import PHONE, at, made_settings, make_sender, planned, put, rows, states, tick
+from tests.messages.conftest import (
+    PHONE,
+    dispatch,
+    fixed_clock,
+    load_messages,
+    make_sender,
+    make_settings,
+    planned_message,
+    put,
+    states,
+)
 from tests.messages.fake_kannel import SECRET, FakeKannel, with_kannel
 
 TOKEN = "0123456789abcdef" * 2
@@ -40,18 +50,18 @@ def gateway() -> FakeKannel:
 
 def make_provider(url: str) -> Kannel:
     """Return a provider that sends to this Kannel."""
-    return Kannel(with_kannel(made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite"), url))
+    return Kannel(with_kannel(make_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite"), url))
 
 
 @pytest.fixture
 def client(sqlite_database: Database) -> FlaskClient:
     """Return a client of the web application."""
-    settings = with_kannel(made_settings("http://127.0.0.1:9", sqlite_database.url), "http://127.0.0.1:9/")
+    settings = with_kannel(make_settings("http://127.0.0.1:9", sqlite_database.url), "http://127.0.0.1:9/")
     return create_app(settings, sqlite_database).test_client()
 
 
 def test_settings_choose_first_and_second_provider() -> None:
-    settings = made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
+    settings = make_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
     both = registry.configured_providers(with_kannel(settings, "http://127.0.0.1:9/"))
     assert [configured.name for configured in both] == ["twilio", "kannel"]
     assert [
@@ -75,14 +85,16 @@ def test_second_provider_is_refused_beside_the_console_or_itself(first: str) -> 
 def test_trial_sends_no_family_message_through_the_second_provider(
     gateway: FakeKannel, database: Database, texting: str
 ) -> None:
-    settings = with_kannel(made_settings("http://127.0.0.1:9", database.url), gateway.url)
+    settings = with_kannel(make_settings("http://127.0.0.1:9", database.url), gateway.url)
     settings = settings.model_copy(update={"texting": texting})
-    put(database, planned())
+    put(database, planned_message())
     with database.transaction() as session:
         make_sender(session, "kannel", settings.kannel_from)
-    dispatcher.dispatch_due(database, registry.configured_providers(settings)[1:], build_send_policy(settings), at())
+    dispatcher.dispatch_due(
+        database, registry.configured_providers(settings)[1:], build_send_policy(settings), fixed_clock()
+    )
     assert len(gateway.sent) == (texting == "live")
-    assert rows(database)[0].error == ("trial" if texting == "trial" else None)
+    assert load_messages(database)[0].error == ("trial" if texting == "trial" else None)
 
 
 def test_message_is_sent_with_headers_and_a_callback_url(gateway: FakeKannel) -> None:
@@ -156,11 +168,11 @@ def test_report_type_is_parsed(report_type: str, status: str, code: str) -> None
 def test_report_sets_the_final_state_and_forged_report_gets_403(
     client: FlaskClient, sqlite_database: Database, gateway: FakeKannel
 ) -> None:
-    put(sqlite_database, planned())
+    put(sqlite_database, planned_message())
     with sqlite_database.transaction() as session:
         make_sender(session, "kannel", "+15555550188")
-    tick(sqlite_database, make_provider(gateway.url))
-    (text,) = rows(sqlite_database)
+    dispatch(sqlite_database, make_provider(gateway.url))
+    (text,) = load_messages(sqlite_database)
     valid = f"/kannel/status/{text.attempt_id}/{callback_token.compute_token(SECRET, str(text.attempt_id))}"
     token_of_other = f"/kannel/status/{text.attempt_id}/{callback_token.compute_token(SECRET, TOKEN)}"
     for forged in (
@@ -201,7 +213,7 @@ def test_incoming_message_with_bad_token_or_fields_is_refused(client: FlaskClien
         assert client.post(f"{path}?id=1&from={PHONE}", data=b"1", content_type="text/plain").status_code == 403
     for query in ("", "?id=1", "?id=1&from=12345", "?from=15555550101"):
         assert client.post(INBOUND + query, data=b"1", content_type="text/plain").status_code == 400
-    without_kannel = create_app(made_settings("http://127.0.0.1:9", sqlite_database.url), sqlite_database).test_client()
+    without_kannel = create_app(make_settings("http://127.0.0.1:9", sqlite_database.url), sqlite_database).test_client()
     assert (
         without_kannel.post(
             f"/kannel/inbound/{callback_token.compute_token('', callback_token.INBOUND)}?id=1&from=1", data=b"1"
@@ -260,7 +272,7 @@ def test_real_kannel_delivers_incoming_messages(sqlite_url: str, tmp_path: Path)
 def test_real_kannel_sends_long_and_non_latin_messages_whole(tmp_path: Path) -> None:
     long_text = "Mañana a las 4 vienen la Sra. López y el Sr. Pérez. " * 5
     with real_kannel.running(tmp_path) as gateway:
-        settings = with_kannel(made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite"), gateway.url)
+        settings = with_kannel(make_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite"), gateway.url)
         sender = Kannel(settings.model_copy(update={"provider_timeout_seconds": 10}))
         for text in (long_text, "مرحبا", "plain [x] €"):
             assert sender.send(PHONE, text, TOKEN, **SEND_OPTIONS).status == "accepted"  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from homevisits.messages.templates.files import DISCREET_SUFFIX
 from homevisits.visits import messages as visit_messages
 from homevisits.visits.models import VisitState
 from homevisits.worker import run as run_worker
-from tests.messages.conftest import planned
+from tests.messages.conftest import planned_message
 
 ALL_TYPES = {message_type.name: message_type for message_type in message_types.all_types()}
 TEMPLATES = catalog.list_templates("en")
@@ -66,7 +66,9 @@ def test_unknown_name_is_refused() -> None:
 
 def test_outbox_refuses_message_of_unknown_type(database: Database) -> None:
     now = datetime(2026, 10, 5, 16, tzinfo=UTC)
-    unknown = replace(planned("1", not_before=now, expires_at=now + timedelta(hours=1)), template="nothing", body="Hi")
+    unknown = replace(
+        planned_message("1", not_before=now, expires_at=now + timedelta(hours=1)), template="nothing", body="Hi"
+    )
     with database.transaction() as session, pytest.raises(message_types.UnknownMessageType):
         outbox.put(session, "visit:1", unknown, now)
 

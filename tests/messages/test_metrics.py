@@ -19,8 +19,8 @@ from homevisits.messages.monitoring import alerts
 from homevisits.messages.recipients import opt_outs
 from tests import external_programs
 from tests.messages import fake_twilio
-from tests.messages.conftest import NOW, PHONE, planned
-from tests.messages.line import Line
+from tests.messages.conftest import NOW, PHONE, planned_message
+from tests.messages.installation import Installation
 
 TOKEN = "a token of at least thirty-two characters"
 RULES = paths.config() / "alerts.yml"
@@ -74,18 +74,18 @@ def test_metrics_exist_before_the_first_message(database: Database) -> None:
 
 def test_metrics_match_the_messages(database: Database) -> None:
     with fake_twilio.running(auth_token="token") as twilio:
-        line = Line(database, twilio)
-        line.put(*(planned(f"{n}", to=f"+1555555{n:04}") for n in range(10)))
-        line.twilio.next.extend(["201"] * 6 + ["html502", "400/21211", "400/99999", "429/20429/1"])
-        line.send()
-        line.later(seconds=2)
+        installation = Installation(database, twilio)
+        installation.put(*(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(10)))
+        installation.twilio.next.extend(["201"] * 6 + ["html502", "400/21211", "400/99999", "429/20429/1"])
+        installation.send()
+        installation.advance_clock(seconds=2)
         for number in range(4):
-            line.report("delivered", None, number)
-        line.later(seconds=18)
-        line.report("delivered", None, 4)
-        line.report("undelivered", 30005, 5)
-        line.put(planned("later", to="+15555550500", not_before=NOW + timedelta(hours=1)))
-        line.put(planned("due", to="+15555550501", not_before=NOW - timedelta(minutes=7)))
+            installation.report("delivered", None, number)
+        installation.advance_clock(seconds=18)
+        installation.report("delivered", None, 4)
+        installation.report("undelivered", 30005, 5)
+        installation.put(planned_message("later", to="+15555550500", not_before=NOW + timedelta(hours=1)))
+        installation.put(planned_message("due", to="+15555550501", not_before=NOW - timedelta(minutes=7)))
     metrics = scrape(database, minutes=10)
     states = {"delivered": 5, "undelivered": 1, "unknown": 1, "rejected": 2, "queued": 3}
     for state, number in states.items():
@@ -143,11 +143,11 @@ def test_metrics_cover_opt_outs_replies_jobs_and_senders(database: Database) -> 
 
 def test_labels_contain_no_personal_data(database: Database) -> None:
     with fake_twilio.running(auth_token="token") as twilio:
-        line = Line(database, twilio)
-        line.put(planned("a"), planned("b", to="+15555550102"))
-        line.twilio.next.extend(["400/12345", "201"])
-        line.send()
-        line.report("delivered")
+        installation = Installation(database, twilio)
+        installation.put(planned_message("a"), planned_message("b", to="+15555550102"))
+        installation.twilio.next.extend(["400/12345", "201"])
+        installation.send()
+        installation.report("delivered")
     values = [value for _, labels in scrape(database) for _, value in labels]
     assert values
     assert not [value for value in values if not re.fullmatch(r"[a-z_]{1,20}|[0-9]{1,5}|0\.[0-9]{2}", value)]

@@ -13,8 +13,8 @@ from homevisits.messages.providers.base import OutcomeUnknown, ProviderMessage, 
 from homevisits.messages.reconciliation import daily, unconfirmed
 from homevisits.messages.reconciliation.matching import TRIAL_PREFIX
 from tests.messages import fake_twilio
-from tests.messages.conftest import NOW, PHONE, Recorder, planned, put, rows, states, tick
-from tests.messages.line import Line
+from tests.messages.conftest import NOW, PHONE, Recorder, dispatch, load_messages, planned_message, put, states
+from tests.messages.installation import Installation
 
 DAY = NOW.date()
 
@@ -62,8 +62,8 @@ def listed_message(body: str, provider_message_id: str = "SM1", at: datetime = N
 def send_with_unclear_outcome(database: Database) -> LookupProvider:
     """Send a message with unclear outcome and return its provider."""
     provider = LookupProvider(OutcomeUnknown("no_answer"))
-    put(database, planned())
-    tick(database, provider)
+    put(database, planned_message())
+    dispatch(database, provider)
     return provider
 
 
@@ -99,32 +99,37 @@ def test_lookup_matches_same_body_phone_direction_and_time(
     sqlite_database: Database, properties: dict[str, object], is_found: bool
 ) -> None:
     provider = send_with_unclear_outcome(sqlite_database)
-    body = rows(sqlite_database)[0].body
+    body = load_messages(sqlite_database)[0].body
     provider.messages = [listed_message("Other words", "SM0"), listed_message(body, **properties)]  # type: ignore[arg-type]
     assert look_up(sqlite_database, provider, timedelta(seconds=30)) == int(is_found)
     assert states(sqlite_database) == ["accepted" if is_found else "unknown"]
-    assert rows(sqlite_database)[0].provider_message_id == ("SM1" if is_found else None)
+    assert load_messages(sqlite_database)[0].provider_message_id == ("SM1" if is_found else None)
 
 
 def test_lookup_ignores_the_trial_account_prefix(sqlite_database: Database) -> None:
     provider = send_with_unclear_outcome(sqlite_database)
-    provider.messages = [listed_message(TRIAL_PREFIX + rows(sqlite_database)[0].body, status="delivered")]
+    provider.messages = [listed_message(TRIAL_PREFIX + load_messages(sqlite_database)[0].body, status="delivered")]
     assert look_up(sqlite_database, provider, timedelta(seconds=30)) == 1
     assert states(sqlite_database) == ["delivered"]
 
 
 def send_two_identical(database: Database, provider: LookupProvider) -> None:
     """Send the same body twice to the same phone with unclear outcome; the second is written by staff."""
-    put(database, planned("a"))
-    tick(database, provider)
-    put(database, planned("b", template="written", category="written", body=rows(database)[0].body, written_by=1))
-    tick(database, provider)
+    put(database, planned_message("a"))
+    dispatch(database, provider)
+    put(
+        database,
+        planned_message(
+            "b", template="written", category="written", body=load_messages(database)[0].body, written_by=1
+        ),
+    )
+    dispatch(database, provider)
 
 
 def test_two_identical_messages_are_matched_to_different_ids(database: Database) -> None:
     provider = LookupProvider(OutcomeUnknown("no_answer"), OutcomeUnknown("no_answer"))
     send_two_identical(database, provider)
-    body = rows(database)[0].body
+    body = load_messages(database)[0].body
     provider.messages = [listed_message(body, "SM1", NOW), listed_message(body, "SM2", NOW + SECONDS)]
     assert look_up(database, provider, timedelta(seconds=31)) == 2
     assert sorted(row.provider_message_id or "" for row in attempts(database)) == ["SM1", "SM2"]
@@ -134,7 +139,7 @@ def test_two_identical_messages_are_matched_to_different_ids(database: Database)
 def test_sent_message_is_matched_to_a_single_attempt(database: Database) -> None:
     provider = LookupProvider(OutcomeUnknown("no_answer"), OutcomeUnknown("no_answer"))
     send_two_identical(database, provider)
-    provider.messages = [listed_message(rows(database)[0].body)]
+    provider.messages = [listed_message(load_messages(database)[0].body)]
     assert look_up(database, provider, timedelta(minutes=10)) == 2
     assert sorted(states(database)) == ["accepted", "queued"]
 
@@ -161,17 +166,17 @@ def test_message_not_found_twice_is_dead(database: Database) -> None:
     provider = send_with_unclear_outcome(database)
     look_up(database, provider, timedelta(minutes=10))
     provider.failures.append(OutcomeUnknown("no_answer"))
-    tick(database, provider, NOW + timedelta(minutes=10))
+    dispatch(database, provider, NOW + timedelta(minutes=10))
     assert states(database) == ["unknown"]
     look_up(database, provider, timedelta(minutes=20))
-    assert (states(database), rows(database)[0].error) == (["dead"], "not_found")
+    assert (states(database), load_messages(database)[0].error) == (["dead"], "not_found")
 
 
 def test_provider_without_lookup_gets_ten_minutes_for_its_callback(database: Database) -> None:
     """Kannel cannot list messages, so the delivery report is the only source of the outcome."""
-    put(database, planned())
+    put(database, planned_message())
     without_lookup = Recorder(OutcomeUnknown("no_answer"))
-    tick(database, without_lookup)
+    dispatch(database, without_lookup)
     for seconds, state in ((30, "unknown"), (120, "unknown"), (599, "unknown"), (600, "dead")):
         look_up(database, without_lookup, seconds * SECONDS)
         assert states(database) == [state]
@@ -189,23 +194,23 @@ def test_failed_lookups_do_not_count_and_are_repeated_with_backoff(database: Dat
     gaps = [later - earlier for earlier, later in pairwise(lookup_minutes)]
     assert gaps == sorted(gaps)
     assert gaps[-1] == 15
-    provider.lookup_failures, provider.messages = [], [listed_message(rows(database)[0].body)]
+    provider.lookup_failures, provider.messages = [], [listed_message(load_messages(database)[0].body)]
     look_up(database, provider, timedelta(hours=3))
     assert states(database) == ["accepted"]
 
 
-def test_three_days_of_failed_lookups_raise_an_alert_without_resend(line: Line) -> None:
-    line.put()
-    line.twilio.next.append("reset")
-    line.send()
-    line.twilio.next_looks.extend(["503/20503"] * 3)
-    line.later(seconds=31)
-    line.look()
-    line.later(days=3)
-    line.look()
-    assert (line.states, line.alerts()) == (["unknown"], [("not_asked", "twilio")])
-    line.later(days=1)
-    assert (line.look(), line.taken) == (0, 1)
+def test_three_days_of_failed_lookups_raise_an_alert_without_resend(installation: Installation) -> None:
+    installation.put()
+    installation.twilio.next.append("reset")
+    installation.send()
+    installation.twilio.next_lookups.extend(["503/20503"] * 3)
+    installation.advance_clock(seconds=31)
+    installation.look_up_unclear()
+    installation.advance_clock(days=3)
+    installation.look_up_unclear()
+    assert (installation.states, installation.alerts()) == (["unknown"], [("not_asked", "twilio")])
+    installation.advance_clock(days=1)
+    assert (installation.look_up_unclear(), installation.sent_count) == (0, 1)
 
 
 def test_bug_in_a_provider_does_not_end_lookups_and_polls(sqlite_database: Database) -> None:
@@ -213,8 +218,8 @@ def test_bug_in_a_provider_does_not_end_lookups_and_polls(sqlite_database: Datab
     provider.lookup_failures = [KeyError("a bug")]
     assert look_up(sqlite_database, provider, timedelta(seconds=30)) == 0
     assert attempts(sqlite_database)[0].next_check_at == NOW + timedelta(seconds=60)
-    put(sqlite_database, planned("b", to="+15555550102"))
-    tick(sqlite_database, provider)
+    put(sqlite_database, planned_message("b", to="+15555550102"))
+    dispatch(sqlite_database, provider)
     provider.lookup_failures = [KeyError("a bug")]
     assert unconfirmed.poll_accepted(sqlite_database, [provider], lambda: NOW + timedelta(hours=1)) == 0
     assert sorted(states(sqlite_database)) == ["accepted", "unknown"]
@@ -222,21 +227,21 @@ def test_bug_in_a_provider_does_not_end_lookups_and_polls(sqlite_database: Datab
 
 def test_failed_lookup_ends_the_run_for_the_provider(database: Database) -> None:
     provider = LookupProvider(*(OutcomeUnknown("no_answer") for _ in range(3)))
-    put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(3)))
-    tick(database, provider)
+    put(database, *(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(3)))
+    dispatch(database, provider)
     provider.lookup_failures = [ProviderUnavailable("429", 7.0)]
     look_up(database, provider, timedelta(seconds=30))
     assert provider.lookups == 1
     assert [row.next_check_at for row in attempts(database)] == [NOW + timedelta(seconds=60)] * 3
 
 
-def test_callback_during_a_lookup_wins(line: Line) -> None:
-    line.put()
-    line.twilio.next.append("cut")
-    line.send()
-    line.later(minutes=11)
+def test_callback_during_a_lookup_wins(installation: Installation) -> None:
+    installation.put()
+    installation.twilio.next.append("cut")
+    installation.send()
+    installation.advance_clock(minutes=11)
     lookup_started, respond = threading.Event(), threading.Event()
-    (provider,) = line.providers
+    (provider,) = installation.providers
     find_messages = provider.find_messages
 
     def find_slowly(to: str) -> list[ProviderMessage]:
@@ -245,13 +250,13 @@ def test_callback_during_a_lookup_wins(line: Line) -> None:
         return [message for message in find_messages(to) if message.status == "no such status"]
 
     provider.find_messages = find_slowly  # type: ignore[method-assign]
-    lookup = threading.Thread(target=line.look)
+    lookup = threading.Thread(target=installation.look_up_unclear)
     lookup.start()
     assert lookup_started.wait(10)
-    assert line.report("delivered") == 200  # an open transaction would block this on SQLite
+    assert installation.report("delivered") == 200  # an open transaction would block this on SQLite
     respond.set()
     lookup.join()
-    assert (line.states, line.send(), line.taken) == (["delivered"], {}, 1)
+    assert (installation.states, installation.send(), installation.sent_count) == (["delivered"], {}, 1)
 
 
 def test_concurrent_lookups_resolve_a_message_once(database: Database) -> None:
@@ -276,17 +281,17 @@ def test_concurrent_lookups_resolve_a_message_once(database: Database) -> None:
 
 
 @pytest.fixture
-def line(database: Database) -> Iterator[Line]:
+def installation(database: Database) -> Iterator[Installation]:
     """Installation with a fake Twilio."""
     with fake_twilio.running(auth_token="token") as twilio:
-        yield Line(database, twilio)
+        yield Installation(database, twilio)
 
 
 def test_polls_back_off_and_stop_after_three_days(database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
     provider = LookupProvider()
-    tick(database, provider)
-    body, provider_message_id = rows(database)[0].body, rows(database)[0].provider_message_id
+    dispatch(database, provider)
+    body, provider_message_id = load_messages(database)[0].body, load_messages(database)[0].provider_message_id
     provider.messages = [listed_message(body, str(provider_message_id))]
     lookup_minutes = []
     for minute in range(0, 4 * 24 * 60, 5):
@@ -300,12 +305,12 @@ def test_polls_back_off_and_stop_after_three_days(database: Database) -> None:
 
 
 def test_poll_respects_the_limit_and_stops_at_a_failure(database: Database) -> None:
-    put(database, *(planned(f"{n}", to=f"+1555555{n:04}") for n in range(6)))
+    put(database, *(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(6)))
     provider = LookupProvider()
-    tick(database, provider)
+    dispatch(database, provider)
     provider.messages = [
         listed_message(row.body, str(row.provider_message_id), to=row.phone, status="delivered")
-        for row in rows(database)
+        for row in load_messages(database)
     ]
 
     def later(hours: float) -> datetime:
@@ -318,73 +323,75 @@ def test_poll_respects_the_limit_and_stops_at_a_failure(database: Database) -> N
     assert set(states(database)) == {"delivered"}
 
 
-def test_message_missing_at_the_provider_raises_an_alert(line: Line) -> None:
-    line.put()
-    line.send()
-    line.twilio.messages.clear()
-    line.later(hours=1)
-    assert line.poll() == 0
-    assert line.alerts() == [("missing", "twilio")]
-    line.later(hours=1)
-    lookups = line.twilio.looks
-    assert (line.poll(), line.twilio.looks) == (0, lookups)
+def test_message_missing_at_the_provider_raises_an_alert(installation: Installation) -> None:
+    installation.put()
+    installation.send()
+    installation.twilio.messages.clear()
+    installation.advance_clock(hours=1)
+    assert installation.poll_accepted() == 0
+    assert installation.alerts() == [("missing", "twilio")]
+    installation.advance_clock(hours=1)
+    lookups = installation.twilio.lookups
+    assert (installation.poll_accepted(), installation.twilio.lookups) == (0, lookups)
 
 
-def test_daily_comparison_works_in_both_directions(line: Line) -> None:
+def test_daily_comparison_works_in_both_directions(installation: Installation) -> None:
     numbers = range(120)  # more than a batch
-    line.put(*(planned(f"{n}", to=f"+1555555{n:04}") for n in numbers))
-    line.twilio.next.extend(["201"] * 116 + ["cut", "201", "201", "201"])
-    line.send()
-    line.send()
-    sids = [sent["Sid"] for sent in line.twilio.sent]
+    installation.put(*(planned_message(f"{n}", to=f"+1555555{n:04}") for n in numbers))
+    installation.twilio.next.extend(["201"] * 116 + ["cut", "201", "201", "201"])
+    installation.send()
+    installation.send()
+    sids = [sent["Sid"] for sent in installation.twilio.sent]
     assert len(sids) == 120
     for provider_message_id in sids[:110]:
-        line.tell(provider_message_id, "delivered")
+        installation.post_callback(provider_message_id, "delivered")
     for provider_message_id in sids[:118]:
-        line.twilio.move(provider_message_id, "delivered")
-    foreign = line.twilio.store.add("AC" + "0" * 32, {"To": PHONE, "From": "+15555550199", "Body": "Hi"}, line.now())
-    line.twilio.move(foreign.sid, "delivered")
-    line.later(days=1)
-    line.twilio.move(sids[118], "delivered")  # queued overnight, so it is in the list of the next day
-    del line.twilio.messages[sids[119]]
-    counts = daily.compare_day(line.database, line.providers, DAY, line.now)
+        installation.twilio.move(provider_message_id, "delivered")
+    foreign = installation.twilio.store.add(
+        "AC" + "0" * 32, {"To": PHONE, "From": "+15555550199", "Body": "Hi"}, installation.now()
+    )
+    installation.twilio.move(foreign.sid, "delivered")
+    installation.advance_clock(days=1)
+    installation.twilio.move(sids[118], "delivered")  # queued overnight, so it is in the list of the next day
+    del installation.twilio.messages[sids[119]]
+    counts = daily.compare_day(installation.database, installation.providers, DAY, installation.now)
     assert counts == {"agreed": 110, "learnt": 8, "found": 1, "foreign": 1, "missing": 1}
-    assert line.states == ["delivered"] * 119 + ["accepted"]
-    assert sorted(line.alerts()) == [("foreign", f"twilio {DAY}"), ("missing", f"twilio {DAY}")]
-    again = daily.compare_day(line.database, line.providers, DAY, line.now)
+    assert installation.states == ["delivered"] * 119 + ["accepted"]
+    assert sorted(installation.alerts()) == [("foreign", f"twilio {DAY}"), ("missing", f"twilio {DAY}")]
+    again = daily.compare_day(installation.database, installation.providers, DAY, installation.now)
     assert again == {"agreed": 119, "foreign": 1, "missing": 1}
 
 
-def test_daily_comparison_can_be_repeated_after_a_failed_list(line: Line) -> None:
-    line.put()
-    line.send()
-    line.twilio.move(line.twilio.sent[0]["Sid"], "delivered")
-    line.twilio.next_looks.append("503/20503")
+def test_daily_comparison_can_be_repeated_after_a_failed_list(installation: Installation) -> None:
+    installation.put()
+    installation.send()
+    installation.twilio.move(installation.twilio.sent[0]["Sid"], "delivered")
+    installation.twilio.next_lookups.append("503/20503")
     with pytest.raises(OutcomeUnknown):
-        daily.compare_day(line.database, line.providers, DAY, line.now)
-    assert line.alerts() == []
-    assert daily.compare_day(line.database, line.providers, DAY, line.now) == {"learnt": 1}
+        daily.compare_day(installation.database, installation.providers, DAY, installation.now)
+    assert installation.alerts() == []
+    assert daily.compare_day(installation.database, installation.providers, DAY, installation.now) == {"learnt": 1}
 
 
-def test_double_send_found_by_the_daily_comparison_raises_an_alert(line: Line) -> None:
+def test_double_send_found_by_the_daily_comparison_raises_an_alert(installation: Installation) -> None:
     """The provider's list lags longer than all lookups, so the message is sent twice."""
-    line.put()
-    line.twilio.next.append("stall")
-    line.twilio.list_lag = 3600
-    line.send()
-    line.later(minutes=11)
-    line.look()
-    assert line.send() == {"accepted": 1}
-    for sent in line.twilio.sent:
-        line.twilio.move(sent["Sid"], "delivered")
-    line.later(days=1)
-    counts = daily.compare_day(line.database, line.providers, DAY, line.now)
+    installation.put()
+    installation.twilio.next.append("stall")
+    installation.twilio.list_lag = 3600
+    installation.send()
+    installation.advance_clock(minutes=11)
+    installation.look_up_unclear()
+    assert installation.send() == {"accepted": 1}
+    for sent in installation.twilio.sent:
+        installation.twilio.move(sent["Sid"], "delivered")
+    installation.advance_clock(days=1)
+    counts = daily.compare_day(installation.database, installation.providers, DAY, installation.now)
     assert counts == {"found": 1, "learnt": 1}
-    assert [kind for kind, _ in line.alerts()] == ["contradiction"]
-    assert line.states == ["delivered"]
+    assert [kind for kind, _ in installation.alerts()] == ["contradiction"]
+    assert installation.states == ["delivered"]
 
 
 def test_daily_comparison_skips_a_provider_without_lists(sqlite_database: Database) -> None:
-    put(sqlite_database, planned())
-    tick(sqlite_database, Recorder())
+    put(sqlite_database, planned_message())
+    dispatch(sqlite_database, Recorder())
     assert daily.compare_day(sqlite_database, [Recorder()], DAY, lambda: datetime(2026, 10, 6, tzinfo=UTC)) == {}

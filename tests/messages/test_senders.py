@@ -13,7 +13,7 @@ from homevisits.messages.models import DeliveryAttempt, OutgoingMessage, Sender
 from homevisits.messages.providers.error_codes import ErrorClass, error_class
 from homevisits.messages.senders import rate_limit, selection, sync
 from homevisits.messages.senders.circuit_breaker import CallResult
-from tests.messages.conftest import NOW, made_settings, planned
+from tests.messages.conftest import NOW, make_settings, planned_message
 
 ALL_PROVIDERS = ("twilio", "kannel", "console")
 
@@ -70,7 +70,7 @@ def count_sent(database: Database, seconds: float, segments: int = 1, step: floa
 
 
 def test_sync_creates_the_sender_of_the_settings_once(database: Database) -> None:
-    settings = made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
+    settings = make_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
     for _ in range(2):
         with database.transaction() as session:
             sync.sync_senders(session, settings)
@@ -84,7 +84,7 @@ def test_sync_creates_the_sender_of_the_settings_once(database: Database) -> Non
 
 def test_sender_removed_from_the_settings_is_deactivated(database: Database) -> None:
     old = add_sender(database, "+18005550100")
-    settings = made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
+    settings = make_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
     with database.transaction() as session:
         sync.sync_senders(session, settings)
     assert not read_sender(database, old).active
@@ -220,7 +220,7 @@ def test_provider_day_begins_at_pacific_midnight_across_clock_changes(at: str, m
 
 def add_attempts(database: Database, sender_id: int, at: datetime, *outcomes: str | None) -> None:
     with database.transaction() as session:
-        outbox.put(session, "invitation:1", planned(f"{at}"), NOW)
+        outbox.put(session, "invitation:1", planned_message(f"{at}"), NOW)
         text = session.scalars(select(OutgoingMessage).order_by(OutgoingMessage.id.desc())).first()
         assert text is not None
         for number, outcome in enumerate(outcomes):

@@ -7,20 +7,25 @@ from werkzeug.test import EnvironBuilder
 
 from homevisits.core.settings import Settings
 from homevisits.messages.providers import twilio_signature
-from tests.messages.conftest import made_settings
-from tests.messages.signed import CALLS, STATUS, Call, sign
+from tests.messages.conftest import make_settings
+from tests.messages.signed_requests import STATUS_PATH, WEBHOOK_REQUESTS, WebhookRequest, sign
 
 
 @pytest.fixture(scope="module")
 def settings() -> Settings:
-    return made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
+    return make_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")
 
 
-def make_request(call: Call, **environ: str) -> Request:
+def make_request(webhook_request: WebhookRequest, **environ: str) -> Request:
     """Return the request as the web server passes it to the application."""
-    builder = EnvironBuilder(path="/", method="POST", data=call.content(), headers=call.headers())
+    builder = EnvironBuilder(path="/", method="POST", data=webhook_request.content(), headers=webhook_request.headers())
     values = builder.get_environ()
-    values |= {"RAW_URI": call.path, "REQUEST_URI": call.path, "QUERY_STRING": call.path.partition("?")[2], **environ}
+    values |= {
+        "RAW_URI": webhook_request.path,
+        "REQUEST_URI": webhook_request.path,
+        "QUERY_STRING": webhook_request.path.partition("?")[2],
+        **environ,
+    }
     return Request(values)
 
 
@@ -32,19 +37,25 @@ def test_own_signature_matches_twilios_library() -> None:
     assert sign(address, list(form.items()), "12345") == RequestValidator("12345").compute_signature(address, form)
 
 
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.what)
-def test_only_requests_signed_by_twilio_are_valid(call: Call, settings: Settings) -> None:
-    assert twilio_signature.has_valid_signature(make_request(call), settings) is (call.answer != 403)
+@pytest.mark.parametrize("webhook_request", WEBHOOK_REQUESTS, ids=lambda request: request.description)
+def test_only_requests_signed_by_twilio_are_valid(webhook_request: WebhookRequest, settings: Settings) -> None:
+    assert twilio_signature.has_valid_signature(make_request(webhook_request), settings) is (
+        webhook_request.expected_status != 403
+    )
 
 
 def test_absolute_request_uri_from_a_proxy_is_accepted(settings: Settings) -> None:
-    assert twilio_signature.has_valid_signature(make_request(CALLS[0], RAW_URI="http://inside:8000" + STATUS), settings)
-    assert not twilio_signature.has_valid_signature(make_request(CALLS[0], RAW_URI="http://inside:8000"), settings)
+    assert twilio_signature.has_valid_signature(
+        make_request(WEBHOOK_REQUESTS[0], RAW_URI="http://inside:8000" + STATUS_PATH), settings
+    )
+    assert not twilio_signature.has_valid_signature(
+        make_request(WEBHOOK_REQUESTS[0], RAW_URI="http://inside:8000"), settings
+    )
 
 
 def test_no_signature_is_valid_without_an_auth_token(settings: Settings) -> None:
     object.__setattr__(settings, "twilio_auth_token", "")
     try:
-        assert not twilio_signature.has_valid_signature(make_request(CALLS[0]), settings)
+        assert not twilio_signature.has_valid_signature(make_request(WEBHOOK_REQUESTS[0]), settings)
     finally:
         object.__setattr__(settings, "twilio_auth_token", "token")

@@ -15,13 +15,13 @@ from homevisits.messages.providers import base, error_codes, registry
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.providers.error_codes import ErrorClass
 from homevisits.messages.providers.twilio import Twilio
-from tests.messages.conftest import NOW, PHONE, made_settings, planned, put, rows, states, tick
+from tests.messages.conftest import NOW, PHONE, dispatch, load_messages, make_settings, planned_message, put, states
 from tests.messages.fake_twilio import FakeTwilio
 
 
 @pytest.fixture
 def settings(twilio: FakeTwilio) -> Settings:
-    return made_settings(twilio.url, "sqlite:///unused.sqlite")
+    return make_settings(twilio.url, "sqlite:///unused.sqlite")
 
 
 def test_message_is_sent_with_its_callback_url(twilio: FakeTwilio, settings: Settings) -> None:
@@ -71,7 +71,7 @@ def test_permanent_error_raises_message_rejected(
 
 def test_refused_connection_raises_provider_unavailable() -> None:
     with pytest.raises(ProviderUnavailable):
-        Twilio(made_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")).send(
+        Twilio(make_settings("http://127.0.0.1:9", "sqlite:///unused.sqlite")).send(
             PHONE, "Hello", "t", sender="", valid_for=3600
         )
 
@@ -79,23 +79,23 @@ def test_refused_connection_raises_provider_unavailable() -> None:
 def test_message_retried_after_429_is_sent_once(
     database: Database, twilio: FakeTwilio, twilio_settings: Settings
 ) -> None:
-    put(database, planned())
+    put(database, planned_message())
     twilio.next.extend(["429/20429", "201"])
     provider = Twilio(twilio_settings)
     for seconds in (0, 1, 8, 20):
-        tick(database, provider, NOW + timedelta(seconds=seconds))
+        dispatch(database, provider, NOW + timedelta(seconds=seconds))
     assert (len(twilio.sent), twilio.requests, states(database)) == (1, 2, ["accepted"])
-    assert rows(database)[0].provider_message_id == twilio.sent[0]["Sid"]
+    assert load_messages(database)[0].provider_message_id == twilio.sent[0]["Sid"]
 
 
 def test_message_with_unclear_outcome_is_not_resent(
     database: Database, twilio: FakeTwilio, twilio_settings: Settings
 ) -> None:
-    put(database, planned())
+    put(database, planned_message())
     twilio.next.append("cut")
     provider = Twilio(twilio_settings)
     for minutes in range(0, 60, 10):
-        tick(database, provider, NOW + timedelta(minutes=minutes))
+        dispatch(database, provider, NOW + timedelta(minutes=minutes))
     assert (twilio.requests, states(database)) == (1, ["unknown"])
 
 
@@ -104,16 +104,16 @@ import sys
 import homevisits.tables
 from homevisits.core.db import Database
 from homevisits.messages.providers.twilio import Twilio
-from tests.messages.conftest import made_settings, tick
+from tests.messages.conftest import dispatch, make_settings
 url, database_url = sys.argv[1:]
-tick(Database(database_url), Twilio(made_settings(url, database_url)))
+dispatch(Database(database_url), Twilio(make_settings(url, database_url)))
 """
 
 
 def test_worker_killed_while_sending_leaves_one_message_in_state_unknown(
     database: Database, database_url: str, twilio: FakeTwilio, twilio_settings: Settings
 ) -> None:
-    put(database, planned())
+    put(database, planned_message())
     twilio.next.append("stall")
     worker = subprocess.Popen([sys.executable, "-c", WORKER, twilio.url, database_url])
     try:
@@ -127,6 +127,6 @@ def test_worker_killed_while_sending_leaves_one_message_in_state_unknown(
         worker.wait()
     assert states(database) == ["sending"]
     after_lease = NOW + claim.LEASE + timedelta(seconds=1)
-    tick(database, Twilio(twilio_settings), after_lease)
-    tick(database, Twilio(twilio_settings), after_lease + timedelta(minutes=30))
+    dispatch(database, Twilio(twilio_settings), after_lease)
+    dispatch(database, Twilio(twilio_settings), after_lease + timedelta(minutes=30))
     assert (len(twilio.sent), states(database)) == (1, ["unknown"])

@@ -13,7 +13,7 @@ from homevisits.core.settings import Settings
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.providers.retry_after import parse_retry_after
 from homevisits.messages.providers.twilio import Twilio
-from tests.messages.conftest import PHONE, made_settings
+from tests.messages.conftest import PHONE, make_settings
 from tests.messages.fake_twilio import FakeTwilio
 
 FROM = "+15555550199"
@@ -65,7 +65,7 @@ def scripted_server() -> Iterator[ScriptedServer]:
 
 def settings_for(url: str) -> Settings:
     """Return settings for sending through the Twilio API at `url`."""
-    return made_settings(url, "sqlite:///unused.sqlite")
+    return make_settings(url, "sqlite:///unused.sqlite")
 
 
 def send(provider: Twilio, sender: str = FROM, valid_for: int = 3600) -> object:

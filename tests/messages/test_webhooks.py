@@ -18,7 +18,18 @@ from homevisits.messages.monitoring import alerts
 from homevisits.messages.providers.base import Accepted, OutcomeUnknown
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.reconciliation import unconfirmed
-from tests.messages.conftest import NOW, PHONE, Recorder, made_settings, planned, put, rows, rules, states, tick
+from tests.messages.conftest import (
+    NOW,
+    PHONE,
+    Recorder,
+    dispatch,
+    load_messages,
+    make_send_policy,
+    make_settings,
+    planned_message,
+    put,
+    states,
+)
 
 PUBLIC = "https://visits.example.org"
 INBOUND = {"MessageSid": "SM1", "From": PHONE, "To": "+15555550199", "Body": "STOP", "NumMedia": "0"}
@@ -31,7 +42,7 @@ def client(database: Database) -> FlaskClient:
 
 def make_client(database: Database) -> FlaskClient:
     """Return a client of the web application."""
-    return create_app(made_settings("http://127.0.0.1:9", database.url), database).test_client()
+    return create_app(make_settings("http://127.0.0.1:9", database.url), database).test_client()
 
 
 def signature_header(path: str, form: dict[str, str], token: str = "token", public: str = PUBLIC) -> dict[str, str]:
@@ -100,9 +111,9 @@ def test_unknown_parameter_and_empty_body_are_accepted(client: FlaskClient, data
 
 def send_message(database: Database) -> OutgoingMessage:
     """Send a message and return it."""
-    put(database, planned())
-    tick(database, Recorder())
-    return rows(database)[0]
+    put(database, planned_message())
+    dispatch(database, Recorder())
+    return load_messages(database)[0]
 
 
 def report(client: FlaskClient, message: OutgoingMessage, status: str, code: str = "") -> int:
@@ -116,9 +127,9 @@ def report(client: FlaskClient, message: OutgoingMessage, status: str, code: str
 
 def test_reports_in_any_order_and_repeated_give_the_same_state(client: FlaskClient, database: Database) -> None:
     orders = list(itertools.permutations(["sent", "delivered", "queued"]))
-    put(database, *(planned(str(number)) for number in range(len(orders))))
-    tick(database, Recorder())
-    for message, order in zip(rows(database), orders, strict=True):
+    put(database, *(planned_message(str(number)) for number in range(len(orders))))
+    dispatch(database, Recorder())
+    for message, order in zip(load_messages(database), orders, strict=True):
         for status in (*order, *order):
             assert report(client, message, status) == 200
     assert set(states(database)) == {"delivered"}
@@ -132,31 +143,31 @@ def test_first_final_status_is_kept_and_unknown_status_ignored(client: FlaskClie
     message = send_message(database)
     for status, code in (("partially_delivered", ""), ("undelivered", "30003"), ("delivered", "")):
         assert report(client, message, status, code) == 200
-    row = rows(database)[0]
+    row = load_messages(database)[0]
     assert (row.state, row.error, row.provider_status) == ("undelivered", "30003", "undelivered")
 
 
 def test_late_report_resolves_an_unknown_message(client: FlaskClient, database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
     with database.transaction() as session:
-        assert claim.claim_messages(session, rules(), NOW, ["recorder"]).messages
+        assert claim.claim_messages(session, make_send_policy(), NOW, ["recorder"]).messages
         results.expire_leases(session, NOW + 2 * claim.LEASE)
     assert states(database) == ["unknown"]
-    assert report(client, rows(database)[0], "delivered") == 200
-    row = rows(database)[0]
+    assert report(client, load_messages(database)[0], "delivered") == 200
+    row = load_messages(database)[0]
     assert (row.state, row.provider_message_id, row.error) == ("delivered", "SMlate", None)
 
 
 def test_report_before_the_response_to_the_send_is_applied(client: FlaskClient, database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
     with database.transaction() as session:
-        claimed = next(iter(claim.claim_messages(session, rules(), NOW, ["recorder"]).messages), None)
+        claimed = next(iter(claim.claim_messages(session, make_send_policy(), NOW, ["recorder"]).messages), None)
     assert claimed is not None
-    assert report(client, rows(database)[0], "sent") == 200
+    assert report(client, load_messages(database)[0], "sent") == 200
     with database.transaction() as session:
         result = results.Result("accepted", receipt=Accepted("SMlate", "queued"))
         results.record_result(session, claimed, result, NOW)
-    row = rows(database)[0]
+    row = load_messages(database)[0]
     assert (row.state, row.provider_message_id, row.provider_status) == ("accepted", "SMlate", "sent")
 
 
@@ -175,9 +186,12 @@ def test_late_opt_out_report_does_not_undo_a_later_opt_in(client: FlaskClient, d
     with database.reading() as session:
         assert opt_outs.may_receive(session, PHONE)
     later = datetime(2999, 1, 2, 18, tzinfo=UTC)
-    put(database, planned("two", params={"school": "Other"}, not_before=later, expires_at=later + timedelta(hours=2)))
-    tick(database, Recorder(), later)
-    assert report(client, rows(database)[-1], "failed", "21610") == 200
+    put(
+        database,
+        planned_message("two", params={"school": "Other"}, not_before=later, expires_at=later + timedelta(hours=2)),
+    )
+    dispatch(database, Recorder(), later)
+    assert report(client, load_messages(database)[-1], "failed", "21610") == 200
     with database.reading() as session:
         assert not opt_outs.may_receive(session, PHONE)
 
@@ -250,9 +264,9 @@ def test_webhook_returns_500_while_the_database_is_down(
 
 def test_report_for_an_id_not_known_yet_is_applied_later(client: FlaskClient, database: Database) -> None:
     """A callback without our token may arrive before the provider's response to the send."""
-    put(database, planned())
+    put(database, planned_message())
     with database.transaction() as session:
-        claimed = next(iter(claim.claim_messages(session, rules(), NOW, ["recorder"]).messages), None)
+        claimed = next(iter(claim.claim_messages(session, make_send_policy(), NOW, ["recorder"]).messages), None)
     assert claimed is not None
     assert post(client, "/twilio/status/none", MessageSid="SMlate", MessageStatus="delivered") == 200
     assert states(database) == ["sending"]
@@ -266,13 +280,13 @@ def test_report_for_an_id_not_known_yet_is_applied_later(client: FlaskClient, da
 
 
 def test_repeated_report_with_token_resolves_an_unknown_message(client: FlaskClient, database: Database) -> None:
-    put(database, planned())
+    put(database, planned_message())
     with database.transaction() as session:
-        assert claim.claim_messages(session, rules(), NOW, ["recorder"]).messages
+        assert claim.claim_messages(session, make_send_policy(), NOW, ["recorder"]).messages
         results.expire_leases(session, NOW + 2 * claim.LEASE)
     assert post(client, "/twilio/status/none", MessageSid="SMlate", MessageStatus="delivered") == 200
     assert states(database) == ["unknown"]
-    assert report(client, rows(database)[0], "delivered") == 200
+    assert report(client, load_messages(database)[0], "delivered") == 200
     assert states(database) == ["delivered"]
 
 
@@ -281,7 +295,7 @@ def test_second_id_for_an_attempt_raises_an_alert_and_changes_nothing(client: Fl
     assert (
         post(client, f"/twilio/status/{message.attempt_id}", MessageSid="SMother", MessageStatus="undelivered") == 200
     )
-    row = rows(database)[0]
+    row = load_messages(database)[0]
     assert (row.state, row.provider_message_id) == ("accepted", message.provider_message_id)
     with database.reading() as session:
         assert [alert.kind for alert in alerts.open_alerts(session)] == ["contradiction"]
@@ -289,10 +303,10 @@ def test_second_id_for_an_attempt_raises_an_alert_and_changes_nothing(client: Fl
 
 def test_status_is_applied_to_the_attempt_with_the_message_id(client: FlaskClient, database: Database) -> None:
     """A lookup may give an attempt the id of an identical message. The id decides, not the token in the URL."""
-    put(database, planned("a"), planned("b", to="+15555550102"))
+    put(database, planned_message("a"), planned_message("b", to="+15555550102"))
     provider = Recorder(OutcomeUnknown("no_answer"))
-    tick(database, provider)
-    unclear, known = rows(database)
+    dispatch(database, provider)
+    unclear, known = load_messages(database)
     assert (unclear.state, known.state) == ("unknown", "accepted")
     path = f"/twilio/status/{unclear.attempt_id}"
     assert post(client, path, MessageSid=known.provider_message_id or "", MessageStatus="delivered") == 200

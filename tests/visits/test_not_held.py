@@ -20,7 +20,7 @@ from homevisits.visits.actions import Report
 from homevisits.visits.models import Visit, VisitEvent
 from homevisits.visits.send_checks import reason_not_to_send
 from tests.factories.school import SchoolFixture
-from tests.messages.conftest import make_sender, rules
+from tests.messages.conftest import make_send_policy, make_sender
 from tests.visits.test_actions import arrange, book, codes, list_messages, load_visit
 
 PEOPLE = ("Grace", "Luis", "coordinator")
@@ -52,7 +52,7 @@ def dispatch(school_fixture: SchoolFixture, now: datetime) -> None:
     with school_fixture.session() as session:
         make_sender(session, "console", "console")
     dispatcher.dispatch_due(
-        school_fixture.database, (Console(),), rules(checks={"visit": reason_not_to_send}), lambda: now
+        school_fixture.database, (Console(),), make_send_policy(checks={"visit": reason_not_to_send}), lambda: now
     )
 
 

@@ -4,9 +4,9 @@ tests/contract checks its responses against Twilio's OpenAPI description. In a t
 the fixture ``twilio``. Attributes and methods:
 
 - ``sent``: form of every accepted message plus ``Sid``; ``messages``: the messages as Twilio would report them.
-- ``requests``: number of create requests; ``looks``: number of list and fetch requests.
-- ``next``: outcomes of the next create requests, oldest first; ``next_looks``: the same for lists and fetches.
-- ``stopped``: opted-out phone numbers (error 21610); ``heard(phone, body)``: incoming message, STOP and START count.
+- ``requests``: number of create requests; ``lookups``: number of list and fetch requests.
+- ``next``: outcomes of the next create requests, oldest first; ``next_lookups``: the same for lists and fetches.
+- ``stopped``: opted-out phone numbers (error 21610); ``receive_message(phone, body)``: process STOP or START.
 - ``move(sid, status, code)``: set a status without a callback; ``report(sid, status, code)``: the same with a callback.
 - ``callbacks``: how callbacks are sent, and automatic callbacks (see callbacks.py); off by default.
 - ``clock``: the time at Twilio; ``list_lag``: seconds until lists contain a new message.
@@ -48,9 +48,9 @@ class FakeTwilio(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.lock = threading.RLock()
         self.store = MessageStore()
-        self.requests = self.looks = 0
+        self.requests = self.lookups = 0
         self.next: deque[str] = deque()
-        self.next_looks: deque[str] = deque()
+        self.next_lookups: deque[str] = deque()
         self.stopped: set[str] = set()
         self.auth_token = auth_token
         self.latency = 0.0
@@ -58,7 +58,7 @@ class FakeTwilio(ThreadingHTTPServer):
         self.list_lag = 0.0
         self.clock: Callable[[], datetime] = _now
         self.callbacks = Callbacks(self)
-        self.on_taken: Callable[[dict[str, str]], None] = lambda _form: None
+        self.on_accepted: Callable[[dict[str, str]], None] = lambda _form: None
 
     @property
     def url(self) -> str:
@@ -84,7 +84,7 @@ class FakeTwilio(ThreadingHTTPServer):
         """Set the status of a message, send the callback and return its HTTP status (0: no callback URL)."""
         return self.callbacks.send(self.move(sid, status, code), status, code)
 
-    def heard(self, phone: str, body: str) -> None:
+    def receive_message(self, phone: str, body: str) -> None:
         """Receive a message of a family. Like Twilio, process STOP and START without the application."""
         keyword = body.strip().upper()
         with self.lock:

@@ -30,7 +30,7 @@ def main() -> None:
     server.latency, server.stall_seconds = arguments.latency_ms / 1000, 30.0
     server.next.extend(arguments.next)
     if arguments.log is not None:
-        server.on_taken = make_recorder(arguments.log)
+        server.on_accepted = make_recorder(arguments.log)
     if arguments.callbacks:
         server.callbacks.to, server.callbacks.order = arguments.callbacks, arguments.order
         server.callbacks.delay = arguments.delay_ms / 1000

@@ -56,8 +56,8 @@ class Handler(BaseHTTPRequestHandler):
         """List or fetch."""
         server, match = self.server, PATH.fullmatch(urlsplit(self.path).path)
         with server.lock:
-            server.looks += 1
-            outcome = server.next_looks.popleft() if server.next_looks else "200"
+            server.lookups += 1
+            outcome = server.next_lookups.popleft() if server.next_lookups else "200"
         if outcome != "200":
             self._fail(outcome, {})
         elif self._is_authorized(match):
@@ -105,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
             message = server.store.add(account, form, server.clock()) if is_accepted else None
             # Record the message before the response or a disconnect, so that the log holds every accepted message.
             if message is not None:
-                server.on_taken(form)
+                server.on_accepted(form)
         if message is not None:
             server.callbacks.start_lifecycle(message.sid)
         time.sleep(server.latency)

@@ -1,4 +1,4 @@
-"""The whole way of a text in a test: outbox, worker, the SDK, a fake Twilio, our webhooks; one clock for all."""
+"""Complete installation for tests: outbox, dispatcher, Twilio SDK, fake Twilio and webhooks on the same clock."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -15,88 +15,88 @@ from homevisits.messages.models import DeliveryAttempt, MessageAlert, OutgoingMe
 from homevisits.messages.providers import registry
 from homevisits.messages.reconciliation import unconfirmed
 from homevisits.messages.templates.rendering import PlannedMessage
-from tests.messages.conftest import NOW, made_settings, planned, put, rows, rules, states
+from tests.messages.conftest import NOW, load_messages, make_send_policy, make_settings, planned_message, put, states
 from tests.messages.fake_twilio import FakeTwilio
 
 
-class Line:
-    """One installation and its provider. Time passes only by ``later``; callbacks come in when a test reports."""
+class Installation:
+    """An installation and its fake Twilio. A test advances the clock and triggers the callbacks."""
 
     def __init__(self, database: Database, twilio: FakeTwilio) -> None:
         self.database, self.twilio, self.moment = database, twilio, NOW
-        settings = made_settings(twilio.url, database.url)
+        settings = make_settings(twilio.url, database.url)
         self.providers = registry.configured_providers(settings)
         self.web = create_app(settings, database).test_client()
         twilio.callbacks.post = self._post
         twilio.clock = self.now
-        twilio.stall_seconds = 1.3  # the provider's timeout is one second here
+        twilio.stall_seconds = 1.3  # longer than the timeout of one second in the settings
         clock.set_source(self.now)
 
     def now(self) -> datetime:
-        """What all clocks show."""
+        """Return the time of all clocks."""
         return self.moment
 
-    def later(self, **duration: float) -> None:
-        """Time passes."""
+    def advance_clock(self, **duration: float) -> None:
+        """Advance the clock."""
         self.moment += timedelta(**duration)
 
-    def put(self, *texts: PlannedMessage) -> None:
-        """Texts to send; one when none is given."""
-        put(self.database, *(texts or (planned(),)))
+    def put(self, *messages: PlannedMessage) -> None:
+        """Put messages into the outbox, by default a single message."""
+        put(self.database, *(messages or (planned_message(),)))
 
     def send(self) -> Counter[str]:
-        """What the worker does once a second."""
-        return dispatcher.dispatch_due(self.database, self.providers, rules(), self.now)
+        """Run the dispatcher once."""
+        return dispatcher.dispatch_due(self.database, self.providers, make_send_policy(), self.now)
 
-    def look(self) -> int:
-        """What the worker does for texts nobody knows of."""
+    def look_up_unclear(self) -> int:
+        """Look up messages with unclear outcome."""
         return unconfirmed.look_up_unclear(self.database, self.providers, self.now)
 
-    def poll(self) -> int:
-        """What it does for texts the provider is silent about."""
+    def poll_accepted(self) -> int:
+        """Poll accepted messages without a final status."""
         return unconfirmed.poll_accepted(self.database, self.providers, self.now)
 
-    def report(self, status: str, code: int | None = None, number: int = -1) -> int:
-        """Twilio tells a status of a message (the last one): our answer."""
-        return self.twilio.report(self.twilio.sent[number]["Sid"], status, code)
+    def report(self, status: str, code: int | None = None, index: int = -1) -> int:
+        """Set the status of a message, by default the last, and return the HTTP status of its callback."""
+        return self.twilio.report(self.twilio.sent[index]["Sid"], status, code)
 
-    def tell(self, provider_message_id: str, status: str, code: int | None = None) -> int:
-        """A callback as it was made then, whatever the message is by now."""
+    def post_callback(self, provider_message_id: str, status: str, code: int | None = None) -> int:
+        """Post a callback without changing the status at Twilio; return its HTTP status."""
         return self.twilio.callbacks.send(self.twilio.messages[provider_message_id], status, code)
 
     @property
-    def taken(self) -> int:
-        """How many messages the provider really took: the judge."""
+    def sent_count(self) -> int:
+        """Number of messages that Twilio accepted."""
         return len(self.twilio.sent)
 
     @property
     def states(self) -> list[str]:
-        """Of every text, in order."""
+        """States of all messages, oldest first."""
         return states(self.database)
 
     @property
-    def text(self) -> OutgoingMessage:
-        """The only text."""
-        (row,) = rows(self.database)
+    def message(self) -> OutgoingMessage:
+        """The only message."""
+        (row,) = load_messages(self.database)
         return row
 
     def attempts(self) -> list[DeliveryAttempt]:
-        """Every attempt, oldest first."""
+        """Return all attempts, oldest first."""
         return self._all(DeliveryAttempt, DeliveryAttempt.started_at, DeliveryAttempt.n)
 
     def alerts(self) -> list[tuple[str, str]]:
-        """Kind and key of every alert."""
+        """Return kind and key of all alerts."""
         return [(row.kind, row.key) for row in self._all(MessageAlert, MessageAlert.id)]
 
     def events(self) -> list[ProviderEvent]:
-        """Every callback kept."""
+        """Return all stored callbacks."""
         return self._all(ProviderEvent, ProviderEvent.id)
 
     def _all(self, table: type, *order: object) -> list:  # type: ignore[type-arg]
         with self.database.reading() as session:
-            found = list(session.scalars(select(table).order_by(*order)))
+            rows = list(session.scalars(select(table).order_by(*order)))
             session.expunge_all()
-            return found
+            return rows
 
     def _post(self, address: str, form: Mapping[str, str], headers: Mapping[str, str]) -> int:
         return self.web.post(urlsplit(address).path, data=dict(form), headers=dict(headers)).status_code
