@@ -28,7 +28,7 @@ from tests.messages.conftest import (
 
 
 class HookedRecorder(Recorder):
-    """A provider that can be asked about its messages and calls `before` with the number of the call, from 1."""
+    """Provider with lookup that calls `before` with the number of the call, starting at 1."""
 
     supports_lookup = True
 
@@ -37,7 +37,7 @@ class HookedRecorder(Recorder):
         self.before, self.calls, self.lock = before, 0, threading.Lock()
 
     def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Accepted:
-        """Take a message after `before`."""
+        """Accept a message after the call of `before`."""
         with self.lock:
             self.calls += 1
             number = self.calls

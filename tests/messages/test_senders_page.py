@@ -169,7 +169,7 @@ def test_not_needed_requires_a_note_and_toll_free_requires_no_brand(delivery: De
 def test_only_a_lead_of_the_whole_district_can_change_senders(delivery: DeliveryFixture) -> None:
     sender_id = add_sender(delivery)
     school_lead = create_account(
-        delivery.database, "of-one", Grant(Role.DISTRICT_LEAD, delivery.school_fixture.school_id)
+        delivery.database, "school-lead", Grant(Role.DISTRICT_LEAD, delivery.school_fixture.school_id)
     )
     client = create_client(delivery.app, school_lead)
     assert client.get("/senders").status_code == 200
