@@ -1,4 +1,4 @@
-"""Import attendance files in one transaction. Importing the same files again changes nothing."""
+"""Import attendance files in a single transaction. Importing the same files again changes nothing."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -132,7 +132,7 @@ def _warn_about_closed_days(export: files.Export, known: KnownData) -> list[Find
 
 
 def _merge_duplicates(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Finding]]:
-    """Keep one row per student and day, preferring an absence, and warn about the number of duplicates."""
+    """Keep a row per student and day, preferring an absence, and warn about the number of duplicates."""
     kept: dict[tuple[int, date], dict[str, Any]] = {}
     duplicates = 0
     for row in rows:

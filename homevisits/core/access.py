@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """A person's role in the program. A grant gives a role at one school or in the whole district."""
+    """A person's role in the program. A grant gives a role at a single school or in the whole district."""
 
     EDUCATOR = "educator"
     SITE_COORDINATOR = "site_coordinator"
@@ -60,7 +60,7 @@ ROLES_BY_PERMISSION: dict[Permission, frozenset[Role]] = {
 
 @dataclass(frozen=True)
 class Grant:
-    """A role at one school, or at every school of the district if `school_id` is None."""
+    """A role at a single school, or at every school of the district if `school_id` is None."""
 
     role: Role
     school_id: int | None

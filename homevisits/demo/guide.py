@@ -16,7 +16,7 @@ CLOCK = "clock"
 
 @dataclass(frozen=True)
 class Part:
-    """A role for one-click sign-in."""
+    """A role for quick sign-in."""
 
     part: str
     role: LazyString

@@ -75,7 +75,7 @@ def _page(name: str, **values: object) -> str:
 @bp.post("/be")
 @public
 def be() -> ResponseReturnValue:
-    """Sign in as a demo user with one click."""
+    """Sign in as a demo user with a single click."""
     with reading() as db:
         member = accounts.members(db).get(request.form.get("part", ""))
     if member is None:

@@ -9,7 +9,7 @@ from homevisits.core.db import Base, PrimaryKey
 
 
 class Conversation(Base):
-    """A conversation with one phone. Its messages are the phone's inbound and outbox rows."""
+    """A conversation with a phone. Its messages are the phone's inbound and outbox rows."""
 
     __tablename__ = "conversation"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)

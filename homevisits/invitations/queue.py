@@ -183,7 +183,7 @@ def list_open_invitations(session: Session, actor: Actor, now: datetime, limit: 
 
 
 def get_invitation(session: Session, actor: Actor, invitation_id: int, now: datetime) -> InvitationRow:
-    """Return an invitation of one of the actor's schools. Raises `NotFound`."""
+    """Return an invitation of the actor's schools. Raises `NotFound`."""
     row = session.execute(_select_invitation_rows(now).where(Invitation.id == invitation_id)).one_or_none()
     if row is None or not actor.may_at(Permission.ASK, row[0].school_id):
         raise NotFound

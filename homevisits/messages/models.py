@@ -135,7 +135,7 @@ class OutgoingMessage(Base):
 
 
 class DeliveryAttempt(Base):
-    """One attempt to send a message. Only the holder of its token, `attempt_id`, may record the result."""
+    """An attempt to send a message. Only the holder of its token, `attempt_id`, may record the result."""
 
     __tablename__ = "delivery_attempt"
     attempt_id: Mapped[str] = mapped_column(primary_key=True)
@@ -239,7 +239,7 @@ class ProviderEvent(Base):
 
 
 class QuietDay(Base):
-    """A day without automatic messages: at one school, or in the whole district if `school_id` is NULL."""
+    """A day without automatic messages: at a single school, or in the whole district if `school_id` is NULL."""
 
     __tablename__ = "quiet_day"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)

@@ -18,7 +18,7 @@ from homevisits.messages.templates.rendering import PlannedMessage
 
 # A message in these states cannot be cancelled, but it is not sent again after `cancel_requested`.
 IN_FLIGHT = ("sending", "unknown")
-BATCH_SIZE = 500  # messages inserted by one statement
+BATCH_SIZE = 500  # messages inserted by each statement
 
 
 def put(session: Session, subject: str, message: PlannedMessage, now: datetime) -> OutgoingMessage:

@@ -18,7 +18,7 @@ from homevisits.pay.rules import NewRule, PayType, Rule
 from homevisits.people.models import Heartbeat
 from homevisits.visits.models import Attestation, Visit
 
-BATCH_SIZE = 500  # visits in one run
+BATCH_SIZE = 500  # visits in a run
 RECENTLY_CLOSED = timedelta(days=2)  # a run between full checks looks no further back
 FULL_CHECK_INTERVAL = timedelta(hours=20)
 CHECK_HEARTBEAT = "pay check"  # heartbeat of the full check: its last run and the number of lines it wrote

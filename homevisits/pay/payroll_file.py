@@ -1,4 +1,4 @@
-"""Render the payroll file (CSV). One row per person and pay code; the same lines always give the same bytes."""
+"""Render the payroll file (CSV). A row per person and pay code; the same lines always give the same bytes."""
 
 import csv
 import io

@@ -206,7 +206,7 @@ class Account(Base):
 
 
 class AccountGrant(Base):
-    """A role at one school, or in the whole district without a school."""
+    """A role at a single school, or in the whole district without a school."""
 
     __tablename__ = "account_grant"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)

@@ -63,7 +63,7 @@ class Tallies:
 
 @dataclass(frozen=True)
 class Reach:
-    """Progress of the program at one school: families and educators."""
+    """Progress of the program at a single school: families and educators."""
 
     families_asked: int
     said_yes: int

@@ -20,7 +20,7 @@ HEADER = (
 
 
 def render_csv(tallies: Tallies, names: Mapping[int, str]) -> bytes:
-    """Render the tallies as CSV, one row per school and month."""
+    """Render the tallies as CSV, a row per school and month."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(HEADER)

@@ -11,7 +11,7 @@ from homevisits.messages.templates import catalog
 
 
 def stop_texts(incoming: IncomingContext) -> None:
-    """Opt the number out for all schools and send one confirmation. Staff call about upcoming visits.
+    """Opt the number out for all schools and send a confirmation. Staff call about upcoming visits.
 
     If the provider handled the opt-out itself (OptOutType), it already sent a confirmation and would reject ours.
     """

@@ -92,7 +92,7 @@ def store_message(session: Session, text: ReceivedMessage, now: datetime) -> int
 
 
 def receive_message(session: Session, text: ReceivedMessage, policy: Policy, now: datetime) -> Intent:
-    """Store and process a message in one transaction. Webhooks use two transactions: see twilio_web."""
+    """Store and process a message in a single transaction. Webhooks use two transactions: see twilio_web."""
     kept = store_message(session, text, now)
     intent = process_message(session, kept, policy, now) if kept is not None else None
     return intent or parse_intent(text.body, context.phone_language(session, text.from_))

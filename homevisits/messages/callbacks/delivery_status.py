@@ -16,7 +16,7 @@ from homevisits.messages.providers.error_codes import ErrorClass, error_class
 from homevisits.messages.providers.status import FINAL_STATUSES, is_final, is_forward
 from homevisits.messages.recipients import opt_outs
 
-MAX_STORED_REPORTS = 500  # stored reports that are applied in one transaction
+MAX_STORED_REPORTS = 500  # stored reports that are applied in a single transaction
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Claim due messages for one worker, after checking again that it may be sent now."""
+"""Claim due messages for a worker, after checking again that it may be sent now."""
 
 import secrets
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ from homevisits.messages.senders import circuit_breaker, selection
 
 LEASE = timedelta(seconds=60)  # longer than any provider's timeout
 HOLD_AFTER_FAULT = timedelta(minutes=15)
-MAX_JUDGED = 100  # messages judged in one transaction; on SQLite nothing else can write meanwhile
+MAX_JUDGED = 100  # messages judged in a single transaction; on SQLite nothing else can write meanwhile
 
 
 @dataclass(frozen=True)
 class ClaimedMessage:
-    """A message that one worker may send now, once, under `token`.
+    """A message that a worker may send now, once, under `token`.
 
     valid_for: seconds after which it need not be delivered. sender_rate: segments a second that the sender may send.
     """

@@ -58,7 +58,7 @@ def dispatch_due(
 
 
 class Dispatcher:
-    """One run over the due messages. `limit` and `stop` as in `dispatch_due`."""
+    """A run over the due messages. `limit` and `stop` as in `dispatch_due`."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class Dispatcher:
         return max(self._policy.threads, min(MAX_AHEAD, sent_soon, no_burst))
 
     def _record_and_claim(self, finished: Sequence[Finished], limit: int) -> Sequence[ClaimedMessage]:
-        """Record results and claim up to `limit` messages in one transaction."""
+        """Record results and claim up to `limit` messages in a single transaction."""
 
         def work(session: Session) -> ClaimResult:
             now = self._now()

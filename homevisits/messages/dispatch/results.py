@@ -22,7 +22,7 @@ MAX_CLOCK_STEP = timedelta(minutes=10)  # a lease that ends later was given befo
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one attempt: accepted, down (surely not sent), refused, or unclear."""
+    """The outcome of an attempt: accepted, down (surely not sent), refused, or unclear."""
 
     outcome: str
     code: str = ""

@@ -1,4 +1,4 @@
-"""Alerts for staff about message delivery, one row for each kind and key."""
+"""Alerts for staff about message delivery, a row for each kind and key."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -60,7 +60,7 @@ class TwilioHttp(TwilioHttpClient):  # type: ignore[misc]  # the SDK has no type
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
-        """Send one request, without retries. Raises ProviderUnavailable for status 429 (too many requests)."""
+        """Send a request, without retries. Raises ProviderUnavailable for status 429 (too many requests)."""
         del timeout, allow_redirects  # fixed: our timeout, no redirects
         response = self.session.request(
             method.upper(), self._address(url), params=params, data=data, headers=headers, auth=auth,

@@ -17,7 +17,7 @@ from homevisits.messages.monitoring import alerts
 from homevisits.messages.providers.base import Provider, ProviderMessage
 from homevisits.messages.reconciliation import matching
 
-BATCH_SIZE = 100  # messages compared in one transaction
+BATCH_SIZE = 100  # messages compared in a single transaction
 
 log = structlog.get_logger("homevisits.reconciliation")
 

@@ -34,7 +34,7 @@ from homevisits.messages.providers.base import (
 from homevisits.messages.providers.status import is_final
 from homevisits.messages.reconciliation import matching
 
-BATCH_SIZE = 100  # attempts looked up in one run
+BATCH_SIZE = 100  # attempts looked up in a run
 MIN_RETRY_DELAY, MAX_RETRY_DELAY = timedelta(seconds=30), timedelta(minutes=15)  # after a failed lookup
 MIN_POLL_INTERVAL = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(days=3)  # no lookups and polls after this time

@@ -42,7 +42,7 @@ class SenderChoice:
 
 @dataclass
 class _Reservations:
-    """Tokens that this process has reserved in one database, and its cached daily counts, by sender ID."""
+    """Tokens that this process has reserved in a database, and its cached daily counts, by sender ID."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     tokens: dict[int, tuple[float, datetime]] = field(default_factory=dict)
@@ -222,7 +222,7 @@ def _next_try(sender: Sender, seconds: float, now: datetime) -> datetime:
 
 
 def _probe(session: Session, sender: Sender, now: datetime) -> SenderChoice | None:
-    """Allow one probe message per interval; None if this message is the probe."""
+    """Allow a probe message per interval; None if this message is the probe."""
     locked = lock_sender(session, sender.id)
     if locked is None or (locked.breaker != "closed" and locked.probe_at is not None and locked.probe_at > now):
         return SenderChoice(None, now + PROBE_INTERVAL, "breaker")

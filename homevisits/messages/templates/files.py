@@ -45,7 +45,7 @@ class Template:
 
 @dataclass(frozen=True)
 class LanguagePack:
-    """The templates of one language. `letters`: "plain" (GSM-7) or "accents" (all letters)."""
+    """The templates of a language. `letters`: "plain" (GSM-7) or "accents" (all letters)."""
 
     language: str
     name: str

@@ -39,7 +39,7 @@ class User:
 
 @dataclass(frozen=True)
 class Class:
-    """A class or homeroom of one school."""
+    """A class or homeroom of a school."""
 
     id: str
     title: str

@@ -6,7 +6,7 @@ partner_response     the partner accepts or declines
 family_response      a family confirms, asks for another time or a call, or refuses; by any channel
 find_times           list possible times and why other days are closed; records nothing
 move                 another time for the same pair; the partner and then the family are asked again
-cancel               cancel by one of the pair or a coordinator; no reason is asked
+cancel               cancel by a member of the pair or a coordinator; no reason is asked
 replace_partner      an educator cannot come; a stand-in takes the place
 mark_not_held        close a visit that did not take place, before any report; no message
 attest               report a visit; agree with the partner's report; on the way

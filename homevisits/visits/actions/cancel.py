@@ -15,7 +15,7 @@ from homevisits.visits.queries import booking_facts, locks
 
 
 def cancel(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
-    """Cancel as one of the pair or as a coordinator. A family that knows of the visit gets a message.
+    """Cancel as a member of the pair or as a coordinator. A family that knows of the visit gets a message.
 
     After its start a visit is reported (`attest`) or closed as not held (`mark_not_held`). A cancellation by the
     family is recorded with `record_family_answer`.

@@ -53,7 +53,7 @@ def record_family_answer(
 ) -> ResponseResult:
     """Append the family's answer to the consent ledger and apply it to the visit.
 
-    actor: None for the family's own message, otherwise one of the pair or a coordinator who records the answer.
+    actor: None for the family's own message, otherwise a member of the pair or a coordinator who records the answer.
     answer: yes or confirmed | other_time | not_now | withdrawn | call_me.
     """
     visit = booking_facts.get_visit(session, actor, visit_id) if actor else session.get(Visit, visit_id)

@@ -64,7 +64,7 @@ def find_times(
     session: Session, actor: Actor, family_id: int, policy: Policy, now: datetime, *,
     partner_id: int | None = None, after: date | None = None,
 ) -> AvailableTimes:  # fmt: skip
-    """Find times for one of the actor's families, with `partner_id` or with any colleague who takes part."""
+    """Find times for the actor's families, with `partner_id` or with any colleague who takes part."""
     educator_id = actor.educator_id
     if educator_id is None:
         raise NotFound

@@ -18,7 +18,7 @@ from homevisits.visits.queries import booking_facts, locks
 def mark_not_held(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> Visit:
     """Record that a visit did not take place. Allowed from its start until either educator has reported on it.
 
-    One of the pair or a coordinator may do so. No message is sent, and the family can be booked again.
+    A member of the pair or a coordinator may do so. No message is sent, and the family can be booked again.
     """
     visit = booking_facts.get_visit(session, actor, visit_id)
     locks.lock_visit(session, visit)

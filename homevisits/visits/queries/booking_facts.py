@@ -166,7 +166,7 @@ _OWN_VISIT = (
 
 
 def get_visit(session: Session, actor: Actor, visit_id: int) -> Visit:
-    """Return a visit the actor may change, as one of its pair or as a coordinator. Raises `NotFound`."""
+    """Return a visit the actor may change, as a member of its pair or as a coordinator. Raises `NotFound`."""
     visit = session.get(Visit, visit_id)
     if visit is None or not (
         actor.educator_id in (visit.lead_id, visit.partner_id) or actor.may_at(Permission.SEE_VISITS, visit.school_id)

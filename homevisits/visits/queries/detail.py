@@ -105,7 +105,7 @@ class VisitDetail:
 
 
 def get_visit_detail(session: Session, actor: Actor, visit_id: int, policy: Policy, now: datetime) -> VisitDetail:
-    """Return a visit for one of its pair. Raises `NotFound` for other actors."""
+    """Return a visit for a member of its pair. Raises `NotFound` for other actors."""
     card = _get_summary(session, visit_id)
     if actor.educator_id not in (card.lead.id, card.partner.id):
         raise NotFound

@@ -34,7 +34,7 @@ class FamilyRow:
     starts_at: datetime | None
     partner: str | None
     visits: int
-    is_own_visit: bool  # the reader is one of the pair of the live visit
+    is_own_visit: bool  # the reader is a member of the pair of the live visit
 
 
 # What needs the educator's action comes first. A family that refused is not listed.

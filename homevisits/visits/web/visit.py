@@ -17,7 +17,7 @@ from homevisits.web.security import allow, current_actor
 @bp.get("/visits/<int:visit_id>")
 @allow(Permission.OWN_VISITS, Permission.SEE_VISITS)
 def visit_page(visit_id: int) -> ResponseReturnValue:
-    """Show a visit to one of its pair. Redirect coordinators to the office page."""
+    """Show a visit to a member of its pair. Redirect coordinators to the office page."""
     try:
         return render_visit(visit_id, [])
     except NotFound:
