@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from homevisits import db
+from homevisits.core import db
 ${imports if imports else ""}
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

@@ -74,7 +74,7 @@ def list_texts() -> CommandResult:
         lines.append(
             f"{pack.language}  {pack.name}: {'in use' if pack.is_ready else 'not in use'}, letters {pack.letters}"
         )
-        lines += [f"    {row['text']:<24} {row['parts']} segments  {_describe_state(row)}" for row in rows]
+        lines += [f"    {row['text']:<24} {_format_segments(row['parts']):<10}  {_describe_state(row)}" for row in rows]
     return CommandResult({"languages": document}, "\n".join(lines))
 
 
@@ -102,7 +102,7 @@ def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Comman
             raise CommandError("rules", f"{language}/{name}: {labels.TEMPLATE_PROBLEMS[faults[0]]}")
     catalog.approve(language, tuple(chosen), by.strip(), clock.now().date(), note.strip())
     ready = catalog.load_pack(language).is_ready
-    said = "The language is now in use." if ready else "The language is not in use: other texts need approval."
+    result = "The language is now in use." if ready else "The language is not in use: other texts need approval."
     where = catalog.district_folder()
     kept = f" Saved in {where / language}." if where else ""
     document = {
@@ -111,7 +111,8 @@ def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Comman
         "sent": ready,
         "folder": str(where) if where else None,
     }
-    return CommandResult(document, f"{len(chosen)} texts approved. {said}{kept}")
+    approved = "1 text" if len(chosen) == 1 else f"{len(chosen)} texts"
+    return CommandResult(document, f"{approved} approved. {result}{kept}")
 
 
 def _find_faults(pack: files.LanguagePack, name: str) -> list[str]:
@@ -140,9 +141,9 @@ def _text_values(pack: files.LanguagePack, text: files.Template) -> dict[str, An
 
 
 def _describe_state(row: dict[str, Any]) -> str:
-    said = str(labels.APPROVAL_STATES[row["state"]])
+    state = str(labels.APPROVAL_STATES[row["state"]])
     own = ", the district's own" if row["own"] else ""
-    return f"{said} by {row['by']} on {row['on']}{own}" if row["state"] == "approved" else said + own
+    return f"{state} by {row['by']} on {row['on']}{own}" if row["state"] == "approved" else state + own
 
 
 def _format_segments(number: int) -> str:

@@ -106,3 +106,14 @@ def test_migrated_sqlite_file_passes_its_integrity_checks(tmp_path: Path) -> Non
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     connection.close()
+
+
+def test_generated_migration_can_be_imported(tmp_path: Path) -> None:
+    for folder in ("env.py", "script.py.mako"):
+        (tmp_path / folder).write_text((paths.migrations() / folder).read_text())
+    (tmp_path / "versions").mkdir()
+    scripts = ScriptDirectory(tmp_path)
+    scripts.generate_revision("0001_test", "Add a table", head="base")
+    revision = scripts.get_revision("0001_test")
+    assert revision is not None
+    assert revision.doc == "Add a table."
