@@ -21,13 +21,8 @@ HOME_SCHOOL = names.SCHOOLS[0][0]
 
 
 @dataclass(frozen=True)
-<<<<<<< HEAD
 class DemoUser:
     """A user for sign-in with one click."""
-=======
-class Member:
-    """A user for sign-in with a single click."""
->>>>>>> 5c35370 (Reword docstrings within the prose limits)
 
     part: str
     account_id: int
@@ -76,19 +71,11 @@ def _account(
     session.execute(insert(AccountGrant), rows)
 
 
-<<<<<<< HEAD
 def members(session: Session) -> dict[str, DemoUser]:
     """Return the users for one-click sign-in, by role."""
     parts = {address(part): part for part in CAST}
     rows = session.execute(select(Account.email, Account.id, Account.name).where(Account.email.in_(parts)))
     cast = {parts[email]: DemoUser(parts[email], key, name) for email, key, name in rows}
-=======
-def members(session: Session) -> dict[str, Member]:
-    """Return the users for quick sign-in, by role."""
-    wanted = {address(part): part for part in CAST}
-    found = session.execute(select(Account.email, Account.id, Account.name).where(Account.email.in_(wanted)))
-    cast = {wanted[email]: Member(wanted[email], key, name) for email, key, name in found}
->>>>>>> 5c35370 (Reword docstrings within the prose limits)
     return {part: cast[part] for part in CAST if part in cast}
 
 
