@@ -78,8 +78,8 @@ def test_f11_unknown_status_and_error_code_are_accepted(line: Installation) -> N
     line.put(*many(2))
     line.send()
     for status in ("partially_delivered", "teleported", "delivered"):
-        assert line.report(status, number=0) == 200
-    assert line.report("undelivered", 39999, number=1) == 200
+        assert line.report(status, index=0) == 200
+    assert line.report("undelivered", 39999, index=1) == 200
     assert sorted(line.states) == ["delivered", "undelivered"]
     assert [event.status for event in line.events()][:2] == ["partially_delivered", "teleported"]
     assert [kind for kind, key in line.alerts() if "39999" in key] == ["code"]
