@@ -11,6 +11,7 @@ import click
 import sqlalchemy as sa
 
 from homevisits import all_messages, migrate
+from homevisits.core import log_config
 from homevisits.core.db import Database
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.core.settings import InvalidSettings, Settings, load_settings
@@ -96,6 +97,7 @@ def command(group: click.Group, name: str | None = None) -> Callable[[Callable[.
     def mark(function: Callable[..., CommandResult]) -> click.Command:
         @functools.wraps(function)
         def run(as_json: bool, **given: Any) -> None:
+            log_config.configure_command_logging()
             answer = catch_errors(lambda: function(**given))
             _print(answer, as_json=as_json)
             if answer.then is not None:

@@ -1,6 +1,5 @@
 """Database engine, declarative base, column types and transaction(), the only place that commits."""
 
-import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, Engine, ExceptionContext
@@ -20,7 +20,7 @@ MAX_TRANSACTION_TRIES = 6
 MAX_FIRST_PAUSE_SECONDS = 0.1  # doubled before each further try
 
 T = TypeVar("T")
-log = logging.getLogger("homevisits.db")
+log = structlog.get_logger("homevisits.db")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -131,7 +131,7 @@ def retry_transaction(database: Database, work: Callable[[Session], T]) -> T:
         except OperationalError:
             if tries == MAX_TRANSACTION_TRIES:
                 raise
-            log.warning("transaction failed, trying again")
+            log.warning("transaction_retried", failed_tries=tries)
             time.sleep(secrets.randbelow(1000) / 1000 * MAX_FIRST_PAUSE_SECONDS * 2 ** (tries - 1))
     raise AssertionError("the last try returns or raises")
 

@@ -20,7 +20,9 @@ def configure_logging(mode: str) -> None:
     if mode == "production":
         renderer += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        renderer += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Not the default formatter: with rich installed, it prints local variables, which contain personal data.
+        plain = structlog.dev.plain_traceback
+        renderer += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=processors, processors=renderer))
     root = logging.getLogger()
@@ -38,3 +40,12 @@ def configure_logging(mode: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def configure_command_logging() -> None:
+    """Send a command's events to standard error, so that standard output has only its result.
+
+    Does nothing if this process has configured structlog already.
+    """
+    if not structlog.is_configured():
+        configure_logging("development")

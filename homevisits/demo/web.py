@@ -1,10 +1,10 @@
 """Views of the demo: choice of role, a family's phone and the clock. Loaded only in demo mode."""
 
-import logging
 import secrets
 from datetime import datetime, time, timedelta
 from typing import Any
 
+import structlog
 from babel import Locale
 from flask import Blueprint, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -25,7 +25,7 @@ bp = Blueprint("demo", __name__, url_prefix="/demo")
 CHIPS = ("1", "2", "3", "9", "STOP")
 LONGEST = 480
 MORNING = time(9, 0)
-log = logging.getLogger("homevisits.demo")
+log = structlog.get_logger("homevisits.demo")
 
 
 @bp.before_app_request
@@ -139,7 +139,7 @@ def jump() -> ResponseReturnValue:
     try:
         clock.advance_to(clock_file(settings()), target)
     except ValueError:
-        log.info("clock was already moved further")
+        log.info("clock_already_later", target=target.isoformat())
     _tick()
     return redirect(local_path(request.form.get("next"), url_for("demo.front")), code=303)
 

@@ -1,12 +1,11 @@
 """Error pages: what happened and what to do, without internal details."""
 
-import logging
-
+import structlog
 from flask import Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-log = logging.getLogger("homevisits")
+log = structlog.get_logger("homevisits")
 
 
 STATUSES_WITH_PAGE = frozenset({400, 403, 404, 405, 413, 422, 429, 500})
@@ -31,10 +30,12 @@ def handle_http_error(error: HTTPException) -> ResponseReturnValue:
 
 def handle_bug(error: Exception) -> ResponseReturnValue:
     # Log the rule instead of the path, because a calendar's path contains a secret.
-    where, ids = request.url_rule, {k: v for k, v in (request.view_args or {}).items() if isinstance(v, int)}
-    log.error("request %s: %s %s %s failed", g.get("request_id"), request.method, where, ids or "", exc_info=error)
+    rule = str(request.url_rule) if request.url_rule else None
+    ids = {k: v for k, v in (request.view_args or {}).items() if isinstance(v, int)}
+    request_id = g.get("request_id")
+    log.error("request_failed", request_id=request_id, method=request.method, rule=rule, ids=ids, exc_info=error)
     try:
         return error_page(500)
     except Exception:  # the template may need what failed, such as the database: respond with plain text
-        log.exception("request %s: the error page failed too", g.get("request_id"))
+        log.exception("error_page_failed", request_id=request_id)
         return Response("Something went wrong on our side. Please try again in a minute.\n", 500, mimetype="text/plain")

@@ -1,9 +1,9 @@
 """Views for conversations: list, detail, reply preview and sending, and other staff actions."""
 
-import logging
 import secrets
 from typing import Any
 
+import structlog
 from babel import Locale
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
@@ -28,7 +28,7 @@ from homevisits.web.context import now, reading, settings, show_notice, transact
 from homevisits.web.security import allow, current_actor, signed_in_actor
 
 bp = Blueprint("conversations", __name__)
-log = logging.getLogger("homevisits.inbox")
+log = structlog.get_logger("homevisits.inbox")
 MAX_PAGES = 10_000
 
 
@@ -118,7 +118,7 @@ def send(conversation_id: int) -> ResponseReturnValue:
             )
             later = formats.when(row.not_before, row.zone or zone) if row.not_before > now() else None
             if row.urgent_by is not None:
-                log.info("outbox:%s sent outside texting hours by account:%s", row.id, row.urgent_by)
+                log.info("urgent_reply_queued", message_id=row.id, account_id=row.urgent_by)
     except RulesBroken as broken:
         if {problem.field for problem in broken.problems} == {"urgent_reason"}:
             return _render_preview(conversation_id, draft, list(broken.problems)), 422

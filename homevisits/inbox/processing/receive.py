@@ -1,12 +1,12 @@
 """Store and process incoming messages. Failed messages are retried, then left to staff."""
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -46,7 +46,7 @@ SAYS = {
 }
 ROBOT_TASK_INTERVAL = timedelta(hours=24)
 
-log = logging.getLogger("homevisits.inbox")
+log = structlog.get_logger("homevisits.inbox")
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def process_waiting(database: Database, policy: Policy, now: datetime) -> int:
             with database.transaction() as session:
                 done += process_message(session, incoming_message_id, policy, now) is not None
         except Exception:
-            log.exception("could not process inbound text: inbound:%s", incoming_message_id)
+            log.exception("incoming_message_failed", incoming_message_id=incoming_message_id)
             with database.transaction() as session:
                 record_failure(session, incoming_message_id, now)
     return done

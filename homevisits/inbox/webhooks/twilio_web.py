@@ -1,8 +1,8 @@
 """Twilio webhook for incoming messages: store, respond 200, then process separately."""
 
-import logging
 from contextlib import suppress
 
+import structlog
 from flask import Blueprint, Response, abort, request
 from flask.blueprints import BlueprintSetupState
 
@@ -14,7 +14,7 @@ from homevisits.web.context import now, settings, transaction
 from homevisits.web.security import accepts_any_characters, public
 
 bp = Blueprint("inbound", __name__)
-log = logging.getLogger("homevisits.inbox")
+log = structlog.get_logger("homevisits.inbox")
 
 
 @bp.post("/twilio/inbound")
@@ -41,7 +41,7 @@ def process_safely(incoming_message_id: int) -> None:
         with transaction() as session:
             processing.process_message(session, incoming_message_id, settings().policy, now())
     except Exception:
-        log.exception("could not process inbound text: inbound:%s", incoming_message_id)
+        log.exception("incoming_message_failed", incoming_message_id=incoming_message_id)
         with suppress(Exception), transaction() as session:  # the worker finds the message and retries
             processing.record_failure(session, incoming_message_id, now())
 

@@ -7,7 +7,6 @@ after the request was sent, worker killed), the message is `unknown` and is not 
 found out.
 """
 
-import logging
 import threading
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from queue import Empty, SimpleQueue
 
+import structlog
 from sqlalchemy.orm import Session
 
 from homevisits.core.db import Database, retry_transaction
@@ -34,7 +34,7 @@ MAX_BURST_SECONDS = 0.1  # claim no more at once than the sender may send in thi
 MAX_RECORD_DELAY_SECONDS = 0.25  # a result is recorded at the latest after this time, alone if need be
 MAX_CLAIM_AGE_SECONDS = 2.0  # a message claimed ahead that waited longer goes back: what it was judged by may change
 
-log = logging.getLogger("homevisits.delivery")
+log = structlog.get_logger("homevisits.delivery")
 
 
 def dispatch_due(
@@ -133,7 +133,7 @@ class Dispatcher:
         try:
             claim = self._run_transaction(work)
         except Exception as error:  # run() raises it after the results of the other calls are recorded
-            log.exception("dispatcher transaction failed")
+            log.exception("dispatch_transaction_failed", results=len(finished), limit=limit)
             self._errors.append(error)
             self._ended = True
             return ()
@@ -154,8 +154,8 @@ class Dispatcher:
             try:
                 return retry_transaction(self._database, work)
             except JudgingFailed as failure:
-                log.exception("a message could not be judged; it is held and the others continue")
                 message_id = failure.message_id
+                log.exception("message_check_failed", message_id=message_id)
             retry_transaction(self._database, lambda session: hold_faulty(session, message_id, self._now()))  # noqa: B023
 
     def _call_provider(self, message: ClaimedMessage, claimed_at: float) -> None:
@@ -217,6 +217,6 @@ def send(providers: Mapping[str, Provider], message: ClaimedMessage) -> Result:
     except OutcomeUnknown as error:
         return Result("unclear", error.code, http_status=error.http_status)
     except Exception:  # a bug in a provider must not send a message twice
-        log.exception("unexpected provider exception")
+        log.exception("provider_unexpected_error", provider=message.provider, message_id=message.id)
         return Result("unclear", "provider_bug")
     return Result("accepted", receipt=receipt)

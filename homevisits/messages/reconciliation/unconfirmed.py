@@ -74,7 +74,9 @@ def look_up_unclear(database: Database, providers: Collection[Provider], now: Ca
                 raise ProviderUnavailable("not_asked")
             was_asked = provider is not None and provider.supports_lookup
             messages = (
-                _call_provider(partial(provider.find_messages, due.phone)) if provider is not None and was_asked else []
+                _call_provider(due.provider, partial(provider.find_messages, due.phone))
+                if provider is not None and was_asked
+                else []
             )
         except LOOKUP_ERRORS as error:
             failed.add(due.provider)
@@ -84,14 +86,14 @@ def look_up_unclear(database: Database, providers: Collection[Provider], now: Ca
     return resolved
 
 
-def _call_provider(call: Callable[[], T]) -> T:
+def _call_provider(provider: str, call: Callable[[], T]) -> T:
     """Call the provider. Treat a bug as a failed lookup, so that it does not block other messages."""
     try:
         return call()
     except LOOKUP_ERRORS:
         raise
     except Exception as bug:
-        log.exception("provider_unexpected_error")
+        log.exception("provider_unexpected_error", provider=provider)
         raise OutcomeUnknown("provider_bug") from bug
 
 
@@ -181,7 +183,7 @@ def poll_accepted(
             continue  # it stays due
         try:
             message = (
-                _call_provider(partial(provider.get_message, due.provider_message_id))
+                _call_provider(due.provider, partial(provider.get_message, due.provider_message_id))
                 if provider is not None and due.provider_message_id is not None
                 else None
             )
