@@ -1,11 +1,11 @@
 """Register the message types of every feature, and apply the settings of an installation to them."""
 
 from homevisits.core.settings import InvalidSettings, Settings
-from homevisits.inbox import messages as inbox
-from homevisits.invitations import messages as invitations
+from homevisits.inbox import message_types as inbox
+from homevisits.invitations import message_types as invitations
 from homevisits.messages import message_types
 from homevisits.messages.templates import catalog
-from homevisits.visits import messages as visits
+from homevisits.visits import message_types as visits
 
 # In this order the Texts page lists them.
 message_types.register((*invitations.MESSAGES, *visits.MESSAGES, *inbox.MESSAGES))

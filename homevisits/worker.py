@@ -14,7 +14,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from homevisits import all_messages
-from homevisits.attendance import actions as attendance
+from homevisits.attendance.actions import refresh_report as attendance
 from homevisits.core import clock, leases, log_config
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings

@@ -10,7 +10,8 @@ from sqlalchemy import Table, and_, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from homevisits.attendance import actions, files
+from homevisits.attendance import files
+from homevisits.attendance.actions import refresh_report
 from homevisits.attendance.models import Absence, AttendanceCode, PriorYear, SchoolDay
 from homevisits.attendance.rules import is_absent
 from homevisits.core.db import Base, Database, is_sqlite
@@ -52,7 +53,7 @@ def import_attendance(database: Database, path: Path, now: datetime) -> ImportRe
         warnings = _warn_about_closed_days(export, known)
         rows, duplicate_warnings = _merge_duplicates(row for row in absences if isinstance(row, dict))
         _write(session, export, known, rows, [row for row in years if isinstance(row, dict)])
-        actions.refresh_report(session, now)
+        refresh_report.refresh_report(session, now)
     return ImportReport(_count_rows(export), (), (*warnings, *duplicate_warnings))
 
 

@@ -13,7 +13,10 @@ from flask_babel import ngettext
 from homevisits.core import local_time
 from homevisits.core.access import Permission
 from homevisits.core.problems import PermissionDenied, Problem, RulesBroken
-from homevisits.people import actions, forms, phones, queries
+from homevisits.people import phones, queries
+from homevisits.people.actions import opt_in as opt_in_actions
+from homevisits.people.actions import record_training as training_actions
+from homevisits.people.forms import training
 from homevisits.people.importing import apply
 from homevisits.people.importing.csv_reader import Finding
 from homevisits.web.context import now, reading, services, settings, show_notice, transaction
@@ -46,20 +49,20 @@ def people() -> str:
 @allow(Permission.PEOPLE)
 def new_training() -> str:
     """Show the form for a training."""
-    return _training_page(forms.TrainingForm(held_on=_today().isoformat()), [])
+    return _training_page(training.TrainingForm(held_on=_today().isoformat()), [])
 
 
 @bp.post("/people/training")
 @allow(Permission.PEOPLE)
 def record_training() -> ResponseReturnValue:
     """Record a training and certify its participants."""
-    given = forms.read_form(request.form, request.form.getlist("participants"))
-    wanted, problems = forms.parse_form(given)
+    given = training.read_form(request.form, request.form.getlist("participants"))
+    wanted, problems = training.parse_form(given)
     if wanted is None:
         return _training_page(given, problems), 422
     try:
         with transaction() as session:
-            actions.record_training(session, current_actor(), wanted, settings().policy, now())
+            training_actions.record_training(session, current_actor(), wanted, settings().policy, now())
     except RulesBroken as broken:
         return _training_page(given, list(broken.problems)), 422
     number = len(set(wanted.participants))
@@ -67,7 +70,7 @@ def record_training() -> ResponseReturnValue:
     return redirect(url_for("people.people"), code=303)
 
 
-def _training_page(given: forms.TrainingForm, problems: list[Problem]) -> str:
+def _training_page(given: training.TrainingForm, problems: list[Problem]) -> str:
     with reading() as session:
         educators = queries.list_educators(session, current_actor(), _today())
         trainers = queries.list_educator_trainers(session, _today())
@@ -141,6 +144,6 @@ def render_me_page(typed: str | None = None, problems: Sequence[Problem] = ()) -
 def opt_in() -> ResponseReturnValue:
     """Opt in."""
     with transaction() as session:
-        actions.opt_in(session, current_actor(), now())
+        opt_in_actions.opt_in(session, current_actor(), now())
     show_notice(_("You are taking part in home visits. You can leave here at any time, without giving a reason."))
     return redirect(url_for("people.me"), code=303)

@@ -1,7 +1,7 @@
 """Practice 4: the first visit builds the relationship; a second visit needs a completed first."""
 
 from homevisits.core.problems import Problem
-from homevisits.practices.facts import Family, VisitKind
+from homevisits.practices.check_inputs import Family, VisitKind
 
 PURE = True
 

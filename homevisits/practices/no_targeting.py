@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from homevisits.core.problems import Problem
-from homevisits.practices.facts import Family
+from homevisits.practices.check_inputs import Family
 
 PURE = True
 

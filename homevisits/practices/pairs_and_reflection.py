@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from homevisits.core.problems import Problem
-from homevisits.practices.facts import Attestation
+from homevisits.practices.check_inputs import Attestation
 
 PURE = True
 

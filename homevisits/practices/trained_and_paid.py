@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date
 
 from homevisits.core.problems import Problem
-from homevisits.practices.facts import Person
+from homevisits.practices.check_inputs import Person
 
 PURE = True
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from homevisits.core.problems import Problem
-from homevisits.practices.facts import Family, Person
+from homevisits.practices.check_inputs import Family, Person
 
 PURE = True
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from homevisits.core.problems import Problem
 from homevisits.policies.rules import Policy
 from homevisits.practices import hopes_and_dreams, no_targeting, pairs_and_reflection, trained_and_paid, voluntary
-from homevisits.practices.facts import Family, Person, PlannedVisit, person_ids
+from homevisits.practices.check_inputs import Family, Person, PlannedVisit, person_ids
 
 PURE = True
 

@@ -12,7 +12,7 @@ from homevisits.invitations.queries import is_valid_yes, newest_answer_id
 from homevisits.invitations.send_checks import find_unreachable_reason
 from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Educator
-from homevisits.visits.messages import BY_NAME, VisitMessage, templates_with_purpose
+from homevisits.visits.message_types import BY_NAME, VisitMessage, templates_with_purpose
 from homevisits.visits.models import Visit, VisitMember
 from homevisits.visits.notifications import MIN_GAP_BEFORE_REMINDER
 

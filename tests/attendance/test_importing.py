@@ -14,7 +14,8 @@ import pytest
 import statsmodels.api as sm
 from sqlalchemy import func, literal, select, union_all, update
 
-from homevisits.attendance import actions, queries, rules
+from homevisits.attendance import queries, rules
+from homevisits.attendance.actions import refresh_report
 from homevisits.attendance.importing import import_attendance
 from homevisits.attendance.models import Absence, AssociationSnapshot, AttendanceCode, PriorYear, SchoolDay
 from homevisits.attendance.report import EMPTY_GROUP
@@ -141,7 +142,7 @@ def test_snapshot_of_an_older_release_is_replaced(small_district: Database, tmp_
     with small_district.transaction() as session:
         session.execute(update(AssociationSnapshot).values(document='{"version": 1}'))
         assert queries.newest_snapshot(session) is None
-        assert actions.refresh_report_if_due(session, IMPORTED_AT)
+        assert refresh_report.refresh_report_if_due(session, IMPORTED_AT)
         assert queries.newest_snapshot(session) is not None
 
 
@@ -251,16 +252,16 @@ def test_single_file_is_imported_and_missing_files_are_refused(small_district: D
 
 def test_report_is_calculated_again_when_it_is_due(small_district: Database, tmp_path: Path) -> None:
     with small_district.transaction() as session:
-        assert not actions.is_due(session, IMPORTED_AT)  # there is no attendance yet
-        assert not actions.refresh_report(session, IMPORTED_AT)
+        assert not refresh_report.is_due(session, IMPORTED_AT)  # there is no attendance yet
+        assert not refresh_report.refresh_report(session, IMPORTED_AT)
     import_attendance(small_district, write_files(tmp_path / "in", "1000007,,2025-09-03,A,,\n"), IMPORTED_AT)
     later = IMPORTED_AT + timedelta(hours=20)
     with small_district.transaction() as session:
-        assert not actions.is_due(session, later - timedelta(minutes=1))
-        assert actions.is_due(session, later)
-        assert actions.refresh_report(session, later)
+        assert not refresh_report.is_due(session, later - timedelta(minutes=1))
+        assert refresh_report.is_due(session, later)
+        assert refresh_report.refresh_report(session, later)
         snapshot = queries.newest_snapshot(session)
-        assert not actions.is_due(session, later)
+        assert not refresh_report.is_due(session, later)
     assert snapshot is not None
     assert snapshot.made_at == later
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import ColumnElement, false, func, or_, select, update
 from werkzeug.routing import Rule
 
-from homevisits.attendance.actions import refresh_report
+from homevisits.attendance.actions.refresh_report import refresh_report
 from homevisits.core.access import Actor
 from homevisits.core.db import Database
 from homevisits.demo import accounts

@@ -9,7 +9,7 @@ from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.inbox import processing
 from homevisits.inbox.conversations import actions as conversations
-from homevisits.inbox.conversations import decisions
+from homevisits.inbox.conversations import resolve_unclear
 from homevisits.inbox.conversations import state as threads
 from homevisits.inbox.conversations.actions import Draft
 from homevisits.inbox.conversations.queries import detail, listing
@@ -404,7 +404,9 @@ def test_opt_out_at_the_provider_is_lifted_only_by_the_family(school_fixture: Sc
 def decide(school_fixture: SchoolFixture, thread: int, said: str, who: str = "coordinator") -> None:
     with school_fixture.session() as session:
         row = session.scalars(select(Row).where(Row.needs_person).order_by(Row.id).limit(1)).one()
-        decisions.settle_meaning(session, school_fixture.actors[who], thread, row.id, said, policy=POLICY, now=LATER)
+        resolve_unclear.settle_meaning(
+            session, school_fixture.actors[who], thread, row.id, said, policy=POLICY, now=LATER
+        )
 
 
 def test_polite_stop_needs_a_decision_even_after_a_reply(school_fixture: SchoolFixture, phone: str) -> None:
@@ -421,7 +423,7 @@ def test_polite_stop_needs_a_decision_even_after_a_reply(school_fixture: SchoolF
     assert thread_of(school_fixture, smith).waiting_since is None
     assert entries(school_fixture, smith) == [("stop", "family", "text")]
     with pytest.raises(NotFound), school_fixture.session() as session:
-        decisions.settle_meaning(
+        resolve_unclear.settle_meaning(
             session, school_fixture.actors["coordinator"], thread, 1, "keep", policy=POLICY, now=LATER
         )
 

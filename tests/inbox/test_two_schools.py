@@ -8,7 +8,7 @@ import pytest
 from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.problems import NotFound
 from homevisits.inbox import processing
-from homevisits.inbox.conversations import decisions
+from homevisits.inbox.conversations import resolve_unclear
 from homevisits.inbox.conversations.queries import listing
 from homevisits.inbox.today import queries
 from homevisits.messages import outbox
@@ -172,8 +172,8 @@ def test_educator_cannot_decide_unreadable_messages_or_wrong_numbers(school_fixt
         rows = {row.intent: row.id for row in session.query(Row)}
         for intent, said in (("polite_stop", "stop"), ("wrong_number", "right")):
             with pytest.raises(NotFound):
-                decisions.settle_meaning(session, grace, thread, rows[intent], said, policy=POLICY, now=LATER)
-        decisions.settle_meaning(
+                resolve_unclear.settle_meaning(session, grace, thread, rows[intent], said, policy=POLICY, now=LATER)
+        resolve_unclear.settle_meaning(
             session,
             school_fixture.actors["coordinator"],
             thread,

@@ -27,7 +27,7 @@ from homevisits.core.db import Database
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.invitations import actions as invitations
 from homevisits.pay import actions as pay
-from homevisits.people import actions as people
+from homevisits.people.actions import opt_in
 from homevisits.people.models import Teaching
 from homevisits.visits import actions
 from homevisits.visits.actions import BookingRequest, Report
@@ -250,7 +250,7 @@ class Life(RuleBasedStateMachine):
     @rule(who=st.sampled_from(PEOPLE), back=st.sampled_from((True, True, True, False)))
     def an_educator_leaves_or_comes_back(self, who: str, back: bool) -> None:
         def choose(session: Session) -> None:
-            (people.opt_in if back else people.opt_out)(session, self.actor(who), self.now)
+            (opt_in.opt_in if back else opt_in.opt_out)(session, self.actor(who), self.now)
             actions.apply_withdrawals(session, self.school_fixture.policy, self.now)
 
         self.act("opted", choose)

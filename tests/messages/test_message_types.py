@@ -15,7 +15,7 @@ from homevisits.messages import message_types, outbox
 from homevisits.messages.message_types import MessageType
 from homevisits.messages.templates import catalog, rendering
 from homevisits.messages.templates.files import DISCREET_SUFFIX
-from homevisits.visits import messages as visit_messages
+from homevisits.visits import message_types as visit_messages
 from homevisits.visits.models import VisitState
 from homevisits.worker import run as run_worker
 from tests.messages.conftest import planned_message

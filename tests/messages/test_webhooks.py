@@ -258,7 +258,7 @@ def test_webhook_returns_500_while_the_database_is_down(
     def fail() -> None:
         raise OperationalError("SELECT 1", None, OSError("no space left on device"))
 
-    monkeypatch.setattr("homevisits.messages.callbacks.errors_web.transaction", fail)
+    monkeypatch.setattr("homevisits.messages.callbacks.retry_on_error_web.transaction", fail)
     assert report(client, message, "delivered") == 500
 
 

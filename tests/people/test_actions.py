@@ -5,8 +5,9 @@ from sqlalchemy import func, select
 
 from homevisits.core.access import Actor, Grant, Role
 from homevisits.core.problems import RulesBroken
-from homevisits.people import actions, queries
-from homevisits.people.actions import NewParent, Training
+from homevisits.people import queries
+from homevisits.people.actions import opt_in, record_training
+from homevisits.people.actions.record_training import NewParent, Training
 from homevisits.people.models import Certification, OptIn, Person, School, TrainingSession
 from tests.factories.school import NOW, POLICY, SchoolFixture, school_fixture
 
@@ -27,7 +28,7 @@ def create_training(school_fixture: SchoolFixture, **changed: object) -> Trainin
 
 def test_training_certifies_its_participants(school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session:
-        training = actions.record_training(
+        training = record_training.record_training(
             session, school_fixture.actors["coordinator"], create_training(school_fixture), POLICY, NOW
         )
         certifications = session.scalars(
@@ -45,9 +46,9 @@ def test_training_certifies_its_participants(school_fixture: SchoolFixture) -> N
 
 def test_parent_trainer_of_several_trainings_is_stored_once(school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session:
-        first = actions.record_training(session, None, create_training(school_fixture), POLICY, NOW)
+        first = record_training.record_training(session, None, create_training(school_fixture), POLICY, NOW)
         again = create_training(school_fixture, parent_trainer=first.parent_trainer_id, title="Third")
-        second = actions.record_training(session, None, again, POLICY, NOW)
+        second = record_training.record_training(session, None, again, POLICY, NOW)
         assert first.parent_trainer_id == second.parent_trainer_id
         assert first.parent_trainer_id in {choice.id for choice in queries.list_parent_trainers(session)}
 
@@ -71,7 +72,7 @@ def test_incomplete_training_is_refused_and_not_stored(
     with school_fixture.session() as session:
         before = session.scalar(select(func.count()).select_from(TrainingSession))
         with pytest.raises(RulesBroken) as refusal:
-            actions.record_training(
+            record_training.record_training(
                 session, school_fixture.actors["coordinator"], create_training(school_fixture, **changed), POLICY, NOW
             )
         assert code in {problem.code for problem in refusal.value.problems}
@@ -81,15 +82,16 @@ def test_incomplete_training_is_refused_and_not_stored(
 def test_educator_cannot_be_the_parent_trainer(school_fixture: SchoolFixture) -> None:
     grace, luis = school_fixture.educators["Grace"], school_fixture.educators["Luis"]
     for parent, code in ((grace, "trainers_same"), (luis, "trainer_parent_missing")):
+        training = create_training(school_fixture, parent_trainer=parent)
         with school_fixture.session() as session, pytest.raises(RulesBroken) as refusal:
-            actions.record_training(session, None, create_training(school_fixture, parent_trainer=parent), POLICY, NOW)
+            record_training.record_training(session, None, training, POLICY, NOW)
         assert [problem.code for problem in refusal.value.problems] == [code]
 
 
 def test_all_problems_of_a_training_are_reported_together(school_fixture: SchoolFixture) -> None:
     invalid = create_training(school_fixture, educator_trainer_id=None, parent_trainer=None, participants=(), minutes=1)
     with school_fixture.session() as session, pytest.raises(RulesBroken) as refusal:
-        actions.record_training(session, None, invalid, POLICY, NOW)
+        record_training.record_training(session, None, invalid, POLICY, NOW)
     assert len(refusal.value.problems) == 4
 
 
@@ -100,7 +102,7 @@ def test_coordinator_cannot_certify_educators_of_other_schools(school_fixture: S
         session.flush()
         stranger = Actor(1, None, "Stranger", "en", frozenset({Grant(Role.SITE_COORDINATOR, other.id)}))
         with pytest.raises(RulesBroken) as refusal:
-            actions.record_training(session, stranger, create_training(school_fixture), POLICY, NOW)
+            record_training.record_training(session, stranger, create_training(school_fixture), POLICY, NOW)
         assert [problem.code for problem in refusal.value.problems] == ["not_of_your_schools"]
         assert queries.list_educators(session, stranger, NOW.date()) == []
         assert queries.list_trainings(session, stranger) == []
@@ -109,7 +111,7 @@ def test_coordinator_cannot_certify_educators_of_other_schools(school_fixture: S
 def test_repeated_opt_out_adds_no_row(school_fixture: SchoolFixture) -> None:
     grace = school_fixture.actors["Grace"]
     with school_fixture.session() as session:
-        for act in (actions.opt_in, actions.opt_out, actions.opt_out, actions.opt_in):
+        for act in (opt_in.opt_in, opt_in.opt_out, opt_in.opt_out, opt_in.opt_in):
             act(session, grace, NOW)
         answers = session.scalars(
             select(OptIn.answer).where(OptIn.educator_id == grace.educator_id).order_by(OptIn.id)
@@ -122,7 +124,7 @@ def test_repeated_opt_out_adds_no_row(school_fixture: SchoolFixture) -> None:
 
 def test_coordinator_cannot_opt_in(school_fixture: SchoolFixture) -> None:
     with school_fixture.session() as session, pytest.raises(RulesBroken):
-        actions.opt_in(session, school_fixture.actors["coordinator"], NOW)
+        opt_in.opt_in(session, school_fixture.actors["coordinator"], NOW)
 
 
 def test_educator_list_shows_certification_and_opt_in_of_the_day(school_fixture: SchoolFixture) -> None:

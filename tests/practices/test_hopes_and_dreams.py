@@ -1,6 +1,6 @@
 import pytest
 
-from homevisits.practices.facts import Family, VisitKind
+from homevisits.practices.check_inputs import Family, VisitKind
 from homevisits.practices.hopes_and_dreams import check_first_visit_comes_first, next_visit_kind
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from homevisits.practices.facts import Family
+from homevisits.practices.check_inputs import Family
 from homevisits.practices.no_targeting import check_draw_order, check_fairly_selected
 
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from homevisits.practices.facts import Attestation, VisitKind
+from homevisits.practices.check_inputs import Attestation, VisitKind
 from homevisits.practices.pairs_and_reflection import (
     check_nothing_written_during_visit,
     check_report,

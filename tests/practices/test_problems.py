@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from homevisits.core.problems import Problem
-from homevisits.practices.facts import Attestation, Certificate, Family, Person, VisitKind
+from homevisits.practices.check_inputs import Attestation, Certificate, Family, Person, VisitKind
 from homevisits.practices.hopes_and_dreams import check_first_visit_comes_first
 from homevisits.practices.no_targeting import check_draw_order, check_fairly_selected
 from homevisits.practices.pairs_and_reflection import (

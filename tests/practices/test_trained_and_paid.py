@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from homevisits.practices.facts import Certificate, Person
+from homevisits.practices.check_inputs import Certificate, Person
 from homevisits.practices.trained_and_paid import check_certified_on_day, check_everyone_paid
 
 FROM, UNTIL = date(2026, 8, 1), date(2026, 10, 9)

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from homevisits.practices.facts import Family, Person
+from homevisits.practices.check_inputs import Family, Person
 from homevisits.practices.voluntary import check_consent, check_minimum_notice, is_cancelling_answer
 
 NOW = datetime(2026, 10, 5, 14, 0, tzinfo=UTC)

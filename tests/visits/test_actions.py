@@ -9,7 +9,7 @@ from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.invitations.models import ConsentEntry
 from homevisits.messages.models import OutgoingMessage
 from homevisits.people.models import Certification, Educator, School, SchoolClass, Teaching
-from homevisits.practices.facts import VisitKind
+from homevisits.practices.check_inputs import VisitKind
 from homevisits.visits import actions
 from homevisits.visits.actions import BookingRequest, Report
 from homevisits.visits.models import Attestation, Visit, VisitMember

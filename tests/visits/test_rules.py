@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from homevisits.core.problems import Problem
-from homevisits.practices.facts import Certificate, Family, Person, PlannedVisit, VisitKind
+from homevisits.practices.check_inputs import Certificate, Family, Person, PlannedVisit, VisitKind
 from homevisits.visits import rules, states
 from homevisits.visits.labels import _fair
 from homevisits.visits.models import VisitState

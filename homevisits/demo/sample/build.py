@@ -17,7 +17,7 @@ from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.demo import accounts
 from homevisits.demo.progress import Progress
-from homevisits.demo.sample import absences, files, first_days, history, names, pay_periods
+from homevisits.demo.sample import absences, files, history, names, pay_periods, program_setup
 from homevisits.demo.sample import district as sample
 from homevisits.demo.sample.timeline import Timeline
 from homevisits.demo.settings import DemoFolder, load_demo_settings
@@ -129,7 +129,7 @@ def _replay(timeline: Timeline) -> None:
         accounts.make_accounts(session)
     with timeline.database.transaction() as session:
         timeline.actors = accounts.actors(session)
-        first_days.begin(session, timeline)
+        program_setup.begin(session, timeline)
     with timeline.database.reading() as session:
         for class_history in history.load_classes(session, timeline):
             class_history.plan()

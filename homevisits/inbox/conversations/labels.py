@@ -5,7 +5,7 @@ from types import MappingProxyType
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from homevisits.inbox.messages import QUICK_REPLIES
+from homevisits.inbox.message_types import QUICK_REPLIES
 
 INTENTS = MappingProxyType(
     {

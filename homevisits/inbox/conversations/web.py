@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 
 from homevisits.core.access import Permission
 from homevisits.core.problems import NotFound, Problem, RulesBroken
-from homevisits.inbox.conversations import actions, decisions
+from homevisits.inbox.conversations import actions, resolve_unclear
 from homevisits.inbox.conversations import labels as conversation_labels
 from homevisits.inbox.conversations.actions import Draft
 from homevisits.inbox.conversations.queries import access
@@ -206,7 +206,7 @@ def decide(conversation_id: int, incoming_message_id: int) -> ResponseReturnValu
     decision = request.form.get("decision", "")
     with transaction() as session:
         actor, policy = current_actor(), settings().policy
-        decisions.settle_meaning(
+        resolve_unclear.settle_meaning(
             session, actor, conversation_id, incoming_message_id, decision, policy=policy, now=now()
         )
     show_notice(_("Done. Removed from your list."))

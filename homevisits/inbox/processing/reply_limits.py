@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from homevisits.inbox.messages import REPLIES
+from homevisits.inbox.message_types import REPLIES
 from homevisits.inbox.models import Conversation
 from homevisits.inbox.parsing.intent import normalize
 from homevisits.inbox.processing.context import IncomingContext

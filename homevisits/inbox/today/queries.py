@@ -16,7 +16,7 @@ from homevisits.invitations.models import Answer, ConsentEntry, Invitation
 from homevisits.invitations.queue import LIST_PERIOD
 from homevisits.messages.models import FAILED_STATES, IncomingMessage, OutgoingMessage
 from homevisits.people.models import Caregiver, Family, School
-from homevisits.visits.messages import templates_with_purpose
+from homevisits.visits.message_types import templates_with_purpose
 from homevisits.visits.models import LIVE, Visit, VisitEvent, VisitMember
 
 MAX_ROWS = 50

@@ -11,7 +11,7 @@ from flask.blueprints import BlueprintSetupState
 
 from homevisits.inbox import processing
 from homevisits.inbox.webhooks.twilio_web import process_safely
-from homevisits.messages.callbacks.errors_web import alert_on_failure
+from homevisits.messages.callbacks.retry_on_error_web import alert_on_failure
 from homevisits.messages.providers import callback_token
 from homevisits.web.context import now, settings, transaction
 from homevisits.web.security import public

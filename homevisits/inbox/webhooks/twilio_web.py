@@ -8,7 +8,7 @@ from flask.blueprints import BlueprintSetupState
 
 from homevisits.inbox import processing
 from homevisits.inbox.webhooks import forms
-from homevisits.messages.callbacks.errors_web import alert_on_failure
+from homevisits.messages.callbacks.retry_on_error_web import alert_on_failure
 from homevisits.messages.providers import twilio_signature
 from homevisits.web.context import now, settings, transaction
 from homevisits.web.security import accepts_any_characters, public

@@ -5,7 +5,7 @@ import re
 from flask import Blueprint, Response, abort, request
 
 from homevisits.messages.callbacks import delivery_status
-from homevisits.messages.callbacks.errors_web import alert_on_failure, store_and_apply
+from homevisits.messages.callbacks.retry_on_error_web import alert_on_failure, store_and_apply
 from homevisits.messages.providers import callback_token
 from homevisits.messages.providers.kannel import provider_message_id_of
 from homevisits.web.context import settings

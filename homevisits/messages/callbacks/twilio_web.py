@@ -6,7 +6,7 @@ from flask import Blueprint, Response, abort, request
 from flask.blueprints import BlueprintSetupState
 
 from homevisits.messages.callbacks import delivery_status
-from homevisits.messages.callbacks.errors_web import alert_on_failure, empty_twiml, store_and_apply
+from homevisits.messages.callbacks.retry_on_error_web import alert_on_failure, empty_twiml, store_and_apply
 from homevisits.messages.providers import twilio_signature
 from homevisits.web.context import settings
 from homevisits.web.security import public

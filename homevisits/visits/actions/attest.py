@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem, refuse_if_any
 from homevisits.policies.rules import Policy
-from homevisits.practices import facts
-from homevisits.practices.facts import VisitKind
+from homevisits.practices import check_inputs
+from homevisits.practices.check_inputs import VisitKind
 from homevisits.practices.pairs_and_reflection import check_report, check_reports_agree
 from homevisits.practices.trained_and_paid import check_certified_on_day
 from homevisits.visits import rules, states
@@ -107,10 +107,10 @@ def _to_report(attestation: Attestation) -> Report:
     )
 
 
-def _to_fact(visit: Visit, educator_id: int, report: Report, pair: frozenset[int]) -> facts.Attestation:
+def _to_fact(visit: Visit, educator_id: int, report: Report, pair: frozenset[int]) -> check_inputs.Attestation:
     assert report.started_at is not None
     assert report.ended_at is not None
-    return facts.Attestation(
+    return check_inputs.Attestation(
         by=educator_id,
         went=pair if report.both_went else frozenset({educator_id}),
         started_at=report.started_at,
@@ -120,7 +120,7 @@ def _to_fact(visit: Visit, educator_id: int, report: Report, pair: frozenset[int
     )
 
 
-def _is_same_report(visit: Visit, other: Attestation, report: Report, fact: facts.Attestation) -> bool:
+def _is_same_report(visit: Visit, other: Attestation, report: Report, fact: check_inputs.Attestation) -> bool:
     pair = frozenset({visit.lead_id, visit.partner_id})
     other_fact = _to_fact(visit, other.educator_id, _to_report(other), pair)
     return other.outcome == report.outcome and not check_reports_agree(other_fact, fact)

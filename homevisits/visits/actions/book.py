@@ -14,7 +14,7 @@ from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem, refuse_if_any
 from homevisits.policies.rules import Policy
 from homevisits.practices import hopes_and_dreams
-from homevisits.practices.facts import PlannedVisit, VisitKind
+from homevisits.practices.check_inputs import PlannedVisit, VisitKind
 from homevisits.practices.pairs_and_reflection import check_two_adults
 from homevisits.visits import rules
 from homevisits.visits.actions import effects, team

@@ -13,8 +13,8 @@ from homevisits.availability.rules import Schedule, UnavailableDay
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem
 from homevisits.policies.rules import Policy
-from homevisits.practices import facts, hopes_and_dreams, voluntary
-from homevisits.practices.facts import PlannedVisit, VisitKind
+from homevisits.practices import check_inputs, hopes_and_dreams, voluntary
+from homevisits.practices.check_inputs import PlannedVisit, VisitKind
 from homevisits.visits import rules
 from homevisits.visits.actions.book import check_availability, check_school_open
 from homevisits.visits.queries import booking_facts, families
@@ -90,8 +90,8 @@ def find_times(
 class _Search:
     kind: VisitKind
     family: booking_facts.FamilyFacts
-    lead: facts.Person
-    partners: Mapping[int, facts.Person]
+    lead: check_inputs.Person
+    partners: Mapping[int, check_inputs.Person]
     policy: Policy
     now: datetime
     ignored_subject: str | None = None  # commitments with this subject do not count

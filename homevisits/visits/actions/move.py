@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor
 from homevisits.core.problems import refuse_if_any
 from homevisits.policies.rules import Policy
-from homevisits.practices.facts import PlannedVisit, VisitKind
+from homevisits.practices.check_inputs import PlannedVisit, VisitKind
 from homevisits.visits import rules, states
 from homevisits.visits.actions import effects, team
 from homevisits.visits.actions.book import check_availability, check_school_open

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor
-from homevisits.people import actions as people
+from homevisits.people.actions import set_reminder_phone
 from homevisits.policies.rules import Policy
 from homevisits.visits.actions import effects
 from homevisits.visits.models import LIVE, Visit, VisitMember
@@ -18,7 +18,7 @@ def save_reminder_phone(session: Session, actor: Actor, typed: str, policy: Poli
 
     Return the number in E.164 format. Raises `RulesBroken` if it is not a phone number.
     """
-    phone = people.set_reminder_phone(session, actor, typed)
+    phone = set_reminder_phone.set_reminder_phone(session, actor, typed)
     ahead = (
         select(Visit)
         .join(VisitMember, VisitMember.visit_id == Visit.id)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem, RulesBroken, refuse_if_any
 from homevisits.policies.rules import Policy
-from homevisits.practices.facts import PlannedVisit, VisitKind
+from homevisits.practices.check_inputs import PlannedVisit, VisitKind
 from homevisits.practices.pairs_and_reflection import check_two_adults
 from homevisits.visits import rules, states
 from homevisits.visits.actions import effects, team

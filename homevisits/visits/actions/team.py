@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session
 
 from homevisits.availability.models import Commitment
 from homevisits.policies.rules import Policy
-from homevisits.practices import facts
+from homevisits.practices.check_inputs import Person as PersonFacts
 from homevisits.visits.models import Visit, VisitMember
 
 
 def add_member(
-    session: Session, visit: Visit, person: facts.Person, *, role: str, state: str, policy: Policy, now: datetime
+    session: Session, visit: Visit, person: PersonFacts, *, role: str, state: str, policy: Policy, now: datetime
 ) -> VisitMember:
     """Add `person` to the team with a commitment for the visit and its travel time."""
     commitment = Commitment(
@@ -42,7 +42,7 @@ def add_member(
     return member
 
 
-def add_pair(session: Session, visit: Visit, pair: Sequence[facts.Person], policy: Policy, now: datetime) -> None:
+def add_pair(session: Session, visit: Visit, pair: Sequence[PersonFacts], policy: Policy, now: datetime) -> None:
     """Add the lead (coming) and the partner (asked), in id order like all locks on people."""
     places = sorted(zip(pair, ("lead", "partner"), ("coming", "asked"), strict=True), key=lambda place: place[0].id)
     for person, role, state in places:

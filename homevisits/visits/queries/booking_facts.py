@@ -22,7 +22,7 @@ from homevisits.people.models import (
     Student,
     Teaching,
 )
-from homevisits.practices import facts
+from homevisits.practices import check_inputs
 from homevisits.visits.models import LIVE, Visit, VisitMember, VisitState
 
 
@@ -30,7 +30,7 @@ from homevisits.visits.models import LIVE, Visit, VisitMember, VisitState
 class FamilyFacts:
     """A family with its facts for the practices, its invitation and its school."""
 
-    facts: facts.Family
+    facts: check_inputs.Family
     name: str
     language: str
     invitation_id: int | None
@@ -39,19 +39,19 @@ class FamilyFacts:
     timezone: str
 
 
-def load_people(session: Session, ids: Sequence[int]) -> list[facts.Person]:
+def load_people(session: Session, ids: Sequence[int]) -> list[check_inputs.Person]:
     """Read the educators with `ids`, in that order, with opt-in and certificates. Raises `NotFound`."""
     rows = {row.id: row for row in session.scalars(select(Educator).where(Educator.id.in_(ids)))}
     if len(rows) < len(set(ids)):
         raise NotFound
     opt_ins = people.find_current_opt_ins(session, ids)
-    certificates: dict[int, list[facts.Certificate]] = {}
+    certificates: dict[int, list[check_inputs.Certificate]] = {}
     for row in session.scalars(select(Certification).where(Certification.educator_id.in_(ids))):
         certificate = _to_certificate(row)
         if certificate is not None:
             certificates.setdefault(row.educator_id, []).append(certificate)
     return [
-        facts.Person(
+        check_inputs.Person(
             id=educator_id,
             name=f"{rows[educator_id].given_name} {rows[educator_id].family_name}",
             opt_in_id=None if rows[educator_id].left_on is not None else opt_ins.get(educator_id),
@@ -67,14 +67,14 @@ def require_colleague(session: Session, educator_id: int, school_id: int) -> Non
         raise NotFound
 
 
-def _to_certificate(row: Certification) -> facts.Certificate | None:
+def _to_certificate(row: Certification) -> check_inputs.Certificate | None:
     until = row.valid_until
     if row.revoked_on is not None:
         last = row.revoked_on - timedelta(days=1)
         until = last if until is None else min(until, last)
     if until is not None and until < row.valid_from:
         return None
-    return facts.Certificate(row.id, row.valid_from, until)
+    return check_inputs.Certificate(row.id, row.valid_from, until)
 
 
 def load_family(session: Session, family_id: int, today: date) -> FamilyFacts:
@@ -88,7 +88,7 @@ def load_family(session: Session, family_id: int, today: date) -> FamilyFacts:
     first_visit_id = session.scalar(
         select(Visit.id).where(Visit.family_id == family_id, Visit.kind == "first", Visit.state == VisitState.COMPLETED)
     )
-    family = facts.Family(
+    family = check_inputs.Family(
         id=family_id,
         yes_id=current.yes_id if current is not None else None,
         yes_lapsed=current is not None and current.has_lapsed,
@@ -218,6 +218,6 @@ def find_live_visit(session: Session, family_id: int) -> Visit | None:
     return session.scalar(select(Visit).where(Visit.family_id == family_id, Visit.state.in_(LIVE)))
 
 
-def with_recorded_certificate(person: facts.Person, certification_id: int | None) -> facts.Person:
+def with_recorded_certificate(person: check_inputs.Person, certification_id: int | None) -> check_inputs.Person:
     """Return the person with only the certificate recorded in their team membership."""
     return replace(person, certificates=tuple(row for row in person.certificates if row.id == certification_id))

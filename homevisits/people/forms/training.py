@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
 from homevisits.core.problems import Problem
-from homevisits.people.actions import NewParent, Training
+from homevisits.people.actions.record_training import NewParent, Training
 
 NEW_PARENT = "new"
 MAX_TEXT_LENGTH = 120

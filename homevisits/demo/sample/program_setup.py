@@ -11,8 +11,8 @@ from homevisits.demo.sample.absences import is_day_off
 from homevisits.demo.sample.timeline import Timeline
 from homevisits.pay import actions as pay
 from homevisits.pay.rules import NewRule
-from homevisits.people import actions as people
-from homevisits.people.actions import NewParent, Training
+from homevisits.people.actions import opt_in, record_training
+from homevisits.people.actions.record_training import NewParent, Training
 from homevisits.people.models import Educator
 
 EVENINGS = (("15:30", "19:00"), ("16:00", "19:30"), ("15:45", "18:30"))
@@ -31,7 +31,7 @@ def begin(session: Session, timeline: Timeline) -> None:
         moment = timeline.to_utc(
             timeline.starts_on - timedelta(days=timeline.random.randint(1, 4)), 10, timeline.random.randrange(60)
         )
-        people.opt_in(session, timeline.actors[educator], moment)
+        opt_in.opt_in(session, timeline.actors[educator], moment)
     timeline.hours = {educator: _week(timeline, educator in story) for educator in willing}
     rows = [
         {"educator_id": educator, "weekday": weekday, "starts": starts, "ends": ends}
@@ -66,7 +66,7 @@ def _trainings(session: Session, timeline: Timeline, trained: list[int]) -> None
             parent_trainer=parent,
             participants=tuple(group),
         )
-        people.record_training(session, None, training, timeline.policy, timeline.to_utc(day, 17))
+        record_training.record_training(session, None, training, timeline.policy, timeline.to_utc(day, 17))
 
 
 def _week(timeline: Timeline, in_guide: bool) -> dict[int, tuple[str, str]]:

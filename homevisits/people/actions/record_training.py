@@ -1,5 +1,3 @@
-"""Record trainings, educators' opt-ins and their reminder phones."""
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,9 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission
-from homevisits.core.problems import Problem, RulesBroken, refuse_if_any
-from homevisits.people import phones
-from homevisits.people.models import Certification, Educator, OptIn, Person, School, TrainingSession
+from homevisits.core.problems import Problem, refuse_if_any
+from homevisits.people.models import Certification, Educator, Person, School, TrainingSession
 from homevisits.policies.rules import Policy
 
 MIN_TRAINING_MINUTES, MAX_TRAINING_MINUTES = 30, 16 * 60
@@ -119,43 +116,3 @@ def _find_or_add_parent(session: Session, parent: int | NewParent | None) -> int
     session.add(person)
     session.flush()
     return person.id
-
-
-def opt_in(session: Session, actor: Actor, now: datetime) -> OptIn:
-    """Opt the educator in. A second opt-in changes nothing."""
-    return _write_opt_in(session, actor, "in", now)
-
-
-def opt_out(session: Session, actor: Actor, now: datetime) -> OptIn:
-    """Opt the educator out at once, without a reason. `homevisits.visits` then handles the planned visits."""
-    return _write_opt_in(session, actor, "out", now)
-
-
-def set_reminder_phone(session: Session, actor: Actor, typed: str) -> str | None:
-    """Set the educator's phone for reminders, or remove it if `typed` is empty. No other user sees it.
-
-    Returns the number in E.164. Raises `RulesBroken` if it is not a valid phone number.
-    """
-    if actor.educator_id is None:
-        raise RulesBroken([Problem("not_an_educator")])
-    phone = phones.to_e164(typed) if typed.strip() else None
-    refuse_if_any([Problem("not_a_phone", "phone")] if typed.strip() and phone is None else [])
-    session.get_one(Educator, actor.educator_id).phone = phone
-    session.flush()
-    return phone
-
-
-def _write_opt_in(session: Session, actor: Actor, answer: str, now: datetime) -> OptIn:
-    if actor.educator_id is None:
-        raise RulesBroken([Problem("not_an_educator")])
-    # Lock the educator's row, as bookings that read the opt-in ledger do.
-    session.execute(select(Person.id).where(Person.id == actor.educator_id).with_for_update())
-    newest = session.scalars(
-        select(OptIn).where(OptIn.educator_id == actor.educator_id).order_by(OptIn.id.desc()).limit(1)
-    ).first()
-    if newest is not None and newest.answer == answer:
-        return newest
-    entry = OptIn(educator_id=actor.educator_id, answer=answer, at=now, recorded_by=actor.account_id)
-    session.add(entry)
-    session.flush()
-    return entry

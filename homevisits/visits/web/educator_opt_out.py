@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from homevisits.core.access import Permission
-from homevisits.people import actions as people
+from homevisits.people.actions import opt_in
 from homevisits.visits import actions
 from homevisits.visits.web.blueprint import bp
 from homevisits.web.context import now, settings, show_notice, transaction
@@ -17,7 +17,7 @@ from homevisits.web.security import allow, current_actor
 def opt_out() -> ResponseReturnValue:
     """Opt out without a reason, and remove the educator from all planned visits."""
     with transaction() as session:
-        people.opt_out(session, current_actor(), now())
+        opt_in.opt_out(session, current_actor(), now())
         actions.apply_withdrawals(session, settings().policy, now())
     show_notice(_("You are no longer taking part in home visits. You can come back here at any time."))
     return redirect(url_for("people.me"), code=303)

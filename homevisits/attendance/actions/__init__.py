@@ -1,0 +1,1 @@
+"""Actions on attendance: compute and store the report."""
