@@ -209,11 +209,16 @@ class Life(RuleBasedStateMachine):
                 s, self.actor(pair[ill]), visit, who, policy=self.school_fixture.policy, now=self.now
             ),
         )
-        other, new = self.actor(pair[1 - ill]), self.school_fixture.educators[stand_in]
-        self.act(
-            "stood in",
-            lambda s: actions.replace_partner(s, other, visit, new, policy=self.school_fixture.policy, now=self.now),
-        )
+        other = self.actor(pair[1 - ill])
+        # Try the others after the drawn stand-in, so that the place is taken in most sequences.
+        for name in dict.fromkeys((stand_in, *PEOPLE)):
+            new = self.school_fixture.educators[name]
+            self.act(
+                "stood in",
+                lambda s, new=new: actions.replace_partner(
+                    s, other, visit, new, policy=self.school_fixture.policy, now=self.now
+                ),
+            )
 
     @rule(data=st.data(), first=st.sampled_from((0, 1)), met=st.sampled_from(("met", "met", "met", "family_away")))
     def the_pair_says_how_it_went(self, data: st.DataObject, first: int, met: str) -> None:
