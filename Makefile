@@ -7,6 +7,9 @@ BIN    := .venv/bin
 # Number of test processes. `make test TESTS=tests/pay` runs only some of the tests.
 WORKERS ?= 2
 TESTS   ?= tests
+# `make test COVERAGE=1` measures branch coverage and checks it.
+COVERAGE ?=
+COVERAGE_REPORT := build/coverage.json
 
 # Use the pip of $(PYTHON) to install into .venv if it supports --python (22.3 or newer), to save copying pip there.
 PIP     = $(if $(wildcard $(BIN)/pip),$(BIN)/python -m pip,$(PYTHON) -m pip --python $(BIN)/python)
@@ -22,7 +25,9 @@ demo: .venv/.runtime  ## run a sample district in the browser: make demo [RESET=
 	@$(BIN)/python -m homevisits demo --port $(PORT) $(if $(RESET),--reset)
 
 test: .venv/.development  ## run all tests, on SQLite and PostgreSQL
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal \
+	  $(if $(COVERAGE),--cov --cov-report= --cov-report=json:$(COVERAGE_REPORT)) $(TESTS)
+	@$(if $(COVERAGE),$(BIN)/python -m tests.architecture.coverage_gate $(COVERAGE_REPORT))
 
 soak: .venv/.development  ## run the long test: kill workers 200 times on each database, send 10,000 texts with 8 processes
 	@TESTS_SOAK=1 $(BIN)/python -m pytest -q -p no:randomly tests/faults/test_killed_workers.py

@@ -3,12 +3,13 @@
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks import __main__ as bench
-from tests.benchmarks import dispatch_benchmarks, message_benchmarks
+from tests.benchmarks import dispatch_benchmarks, message_benchmarks, webhook_benchmarks
 from tests.benchmarks.environment import BenchEnvironment
 from tests.benchmarks.measure import Line
 
@@ -37,3 +38,13 @@ def test_benchmark_without_nginx_is_left_out_and_the_others_run(
     printed = capsys.readouterr().out
     assert "left out: texts-fast (nginx is not on this machine" in printed
     assert "texts-other" in printed
+
+
+def test_web_process_of_each_side_accepts_delivery_callbacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_benchmarks, "CALLS", 8)
+    monkeypatch.setattr(webhook_benchmarks, "ROUNDS", 1)
+    monkeypatch.setattr(webhook_benchmarks, "LEAST", {"sqlite": 0.20})
+    with ExitStack() as stack:
+        environment = BenchEnvironment(tmp_path, stack)
+        lines = list(webhook_benchmarks.webhook(environment))
+    assert [line.name for line in lines] == ["texts-webhook-sqlite", "texts-webhook-sqlite-a-second"]

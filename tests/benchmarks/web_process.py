@@ -19,7 +19,7 @@ class Bare(server._Server):
         app = Flask("bare")
 
         @app.post("/twilio/status/<attempt_id>")
-        def heard(token: str) -> Response:
+        def delivery_status(attempt_id: str) -> Response:
             return Response("<Response/>", mimetype="text/xml")
 
         return app
