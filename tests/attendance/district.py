@@ -10,8 +10,8 @@ from sqlalchemy import select
 from homevisits.core.db import Database
 from homevisits.people.importing.apply import import_oneroster
 from homevisits.people.models import Educator, School, Student
-from tests.evidence import raw_sql
-from tests.evidence.raw_sql import RawConnection
+from tests.database_constraints import raw_sql
+from tests.database_constraints.raw_sql import RawConnection
 
 IMPORTED_AT = datetime(2026, 6, 30, 18, 0, tzinfo=UTC)
 

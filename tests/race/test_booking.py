@@ -13,7 +13,7 @@ from homevisits.core.problems import RulesBroken
 from homevisits.people.models import SchoolClass, Teaching
 from homevisits.visits import actions
 from homevisits.visits.models import LIVE, Visit, VisitMember
-from tests.evidence.raw_sql import REFUSED, RawConnection
+from tests.database_constraints.raw_sql import REFUSED, RawConnection
 from tests.factories.school import SchoolFixture
 
 CLIENTS = 8

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from homevisits.messages.message_types import names_sent_after_opt_out
-from tests.evidence.raw_sql import BEFORE, END, REFUSED, START, RawConnection
+from tests.database_constraints.raw_sql import BEFORE, END, REFUSED, START, RawConnection
 
 PHONE = "+15555550101"
 

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from homevisits import migrate
 from homevisits.core.db import Database
 from tests import servers
-from tests.evidence import raw_sql
-from tests.evidence.raw_sql import REFUSED, RawConnection
+from tests.database_constraints import raw_sql
+from tests.database_constraints.raw_sql import REFUSED, RawConnection
 
 # An unusual name proves that the schema is quoted.
 OTHER_SCHEMA = 'District "7"'

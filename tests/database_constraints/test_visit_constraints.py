@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from tests.evidence import raw_sql
-from tests.evidence.raw_sql import REFUSED, RawConnection
+from tests.database_constraints import raw_sql
+from tests.database_constraints.raw_sql import REFUSED, RawConnection
 
 # TRUNCATE exists only in PostgreSQL. SQLite has INSERT OR REPLACE, which bypasses triggers on DELETE.
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.evidence import raw_sql
-from tests.evidence.raw_sql import REFUSED, RawConnection
+from tests.database_constraints import raw_sql
+from tests.database_constraints.raw_sql import REFUSED, RawConnection
 
 
 @pytest.fixture
