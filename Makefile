@@ -37,7 +37,7 @@ check: .venv/.development  ## check format, lint, types, import contracts and mi
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -o addopts="--import-mode=importlib" -p no:randomly tests/test_house.py tests/test_templates.py \
+	$(BIN)/python -m pytest -q -o addopts="--import-mode=importlib" -p no:randomly tests/test_templates.py \
 	  tests/architecture tests/migrations
 
 format: .venv/.development  ## format the code and sort the imports

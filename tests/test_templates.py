@@ -21,13 +21,13 @@ def numbered_lines(path: Path) -> list[tuple[int, str]]:
 
 def problems(path: Path) -> list[str]:
     """Return the lines of a template that are too long or start more than one block element."""
-    found = []
+    messages = []
     for number, line in numbered_lines(path):
         if len(line) > LONGEST_LINE:
-            found.append(f"{path.name}:{number}: {len(line)} characters")
+            messages.append(f"{path.name}:{number}: {len(line)} characters")
         if len(BLOCK_START.findall(line)) > 1:
-            found.append(f"{path.name}:{number}: more than one block element")
-    return found
+            messages.append(f"{path.name}:{number}: more than one block element")
+    return messages
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(paths.templates())))

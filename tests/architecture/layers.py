@@ -63,26 +63,26 @@ def is_marked_pure(tree: ast.Module) -> bool:
     )
 
 
-def violations(path: PurePath, source: str) -> list[Violation]:
+def find_violations(path: PurePath, source: str) -> list[Violation]:
     """Return every line of a module (path relative to the package) that its layer does not allow."""
     if path.parts[0] in WITHOUT_FEATURES or len(path.parts) == 1 or path.name == "__init__.py":
         return []
     tree = ast.parse(source)
     layer = layer_of(path)
-    found: list[Violation] = []
+    violations: list[Violation] = []
     if layer == "pure" and not is_marked_pure(tree):
-        found.append(Violation(1, "a pure module needs PURE = True"))
+        violations.append(Violation(1, "a pure module needs PURE = True"))
     if layer in ("pure", "models", "queries", "actions", "forms", "labels", SERVICE):
-        found += _clock_reads(tree)
+        violations += _clock_reads(tree)
     if layer in ("pure", "models", "queries", "actions", SERVICE):
-        found += _web_imports(tree)
+        violations += _web_imports(tree)
     if layer == "queries":
-        found += _writes(tree)
+        violations += _writes(tree)
     if layer == "web":
-        found += _sql(tree)
+        violations += _sql(tree)
     if layer == "forms":
-        found += _session_calls(tree, READING_METHODS | WRITING_METHODS)
-    return found
+        violations += _session_calls(tree, READING_METHODS | WRITING_METHODS)
+    return violations
 
 
 def _calls(tree: ast.Module) -> Iterator[ast.Call]:

@@ -2,7 +2,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from tests.architecture.layers import layer_of, violations
+from tests.architecture.layers import find_violations, layer_of
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "homevisits"
 
@@ -43,13 +43,13 @@ def test_layer_is_the_last_layer_named_in_the_path(path: str, layer: str) -> Non
     ],
 )
 def test_misplaced_code_is_found(path: str, source: str) -> None:
-    assert violations(PurePath(path), source)
+    assert find_violations(PurePath(path), source)
 
 
 def test_modules_keep_to_their_layer() -> None:
-    found = [
+    violations = [
         f"{path.relative_to(PACKAGE)}:{violation.line}: {violation.reason}"
         for path in sorted(PACKAGE.rglob("*.py"))
-        for violation in violations(path.relative_to(PACKAGE), path.read_text(encoding="utf-8"))
+        for violation in find_violations(path.relative_to(PACKAGE), path.read_text(encoding="utf-8"))
     ]
-    assert not found
+    assert not violations

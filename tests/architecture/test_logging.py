@@ -55,10 +55,10 @@ def test_events_are_allowed() -> None:
 
 
 def test_modules_log_with_structlog() -> None:
-    found = [
+    violations = [
         f"{module.relative_to(PACKAGE)}:{fault}"
         for module in sorted(PACKAGE.rglob("*.py"))
         if str(module.relative_to(PACKAGE)) not in MAY_IMPORT_LOGGING
         for fault in _faults(module.read_text(encoding="utf-8"))
     ]
-    assert not found
+    assert not violations

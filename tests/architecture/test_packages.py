@@ -23,10 +23,10 @@ def test_no_package_has_too_many_modules() -> None:
 
 
 def test_no_module_has_a_banned_name() -> None:
-    found = [
+    violations = [
         str(path.relative_to(PACKAGE))
         for name in BANNED_IN
         for path in (PACKAGE / name).rglob("*.py")
         if path.stem in BANNED_NAMES
     ]
-    assert not found
+    assert not violations

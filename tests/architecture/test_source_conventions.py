@@ -16,18 +16,18 @@ from homevisits.core.languages import UI_LANGUAGES
 from homevisits.core.settings import Settings, load_settings
 from homevisits.web import problem_wording, security
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "homevisits"
 FILE_CAP, FUNCTION_CAP = 300, 40
 
 
 def sources(*folders: str) -> list[Path]:
     """Return the Python files of the project."""
-    wanted = folders or ("homevisits", "migrations", "tests", ".ci")
-    return sorted(path for folder in wanted for path in (ROOT / folder).rglob("*.py"))
+    names = folders or ("homevisits", "migrations", "tests", ".ci")
+    return sorted(path for folder in names for path in (ROOT / folder).rglob("*.py"))
 
 
-def tracked() -> list[Path]:
+def tracked_files() -> list[Path]:
     """Return the files that a clone contains."""
     run = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -47,52 +47,54 @@ def calls(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
                 yield node
 
 
-def parsed(path: Path) -> ast.Module:
+def parse_file(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def where(path: Path, line: int) -> str:
+def location(path: Path, line: int) -> str:
     return f"{path.relative_to(ROOT)}:{line}"
 
 
 def test_only_core_db_commits() -> None:
-    found = [
-        where(path, call.lineno)
+    violations = [
+        location(path, call.lineno)
         for path in sources("homevisits")
         if path != PACKAGE / "core" / "db.py"
-        for call in calls(parsed(path), "commit")
+        for call in calls(parse_file(path), "commit")
     ]
-    assert not found
+    assert not violations
 
 
 def test_only_core_clock_reads_the_clock() -> None:
     banned = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"), ("time", "time")}
-    found = [
-        where(path, call.lineno)
+    violations = [
+        location(path, call.lineno)
         for path in sources("homevisits")
         if path != PACKAGE / "core" / "clock.py"
-        for call in calls(parsed(path), "now", "utcnow", "today", "time")
+        for call in calls(parse_file(path), "now", "utcnow", "today", "time")
         if isinstance(call.func, ast.Attribute)
         and isinstance(call.func.value, ast.Name)
         and (call.func.value.id, call.func.attr) in banned
     ]
-    assert not found
+    assert not violations
 
 
 def test_every_route_declares_its_permissions(tmp_path: Path) -> None:
     for mode in ("production", "demo"):
         address = f"sqlite:///{tmp_path / mode}.sqlite"
-        given = load_settings({}, mode=mode, database_url=address, secret_key="k" * 40, public_url="http://127.0.0.1:1")
-        app = create_app(given)
-        silent = []
+        app_settings = load_settings(
+            {}, mode=mode, database_url=address, secret_key="k" * 40, public_url="http://127.0.0.1:1"
+        )
+        app = create_app(app_settings)
+        undeclared = []
         for rule in app.url_map.iter_rules():
             if rule.endpoint == "static" or rule.endpoint.endswith(".static"):
                 continue
             try:
                 security.permissions_of(app.view_functions[rule.endpoint])
             except KeyError:
-                silent.append(str(rule))
-        assert not silent
+                undeclared.append(str(rule))
+        assert not undeclared
         assert (mode == "demo") is any(str(rule).startswith("/demo") for rule in app.url_map.iter_rules())
 
 
@@ -102,23 +104,23 @@ def test_files_and_functions_are_short() -> None:
         lines = path.read_text(encoding="utf-8").count("\n")
         if lines > FILE_CAP:
             long.append(f"{path.relative_to(ROOT)}: {lines} lines")
-        for node in ast.walk(parsed(path)):
+        for node in ast.walk(parse_file(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 size = (node.end_lineno or node.lineno) - node.lineno + 1
                 if size > FUNCTION_CAP:
-                    long.append(f"{where(path, node.lineno)}: {node.name} has {size} lines")
+                    long.append(f"{location(path, node.lineno)}: {node.name} has {size} lines")
     assert not long
 
 
 def test_every_problem_code_has_a_sentence() -> None:
     used: dict[str, str] = {}
     for path in sources("homevisits"):
-        for call in calls(parsed(path), "Problem"):
+        for call in calls(parse_file(path), "Problem"):
             if call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str):
-                used.setdefault(call.args[0].value, where(path, call.lineno))
+                used.setdefault(call.args[0].value, location(path, call.lineno))
     assert used
-    unworded = {code: place for code, place in used.items() if code not in problem_wording.SENTENCES}
-    assert not unworded
+    missing = {code: first_use for code, first_use in used.items() if code not in problem_wording.SENTENCES}
+    assert not missing
 
 
 @pytest.mark.parametrize("language", [code for code in UI_LANGUAGES if code != "en"])
@@ -164,7 +166,7 @@ def test_commands_of_the_readme_exist() -> None:
 
 def test_links_in_the_documentation_resolve() -> None:
     broken = []
-    for path in (p for p in tracked() if p.suffix == ".md"):
+    for path in (p for p in tracked_files() if p.suffix == ".md"):
         for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
             if "://" not in target and not (path.parent / target).exists():
                 broken.append(f"{path.relative_to(ROOT)} -> {target}")
@@ -174,27 +176,27 @@ def test_links_in_the_documentation_resolve() -> None:
 def test_no_leftover_marks_and_no_machine_paths() -> None:
     # The patterns are split, so that this file does not match.
     words = (r"\bTO" + r"DO\b", r"\bFIX" + r"ME\b", r"\bXX" + r"X\b", r"\bHA" + r"CK\b")
-    places_of_machines = ("/wo" + r"rk/\w", "/ho" + r"me/\w", "/ro" + r"ot/\w", "/User" + r"s/\w")
-    banned = re.compile("|".join(words + places_of_machines))
-    found = []
-    for path in tracked():
+    machine_paths = ("/wo" + r"rk/\w", "/ho" + r"me/\w", "/ro" + r"ot/\w", "/User" + r"s/\w")
+    banned = re.compile("|".join(words + machine_paths))
+    violations = []
+    for path in tracked_files():
         if path.suffix in (".png", ".mo", ".ico", ".woff2", ".lock") or path.name == "LICENSE":
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if banned.search(line):
-                found.append(f"{where(path, number)}: {line.strip()[:80]}")
-    assert not found
+                violations.append(f"{location(path, number)}: {line.strip()[:80]}")
+    assert not violations
 
 
 def test_templates_have_no_inline_scripts_or_styles() -> None:
     inline = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=\"|javascript:", re.IGNORECASE)
-    found = [
-        f"{where(path, number)}: {line.strip()[:80]}"
+    violations = [
+        f"{location(path, number)}: {line.strip()[:80]}"
         for path in sorted(paths.templates().rglob("*.html"))
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if inline.search(line)
     ]
-    assert not found
+    assert not violations
 
 
 def test_every_family_message_exists_in_every_language() -> None:
