@@ -34,20 +34,20 @@ from homevisits.visits.actions import BookingRequest, Report
 from homevisits.visits.models import Attestation, Visit, VisitMember
 from tests import servers
 from tests.factories.school import SchoolFixture, build_school
-from tests.life.invariants import find_violations
 from tests.pay.factories import add_pay_rule
+from tests.stateful.invariants import find_violations
 
-LEADS = ("Grace", "Luis")
+TEACHERS = ("Grace", "Luis")
 PEOPLE = ("Luis", "Amina", "Hoa", "Grace", "Soon")
 FAMILIES = ("Rivera", "Smith", "Quiet")
 STARTS = ((16, 0), (16, 45), (17, 15), (18, 0))
 
 
-class Life(RuleBasedStateMachine):
+class SchoolStateMachine(RuleBasedStateMachine):
     """State machine of the test school: people and families act in random order."""
 
     open_database: Callable[[], tuple[Database, Callable[[], None]]]
-    did: Counter[str]
+    counts: Counter[str]
 
     @initialize()
     def begin(self) -> None:
@@ -57,87 +57,90 @@ class Life(RuleBasedStateMachine):
         add_pay_rule(self.school_fixture)
         self.now = self.school_fixture.now
         with self.school_fixture.session() as session:
-            taught = session.scalars(select(Teaching.class_id)).one()
-            session.add(Teaching(class_id=taught, educator_id=self.school_fixture.educators["Luis"]))
+            class_id = session.scalars(select(Teaching.class_id)).one()
+            session.add(Teaching(class_id=class_id, educator_id=self.school_fixture.educators["Luis"]))
 
     def teardown(self) -> None:
         """Close and drop the database."""
         if hasattr(self, "drop"):
             self.drop()
 
-    def act(self, name: str, what: Callable[[Session], Any]) -> None:
+    def act(self, name: str, action: Callable[[Session], Any]) -> None:
         """Try an action. It may be refused, but then it must change nothing."""
         with suppress(RulesBroken, NotFound), self.school_fixture.session() as session:
-            what(session)
-            self.did[name] += 1
+            action(session)
+            self.counts[name] += 1
 
     def actor(self, name: str) -> Actor:
         return self.school_fixture.actors[name]
 
-    def some_visit(self, data: st.DataObject, *states: str) -> tuple[Visit, list[str]] | None:
+    def draw_visit(self, data: st.DataObject, *states: str) -> tuple[Visit, list[str]] | None:
         """Return a visit in one of `states` and the names of its pair."""
         with self.database.reading() as session:
-            found = list(session.scalars(select(Visit).where(Visit.state.in_(states)).order_by(Visit.id)))
+            visits = list(session.scalars(select(Visit).where(Visit.state.in_(states)).order_by(Visit.id)))
             session.expunge_all()
-        if not found:
+        if not visits:
             return None
-        visit = data.draw(st.sampled_from(found), label="visit")
-        names = {each: name for name, each in self.school_fixture.educators.items()}
+        visit = data.draw(st.sampled_from(visits), label="visit")
+        names = {educator_id: name for name, educator_id in self.school_fixture.educators.items()}
         return visit, [names[visit.lead_id], names[visit.partner_id]]
 
-    def arranged(self, data: st.DataObject) -> tuple[Visit, list[str]] | None:
+    def find_or_arrange_visit(self, data: st.DataObject) -> tuple[Visit, list[str]] | None:
         """Return an arranged visit; book a new visit if there is none, so that later steps have work."""
-        found = self.some_visit(data, "scheduled", "confirmed")
+        found = self.draw_visit(data, "scheduled", "confirmed")
         if found is not None:
             return found
         family = data.draw(st.sampled_from(FAMILIES), label="family")
         if data.draw(st.booleans(), label="says yes first"):
             self.send_family_reply(family, "yes")
-        self.books_and_accepts(data, "Grace", "Amina", family, at_once=True)
-        return self.some_visit(data, "scheduled", "confirmed")
+        self.book_and_accept(data, "Grace", "Amina", family, at_once=True)
+        return self.draw_visit(data, "scheduled", "confirmed")
 
-    def books_and_accepts(self, data: st.DataObject, lead: str, partner: str, family: str, *, at_once: bool) -> None:
-        wanted = BookingRequest(
-            self.school_fixture.families[family], self.school_fixture.educators[partner], self.a_time(data)
+    def book_and_accept(self, data: st.DataObject, lead: str, partner: str, family: str, *, at_once: bool) -> None:
+        request = BookingRequest(
+            self.school_fixture.families[family], self.school_fixture.educators[partner], self.draw_time(data)
         )
-        policy, booked = self.school_fixture.policy, list[int]()
-        self.act("booked", lambda s: booked.append(actions.book(s, self.actor(lead), wanted, policy, self.now).id))
-        if booked and at_once:
-            self.act("accepted", lambda s: actions.accept(s, self.actor(partner), booked[0], policy, self.now))
+        policy, visit_ids = self.school_fixture.policy, list[int]()
+        self.act("booked", lambda s: visit_ids.append(actions.book(s, self.actor(lead), request, policy, self.now).id))
+        if visit_ids and at_once:
+            self.act("accepted", lambda s: actions.accept(s, self.actor(partner), visit_ids[0], policy, self.now))
 
-    def send_family_reply(self, family: str, said: str) -> None:
+    def send_family_reply(self, family: str, answer: str) -> None:
         def record(session: Session) -> None:
             invitation = self.school_fixture.invitations[family]
-            invitations.record_answer(session, self.actor("coordinator"), invitation, said, how="phone", now=self.now)
+            invitations.record_answer(session, self.actor("coordinator"), invitation, answer, how="phone", now=self.now)
             actions.apply_withdrawals(session, self.school_fixture.policy, self.now)
 
-        self.act(f"family said {said}", record)
+        self.act(f"family said {answer}", record)
 
-    def a_time(self, data: st.DataObject) -> datetime:
+    def draw_time(self, data: st.DataObject) -> datetime:
         day = self.now + timedelta(days=data.draw(st.integers(1, 3), label="in days"))
         hour, minute = data.draw(st.sampled_from(STARTS), label="at")
         local = day.astimezone(self.now.tzinfo)
         return self.school_fixture.time_at(local.day, hour, minute, month=local.month)
 
     @rule(data=st.data())
-    def time_goes_on(self, data: st.DataObject) -> None:
+    def advance_time(self, data: st.DataObject) -> None:
         self.now += timedelta(hours=data.draw(st.sampled_from((1, 5, 20)), label="hours"))
         self.act("tidied", lambda session: actions.apply_withdrawals(session, self.school_fixture.policy, self.now))
 
-    @rule(family=st.sampled_from(FAMILIES), said=st.sampled_from(("yes", "yes", "yes", "not_now", "call_me")))
-    def a_family_answers_its_invitation(self, family: str, said: str) -> None:
-        self.send_family_reply(family, said)
+    @rule(family=st.sampled_from(FAMILIES), answer=st.sampled_from(("yes", "yes", "yes", "not_now", "call_me")))
+    def answer_invitation(self, family: str, answer: str) -> None:
+        self.send_family_reply(family, answer)
 
     @rule(
-        data=st.data(), lead=st.sampled_from(LEADS), partner=st.sampled_from(PEOPLE), family=st.sampled_from(FAMILIES)
+        data=st.data(),
+        lead=st.sampled_from(TEACHERS),
+        partner=st.sampled_from(PEOPLE),
+        family=st.sampled_from(FAMILIES),
     )
-    def someone_books(self, data: st.DataObject, lead: str, partner: str, family: str) -> None:
+    def book_visit(self, data: st.DataObject, lead: str, partner: str, family: str) -> None:
         at_once = data.draw(st.sampled_from((True, True, True, False)), label="accepts at once")
-        self.books_and_accepts(data, lead, partner, family, at_once=at_once)
+        self.book_and_accept(data, lead, partner, family, at_once=at_once)
 
     @rule(data=st.data(), comes=st.sampled_from((True, True, True, False)))
-    def whoever_is_asked_answers(self, data: st.DataObject, comes: bool) -> None:
-        found = self.some_visit(data, "proposed")
+    def answer_partner_request(self, data: st.DataObject, comes: bool) -> None:
+        found = self.draw_visit(data, "proposed")
         if found is None:
             return
         for name in found[1]:
@@ -156,57 +159,57 @@ class Life(RuleBasedStateMachine):
                     ),  # type: ignore[misc]
                 )
 
-    @rule(data=st.data(), said=st.sampled_from(("yes", "yes", "other_time", "not_now", "call_me")))
-    def a_family_answers_about_its_visit(self, data: st.DataObject, said: str) -> None:
-        found = self.some_visit(data, "proposed", "scheduled", "confirmed", "completed")
+    @rule(data=st.data(), answer=st.sampled_from(("yes", "yes", "other_time", "not_now", "call_me")))
+    def answer_visit_question(self, data: st.DataObject, answer: str) -> None:
+        found = self.draw_visit(data, "proposed", "scheduled", "confirmed", "completed")
         if found is not None:
             visit = found[0].id
             self.act(
-                f"visit: {said}",
+                f"visit: {answer}",
                 lambda s: actions.record_family_answer(
-                    s, None, visit, said, policy=self.school_fixture.policy, now=self.now
+                    s, None, visit, answer, policy=self.school_fixture.policy, now=self.now
                 ),
             )
 
     @rule(data=st.data(), by=st.sampled_from((0, 1, "coordinator")))
-    def someone_moves(self, data: st.DataObject, by: Any) -> None:
-        found = self.some_visit(data, "proposed", "scheduled", "confirmed") or self.arranged(data)
+    def move_visit(self, data: st.DataObject, by: Any) -> None:
+        found = self.draw_visit(data, "proposed", "scheduled", "confirmed") or self.find_or_arrange_visit(data)
         if found is not None:
-            who, at = self.actor(by if by == "coordinator" else found[1][by]), self.a_time(data)
+            actor, at = self.actor(by if by == "coordinator" else found[1][by]), self.draw_time(data)
             self.act(
                 "moved",
-                lambda s: actions.move(s, who, found[0].id, at, policy=self.school_fixture.policy, now=self.now),
+                lambda s: actions.move(s, actor, found[0].id, at, policy=self.school_fixture.policy, now=self.now),
             )
 
     @rule(data=st.data(), by=st.sampled_from((0, 1, "coordinator")))
-    def someone_calls_it_off(self, data: st.DataObject, by: Any) -> None:
-        found = self.some_visit(data, "proposed", "scheduled", "confirmed")
+    def cancel_visit(self, data: st.DataObject, by: Any) -> None:
+        found = self.draw_visit(data, "proposed", "scheduled", "confirmed")
         if found is not None:
-            who = self.actor(by if by == "coordinator" else found[1][by])
-            self.act("cancelled", lambda s: actions.cancel(s, who, found[0].id, self.school_fixture.policy, self.now))
+            actor = self.actor(by if by == "coordinator" else found[1][by])
+            self.act("cancelled", lambda s: actions.cancel(s, actor, found[0].id, self.school_fixture.policy, self.now))
 
     @rule(data=st.data(), by=st.sampled_from((0, 1, "coordinator")))
-    def someone_closes_it_as_not_held(self, data: st.DataObject, by: Any) -> None:
-        found = self.some_visit(data, "proposed", "scheduled", "confirmed")
+    def mark_visit_not_held(self, data: st.DataObject, by: Any) -> None:
+        found = self.draw_visit(data, "proposed", "scheduled", "confirmed")
         if found is not None:
-            who = self.actor(by if by == "coordinator" else found[1][by])
+            actor = self.actor(by if by == "coordinator" else found[1][by])
             if data.draw(st.sampled_from((True, False)), label="wait for it"):
                 self.now = max(self.now, found[0].starts_at)
             self.act(
-                "not held", lambda s: actions.mark_not_held(s, who, found[0].id, self.school_fixture.policy, self.now)
+                "not held", lambda s: actions.mark_not_held(s, actor, found[0].id, self.school_fixture.policy, self.now)
             )
 
     @rule(data=st.data(), ill=st.sampled_from((0, 1)), stand_in=st.sampled_from(PEOPLE))
-    def one_falls_ill_and_someone_stands_in(self, data: st.DataObject, ill: int, stand_in: str) -> None:
-        found = self.arranged(data)
+    def replace_ill_educator(self, data: st.DataObject, ill: int, stand_in: str) -> None:
+        found = self.find_or_arrange_visit(data)
         if found is None:
             return
         visit, pair = found[0].id, found[1]
-        who = self.school_fixture.educators[pair[ill]]
+        educator_id = self.school_fixture.educators[pair[ill]]
         self.act(
             "ill",
             lambda s: actions.cannot_come(
-                s, self.actor(pair[ill]), visit, who, policy=self.school_fixture.policy, now=self.now
+                s, self.actor(pair[ill]), visit, educator_id, policy=self.school_fixture.policy, now=self.now
             ),
         )
         other = self.actor(pair[1 - ill])
@@ -221,69 +224,72 @@ class Life(RuleBasedStateMachine):
             )
 
     @rule(data=st.data(), first=st.sampled_from((0, 1)), met=st.sampled_from(("met", "met", "met", "family_away")))
-    def the_pair_says_how_it_went(self, data: st.DataObject, first: int, met: str) -> None:
-        found = self.arranged(data)
+    def report_visit(self, data: st.DataObject, first: int, met: str) -> None:
+        found = self.find_or_arrange_visit(data)
         if found is None:
             return
         visit, pair = found
         if data.draw(st.sampled_from((True, True, True, False)), label="wait for it"):
             self.now = max(self.now, visit.ends_at)
-        said = Report(met, True, visit.starts_at, visit.ends_at, "home")
+        report = Report(met, True, visit.starts_at, visit.ends_at, "home")
         policy = self.school_fixture.policy
         self.act(
-            "told", lambda s: actions.attest(s, self.actor(pair[first]), visit.id, said, policy=policy, now=self.now)
+            "reported",
+            lambda s: actions.attest(s, self.actor(pair[first]), visit.id, report, policy=policy, now=self.now),
         )
         self.act("agreed", lambda s: self.agree(s, visit.id, pair[1 - first]))
 
     def agree(self, session: Session, visit_id: int, name: str) -> None:
-        found = select(Attestation.id).where(Attestation.visit_id == visit_id).order_by(Attestation.id.desc())
-        account = session.scalars(found).first() or 0
-        actions.agree(session, self.actor(name), visit_id, account, policy=self.school_fixture.policy, now=self.now)
+        query = select(Attestation.id).where(Attestation.visit_id == visit_id).order_by(Attestation.id.desc())
+        report_id = session.scalars(query).first() or 0
+        actions.agree(session, self.actor(name), visit_id, report_id, policy=self.school_fixture.policy, now=self.now)
 
-    @rule(data=st.data(), who=st.sampled_from((0, 1)))
-    def someone_reflects(self, data: st.DataObject, who: int) -> None:
-        found = self.some_visit(data, "completed") or self.arranged(data)
+    @rule(data=st.data(), index=st.sampled_from((0, 1)))
+    def write_reflection(self, data: st.DataObject, index: int) -> None:
+        found = self.draw_visit(data, "completed") or self.find_or_arrange_visit(data)
         if found is not None:
-            me = self.actor(found[1][who])
+            actor = self.actor(found[1][index])
             self.act(
                 "reflected",
                 lambda s: actions.reflect(
-                    s, me, found[0].id, learned="maps", strengths="", will_do="a corner", now=self.now
+                    s, actor, found[0].id, learned="maps", strengths="", will_do="a corner", now=self.now
                 ),
             )
 
-    @rule(who=st.sampled_from(PEOPLE), back=st.sampled_from((True, True, True, False)))
-    def an_educator_leaves_or_comes_back(self, who: str, back: bool) -> None:
+    @rule(name=st.sampled_from(PEOPLE), back=st.sampled_from((True, True, True, False)))
+    def change_opt_in(self, name: str, back: bool) -> None:
         def choose(session: Session) -> None:
-            (opt_in.opt_in if back else opt_in.opt_out)(session, self.actor(who), self.now)
+            (opt_in.opt_in if back else opt_in.opt_out)(session, self.actor(name), self.now)
             actions.apply_withdrawals(session, self.school_fixture.policy, self.now)
 
         self.act("opted", choose)
 
     @precondition(lambda self: hasattr(self, "school_fixture"))
     @invariant()
-    def all_five_practices_hold(self) -> None:
+    def check_practices(self) -> None:
         with self.school_fixture.session() as session:
             pay.write_missing_lines(session, self.now)
         with self.database.reading() as session:
             assert find_violations(session, self.now) == {}
-            self.did["completed"] += len(session.scalars(select(Visit.id).where(Visit.state == "completed")).all())
-            self.did["members"] += len(session.scalars(select(VisitMember.visit_id)).all())
+            self.counts["completed"] += len(session.scalars(select(Visit.id).where(Visit.state == "completed")).all())
+            self.counts["members"] += len(session.scalars(select(VisitMember.visit_id)).all())
 
 
-def live(opener: Callable[[], tuple[Database, Callable[[], None]]], examples: int, steps: int) -> Counter[str]:
+def run_sequences(opener: Callable[[], tuple[Database, Callable[[], None]]], examples: int, steps: int) -> Counter[str]:
     """Run many random sequences; return how often each action succeeded."""
-    did: Counter[str] = Counter()
-    machine = type("Life", (Life,), {"open_database": staticmethod(opener), "did": did})
+    counts: Counter[str] = Counter()
+    machine = type(
+        "SchoolStateMachine", (SchoolStateMachine,), {"open_database": staticmethod(opener), "counts": counts}
+    )
     run_state_machine_as_test(
         machine, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None, phases=PHASES)
     )
-    return did
+    return counts
 
 
 PHASES = tuple(phase for phase in Phase if phase is not Phase.shrink)
 """Failures are not shrunk, because that would repeat the sequence a hundred times."""
-MUST_HAPPEN = {"booked", "accepted", "ill", "stood in", "told", "agreed"}
+REQUIRED_ACTIONS = {"booked", "accepted", "ill", "stood in", "reported", "agreed"}
 
 
 def test_all_five_practices_hold_whatever_people_do_on_sqlite(sqlite_template: Path) -> None:
@@ -298,8 +304,8 @@ def test_all_five_practices_hold_whatever_people_do_on_sqlite(sqlite_template: P
 
         return database, drop
 
-    did = live(opener, examples=15, steps=30)
-    assert {name for name in MUST_HAPPEN if not did[name]} == set()
+    counts = run_sequences(opener, examples=15, steps=30)
+    assert {name for name in REQUIRED_ACTIONS if not counts[name]} == set()
 
 
 def test_all_five_practices_hold_whatever_people_do_on_postgresql(postgres: servers.Postgres) -> None:
@@ -313,5 +319,5 @@ def test_all_five_practices_hold_whatever_people_do_on_postgresql(postgres: serv
 
         return database, drop
 
-    did = live(opener, examples=6, steps=25)
-    assert did["booked"]
+    counts = run_sequences(opener, examples=6, steps=25)
+    assert counts["booked"]

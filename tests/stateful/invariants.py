@@ -10,18 +10,18 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.db import UtcDateTime
 
-AHEAD = "v.state IN ('proposed', 'scheduled', 'confirmed') AND v.starts_at > :now"
-NEVER: Mapping[str, str] = MappingProxyType(
+UPCOMING = "v.state IN ('proposed', 'scheduled', 'confirmed') AND v.starts_at > :now"
+VIOLATION_QUERIES: Mapping[str, str] = MappingProxyType(
     {
         # 1 voluntary
         "a visit ahead of a family that took its yes back": f"""
             SELECT v.id FROM visit v JOIN consent_ledger yes ON yes.id = v.consent_id
-            WHERE {AHEAD} AND (yes.answer <> 'yes' OR yes.family_id <> v.family_id OR EXISTS (
+            WHERE {UPCOMING} AND (yes.answer <> 'yes' OR yes.family_id <> v.family_id OR EXISTS (
               SELECT 1 FROM consent_ledger l WHERE l.family_id = v.family_id AND l.id > yes.id
                 AND l.answer IN ('not_now', 'withdrawn')))""",
         "an educator who left still has a place in a visit ahead": f"""
             SELECT v.id FROM visit v JOIN visit_member m ON m.visit_id = v.id
-            WHERE {AHEAD} AND m.state IN ('asked', 'coming') AND 'in' <> (
+            WHERE {UPCOMING} AND m.state IN ('asked', 'coming') AND 'in' <> (
               SELECT o.answer FROM opt_in o WHERE o.educator_id = m.educator_id ORDER BY o.id DESC LIMIT 1)""",
         # 2 trained and paid
         "held by somebody who was not certified that day": """
@@ -67,7 +67,7 @@ NEVER: Mapping[str, str] = MappingProxyType(
         "a place in a visit ahead that holds no time": f"""
             SELECT v.id FROM visit v JOIN visit_member m ON m.visit_id = v.id
             JOIN commitment c ON c.id = m.commitment_id
-            WHERE {AHEAD} AND m.state IN ('asked', 'coming')
+            WHERE {UPCOMING} AND m.state IN ('asked', 'coming')
               AND (NOT c.active OR c.starts_at > v.starts_at OR c.ends_at < v.ends_at)""",
         "time held by a visit that is over, or by somebody who is out": """
             SELECT c.id FROM commitment c JOIN visit_member m ON m.commitment_id = c.id
@@ -92,18 +92,18 @@ NEVER: Mapping[str, str] = MappingProxyType(
 
 def find_violations(session: Session, now: datetime) -> dict[str, list[Any]]:
     """Return the rules that are broken, with the rows that break them."""
-    found = {}
-    for rule, query in NEVER.items():
+    violations = {}
+    for rule, query in VIOLATION_QUERIES.items():
         statement = sa.text(query)
         if ":now" in query:
             statement = statement.bindparams(sa.bindparam("now", now, type_=UtcDateTime()))
         rows = session.execute(statement).all()
         if rows:
-            found[rule] = [tuple(row) for row in rows]
-    return found | _too_soon(session)
+            violations[rule] = [tuple(row) for row in rows]
+    return violations | _find_short_notice(session)
 
 
-def _too_soon(session: Session) -> dict[str, list[Any]]:
+def _find_short_notice(session: Session) -> dict[str, list[Any]]:
     """Find visits that start less than a day after their time was arranged (booked or moved)."""
     rows = session.execute(
         sa.text(
