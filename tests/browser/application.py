@@ -4,7 +4,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import count
 from urllib.parse import urlencode
 
@@ -23,11 +23,11 @@ from homevisits.people.models import Account
 from homevisits.people.sign_in import sessions
 
 TOKEN = "the provider's token of these tests"
-OURS = "+13035550100"
+OUR_NUMBER = "+13035550100"
 """Our number, which families text to."""
 
 
-class _Silent(WSGIRequestHandler):
+class SilentRequestHandler(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None:
         """Do not log requests."""
 
@@ -35,39 +35,35 @@ class _Silent(WSGIRequestHandler):
 class RunningApplication:
     """A running application. Its clock changes only when the test moves it."""
 
-    def __init__(self, database: Database, now: datetime, given: Settings, app: Flask) -> None:
-        self.database, self.now, self.settings, self.app = database, now, given, app
-        self.url = given.public_url
+    def __init__(self, database: Database, now: datetime, app_settings: Settings, app: Flask) -> None:
+        self.database, self.now, self.settings, self.app = database, now, app_settings, app
+        self.url = app_settings.public_url
         self._sids = count(1)
         clock.set_source(lambda: self.now)
 
-    def move_to(self, moment: datetime) -> None:
+    def advance_to(self, moment: datetime) -> None:
         """Set the clock to `moment` and run the worker jobs that are due."""
         assert moment >= self.now, "time only goes on"
         self.now = moment
-        self.work()
+        self.run_jobs()
 
-    def pass_by(self, **how_long: float) -> None:
-        """Advance the clock and run the worker jobs that are due."""
-        self.move_to(self.now + timedelta(**how_long))
-
-    def work(self) -> None:
+    def run_jobs(self) -> None:
         """Run the worker jobs until nothing is due."""
-        ticks = worker.build_jobs(self.settings, self.database)
-        while sum(tick.run() for tick in ticks):
+        jobs = worker.build_jobs(self.settings, self.database)
+        while sum(job.run() for job in jobs):
             pass
 
-    def text(self, phone: str, body: str) -> None:
+    def receive_text(self, phone: str, body: str) -> None:
         """Receive `body` from a family through the signed webhook, and run the worker jobs."""
-        address = f"{self.url}/twilio/inbound"
-        form = {"MessageSid": f"SM{next(self._sids):032x}", "From": phone, "To": OURS, "Body": body}
-        signature = RequestValidator(TOKEN).compute_signature(address, form)
+        url = f"{self.url}/twilio/inbound"
+        form = {"MessageSid": f"SM{next(self._sids):032x}", "From": phone, "To": OUR_NUMBER, "Body": body}
+        signature = RequestValidator(TOKEN).compute_signature(url, form)
         request = urllib.request.Request(
-            address, urlencode(form).encode(), {"X-Twilio-Signature": signature}, method="POST"
+            url, urlencode(form).encode(), {"X-Twilio-Signature": signature}, method="POST"
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            assert answer.status == 200
-        self.work()
+        with urllib.request.urlopen(request, timeout=20) as response:
+            assert response.status == 200
+        self.run_jobs()
 
     def texts_to(self, phone: str) -> list[str]:
         """Return the texts sent to `phone`, oldest first."""
@@ -80,8 +76,8 @@ class RunningApplication:
     def session_cookie(self, email: str) -> dict[str, str]:
         """Return the cookie of a new session, as the sign-in page would set it."""
         with self.database.transaction() as session:
-            number = session.scalars(select(Account.id).where(Account.email == email)).one()
-            token = sessions.begin_session(session, number, self.now)
+            account_id = session.scalars(select(Account.id).where(Account.email == email)).one()
+            token = sessions.begin_session(session, account_id, self.now)
         signer = self.app.session_interface.get_signing_serializer(self.app)  # type: ignore[attr-defined]
         value = signer.dumps({"_permanent": True, "_user_id": token, "_fresh": True})
         return {"name": self.app.config["SESSION_COOKIE_NAME"], "value": value, "url": self.url}
@@ -90,8 +86,10 @@ class RunningApplication:
 @contextmanager
 def run_application(database: Database, now: datetime, *, demo: bool = False) -> Iterator[RunningApplication]:
     """Run the application on `database` at `now`, on a free port of the loopback interface."""
-    server: BaseWSGIServer = make_server("127.0.0.1", 0, _not_yet, threaded=True, request_handler=_Silent)
-    given = settings.load_settings(
+    server: BaseWSGIServer = make_server(
+        "127.0.0.1", 0, reject_request, threaded=True, request_handler=SilentRequestHandler
+    )
+    app_settings = settings.load_settings(
         {},
         mode="demo" if demo else "development",
         database_url=database.engine.url.render_as_string(hide_password=False),
@@ -99,19 +97,19 @@ def run_application(database: Database, now: datetime, *, demo: bool = False) ->
         public_url=f"http://127.0.0.1:{server.server_port}",
         twilio_auth_token="" if demo else TOKEN,
     )
-    app = create_app(given, database)
+    app = create_app(app_settings, database)
     server.app = app
-    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    house = RunningApplication(database, now, given, app)
-    serving.start()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    application = RunningApplication(database, now, app_settings, app)
+    thread.start()
     try:
-        yield house
+        yield application
     finally:
         server.shutdown()
-        serving.join(10)
+        thread.join(10)
         server.server_close()
         clock.set_source(None)
 
 
-def _not_yet(_environ: object, _start: object) -> list[bytes]:
+def reject_request(_environ: object, _start: object) -> list[bytes]:
     raise AssertionError("asked before the app was there")

@@ -16,14 +16,14 @@ DESKTOP = {"width": 1280, "height": 900}
 class BrowserUser:
     """A user's browser window."""
 
-    def __init__(self, context: BrowserContext, house: RunningApplication, email: str) -> None:
-        self.context, self.house, self.email = context, house, email
+    def __init__(self, context: BrowserContext, application: RunningApplication, email: str) -> None:
+        self.context, self.application, self.email = context, application, email
         self.page: Page = context.new_page()
         self.taps = 0
 
     def go(self, path: str) -> "BrowserUser":
         """Open a page, and sign in if the sign-in page appears."""
-        self.page.goto(self.house.url + path)
+        self.page.goto(self.application.url + path)
         if urlsplit(self.page.url).path == "/sign-in":
             self.page.get_by_label("Work e-mail").fill(self.email)
             self.page.get_by_label("Password").fill(PASSWORD)
@@ -33,10 +33,10 @@ class BrowserUser:
 
     def press(self, name: str | re.Pattern[str], within: Locator | None = None) -> "BrowserUser":
         """Press the button or link with this name and wait for the next page."""
-        place = within or self.page.locator("main")
-        found = place.get_by_role("button", name=name).or_(place.get_by_role("link", name=name)).first
-        assert found.count(), f"{self.page.url} has nothing to press called {name!r}. It says:\n{self.text}"
-        found.click()
+        container = within or self.page.locator("main")
+        target = container.get_by_role("button", name=name).or_(container.get_by_role("link", name=name)).first
+        assert target.count(), f"{self.page.url} has nothing to press called {name!r}. It says:\n{self.text}"
+        target.click()
         self.taps += 1
         self.page.wait_for_load_state()
         return self
@@ -49,8 +49,8 @@ class BrowserUser:
 
     def choose(self, label: str | re.Pattern[str], within: Locator | None = None) -> "BrowserUser":
         """Select the checkbox or radio button with this label."""
-        place = within or self.page.locator("main")
-        place.get_by_role("checkbox", name=label).or_(place.get_by_role("radio", name=label)).first.check()
+        container = within or self.page.locator("main")
+        container.get_by_role("checkbox", name=label).or_(container.get_by_role("radio", name=label)).first.check()
         self.taps += 1
         return self
 
@@ -59,14 +59,14 @@ class BrowserUser:
         self.page.locator("main").get_by_label(label).first.fill(text)
         return self
 
-    def pick(self, label: str | re.Pattern[str], option: str) -> "BrowserUser":
+    def select_option(self, label: str | re.Pattern[str], option: str) -> "BrowserUser":
         """Select the first option that contains `option`."""
-        found = self.page.locator("main").get_by_label(label).first
-        value = found.locator("option", has_text=option).first.get_attribute("value")
-        found.select_option(value)
+        field = self.page.locator("main").get_by_label(label).first
+        value = field.locator("option", has_text=option).first.get_attribute("value")
+        field.select_option(value)
         return self
 
-    def reads(self, *texts: str | re.Pattern[str]) -> "BrowserUser":
+    def expect_text(self, *texts: str | re.Pattern[str]) -> "BrowserUser":
         """Assert that the page shows each of `texts`."""
         shown = self.text
         for text in texts:
@@ -80,22 +80,22 @@ class BrowserUser:
         return re.sub(r"[\s\u00a0\u202f]+", " ", self.page.locator("main").inner_text())
 
 
-def record_errors(context: BrowserContext, complaints: list[str]) -> None:
+def record_errors(context: BrowserContext, problems: list[str]) -> None:
     """Record errors of the console (including content policy violations), of scripts and of the server."""
 
-    def console(message: ConsoleMessage) -> None:
+    def on_console(message: ConsoleMessage) -> None:
         # Pages may answer 422. Failed requests for images and styles are recorded below.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
-            complaints.append(f"{message.page.url if message.page else ''}: {message.text}")
+            problems.append(f"{message.page.url if message.page else ''}: {message.text}")
 
-    def response(answer: Response) -> None:
-        least = 500 if answer.request.resource_type == "document" else 400
-        if answer.status >= least:
-            complaints.append(f"{answer.url} answered {answer.status}")
+    def on_response(response: Response) -> None:
+        min_status = 500 if response.request.resource_type == "document" else 400
+        if response.status >= min_status:
+            problems.append(f"{response.url} answered {response.status}")
 
-    def error(found: Any) -> None:
-        complaints.append(f"a script failed: {found.error}")
+    def on_web_error(web_error: Any) -> None:
+        problems.append(f"a script failed: {web_error.error}")
 
-    context.on("console", console)
-    context.on("response", response)
-    context.on("weberror", error)
+    context.on("console", on_console)
+    context.on("response", on_response)
+    context.on("weberror", on_web_error)

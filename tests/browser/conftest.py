@@ -11,27 +11,27 @@ from tests.browser.application import RunningApplication, run_application
 from tests.browser.browser_user import DESKTOP, PHONE, BrowserUser, record_errors
 from tests.factories import school
 
-Opened = Callable[..., BrowserUser]
+OpenBrowser = Callable[..., BrowserUser]
 
 
 @pytest.fixture
-def house(database: Database) -> Iterator[RunningApplication]:
+def application(database: Database) -> Iterator[RunningApplication]:
     """A running, empty application on each engine, on Monday morning, October 5, 2026, in Denver."""
-    with run_application(database, school.NOW) as made:
-        yield made
+    with run_application(database, school.NOW) as running_application:
+        yield running_application
 
 
 @pytest.fixture
-def visitor(browser: Any) -> Iterator[Opened]:
-    """Open a browser window for a user: `visitor(house, email, phone=True, javascript=True, …)`.
+def open_browser(browser: Any) -> Iterator[OpenBrowser]:
+    """Open a browser window for a user: `open_browser(application, email, phone=True, javascript=True, …)`.
 
     The test fails if any window recorded an error of the console, the content policy, a script or the server.
     """
     contexts = []
-    complaints: list[str] = []
+    problems: list[str] = []
 
-    def opened(
-        house: RunningApplication,
+    def open_window(
+        application: RunningApplication,
         email: str,
         *,
         phone: bool = False,
@@ -48,19 +48,19 @@ def visitor(browser: Any) -> Iterator[Opened]:
             **more,
         )
         context.set_default_timeout(20_000)
-        record_errors(context, complaints)
+        record_errors(context, problems)
         contexts.append(context)
         if signed_in:
-            context.add_cookies([house.session_cookie(email)])
-        return BrowserUser(context, house, email)
+            context.add_cookies([application.session_cookie(email)])
+        return BrowserUser(context, application, email)
 
-    yield opened
+    yield open_window
     for context in contexts:
         context.close()
-    assert not complaints, "\n".join(complaints)
+    assert not problems, "\n".join(problems)
 
 
 @pytest.fixture(autouse=True)
-def _the_clock_is_put_back() -> Iterator[None]:
+def _restore_clock() -> Iterator[None]:
     yield
     clock.set_source(None)

@@ -10,15 +10,15 @@ from playwright.sync_api import Page
 from tests.browser.browser_user import DESKTOP, PHONE
 
 RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]}
-OF_COLOUR = {"type": "rule", "values": ["color-contrast"]}
+COLOR_RULES = {"type": "rule", "values": ["color-contrast"]}
 """Rules to check in the dark theme, which differs in its colors only."""
-THUMB = 44
+MIN_TARGET_PX = 44
 
 WIDTHS = (360, 768, 1024, 1280, 1920)
 """Widths in px at which layouts change or are common: small phone, tablet, small and usual laptop, desktop."""
 
-WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-TOO_SMALL = """(thumb) => {
+HORIZONTAL_OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+SMALL_TARGETS = """(thumb) => {
   const shown = (one) => one.checkVisibility({visibilityProperty: true, opacityProperty: true});
   const target = (one) => (one.matches('[type=checkbox], [type=radio]') && one.closest('label, .form-check')) || one;
   const wanted = 'button, .btn, .chip, summary, .tabs a, .menu-item, select, textarea, input:not([type=hidden])';
@@ -48,12 +48,12 @@ def check_page(page: Page) -> Iterator[str]:
     for name, size in (("phone", PHONE), ("desktop", DESKTOP)):
         page.set_viewport_size(size)  # type: ignore[arg-type]
         page.emulate_media(color_scheme="light")
-        for complaint in _run_axe(page, RULES):
-            yield f"{name}: {complaint}"
+        for problem in _run_axe(page, RULES):
+            yield f"{name}: {problem}"
         yield from _find_layout_problems(page)
         page.emulate_media(color_scheme="dark")
-        for complaint in _run_axe(page, OF_COLOUR):
-            yield f"{name}, dark: {complaint}"
+        for problem in _run_axe(page, COLOR_RULES):
+            yield f"{name}, dark: {problem}"
 
 
 def check_page_quickly(page: Page) -> Iterator[str]:
@@ -68,29 +68,29 @@ def check_page_quickly(page: Page) -> Iterator[str]:
 
 def _run_axe(page: Page, rules: dict[str, Any]) -> Iterator[str]:
     options = json.dumps({"runOnly": rules, "resultTypes": ["violations"]})
-    found = page.evaluate(f"axe.run({options}).then((results) => results.violations)")
-    for violation in found:
+    violations = page.evaluate(f"axe.run({options}).then((results) => results.violations)")
+    for violation in violations:
         for node in violation["nodes"]:
             yield f"{violation['id']}: {node['html'][:160]} ({node['failureSummary'].splitlines()[1].strip()[:200]})"
 
 
 def _find_layout_problems(page: Page) -> Iterator[str]:
-    wider = page.evaluate(WIDER)
-    if wider > 0:
-        yield f"{wider} px wider than the window"
-    for html, wide, high in page.evaluate(TOO_SMALL, THUMB):
+    overflow = page.evaluate(HORIZONTAL_OVERFLOW)
+    if overflow > 0:
+        yield f"{overflow} px wider than the window"
+    for html, wide, high in page.evaluate(SMALL_TARGETS, MIN_TARGET_PX):
         yield f"too small a target: {wide}×{high} {html}"
 
 
-def find_misfits(page: Page) -> Iterator[str]:
+def find_width_problems(page: Page) -> Iterator[str]:
     """Yield each width at which a heading breaks inside its longest part, or the page scrolls sideways.
 
     The page is loaded once and its window is resized, because the layout depends on the width only.
     """
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
-        for word, wanted, found in page.evaluate(NARROW_HEADINGS):
-            yield f"at {width} px: the heading is {found} px wide, its longest word {word!r} {wanted} px"
-        wider = page.evaluate(WIDER)
-        if wider > 0:
-            yield f"at {width} px: {wider} px wider than the window"
+        for word, needed, available in page.evaluate(NARROW_HEADINGS):
+            yield f"at {width} px: the heading is {available} px wide, its longest word {word!r} {needed} px"
+        overflow = page.evaluate(HORIZONTAL_OVERFLOW)
+        if overflow > 0:
+            yield f"at {width} px: {overflow} px wider than the window"

@@ -28,9 +28,9 @@ from tests.browser.browser_user import PASSWORD
 
 SEED = "from start to end"
 STUDENTS = 400
-BEGINS = date(2026, 8, 24)
-MAIL = "example.org"
-COORDINATOR, UNION, LEAD = (f"{who}@{MAIL}" for who in ("coordinator", "union", "lead"))
+SCHOOL_YEAR_START = date(2026, 8, 24)
+EMAIL_DOMAIN = "example.org"
+COORDINATOR, UNION, LEAD = (f"{who}@{EMAIL_DOMAIN}" for who in ("coordinator", "union", "lead"))
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Colleague:
 
 
 @dataclass(frozen=True)
-class Home:
+class StoryFamily:
     """A family of the class, with its phone."""
 
     id: int
@@ -79,60 +79,62 @@ class StoryPeople:
     teacher: Colleague
     partner: Colleague
     stand_in: Colleague
-    homes: dict[int, Home]
+    families: dict[int, StoryFamily]
 
 
-def run_command(house: RunningApplication, *words: str, typed: str = "", fails: bool = False) -> dict[str, Any]:
+def run_command(
+    application: RunningApplication, *arguments: str, stdin: str = "", fails: bool = False
+) -> dict[str, Any]:
     """Run `homevisits …` and return its JSON."""
     environment = {
-        "HOMEVISITS_DATABASE_URL": house.settings.database_url,
-        "HOMEVISITS_SECRET_KEY": house.settings.secret_key,
-        "HOMEVISITS_PUBLIC_URL": house.settings.public_url,
+        "HOMEVISITS_DATABASE_URL": application.settings.database_url,
+        "HOMEVISITS_SECRET_KEY": application.settings.secret_key,
+        "HOMEVISITS_PUBLIC_URL": application.settings.public_url,
     }
-    result = CliRunner().invoke(main, [*words, "--json"], env=environment, input=typed, catch_exceptions=False)
+    result = CliRunner().invoke(main, [*arguments, "--json"], env=environment, input=stdin, catch_exceptions=False)
     assert (result.exit_code != 0) == fails, result.output
-    answer: dict[str, Any] = json.loads(result.stdout)
-    return answer
+    output: dict[str, Any] = json.loads(result.stdout)
+    return output
 
 
 def export_files(folder: Path) -> sample.District:
     """Write the district's files as its student information system would."""
     district = sample.make(SEED, STUDENTS)
-    files.write(district, folder, BEGINS)
+    files.write(district, folder, SCHOOL_YEAR_START)
     return district
 
 
 def export_attendance(district: sample.District, folder: Path, today: date) -> None:
     """Write the district's attendance until yesterday."""
-    files.write_attendance(district, absences.make(district, BEGINS, today), folder, BEGINS)
+    files.write_attendance(district, absences.make(district, SCHOOL_YEAR_START, today), folder, SCHOOL_YEAR_START)
 
 
-def import_district(house: RunningApplication, folder: Path) -> StoryPeople:
+def import_district(application: RunningApplication, folder: Path) -> StoryPeople:
     """Import the roster and the supplement, and make the accounts."""
-    made = run_command(house, "import", "oneroster", str(folder / "oneroster"))
-    assert made["counts"]["schools"] == len(names.SCHOOLS)
-    assert made["counts"]["students"] == STUDENTS
-    assert not made["errors"]
-    run_command(house, "import", "supplement", str(folder / "supplement"))
-    with house.database.reading() as session:
-        cast = _read_people(session)
-    for colleague in (cast.teacher, cast.partner, cast.stand_in):
-        place = ["--school", cast.school_source, "--educator", colleague.source_id]
-        _create_account(house, colleague.email, colleague.name, "educator", *place)
-    _create_account(house, COORDINATOR, "Marisol Treviño", "site_coordinator", "--school", cast.school_source)
-    _create_account(house, UNION, "Lorraine Okafor", "union_coordinator")
-    _create_account(house, LEAD, "Daniel Reyes-Hart", "district_lead")
-    return cast
+    result = run_command(application, "import", "oneroster", str(folder / "oneroster"))
+    assert result["counts"]["schools"] == len(names.SCHOOLS)
+    assert result["counts"]["students"] == STUDENTS
+    assert not result["errors"]
+    run_command(application, "import", "supplement", str(folder / "supplement"))
+    with application.database.reading() as session:
+        people = _read_people(session)
+    for colleague in (people.teacher, people.partner, people.stand_in):
+        grant_options = ["--school", people.school_source, "--educator", colleague.source_id]
+        _create_account(application, colleague.email, colleague.name, "educator", *grant_options)
+    _create_account(application, COORDINATOR, "Marisol Treviño", "site_coordinator", "--school", people.school_source)
+    _create_account(application, UNION, "Lorraine Okafor", "union_coordinator")
+    _create_account(application, LEAD, "Daniel Reyes-Hart", "district_lead")
+    return people
 
 
-def _create_account(house: RunningApplication, email: str, name: str, role: str, *more: str) -> None:
-    words = ["user", "add", email, "--name", name, "--role", role, *more, "--password-stdin"]
-    run_command(house, *words, typed=PASSWORD + "\n")
+def _create_account(application: RunningApplication, email: str, name: str, role: str, *options: str) -> None:
+    arguments = ["user", "add", email, "--name", name, "--role", role, *options, "--password-stdin"]
+    run_command(application, *arguments, stdin=PASSWORD + "\n")
 
 
 def _read_people(session: Session) -> StoryPeople:
     """Return the elementary class with the most families, its teacher and two colleagues of the school."""
-    room, school = session.execute(
+    school_class, school = session.execute(
         select(SchoolClass, School)
         .join(School, School.id == SchoolClass.school_id)
         .join(Enrollment, Enrollment.class_id == SchoolClass.id)
@@ -145,23 +147,31 @@ def _read_people(session: Session) -> StoryPeople:
         select(Educator)
         .outerjoin(Teaching, Teaching.educator_id == Educator.id)
         .where(Educator.school_id == school.id, Educator.employee_group == "licensed")
-        .order_by((Teaching.class_id == room.id).desc().nulls_last(), Educator.source_id)
+        .order_by((Teaching.class_id == school_class.id).desc().nulls_last(), Educator.source_id)
     ).all()
     teacher, partner, stand_in = (
         Colleague(
-            one.id, one.source_id, f"{one.given_name} {one.family_name}", one.given_name, one.payroll_id or "",
-            f"{part}@{MAIL}",
+            person.id, person.source_id, f"{person.given_name} {person.family_name}", person.given_name,
+            person.payroll_id or "", f"{email_name}@{EMAIL_DOMAIN}",
         )
-        for one, part in zip(staff[:3], ("teacher", "partner", "stand-in"), strict=True)
+        for person, email_name in zip(staff[:3], ("teacher", "partner", "stand-in"), strict=True)
     )  # fmt: skip
-    homes = _read_homes(session, room.id)
+    families = _read_families(session, school_class.id)
     return StoryPeople(
-        school.name, school.source_id, room.id, room.source_id, room.title, teacher, partner, stand_in, homes
+        school.name,
+        school.source_id,
+        school_class.id,
+        school_class.source_id,
+        school_class.title,
+        teacher,
+        partner,
+        stand_in,
+        families,
     )
 
 
-def _read_homes(session: Session, class_id: int) -> dict[int, Home]:
-    families = (
+def _read_families(session: Session, class_id: int) -> dict[int, StoryFamily]:
+    query = (
         select(Family)
         .join(Student, Student.family_id == Family.id)
         .join(Enrollment, Enrollment.student_id == Student.id)
@@ -170,8 +180,8 @@ def _read_homes(session: Session, class_id: int) -> dict[int, Home]:
         .order_by(Family.id)
     )
     return {
-        one.id: Home(one.id, one.name, one.language, _find_phone(session, one.id), one.address)
-        for one in session.scalars(families)
+        family.id: StoryFamily(family.id, family.name, family.language, _find_phone(session, family.id), family.address)
+        for family in session.scalars(query)
     }
 
 

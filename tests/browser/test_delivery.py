@@ -10,7 +10,7 @@ from homevisits.core.db import Database
 from homevisits.messages.models import OutgoingMessage, Phone, QuietDay, Sender
 from homevisits.messages.monitoring import alerts
 from tests.browser.application import RunningApplication
-from tests.browser.conftest import Opened
+from tests.browser.conftest import OpenBrowser
 from tests.browser.page_checks import check_page
 from tests.factories.school import NOW, SchoolFixture, build_school
 from tests.shell.clients import create_account
@@ -19,15 +19,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sql
 
 
 @pytest.fixture
-def school_fixture(house: RunningApplication) -> SchoolFixture:
+def school_fixture(application: RunningApplication) -> SchoolFixture:
     """The test school with a month of texts, some failed, some waiting."""
-    made = build_school(house.database)
-    create_account(house.database, "lead", Grant(Role.DISTRICT_LEAD, None))
-    fill(house.database, made)
-    return made
+    fixture = build_school(application.database)
+    create_account(application.database, "lead", Grant(Role.DISTRICT_LEAD, None))
+    insert_messages(application.database, fixture)
+    return fixture
 
 
-def fill(database: Database, school_fixture: SchoolFixture) -> None:
+def insert_messages(database: Database, school_fixture: SchoolFixture) -> None:
     """Insert a month of texts: mostly delivered, three failed, two unknown, some held."""
     numbers = count(1)
     with database.transaction() as session:
@@ -35,7 +35,7 @@ def fill(database: Database, school_fixture: SchoolFixture) -> None:
             session.add(Phone(e164=phone, state="ok"))
         session.flush()
 
-        def text(state: str, ago: timedelta, **more: object) -> OutgoingMessage:
+        def make_message(state: str, ago: timedelta, **columns: object) -> OutgoingMessage:
             n, at = next(numbers), NOW - ago
             sent = at if state not in ("held", "queued", "dead") else None
             values = {
@@ -44,23 +44,23 @@ def fill(database: Database, school_fixture: SchoolFixture) -> None:
                 "language": ("en", "es", "es")[n % 3], "template": "visit_reminder",
                 "body": "Hello", "segments": 1 + n % 2, "not_before": at, "next_at": at, "created_at": at,
                 "expires_at": at + timedelta(hours=30), "sent_at": sent,
-                "final_at": at + timedelta(seconds=n % 17) if sent and state != "accepted" else None, **more,
+                "final_at": at + timedelta(seconds=n % 17) if sent and state != "accepted" else None, **columns,
             }  # fmt: skip
             return OutgoingMessage(state=state, **values)
 
         for day in range(30):
-            session.add_all(text("delivered", timedelta(days=day, hours=1)) for _ in range(4 + (day * 7) % 9))
+            session.add_all(make_message("delivered", timedelta(days=day, hours=1)) for _ in range(4 + (day * 7) % 9))
             if day % 5 == 2:
-                session.add(text("undelivered", timedelta(days=day), error="30005", resolved_at=NOW))
-        session.add_all(text("accepted", timedelta(minutes=each)) for each in (5, 9, 12))
-        session.add(text("undelivered", timedelta(hours=2), error="30003"))
-        session.add(text("rejected", timedelta(hours=5), error="21211", phone=school_fixture.phones["Smith"]))
-        session.add(text("dead", timedelta(days=3), error="repeated"))
-        session.add_all(text("unknown", timedelta(minutes=each), error="no_answer") for each in (3, 4))
+                session.add(make_message("undelivered", timedelta(days=day), error="30005", resolved_at=NOW))
+        session.add_all(make_message("accepted", timedelta(minutes=minutes)) for minutes in (5, 9, 12))
+        session.add(make_message("undelivered", timedelta(hours=2), error="30003"))
+        session.add(make_message("rejected", timedelta(hours=5), error="21211", phone=school_fixture.phones["Smith"]))
+        session.add(make_message("dead", timedelta(days=3), error="repeated"))
+        session.add_all(make_message("unknown", timedelta(minutes=minutes), error="no_answer") for minutes in (3, 4))
         later = {"next_at": NOW + timedelta(hours=3)}
-        session.add_all(text("held", timedelta(hours=1), hold_reason="quiet", **later) for _ in range(3))
-        session.add(text("suppressed", timedelta(hours=7), error="stopped"))
-        session.add(text("cancelled", timedelta(hours=7), error="visit_changed"))
+        session.add_all(make_message("held", timedelta(hours=1), hold_reason="quiet", **later) for _ in range(3))
+        session.add(make_message("suppressed", timedelta(hours=7), error="stopped"))
+        session.add(make_message("cancelled", timedelta(hours=7), error="visit_changed"))
         session.add(Sender(provider="twilio", address="+13035550100"))
         session.add(
             Sender(
@@ -74,47 +74,49 @@ def fill(database: Database, school_fixture: SchoolFixture) -> None:
 
 
 def test_failed_text_is_resolved_in_a_few_taps(
-    house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
+    application: RunningApplication, school_fixture: SchoolFixture, open_browser: OpenBrowser
 ) -> None:
-    window = visitor(house, "coordinator@example.org", phone=True, signed_in=True)
-    window.go("/asking").press("Text delivery").reads("Lost texts to follow up on 3", "Rivera")
-    window.press("Send again").reads("Sending it again.", "Lost texts to follow up on 2")
+    window = open_browser(application, "coordinator@example.org", phone=True, signed_in=True)
+    window.go("/asking").press("Text delivery").expect_text("Lost texts to follow up on 3", "Rivera")
+    window.press("Send again").expect_text("Sending it again.", "Lost texts to follow up on 2")
     window.open("Dismiss").write("Reason (optional)", "wrote to them").press("Dismiss")
-    window.reads("Dismissed.", "Lost texts to follow up on 1")
+    window.expect_text("Dismissed.", "Lost texts to follow up on 1")
 
 
 def test_delivery_page_is_filtered_without_javascript(
-    house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
+    application: RunningApplication, school_fixture: SchoolFixture, open_browser: OpenBrowser
 ) -> None:
-    window = visitor(house, "lead@example.org", javascript=False, signed_in=True)
+    window = open_browser(application, "lead@example.org", javascript=False, signed_in=True)
     window.go("/overview").press("Text delivery")
-    window.pick("Language", "Spanish").pick("Days", "30").press("Show").reads("the last 30 days · Spanish")
-    window.open("The numbers").reads("All days")
+    window.select_option("Language", "Spanish").select_option("Days", "30").press("Show").expect_text(
+        "the last 30 days · Spanish"
+    )
+    window.open("The numbers").expect_text("All days")
 
 
-@pytest.mark.parametrize("who", ["lead", "coordinator"])
+@pytest.mark.parametrize("account_name", ["lead", "coordinator"])
 def test_delivery_pages_pass_axe(
-    house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened, who: str
+    application: RunningApplication, school_fixture: SchoolFixture, open_browser: OpenBrowser, account_name: str
 ) -> None:
-    page = visitor(house, f"{who}@example.org", signed_in=True).page
-    complaints = []
+    page = open_browser(application, f"{account_name}@example.org", signed_in=True).page
+    problems = []
     addresses = ["/delivery", "/delivery?days=30", "/quiet-days"]
-    if who == "lead":
+    if account_name == "lead":
         addresses += ["/senders", "/senders/1", "/senders/guests"]
     for address in addresses:
-        page.goto(house.url + address)
+        page.goto(application.url + address)
         for summary in page.locator("main summary").all():
             summary.click()
-        complaints += [f"{address} {complaint}" for complaint in check_page(page)]
-    assert not complaints, "\n".join(complaints)
+        problems += [f"{address} {problem}" for problem in check_page(page)]
+    assert not problems, "\n".join(problems)
 
 
 def test_sender_form_shows_errors_at_their_fields(
-    house: RunningApplication, school_fixture: SchoolFixture, visitor: Opened
+    application: RunningApplication, school_fixture: SchoolFixture, open_browser: OpenBrowser
 ) -> None:
-    window = visitor(house, "lead@example.org", phone=True, signed_in=True)
+    window = open_browser(application, "lead@example.org", phone=True, signed_in=True)
     window.go("/senders").press("Change").choose("No registration needed").press("Save")
-    window.reads("Please fix 1 item", "Enter why it is not needed.")
-    window.write("Note", "A number abroad").press("Save").reads("Saved.")
-    complaints = list(check_page(window.page))
-    assert not complaints, "\n".join(complaints)
+    window.expect_text("Please fix 1 item", "Enter why it is not needed.")
+    window.write("Note", "A number abroad").press("Save").expect_text("Saved.")
+    problems = list(check_page(window.page))
+    assert not problems, "\n".join(problems)

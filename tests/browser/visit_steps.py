@@ -13,62 +13,62 @@ from homevisits.visits.models import Visit
 from homevisits.web.formats import when
 from tests.browser.application import RunningApplication
 from tests.browser.browser_user import BrowserUser
-from tests.browser.story_district import Home, StoryPeople
+from tests.browser.story_district import StoryFamily, StoryPeople
 
-FEW = 5
+MAX_BOOKING_TAPS = 5
 """Maximum number of taps to book a visit."""
 
 
-def book_visit(house: RunningApplication, teacher: BrowserUser, cast: StoryPeople, home: Home) -> int:
+def book_visit(application: RunningApplication, teacher: BrowserUser, people: StoryPeople, family: StoryFamily) -> int:
     """Book a visit from My families in at most five taps, and return its id."""
     teacher.go("/families")
     teacher.taps = 0
-    teacher.press(re.compile(f"^Find a time.*{home.name}")).reads(cast.partner.name)
-    teacher.press(re.compile(f"^Book this and ask {cast.partner.first_name}")).reads(home.name, "First visit")
-    teacher.press(f"Book, and ask {cast.partner.first_name}").reads("Booked. We are asking your partner now")
-    assert teacher.taps <= FEW
-    assert str(home.address) not in teacher.text
+    teacher.press(re.compile(f"^Find a time.*{family.name}")).expect_text(people.partner.name)
+    teacher.press(re.compile(f"^Book this and ask {people.partner.first_name}")).expect_text(family.name, "First visit")
+    teacher.press(f"Book, and ask {people.partner.first_name}").expect_text("Booked. We are asking your partner now")
+    assert teacher.taps <= MAX_BOOKING_TAPS
+    assert str(family.address) not in teacher.text
     return int(urlsplit(teacher.page.url).path.rsplit("/", 1)[-1])
 
 
 def accept_and_confirm_visit(
-    house: RunningApplication, teacher: BrowserUser, partner: BrowserUser, home: Home, visit_id: int
+    application: RunningApplication, teacher: BrowserUser, partner: BrowserUser, family: StoryFamily, visit_id: int
 ) -> Visit:
     """Accept as the partner, and confirm by text as the family."""
-    before = len(house.texts_to(home.number))
-    partner.go("/my-day").press("I'll come").reads("We are asking the family to confirm")
-    house.work()
-    question = house.texts_to(home.number)[before:]
+    before = len(application.texts_to(family.number))
+    partner.go("/my-day").press("I'll come").expect_text("We are asking the family to confirm")
+    application.run_jobs()
+    question = application.texts_to(family.number)[before:]
     assert len(question) == 1
-    house.text(home.number, "1")
-    teacher.go(f"/visits/{visit_id}").reads("Family confirmed")
-    return read_visit(house, visit_id)
+    application.receive_text(family.number, "1")
+    teacher.go(f"/visits/{visit_id}").expect_text("Family confirmed")
+    return read_visit(application, visit_id)
 
 
-def read_visit(house: RunningApplication, visit_id: int) -> Visit:
+def read_visit(application: RunningApplication, visit_id: int) -> Visit:
     """Return the visit from the database."""
-    with house.database.reading() as session:
-        found = session.scalars(select(Visit).where(Visit.id == visit_id)).one()
-        session.expunge(found)
-    return found
+    with application.database.reading() as session:
+        visit = session.scalars(select(Visit).where(Visit.id == visit_id)).one()
+        session.expunge(visit)
+    return visit
 
 
 def check_calendar_feed(
-    house: RunningApplication, teacher: BrowserUser, cast: StoryPeople, home: Home, visit: Visit
+    application: RunningApplication, teacher: BrowserUser, people: StoryPeople, family: StoryFamily, visit: Visit
 ) -> None:
     """Check that a client without a session reads the visit in the feed, without the family's name."""
     teacher.go("/me/calendar").press("Create my calendar address")
     address = teacher.page.get_by_label("Address").input_value()
-    with urllib.request.urlopen(address, timeout=20) as answer:
-        tag, document = answer.headers["ETag"], answer.read()
+    with urllib.request.urlopen(address, timeout=20) as response:
+        tag, document = response.headers["ETag"], response.read()
     events = [event for event in icalendar.Calendar.from_ical(document).walk("VEVENT") if event["UID"]]
     (event,) = [event for event in events if event.decoded("DTSTART") == visit.starts_at]
-    assert cast.partner.name in str(event["SUMMARY"])
-    assert home.name not in document.decode()
-    assert str(home.address).split(",")[0] not in document.decode()
-    again = urllib.request.Request(address, headers={"If-None-Match": tag})
+    assert people.partner.name in str(event["SUMMARY"])
+    assert family.name not in document.decode()
+    assert str(family.address).split(",")[0] not in document.decode()
+    request = urllib.request.Request(address, headers={"If-None-Match": tag})
     try:
-        urllib.request.urlopen(again, timeout=20)
+        urllib.request.urlopen(request, timeout=20)
     except urllib.error.HTTPError as unchanged:
         assert unchanged.code == 304
     else:
@@ -76,35 +76,37 @@ def check_calendar_feed(
 
 
 def check_reminders(
-    house: RunningApplication, teacher: BrowserUser, stranger: BrowserUser, home: Home, visit: Visit
+    application: RunningApplication, teacher: BrowserUser, other_user: BrowserUser, family: StoryFamily, visit: Visit
 ) -> None:
     """Check the reminders, and that the pair sees the family's address shortly before the visit."""
-    heard = len(house.texts_to(home.number))
-    house.move_to(visit.starts_at - timedelta(hours=24))
-    house.move_to(visit.starts_at - timedelta(minutes=40))
-    assert len(house.texts_to(home.number)) == heard + 2
-    teacher.go(f"/visits/{visit.id}").reads(str(home.address)).press("We are on our way")
-    stranger.go("/visits").reads(home.name)
-    assert str(home.address) not in stranger.text
+    text_count = len(application.texts_to(family.number))
+    application.advance_to(visit.starts_at - timedelta(hours=24))
+    application.advance_to(visit.starts_at - timedelta(minutes=40))
+    assert len(application.texts_to(family.number)) == text_count + 2
+    teacher.go(f"/visits/{visit.id}").expect_text(str(family.address)).press("We are on our way")
+    other_user.go("/visits").expect_text(family.name)
+    assert str(family.address) not in other_user.text
 
 
-def attest_visit(house: RunningApplication, teacher: BrowserUser, partner: BrowserUser, visit: Visit) -> None:
+def attest_visit(application: RunningApplication, teacher: BrowserUser, partner: BrowserUser, visit: Visit) -> None:
     """Report the visit as one educator, agree as the other, and write both reflections."""
-    house.move_to(visit.ends_at + timedelta(minutes=20))
-    teacher.go("/my-day").press("We met").press("Save").reads("Your partner can confirm it")
+    application.advance_to(visit.ends_at + timedelta(minutes=20))
+    teacher.go("/my-day").press("We met").press("Save").expect_text("Your partner can confirm it")
     partner.go("/my-day").press(re.compile("^Confirm"))
     partner.taps = 0
-    partner.press("Yes, confirm this").reads("You both confirmed the visit")
+    partner.press("Yes, confirm this").expect_text("You both confirmed the visit")
     assert partner.taps == 1
     _write_reflection(partner, "She keeps bees with her uncle.", "Let her explain pollination.")
     teacher.go("/my-day").press(re.compile("^Reflect"))
-    teacher.press("Save reflection").reads("Please fix 2 items")
+    teacher.press("Save reflection").expect_text("Please fix 2 items")
     _write_reflection(teacher, "They read every night, in two languages.", "Books in both, every Friday.")
-    teacher.go(f"/visits/{visit.id}").reads("Held", "You reflected on this visit")
+    teacher.go(f"/visits/{visit.id}").expect_text("Held", "You reflected on this visit")
 
 
-def _write_reflection(one: BrowserUser, learned: str, will_do: str) -> None:
-    one.write("What I learned", learned).write("What I will do", will_do).press("Save reflection").reads("Thank you")
+def _write_reflection(user: BrowserUser, learned: str, will_do: str) -> None:
+    user.write("What I learned", learned).write("What I will do", will_do).press("Save reflection").expect_text(
+        "Thank you"
+    )
 
 
 def format_local_time(at: datetime, zone: str) -> str:

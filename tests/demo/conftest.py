@@ -15,7 +15,7 @@ MADE = datetime(2026, 11, 18, 16, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def made(scratch: Path) -> DemoFolder:
+def demo_folder(scratch: Path) -> DemoFolder:
     """A demo with a quarter of the students, built once for all workers of the test run."""
     folder = DemoFolder(scratch / "demo")
     with fasteners.InterProcessLock(scratch / "demo.lock"):
@@ -26,9 +26,9 @@ def made(scratch: Path) -> DemoFolder:
 
 
 @pytest.fixture
-def folder(made: DemoFolder, tmp_path: Path) -> DemoFolder:
+def folder(demo_folder: DemoFolder, tmp_path: Path) -> DemoFolder:
     """A copy of the demo for a test."""
     own = DemoFolder(tmp_path / "demo")
     own.path.mkdir()
-    shutil.copyfile(made.database, own.database)
+    shutil.copyfile(demo_folder.database, own.database)
     return own

@@ -29,28 +29,28 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(folder: DemoFolder, port: int) -> "subprocess.Popen[str]":
+def start_demo(folder: DemoFolder, port: int) -> "subprocess.Popen[str]":
     call = f"run.start(Path({str(folder.path)!r}), {port})"
     code = f"from pathlib import Path; from homevisits.demo import run; raise SystemExit({call})"
-    here = Path(__file__).resolve().parents[2]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("HOMEVISITS_")}
+    root = Path(__file__).resolve().parents[2]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HOMEVISITS_")}
     return subprocess.Popen(
         [sys.executable, "-u", "-c", code],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        cwd=here,
-        env=clean,
+        cwd=root,
+        env=environment,
     )
 
 
-def ready(port: int) -> dict[str, str]:
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
+def wait_until_ready(port: int) -> dict[str, str]:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-                found: dict[str, str] = json.load(answer)
-                return found
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as response:
+                status: dict[str, str] = json.load(response)
+                return status
         except OSError:
             time.sleep(0.3)
     raise AssertionError("the demo never became ready")
@@ -58,18 +58,18 @@ def ready(port: int) -> dict[str, str]:
 
 def test_demo_keeps_its_data_and_ends_both_processes(folder: DemoFolder) -> None:
     port = free_port()
-    running = start(folder, port)
+    running = start_demo(folder, port)
     try:
-        assert ready(port)["worker"] == "ok"
+        assert wait_until_ready(port)["worker"] == "ok"
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as page:
             assert "Who do you want to be?" in page.read().decode()
         running.send_signal(signal.SIGINT)
-        said, _ = running.communicate(timeout=60)
+        output, _ = running.communicate(timeout=60)
     finally:
         running.kill()
-    assert running.returncode == 0, said
-    assert f"http://127.0.0.1:{port}/" in said
-    assert "kept from last time" in said
+    assert running.returncode == 0, output
+    assert f"http://127.0.0.1:{port}/" in output
+    assert "kept from last time" in output
     assert not run.taken(port)
 
 
@@ -87,15 +87,15 @@ def test_reset_keeps_files_of_others(folder: DemoFolder, monkeypatch: pytest.Mon
     monkeypatch.setattr(clock, "_system_time", lambda: MADE)
     (folder.path / "notes.txt").write_text("mine")
     folder.clock.write_text("86400")
-    made: list[Path] = []
+    built: list[Path] = []
 
-    def make(wanted: DemoFolder, *_rest: object, **_options: object) -> None:
-        assert not wanted.database.exists()
-        made.append(wanted.database)
+    def make(target: DemoFolder, *_rest: object, **_options: object) -> None:
+        assert not target.database.exists()
+        built.append(target.database)
 
     monkeypatch.setattr(build, "make", make)
     run.prepare(folder.path, 8077, reset=True, say=lambda _line: None)
-    assert made == [folder.database]
+    assert built == [folder.database]
     assert not folder.clock.exists()
     assert (folder.path / "notes.txt").read_text() == "mine"
 
@@ -120,10 +120,10 @@ def test_data_of_an_earlier_version_is_refused(folder: DemoFolder, revision: str
 def test_reset_replaces_data_of_an_earlier_version(folder: DemoFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "_system_time", lambda: MADE)
     _set_revision(folder, "0004_text_evidence")
-    made: list[Path] = []
-    monkeypatch.setattr(build, "make", lambda wanted, *_rest, **_options: made.append(wanted.database))
+    built: list[Path] = []
+    monkeypatch.setattr(build, "make", lambda wanted, *_rest, **_options: built.append(wanted.database))
     run.prepare(folder.path, 8077, reset=True, say=lambda _line: None)
-    assert made == [folder.database]
+    assert built == [folder.database]
     assert not folder.database.exists()
 
 
@@ -149,10 +149,10 @@ def test_demo_started_outside_school_hours_begins_on_a_school_morning(
 
 
 def test_interrupted_build_leaves_no_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_args: object, **_options: object) -> None:
+    def raise_interrupt(*_args: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(build, "_fill", interrupted)
+    monkeypatch.setattr(build, "_fill", raise_interrupt)
     with pytest.raises(KeyboardInterrupt):
         run.prepare(tmp_path / "demo", 8077, say=lambda _line: None)
     assert not DemoFolder(tmp_path / "demo").database.exists()

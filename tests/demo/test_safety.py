@@ -12,7 +12,7 @@ from homevisits.core import settings
 from homevisits.core.db import Database
 from homevisits.core.settings import InvalidSettings
 from homevisits.demo import run
-from homevisits.demo import settings as house
+from homevisits.demo import settings as demo_settings
 from homevisits.demo.settings import DemoFolder
 from homevisits.people.installation import check_database_purpose, find_purpose
 from homevisits.people.models import District
@@ -46,7 +46,7 @@ def test_environment_cannot_enable_the_demo(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
+    "overrides",
     [
         {"twilio_auth_token": "x"},
         {"twilio_account_sid": "ACx"},
@@ -55,8 +55,8 @@ def test_environment_cannot_enable_the_demo(tmp_path: Path) -> None:
         {"database_url": "postgresql+psycopg://localhost/real"},
     ],
 )
-def test_demo_refuses_providers_and_public_addresses(given: dict[str, str]) -> None:
-    values = {"database_url": "sqlite:///x", "secret_key": SECRET, "public_url": "http://127.0.0.1:1", **given}
+def test_demo_refuses_providers_and_public_addresses(overrides: dict[str, str]) -> None:
+    values = {"database_url": "sqlite:///x", "secret_key": SECRET, "public_url": "http://127.0.0.1:1", **overrides}
     with pytest.raises(InvalidSettings, match="mode demo"):
         settings.load_settings({}, mode="demo", **values)
 
@@ -64,7 +64,7 @@ def test_demo_refuses_providers_and_public_addresses(given: dict[str, str]) -> N
 def test_twilio_setting_in_the_environment_stops_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOMEVISITS_TWILIO_AUTH_TOKEN", "x")
     with pytest.raises(InvalidSettings, match="mode demo"):
-        house.load_demo_settings(folder_of(tmp_path), 8077)
+        demo_settings.load_demo_settings(folder_of(tmp_path), 8077)
 
 
 @pytest.mark.parametrize("mode", ["production", "development"])
@@ -136,5 +136,5 @@ def test_secret_is_private_and_permanent(tmp_path: Path) -> None:
 
 
 def test_demo_app_requires_demo_settings(tmp_path: Path) -> None:
-    made = create_app(house.load_demo_settings(folder_of(tmp_path), 8077))
-    assert any(rule.rule == "/demo/" for rule in made.url_map.iter_rules())
+    app = create_app(demo_settings.load_demo_settings(folder_of(tmp_path), 8077))
+    assert any(rule.rule == "/demo/" for rule in app.url_map.iter_rules())

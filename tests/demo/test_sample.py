@@ -39,15 +39,15 @@ def digest(folder: Path) -> str:
 
 
 def test_files_depend_on_the_seed_only(district: sample.District, tmp_path: Path) -> None:
-    one, two = write(district, tmp_path / "one"), write(sample.make("a seed"), tmp_path / "two")
-    assert digest(one) == digest(two)
-    assert digest(one) != digest(write(sample.make("another"), tmp_path / "three"))
+    first, second = write(district, tmp_path / "one"), write(sample.make("a seed"), tmp_path / "two")
+    assert digest(first) == digest(second)
+    assert digest(first) != digest(write(sample.make("another"), tmp_path / "three"))
 
 
 def test_small_district_is_the_same_on_every_python(tmp_path: Path) -> None:
     # Recorded digest: fails on a Python version that generates other random numbers.
-    made = sample.make("fixed", students=40)
-    files.write(made, tmp_path, BEGINS)
+    district = sample.make("fixed", students=40)
+    files.write(district, tmp_path, BEGINS)
     assert digest(tmp_path) == "fb3118e92bf5f62aa9618997d7b8c1733e6e34ed8b0c7af377fe10712148659b"
 
 

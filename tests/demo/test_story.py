@@ -28,9 +28,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def database(folder: DemoFolder) -> Iterator[Database]:
-    found = Database(settings.load_demo_settings(folder, 8077).database_url)
-    yield found
-    found.dispose()
+    database_of_demo = Database(settings.load_demo_settings(folder, 8077).database_url)
+    yield database_of_demo
+    database_of_demo.dispose()
 
 
 @pytest.fixture
@@ -42,10 +42,10 @@ def client(folder: DemoFolder, database: Database, monkeypatch: pytest.MonkeyPat
     return app.test_client()
 
 
-def be(client: FlaskClient, part: str, path: str) -> str:
-    answer = client.post("/demo/be", data={"part": part, "next": path}, follow_redirects=True)
-    assert answer.status_code == 200
-    return answer.text
+def open_page_as(client: FlaskClient, part: str, path: str) -> str:
+    response = client.post("/demo/be", data={"part": part, "next": path}, follow_redirects=True)
+    assert response.status_code == 200
+    return response.text
 
 
 def test_history_keeps_the_practices(database: Database) -> None:
@@ -79,9 +79,9 @@ def test_each_role_starts_on_its_own_page(client: FlaskClient) -> None:
     assert "Who do you want to be?" in front
     assert "%(" not in front
     for part in accounts.CAST:
-        answer = client.post("/demo/be", data={"part": part})
-        assert answer.status_code == 303
-        page = client.get(answer.location)
+        response = client.post("/demo/be", data={"part": part})
+        assert response.status_code == 303
+        page = client.get(response.location)
         assert page.status_code == 200
         assert "demo-bar" in page.text
     assert client.post("/demo/be", data={"part": "stranger"}).status_code == 404
@@ -97,7 +97,7 @@ def test_demo_accounts_have_no_password(database: Database) -> None:
 def test_family_is_invited_and_visited_within_a_few_clicks(client: FlaskClient, database: Database) -> None:
     ask = f"/asking/{draw_of(database, accounts.TEACHER)}/ask"
     assert f'value="/asking#draw-{draw_of(database, accounts.TEACHER)}"' in client.get("/demo/").text
-    page = be(client, "coordinator", "/asking")
+    page = open_page_as(client, "coordinator", "/asking")
     card = page.split(f'id="draw-{draw_of(database, accounts.TEACHER)}"')[1].split("</section>")[0]
     assert "This text goes to" in card  # the next family of the guide gets texts
     family = re.search(rf'action="{ask}".*?name="family" value="(\d+)"', page, re.DOTALL).group(1)  # type: ignore[union-attr]
@@ -108,7 +108,7 @@ def test_family_is_invited_and_visited_within_a_few_clicks(client: FlaskClient, 
     client.post(f"/demo/phone/{family}", data={"chip": "1"})
     assert newest_answer(database, family) == "yes"
 
-    be(client, "teacher", "/families")
+    open_page_as(client, "teacher", "/families")
     with database.reading() as session:
         partner = session.scalar(select(Account.educator_id).where(Account.email == accounts.address(accounts.PARTNER)))
     times = client.get(f"/families/{family}/time?partner={partner}").text
@@ -118,7 +118,7 @@ def test_family_is_invited_and_visited_within_a_few_clicks(client: FlaskClient, 
     booked = client.post(f"/families/{family}/book", data={**form, "place_type": "home"})
     assert booked.status_code == 303, booked.text
     visit = int(booked.location.rsplit("/", 1)[1])
-    be(client, "partner", "/my-day")
+    open_page_as(client, "partner", "/my-day")
     assert client.post(f"/visits/{visit}/accept").status_code == 303
     client.post("/demo/clock", data={"to": "event"})
     client.post(f"/demo/phone/{family}", data={"chip": "1"})
@@ -130,7 +130,7 @@ def test_family_is_invited_and_visited_within_a_few_clicks(client: FlaskClient, 
             break
         client.post("/demo/clock", data={"to": "event"})
     assert clock.now() >= ends
-    assert "We met" in be(client, "teacher", "/my-day")
+    assert "We met" in open_page_as(client, "teacher", "/my-day")
     with database.reading() as session:
         reminded = select(func.count()).where(
             OutgoingMessage.subject == f"visit:{visit}",
@@ -161,18 +161,18 @@ def test_clock_only_moves_forward(client: FlaskClient) -> None:
 def draw_of(database: Database, part: str) -> int | None:
     """Return the draw for the class of a person of the guide."""
     with database.reading() as session:
-        taught = (
+        class_ids = (
             select(sql_cast(Teaching.class_id, Text))
             .join(Account, Account.educator_id == Teaching.educator_id)
             .where(Account.email == accounts.address(part))
         )
-        return session.scalar(select(Draw.id).where(Draw.scope == "class", Draw.scope_value.in_(taught)))
+        return session.scalar(select(Draw.id).where(Draw.scope == "class", Draw.scope_value.in_(class_ids)))
 
 
 def newest_answer(database: Database, family: str) -> str | None:
     with database.reading() as session:
-        words = select(ConsentEntry.answer).where(ConsentEntry.family_id == int(family))
-        return session.scalar(words.order_by(ConsentEntry.id.desc()).limit(1))
+        query = select(ConsentEntry.answer).where(ConsentEntry.family_id == int(family))
+        return session.scalar(query.order_by(ConsentEntry.id.desc()).limit(1))
 
 
 def state_of(database: Database, visit: int) -> str | None:
