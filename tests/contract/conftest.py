@@ -42,7 +42,7 @@ def prism(description: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="session")
-def watched(
+def prism_proxy(
     description: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, fake_twilio.FakeTwilio]]:
     """Prism proxy before our fake; returns 500 for any response that does not match the description."""
@@ -54,14 +54,14 @@ def watched(
 
 
 @pytest.fixture
-def judged(watched: tuple[str, fake_twilio.FakeTwilio]) -> tuple[str, fake_twilio.FakeTwilio]:
+def proxied_fake(prism_proxy: tuple[str, fake_twilio.FakeTwilio]) -> tuple[str, fake_twilio.FakeTwilio]:
     """The proxy with the fake's programmed behavior reset."""
-    fake = watched[1]
+    fake = prism_proxy[1]
     fake.next.clear()
     fake.next_lookups.clear()
     fake.stopped.clear()
     fake.auth_token, fake.list_lag = None, 0.0
-    return watched
+    return prism_proxy
 
 
 def sdk(address: str) -> Any:
@@ -71,7 +71,7 @@ def sdk(address: str) -> Any:
 
 def provider(address: str, prefer: str = "") -> Twilio:
     """Our provider; `prefer` selects the example that Prism returns."""
-    ours = Twilio(make_settings(address, "sqlite:///unused.sqlite"))
+    twilio = Twilio(make_settings(address, "sqlite:///unused.sqlite"))
     if prefer:
-        ours.http.session.headers["Prefer"] = prefer
-    return ours
+        twilio.http.session.headers["Prefer"] = prefer
+    return twilio

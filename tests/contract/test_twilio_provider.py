@@ -19,15 +19,15 @@ def test_message_is_accepted_from_a_number_and_from_a_messaging_service(prism: s
 
 
 def test_messages_to_a_phone_can_be_listed(prism: str) -> None:
-    found = provider(prism).find_messages(PHONE)
-    assert found
-    assert all(seen.provider_message_id and seen.status for seen in found)
+    messages = provider(prism).find_messages(PHONE)
+    assert messages
+    assert all(message.provider_message_id and message.status for message in messages)
 
 
 def test_message_can_be_fetched(prism: str) -> None:
-    seen = provider(prism).get_message("SM" + "a" * 32)
-    assert seen is not None
-    assert seen.provider_message_id.startswith(("SM", "MM"))
+    message = provider(prism).get_message("SM" + "a" * 32)
+    assert message is not None
+    assert message.provider_message_id.startswith(("SM", "MM"))
 
 
 def test_messages_of_a_day_can_be_listed(prism: str) -> None:
@@ -36,14 +36,14 @@ def test_messages_of_a_day_can_be_listed(prism: str) -> None:
 
 
 def test_message_can_be_cancelled_redacted_and_deleted(prism: str) -> None:
-    text = sdk(prism).messages("SM" + "a" * 32)
-    assert text.update(status="canceled").sid
-    assert text.update(body="").sid
-    assert text.delete()
+    message = sdk(prism).messages("SM" + "a" * 32)
+    assert message.update(status="canceled").sid
+    assert message.update(body="").sid
+    assert message.delete()
 
 
 @pytest.mark.parametrize(
-    ("answer", "raised", "code"),
+    ("prefer", "exception", "code"),
     [
         ("code=429", ProviderUnavailable, "429"),
         ("code=401", ProviderUnavailable, "20003"),
@@ -53,16 +53,16 @@ def test_message_can_be_cancelled_redacted_and_deleted(prism: str) -> None:
     ],
 )
 def test_documented_error_raises_the_matching_exception(
-    prism: str, answer: str, raised: type[ProviderUnavailable | MessageRejected | OutcomeUnknown], code: str
+    prism: str, prefer: str, exception: type[ProviderUnavailable | MessageRejected | OutcomeUnknown], code: str
 ) -> None:
-    with pytest.raises(raised) as failed:
-        provider(prism, answer).send(PHONE, "Hello", TOKEN, sender=NUMBER, valid_for=600)
-    assert failed.value.code == code
+    with pytest.raises(exception) as error:
+        provider(prism, prefer).send(PHONE, "Hello", TOKEN, sender=NUMBER, valid_for=600)
+    assert error.value.code == code
 
 
 def test_prism_rejects_invalid_requests(prism: str) -> None:
-    with pytest.raises(TwilioRestException) as refused:
+    with pytest.raises(TwilioRestException) as error:
         sdk(prism).messages.create(to=PHONE, messaging_service_sid="MGnone", body="Hello")
-    assert refused.value.status in (400, 422)
+    assert error.value.status in (400, 422)
     with pytest.raises(TwilioRestException):
         sdk(prism).messages("XXnope").fetch()

@@ -30,13 +30,13 @@ class ForkServer:
         self._process = process
         self._running: set[int] = set()
 
-    def begin(self, what: str, **more: object) -> int:
-        """Start a child that runs the task `what`; return its process ID."""
-        child = self._ask(do=what, **more)
+    def start(self, task: str, **arguments: object) -> int:
+        """Start a child that runs `task`; return its process ID."""
+        child = self._ask(do=task, **arguments)
         self._running.add(child)
         return child
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Kill the server and all children, including children left by a failed test."""
         for child in self._running:
             with suppress(ProcessLookupError):
@@ -54,10 +54,10 @@ class ForkServer:
         self._running.discard(child)
         return status
 
-    def _ask(self, **asked: object) -> int:
+    def _ask(self, **request: object) -> int:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 
@@ -67,19 +67,19 @@ def start_fork_server(log: Path) -> Iterator[ForkServer]:
     """Start the fork server; its children write their output to `log`."""
     command = [sys.executable, "-m", "tests.faults.fork_server", str(log)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        made = ForkServer(process)
+        server = ForkServer(process)
         try:
-            yield made
+            yield server
         finally:
-            made.end()
+            server.close()
 
 
-def work(twilio: str, database: str) -> None:
+def run_worker(twilio: str, database: str) -> None:
     """Run the real worker with a fake Twilio."""
     worker.run(make_settings(twilio, database))
 
 
-class Scribe(Recorder):
+class LoggingProvider(Recorder):
     """A provider that accepts every message and writes its phone to a file."""
 
     def __init__(self, path: str) -> None:
@@ -94,15 +94,15 @@ class Scribe(Recorder):
 
 def drain(database: str, path: str) -> None:
     """Send due messages until there are no more."""
-    provider = Scribe(path)
-    mine = Database(database)
-    begun, quiet = time.monotonic(), 0
+    provider = LoggingProvider(path)
+    opened_database = Database(database)
+    started, quiet = time.monotonic(), 0
 
     def now() -> datetime:  # must advance, because the token bucket of a sender fills with time
-        return NOW + timedelta(seconds=time.monotonic() - begun)
+        return NOW + timedelta(seconds=time.monotonic() - started)
 
     while quiet < 3:
-        sent = dispatcher.dispatch_due(mine, (provider,), make_send_policy(threads=2), now, 100_000)
+        sent = dispatcher.dispatch_due(opened_database, (provider,), make_send_policy(threads=2), now, 100_000)
         quiet = 0 if sent else quiet + 1
         time.sleep(0.02)
 
@@ -133,20 +133,20 @@ def real_now() -> datetime:
 
 def main(log: str) -> None:
     """Handle requests from standard input until it ends."""
-    what = {"work": work, "drain": drain, "plan": plan}
+    tasks = {"work": run_worker, "drain": drain, "plan": plan}
     for line in sys.stdin:
-        asked = json.loads(line)
-        do = asked.pop("do")
+        request = json.loads(line)
+        do = request.pop("do")
         if do == "wait":
-            print(os.waitstatus_to_exitcode(os.waitpid(asked["child"], 0)[1]), flush=True)
+            print(os.waitstatus_to_exitcode(os.waitpid(request["child"], 0)[1]), flush=True)
             continue
         child = os.fork()
         if child == 0:
-            said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            log_file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             for stream in (1, 2):
-                os.dup2(said, stream)
+                os.dup2(log_file, stream)
             try:
-                what[do](**asked)
+                tasks[do](**request)
             except BaseException:
                 traceback.print_exc()
                 sys.stderr.flush()

@@ -25,21 +25,21 @@ def reminder(key: str = "one", **more: object) -> PlannedMessage:
     return planned_message(key, **values)
 
 
-class Busy(Recorder):
+class CallbackProvider(Recorder):
     """A provider that runs a callback during its first send."""
 
-    def __init__(self, meanwhile: Callable[[], object], *fails: Exception) -> None:
+    def __init__(self, callback: Callable[[], object], *fails: Exception) -> None:
         super().__init__(*fails)
-        self.meanwhile = meanwhile
+        self.callback = callback
 
     def send(self, to: str, body: str, token: str, *, sender: str = "", valid_for: int = 36_000) -> Accepted:
         """Run the callback once, then accept the message."""
-        then, self.meanwhile = self.meanwhile, lambda: None
-        then()
+        callback, self.callback = self.callback, lambda: None
+        callback()
         return super().send(to, body, token, sender=sender, valid_for=valid_for)
 
 
-def given_up(database: Database) -> None:
+def record_not_found(database: Database) -> None:
     """Record that the provider has no trace of the unclear attempts."""
     with database.transaction() as session:
         for attempt in session.scalars(select(DeliveryAttempt).where(DeliveryAttempt.outcome == "unclear")):

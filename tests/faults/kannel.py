@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.faults import processes
 
-NETWORK = "/usr/lib/kannel/test/fakesmsc"
+FAKE_SMSC = "/usr/lib/kannel/test/fakesmsc"
 CONFIGURATION = """
 group = core
 admin-port = {admin}
@@ -58,15 +58,15 @@ class Kannel:
     network: int
     folder: Path
 
-    def phones_send(self, *texts: str) -> None:
+    def send_from_phones(self, *texts: str) -> None:
         """Send messages from phones into the gateway, in order; the format is "from to type body"."""
         for number, text in enumerate(texts):
             log = self.folder / f"phone{number}.log"
-            with processes.running(_phones(self.network, "1", text), log, cwd=self.folder):
+            with processes.run_program(_fake_smsc_command(self.network, "1", text), log, cwd=self.folder):
                 processes.wait_for(lambda log=log: "sent message 1" in log.read_text(), 20)  # type: ignore[misc]
                 time.sleep(0.3)
 
-    def phones_heard(self) -> list[str]:
+    def received_messages(self) -> list[str]:
         """Messages that reached phones, from the log of the fake network."""
         lines = (self.folder / "fakesmsc.log").read_text(errors="replace").splitlines()
         return [line.split("Got message ", 1)[1] for line in lines if "Got message " in line]
@@ -75,8 +75,8 @@ class Kannel:
 @contextmanager
 def running(folder: Path, inbound: str = "http://127.0.0.1:9/", *, listening: bool = True) -> Iterator[Kannel]:
     """Run Kannel. If `listening` is true, connect a fake network that accepts every message."""
-    bearerbox, smsbox = processes.program("bearerbox"), processes.program("smsbox")
-    processes.program(NETWORK)
+    bearerbox, smsbox = processes.find_program("bearerbox"), processes.find_program("smsbox")
+    processes.find_program(FAKE_SMSC)
     admin, boxes, network, sendsms = (processes.free_port() for _ in range(4))
     configuration = folder / "kannel.conf"
     configuration.write_text(
@@ -85,15 +85,15 @@ def running(folder: Path, inbound: str = "http://127.0.0.1:9/", *, listening: bo
     with ExitStack() as started:
         for command, port in ((bearerbox, network), (smsbox, sendsms)):
             log = folder / f"{Path(command).name}.out"
-            started.enter_context(processes.running([command, str(configuration)], log, cwd=folder))
-            processes.wait_for(lambda port=port: processes.listens(port), 30, log.read_text)  # type: ignore[misc]
+            started.enter_context(processes.run_program([command, str(configuration)], log, cwd=folder))
+            processes.wait_for(lambda port=port: processes.is_listening(port), 30, log.read_text)  # type: ignore[misc]
         if listening:
-            phones = _phones(network, "0", "1 2 text none")
-            started.enter_context(processes.running(phones, folder / "fakesmsc.log", cwd=folder))
+            phones = _fake_smsc_command(network, "0", "1 2 text none")
+            started.enter_context(processes.run_program(phones, folder / "fakesmsc.log", cwd=folder))
             time.sleep(0.5)
         yield Kannel(f"http://127.0.0.1:{sendsms}/cgi-bin/sendsms", network, folder)
 
 
-def _phones(port: int, how_many: str, text: str) -> list[str]:
+def _fake_smsc_command(port: int, how_many: str, text: str) -> list[str]:
     """Command of Kannel's fake network. Only one network can be connected at a time."""
-    return [NETWORK, "-H", "127.0.0.1", "-r", str(port), "-i", "0.1", "-m", how_many, text]
+    return [FAKE_SMSC, "-H", "127.0.0.1", "-r", str(port), "-i", "0.1", "-m", how_many, text]

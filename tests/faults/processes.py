@@ -27,43 +27,47 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def program(*places: str) -> str:
+def find_program(*names: str) -> str:
     """Return the path of a program, or skip or fail the test if it is missing."""
-    where = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
-    found = next((path for place in places if (path := shutil.which(place, path=where))), None)
-    return found or external_programs.skip_or_fail(f"{places[0]} is not on this machine")
+    search_path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+    program_path = next((path for name in names if (path := shutil.which(name, path=search_path))), None)
+    return program_path or external_programs.skip_or_fail(f"{names[0]} is not on this machine")
 
 
 @contextmanager
-def running(
+def run_program(
     command: Sequence[str], log: Path, cwd: Path = ROOT, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program for the duration of the block and write its output to `log`."""
-    with log.open("wb") as out:
-        started = subprocess.Popen(
-            command, cwd=cwd, stdout=out, stderr=out, env=None if environment is None else {**os.environ, **environment}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            stdout=output,
+            stderr=output,
+            env=None if environment is None else {**os.environ, **environment},
         )
         try:
-            yield started
+            yield process
         finally:
-            started.terminate()
+            process.terminate()
             try:
-                started.wait(15)
+                process.wait(15)
             except subprocess.TimeoutExpired:
-                started.kill()
-                started.wait(15)
+                process.kill()
+                process.wait(15)
 
 
-def wait_for(ready: Callable[[], object], seconds: float, why: Callable[[], str] = lambda: "") -> None:
-    """Wait until `ready` returns a true value, or fail the test with the text of `why`."""
-    until = time.monotonic() + seconds
+def wait_for(ready: Callable[[], object], seconds: float, describe: Callable[[], str] = lambda: "") -> None:
+    """Wait until `ready` returns a true value, or fail the test with the text of `describe`."""
+    deadline = time.monotonic() + seconds
     while not ready():
-        if time.monotonic() > until:
-            pytest.fail(f"not ready after {seconds} seconds {why()}")
+        if time.monotonic() > deadline:
+            pytest.fail(f"not ready after {seconds} seconds {describe()}")
         time.sleep(0.05)
 
 
-def answers(url: str) -> bool:
+def is_answering(url: str) -> bool:
     """Whether a web server answers at `url`."""
     with suppress(OSError):
         try:
@@ -74,7 +78,7 @@ def answers(url: str) -> bool:
     return False
 
 
-def listens(port: int) -> bool:
+def is_listening(port: int) -> bool:
     """Whether a process accepts connections on a port."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
@@ -82,7 +86,7 @@ def listens(port: int) -> bool:
 
 
 @contextmanager
-def serving(folder: Path, database_url: str, **settings: str) -> Iterator[int]:
+def run_web_server(folder: Path, database_url: str, **settings: str) -> Iterator[int]:
     """Run our web server in production mode with the Twilio token "token"; yield its port."""
     port = free_port()
     environment = {
@@ -91,6 +95,8 @@ def serving(folder: Path, database_url: str, **settings: str) -> Iterator[int]:
         "twilio_auth_token": "token", **settings,
     }  # fmt: skip
     log = folder / "serve.log"
-    with running(SERVE, log, environment={f"HOMEVISITS_{key.upper()}": value for key, value in environment.items()}):
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}/healthz"), 60, log.read_text)
+    with run_program(
+        SERVE, log, environment={f"HOMEVISITS_{key.upper()}": value for key, value in environment.items()}
+    ):
+        wait_for(lambda: is_answering(f"http://127.0.0.1:{port}/healthz"), 60, log.read_text)
         yield port

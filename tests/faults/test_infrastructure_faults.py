@@ -18,27 +18,27 @@ from homevisits.messages.dispatch import claim, results, transitions
 from homevisits.messages.dispatch.results import Result
 from homevisits.messages.models import DeliveryAttempt, OutgoingMessage
 from homevisits.messages.providers.base import Accepted
-from tests.faults.helpers import Busy
+from tests.faults.helpers import CallbackProvider
 from tests.messages.conftest import (
     NOW,
     Recorder,
     dispatch,
+    enqueue,
     load_messages,
     make_send_policy,
     planned_message,
-    put,
     states,
 )
 
 
 def test_f18_clock_moved_forward_does_not_send_a_message_twice(database: Database) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
 
     def jump() -> None:
         with database.transaction() as session:
             assert results.expire_leases(session, NOW + timedelta(hours=1)) == 1
 
-    provider = Busy(jump)
+    provider = CallbackProvider(jump)
     dispatch(database, provider)
     assert (states(database), len(provider.sent)) == (["accepted"], 1)
     dispatch(database, provider, NOW + timedelta(hours=1, minutes=30))
@@ -46,7 +46,7 @@ def test_f18_clock_moved_forward_does_not_send_a_message_twice(database: Databas
 
 
 def test_f18_clock_moved_back_blocks_no_message_and_no_job(database: Database) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
     before = NOW - timedelta(hours=1)
     with database.transaction() as session:
         claimed = next(iter(claim.claim_messages(session, make_send_policy(), NOW, ["recorder"]).messages), None)
@@ -78,8 +78,8 @@ def test_f18_job_lease_has_a_single_owner_and_expires(database: Database) -> Non
 
 def test_f18_busy_database_delays_messages_without_duplicates(sqlite_database: Database) -> None:
     database = sqlite_database
-    put(database, planned_message("a"), planned_message("b", to="+15555550102"))
-    event.listen(database.engine, "checkout", lambda made, *_more: made.execute("PRAGMA busy_timeout = 20"))
+    enqueue(database, planned_message("a"), planned_message("b", to="+15555550102"))
+    event.listen(database.engine, "checkout", lambda connection, *_more: connection.execute("PRAGMA busy_timeout = 20"))
     other = sa.create_engine(database.engine.url).raw_connection()
     timers = []
 
@@ -89,7 +89,7 @@ def test_f18_busy_database_delays_messages_without_duplicates(sqlite_database: D
         timers.append(threading.Timer(0.3, lambda: other.execute("ROLLBACK")))  # type: ignore[attr-defined]
         timers[-1].start()
 
-    provider = Busy(lock)
+    provider = CallbackProvider(lock)
     assert dispatch(database, provider) == {"accepted": 2}
     timers[0].join()
     assert len(provider.sent) == 2
@@ -102,34 +102,36 @@ def full_disk(database: Database) -> Iterator[None]:
     with database.reading() as session:
         pages = session.execute(sa.text("PRAGMA page_count")).scalar_one()
 
-    def limit(made: Any, *_more: object) -> None:
-        made.execute(f"PRAGMA max_page_count = {pages}")
+    def limit_pages(connection: Any, *_more: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
 
-    event.listen(database.engine, "checkout", limit)
+    event.listen(database.engine, "checkout", limit_pages)
     yield
-    event.remove(database.engine, "checkout", limit)
-    event.listen(database.engine, "checkout", lambda made, *_more: made.execute("PRAGMA max_page_count = 1000000"))
+    event.remove(database.engine, "checkout", limit_pages)
+    event.listen(
+        database.engine, "checkout", lambda connection, *_more: connection.execute("PRAGMA max_page_count = 1000000")
+    )
 
 
 def test_f18_full_disk_sends_no_message_that_was_not_recorded(sqlite_database: Database) -> None:
     database = sqlite_database
     long = "x" * 300
-    put(database, *(planned_message(f"{n}", to=f"+1555555{n:04}", params={"school": long}) for n in range(60)))
+    enqueue(database, *(planned_message(f"{n}", to=f"+1555555{n:04}", params={"school": long}) for n in range(60)))
     provider = Recorder()
     with full_disk(database), pytest.raises(OperationalError, match="full"):
         dispatch(database, provider)
     with database.reading() as session:
-        tried = session.scalars(select(DeliveryAttempt.attempt_id)).all()
-    assert {token for _, _, token in provider.sent} <= set(tried), "each that left was written down before"
+        attempt_ids = session.scalars(select(DeliveryAttempt.attempt_id)).all()
+    assert {token for _, _, token in provider.sent} <= set(attempt_ids), "each that left was written down before"
     later = NOW + timedelta(minutes=2)
     dispatch(database, provider, later)
-    given_up_unless_sent(database, provider)
+    resolve_unclear_attempts(database, provider)
     dispatch(database, provider, later)
     assert len({to for to, _, _ in provider.sent}) == len(provider.sent) == 60
     assert set(states(database)) == {"accepted"}
 
 
-def given_up_unless_sent(database: Database, provider: Recorder) -> None:
+def resolve_unclear_attempts(database: Database, provider: Recorder) -> None:
     """Resolve the unclear attempts as a lookup at the provider would."""
     sent = {token for _, _, token in provider.sent}
     with database.transaction() as session:
@@ -142,10 +144,10 @@ def given_up_unless_sent(database: Database, provider: Recorder) -> None:
 
 def test_f18_lost_database_connection_during_claim_or_send_is_survived(postgresql_url: str) -> None:
     database = Database(postgresql_url)
-    put(database, planned_message("a"), planned_message("b", to="+15555550102"))
-    left = [2]
+    enqueue(database, planned_message("a"), planned_message("b", to="+15555550102"))
+    checks_left = [2]
 
-    def cut() -> None:
+    def close_connections() -> None:
         others = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
                          " AND pid <> pg_backend_pid()")  # fmt: skip
         admin = sa.create_engine(database.engine.url)
@@ -154,11 +156,11 @@ def test_f18_lost_database_connection_during_claim_or_send_is_survived(postgresq
         admin.dispose()
 
     def check(_session: Session, _row: OutgoingMessage, _now: datetime) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            cut()  # in the middle of the transaction that claims
+        checks_left[0] -= 1
+        if checks_left[0] == 0:
+            close_connections()  # in the middle of the transaction that claims
 
-    provider = Busy(cut)
+    provider = CallbackProvider(close_connections)
     assert dispatch(database, provider, checks={"invitation": check}) == {"accepted": 2}
     assert (states(database), len(provider.sent)) == (["accepted", "accepted"], 2)
     database.dispose()

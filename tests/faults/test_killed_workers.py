@@ -28,17 +28,17 @@ SOAK = bool(os.environ.get("TESTS_SOAK"))
 """Set by `make soak` for the long run."""
 KILLS = 200 if SOAK else 20
 ROWS = 10_000 if SOAK else 400
-AT_A_TIME = 25
+BATCH_SIZE = 25
 
 
 @pytest.fixture
 def children(tmp_path: Path) -> Iterator[ForkServer]:
-    with start_fork_server(tmp_path / "children.log") as made:
-        yield made
+    with start_fork_server(tmp_path / "children.log") as server:
+        yield server
 
 
 @contextmanager
-def fake(log: Path) -> Iterator[str]:
+def run_fake_twilio(log: Path) -> Iterator[str]:
     """Run a fake Twilio in a separate process, which outlives every worker."""
     command = [sys.executable, "-m", "tests.messages.fake_twilio", "--log", str(log), "--latency-ms", "15"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -49,68 +49,70 @@ def fake(log: Path) -> Iterator[str]:
             process.kill()
 
 
-def taken(log: Path) -> list[str]:
+def accepted_phones(log: Path) -> list[str]:
     """The phone of each message that the provider accepted, with repetitions."""
-    written = log.read_text(encoding="utf-8") if log.exists() else ""
+    content = log.read_text(encoding="utf-8") if log.exists() else ""
     # Text after the last newline is a line that is still being written.
-    return [json.loads(line)["to"] for line in written.split("\n")[:-1]]
+    return [json.loads(line)["to"] for line in content.split("\n")[:-1]]
 
 
-def ask(database: Database, first: int, count: int) -> None:
+def enqueue_messages(database: Database, first: int, count: int) -> None:
     """Add messages that may be sent at any hour, each to a different phone."""
     now = real_now()
-    texts = [
+    messages = [
         planned_message("answer", to=f"+1555{n:07}", not_before=now, expires_at=now + timedelta(hours=12))
         for n in range(first, first + count)
     ]
     with database.transaction() as session:
         make_sender(session, "twilio")
-        outbox.put_many(session, [(f"thing:{text.to}", text) for text in texts], now)
+        outbox.put_many(session, [(f"thing:{message.to}", message) for message in messages], now)
 
 
 def test_f1_killed_workers_neither_lose_nor_duplicate_messages(
     database: Database, tmp_path: Path, children: ForkServer
 ) -> None:
-    chance, log = random.Random(f"{database.engine.dialect.name}{KILLS}"), tmp_path / "taken.jsonl"
-    with fake(log) as twilio:
+    random_source, log = random.Random(f"{database.engine.dialect.name}{KILLS}"), tmp_path / "taken.jsonl"
+    with run_fake_twilio(log) as twilio:
         for kill in range(KILLS):
-            ask(database, kill * AT_A_TIME, AT_A_TIME)
-            child = children.begin("work", twilio=twilio, database=database.url)
-            before, until = len(taken(log)), time.monotonic() + 20
-            enough = chance.randint(1, AT_A_TIME)  # drawn once, because a new value per check would end the wait early
-            while len(taken(log)) - before < enough and time.monotonic() < until:
+            enqueue_messages(database, kill * BATCH_SIZE, BATCH_SIZE)
+            child = children.start("work", twilio=twilio, database=database.url)
+            before, deadline = len(accepted_phones(log)), time.monotonic() + 20
+            target = random_source.randint(
+                1, BATCH_SIZE
+            )  # drawn once, because a new value per check would end the wait early
+            while len(accepted_phones(log)) - before < target and time.monotonic() < deadline:
                 time.sleep(0.003)
-            time.sleep(chance.random() * 0.03)
+            time.sleep(random_source.random() * 0.03)
             children.kill(child)
-        said = (tmp_path / "children.log").read_text(encoding="utf-8")
-        assert "Traceback" not in said, said[-3000:]
-        settle_all(database, twilio)
-    counts = Counter(taken(log))
-    doubled = {phone for phone, times in counts.items() if times > 1}
+        output = (tmp_path / "children.log").read_text(encoding="utf-8")
+        assert "Traceback" not in output, output[-3000:]
+        resolve_all(database, twilio)
+    counts = Counter(accepted_phones(log))
+    duplicates = {phone for phone, times in counts.items() if times > 1}
     with database.reading() as session:
         states = dict(
             session.execute(select(OutgoingMessage.state, func.count()).group_by(OutgoingMessage.state)).all()
         )
         phones = set(session.scalars(select(OutgoingMessage.phone)))
         ambiguous = session.scalar(select(func.count()).where(DeliveryAttempt.lookups > 0))
-    assert (doubled, phones - counts.keys()) == (set(), set())
-    assert states == {"accepted": KILLS * AT_A_TIME}
+    assert (duplicates, phones - counts.keys()) == (set(), set())
+    assert states == {"accepted": KILLS * BATCH_SIZE}
     assert ambiguous, "no worker was killed between a send and its result"
 
 
-def settle_all(database: Database, twilio: str) -> None:
+def resolve_all(database: Database, twilio: str) -> None:
     """Do the work of the next worker after the last kill."""
     providers = configured_providers(make_settings(twilio, database.url))
     for minutes in (0, 2, 3, 5, 8, 14, 20, 26):
         moment = real_now() + timedelta(minutes=minutes)
         with database.transaction() as session:
             results.expire_leases(session, moment)
-        while looked_for(database, moment):  # a lookup handles at most 100 attempts
+        while count_due_lookups(database, moment):  # a lookup handles at most 100 attempts
             unconfirmed.look_up_unclear(database, providers, lambda: moment)  # noqa: B023 - called at once
         dispatcher.dispatch_due(database, providers, make_send_policy(threads=4), lambda: moment, 100_000)  # noqa: B023 - called at once
 
 
-def looked_for(database: Database, now: datetime) -> int:
+def count_due_lookups(database: Database, now: datetime) -> int:
     """Number of unclear attempts that are due for a lookup."""
     with database.reading() as session:
         due = select(func.count()).where(DeliveryAttempt.outcome == "unclear", DeliveryAttempt.next_check_at <= now)
@@ -122,9 +124,9 @@ def test_f17_eight_processes_send_each_message_once(database: Database, tmp_path
         make_sender(session)
         outbox.put_many(session, reminders(ROWS), NOW)
     files = [tmp_path / f"sent-{number}" for number in range(8)]
-    started = [children.begin("drain", database=database.url, path=str(file)) for file in files]
-    ends = [children.wait(child) for child in started]
-    assert ends == [0] * 8, (tmp_path / "children.log").read_text(encoding="utf-8")[-3000:]
+    processes = [children.start("drain", database=database.url, path=str(file)) for file in files]
+    exit_codes = [children.wait(child) for child in processes]
+    assert exit_codes == [0] * 8, (tmp_path / "children.log").read_text(encoding="utf-8")[-3000:]
     counts = Counter(line for file in files for line in file.read_text(encoding="utf-8").split())
     assert len(counts) == ROWS
     assert set(counts.values()) == {1}
@@ -139,9 +141,9 @@ def test_f20_three_concurrent_planners_plan_each_reminder_once(
     database: Database, tmp_path: Path, children: ForkServer
 ) -> None:
     for _again in range(2):
-        started = [children.begin("plan", database=database.url, count=600) for _ in range(3)]
-        ends = [children.wait(child) for child in started]
-        assert ends == [0] * 3, (tmp_path / "children.log").read_text(encoding="utf-8")[-3000:]
+        processes = [children.start("plan", database=database.url, count=600) for _ in range(3)]
+        exit_codes = [children.wait(child) for child in processes]
+        assert exit_codes == [0] * 3, (tmp_path / "children.log").read_text(encoding="utf-8")[-3000:]
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(OutgoingMessage)) == 600
         assert session.scalar(select(func.count(OutgoingMessage.dedupe_key.distinct()))) == 600

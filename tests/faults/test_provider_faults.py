@@ -18,38 +18,38 @@ PROXIES = {
 }  # fmt: skip
 
 
-def ask(port: int, call: WebhookRequest, more: dict[str, str]) -> int:
+def send_request(port: int, call: WebhookRequest, extra_headers: dict[str, str]) -> int:
     """Send a request with its exact path, query and body bytes; return the HTTP status."""
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        line.putrequest("POST", call.path, skip_host=True, skip_accept_encoding=True)
+        connection.putrequest("POST", call.path, skip_host=True, skip_accept_encoding=True)
         body = call.content()
-        headers = {"Host": "visits.example.org", "Content-Length": str(len(body)), **call.headers(), **more}
+        headers = {"Host": "visits.example.org", "Content-Length": str(len(body)), **call.headers(), **extra_headers}
         for name, value in headers.items():
-            line.putheader(name, value.encode("utf-8"))
-        line.endheaders(body)
-        return line.getresponse().status
+            connection.putheader(name, value.encode("utf-8"))
+        connection.endheaders(body)
+        return connection.getresponse().status
     finally:
-        line.close()
+        connection.close()
 
 
 @pytest.mark.parametrize("proxies", ["0", "1", "2"])
 def test_f12_signed_and_forged_requests_behind_every_proxy(proxies: str, sqlite_url: str, tmp_path: Path) -> None:
-    wrong = []
-    with processes.serving(tmp_path, sqlite_url, proxies=proxies) as port:
-        for name, more in PROXIES.items():
+    failures = []
+    with processes.run_web_server(tmp_path, sqlite_url, proxies=proxies) as port:
+        for name, extra_headers in PROXIES.items():
             # All requests behind nginx; behind the other proxies one valid and one forged request.
             calls = WEBHOOK_REQUESTS if name == "nginx" else (WEBHOOK_REQUESTS[0], WEBHOOK_REQUESTS[20])
             for call in calls:
-                answer = ask(port, call, more)
-                if answer != call.expected_status:
-                    wrong.append((name, call.description, answer))
+                status = send_request(port, call, extra_headers)
+                if status != call.expected_status:
+                    failures.append((name, call.description, status))
         for host in ("127.0.0.1:8000", "evil.example.org"):
-            wrong += [
+            failures += [
                 (host, call.description)
                 for call in WEBHOOK_REQUESTS[:1]
-                if ask(port, call, {"Host": host}) != call.expected_status
+                if send_request(port, call, {"Host": host}) != call.expected_status
             ]
-    assert not wrong
+    assert not failures
     assert "Traceback" not in (tmp_path / "serve.log").read_text()
     assert len(WEBHOOK_REQUESTS) >= 29

@@ -37,21 +37,21 @@ def any_limits(draw: st.DrawFn) -> Limits:
 any_quiet = st.sets(st.dates(date(2026, 7, 1), date(2027, 7, 1)), max_size=12)
 
 
-def shown_within(at: datetime, zone: str, limits: Limits, quiet: set[date]) -> bool:
+def is_within_limits(at: datetime, zone: str, limits: Limits, quiet: set[date]) -> bool:
     """Reference implementation: whether the local wall-clock time at `at` is inside the limits."""
-    wall = at.astimezone(ZoneInfo(zone))
-    sunday = f"{wall:%A}" == "Sunday"
+    local = at.astimezone(ZoneInfo(zone))
+    sunday = f"{local:%A}" == "Sunday"
     from_, until = (limits.sunday_from, limits.sunday_until) if sunday else (limits.from_, limits.until)
-    return from_ <= wall.time() < until and wall.date() not in quiet
+    return from_ <= local.time() < until and local.date() not in quiet
 
 
 @given(any_moment, st.sampled_from(ZONES), any_limits(), any_quiet)
 def test_f15_opening_time_is_inside_the_hours(at: datetime, zone: str, limits: Limits, quiet: set[date]) -> None:
     opening = quiet_hours.opens(at, zone, limits, quiet)
-    assert (opening is None) == shown_within(at, zone, limits, quiet)
-    leaves = opening or at
-    assert leaves >= at
-    assert shown_within(leaves, zone, limits, quiet)
+    assert (opening is None) == is_within_limits(at, zone, limits, quiet)
+    send_time = opening or at
+    assert send_time >= at
+    assert is_within_limits(send_time, zone, limits, quiet)
 
 
 @given(any_moment, st.sampled_from(ZONES), any_limits(), any_quiet, st.integers(1, 3600))
@@ -61,7 +61,7 @@ def test_f15_opening_time_is_the_earliest_possible(
     opening = quiet_hours.opens(at, zone, limits, quiet)
     if opening is not None:
         before = max(at, opening - timedelta(seconds=earlier))
-        assert before == opening or not shown_within(before, zone, limits, quiet)
+        assert before == opening or not is_within_limits(before, zone, limits, quiet)
 
 
 @given(any_moment, st.sampled_from(ZONES), any_limits(), any_quiet, st.integers(0, 14 * 3600))
@@ -69,21 +69,21 @@ def test_f15_window_is_open_until_its_closing_time(
     at: datetime, zone: str, limits: Limits, quiet: set[date], later: int
 ) -> None:
     end = quiet_hours.closes(at, zone, limits, quiet)
-    if not shown_within(at, zone, limits, quiet):
+    if not is_within_limits(at, zone, limits, quiet):
         assert end == at
         return
     assert end > at
-    assert not shown_within(end, zone, limits, quiet)
+    assert not is_within_limits(end, zone, limits, quiet)
     inside = at + timedelta(seconds=later)
-    assert inside >= end or shown_within(inside, zone, limits, quiet)
+    assert inside >= end or is_within_limits(inside, zone, limits, quiet)
 
 
 @given(any_moment, st.sampled_from(ZONES), st.integers(-100, 100_000), st.integers(0, 100_000))
-def test_validity_period_ends_before_the_window(at: datetime, zone: str, good: int, window: int) -> None:
-    seconds = quiet_hours.valid_for(at, at + timedelta(seconds=window), at + timedelta(seconds=good))
+def test_validity_period_ends_before_the_window(at: datetime, zone: str, expiry: int, window: int) -> None:
+    seconds = quiet_hours.valid_for(at, at + timedelta(seconds=window), at + timedelta(seconds=expiry))
     assert 60 <= seconds <= 36_000
-    assert seconds == 60 or seconds <= min(window - 30, good)
-    assert quiet_hours.valid_for(at, None, at + timedelta(seconds=good)) == max(60, min(36_000, good))
+    assert seconds == 60 or seconds <= min(window - 30, expiry)
+    assert quiet_hours.valid_for(at, None, at + timedelta(seconds=expiry)) == max(60, min(36_000, expiry))
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_validity_period_ends_before_the_window(at: datetime, zone: str, good: i
     ],
 )
 def test_f15_opening_time_across_a_clock_change(at: str, opens: str | None) -> None:
-    found = quiet_hours.opens(datetime.fromisoformat(at), "America/Denver", Limits())
-    assert found == (opens and datetime.fromisoformat(opens))
+    opening = quiet_hours.opens(datetime.fromisoformat(at), "America/Denver", Limits())
+    assert opening == (opens and datetime.fromisoformat(opens))
 
 
 @pytest.mark.parametrize(
@@ -125,5 +125,5 @@ def test_f15_limits_in_a_skipped_or_repeated_hour(
 
 def test_opening_time_after_80_quiet_days() -> None:
     summer = {date(2026, 6, 1) + timedelta(days=day) for day in range(80)}
-    found = quiet_hours.opens(datetime(2026, 6, 1, 16, tzinfo=UTC), "America/Denver", Limits(), summer)
-    assert found == datetime(2026, 8, 20, 15, tzinfo=UTC)
+    opening = quiet_hours.opens(datetime(2026, 6, 1, 16, tzinfo=UTC), "America/Denver", Limits(), summer)
+    assert opening == datetime(2026, 8, 20, 15, tzinfo=UTC)

@@ -10,27 +10,27 @@ from tests.factories.school import SchoolFixture
 from tests.visits.test_actions import arrange, complete_visit
 
 
-def under_way(school_fixture: SchoolFixture, visit_id: int, state: str) -> None:
+def set_question_state(school_fixture: SchoolFixture, visit_id: int, state: str) -> None:
     """Set the state of the question about the visit's time."""
     with school_fixture.session() as session:
-        question = OutgoingMessage.subject == f"visit:{visit_id}", OutgoingMessage.template == "visit_confirm"
-        session.execute(update(OutgoingMessage).where(*question).values(state=state))
+        conditions = OutgoingMessage.subject == f"visit:{visit_id}", OutgoingMessage.template == "visit_confirm"
+        session.execute(update(OutgoingMessage).where(*conditions).values(state=state))
 
 
-def question(school_fixture: SchoolFixture, visit_id: int) -> tuple[str, bool, str | None]:
+def read_question(school_fixture: SchoolFixture, visit_id: int) -> tuple[str, bool, str | None]:
     """State of the question, whether its cancellation is requested, and the claim's reason not to send it."""
     with school_fixture.database.reading() as session:
-        found = select(OutgoingMessage).where(
+        query = select(OutgoingMessage).where(
             OutgoingMessage.subject == f"visit:{visit_id}", OutgoingMessage.template == "visit_confirm"
         )
-        row = session.scalars(found).one()
+        row = session.scalars(query).one()
         return row.state, row.cancel_requested, reason_not_to_send(session, row, school_fixture.now)
 
 
 CHANGES = ("moved", "called_off", "family_said_no", "partner_ill", "held")
 
 
-def happens(school_fixture: SchoolFixture, visit_id: int, change: str) -> None:
+def apply_change(school_fixture: SchoolFixture, visit_id: int, change: str) -> None:
     if change == "held":
         complete_visit(school_fixture, visit_id)
         return
@@ -52,9 +52,9 @@ def test_f16_waiting_message_about_a_changed_visit_is_cancelled(
     school_fixture: SchoolFixture, change: str, state: str
 ) -> None:
     visit_id = arrange(school_fixture)
-    under_way(school_fixture, visit_id, state)
-    happens(school_fixture, visit_id, change)
-    assert question(school_fixture, visit_id) == ("cancelled", False, "visit_changed")
+    set_question_state(school_fixture, visit_id, state)
+    apply_change(school_fixture, visit_id, change)
+    assert read_question(school_fixture, visit_id) == ("cancelled", False, "visit_changed")
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -63,6 +63,6 @@ def test_f16_sending_or_unknown_message_about_a_changed_visit_is_not_resent(
     school_fixture: SchoolFixture, change: str, state: str
 ) -> None:
     visit_id = arrange(school_fixture)
-    under_way(school_fixture, visit_id, state)
-    happens(school_fixture, visit_id, change)
-    assert question(school_fixture, visit_id) == (state, True, "visit_changed")
+    set_question_state(school_fixture, visit_id, state)
+    apply_change(school_fixture, visit_id, change)
+    assert read_question(school_fixture, visit_id) == (state, True, "visit_changed")

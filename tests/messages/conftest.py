@@ -65,8 +65,8 @@ def dispatch(database: Database, provider: Provider, moment: datetime | None = N
 
 def make_sender(session: Session, provider: str = "recorder", address: str = "+15555550199", **more: object) -> None:
     """Add a ready sender without a practical rate limit, unless it exists."""
-    same = select(Sender.id).where(Sender.provider == provider, Sender.address == address)
-    if session.scalar(same) is None:
+    query = select(Sender.id).where(Sender.provider == provider, Sender.address == address)
+    if session.scalar(query) is None:
         values = {"segments_per_second": 10_000.0, "registration": "not_needed", **more}
         session.add(Sender(provider=provider, address=address, **values))
 
@@ -85,7 +85,7 @@ def planned_message(key: str = "one", **more: object) -> PlannedMessage:
     return PlannedMessage(key=key, **values)  # type: ignore[arg-type]
 
 
-def put(database: Database, *messages: PlannedMessage, subject: str = "invitation:1") -> None:
+def enqueue(database: Database, *messages: PlannedMessage, subject: str = "invitation:1") -> None:
     """Add senders and put messages into the outbox."""
     with database.transaction() as session:
         make_sender(session)

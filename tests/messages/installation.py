@@ -15,7 +15,15 @@ from homevisits.messages.models import DeliveryAttempt, MessageAlert, OutgoingMe
 from homevisits.messages.providers import registry
 from homevisits.messages.reconciliation import unconfirmed
 from homevisits.messages.templates.rendering import PlannedMessage
-from tests.messages.conftest import NOW, load_messages, make_send_policy, make_settings, planned_message, put, states
+from tests.messages.conftest import (
+    NOW,
+    enqueue,
+    load_messages,
+    make_send_policy,
+    make_settings,
+    planned_message,
+    states,
+)
 from tests.messages.fake_twilio import FakeTwilio
 
 
@@ -40,9 +48,9 @@ class Installation:
         """Advance the clock."""
         self.moment += timedelta(**duration)
 
-    def put(self, *messages: PlannedMessage) -> None:
+    def enqueue(self, *messages: PlannedMessage) -> None:
         """Put messages into the outbox, by default a single message."""
-        put(self.database, *(messages or (planned_message(),)))
+        enqueue(self.database, *(messages or (planned_message(),)))
 
     def send(self) -> Counter[str]:
         """Run the dispatcher once."""

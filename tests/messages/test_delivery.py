@@ -19,10 +19,10 @@ from tests.messages.conftest import (
     PHONE,
     Recorder,
     dispatch,
+    enqueue,
     load_messages,
     make_send_policy,
     planned_message,
-    put,
     states,
 )
 
@@ -35,7 +35,7 @@ def claim_next(session: Session) -> ClaimedMessage:
 
 
 def test_due_message_is_sent_once(database: Database) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
     provider = Recorder()
     assert dispatch(database, provider) == {"accepted": 1}
     assert dispatch(database, provider, NOW + timedelta(hours=1)) == {}
@@ -45,7 +45,7 @@ def test_due_message_is_sent_once(database: Database) -> None:
 
 
 def test_message_waits_until_not_before_and_expires_unsent(database: Database) -> None:
-    put(
+    enqueue(
         database,
         planned_message(not_before=NOW + timedelta(hours=1)),
         planned_message("old", expires_at=NOW - timedelta(minutes=1)),
@@ -56,15 +56,15 @@ def test_message_waits_until_not_before_and_expires_unsent(database: Database) -
 
 
 def test_message_planned_twice_is_sent_once(database: Database) -> None:
-    put(database, planned_message(), planned_message())
-    put(database, planned_message())
+    enqueue(database, planned_message(), planned_message())
+    enqueue(database, planned_message())
     provider = Recorder()
     dispatch(database, provider)
     assert len(provider.sent) == 1
 
 
 def test_message_dropped_from_the_plan_is_cancelled_until_planned_again(database: Database) -> None:
-    put(database, planned_message("a"), planned_message("b"))
+    enqueue(database, planned_message("a"), planned_message("b"))
     with database.transaction() as session:
         outbox.replace(session, "invitation:1", [planned_message("b"), planned_message("c")], NOW)
     assert states(database) == ["cancelled", "queued", "queued"]
@@ -74,11 +74,11 @@ def test_message_dropped_from_the_plan_is_cancelled_until_planned_again(database
 
 
 def test_opt_out_suppresses_queued_and_later_messages(database: Database) -> None:
-    put(database, planned_message("a"), planned_message("other", to="+15555550102"))
+    enqueue(database, planned_message("a"), planned_message("other", to="+15555550102"))
     with database.transaction() as session:
         assert opt_outs.opt_out(session, PHONE, "family", NOW) is not None
         assert opt_outs.opt_out(session, PHONE, "family", NOW) is None
-    put(database, planned_message("later"), planned_message("stop", template="stop_confirmed"))
+    enqueue(database, planned_message("later"), planned_message("stop", template="stop_confirmed"))
     provider = Recorder()
     dispatch(database, provider)
     assert states(database) == ["suppressed", "accepted", "suppressed", "accepted"]
@@ -86,12 +86,12 @@ def test_opt_out_suppresses_queued_and_later_messages(database: Database) -> Non
 
 
 def test_opt_out_after_queueing_is_respected_at_the_claim(database: Database) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
     with database.transaction() as session:
         claimed = claim_next(session)
         results.record_result(session, claimed, Result("down", "429", retry_after=0), NOW)
         opt_outs.opt_out(session, PHONE, "family", NOW)
-    put(database, planned_message("b", to=PHONE))
+    enqueue(database, planned_message("b", to=PHONE))
     assert dispatch(database, Recorder()) == {}
     assert states(database) == ["suppressed", "suppressed"]
 
@@ -107,7 +107,7 @@ def test_opt_in_lifts_an_opt_out_by_the_family_but_not_by_staff(database: Databa
 
 
 def test_worker_death_after_claim_leaves_state_unknown_and_no_resend(database: Database) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
     with database.transaction() as session:
         claim_next(session)
     provider = Recorder()
@@ -120,7 +120,7 @@ def test_worker_death_after_claim_leaves_state_unknown_and_no_resend(database: D
 
 
 def test_result_after_lease_expiry_is_refused(database: Database) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
     with database.transaction() as session:
         claimed = claim_next(session)
     with database.transaction() as session:
@@ -139,14 +139,14 @@ def test_result_after_lease_expiry_is_refused(database: Database) -> None:
     ],
 )
 def test_failure_sets_state_and_error(database: Database, failure: Exception, state: str, error: str) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
     dispatch(database, Recorder(failure))
     row = load_messages(database)[0]
     assert (row.state, row.error, row.lease_until) == (state, error, None)
 
 
 def test_unavailable_provider_is_retried_after_a_pause(database: Database) -> None:
-    put(database, planned_message("a"), planned_message("b"))
+    enqueue(database, planned_message("a"), planned_message("b"))
     provider = Recorder(ProviderUnavailable("no_connection", 7.0))
     assert dispatch(database, provider) == {"down": 1}
     assert provider.sent == []
@@ -155,13 +155,13 @@ def test_unavailable_provider_is_retried_after_a_pause(database: Database) -> No
 
 
 def test_opt_out_reported_by_the_provider_suppresses_all_messages(database: Database) -> None:
-    put(database, planned_message("a"), planned_message("b", not_before=NOW + timedelta(hours=1)))
+    enqueue(database, planned_message("a"), planned_message("b", not_before=NOW + timedelta(hours=1)))
     dispatch(database, Recorder(MessageRejected("21610")))
     assert states(database) == ["suppressed", "suppressed"]
 
 
 def test_four_workers_send_each_message_once(database: Database) -> None:
-    put(database, *(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(60)))
+    enqueue(database, *(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(60)))
     providers = [Recorder() for _ in range(4)]
     failures: list[BaseException] = []
 

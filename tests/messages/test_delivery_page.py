@@ -282,13 +282,13 @@ def test_retry_is_refused_when_it_cannot_help(
     assert sqlite_delivery.read_message(message_id).state == "dead"
 
 
-@pytest.mark.parametrize("how", ["called", "dismissed"])
-def test_first_resolution_of_a_lost_text_is_kept(delivery: DeliveryFixture, how: str) -> None:
+@pytest.mark.parametrize("resolution", ["called", "dismissed"])
+def test_first_resolution_of_a_lost_text_is_kept(delivery: DeliveryFixture, resolution: str) -> None:
     message_id = delivery.add_message("rejected", "21211")
-    delivery.coordinator.post(f"/delivery/lost/{message_id}", data={"how": how, "note": " spoke to Ana "})
+    delivery.coordinator.post(f"/delivery/lost/{message_id}", data={"how": resolution, "note": " spoke to Ana "})
     delivery.lead.post(f"/delivery/lost/{message_id}", data={"how": "called"})
     row = delivery.read_message(message_id)
-    assert (row.resolved_how, row.resolved_at, row.resolved_note) == (how, NOW, "spoke to Ana")
+    assert (row.resolved_how, row.resolved_at, row.resolved_note) == (resolution, NOW, "spoke to Ana")
     assert row.resolved_by == delivery.school_fixture.actors["coordinator"].account_id
     assert "Lost texts to follow up on" not in read_page(delivery.coordinator)
 
@@ -296,8 +296,8 @@ def test_first_resolution_of_a_lost_text_is_kept(delivery: DeliveryFixture, how:
 def test_lost_text_of_another_school_is_not_found(sqlite_delivery: DeliveryFixture) -> None:
     message_id = sqlite_delivery.add_message("dead", "30003")
     client = create_client(sqlite_delivery.app, sqlite_delivery.other_coordinator)
-    for how in ("retry", "called", "dismissed"):
-        assert client.post(f"/delivery/lost/{message_id}", data={"how": how}).status_code == 404
+    for resolution in ("retry", "called", "dismissed"):
+        assert client.post(f"/delivery/lost/{message_id}", data={"how": resolution}).status_code == 404
     assert sqlite_delivery.coordinator.post(f"/delivery/lost/{message_id}", data={"how": "eaten"}).status_code == 404
     assert sqlite_delivery.read_message(message_id).resolved_at is None
     assert "Rivera" not in read_page(client)

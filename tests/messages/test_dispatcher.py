@@ -18,11 +18,11 @@ from homevisits.messages.providers.base import Accepted
 from tests.messages.conftest import (
     NOW,
     Recorder,
+    enqueue,
     fixed_clock,
     load_messages,
     make_send_policy,
     planned_message,
-    put,
     states,
 )
 
@@ -45,9 +45,9 @@ class HookedRecorder(Recorder):
         return super().send(to, body, token, sender=sender, valid_for=valid_for)
 
 
-def put_many(database: Database, count: int) -> None:
+def enqueue_many(database: Database, count: int) -> None:
     """Put messages to different phones into the outbox."""
-    put(database, *(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(count)))
+    enqueue(database, *(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(count)))
 
 
 def test_stop_sends_nothing_more_and_gives_back_what_was_claimed_ahead(database: Database) -> None:
@@ -58,7 +58,7 @@ def test_stop_sends_nothing_more_and_gives_back_what_was_claimed_ahead(database:
         if number == 20:
             stop.set()
 
-    put_many(database, 100)
+    enqueue_many(database, 100)
     provider = HookedRecorder(before)
     sent = dispatcher.dispatch_due(database, (provider,), make_send_policy(threads=4), fixed_clock(), stop=stop)
     assert 20 <= sent["accepted"] == len(provider.sent) <= 24
@@ -75,7 +75,7 @@ def test_result_is_recorded_while_another_call_hangs(database: Database) -> None
         if number == 1:
             release.wait(30)
 
-    put_many(database, 3)
+    enqueue_many(database, 3)
     run = threading.Thread(
         target=dispatcher.dispatch_due,
         args=(database, (HookedRecorder(before),), make_send_policy(threads=4), fixed_clock()),
@@ -94,7 +94,7 @@ def test_result_is_recorded_while_another_call_hangs(database: Database) -> None
 
 def test_no_connection_is_in_use_during_a_call(database: Database) -> None:
     in_use: list[int] = []
-    put_many(database, 3)
+    enqueue_many(database, 3)
     pool = database.engine.pool
     provider = HookedRecorder(lambda _number: in_use.append(pool.checkedout()))  # type: ignore[attr-defined]
     dispatcher.dispatch_due(database, (provider,), make_send_policy(threads=1), fixed_clock())
@@ -105,7 +105,7 @@ def test_failing_transaction_ends_the_run_and_is_raised(database: Database, monk
     def fail(*_args: object) -> None:
         raise LookupError("a bug")
 
-    put_many(database, 3)
+    enqueue_many(database, 3)
     monkeypatch.setattr(dispatcher, "record_results", fail)
     provider = HookedRecorder(lambda _number: None)
     with pytest.raises(LookupError):
@@ -148,7 +148,7 @@ def test_transaction_that_keeps_failing_raises_after_the_last_try(
 
 
 def test_message_is_not_claimed_while_another_to_the_same_phone_is_sent(database: Database) -> None:
-    put(database, planned_message("a"), planned_message("b"), planned_message("c", to="+15555550102"))
+    enqueue(database, planned_message("a"), planned_message("b"), planned_message("c", to="+15555550102"))
     concurrent: list[set[str]] = []
 
     def before(_number: int) -> None:

@@ -26,12 +26,12 @@ from tests.messages import fake_kannel
 from tests.messages.conftest import (
     PHONE,
     dispatch,
+    enqueue,
     fixed_clock,
     load_messages,
     make_sender,
     make_settings,
     planned_message,
-    put,
     states,
 )
 from tests.messages.fake_kannel import SECRET, FakeKannel, with_kannel
@@ -87,7 +87,7 @@ def test_trial_sends_no_family_message_through_the_second_provider(
 ) -> None:
     settings = with_kannel(make_settings("http://127.0.0.1:9", database.url), gateway.url)
     settings = settings.model_copy(update={"texting": texting})
-    put(database, planned_message())
+    enqueue(database, planned_message())
     with database.transaction() as session:
         make_sender(session, "kannel", settings.kannel_from)
     dispatcher.dispatch_due(
@@ -135,9 +135,9 @@ def test_response_is_classified(
     expected_class: ErrorClass,
 ) -> None:
     gateway.next.append(response)
-    with pytest.raises(raised) as failed:
+    with pytest.raises(raised) as error:
         make_provider(gateway.url).send(PHONE, "Hello", TOKEN, **SEND_OPTIONS)  # type: ignore[arg-type]
-    assert (failed.value.code, error_class(code), is_known(code), gateway.calls) == (code, expected_class, True, 1)
+    assert (error.value.code, error_class(code), is_known(code), gateway.calls) == (code, expected_class, True, 1)
 
 
 def test_queued_response_is_accepted_and_refused_connection_is_not(gateway: FakeKannel) -> None:
@@ -168,7 +168,7 @@ def test_report_type_is_parsed(report_type: str, status: str, code: str) -> None
 def test_report_sets_the_final_state_and_forged_report_gets_403(
     client: FlaskClient, sqlite_database: Database, gateway: FakeKannel
 ) -> None:
-    put(sqlite_database, planned_message())
+    enqueue(sqlite_database, planned_message())
     with sqlite_database.transaction() as session:
         make_sender(session, "kannel", "+15555550188")
     dispatch(sqlite_database, make_provider(gateway.url))
@@ -246,10 +246,10 @@ def test_real_kannel_delivers_incoming_messages(sqlite_url: str, tmp_path: Path)
     environment = {"provider": "kannel", "kannel_username": "u", "kannel_password": "p", "kannel_from": "+15555550188",
             "kannel_url": "http://127.0.0.1:9/", "kannel_secret": SECRET}  # fmt: skip
     with (
-        processes.serving(tmp_path, sqlite_url, **environment) as port,
+        processes.run_web_server(tmp_path, sqlite_url, **environment) as port,
         real_kannel.running(tmp_path, f"http://127.0.0.1:{port}{INBOUND}", listening=False) as gateway,
     ):
-        gateway.phones_send(
+        gateway.send_from_phones(
             "+15555550101 +15555550188 text 1", "15555550102 +15555550188 ucs2 %00S%00%ED%04%1F",
             "+15555550103 +15555550188 text ¿Mañana?",
         )  # fmt: skip
@@ -280,6 +280,6 @@ def test_real_kannel_sends_long_and_non_latin_messages_whole(tmp_path: Path) -> 
             Kannel(settings.model_copy(update={"kannel_password": "wrong"})).send(PHONE, "x", TOKEN, **SEND_OPTIONS)  # type: ignore[arg-type]
         assert down.value.code == "403"
         deadline = time.monotonic() + 10
-        while len(gateway.phones_heard()) < 6 and time.monotonic() < deadline:
+        while len(gateway.received_messages()) < 6 and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert len(gateway.phones_heard()) == 6  # 260 characters of UCS-2 are four segments
+        assert len(gateway.received_messages()) == 6  # 260 characters of UCS-2 are four segments

@@ -114,10 +114,10 @@ def test_messages_that_can_be_switched_off_are_accepted() -> None:
     "name", ["stop_confirmed", "help", "visit_cancelled", "visit_off", "visit_moved", "visit_confirm", "invitation"]
 )
 def test_switching_off_a_message_that_families_need_refuses_to_start(name: str) -> None:
-    with pytest.raises(InvalidSettings) as refused:
+    with pytest.raises(InvalidSettings) as error:
         all_messages.apply_settings(settings_with("visit_thanks", name))
     switchable = sorted(name for name, message_type in ALL_TYPES.items() if message_type.can_be_switched_off)
-    assert refused.value.reasons == [
+    assert error.value.reasons == [
         f"policy: default: texts_off: {name} cannot be switched off; only these can: {', '.join(switchable)}"
     ]
 

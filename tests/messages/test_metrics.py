@@ -51,7 +51,7 @@ def scrape(database: Database, **elapsed: float) -> MetricValues:
     }
 
 
-def key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
+def metric_key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
     return name, frozenset(labels.items())
 
 
@@ -67,15 +67,15 @@ def test_metrics_require_the_bearer_token(sqlite_database: Database) -> None:
 
 def test_metrics_exist_before_the_first_message(database: Database) -> None:
     metrics = scrape(database)
-    assert metrics[key("texts", state="unknown")] == 0
-    assert metrics[key("texts_oldest_due_seconds")] == 0
+    assert metrics[metric_key("texts", state="unknown")] == 0
+    assert metrics[metric_key("texts_oldest_due_seconds")] == 0
     assert not [name for name, _ in metrics if name.endswith("_share")]
 
 
 def test_metrics_match_the_messages(database: Database) -> None:
     with fake_twilio.running(auth_token="token") as twilio:
         installation = Installation(database, twilio)
-        installation.put(*(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(10)))
+        installation.enqueue(*(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(10)))
         installation.twilio.next.extend(["201"] * 6 + ["html502", "400/21211", "400/99999", "429/20429/1"])
         installation.send()
         installation.advance_clock(seconds=2)
@@ -84,28 +84,30 @@ def test_metrics_match_the_messages(database: Database) -> None:
         installation.advance_clock(seconds=18)
         installation.report("delivered", None, 4)
         installation.report("undelivered", 30005, 5)
-        installation.put(planned_message("later", to="+15555550500", not_before=NOW + timedelta(hours=1)))
-        installation.put(planned_message("due", to="+15555550501", not_before=NOW - timedelta(minutes=7)))
+        installation.enqueue(planned_message("later", to="+15555550500", not_before=NOW + timedelta(hours=1)))
+        installation.enqueue(planned_message("due", to="+15555550501", not_before=NOW - timedelta(minutes=7)))
     metrics = scrape(database, minutes=10)
     states = {"delivered": 5, "undelivered": 1, "unknown": 1, "rejected": 2, "queued": 3}
     for state, number in states.items():
-        assert metrics[key("texts", state=state)] == number, state
-    assert metrics[key("texts_oldest_due_seconds")] == 17 * 60
-    assert metrics[key("texts_unknown_oldest_seconds")] == 600
-    assert metrics[key("texts_to_see_to")] == 3
-    assert metrics[key("texts_last_hour", what="tried")] == 10
-    assert metrics[key("texts_last_hour", what="taken")] == 6
-    assert metrics[key("texts_delivered_share")] == pytest.approx(5 / 6)
-    assert metrics[key("texts_undelivered_share")] == pytest.approx(1 / 6)
-    assert metrics[key("texts_too_many_share")] == pytest.approx(1 / 10)
-    quantiles = {q: metrics[key("texts_delivery_seconds", window="hour", quantile=q)] for q in ("0.50", "0.95")}
+        assert metrics[metric_key("texts", state=state)] == number, state
+    assert metrics[metric_key("texts_oldest_due_seconds")] == 17 * 60
+    assert metrics[metric_key("texts_unknown_oldest_seconds")] == 600
+    assert metrics[metric_key("texts_to_see_to")] == 3
+    assert metrics[metric_key("texts_last_hour", what="tried")] == 10
+    assert metrics[metric_key("texts_last_hour", what="taken")] == 6
+    assert metrics[metric_key("texts_delivered_share")] == pytest.approx(5 / 6)
+    assert metrics[metric_key("texts_undelivered_share")] == pytest.approx(1 / 6)
+    assert metrics[metric_key("texts_too_many_share")] == pytest.approx(1 / 10)
+    quantiles = {q: metrics[metric_key("texts_delivery_seconds", window="hour", quantile=q)] for q in ("0.50", "0.95")}
     assert quantiles == {"0.50": pytest.approx(2, abs=0.01), "0.95": pytest.approx(20, abs=0.01)}
-    assert metrics[key("texts_failed_last_day", provider="twilio", code="21211")] == 1
-    assert metrics[key("texts_failed_last_day", provider="twilio", code="30005")] == 1
-    assert metrics[key("texts_failed_last_day", provider="twilio", code="other")] == 1
-    assert metrics[key("texts_segments_today", provider="twilio")] == 7  # six accepted, and one with unclear outcome
-    assert metrics[key("texts_dollars_today", provider="twilio")] > 0
-    assert metrics[key("text_alerts_open", kind="code")] == 1
+    assert metrics[metric_key("texts_failed_last_day", provider="twilio", code="21211")] == 1
+    assert metrics[metric_key("texts_failed_last_day", provider="twilio", code="30005")] == 1
+    assert metrics[metric_key("texts_failed_last_day", provider="twilio", code="other")] == 1
+    assert (
+        metrics[metric_key("texts_segments_today", provider="twilio")] == 7
+    )  # six accepted, and one with unclear outcome
+    assert metrics[metric_key("texts_dollars_today", provider="twilio")] > 0
+    assert metrics[metric_key("text_alerts_open", kind="code")] == 1
 
 
 def test_metrics_cover_opt_outs_replies_jobs_and_senders(database: Database) -> None:
@@ -131,20 +133,23 @@ def test_metrics_cover_opt_outs_replies_jobs_and_senders(database: Database) -> 
             alerts.raise_alert(session, "webhook", "status", NOW, "KeyError")
         session.add(Sender(provider="twilio", address="+15555550199", breaker="open", registration="registered"))
     metrics = scrape(database, hours=2)
-    assert metrics[key("phones_stopped")] == 1
-    assert (metrics[key("replies_waiting")], metrics[key("replies_oldest_seconds")]) == (1, 7200)
-    assert metrics[key("inbound_not_taken")] == 1
-    assert metrics[key("tick_age_seconds", tick="look")] == 7205
-    assert metrics[key("tick_age_seconds", tick="days")] == 97_200
-    assert metrics[key("webhook_failures_total", webhook="status")] == 3
+    assert metrics[metric_key("phones_stopped")] == 1
+    assert (metrics[metric_key("replies_waiting")], metrics[metric_key("replies_oldest_seconds")]) == (1, 7200)
+    assert metrics[metric_key("inbound_not_taken")] == 1
+    assert metrics[metric_key("tick_age_seconds", tick="look")] == 7205
+    assert metrics[metric_key("tick_age_seconds", tick="days")] == 97_200
+    assert metrics[metric_key("webhook_failures_total", webhook="status")] == 3
     sender = {"provider": "twilio", "sender": "1"}
-    assert (metrics[key("sender_breaker_open", **sender)], metrics[key("sender_ready", **sender)]) == (1, 1)
+    assert (metrics[metric_key("sender_breaker_open", **sender)], metrics[metric_key("sender_ready", **sender)]) == (
+        1,
+        1,
+    )
 
 
 def test_labels_contain_no_personal_data(database: Database) -> None:
     with fake_twilio.running(auth_token="token") as twilio:
         installation = Installation(database, twilio)
-        installation.put(planned_message("a"), planned_message("b", to="+15555550102"))
+        installation.enqueue(planned_message("a"), planned_message("b", to="+15555550102"))
         installation.twilio.next.extend(["400/12345", "201"])
         installation.send()
         installation.report("delivered")

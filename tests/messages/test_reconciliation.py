@@ -13,7 +13,7 @@ from homevisits.messages.providers.base import OutcomeUnknown, ProviderMessage, 
 from homevisits.messages.reconciliation import daily, unconfirmed
 from homevisits.messages.reconciliation.matching import TRIAL_PREFIX
 from tests.messages import fake_twilio
-from tests.messages.conftest import NOW, PHONE, Recorder, dispatch, load_messages, planned_message, put, states
+from tests.messages.conftest import NOW, PHONE, Recorder, dispatch, enqueue, load_messages, planned_message, states
 from tests.messages.installation import Installation
 
 DAY = NOW.date()
@@ -62,7 +62,7 @@ def listed_message(body: str, provider_message_id: str = "SM1", at: datetime = N
 def send_with_unclear_outcome(database: Database) -> LookupProvider:
     """Send a message with unclear outcome and return its provider."""
     provider = LookupProvider(OutcomeUnknown("no_answer"))
-    put(database, planned_message())
+    enqueue(database, planned_message())
     dispatch(database, provider)
     return provider
 
@@ -115,9 +115,9 @@ def test_lookup_ignores_the_trial_account_prefix(sqlite_database: Database) -> N
 
 def send_two_identical(database: Database, provider: LookupProvider) -> None:
     """Send the same body twice to the same phone with unclear outcome; the second is written by staff."""
-    put(database, planned_message("a"))
+    enqueue(database, planned_message("a"))
     dispatch(database, provider)
-    put(
+    enqueue(
         database,
         planned_message(
             "b", template="written", category="written", body=load_messages(database)[0].body, written_by=1
@@ -174,7 +174,7 @@ def test_message_not_found_twice_is_dead(database: Database) -> None:
 
 def test_provider_without_lookup_gets_ten_minutes_for_its_callback(database: Database) -> None:
     """Kannel cannot list messages, so the delivery report is the only source of the outcome."""
-    put(database, planned_message())
+    enqueue(database, planned_message())
     without_lookup = Recorder(OutcomeUnknown("no_answer"))
     dispatch(database, without_lookup)
     for seconds, state in ((30, "unknown"), (120, "unknown"), (599, "unknown"), (600, "dead")):
@@ -200,7 +200,7 @@ def test_failed_lookups_do_not_count_and_are_repeated_with_backoff(database: Dat
 
 
 def test_three_days_of_failed_lookups_raise_an_alert_without_resend(installation: Installation) -> None:
-    installation.put()
+    installation.enqueue()
     installation.twilio.next.append("reset")
     installation.send()
     installation.twilio.next_lookups.extend(["503/20503"] * 3)
@@ -218,7 +218,7 @@ def test_bug_in_a_provider_does_not_end_lookups_and_polls(sqlite_database: Datab
     provider.lookup_failures = [KeyError("a bug")]
     assert look_up(sqlite_database, provider, timedelta(seconds=30)) == 0
     assert attempts(sqlite_database)[0].next_check_at == NOW + timedelta(seconds=60)
-    put(sqlite_database, planned_message("b", to="+15555550102"))
+    enqueue(sqlite_database, planned_message("b", to="+15555550102"))
     dispatch(sqlite_database, provider)
     provider.lookup_failures = [KeyError("a bug")]
     assert unconfirmed.poll_accepted(sqlite_database, [provider], lambda: NOW + timedelta(hours=1)) == 0
@@ -227,7 +227,7 @@ def test_bug_in_a_provider_does_not_end_lookups_and_polls(sqlite_database: Datab
 
 def test_failed_lookup_ends_the_run_for_the_provider(database: Database) -> None:
     provider = LookupProvider(*(OutcomeUnknown("no_answer") for _ in range(3)))
-    put(database, *(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(3)))
+    enqueue(database, *(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(3)))
     dispatch(database, provider)
     provider.lookup_failures = [ProviderUnavailable("429", 7.0)]
     look_up(database, provider, timedelta(seconds=30))
@@ -236,7 +236,7 @@ def test_failed_lookup_ends_the_run_for_the_provider(database: Database) -> None
 
 
 def test_callback_during_a_lookup_wins(installation: Installation) -> None:
-    installation.put()
+    installation.enqueue()
     installation.twilio.next.append("cut")
     installation.send()
     installation.advance_clock(minutes=11)
@@ -288,7 +288,7 @@ def installation(database: Database) -> Iterator[Installation]:
 
 
 def test_polls_back_off_and_stop_after_three_days(database: Database) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
     provider = LookupProvider()
     dispatch(database, provider)
     body, provider_message_id = load_messages(database)[0].body, load_messages(database)[0].provider_message_id
@@ -305,7 +305,7 @@ def test_polls_back_off_and_stop_after_three_days(database: Database) -> None:
 
 
 def test_poll_respects_the_limit_and_stops_at_a_failure(database: Database) -> None:
-    put(database, *(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(6)))
+    enqueue(database, *(planned_message(f"{n}", to=f"+1555555{n:04}") for n in range(6)))
     provider = LookupProvider()
     dispatch(database, provider)
     provider.messages = [
@@ -324,7 +324,7 @@ def test_poll_respects_the_limit_and_stops_at_a_failure(database: Database) -> N
 
 
 def test_message_missing_at_the_provider_raises_an_alert(installation: Installation) -> None:
-    installation.put()
+    installation.enqueue()
     installation.send()
     installation.twilio.messages.clear()
     installation.advance_clock(hours=1)
@@ -337,7 +337,7 @@ def test_message_missing_at_the_provider_raises_an_alert(installation: Installat
 
 def test_daily_comparison_works_in_both_directions(installation: Installation) -> None:
     numbers = range(120)  # more than a batch
-    installation.put(*(planned_message(f"{n}", to=f"+1555555{n:04}") for n in numbers))
+    installation.enqueue(*(planned_message(f"{n}", to=f"+1555555{n:04}") for n in numbers))
     installation.twilio.next.extend(["201"] * 116 + ["cut", "201", "201", "201"])
     installation.send()
     installation.send()
@@ -363,7 +363,7 @@ def test_daily_comparison_works_in_both_directions(installation: Installation) -
 
 
 def test_daily_comparison_can_be_repeated_after_a_failed_list(installation: Installation) -> None:
-    installation.put()
+    installation.enqueue()
     installation.send()
     installation.twilio.move(installation.twilio.sent[0]["Sid"], "delivered")
     installation.twilio.next_lookups.append("503/20503")
@@ -375,7 +375,7 @@ def test_daily_comparison_can_be_repeated_after_a_failed_list(installation: Inst
 
 def test_double_send_found_by_the_daily_comparison_raises_an_alert(installation: Installation) -> None:
     """The provider's list lags longer than all lookups, so the message is sent twice."""
-    installation.put()
+    installation.enqueue()
     installation.twilio.next.append("stall")
     installation.twilio.list_lag = 3600
     installation.send()
@@ -392,6 +392,6 @@ def test_double_send_found_by_the_daily_comparison_raises_an_alert(installation:
 
 
 def test_daily_comparison_skips_a_provider_without_lists(sqlite_database: Database) -> None:
-    put(sqlite_database, planned_message())
+    enqueue(sqlite_database, planned_message())
     dispatch(sqlite_database, Recorder())
     assert daily.compare_day(sqlite_database, [Recorder()], DAY, lambda: datetime(2026, 10, 6, tzinfo=UTC)) == {}

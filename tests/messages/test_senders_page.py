@@ -221,13 +221,13 @@ def stored_days(delivery: DeliveryFixture) -> list[tuple[int | None, date]]:
 
 
 def test_coordinator_adds_quiet_days_for_own_school_only(delivery: DeliveryFixture) -> None:
-    here = delivery.school_fixture.school_id
+    school_id = delivery.school_fixture.school_id
     for _ in range(2):
-        add_days(delivery.coordinator, school=here, last="2026-10-13")
-    assert stored_days(delivery) == [(here, date(2026, 10, 12)), (here, date(2026, 10, 13))]
-    for elsewhere in ("district", delivery.other_school_id):
+        add_days(delivery.coordinator, school=school_id, last="2026-10-13")
+    assert stored_days(delivery) == [(school_id, date(2026, 10, 12)), (school_id, date(2026, 10, 13))]
+    for invalid_school in ("district", delivery.other_school_id):
         response = delivery.coordinator.post(
-            "/quiet-days", data={"school": elsewhere, "name": "x", "first": "2026-10-12"}
+            "/quiet-days", data={"school": invalid_school, "name": "x", "first": "2026-10-12"}
         )
         assert response.status_code == 404
     assert "Mon, Oct 12 · Tet" in read_page(delivery.coordinator, "/quiet-days")

@@ -15,7 +15,7 @@ from homevisits.messages.providers import base, error_codes, registry
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, ProviderUnavailable
 from homevisits.messages.providers.error_codes import ErrorClass
 from homevisits.messages.providers.twilio import Twilio
-from tests.messages.conftest import NOW, PHONE, dispatch, load_messages, make_settings, planned_message, put, states
+from tests.messages.conftest import NOW, PHONE, dispatch, enqueue, load_messages, make_settings, planned_message, states
 from tests.messages.fake_twilio import FakeTwilio
 
 
@@ -64,9 +64,9 @@ def test_permanent_error_raises_message_rejected(
     twilio: FakeTwilio, settings: Settings, outcome: str, opted_out: bool
 ) -> None:
     twilio.next.append(outcome)
-    with pytest.raises(MessageRejected) as refused:
+    with pytest.raises(MessageRejected) as error:
         Twilio(settings).send(PHONE, "Hello", "t", sender="", valid_for=3600)
-    assert (refused.value.code, refused.value.recipient_opted_out) == (outcome.split("/")[1], opted_out)
+    assert (error.value.code, error.value.recipient_opted_out) == (outcome.split("/")[1], opted_out)
 
 
 def test_refused_connection_raises_provider_unavailable() -> None:
@@ -79,7 +79,7 @@ def test_refused_connection_raises_provider_unavailable() -> None:
 def test_message_retried_after_429_is_sent_once(
     database: Database, twilio: FakeTwilio, twilio_settings: Settings
 ) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
     twilio.next.extend(["429/20429", "201"])
     provider = Twilio(twilio_settings)
     for seconds in (0, 1, 8, 20):
@@ -91,7 +91,7 @@ def test_message_retried_after_429_is_sent_once(
 def test_message_with_unclear_outcome_is_not_resent(
     database: Database, twilio: FakeTwilio, twilio_settings: Settings
 ) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
     twilio.next.append("cut")
     provider = Twilio(twilio_settings)
     for minutes in range(0, 60, 10):
@@ -113,7 +113,7 @@ dispatch(Database(database_url), Twilio(make_settings(url, database_url)))
 def test_worker_killed_while_sending_leaves_one_message_in_state_unknown(
     database: Database, database_url: str, twilio: FakeTwilio, twilio_settings: Settings
 ) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
     twilio.next.append("stall")
     worker = subprocess.Popen([sys.executable, "-c", WORKER, twilio.url, database_url])
     try:

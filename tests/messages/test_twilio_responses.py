@@ -120,9 +120,9 @@ def test_response_to_a_send_is_classified(
         receipt = send(Twilio(settings_for(f"http://127.0.0.1:{scripted_server.server_address[1]}")))
         assert receipt.provider_message_id == "S"  # type: ignore[attr-defined]
         return
-    with pytest.raises(raised) as failed:
+    with pytest.raises(raised) as error:
         send(Twilio(settings_for(f"http://127.0.0.1:{scripted_server.server_address[1]}")))
-    assert (failed.value.code, scripted_server.calls) == (code, 1)  # type: ignore[attr-defined]
+    assert (error.value.code, scripted_server.calls) == (code, 1)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

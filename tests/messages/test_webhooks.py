@@ -23,11 +23,11 @@ from tests.messages.conftest import (
     PHONE,
     Recorder,
     dispatch,
+    enqueue,
     load_messages,
     make_send_policy,
     make_settings,
     planned_message,
-    put,
     states,
 )
 
@@ -111,7 +111,7 @@ def test_unknown_parameter_and_empty_body_are_accepted(client: FlaskClient, data
 
 def send_message(database: Database) -> OutgoingMessage:
     """Send a message and return it."""
-    put(database, planned_message())
+    enqueue(database, planned_message())
     dispatch(database, Recorder())
     return load_messages(database)[0]
 
@@ -127,7 +127,7 @@ def report(client: FlaskClient, message: OutgoingMessage, status: str, code: str
 
 def test_reports_in_any_order_and_repeated_give_the_same_state(client: FlaskClient, database: Database) -> None:
     orders = list(itertools.permutations(["sent", "delivered", "queued"]))
-    put(database, *(planned_message(str(number)) for number in range(len(orders))))
+    enqueue(database, *(planned_message(str(number)) for number in range(len(orders))))
     dispatch(database, Recorder())
     for message, order in zip(load_messages(database), orders, strict=True):
         for status in (*order, *order):
@@ -148,7 +148,7 @@ def test_first_final_status_is_kept_and_unknown_status_ignored(client: FlaskClie
 
 
 def test_late_report_resolves_an_unknown_message(client: FlaskClient, database: Database) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
     with database.transaction() as session:
         assert claim.claim_messages(session, make_send_policy(), NOW, ["recorder"]).messages
         results.expire_leases(session, NOW + 2 * claim.LEASE)
@@ -159,7 +159,7 @@ def test_late_report_resolves_an_unknown_message(client: FlaskClient, database: 
 
 
 def test_report_before_the_response_to_the_send_is_applied(client: FlaskClient, database: Database) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
     with database.transaction() as session:
         claimed = next(iter(claim.claim_messages(session, make_send_policy(), NOW, ["recorder"]).messages), None)
     assert claimed is not None
@@ -186,7 +186,7 @@ def test_late_opt_out_report_does_not_undo_a_later_opt_in(client: FlaskClient, d
     with database.reading() as session:
         assert opt_outs.may_receive(session, PHONE)
     later = datetime(2999, 1, 2, 18, tzinfo=UTC)
-    put(
+    enqueue(
         database,
         planned_message("two", params={"school": "Other"}, not_before=later, expires_at=later + timedelta(hours=2)),
     )
@@ -264,7 +264,7 @@ def test_webhook_returns_500_while_the_database_is_down(
 
 def test_report_for_an_id_not_known_yet_is_applied_later(client: FlaskClient, database: Database) -> None:
     """A callback without our token may arrive before the provider's response to the send."""
-    put(database, planned_message())
+    enqueue(database, planned_message())
     with database.transaction() as session:
         claimed = next(iter(claim.claim_messages(session, make_send_policy(), NOW, ["recorder"]).messages), None)
     assert claimed is not None
@@ -280,7 +280,7 @@ def test_report_for_an_id_not_known_yet_is_applied_later(client: FlaskClient, da
 
 
 def test_repeated_report_with_token_resolves_an_unknown_message(client: FlaskClient, database: Database) -> None:
-    put(database, planned_message())
+    enqueue(database, planned_message())
     with database.transaction() as session:
         assert claim.claim_messages(session, make_send_policy(), NOW, ["recorder"]).messages
         results.expire_leases(session, NOW + 2 * claim.LEASE)
@@ -303,7 +303,7 @@ def test_second_id_for_an_attempt_raises_an_alert_and_changes_nothing(client: Fl
 
 def test_status_is_applied_to_the_attempt_with_the_message_id(client: FlaskClient, database: Database) -> None:
     """A lookup may give an attempt the id of an identical message. The id decides, not the token in the URL."""
-    put(database, planned_message("a"), planned_message("b", to="+15555550102"))
+    enqueue(database, planned_message("a"), planned_message("b", to="+15555550102"))
     provider = Recorder(OutcomeUnknown("no_answer"))
     dispatch(database, provider)
     unclear, known = load_messages(database)
