@@ -10,7 +10,7 @@ from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.inbox import processing
 from homevisits.inbox.conversations import actions as conversations
 from homevisits.inbox.conversations import resolve_unclear
-from homevisits.inbox.conversations import state as threads
+from homevisits.inbox.conversations import state as conversation_state
 from homevisits.inbox.conversations.actions import Draft
 from homevisits.inbox.conversations.queries import detail, listing
 from homevisits.inbox.models import Conversation
@@ -36,154 +36,169 @@ def phone(school_fixture: SchoolFixture) -> str:
     return school_fixture.phones["Rivera"]
 
 
-def thread_of(school_fixture: SchoolFixture, phone: str) -> Conversation:
+def get_conversation(school_fixture: SchoolFixture, phone: str) -> Conversation:
     with school_fixture.session() as session:
         return session.scalars(select(Conversation).where(Conversation.phone == phone)).one()
 
 
-def writes(
+def receive_message(
     school_fixture: SchoolFixture, body: str, family: str = "Rivera", at: datetime = NOW, phone: str | None = None
 ) -> int:
     """Receive a message from a family; return the ID of its conversation."""
-    who = phone or school_fixture.phones[family]
+    sender = phone or school_fixture.phones[family]
     with school_fixture.session() as session:
         provider_message_id = f"SM{session.scalar(select(func.count()).select_from(Row))}"
-        processing.receive_message(session, ReceivedMessage(provider_message_id, who, "+15555550199", body), POLICY, at)
-    return thread_of(school_fixture, who).id
+        processing.receive_message(
+            session, ReceivedMessage(provider_message_id, sender, "+15555550199", body), POLICY, at
+        )
+    return get_conversation(school_fixture, sender).id
 
 
-def draft(body: str = "Nos vemos el martes.", language: str = "es", **more: object) -> Draft:
+def make_draft(body: str = "Nos vemos el martes.", language: str = "es", **more: object) -> Draft:
     values: dict[str, object] = {"body": body, "canned": "", "language": language, "key": KEY, **more}
     return Draft(**values)  # type: ignore[arg-type]
 
 
-def send(
-    school_fixture: SchoolFixture, thread: int, given: Draft, at: datetime = NOW, who: str = "coordinator"
+def send_reply(
+    school_fixture: SchoolFixture,
+    conversation_id: int,
+    draft: Draft,
+    at: datetime = NOW,
+    actor_name: str = "coordinator",
 ) -> OutgoingMessage:
     with school_fixture.session() as session:
         return conversations.send_answer(
-            session, school_fixture.actors[who], thread, given, policy=POLICY, zone=ZONE, now=at
+            session, school_fixture.actors[actor_name], conversation_id, draft, policy=POLICY, zone=ZONE, now=at
         )
 
 
-def refused(
-    school_fixture: SchoolFixture, thread: int, given: Draft, at: datetime = NOW, who: str = "coordinator"
+def problem_codes(
+    school_fixture: SchoolFixture,
+    conversation_id: int,
+    draft: Draft,
+    at: datetime = NOW,
+    actor_name: str = "coordinator",
 ) -> set[str]:
     """The codes of all problems of a draft."""
-    with pytest.raises(RulesBroken) as found:
-        send(school_fixture, thread, given, at, who)
-    return {problem.code for problem in found.value.problems}
+    with pytest.raises(RulesBroken) as error:
+        send_reply(school_fixture, conversation_id, draft, at, actor_name)
+    return {problem.code for problem in error.value.problems}
 
 
-def sees(school_fixture: SchoolFixture, who: Actor, at: datetime = NOW) -> list[int]:
+def list_visible_ids(school_fixture: SchoolFixture, actor: Actor, at: datetime = NOW) -> list[int]:
     with school_fixture.session() as session:
-        return [row.id for row in listing.list_conversations(session, who, at).rows]
+        return [row.id for row in listing.list_conversations(session, actor, at).rows]
 
 
-def talk(school_fixture: SchoolFixture, who: Actor, thread: int, at: datetime = NOW) -> detail.ConversationDetail:
+def read_conversation(
+    school_fixture: SchoolFixture, actor: Actor, conversation_id: int, at: datetime = NOW
+) -> detail.ConversationDetail:
     with school_fixture.session() as session:
-        return detail.conversation_detail(session, who, thread, at)
+        return detail.conversation_detail(session, actor, conversation_id, at)
 
 
 def test_waiting_time_starts_at_the_oldest_unanswered_message(school_fixture: SchoolFixture, phone: str) -> None:
     with school_fixture.session() as session:
-        threads.record_incoming(session, phone, NOW, waits=False)
-    assert thread_of(school_fixture, phone).waiting_since is None
+        conversation_state.record_incoming(session, phone, NOW, waits=False)
+    assert get_conversation(school_fixture, phone).waiting_since is None
     with school_fixture.session() as session:
-        threads.record_incoming(session, phone, LATER, waits=True)
-        threads.record_incoming(session, phone, LATER + timedelta(hours=1), waits=True)
-        threads.record_incoming(session, phone, LATER + timedelta(hours=2), waits=False)
-    found = thread_of(school_fixture, phone)
-    assert (found.waiting_since, found.last_at) == (LATER, LATER + timedelta(hours=2))
+        conversation_state.record_incoming(session, phone, LATER, waits=True)
+        conversation_state.record_incoming(session, phone, LATER + timedelta(hours=1), waits=True)
+        conversation_state.record_incoming(session, phone, LATER + timedelta(hours=2), waits=False)
+    conversation = get_conversation(school_fixture, phone)
+    assert (conversation.waiting_since, conversation.last_at) == (LATER, LATER + timedelta(hours=2))
     with school_fixture.session() as session:
-        threads.record_answer(session, phone, LATER + timedelta(hours=3))
-        threads.record_answer(session, "+15555550199", LATER)
-    found = thread_of(school_fixture, phone)
-    assert (found.waiting_since, found.last_at) == (None, LATER + timedelta(hours=3))
+        conversation_state.record_answer(session, phone, LATER + timedelta(hours=3))
+        conversation_state.record_answer(session, "+15555550199", LATER)
+    conversation = get_conversation(school_fixture, phone)
+    assert (conversation.waiting_since, conversation.last_at) == (None, LATER + timedelta(hours=3))
 
 
 def test_coordinator_reads_families_of_their_schools_and_unknown_numbers(
     school_fixture: SchoolFixture,
 ) -> None:
     known, unknown = (
-        writes(school_fixture, "¿Puede venir mi abuela?"),
-        writes(school_fixture, "Who is this?", phone="+15555550177"),
+        receive_message(school_fixture, "¿Puede venir mi abuela?"),
+        receive_message(school_fixture, "Who is this?", phone="+15555550177"),
     )
-    assert set(sees(school_fixture, school_fixture.actors["coordinator"])) == {known, unknown}
+    assert set(list_visible_ids(school_fixture, school_fixture.actors["coordinator"])) == {known, unknown}
     with school_fixture.session() as session:
         other = School(source_id="s2", name="Elsewhere", timezone=ZONE)
         session.add(other)
         session.flush()
-        number = other.id
-    stranger = create_account(school_fixture.database, "stranger", Grant(Role.SITE_COORDINATOR, number))
-    assert sees(school_fixture, stranger) == [unknown]
+        school_id = other.id
+    other_coordinator = create_account(school_fixture.database, "stranger", Grant(Role.SITE_COORDINATOR, school_id))
+    assert list_visible_ids(school_fixture, other_coordinator) == [unknown]
     with pytest.raises(NotFound):
-        talk(school_fixture, stranger, known)
+        read_conversation(school_fixture, other_coordinator, known)
     everywhere = create_account(school_fixture.database, "everywhere", Grant(Role.SITE_COORDINATOR, None))
-    assert set(sees(school_fixture, everywhere)) == {known, unknown}
+    assert set(list_visible_ids(school_fixture, everywhere)) == {known, unknown}
     assert (
-        talk(school_fixture, school_fixture.actors["coordinator"], known).with_.phone == school_fixture.phones["Rivera"]
+        read_conversation(school_fixture, school_fixture.actors["coordinator"], known).with_.phone
+        == school_fixture.phones["Rivera"]
     )
 
 
 def test_pair_reads_messages_since_the_booking_and_never_a_phone_number(
     school_fixture: SchoolFixture, phone: str
 ) -> None:
-    thread = writes(school_fixture, "Antes de todo", at=NOW - timedelta(days=1))
+    conversation_id = receive_message(school_fixture, "Antes de todo", at=NOW - timedelta(days=1))
     for name in ("Grace", "Luis", "Amina"):
-        assert sees(school_fixture, school_fixture.actors[name]) == []
+        assert list_visible_ids(school_fixture, school_fixture.actors[name]) == []
     arrange(school_fixture)
-    assert sees(school_fixture, school_fixture.actors["Grace"]) == []
-    writes(school_fixture, "¿Puede venir mi abuela?", at=LATER)
+    assert list_visible_ids(school_fixture, school_fixture.actors["Grace"]) == []
+    receive_message(school_fixture, "¿Puede venir mi abuela?", at=LATER)
     for name in ("Grace", "Luis"):
-        assert sees(school_fixture, school_fixture.actors[name], LATER) == [thread]
-        page = talk(school_fixture, school_fixture.actors[name], thread, LATER)
+        assert list_visible_ids(school_fixture, school_fixture.actors[name], LATER) == [conversation_id]
+        page = read_conversation(school_fixture, school_fixture.actors[name], conversation_id, LATER)
         assert page.with_.phone is None
         assert page.waiting_since is not None
         assert page.waiting_since >= NOW
-        said = [one.body for one in page.messages if not one.ours]
-        assert said == ["¿Puede venir mi abuela?"]
-    assert sees(school_fixture, school_fixture.actors["Amina"], LATER) == []
+        bodies = [message.body for message in page.messages if not message.ours]
+        assert bodies == ["¿Puede venir mi abuela?"]
+    assert list_visible_ids(school_fixture, school_fixture.actors["Amina"], LATER) == []
     with pytest.raises(NotFound):
-        talk(school_fixture, school_fixture.actors["Amina"], thread, LATER)
+        read_conversation(school_fixture, school_fixture.actors["Amina"], conversation_id, LATER)
 
 
 def test_partner_who_has_not_accepted_or_cannot_come_reads_nothing(school_fixture: SchoolFixture) -> None:
     visit = arrange(school_fixture)
-    thread = writes(school_fixture, "¿Puede venir mi abuela?", at=LATER)
+    conversation_id = receive_message(school_fixture, "¿Puede venir mi abuela?", at=LATER)
     with school_fixture.session() as session:
         visits.cannot_come(
             session, school_fixture.actors["Luis"], visit, school_fixture.educators["Luis"], policy=POLICY, now=LATER
         )
-    assert sees(school_fixture, school_fixture.actors["Luis"], LATER) == []
-    assert sees(school_fixture, school_fixture.actors["Grace"], LATER) == [thread]
+    assert list_visible_ids(school_fixture, school_fixture.actors["Luis"], LATER) == []
+    assert list_visible_ids(school_fixture, school_fixture.actors["Grace"], LATER) == [conversation_id]
 
 
 def test_pair_cannot_read_two_weeks_after_the_visit(school_fixture: SchoolFixture) -> None:
     visit = arrange(school_fixture)
-    thread = writes(school_fixture, "Gracias", at=LATER)
+    conversation_id = receive_message(school_fixture, "Gracias", at=LATER)
     with school_fixture.session() as session:
         closed = NOW + timedelta(days=3)
         session.execute(update(Visit).where(Visit.id == visit).values(state="cancelled_by_educator", closed_at=closed))
-    assert sees(school_fixture, school_fixture.actors["Grace"], closed + timedelta(days=13)) == [thread]
-    assert sees(school_fixture, school_fixture.actors["Grace"], closed + timedelta(days=15)) == []
+    assert list_visible_ids(school_fixture, school_fixture.actors["Grace"], closed + timedelta(days=13)) == [
+        conversation_id
+    ]
+    assert list_visible_ids(school_fixture, school_fixture.actors["Grace"], closed + timedelta(days=15)) == []
 
 
 def test_restricted_caregiver_is_visible_to_the_office_only_and_gets_no_message(school_fixture: SchoolFixture) -> None:
     arrange(school_fixture)
-    thread = writes(school_fixture, "Hola", at=LATER)
+    conversation_id = receive_message(school_fixture, "Hola", at=LATER)
     with school_fixture.session() as session:
         session.execute(update(Caregiver).values(restricted=True))
-    assert sees(school_fixture, school_fixture.actors["Grace"], LATER) == []
-    assert refused(school_fixture, thread, draft(), LATER) == {"not_to_be_texted"}
+    assert list_visible_ids(school_fixture, school_fixture.actors["Grace"], LATER) == []
+    assert problem_codes(school_fixture, conversation_id, make_draft(), LATER) == {"not_to_be_texted"}
 
 
 def test_longest_wait_is_listed_first_and_more_than_a_day_is_late(school_fixture: SchoolFixture) -> None:
-    new = writes(school_fixture, "a question", "Smith", NOW - timedelta(hours=2))
-    old = writes(school_fixture, "una pregunta", "Rivera", NOW - timedelta(hours=24))
-    done = writes(school_fixture, "STOP", "Nguyen", NOW - timedelta(hours=1))
+    new = receive_message(school_fixture, "a question", "Smith", NOW - timedelta(hours=2))
+    old = receive_message(school_fixture, "una pregunta", "Rivera", NOW - timedelta(hours=24))
+    done = receive_message(school_fixture, "STOP", "Nguyen", NOW - timedelta(hours=1))
     coordinator = school_fixture.actors["coordinator"]
-    assert sees(school_fixture, coordinator) == [old, new, done]
+    assert list_visible_ids(school_fixture, coordinator) == [old, new, done]
     with school_fixture.session() as session:
         rows = listing.list_conversations(session, coordinator, NOW).rows
         assert [row.late for row in rows] == [True, False, False]
@@ -194,8 +209,8 @@ def test_longest_wait_is_listed_first_and_more_than_a_day_is_late(school_fixture
 
 
 def test_list_quotes_the_waiting_message_and_not_a_later_digit(school_fixture: SchoolFixture, phone: str) -> None:
-    writes(school_fixture, "¿Puede venir mi abuela?")
-    writes(school_fixture, "1", at=NOW + timedelta(minutes=1))
+    receive_message(school_fixture, "¿Puede venir mi abuela?")
+    receive_message(school_fixture, "1", at=NOW + timedelta(minutes=1))
     with school_fixture.session() as session:
         session.execute(update(Row).where(Row.body == "1").values(needs_person=False))
         (row,) = listing.list_conversations(session, school_fixture.actors["coordinator"], LATER).rows
@@ -208,36 +223,47 @@ def test_list_quotes_the_waiting_message_and_not_a_later_digit(school_fixture: S
 
 def test_conversation_assigned_to_a_colleague_is_readable_by_them(school_fixture: SchoolFixture) -> None:
     arrange(school_fixture)
-    thread = writes(school_fixture, "¿Puede venir mi abuela?", at=LATER)
+    conversation_id = receive_message(school_fixture, "¿Puede venir mi abuela?", at=LATER)
     coordinator, grace, amina = (school_fixture.actors[name] for name in ("coordinator", "Grace", "Amina"))
-    assert {one.name for one in talk(school_fixture, coordinator, thread, LATER).colleagues} == {
+    assert {
+        colleague.name
+        for colleague in read_conversation(school_fixture, coordinator, conversation_id, LATER).colleagues
+    } == {
         "coordinator",
         "Grace",
         "Luis",
     }
     with school_fixture.session() as session:
-        conversations.assign(session, coordinator, thread, grace.account_id, LATER)
+        conversations.assign(session, coordinator, conversation_id, grace.account_id, LATER)
         with pytest.raises(RulesBroken):
-            conversations.assign(session, coordinator, thread, amina.account_id, LATER)
-        assert [r.id for r in listing.list_conversations(session, grace, LATER, whose="mine").rows] == [thread]
+            conversations.assign(session, coordinator, conversation_id, amina.account_id, LATER)
+        assert [r.id for r in listing.list_conversations(session, grace, LATER, whose="mine").rows] == [conversation_id]
         assert listing.list_conversations(session, coordinator, LATER, whose="nobody").rows == ()
-        conversations.assign(session, grace, thread, None, LATER)
+        conversations.assign(session, grace, conversation_id, None, LATER)
         assert [r.assigned for r in listing.list_conversations(session, coordinator, LATER).rows] == [None]
 
 
 def test_reply_is_sent_once_and_ends_the_wait(school_fixture: SchoolFixture) -> None:
-    thread = writes(school_fixture, "¿Puede venir mi abuela?", at=NOW - timedelta(hours=3))
-    first, again = send(school_fixture, thread, draft()), send(school_fixture, thread, draft(), LATER)
+    conversation_id = receive_message(school_fixture, "¿Puede venir mi abuela?", at=NOW - timedelta(hours=3))
+    first, again = (
+        send_reply(school_fixture, conversation_id, make_draft()),
+        send_reply(school_fixture, conversation_id, make_draft(), LATER),
+    )
     assert first.id == again.id
-    assert (first.template, first.category, first.body, first.language) == ("written", "written", draft().body, "es")
+    assert (first.template, first.category, first.body, first.language) == (
+        "written",
+        "written",
+        make_draft().body,
+        "es",
+    )
     assert first.written_by == school_fixture.actors["coordinator"].account_id
-    assert first.subject == f"thread:{thread}"
+    assert first.subject == f"thread:{conversation_id}"
     assert first.school_id == school_fixture.school_id
-    assert thread_of(school_fixture, school_fixture.phones["Rivera"]).waiting_since is None
+    assert get_conversation(school_fixture, school_fixture.phones["Rivera"]).waiting_since is None
     with school_fixture.session() as session:
         assert not session.scalar(select(Row.id).where(Row.needs_person))
-    said = talk(school_fixture, school_fixture.actors["coordinator"], thread).messages
-    assert [(one.ours, one.by) for one in said if one.by] == [(True, "coordinator")]
+    messages = read_conversation(school_fixture, school_fixture.actors["coordinator"], conversation_id).messages
+    assert [(message.ours, message.by) for message in messages if message.by] == [(True, "coordinator")]
 
 
 @pytest.mark.parametrize(
@@ -258,17 +284,21 @@ def test_reply_is_sent_once_and_ends_the_wait(school_fixture: SchoolFixture) -> 
 def test_forbidden_message_content_is_refused_with_the_reason(
     school_fixture: SchoolFixture, body: str, code: str
 ) -> None:
-    thread = writes(school_fixture, "Hola")
+    conversation_id = receive_message(school_fixture, "Hola")
     with school_fixture.session() as session:
         session.get_one(Educator, school_fixture.educators["Grace"]).phone = "+13035550188"
-    assert code in refused(school_fixture, thread, draft(body))
+    assert code in problem_codes(school_fixture, conversation_id, make_draft(body))
     with school_fixture.session() as session:
         assert not session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == "written")).all()
 
 
 def test_first_name_times_and_long_message_are_allowed(school_fixture: SchoolFixture) -> None:
-    thread = writes(school_fixture, "Hola")
-    row = send(school_fixture, thread, draft("¿Le queda bien a Kid el martes a las 2 o 3? Así está. " + "x" * 240))
+    conversation_id = receive_message(school_fixture, "Hola")
+    row = send_reply(
+        school_fixture,
+        conversation_id,
+        make_draft("¿Le queda bien a Kid el martes a las 2 o 3? Así está. " + "x" * 240),
+    )
     assert row.segments == 2
     assert "Asi esta" in row.body
 
@@ -277,17 +307,17 @@ def test_reply_within_the_hour_is_sent_at_once_and_a_later_reply_waits(
     school_fixture: SchoolFixture,
 ) -> None:
     at = school_fixture.time_at(5, 22)
-    thread = writes(school_fixture, "¿A qué hora?", at=at)
+    conversation_id = receive_message(school_fixture, "¿A qué hora?", at=at)
     with school_fixture.session() as session:
         actor = school_fixture.actors["coordinator"]
         soon = conversations.check_draft(
-            session, actor, thread, draft(), policy=POLICY, zone=ZONE, now=at + timedelta(minutes=59)
+            session, actor, conversation_id, make_draft(), policy=POLICY, zone=ZONE, now=at + timedelta(minutes=59)
         )
         late = conversations.check_draft(
-            session, actor, thread, draft(), policy=POLICY, zone=ZONE, now=at + timedelta(minutes=61)
+            session, actor, conversation_id, make_draft(), policy=POLICY, zone=ZONE, now=at + timedelta(minutes=61)
         )
         teacher = conversations.check_draft(
-            session, actor, thread, draft(), policy=POLICY, zone=ZONE, now=at + timedelta(hours=12)
+            session, actor, conversation_id, make_draft(), policy=POLICY, zone=ZONE, now=at + timedelta(hours=12)
         )
     assert (soon.category, soon.leaves, soon.may_urge) == ("reply", None, False)
     assert (late.category, late.leaves, late.may_urge) == ("written", school_fixture.time_at(6, 9), True)
@@ -297,73 +327,88 @@ def test_reply_within_the_hour_is_sent_at_once_and_a_later_reply_waits(
 def test_message_at_night_needs_a_named_person_and_a_reason(school_fixture: SchoolFixture) -> None:
     arrange(school_fixture)
     night = school_fixture.time_at(6, 22)
-    thread = writes(school_fixture, "Hola", at=LATER)
-    assert refused(school_fixture, thread, draft(urgent_reason=" "), night) == {"missing"}
-    row = send(school_fixture, thread, draft(urgent_reason="The school is closed tomorrow."), night)
+    conversation_id = receive_message(school_fixture, "Hola", at=LATER)
+    assert problem_codes(school_fixture, conversation_id, make_draft(urgent_reason=" "), night) == {"missing"}
+    row = send_reply(school_fixture, conversation_id, make_draft(urgent_reason="The school is closed tomorrow."), night)
     assert (row.category, row.urgent_reason) == ("urgent", "The school is closed tomorrow.")
     assert row.urgent_by == school_fixture.actors["coordinator"].account_id
-    said = talk(school_fixture, school_fixture.actors["Grace"], thread, night).messages[-1]
-    assert (said.urgent_by, said.urgent_reason) == ("coordinator", "The school is closed tomorrow.")
-    by_pair = send(school_fixture, thread, draft(urgent_reason="Because", key="f" * 32), night, "Grace")
-    assert (by_pair.category, by_pair.urgent_by) == ("written", None)
+    message = read_conversation(school_fixture, school_fixture.actors["Grace"], conversation_id, night).messages[-1]
+    assert (message.urgent_by, message.urgent_reason) == ("coordinator", "The school is closed tomorrow.")
+    pair_message = send_reply(
+        school_fixture, conversation_id, make_draft(urgent_reason="Because", key="f" * 32), night, "Grace"
+    )
+    assert (pair_message.category, pair_message.urgent_by) == ("written", None)
 
 
 def test_ready_answers_use_the_familys_language_and_another_language_warns(
     school_fixture: SchoolFixture,
 ) -> None:
-    thread = writes(school_fixture, "Hola")
-    row = send(school_fixture, thread, draft("", canned="canned_thanks"))
+    conversation_id = receive_message(school_fixture, "Hola")
+    row = send_reply(school_fixture, conversation_id, make_draft("", canned="canned_thanks"))
     assert row.template == "canned_thanks"
     assert row.body.startswith("Gracias por avisarnos")
     assert "Lincoln Elementary" in row.body
-    assert refused(school_fixture, thread, draft("", canned="visit_cancelled", key="a" * 32)) == {"not_a_choice"}
-    assert refused(school_fixture, thread, draft("", "so", canned="canned_thanks", key="a" * 32)) == {"not_a_choice"}
+    assert problem_codes(school_fixture, conversation_id, make_draft("", canned="visit_cancelled", key="a" * 32)) == {
+        "not_a_choice"
+    }
+    assert problem_codes(
+        school_fixture, conversation_id, make_draft("", "so", canned="canned_thanks", key="a" * 32)
+    ) == {"not_a_choice"}
     with school_fixture.session() as session:
         actor = school_fixture.actors["coordinator"]
         other = conversations.check_draft(
-            session, actor, thread, draft("See you then", "en"), policy=POLICY, zone=ZONE, now=NOW
+            session, actor, conversation_id, make_draft("See you then", "en"), policy=POLICY, zone=ZONE, now=NOW
         )
         silent = conversations.check_draft(
-            session, actor, thread, draft("We will see you at the school"), policy=POLICY, zone=ZONE, now=NOW
+            session,
+            actor,
+            conversation_id,
+            make_draft("We will see you at the school"),
+            policy=POLICY,
+            zone=ZONE,
+            now=NOW,
         )
         fine = conversations.check_draft(
-            session, actor, thread, draft("Nos vemos en la escuela"), policy=POLICY, zone=ZONE, now=NOW
+            session, actor, conversation_id, make_draft("Nos vemos en la escuela"), policy=POLICY, zone=ZONE, now=NOW
         )
     assert (other.other_language, silent.seems_english, fine.seems_english) == (True, True, False)
 
 
 def test_opted_out_or_landline_family_gets_no_reply(school_fixture: SchoolFixture, phone: str) -> None:
-    thread = writes(school_fixture, "STOP")
-    assert refused(school_fixture, thread, draft()) == {"texting_ended"}
+    conversation_id = receive_message(school_fixture, "STOP")
+    assert problem_codes(school_fixture, conversation_id, make_draft()) == {"texting_ended"}
     with school_fixture.session() as session:
         opt_outs.opt_in(session, phone, NOW)
         session.execute(update(Phone).where(Phone.e164 == phone).values(state="landline"))
-    assert refused(school_fixture, thread, draft()) == {"phone_gets_no_texts"}
+    assert problem_codes(school_fixture, conversation_id, make_draft()) == {"phone_gets_no_texts"}
 
 
 def test_answer_by_other_means_is_recorded(school_fixture: SchoolFixture) -> None:
-    thread = writes(school_fixture, "¿Puede llamarme?")
+    conversation_id = receive_message(school_fixture, "¿Puede llamarme?")
     with school_fixture.session() as session:
-        conversations.mark_answered_elsewhere(session, school_fixture.actors["coordinator"], thread, LATER)
-    assert thread_of(school_fixture, school_fixture.phones["Rivera"]).waiting_since is None
+        conversations.mark_answered_elsewhere(session, school_fixture.actors["coordinator"], conversation_id, LATER)
+    assert get_conversation(school_fixture, school_fixture.phones["Rivera"]).waiting_since is None
     with school_fixture.session() as session:
         row = session.scalars(select(Row)).one()
         assert (row.needs_person, row.handled_by) == (False, school_fixture.actors["coordinator"].account_id)
 
 
 def test_future_messages_are_not_part_of_a_conversation(school_fixture: SchoolFixture, phone: str) -> None:
-    thread = writes(school_fixture, "Hola")
+    conversation_id = receive_message(school_fixture, "Hola")
     with school_fixture.session() as session:
-        text = PlannedMessage(
+        planned = PlannedMessage(
             "later", phone, "es", "help", {"school": "Lincoln"}, NOW + timedelta(days=2), NOW + timedelta(days=3)
         )
-        outbox.put(session, "visit:1", text, NOW)
+        outbox.put(session, "visit:1", planned, NOW)
     assert all(
-        one.at <= LATER for one in talk(school_fixture, school_fixture.actors["coordinator"], thread, LATER).messages
+        message.at <= LATER
+        for message in read_conversation(
+            school_fixture, school_fixture.actors["coordinator"], conversation_id, LATER
+        ).messages
     )
 
 
-def entries(school_fixture: SchoolFixture, phone: str) -> list[tuple[str, str, str | None]]:
+def list_opt_out_entries(school_fixture: SchoolFixture, phone: str) -> list[tuple[str, str, str | None]]:
     with school_fixture.session() as session:
         rows = session.scalars(select(OptOutEntry).where(OptOutEntry.phone == phone).order_by(OptOutEntry.id))
         return [(row.entry, row.reason, row.how) for row in rows]
@@ -371,60 +416,65 @@ def entries(school_fixture: SchoolFixture, phone: str) -> list[tuple[str, str, s
 
 def test_opt_out_recorded_by_staff_is_lifted_only_by_staff(school_fixture: SchoolFixture, phone: str) -> None:
     arrange(school_fixture)
-    thread = writes(school_fixture, "Hola", at=LATER)
+    conversation_id = receive_message(school_fixture, "Hola", at=LATER)
     grace, coordinator = school_fixture.actors["Grace"], school_fixture.actors["coordinator"]
     with school_fixture.session() as session:
         with pytest.raises(RulesBroken):
-            conversations.stop_texts(session, grace, thread, "shouting", LATER)
-        conversations.stop_texts(session, grace, thread, "in_person", LATER)
+            conversations.stop_texts(session, grace, conversation_id, "shouting", LATER)
+        conversations.stop_texts(session, grace, conversation_id, "in_person", LATER)
         assert session.scalars(select(OptOutEntry.by_account)).all() == [grace.account_id]
         waiting = select(OutgoingMessage.id).where(
             OutgoingMessage.phone == phone, OutgoingMessage.state.in_(("held", "queued"))
         )
         assert session.scalars(waiting).all() == []
-    writes(school_fixture, "START", at=LATER)
+    receive_message(school_fixture, "START", at=LATER)
     with school_fixture.session() as session:
         assert not opt_outs.may_receive(session, phone)
         with pytest.raises(NotFound):
-            conversations.resume_texts(session, grace, thread, "phone", LATER)
-        conversations.resume_texts(session, coordinator, thread, "phone", LATER)
+            conversations.resume_texts(session, grace, conversation_id, "phone", LATER)
+        conversations.resume_texts(session, coordinator, conversation_id, "phone", LATER)
         assert opt_outs.may_receive(session, phone)
-    assert entries(school_fixture, phone) == [("stop", "staff", "in_person"), ("start", "staff", "phone")]
+    assert list_opt_out_entries(school_fixture, phone) == [("stop", "staff", "in_person"), ("start", "staff", "phone")]
 
 
 def test_opt_out_at_the_provider_is_lifted_only_by_the_family(school_fixture: SchoolFixture, phone: str) -> None:
-    thread = writes(school_fixture, "Hola")
+    conversation_id = receive_message(school_fixture, "Hola")
     with school_fixture.session() as session:
         opt_outs.opt_out(session, phone, "provider", NOW)
-    with school_fixture.session() as session, pytest.raises(RulesBroken) as found:
-        conversations.resume_texts(session, school_fixture.actors["coordinator"], thread, "phone", NOW)
-    assert [problem.code for problem in found.value.problems] == ["provider_holds_the_stop"]
+    with school_fixture.session() as session, pytest.raises(RulesBroken) as error:
+        conversations.resume_texts(session, school_fixture.actors["coordinator"], conversation_id, "phone", NOW)
+    assert [problem.code for problem in error.value.problems] == ["provider_holds_the_stop"]
 
 
-def decide(school_fixture: SchoolFixture, thread: int, said: str, who: str = "coordinator") -> None:
+def settle_oldest(
+    school_fixture: SchoolFixture, conversation_id: int, meaning: str, actor_name: str = "coordinator"
+) -> None:
     with school_fixture.session() as session:
         row = session.scalars(select(Row).where(Row.needs_person).order_by(Row.id).limit(1)).one()
         resolve_unclear.settle_meaning(
-            session, school_fixture.actors[who], thread, row.id, said, policy=POLICY, now=LATER
+            session, school_fixture.actors[actor_name], conversation_id, row.id, meaning, policy=POLICY, now=LATER
         )
 
 
 def test_polite_stop_needs_a_decision_even_after_a_reply(school_fixture: SchoolFixture, phone: str) -> None:
-    thread = writes(school_fixture, "Please could you text me less often", "Smith")
+    conversation_id = receive_message(school_fixture, "Please could you text me less often", "Smith")
     smith = school_fixture.phones["Smith"]
     with school_fixture.session() as session:
         assert session.scalars(select(Row.intent)).all() == ["polite_stop"]
-    assert talk(school_fixture, school_fixture.actors["coordinator"], thread).messages[0].task == "polite_stop"
-    send(school_fixture, thread, draft("Of course.", "en"))
-    assert thread_of(school_fixture, smith).waiting_since is not None
+    assert (
+        read_conversation(school_fixture, school_fixture.actors["coordinator"], conversation_id).messages[0].task
+        == "polite_stop"
+    )
+    send_reply(school_fixture, conversation_id, make_draft("Of course.", "en"))
+    assert get_conversation(school_fixture, smith).waiting_since is not None
     with pytest.raises(RulesBroken):
-        decide(school_fixture, thread, "right")
-    decide(school_fixture, thread, "stop")
-    assert thread_of(school_fixture, smith).waiting_since is None
-    assert entries(school_fixture, smith) == [("stop", "family", "text")]
+        settle_oldest(school_fixture, conversation_id, "right")
+    settle_oldest(school_fixture, conversation_id, "stop")
+    assert get_conversation(school_fixture, smith).waiting_since is None
+    assert list_opt_out_entries(school_fixture, smith) == [("stop", "family", "text")]
     with pytest.raises(NotFound), school_fixture.session() as session:
         resolve_unclear.settle_meaning(
-            session, school_fixture.actors["coordinator"], thread, 1, "keep", policy=POLICY, now=LATER
+            session, school_fixture.actors["coordinator"], conversation_id, 1, "keep", policy=POLICY, now=LATER
         )
 
 
@@ -432,14 +482,14 @@ def test_number_marked_right_gets_messages_again_unless_opted_out_before(
     school_fixture: SchoolFixture,
 ) -> None:
     smith = school_fixture.phones["Smith"]
-    thread = writes(school_fixture, "Wrong number", "Smith")
-    decide(school_fixture, thread, "right")
+    conversation_id = receive_message(school_fixture, "Wrong number", "Smith")
+    settle_oldest(school_fixture, conversation_id, "right")
     with school_fixture.session() as session:
         assert opt_outs.may_receive(session, smith)
         assert session.get_one(Phone, smith).state == "ok"
-    writes(school_fixture, "STOP", "Smith")
-    writes(school_fixture, "Wrong number", "Smith")
-    decide(school_fixture, thread, "right")
+    receive_message(school_fixture, "STOP", "Smith")
+    receive_message(school_fixture, "Wrong number", "Smith")
+    settle_oldest(school_fixture, conversation_id, "right")
     with school_fixture.session() as session:
         assert not opt_outs.may_receive(session, smith)
         assert session.scalars(select(OptOutEntry.reason).order_by(OptOutEntry.id.desc()).limit(1)).one() == "family"
@@ -449,15 +499,15 @@ def test_liking_our_question_is_a_yes_after_a_person_confirms(school_fixture: Sc
     visit = arrange(school_fixture)
     with school_fixture.session() as session:
         session.execute(update(OutgoingMessage).values(state="delivered", sent_at=NOW))
-    thread = writes(school_fixture, "Le gustó “¿Le queda bien?”", at=LATER)
+    conversation_id = receive_message(school_fixture, "Le gustó “¿Le queda bien?”", at=LATER)
     with school_fixture.session() as session:
-        found = session.scalars(select(Row)).one()
-        intent, answers = found.intent, found.answers
+        row = session.scalars(select(Row)).one()
+        intent, answers = row.intent, row.answers
         state = session.get_one(Visit, visit).state
     assert intent == "probable_yes"
     assert answers == f"visit:{visit}"
     assert state == "scheduled"
-    decide(school_fixture, thread, "yes", "Grace")
+    settle_oldest(school_fixture, conversation_id, "yes", "Grace")
     with school_fixture.session() as session:
         assert session.get_one(Visit, visit).state == "confirmed"
         assert session.scalars(select(Row.intent)).all() == ["yes"]

@@ -331,12 +331,12 @@ UNRELATED += "martes escuela cocina hermana porque azul cuando maestra buses gur
 
 @given(st.sampled_from(sorted(WORDS[Intent.STOP]) + CERTAIN), MARKS, MARKS, st.randoms(use_true_random=False))
 def test_stop_phrase_is_recognized_with_any_case_marks_and_accents(
-    word: str, before: str, after: str, chance: Random
+    word: str, before: str, after: str, random_source: Random
 ) -> None:
-    odd = "".join(chance.choice([c.lower(), c.upper()]) for c in word)
+    varied = "".join(random_source.choice([c.lower(), c.upper()]) for c in word)
     if word.isascii():
-        odd = "".join(ACCENTS.get(c, c) if chance.random() < 0.3 else c for c in odd)
-    assert parse_intent(f"{before}{odd}{after}") is Intent.STOP
+        varied = "".join(ACCENTS.get(c, c) if random_source.random() < 0.3 else c for c in varied)
+    assert parse_intent(f"{before}{varied}{after}") is Intent.STOP
 
 
 @given(
@@ -348,6 +348,6 @@ def test_stop_phrase_is_recognized_with_any_case_marks_and_accents(
 def test_stop_keyword_within_an_unrelated_message_is_not_a_stop(
     word: str, before: list[str], after: list[str], mark: str
 ) -> None:
-    whole = f"{' '.join(before)} {word}{mark} {' '.join(after)}"
-    assert parse_intent(whole) is not Intent.STOP
+    message = f"{' '.join(before)} {word}{mark} {' '.join(after)}"
+    assert parse_intent(message) is not Intent.STOP
     assert parse_intent(f"{' '.join(before)}{word}{' '.join(after)}") is not Intent.STOP

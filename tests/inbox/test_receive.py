@@ -29,10 +29,10 @@ from tests.factories.large_school import NOW, LargeSchool, family_phone
 from tests.factories.school import POLICY, SchoolFixture
 from tests.messages.conftest import make_sender
 
-RULES = SendPolicy(Limits(per_day=1000, per_week=1000), "America/Denver")
+SEND_POLICY = SendPolicy(Limits(per_day=1000, per_week=1000), "America/Denver")
 
 
-def text(
+def receive_text(
     large_school: LargeSchool | SchoolFixture,
     body: str,
     number: int = 2,
@@ -51,25 +51,25 @@ def ask_everyone(large_school: LargeSchool) -> dict[str, int]:
     """Invite every family and send the messages; return the invitation of each family."""
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     with large_school.database.transaction() as session:
-        asked = invitations.ask_next(session, large_school.coordinator, draw_id, 50, NOW)
-    leave(large_school)
-    return {each.family: each.invitation_id for each in asked}
+        invited = invitations.ask_next(session, large_school.coordinator, draw_id, 50, NOW)
+    dispatch(large_school)
+    return {invitation.family: invitation.invitation_id for invitation in invited}
 
 
-def leave(large_school: LargeSchool | SchoolFixture, now: datetime = NOW) -> None:
+def dispatch(large_school: LargeSchool | SchoolFixture, now: datetime = NOW) -> None:
     """Send every message that is due."""
     with large_school.database.transaction() as session:
         make_sender(session, "console", "console")
-    dispatcher.dispatch_due(large_school.database, (Console(),), RULES, lambda: now)
+    dispatcher.dispatch_due(large_school.database, (Console(),), SEND_POLICY, lambda: now)
 
 
-def ledger(large_school: LargeSchool | SchoolFixture) -> list[tuple[str, str, int | None]]:
+def list_consent_entries(large_school: LargeSchool | SchoolFixture) -> list[tuple[str, str, int | None]]:
     with large_school.database.reading() as session:
         rows = session.scalars(select(ConsentEntry).order_by(ConsentEntry.id))
         return [(row.answer, row.how, row.recorded_by) for row in rows]
 
 
-def got(large_school: LargeSchool, number: int = 2) -> list[str]:
+def sent_templates(large_school: LargeSchool, number: int = 2) -> list[str]:
     """Templates of the messages that family `number` received or will receive."""
     with large_school.database.reading() as session:
         rows = session.execute(
@@ -81,24 +81,24 @@ def got(large_school: LargeSchool, number: int = 2) -> list[str]:
 
 
 def test_reply_is_recorded_in_the_consent_ledger_and_answered(large_school: LargeSchool) -> None:
-    asked = ask_everyone(large_school)
-    said = {2: ("1", "yes"), 5: ("Sí", "yes"), 6: ("2", "other_time"), 7: ("3", "not_now"), 8: ("NO", "not_now")}
-    said[9] = ("9", "call_me")
-    for number, (body, _answer) in said.items():
-        text(large_school, body, number)
-    assert ledger(large_school) == [(answer, "text", None) for _body, answer in said.values()]
-    for number, (_body, answer) in said.items():
-        assert got(large_school, number) == ["invitation", f"invitation_{answer}"]
+    invitation_ids = ask_everyone(large_school)
+    replies = {2: ("1", "yes"), 5: ("Sí", "yes"), 6: ("2", "other_time"), 7: ("3", "not_now"), 8: ("NO", "not_now")}
+    replies[9] = ("9", "call_me")
+    for number, (body, _answer) in replies.items():
+        receive_text(large_school, body, number)
+    assert list_consent_entries(large_school) == [(answer, "text", None) for _body, answer in replies.values()]
+    for number, (_body, answer) in replies.items():
+        assert sent_templates(large_school, number) == ["invitation", f"invitation_{answer}"]
     with large_school.database.reading() as session:
         entry = session.scalars(select(ConsentEntry).order_by(ConsentEntry.id)).first()
         assert entry is not None
-        assert (entry.invitation_id, entry.evidence) == (asked["Family 02"], "inbound:1")
+        assert (entry.invitation_id, entry.evidence) == (invitation_ids["Family 02"], "inbound:1")
         assert session.get_one(Caregiver, entry.caregiver_id).phone == family_phone(2)
 
 
 def test_reply_is_in_the_familys_language(large_school: LargeSchool) -> None:
     ask_everyone(large_school)
-    text(large_school, "1", number=1)
+    receive_text(large_school, "1", number=1)
     with large_school.database.reading() as session:
         reply = session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == "invitation_yes")).one()
         assert reply.body.startswith("¡Gracias!")
@@ -107,49 +107,49 @@ def test_reply_is_in_the_familys_language(large_school: LargeSchool) -> None:
 def test_message_delivered_twice_is_recorded_once(large_school: LargeSchool) -> None:
     ask_everyone(large_school)
     for _ in range(3):
-        text(large_school, "1", provider_message_id="SMsame")
-    assert len(ledger(large_school)) == 1
-    assert got(large_school) == ["invitation", "invitation_yes"]
+        receive_text(large_school, "1", provider_message_id="SMsame")
+    assert len(list_consent_entries(large_school)) == 1
+    assert sent_templates(large_school) == ["invitation", "invitation_yes"]
 
 
 def test_stop_opts_out_at_once_with_a_single_confirmation(large_school: LargeSchool) -> None:
     ask_everyone(large_school)
-    stops = ("STOP", "stopall", "Unsubscribe", "CANCEL", "END", "ALTO", "Basta!", "no más")
-    for number, word in enumerate(stops, start=5):
-        text(large_school, "1", number)
-        text(large_school, word, number)
-        text(large_school, word, number)
-        assert got(large_school, number) == ["invitation", "stop_confirmed"], word
-    leave(large_school)
+    stop_words = ("STOP", "stopall", "Unsubscribe", "CANCEL", "END", "ALTO", "Basta!", "no más")
+    for number, word in enumerate(stop_words, start=5):
+        receive_text(large_school, "1", number)
+        receive_text(large_school, word, number)
+        receive_text(large_school, word, number)
+        assert sent_templates(large_school, number) == ["invitation", "stop_confirmed"], word
+    dispatch(large_school)
     with large_school.database.reading() as session:
         assert not any(opt_outs.may_receive(session, family_phone(number)) for number in range(5, 13))
         assert opt_outs.may_receive(session, family_phone(2))
         sent = session.scalars(select(OutgoingMessage.template).where(OutgoingMessage.state == "delivered")).all()
-        assert list(sent).count("stop_confirmed") == len(stops)
-    assert ledger(large_school) == [("yes", "text", None)] * len(stops)
+        assert list(sent).count("stop_confirmed") == len(stop_words)
+    assert list_consent_entries(large_school) == [("yes", "text", None)] * len(stop_words)
 
 
 def test_start_lifts_the_familys_own_opt_out(large_school: LargeSchool) -> None:
     ask_everyone(large_school)
-    text(large_school, "STOP")
-    text(large_school, "START")
-    text(large_school, "START")
-    assert got(large_school) == ["invitation", "stop_confirmed", "start_confirmed"]
-    text(large_school, "1")
-    assert got(large_school)[-1] == "invitation_yes"
+    receive_text(large_school, "STOP")
+    receive_text(large_school, "START")
+    receive_text(large_school, "START")
+    assert sent_templates(large_school) == ["invitation", "stop_confirmed", "start_confirmed"]
+    receive_text(large_school, "1")
+    assert sent_templates(large_school)[-1] == "invitation_yes"
 
 
 def test_repeated_help_is_answered_once_even_after_a_stop(large_school: LargeSchool) -> None:
     ask_everyone(large_school)
-    text(large_school, "STOP")
+    receive_text(large_school, "STOP")
     for _ in range(3):
-        text(large_school, "HELP")
-    assert got(large_school) == ["invitation", "stop_confirmed", "help"]
+        receive_text(large_school, "HELP")
+    assert sent_templates(large_school) == ["invitation", "stop_confirmed", "help"]
 
 
 def test_answer_without_open_question_gets_nothing_to_answer(large_school: LargeSchool) -> None:
-    text(large_school, "1")
-    assert got(large_school) == ["nothing_to_answer"]
+    receive_text(large_school, "1")
+    assert sent_templates(large_school) == ["nothing_to_answer"]
     with large_school.database.reading() as session:
         assert [row.body for row in queries.messages_to_read(session, large_school.coordinator)] == ["1"]
 
@@ -158,7 +158,7 @@ def test_answer_without_open_question_gets_nothing_to_answer(large_school: Large
     ("body", "template"), [("STOP", "stop_confirmed"), ("HELP", "help"), ("Who is this?", "unclear")]
 )
 def test_reply_names_the_school(large_school: LargeSchool, body: str, template: str) -> None:
-    text(large_school, body)
+    receive_text(large_school, body)
     with large_school.database.reading() as session:
         reply = session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == template)).one()
         school = session.scalar(select(School.name).join(Student).join(Family).where(Family.name == "Family 02"))
@@ -167,7 +167,7 @@ def test_reply_names_the_school(large_school: LargeSchool, body: str, template: 
 
 
 def test_reply_to_unknown_number_names_the_district(large_school: LargeSchool) -> None:
-    text(large_school, "HELP", number=999)
+    receive_text(large_school, "HELP", number=999)
     with large_school.database.reading() as session:
         reply = session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == "help")).one()
         district = session.scalar(select(District.name))
@@ -178,17 +178,17 @@ def test_reply_to_unknown_number_names_the_district(large_school: LargeSchool) -
 def test_help_in_a_language_without_approved_texts_reaches_a_person(large_school: LargeSchool) -> None:
     with large_school.database.transaction() as session:
         session.execute(update(Family).values(language="so"))
-    text(large_school, "HELP")
+    receive_text(large_school, "HELP")
     with large_school.database.reading() as session:
         assert [row.body for row in queries.messages_to_read(session, large_school.coordinator)] == ["HELP"]
-    assert got(large_school) == []
+    assert sent_templates(large_school) == []
 
 
 def test_unclear_message_needs_a_person_and_a_machine_gets_limited_replies(large_school: LargeSchool) -> None:
     ask_everyone(large_school)
     for _ in range(5):
-        text(large_school, "Who is this?")
-    assert got(large_school) == ["invitation", "unclear"]
+        receive_text(large_school, "Who is this?")
+    assert sent_templates(large_school) == ["invitation", "unclear"]
     with large_school.database.transaction() as session:
         waiting = queries.messages_to_read(session, large_school.coordinator)
         assert [row.body for row in waiting] == ["Who is this?"] * 5
@@ -202,8 +202,8 @@ def test_unclear_message_needs_a_person_and_a_machine_gets_limited_replies(large
 
 
 def test_answer_without_a_question_needs_a_person(large_school: LargeSchool) -> None:
-    text(large_school, "1")
-    assert ledger(large_school) == []
+    receive_text(large_school, "1")
+    assert list_consent_entries(large_school) == []
     with large_school.database.reading() as session:
         assert len(queries.messages_to_read(session, large_school.coordinator)) == 1
 
@@ -213,15 +213,15 @@ def test_message_from_an_unknown_number_reaches_every_coordinator(large_school: 
         processing.receive_message(
             session, ReceivedMessage("SMx", "+15555559999", "+15555550199", "Hello?"), POLICY, NOW
         )
-        for who in (large_school.coordinator, large_school.other_coordinator):
-            assert [row.families for row in queries.messages_to_read(session, who)] == [()]
+        for coordinator in (large_school.coordinator, large_school.other_coordinator):
+            assert [row.families for row in queries.messages_to_read(session, coordinator)] == [()]
 
 
 def test_call_requests_and_families_without_messages_are_calls_until_answered(large_school: LargeSchool) -> None:
-    asked = ask_everyone(large_school)
-    text(large_school, "9", number=2)
-    text(large_school, "2", number=5)
-    text(large_school, "1", number=6)
+    invitation_ids = ask_everyone(large_school)
+    receive_text(large_school, "9", number=2)
+    receive_text(large_school, "2", number=5)
+    receive_text(large_school, "1", number=6)
     with large_school.database.transaction() as session:
         calls = {row.family: row.why for row in queries.families_to_call(session, large_school.coordinator, NOW)}
         assert calls == {
@@ -231,34 +231,36 @@ def test_call_requests_and_families_without_messages_are_calls_until_answered(la
             "Family 04": "no_text",
         }
         assert queries.families_to_call(session, large_school.other_coordinator, NOW) == []
-        invitations.record_answer(session, large_school.coordinator, asked["Family 02"], "yes", how="phone", now=NOW)
         invitations.record_answer(
-            session, large_school.coordinator, asked["Family 03"], "not_now", how="phone", now=NOW
+            session, large_school.coordinator, invitation_ids["Family 02"], "yes", how="phone", now=NOW
+        )
+        invitations.record_answer(
+            session, large_school.coordinator, invitation_ids["Family 03"], "not_now", how="phone", now=NOW
         )
         session.flush()
-        left = {row.family for row in queries.families_to_call(session, large_school.coordinator, NOW)}
-        assert left == {"Family 04", "Family 05"}
+        remaining = {row.family for row in queries.families_to_call(session, large_school.coordinator, NOW)}
+        assert remaining == {"Family 04", "Family 05"}
 
 
-def arranged(school_fixture: SchoolFixture) -> int:
+def arrange_visit(school_fixture: SchoolFixture) -> int:
     """Book a visit of Grace and Luis to the Smiths and send the family's message."""
-    wanted = BookingRequest(
+    request = BookingRequest(
         school_fixture.families["Smith"], school_fixture.educators["Luis"], school_fixture.time_at(8, 16, 30)
     )
     with school_fixture.session() as session:
-        visit_id = visits.book(session, school_fixture.actors["Grace"], wanted, POLICY, NOW).id
+        visit_id = visits.book(session, school_fixture.actors["Grace"], request, POLICY, NOW).id
         visits.accept(session, school_fixture.actors["Luis"], visit_id, POLICY, NOW)
-    leave(school_fixture)
+    dispatch(school_fixture)
     return visit_id
 
 
-def state(school_fixture: SchoolFixture, visit_id: int) -> str:
+def visit_state(school_fixture: SchoolFixture, visit_id: int) -> str:
     with school_fixture.database.reading() as session:
         return session.get_one(Visit, visit_id).state
 
 
 @pytest.mark.parametrize(
-    ("body", "becomes", "reply"),
+    ("body", "expected_state", "reply"),
     [
         ("1", "confirmed", "visit_confirmed"),
         ("2", "cancelled_by_family", "visit_other_time"),
@@ -267,11 +269,11 @@ def state(school_fixture: SchoolFixture, visit_id: int) -> str:
     ],
 )
 def test_reply_to_a_visit_question_takes_effect_at_once(
-    school_fixture: SchoolFixture, body: str, becomes: str, reply: str
+    school_fixture: SchoolFixture, body: str, expected_state: str, reply: str
 ) -> None:
-    visit_id = arranged(school_fixture)
-    text(school_fixture, body)
-    assert state(school_fixture, visit_id) == becomes
+    visit_id = arrange_visit(school_fixture)
+    receive_text(school_fixture, body)
+    assert visit_state(school_fixture, visit_id) == expected_state
     with school_fixture.database.reading() as session:
         entry = session.scalars(select(ConsentEntry).order_by(ConsentEntry.id.desc())).first()
         assert entry is not None
@@ -282,9 +284,9 @@ def test_reply_to_a_visit_question_takes_effect_at_once(
 
 
 def test_opt_out_keyword_never_changes_a_visit_but_creates_a_call(school_fixture: SchoolFixture) -> None:
-    visit_id = arranged(school_fixture)
-    text(school_fixture, "CANCEL")
-    assert state(school_fixture, visit_id) == "scheduled"
+    visit_id = arrange_visit(school_fixture)
+    receive_text(school_fixture, "CANCEL")
+    assert visit_state(school_fixture, visit_id) == "scheduled"
     with school_fixture.database.reading() as session:
         (waiting,) = queries.messages_to_read(session, school_fixture.actors["coordinator"])
         assert waiting.stopped
@@ -293,19 +295,19 @@ def test_opt_out_keyword_never_changes_a_visit_but_creates_a_call(school_fixture
 
 
 def test_late_yes_to_a_cancelled_visit_needs_a_person(school_fixture: SchoolFixture) -> None:
-    visit_id = arranged(school_fixture)
+    visit_id = arrange_visit(school_fixture)
     with school_fixture.session() as session:
         visits.cancel(session, school_fixture.actors["Grace"], visit_id, POLICY, NOW)
-    text(school_fixture, "1", now=NOW + timedelta(minutes=1))
-    assert state(school_fixture, visit_id) == "cancelled_by_educator"
+    receive_text(school_fixture, "1", now=NOW + timedelta(minutes=1))
+    assert visit_state(school_fixture, visit_id) == "cancelled_by_educator"
     with school_fixture.database.reading() as session:
         assert len(queries.messages_to_read(session, school_fixture.actors["coordinator"])) == 1
 
 
 def test_no_after_a_cancelled_visit_is_answered_and_closes_the_invitation(school_fixture: SchoolFixture) -> None:
-    arranged(school_fixture)
-    text(school_fixture, "2", now=NOW + timedelta(minutes=1))
-    text(school_fixture, "3", now=NOW + timedelta(minutes=2))
+    arrange_visit(school_fixture)
+    receive_text(school_fixture, "2", now=NOW + timedelta(minutes=1))
+    receive_text(school_fixture, "3", now=NOW + timedelta(minutes=2))
     with school_fixture.database.reading() as session:
         entry = session.scalars(select(ConsentEntry).order_by(ConsentEntry.id.desc())).first()
         assert entry is not None
@@ -318,7 +320,7 @@ def test_no_after_a_cancelled_visit_is_answered_and_closes_the_invitation(school
 
 
 def test_no_recorded_by_staff_cancels_the_visit_at_once(school_fixture: SchoolFixture) -> None:
-    visit_id = arranged(school_fixture)
+    visit_id = arrange_visit(school_fixture)
     with school_fixture.session() as session:
         coordinator = school_fixture.actors["coordinator"]
         invitations.record_answer(
@@ -328,11 +330,11 @@ def test_no_recorded_by_staff_cancels_the_visit_at_once(school_fixture: SchoolFi
         assert (
             queue.get_invitation(session, coordinator, school_fixture.invitations["Smith"], NOW).answer == "withdrawn"
         )
-    assert state(school_fixture, visit_id) == "cancelled_by_family"
+    assert visit_state(school_fixture, visit_id) == "cancelled_by_family"
 
 
 def test_visit_without_a_partner_is_listed_on_today(school_fixture: SchoolFixture) -> None:
-    visit_id = arranged(school_fixture)
+    visit_id = arrange_visit(school_fixture)
     with school_fixture.session() as session:
         assert queries.visits_without_partner(session, school_fixture.actors["coordinator"]) == []
         visits.cannot_come(
@@ -345,27 +347,27 @@ def test_visit_without_a_partner_is_listed_on_today(school_fixture: SchoolFixtur
 
 
 def test_undelivered_question_becomes_a_call(large_school: LargeSchool) -> None:
-    asked = ask_everyone(large_school)
-    ends = {"Family 02": "rejected", "Family 05": "expired", "Family 06": "suppressed", "Family 07": "unknown"}
+    invitation_ids = ask_everyone(large_school)
+    final_states = {"Family 02": "rejected", "Family 05": "expired", "Family 06": "suppressed", "Family 07": "unknown"}
     with large_school.database.transaction() as session:
-        for family, ended in ends.items():
-            subject = f"invitation:{asked[family]}"
-            session.scalars(select(OutgoingMessage).where(OutgoingMessage.subject == subject)).one().state = ended
+        for family, final_state in final_states.items():
+            subject = f"invitation:{invitation_ids[family]}"
+            session.scalars(select(OutgoingMessage).where(OutgoingMessage.subject == subject)).one().state = final_state
     with large_school.database.reading() as session:
         calls = {row.family for row in queries.families_to_call(session, large_school.coordinator, NOW)}
-        assert calls == {*ends, "Family 03", "Family 04"}
+        assert calls == {*final_states, "Family 03", "Family 04"}
 
 
 def test_call_about_an_upcoming_visit_names_the_visit(school_fixture: SchoolFixture) -> None:
-    visit_id = arranged(school_fixture)
-    text(school_fixture, "9")
+    visit_id = arrange_visit(school_fixture)
+    receive_text(school_fixture, "9")
     with school_fixture.database.reading() as session:
         (call,) = queries.families_to_call(session, school_fixture.actors["coordinator"], NOW)
         assert (call.visit_id, call.why, call.phone) == (visit_id, "call_me", school_fixture.phones["Smith"])
 
 
 def test_visit_without_a_message_becomes_a_call(school_fixture: SchoolFixture) -> None:
-    visit_id = arranged(school_fixture)
+    visit_id = arrange_visit(school_fixture)
     coordinator = school_fixture.actors["coordinator"]
     with school_fixture.session() as session:
         assert queries.visits_not_communicated(session, coordinator, NOW) == []
@@ -377,7 +379,7 @@ def test_visit_without_a_message_becomes_a_call(school_fixture: SchoolFixture) -
 
 
 @pytest.mark.parametrize(
-    ("state", "next_in", "told"),
+    ("state", "next_in", "is_communicated"),
     [
         ("delivered", 0, True),
         ("queued", 0, True),
@@ -388,33 +390,33 @@ def test_visit_without_a_message_becomes_a_call(school_fixture: SchoolFixture) -
     ],
 )
 def test_cancellation_not_delivered_in_time_becomes_a_call(
-    school_fixture: SchoolFixture, state: str, next_in: int, told: bool
+    school_fixture: SchoolFixture, state: str, next_in: int, is_communicated: bool
 ) -> None:
-    visit_id = arranged(school_fixture)
+    visit_id = arrange_visit(school_fixture)
     with school_fixture.session() as session:
         visits.cancel(session, school_fixture.actors["coordinator"], visit_id, POLICY, NOW)
         row = session.scalars(select(OutgoingMessage).where(OutgoingMessage.template == "visit_cancelled")).one()
         row.state, row.next_at = state, NOW + timedelta(days=next_in)
         assert row.expires_at >= session.get_one(Visit, visit_id).starts_at
     with school_fixture.database.reading() as session:
-        found = queries.visits_not_communicated(session, school_fixture.actors["coordinator"], NOW)
-        assert [(row.visit_id, row.off) for row in found] == ([] if told else [(visit_id, True)])
+        listed = queries.visits_not_communicated(session, school_fixture.actors["coordinator"], NOW)
+        assert [(row.visit_id, row.off) for row in listed] == ([] if is_communicated else [(visit_id, True)])
         assert (
             queries.visits_not_communicated(session, school_fixture.actors["coordinator"], NOW + timedelta(days=30))
             == []
         )
 
 
-@pytest.mark.parametrize("gone", [{"restricted": True}, {"left_on": NOW.date()}])
+@pytest.mark.parametrize("restriction", [{"restricted": True}, {"left_on": NOW.date()}])
 def test_yes_of_a_restricted_caregiver_needs_a_person_and_is_not_recorded(
-    large_school: LargeSchool, gone: dict[str, object]
+    large_school: LargeSchool, restriction: dict[str, object]
 ) -> None:
     ask_everyone(large_school)
     with large_school.database.transaction() as session:
-        session.execute(update(Caregiver).where(Caregiver.phone == family_phone(2)).values(**gone))
-    text(large_school, "1")
-    assert ledger(large_school) == []
+        session.execute(update(Caregiver).where(Caregiver.phone == family_phone(2)).values(**restriction))
+    receive_text(large_school, "1")
+    assert list_consent_entries(large_school) == []
     with large_school.database.reading() as session:
         assert session.scalars(select(Row.needs_person)).all() == [True]
-    text(large_school, "3")
-    assert [said for said, *_ in ledger(large_school)] == ["not_now"]
+    receive_text(large_school, "3")
+    assert [answer for answer, *_ in list_consent_entries(large_school)] == ["not_now"]

@@ -20,9 +20,9 @@ from homevisits.visits import actions
 from homevisits.visits.models import VisitState
 from homevisits.visits.queries import families
 from tests.factories.school import SchoolFixture
-from tests.inbox.test_receive import leave, text
+from tests.inbox.test_receive import dispatch, receive_text
 from tests.shell.clients import create_client, create_test_app
-from tests.visits.test_actions import arrange, book, codes, complete_visit, load_visit
+from tests.visits.test_actions import arrange, book, complete_visit, load_visit, problem_codes
 from tests.visits.test_send_checks import (
     add_second_caregiver,
     apply_withdrawals,
@@ -125,9 +125,9 @@ def test_booking_is_refused_when_the_yes_no_longer_counts(
     lapse(school_fixture)
     assert not has_valid_yes(school_fixture)
     assert family_state(school_fixture) == "yes_lapsed"
-    with pytest.raises(RulesBroken) as refused:
+    with pytest.raises(RulesBroken) as error:
         book(school_fixture)
-    assert codes(refused) == {"family_yes_lapsed"}
+    assert problem_codes(error) == {"family_yes_lapsed"}
 
 
 def test_yes_without_giver_counts_for_a_family_without_caregivers(school_fixture: SchoolFixture) -> None:
@@ -142,10 +142,10 @@ def test_yes_without_giver_does_not_count_when_every_caregiver_is_restricted(sch
     yes_without_giver(school_fixture)
     caregiver_is_restricted(school_fixture)
     assert not has_valid_yes(school_fixture)
-    with pytest.raises(RulesBroken) as refused:
+    with pytest.raises(RulesBroken) as error:
         record_answer(school_fixture, "yes")
-    assert codes(refused) == {"no_caregiver_may_consent"}
-    with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+    assert problem_codes(error) == {"no_caregiver_may_consent"}
+    with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
         family = school_fixture.families["Rivera"]
         invitations.record_request(
             session,
@@ -155,7 +155,7 @@ def test_yes_without_giver_does_not_count_when_every_caregiver_is_restricted(sch
             how="phone",
             now=school_fixture.now,
         )
-    assert codes(refused) == {"no_caregiver_may_consent"}
+    assert problem_codes(error) == {"no_caregiver_may_consent"}
 
 
 def test_yes_counts_again_when_its_giver_returns(school_fixture: SchoolFixture) -> None:
@@ -226,7 +226,7 @@ def test_booked_visit_waits_for_the_coordinator(
             session, None, visit_id, "yes", policy=school_fixture.policy, now=school_fixture.now
         )
     assert result == actions.ResponseResult.NOT_EXPECTED
-    with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+    with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
         actions.record_family_answer(
             session,
             school_fixture.actors["coordinator"],
@@ -236,8 +236,8 @@ def test_booked_visit_waits_for_the_coordinator(
             now=school_fixture.now,
             how="phone",
         )
-    assert codes(refused) == {"family_yes_lapsed"}
-    with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+    assert problem_codes(error) == {"family_yes_lapsed"}
+    with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
         actions.move(
             session,
             school_fixture.actors["Grace"],
@@ -246,7 +246,7 @@ def test_booked_visit_waits_for_the_coordinator(
             policy=school_fixture.policy,
             now=school_fixture.now,
         )
-    assert codes(refused) == {"family_yes_lapsed"}
+    assert problem_codes(error) == {"family_yes_lapsed"}
     assert (load_visit(school_fixture, visit_id).state, family_state(school_fixture)) == ("scheduled", "yes_lapsed")
     assert [(name, visit) for name, visit, _reason in list_lapsed_consents(school_fixture)] == [("Rivera", visit_id)]
     with school_fixture.session() as session:
@@ -259,9 +259,9 @@ def test_booked_visit_waits_for_the_coordinator(
 def test_partner_cannot_accept_while_the_yes_does_not_count(school_fixture: SchoolFixture) -> None:
     visit_id = book(school_fixture)
     caregiver_moves(school_fixture)
-    with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+    with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
         actions.accept(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, school_fixture.now)
-    assert codes(refused) == {"family_yes_lapsed"}
+    assert problem_codes(error) == {"family_yes_lapsed"}
 
 
 def test_visit_of_a_merged_family_is_listed_until_it_is_cancelled(school_fixture: SchoolFixture) -> None:
@@ -297,9 +297,9 @@ def test_reply_of_a_caregiver_who_moved_to_another_family_needs_a_person(
     school_fixture: SchoolFixture, body: str
 ) -> None:
     visit_id = arrange(school_fixture, family="Smith")
-    leave(school_fixture)
+    dispatch(school_fixture)
     caregiver_moves(school_fixture, "Smith")
-    text(school_fixture, body, now=school_fixture.now + timedelta(minutes=5))
+    receive_text(school_fixture, body, now=school_fixture.now + timedelta(minutes=5))
     assert load_visit(school_fixture, visit_id).state == VisitState.SCHEDULED
     with school_fixture.database.reading() as session:
         assert session.scalars(select(IncomingMessage.needs_person)).all() == [True]
@@ -308,9 +308,9 @@ def test_reply_of_a_caregiver_who_moved_to_another_family_needs_a_person(
 
 
 def get_page(client: FlaskClient, path: str) -> str:
-    answer = client.get(path)
-    assert answer.status_code == 200, answer.text[-1500:]
-    return answer.text
+    response = client.get(path)
+    assert response.status_code == 200, response.text[-1500:]
+    return response.text
 
 
 def test_pages_show_a_lapsed_yes_until_an_answer_is_recorded(school_fixture: SchoolFixture) -> None:
@@ -345,9 +345,11 @@ def test_pages_show_a_lapsed_yes_until_an_answer_is_recorded(school_fixture: Sch
 
 def test_today_lists_only_families_of_the_coordinators_schools(school_fixture: SchoolFixture) -> None:
     caregiver_moves(school_fixture)
-    stranger = Actor(0, None, "x", "en", frozenset({Grant(Role.SITE_COORDINATOR, school_fixture.school_id + 1)}))
+    other_coordinator = Actor(
+        0, None, "x", "en", frozenset({Grant(Role.SITE_COORDINATOR, school_fixture.school_id + 1)})
+    )
     with school_fixture.database.reading() as session:
-        assert lapsed_consents(session, stranger, school_fixture.now) == []
+        assert lapsed_consents(session, other_coordinator, school_fixture.now) == []
     assert [name for name, _visit, _reason in list_lapsed_consents(school_fixture)] == ["Rivera"]
 
 
