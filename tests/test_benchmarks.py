@@ -11,13 +11,13 @@ import pytest
 from tests.benchmarks import __main__ as bench
 from tests.benchmarks import dispatch_benchmarks, message_benchmarks, webhook_benchmarks
 from tests.benchmarks.environment import BenchEnvironment
-from tests.benchmarks.measure import Line
+from tests.benchmarks.measure import Result
 
-MEASURED = Line("texts-other", "a rival", 1.0, 1.0, 1.0, 1.0, ok=True)
+RESULT = Result("texts-other", "a rival", 1.0, 1.0, 1.0, 1.0, ok=True)
 
 
-def other(_stage: BenchEnvironment) -> Iterator[Line]:
-    yield MEASURED
+def run_other(_environment: BenchEnvironment) -> Iterator[Result]:
+    yield RESULT
 
 
 def test_benchmark_without_nginx_is_left_out_and_the_others_run(
@@ -27,13 +27,13 @@ def test_benchmark_without_nginx_is_left_out_and_the_others_run(
     monkeypatch.delenv("TESTS_EXTERNAL_PROGRAMS", raising=False)
     monkeypatch.setattr(shutil, "which", lambda *_args, **_kwargs: None)
     monkeypatch.setattr(
-        message_benchmarks, "BENCHMARKS", {("texts-fast",): dispatch_benchmarks.fast, ("texts-other",): other}
+        message_benchmarks, "BENCHMARKS", {("texts-fast",): dispatch_benchmarks.fast, ("texts-other",): run_other}
     )
     try:
-        code = bench.main("texts")
+        exit_code = bench.main("texts")
     except pytest.skip.Exception as skipped:  # it would skip this test instead of failing it
         pytest.fail(f"the missing program ended the whole run: {skipped}")
-    assert code == 0
+    assert exit_code == 0
     assert [row["name"] for row in json.loads((tmp_path / "build" / "bench.json").read_text())] == ["texts-other"]
     printed = capsys.readouterr().out
     assert "left out: texts-fast (nginx is not on this machine" in printed
@@ -43,8 +43,8 @@ def test_benchmark_without_nginx_is_left_out_and_the_others_run(
 def test_web_process_of_each_side_accepts_delivery_callbacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook_benchmarks, "CALLS", 8)
     monkeypatch.setattr(webhook_benchmarks, "ROUNDS", 1)
-    monkeypatch.setattr(webhook_benchmarks, "LEAST", {"sqlite": 0.20})
+    monkeypatch.setattr(webhook_benchmarks, "MIN_RATIO", {"sqlite": 0.20})
     with ExitStack() as stack:
         environment = BenchEnvironment(tmp_path, stack)
-        lines = list(webhook_benchmarks.webhook(environment))
-    assert [line.name for line in lines] == ["texts-webhook-sqlite", "texts-webhook-sqlite-a-second"]
+        results = list(webhook_benchmarks.webhook(environment))
+    assert [result.name for result in results] == ["texts-webhook-sqlite", "texts-webhook-sqlite-a-second"]

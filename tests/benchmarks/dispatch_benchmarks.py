@@ -7,7 +7,7 @@ import procrastinate
 
 from homevisits.core.db import Database
 from tests.benchmarks.environment import BenchEnvironment, SenderProcesses
-from tests.benchmarks.measure import Line, Run, heats, rated
+from tests.benchmarks.measure import Result, Run, compare_rates, measure_rates
 
 ENGINES = ("sqlite", "postgresql")
 BARE = "a bare SDK loop, same client and server"
@@ -18,50 +18,50 @@ ROUND = 600
 FAST = {("sqlite", 1): 0.45, ("sqlite", 2): 0.50, ("postgresql", 1): 0.65, ("postgresql", 2): 0.70}
 
 
-def slow(environment: BenchEnvironment) -> Iterator[Line]:
+def slow(environment: BenchEnvironment) -> Iterator[Result]:
     """B1: a provider that answers after 80 ms, as real providers do."""
     twilio = environment.slow_twilio(80)
     for processes in (1, 2):
-        done = heats(sides(environment, twilio, processes, 8, PER_THREAD * 8 * processes))
+        rates = measure_rates(make_runs(environment, twilio, processes, 8, PER_THREAD * 8 * processes))
         for engine in ENGINES:
             name = f"texts-dispatch-80ms-{processes}x8-{engine}"
-            yield rated(name, BARE, done[engine], done["bare"], 0.90)
+            yield compare_rates(name, BARE, rates[engine], rates["bare"], 0.90)
 
 
-def fast(environment: BenchEnvironment) -> Iterator[Line]:
+def fast(environment: BenchEnvironment) -> Iterator[Result]:
     """B2 and B5: a provider that answers at once, which shows the cost of our own work."""
     twilio = environment.nginx()
     for processes in (1, 2):
-        runs = sides(environment, twilio, processes, 4, ROUND)
+        runs = make_runs(environment, twilio, processes, 4, ROUND)
         if processes == 1:
-            runs["procrastinate"] = procrastinates(environment, twilio, 4, ROUND)
-        done = heats(runs)
+            runs["procrastinate"] = make_procrastinate_run(environment, twilio, 4, ROUND)
+        rates = measure_rates(runs)
         for engine in ENGINES:
             name = f"texts-dispatch-fast-{processes}x4-{engine}"
-            yield rated(name, BARE, done[engine], done["bare"], FAST[engine, processes])
-        if "procrastinate" in done:
+            yield compare_rates(name, BARE, rates[engine], rates["bare"], FAST[engine, processes])
+        if "procrastinate" in rates:
             rival = "procrastinate 3, the same call as its job"
-            yield rated("texts-queue-1x4-postgresql", rival, done["postgresql"], done["procrastinate"], 1.0)
+            yield compare_rates("texts-queue-1x4-postgresql", rival, rates["postgresql"], rates["procrastinate"], 1.0)
 
 
-def sides(environment: BenchEnvironment, twilio: str, processes: int, threads: int, texts: int) -> dict[str, Run]:
+def make_runs(environment: BenchEnvironment, twilio: str, processes: int, threads: int, texts: int) -> dict[str, Run]:
     """Return the runs of the bare loop and of the dispatcher on each engine."""
     bare = SenderProcesses(environment, "bare", twilio, "-", processes=processes, threads=threads)
-    found: dict[str, Run] = {"bare": partial(bare.run, texts)}
+    runs: dict[str, Run] = {"bare": partial(bare.run, texts)}
     for engine in ENGINES:
         database = environment.database(engine)
         senders = SenderProcesses(environment, "ours", twilio, database.url, processes=processes, threads=threads)
-        found[engine] = partial(filled, environment, database, senders, texts)
-    return found
+        runs[engine] = partial(fill_and_send, environment, database, senders, texts)
+    return runs
 
 
-def filled(environment: BenchEnvironment, database: Database, senders: SenderProcesses, texts: int) -> float:
+def fill_and_send(environment: BenchEnvironment, database: Database, senders: SenderProcesses, texts: int) -> float:
     """Insert messages outside the measured time, then send them."""
-    environment.fill(database, texts)
+    environment.fill_outbox(database, texts)
     return senders.run(texts)
 
 
-def procrastinates(environment: BenchEnvironment, twilio: str, threads: int, texts: int) -> Run:
+def make_procrastinate_run(environment: BenchEnvironment, twilio: str, threads: int, texts: int) -> Run:
     """Return a run of procrastinate with a queue that is filled outside the measured time."""
     dsn = environment.postgres().dsn(environment.postgres().create_database("template0"))
     app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector(conninfo=dsn))

@@ -49,7 +49,7 @@ BATCH = 400
 
 
 @dataclass(frozen=True)
-class Past:
+class PastVisit:
     """A completed visit: its pair, family and time, and its number among the family's visits."""
 
     id: int
@@ -65,12 +65,12 @@ def build(database: Database, visits: int) -> None:
     with database.transaction() as session:
         _people(session)
         _families(session)
-    past = list(_past(visits))
+    past = list(_past_visits(visits))
     for turn in sorted({visit.turn for visit in past}):
-        ready = [visit for visit in past if visit.turn == turn]
-        for start in range(0, len(ready), BATCH):
+        batch = [visit for visit in past if visit.turn == turn]
+        for start in range(0, len(batch), BATCH):
             with database.transaction() as session:
-                _hold(session, ready[start : start + BATCH])
+                _complete(session, batch[start : start + BATCH])
     with database.transaction() as session:
         if database.engine.dialect.name == "postgresql":
             for table in ("visit", "commitment", "attestation", "invitation", "consent_ledger"):
@@ -167,10 +167,10 @@ def _families(session: Session) -> None:
             for n in numbers
         ],
     )  # fmt: skip
-    asked = {"asked_at": LONG_AGO, "how": "text", "language": "en"}
+    invitation = {"asked_at": LONG_AGO, "how": "text", "language": "en"}
     session.execute(
         insert(Invitation),
-        [{"id": n, "family_id": n, "school_id": school[n], "draw_id": school[n], **asked} for n in numbers],
+        [{"id": n, "family_id": n, "school_id": school[n], "draw_id": school[n], **invitation} for n in numbers],
     )
     yes = {"answer": "yes", "how": "text", "language": "en", "at": LONG_AGO}
     session.execute(
@@ -179,47 +179,47 @@ def _families(session: Session) -> None:
     )
 
 
-def _past(visits: int) -> Iterator[Past]:
+def _past_visits(visits: int) -> Iterator[PastVisit]:
     """Yield the teacher's recent visits, then older visits, of which every fortieth is the teacher's."""
     number = itertools.count(1)
     turns: dict[int, int] = {}
 
-    def one(family: int, lead: int, partner: int, starts_at: datetime) -> Past:
+    def make_visit(family: int, lead: int, partner: int, starts_at: datetime) -> PastVisit:
         turns[family] = turns.get(family, 0) + 1
-        return Past(next(number), family, lead, partner, starts_at, turns[family])
+        return PastVisit(next(number), family, lead, partner, starts_at, turns[family])
 
     for index in range(visits):
         # Each pair has a visit a day, going back from 100 days ago, so that visits do not overlap.
         day, pair = divmod(index, EDUCATORS // 2)
         starts_at = NOW - timedelta(days=100 + day, minutes=(pair % 3) * 90)
         lead = 1 + 2 * pair
-        own = lead == TEACHER
-        family = 1 + (day % (CLASS - 5)) if own else CLASS + 1 + (index % (FAMILIES - CLASS))
-        yield one(family, lead, lead + 1, starts_at)
+        is_teachers = lead == TEACHER
+        family = 1 + (day % (CLASS - 5)) if is_teachers else CLASS + 1 + (index % (FAMILIES - CLASS))
+        yield make_visit(family, lead, lead + 1, starts_at)
     for index in range(RECENT):
         family = 1 + index % (CLASS - 5)
-        yield one(family, TEACHER, PARTNER, NOW - timedelta(days=2 + index, minutes=60))
+        yield make_visit(family, TEACHER, PARTNER, NOW - timedelta(days=2 + index, minutes=60))
 
 
-def _hold(session: Session, ready: list[Past]) -> None:
+def _complete(session: Session, visits: list[PastVisit]) -> None:
     """Insert visits and move them to completed, in statements for all of them; the triggers check each."""
-    held = (Visit.kind == "first", Visit.state == "completed", Visit.family_id.in_([v.family_id for v in ready]))
+    held = (Visit.kind == "first", Visit.state == "completed", Visit.family_id.in_([v.family_id for v in visits]))
     firsts = dict(session.execute(select(Visit.family_id, Visit.id).where(*held)).tuples().all())
-    session.execute(insert(Visit), [_visit(v, firsts.get(v.family_id)) for v in ready])
-    session.execute(insert(Commitment), [_time(v, place) for v in ready for place in (0, 1)])
-    session.execute(insert(VisitMember), [_place(v, place) for v in ready for place in (0, 1)])
-    ids = [{"number": v.id, "said": v.id * 2} for v in ready]
+    session.execute(insert(Visit), [_visit_row(v, firsts.get(v.family_id)) for v in visits])
+    session.execute(insert(Commitment), [_commitment_row(v, position) for v in visits for position in (0, 1)])
+    session.execute(insert(VisitMember), [_member_row(v, position) for v in visits for position in (0, 1)])
+    ids = [{"number": v.id, "attestation": v.id * 2} for v in visits]
     connection = session.connection()
     number = Visit.__table__.c.id == bindparam("number")
     for state in ("scheduled", "confirmed"):
         connection.execute(update(Visit.__table__).where(number).values(state=state), ids)
-    session.execute(insert(Attestation), [_word(v, 0, None) for v in ready])
-    session.execute(insert(Attestation), [_word(v, 1, v.id * 2) for v in ready])
-    done = {"state": "completed", "attestation_id": bindparam("said"), "closed_at": NOW - timedelta(days=1)}
+    session.execute(insert(Attestation), [_attestation_row(v, 0, None) for v in visits])
+    session.execute(insert(Attestation), [_attestation_row(v, 1, v.id * 2) for v in visits])
+    done = {"state": "completed", "attestation_id": bindparam("attestation"), "closed_at": NOW - timedelta(days=1)}
     connection.execute(update(Visit.__table__).where(number).values(**done), ids)
 
 
-def _visit(visit: Past, first: int | None) -> dict[str, Any]:
+def _visit_row(visit: PastVisit, first: int | None) -> dict[str, Any]:
     day: date = visit.starts_at.date()
     return {
         "id": visit.id, "uid": f"past-{visit.id}", "family_id": visit.family_id, "school_id": 1,
@@ -232,30 +232,30 @@ def _visit(visit: Past, first: int | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _person(visit: Past, place: int) -> int:
-    return (visit.lead_id, visit.partner_id)[place]
+def _educator_id(visit: PastVisit, position: int) -> int:
+    return (visit.lead_id, visit.partner_id)[position]
 
 
-def _time(visit: Past, place: int) -> dict[str, Any]:
+def _commitment_row(visit: PastVisit, position: int) -> dict[str, Any]:
     return {
-        "id": visit.id * 2 + place, "person_id": _person(visit, place), "starts_at": visit.starts_at,
+        "id": visit.id * 2 + position, "person_id": _educator_id(visit, position), "starts_at": visit.starts_at,
         "ends_at": visit.starts_at + timedelta(minutes=75), "active": True, "subject": f"visit:{visit.id}",
     }  # fmt: skip
 
 
-def _place(visit: Past, place: int) -> dict[str, Any]:
-    person = _person(visit, place)
+def _member_row(visit: PastVisit, position: int) -> dict[str, Any]:
+    person = _educator_id(visit, position)
     return {
-        "visit_id": visit.id, "educator_id": person, "role": ("lead", "partner")[place], "state": "coming",
-        "opt_in_id": person, "certification_id": person, "commitment_id": visit.id * 2 + place,
+        "visit_id": visit.id, "educator_id": person, "role": ("lead", "partner")[position], "state": "coming",
+        "opt_in_id": person, "certification_id": person, "commitment_id": visit.id * 2 + position,
         "asked_at": visit.starts_at - timedelta(days=5),
     }  # fmt: skip
 
 
-def _word(visit: Past, place: int, agrees_with: int | None) -> dict[str, Any]:
+def _attestation_row(visit: PastVisit, position: int, agrees_with: int | None) -> dict[str, Any]:
     return {
-        "id": visit.id * 2 + place, "visit_id": visit.id, "educator_id": _person(visit, place), "outcome": "met",
-        "both_went": True, "started_at": visit.starts_at, "ended_at": visit.starts_at + timedelta(minutes=45),
-        "place_type": "home", "kind": "first", "agrees_with_id": agrees_with,
-        "at": visit.starts_at + timedelta(hours=1),
+        "id": visit.id * 2 + position, "visit_id": visit.id, "educator_id": _educator_id(visit, position),
+        "outcome": "met", "both_went": True, "started_at": visit.starts_at,
+        "ended_at": visit.starts_at + timedelta(minutes=45), "place_type": "home", "kind": "first",
+        "agrees_with_id": agrees_with, "at": visit.starts_at + timedelta(hours=1),
     }  # fmt: skip

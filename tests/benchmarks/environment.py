@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from homevisits import migrate
-from homevisits.core import settings as house_settings
+from homevisits.core import settings as core_settings
 from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.messages import outbox
@@ -46,7 +46,7 @@ http {{
 
 def settings_for(twilio_url: str, database_url: str, **more: object) -> Settings:
     """Return settings that send messages to a substitute for Twilio."""
-    return house_settings.load_settings(
+    return core_settings.load_settings(
         {}, mode="development", database_url=database_url, secret_key="b" * 40, public_url="https://visits.example.org",
         provider="twilio", texting="live", twilio_account_sid="AC" + "0" * 32, twilio_auth_token="token",
         twilio_from=SENDER, twilio_base_url=twilio_url, provider_timeout_seconds=20, **more,
@@ -58,7 +58,7 @@ def clock(epoch: float) -> Callable[[], datetime]:
     return lambda: district.NOW + timedelta(seconds=time.monotonic() - epoch)
 
 
-def rules(threads: int) -> SendPolicy:
+def send_policy(threads: int) -> SendPolicy:
     """Return the sending policy of a district."""
     return SendPolicy(limits=Limits(), zone=district.ZONE, threads=threads)
 
@@ -84,14 +84,14 @@ class BenchEnvironment:
             url = f"sqlite:///{self.folder}/{next(self._numbers)}.sqlite"
         else:
             url = self.postgres().url(self.postgres().create_database("template0"))
-        made = Database(url, pool_size=16)
-        self.stack.callback(made.dispose)
-        migrate.upgrade(made)
-        with made.transaction() as session:
+        created = Database(url, pool_size=16)
+        self.stack.callback(created.dispose)
+        migrate.upgrade(created)
+        with created.transaction() as session:
             session.add(
                 Sender(provider="twilio", address=SENDER, segments_per_second=1_000_000, registration="registered")
             )
-        return made
+        return created
 
     def postgres(self) -> servers.Postgres:
         """A PostgreSQL server that waits for the disk, as in production, unlike the server of the tests."""
@@ -119,23 +119,23 @@ class BenchEnvironment:
         self.stack.enter_context(external_programs.run_server(command, port, self.folder / "fake.log", cwd=ROOT))
         return f"http://127.0.0.1:{port}"
 
-    def phones(self, wanted: int) -> list[str]:
+    def phones(self, number: int) -> list[str]:
         """Return phone numbers that were not used before."""
-        return [f"+1{2_000_000_000 + next(self._numbers)}" for _ in range(wanted)]
+        return [f"+1{2_000_000_000 + next(self._numbers)}" for _ in range(number)]
 
-    def planned(self, wanted: int, **more: object) -> list[tuple[str, PlannedMessage]]:
+    def plan_messages(self, number: int, **more: object) -> list[tuple[str, PlannedMessage]]:
         """Return due messages, each to another phone."""
         now = self.now()
         values = {"not_before": now, "expires_at": now + timedelta(hours=8), "params": {"school": "Lincoln"}, **more}
         return [
             (f"bench:{phone}", PlannedMessage("one", phone, "en", "invitation_call_me", **values))  # type: ignore[arg-type]
-            for phone in self.phones(wanted)
+            for phone in self.phones(number)
         ]
 
-    def fill(self, database: Database, wanted: int) -> None:
+    def fill_outbox(self, database: Database, number: int) -> None:
         """Insert due messages into the outbox."""
         with database.transaction() as session:
-            outbox.put_many(session, self.planned(wanted), self.now())
+            outbox.put_many(session, self.plan_messages(number), self.now())
 
 
 @contextmanager
@@ -149,9 +149,24 @@ class SenderProcesses:
     """Sending processes with their threads. They run between rounds, so that their start is not measured."""
 
     def __init__(
-        self, environment: BenchEnvironment, how: str, twilio: str, database: str, *, processes: int, threads: int
+        self,
+        environment: BenchEnvironment,
+        implementation: str,
+        twilio: str,
+        database: str,
+        *,
+        processes: int,
+        threads: int,
     ) -> None:
-        command = [sys.executable, "-m", "tests.benchmarks.sender_process", how, twilio, database, str(threads)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.sender_process",
+            implementation,
+            twilio,
+            database,
+            str(threads),
+        ]
         self._all = [
             subprocess.Popen(
                 [*command, repr(environment.epoch)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
@@ -159,32 +174,32 @@ class SenderProcesses:
             )
             for _ in range(processes)
         ]  # fmt: skip
-        environment.stack.callback(self._leave)
-        for each in self._all:
-            self._said(each, "ready")
+        environment.stack.callback(self._stop)
+        for process in self._all:
+            self._read_answer(process, "ready")
 
     def run(self, texts: int) -> float:
         """Send `texts` messages in all processes together and return the rate per second."""
-        begun = time.monotonic()
-        for each in self._all:
-            assert each.stdin is not None
-            each.stdin.write(f"{texts // len(self._all)}\n")
-            each.stdin.flush()
-        sent = sum(int(self._said(each, "sent")) for each in self._all)
-        took = time.monotonic() - begun
+        started = time.monotonic()
+        for process in self._all:
+            assert process.stdin is not None
+            process.stdin.write(f"{texts // len(self._all)}\n")
+            process.stdin.flush()
+        sent = sum(int(self._read_answer(process, "sent")) for process in self._all)
+        elapsed = time.monotonic() - started
         if sent != texts:
             raise SystemExit(f"{sent} texts were sent, not {texts}: a race that is not run wins nothing")
-        return texts / took
+        return texts / elapsed
 
-    def _said(self, each: subprocess.Popen[str], word: str) -> str:
-        assert each.stdout is not None
-        line = each.stdout.readline().split()
+    def _read_answer(self, process: subprocess.Popen[str], word: str) -> str:
+        assert process.stdout is not None
+        line = process.stdout.readline().split()
         if not line or line[0] != word:
             raise SystemExit(f"a sending process ended: {line}")
         return line[-1]
 
-    def _leave(self) -> None:
-        for each in self._all:
-            assert each.stdin is not None
-            each.stdin.close()
-            each.wait(30)
+    def _stop(self) -> None:
+        for process in self._all:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(30)

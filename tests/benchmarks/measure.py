@@ -6,28 +6,28 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-Act = Callable[[], object]
+Action = Callable[[], object]
 
 
-def nothing() -> None:
+def do_nothing() -> None:
     """Do nothing between two measurements."""
 
 
 @dataclass(frozen=True)
-class Contest:
+class Benchmark:
     """Our implementation and the rival's; `between` restores the state outside the measured time."""
 
     name: str
     rival: str
-    ours: Act
-    theirs: Act
+    ours: Action
+    theirs: Action
     target: float
     rounds: int = 60
-    between: Act = nothing
+    between: Action = do_nothing
 
 
 @dataclass(frozen=True)
-class Line:
+class Result:
     """A result: the times or rates of both sides, their ratio and its target."""
 
     name: str
@@ -45,33 +45,39 @@ class Line:
         return asdict(self)
 
 
-def run(contest: Contest) -> Line:
+def run_benchmark(benchmark: Benchmark) -> Result:
     """Measure a benchmark."""
     for _ in range(5):
-        for act in (contest.ours, contest.theirs):
-            act()
-            contest.between()
+        for action in (benchmark.ours, benchmark.theirs):
+            action()
+            benchmark.between()
     ours: list[float] = []
     theirs: list[float] = []
     gc.collect()
     gc.disable()
     try:
-        for turn in range(contest.rounds):
+        for round_number in range(benchmark.rounds):
             # The second side finds warmer caches, so each side goes first equally often.
-            pair = [(contest.ours, ours), (contest.theirs, theirs)]
-            for act, times in pair if turn % 2 else reversed(pair):
-                begun = time.perf_counter()
-                act()
-                times.append(time.perf_counter() - begun)
-                contest.between()
-            if turn % 20 == 19:
+            pair = [(benchmark.ours, ours), (benchmark.theirs, theirs)]
+            for action, times in pair if round_number % 2 else reversed(pair):
+                started = time.perf_counter()
+                action()
+                times.append(time.perf_counter() - started)
+                benchmark.between()
+            if round_number % 20 == 19:
                 gc.collect()
     finally:
         gc.enable()
-    mine, other = statistics.median(ours), statistics.median(theirs)
-    ratio = round(mine / other, 3)
-    return Line(
-        contest.name, contest.rival, round(mine, 6), round(other, 6), ratio, contest.target, ratio <= contest.target
+    our_median, rival_median = statistics.median(ours), statistics.median(theirs)
+    ratio = round(our_median / rival_median, 3)
+    return Result(
+        benchmark.name,
+        benchmark.rival,
+        round(our_median, 6),
+        round(rival_median, 6),
+        ratio,
+        benchmark.target,
+        ratio <= benchmark.target,
     )
 
 
@@ -79,49 +85,52 @@ Run = Callable[[], float]
 """A run of a side; returns its rate per second."""
 
 
-def heats(sides: Mapping[str, Run], rounds: int = 5) -> dict[str, list[float]]:
+def measure_rates(sides: Mapping[str, Run], rounds: int = 5) -> dict[str, list[float]]:
     """Run the sides alternately and return the rates of each round; a first round does not count."""
-    done: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(rounds + 1):
-        for name in sides if turn % 2 else reversed(sides):
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    for round_number in range(rounds + 1):
+        for name in sides if round_number % 2 else reversed(sides):
             rate = sides[name]()
-            if turn:
-                done[name].append(rate)
-    return done
+            if round_number:
+                rates[name].append(rate)
+    return rates
 
 
-def rated(name: str, rival: str, ours: Sequence[float], theirs: Sequence[float], target: float) -> Line:
+def compare_rates(name: str, rival: str, ours: Sequence[float], theirs: Sequence[float], target: float) -> Result:
     """Compare our rates with a rival's: the median of the ratios of two consecutive runs.
 
     The median of ratios is robust: other load on the machine slows both sides of a round.
     """
-    ratio = round(statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True)), 3)
-    mine, other = statistics.median(ours), statistics.median(theirs)
-    return Line(name, rival, round(mine, 1), round(other, 1), ratio, target, ratio >= target, rate=True)
+    ratio = round(
+        statistics.median(our_rate / rival_rate for our_rate, rival_rate in zip(ours, theirs, strict=True)), 3
+    )
+    our_rate, rival_rate = statistics.median(ours), statistics.median(theirs)
+    return Result(name, rival, round(our_rate, 1), round(rival_rate, 1), ratio, target, ratio >= target, rate=True)
 
 
-def within(name: str, what: str, seconds: float, most: float) -> Line:
+def compare_with_maximum(name: str, what: str, seconds: float, maximum: float) -> Result:
     """Compare a time with its maximum."""
-    return Line(name, what, round(seconds, 6), most, round(seconds / most, 3), 1.0, seconds <= most)
+    return Result(name, what, round(seconds, 6), maximum, round(seconds / maximum, 3), 1.0, seconds <= maximum)
 
 
-def part(times: Sequence[float], share: float) -> float:
+def quantile(times: Sequence[float], share: float) -> float:
     """Return the quantile `share` of the times, for example 0.95 for the 95th percentile."""
     return sorted(times)[min(len(times) - 1, int(share * len(times)))]
 
 
-def table(lines: list[Line]) -> str:
+def format_table(rows: list[Result]) -> str:
     """Format the results as a table."""
     head = f"{'name':<38}{'rival':<44}{'ours':>12}{'theirs':>12}{'ratio':>8}{'target':>9}  ok"
-    rows = [
-        f"{line.name:<38}{line.rival:<44}{_shown(line.ours, line):>12}{_shown(line.theirs, line):>12}{line.ratio:>8.2f}"
-        f"{'≥' if line.rate else '≤':>4}{line.target:>5.2f}  {'yes' if line.ok else 'NO'}"
-        for line in lines
+    table_rows = [
+        f"{row.name:<38}{row.rival:<44}{format_value(row.ours, row):>12}{format_value(row.theirs, row):>12}"
+        f"{row.ratio:>8.2f}"
+        f"{'≥' if row.rate else '≤':>4}{row.target:>5.2f}  {'yes' if row.ok else 'NO'}"
+        for row in rows
     ]
-    return "\n".join([head, *rows])
+    return "\n".join([head, *table_rows])
 
 
-def _shown(value: float, line: Line) -> str:
-    if line.rate:
+def format_value(value: float, result: Result) -> str:
+    if result.rate:
         return f"{value:.0f}/s"
     return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.2f} ms"

@@ -7,9 +7,9 @@ import pytest
 
 from tests.benchmarks import dispatch_benchmarks, outbox_benchmarks, webhook_benchmarks
 from tests.benchmarks.environment import BenchEnvironment, bench_environment
-from tests.benchmarks.measure import Line
+from tests.benchmarks.measure import Result
 
-BENCHMARKS: dict[tuple[str, ...], Callable[[BenchEnvironment], Iterator[Line]]] = {
+BENCHMARKS: dict[tuple[str, ...], Callable[[BenchEnvironment], Iterator[Result]]] = {
     ("texts-dispatch-80ms",): dispatch_benchmarks.slow,
     ("texts-dispatch-fast", "texts-queue"): dispatch_benchmarks.fast,
     ("texts-claim",): outbox_benchmarks.claims,
@@ -21,22 +21,22 @@ BENCHMARKS: dict[tuple[str, ...], Callable[[BenchEnvironment], Iterator[Line]]] 
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class SkippedBenchmarks:
     """Benchmarks that cannot run on this machine, and why."""
 
     names: tuple[str, ...]
     reason: str
 
 
-def measured(only: str) -> Iterator[Line | LeftOut]:
+def run_message_benchmarks(only: str) -> Iterator[Result | SkippedBenchmarks]:
     """Yield each result of the benchmarks with a name that begins with `only`, and the benchmarks left out.
 
     A benchmark is left out if it needs an outside program, such as nginx, that is not installed.
     """
-    for names, race in BENCHMARKS.items():
+    for names, benchmark in BENCHMARKS.items():
         if any(name.startswith(only) or only.startswith(name) for name in names):
             try:
                 with bench_environment() as environment:
-                    yield from (line for line in race(environment) if line.name.startswith(only))
-            except pytest.skip.Exception as missing:  # raised by tests.external_programs
-                yield LeftOut(names, str(missing))
+                    yield from (result for result in benchmark(environment) if result.name.startswith(only))
+            except pytest.skip.Exception as skipped:  # raised by tests.external_programs
+                yield SkippedBenchmarks(names, str(skipped))

@@ -11,8 +11,8 @@ from homevisits.messages import outbox
 from homevisits.messages.dispatch import claim, results
 from homevisits.messages.models import OutgoingMessage, Phone
 from homevisits.messages.templates.rendering import PlannedMessage
-from tests.benchmarks.environment import BenchEnvironment, rules
-from tests.benchmarks.measure import Line, heats, part, within
+from tests.benchmarks.environment import BenchEnvironment, send_policy
+from tests.benchmarks.measure import Result, compare_with_maximum, measure_rates, quantile
 
 FEW, MANY = 1_000, 1_000_000
 CLAIMS = 200
@@ -20,54 +20,56 @@ PLANNED = 50_000
 ENGINES = ("sqlite", "postgresql")
 
 
-def claims(environment: BenchEnvironment) -> Iterator[Line]:
+def claims(environment: BenchEnvironment) -> Iterator[Result]:
     """B3: a claim with its commit, among a million messages and among a thousand."""
     for engine in ENGINES:
         sides = {rows: environment.database(engine) for rows in (FEW, MANY)}
         for rows, database in sides.items():
-            history(database, rows, waiting=CLAIMS * 2 if rows == FEW else rows // 20)
-        took: dict[int, list[float]] = {FEW: [], MANY: []}
-        for turn in range(CLAIMS):
-            for rows in (FEW, MANY) if turn % 2 else (MANY, FEW):
-                took[rows].append(claimed(environment, sides[rows]))
-        few, many = part(took[FEW], 0.5), part(took[MANY], 0.5)
+            insert_history(database, rows, waiting=CLAIMS * 2 if rows == FEW else rows // 20)
+        durations: dict[int, list[float]] = {FEW: [], MANY: []}
+        for round_number in range(CLAIMS):
+            for rows in (FEW, MANY) if round_number % 2 else (MANY, FEW):
+                durations[rows].append(time_claim(environment, sides[rows]))
+        few, many = quantile(durations[FEW], 0.5), quantile(durations[MANY], 0.5)
         name, rival = f"texts-claim-{engine}", "itself with 1,000 texts, not 1,000,000"
-        yield Line(name, rival, many, few, round(many / few, 3), 1.5, many <= 1.5 * few)
-        yield within(f"{name}-p95", "p95 at 1,000,000, at most", part(took[MANY], 0.95), 0.010)
+        yield Result(name, rival, many, few, round(many / few, 3), 1.5, many <= 1.5 * few)
+        yield compare_with_maximum(f"{name}-p95", "p95 at 1,000,000, at most", quantile(durations[MANY], 0.95), 0.010)
 
 
-def claimed(environment: BenchEnvironment, database: Database) -> float:
+def time_claim(environment: BenchEnvironment, database: Database) -> float:
     """Return the seconds of a claim; its result is recorded outside the measured time."""
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with database.transaction() as session:
-        one = next(iter(claim.claim_messages(session, rules(1), environment.now(), ["twilio"]).messages), None)
-    took = time.perf_counter() - begun
-    if one is None:
+        message = next(
+            iter(claim.claim_messages(session, send_policy(1), environment.now(), ["twilio"]).messages), None
+        )
+    elapsed = time.perf_counter() - started
+    if message is None:
         raise SystemExit("nothing was claimed")
     with database.transaction() as session:
-        results.record_result(session, one, results.Result("refused", "21211"), environment.now())
-    return took
+        results.record_result(session, message, results.Result("refused", "21211"), environment.now())
+    return elapsed
 
 
-def history(database: Database, rows: int, waiting: int) -> None:
+def insert_history(database: Database, rows: int, waiting: int) -> None:
     """Insert `rows` messages of the last two years; the newest `waiting` are queued, half of them due later."""
     phones = max(rows // 20, waiting)
-    lite = is_sqlite(database.engine)
-    if lite:
+    sqlite = is_sqlite(database.engine)
+    if sqlite:
         # Only the history is inserted without waiting for the disk, not what is measured.
-        event.listen(database.engine, "connect", hasty)
+        event.listen(database.engine, "connect", disable_sync)
         database.dispose()
     with database.transaction() as session:
         for statement in (PHONES, OUTBOX, ATTEMPTS):
-            session.execute(text(dialect(statement, lite, rows, waiting, phones)))
-    if lite:
-        event.remove(database.engine, "connect", hasty)
+            session.execute(text(dialect(statement, sqlite, rows, waiting, phones)))
+    if sqlite:
+        event.remove(database.engine, "connect", disable_sync)
         database.dispose()
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
 
 
-def hasty(connection: Any, _record: object) -> None:
+def disable_sync(connection: Any, _record: object) -> None:
     """Turn off synchronous commits for a connection."""
     for pragma in ("synchronous = OFF", "cache_size = -400000"):
         connection.execute(f"PRAGMA {pragma}")
@@ -99,9 +101,9 @@ FROM outgoing_message WHERE attempt_id IS NOT NULL
 """
 
 
-def dialect(statement: str, lite: bool, rows: int, waiting: int, phones: int) -> str:
+def dialect(statement: str, sqlite: bool, rows: int, waiting: int, phones: int) -> str:
     """Fill in the engine's syntax for series and times; message times are a minute apart."""
-    if lite:
+    if sqlite:
         series = "WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < {})"
         ago = f"strftime('%Y-%m-%d %H:%M:%f000', '2026-10-05 14:59:00', '-' || ({rows} - i) || ' minutes')"
         end = "'2026-10-05 22:00:00.000000'"
@@ -116,38 +118,43 @@ def dialect(statement: str, lite: bool, rows: int, waiting: int, phones: int) ->
     return statement
 
 
-def plans(environment: BenchEnvironment) -> Iterator[Line]:
+def plans(environment: BenchEnvironment) -> Iterator[Result]:
     """B6: plan 50,000 reminders, compared with a bare executemany of the same rows."""
     for engine in ENGINES:
         database = environment.database(engine)
-        done = heats({"bare": lambda: bare(environment, database), "ours": lambda: ours(environment, database)})  # noqa: B023
-        pairs = list(zip(done["ours"], done["bare"], strict=True))
-        ratio = round(part([theirs / mine for mine, theirs in pairs], 0.5), 3)
-        mine, theirs = PLANNED / part(done["ours"], 0.5), PLANNED / part(done["bare"], 0.5)
-        yield Line(f"texts-plan-50k-{engine}", "a bare executemany", mine, theirs, ratio, 3.0, ratio <= 3.0)
-        yield within(f"texts-plan-50k-{engine}-s", "at most", mine, 60.0)
+        rates = measure_rates(
+            {
+                "bare": lambda: plan_with_executemany(environment, database),  # noqa: B023
+                "ours": lambda: plan_with_outbox(environment, database),  # noqa: B023
+            }
+        )
+        pairs = list(zip(rates["ours"], rates["bare"], strict=True))
+        ratio = round(quantile([rival_rate / our_rate for our_rate, rival_rate in pairs], 0.5), 3)
+        our_rate, rival_rate = PLANNED / quantile(rates["ours"], 0.5), PLANNED / quantile(rates["bare"], 0.5)
+        yield Result(f"texts-plan-50k-{engine}", "a bare executemany", our_rate, rival_rate, ratio, 3.0, ratio <= 3.0)
+        yield compare_with_maximum(f"texts-plan-50k-{engine}-s", "at most", our_rate, 60.0)
 
 
-def ours(environment: BenchEnvironment, database: Database) -> float:
+def plan_with_outbox(environment: BenchEnvironment, database: Database) -> float:
     """Plan the reminders with the outbox, in a single transaction."""
     planned = reminders(environment)
-    begun = time.monotonic()
+    started = time.monotonic()
     with database.transaction() as session:
         if outbox.put_many(session, planned, environment.now()) != PLANNED:
             raise SystemExit("not every reminder was new")
-    return PLANNED / (time.monotonic() - begun)
+    return PLANNED / (time.monotonic() - started)
 
 
-def bare(environment: BenchEnvironment, database: Database) -> float:
+def plan_with_executemany(environment: BenchEnvironment, database: Database) -> float:
     """Insert finished rows with two statements of the driver."""
     planned = reminders(environment)
-    rows = [outbox._row(subject, one, environment.now()) for subject, one in planned]
-    phones, texts = [{"e164": one.to} for _about, one in planned], rows
-    begun = time.monotonic()
+    rows = [outbox._row(subject, message, environment.now()) for subject, message in planned]
+    phones, texts = [{"e164": message.to} for _subject, message in planned], rows
+    started = time.monotonic()
     with database.engine.begin() as connection:
         executemany(connection, Phone, phones)
         executemany(connection, OutgoingMessage, texts)
-    return PLANNED / (time.monotonic() - begun)
+    return PLANNED / (time.monotonic() - started)
 
 
 def executemany(connection: Any, table: Any, rows: Sequence[dict[str, Any]]) -> None:
@@ -157,4 +164,4 @@ def executemany(connection: Any, table: Any, rows: Sequence[dict[str, Any]]) -> 
 
 def reminders(environment: BenchEnvironment) -> list[tuple[str, PlannedMessage]]:
     """Return 50,000 messages to as many phones."""
-    return environment.planned(PLANNED)
+    return environment.plan_messages(PLANNED)

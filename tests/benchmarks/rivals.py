@@ -19,7 +19,7 @@ from tests.benchmarks import district
 LIST = "<!doctype html><ul>{% for r in rows %}<li>{{ r.name }}: {{ r.given_name }}, {{ r.answer }}{% endfor %}</ul>"
 
 
-def bare(database: Database) -> Flask:
+def create_bare_app(database: Database) -> Flask:
     """Create an application of three routes, without sign-in, rules, layout or headers."""
     app = Flask("bare")
 
@@ -27,7 +27,7 @@ def bare(database: Database) -> Flask:
     def book(family: int) -> Any:
         start = datetime.fromisoformat(request.form["start"])
         with database.transaction() as session:
-            write(session, family, int(request.form["partner"]), start)
+            insert_booking(session, family, int(request.form["partner"]), start)
         return redirect("/", code=303)
 
     @app.get("/families")
@@ -61,8 +61,8 @@ def bare(database: Database) -> Flask:
             .group_by(FeedToken.id)
         )
         with database.reading() as session:
-            found = session.execute(query).one()
-        tag = f"{found[1]}-{found[2]}"
+            row = session.execute(query).one()
+        tag = f"{row[1]}-{row[2]}"
         response = Response(status=304 if request.headers.get("If-None-Match") == f'"{tag}"' else 200)
         response.set_etag(tag)
         return response
@@ -70,7 +70,7 @@ def bare(database: Database) -> Flask:
     return app
 
 
-def write(session: Any, family: int, partner: int, start: datetime) -> None:
+def insert_booking(session: Any, family: int, partner: int, start: datetime) -> None:
     """Insert the rows of a booking, the same rows as our application does."""
     end, now, name = start + timedelta(minutes=45), district.NOW, secrets.token_hex(16)
     visit = {
@@ -80,23 +80,30 @@ def write(session: Any, family: int, partner: int, start: datetime) -> None:
         "timezone": district.ZONE, "starts_at": start, "ends_at": end, "place_type": "home", "booked_at": now,
         "updated_at": now, "idempotency_key": name,
     }  # fmt: skip
-    number = session.scalar(insert(Visit).returning(Visit.id), visit)
-    places = []
+    visit_id = session.scalar(insert(Visit).returning(Visit.id), visit)
+    members = []
     for person, role, state in ((district.TEACHER, "lead", "coming"), (partner, "partner", "asked")):
-        taken = {"person_id": person, "starts_at": start, "ends_at": end + timedelta(minutes=30), "active": True}
-        commitment = session.scalar(insert(Commitment).returning(Commitment.id), taken | {"subject": f"visit:{number}"})
-        proofs = {"opt_in_id": person, "certification_id": person, "commitment_id": commitment}
-        who = {"visit_id": number, "educator_id": person, "role": role, "state": state, "asked_at": now}
-        places.append(who | proofs)
-    session.execute(insert(VisitMember), places)
-    session.execute(insert(VisitEvent), {"visit_id": number, "what": "booked", "at": now})
+        commitment_values = {
+            "person_id": person,
+            "starts_at": start,
+            "ends_at": end + timedelta(minutes=30),
+            "active": True,
+        }
+        commitment = session.scalar(
+            insert(Commitment).returning(Commitment.id), commitment_values | {"subject": f"visit:{visit_id}"}
+        )
+        links = {"opt_in_id": person, "certification_id": person, "commitment_id": commitment}
+        member = {"visit_id": visit_id, "educator_id": person, "role": role, "state": state, "asked_at": now}
+        members.append(member | links)
+    session.execute(insert(VisitMember), members)
+    session.execute(insert(VisitEvent), {"visit_id": visit_id, "what": "booked", "at": now})
 
 
-def undo(database: Database) -> None:
+def cancel_bookings(database: Database) -> None:
     """Cancel all future visits, outside the measured time."""
-    live = select(Visit.id).where(Visit.starts_at > district.NOW, Visit.state == "proposed")
+    upcoming = select(Visit.id).where(Visit.starts_at > district.NOW, Visit.state == "proposed")
     with database.transaction() as session:
-        ids = list(session.scalars(live))
+        ids = list(session.scalars(upcoming))
         session.execute(update(Visit).where(Visit.id.in_(ids)).values(state="cancelled_by_educator"))
-        subject = [f"visit:{number}" for number in ids]
+        subject = [f"visit:{visit_id}" for visit_id in ids]
         session.execute(update(Commitment).where(Commitment.subject.in_(subject)).values(active=False))

@@ -15,81 +15,85 @@ import homevisits.tables  # noqa: F401 - tables that messages refer to
 from homevisits.core.db import Database
 from homevisits.messages.dispatch import dispatcher
 from homevisits.messages.providers.twilio import Twilio, TwilioHttp
-from tests.benchmarks.environment import SENDER, clock, rules, settings_for
+from tests.benchmarks.environment import SENDER, clock, send_policy, settings_for
 
 BODY = "Lincoln: your child's teachers would like to meet you. Please call the school."
 CALLBACK = "https://visits.example.org/twilio/status/" + "a" * 32 + "#rc=3&rp=all"
 Send = Callable[[int], int]
 
 
-def main(how: str, twilio: str, database: str, threads: int, epoch: float) -> None:
+def main(implementation: str, twilio: str, database: str, threads: int, epoch: float) -> None:
     """Send messages on demand until the input ends."""
-    send = {"ours": ours, "bare": bare, "procrastinate": procrastinates}[how](twilio, database, threads, epoch)
+    send = {"ours": make_dispatcher_sender, "bare": make_bare_sender, "procrastinate": make_procrastinate_sender}[
+        implementation
+    ](twilio, database, threads, epoch)
     print("ready", flush=True)
     for line in sys.stdin:
         print("sent", send(int(line)), flush=True)
 
 
-def ours(twilio: str, database: str, threads: int, epoch: float) -> Send:
+def make_dispatcher_sender(twilio: str, database: str, threads: int, epoch: float) -> Send:
     """Return a function that sends with our dispatcher, as a worker does."""
     providers = (Twilio(settings_for(twilio, database)),)
-    opened, now, by = Database(database, pool_size=threads), clock(epoch), rules(threads)
+    opened_database, now, policy = Database(database, pool_size=threads), clock(epoch), send_policy(threads)
 
-    def send(_wanted: int) -> int:
-        return dispatcher.dispatch_due(opened, providers, by, now, 1_000_000, stop=threading.Event())["accepted"]
+    def send(_count: int) -> int:
+        return dispatcher.dispatch_due(opened_database, providers, policy, now, 1_000_000, stop=threading.Event())[
+            "accepted"
+        ]
 
     return send
 
 
-def create(twilio: str) -> Callable[[str], object]:
+def make_sdk_call(twilio: str) -> Callable[[str], object]:
     """Return a function that sends with the bare SDK and our HTTP client."""
     client: Any = Client("AC" + "0" * 32, "token", http_client=TwilioHttp(20, twilio), environment={"": ""})
     messages = client.messages
 
-    def one(phone: str) -> object:
+    def send_message(phone: str) -> object:
         return messages.create(
             to=phone, from_=SENDER, body=BODY, status_callback=CALLBACK, validity_period=3600
         ).sid  # fmt: skip
 
-    return one
+    return send_message
 
 
-def bare(twilio: str, _database: str, threads: int, _epoch: float) -> Send:
+def make_bare_sender(twilio: str, _database: str, threads: int, _epoch: float) -> Send:
     """Return a function that calls the SDK in a loop and stores nothing."""
-    one = create(twilio)
+    send_message = make_sdk_call(twilio)
 
-    def send(wanted: int) -> int:
-        left, lock, done = [wanted], threading.Lock(), [0]
+    def send(count: int) -> int:
+        remaining, lock, sent = [count], threading.Lock(), [0]
 
-        def loop() -> None:
+        def send_until_done() -> None:
             while True:
                 with lock:
-                    left[0] -= 1
-                    if left[0] < 0:
+                    remaining[0] -= 1
+                    if remaining[0] < 0:
                         return
-                if one("+15005550006"):
-                    done[0] += 1
+                if send_message("+15005550006"):
+                    sent[0] += 1
 
-        all_of_them = [threading.Thread(target=loop) for _ in range(threads)]
-        for thread in all_of_them:
+        senders = [threading.Thread(target=send_until_done) for _ in range(threads)]
+        for thread in senders:
             thread.start()
-        for thread in all_of_them:
+        for thread in senders:
             thread.join()
-        return done[0]
+        return sent[0]
 
     return send
 
 
-def procrastinates(twilio: str, database: str, threads: int, _epoch: float) -> Send:
+def make_procrastinate_sender(twilio: str, database: str, threads: int, _epoch: float) -> Send:
     """Return a function that runs a procrastinate worker; its task is a single call of the SDK."""
     import procrastinate  # the rival
 
-    one, done = create(twilio), []
+    send_message, sent = make_sdk_call(twilio), []
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=database, max_size=threads + 4))
 
     @app.task(name="send")
     def send_one(phone: str) -> None:
-        done.append(one(phone))
+        sent.append(send_message(phone))
 
     async def work() -> None:
         async with app.open_async():
@@ -97,10 +101,10 @@ def procrastinates(twilio: str, database: str, threads: int, _epoch: float) -> S
                 wait=False, concurrency=threads, listen_notify=False, install_signal_handlers=False
             )
 
-    def send(_wanted: int) -> int:
-        done.clear()
+    def send(_count: int) -> int:
+        sent.clear()
         asyncio.run(work())
-        return len(done)
+        return len(sent)
 
     return send
 

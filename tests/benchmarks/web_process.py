@@ -11,7 +11,7 @@ from tests.benchmarks.environment import settings_for
 THREADS = 4
 
 
-class Bare(server._Server):
+class BareServer(server._Server):
     """The same server with an application of a single route that ignores its input."""
 
     def load(self) -> Flask:
@@ -30,7 +30,7 @@ def main(side: str, port: str, database: str) -> None:
     settings: Settings = settings_for(
         "http://127.0.0.1:9", database, bind=f"127.0.0.1:{port}", web_processes=1, web_threads=THREADS
     )
-    {"bare": Bare, "ours": server._Server}[side](settings).run()
+    {"bare": BareServer, "ours": server._Server}[side](settings).run()
 
 
 if __name__ == "__main__":
