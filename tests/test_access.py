@@ -24,7 +24,7 @@ OF_ALL_SCHOOLS = {"people.new_training", "people.record_training", "people.roste
 """Pages about all schools: trainers may come from any school, and a roster is for all schools."""
 
 
-class Place:
+class TwoSchools:
     """The test school and a second school, with an account of each role at each of them."""
 
     def __init__(self, database: Database) -> None:
@@ -41,10 +41,10 @@ class Place:
             session.flush()
             self.other: int = other.id
         self.app: Flask = create_test_app(database)
-        where = {"here": self.school_fixture.school_id, "elsewhere": self.other, "everywhere": None}
+        schools = {"here": self.school_fixture.school_id, "elsewhere": self.other, "everywhere": None}
         self.actors: dict[tuple[Role, str], Actor] = {
             (role, name): create_account(database, f"{role.value}-{name}", Grant(role, school))
-            for role, (name, school) in itertools.product(Role, where.items())
+            for role, (name, school) in itertools.product(Role, schools.items())
             if role is not Role.EDUCATOR
         }
         self.actors[Role.EDUCATOR, "here"] = self.school_fixture.actors["Grace"]
@@ -52,12 +52,12 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(sqlite_template: object, tmp_path_factory: pytest.TempPathFactory) -> Place:
+def two_schools(sqlite_template: object, tmp_path_factory: pytest.TempPathFactory) -> TwoSchools:
     import shutil
 
     path = tmp_path_factory.mktemp("access") / "homevisits.sqlite"
     shutil.copyfile(str(sqlite_template), path)
-    return Place(Database(f"sqlite:///{path}"))
+    return TwoSchools(Database(f"sqlite:///{path}"))
 
 
 def routes(app: Flask) -> list[tuple[Rule, str]]:
@@ -77,65 +77,67 @@ def address(rule: Rule) -> str:
     return built[1]
 
 
-def test_every_route_declares_its_permissions(place: Place) -> None:
-    views = place.app.view_functions
-    assert [rule.rule for rule, _ in routes(place.app) if views[rule.endpoint] not in security._PERMISSIONS] == []
+def test_every_route_declares_its_permissions(two_schools: TwoSchools) -> None:
+    views = two_schools.app.view_functions
+    assert [rule.rule for rule, _ in routes(two_schools.app) if views[rule.endpoint] not in security._PERMISSIONS] == []
 
 
-def test_every_private_route_requires_sign_in(place: Place) -> None:
-    wrong = []
-    for rule, method in routes(place.app):
-        if security.permissions_of(place.app.view_functions[rule.endpoint]):
-            answer = place.app.test_client().open(address(rule), method=method)
-            if answer.status_code != 303 or not answer.location.startswith("/sign-in"):
-                wrong.append((method, rule.rule, answer.status_code))
-    assert wrong == []
+def test_every_private_route_requires_sign_in(two_schools: TwoSchools) -> None:
+    failures = []
+    for rule, method in routes(two_schools.app):
+        if security.permissions_of(two_schools.app.view_functions[rule.endpoint]):
+            response = two_schools.app.test_client().open(address(rule), method=method)
+            if response.status_code != 303 or not response.location.startswith("/sign-in"):
+                failures.append((method, rule.rule, response.status_code))
+    assert failures == []
 
 
 @pytest.mark.parametrize("role", list(Role))
-@pytest.mark.parametrize("where", ["here", "elsewhere"])
-def test_each_role_opens_permitted_routes_only(place: Place, role: Role, where: str) -> None:
-    who, wrong = place.actors[role, where], []
-    for rule, method in routes(place.app):
-        question = security.permissions_of(place.app.view_functions[rule.endpoint])
+@pytest.mark.parametrize("location", ["here", "elsewhere"])
+def test_each_role_opens_permitted_routes_only(two_schools: TwoSchools, role: Role, location: str) -> None:
+    actor, failures = two_schools.actors[role, location], []
+    for rule, method in routes(two_schools.app):
+        question = security.permissions_of(two_schools.app.view_functions[rule.endpoint])
         if not question or rule.endpoint == "account.sign_out":
             continue
-        answer = create_client(place.app, who).open(address(rule), method=method)
-        status = answer.status_code
-        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], rule.rule
-        assert "Traceback" not in answer.get_data(as_text=True), rule.rule
-        may = any(role in ROLES_BY_PERMISSION[permission] for permission in question)
+        response = create_client(two_schools.app, actor).open(address(rule), method=method)
+        status = response.status_code
+        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"], rule.rule
+        assert "Traceback" not in response.get_data(as_text=True), rule.rule
+        is_permitted = any(role in ROLES_BY_PERMISSION[permission] for permission in question)
         # An empty form is refused (422), and an id that does not fit is not found (404).
-        if (status == 403) == may or (may and status not in (200, 204, 303, 304, 400, 404, 409, 422)):
-            wrong.append((method, rule.rule, status))
-    assert wrong == []
+        if (status == 403) == is_permitted or (is_permitted and status not in (200, 204, 303, 304, 400, 404, 409, 422)):
+            failures.append((method, rule.rule, status))
+    assert failures == []
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.EDUCATOR])
-def test_data_of_another_school_is_not_found(place: Place, role: Role) -> None:
-    who, wrong = place.actors[role, "elsewhere"], []
+def test_data_of_another_school_is_not_found(two_schools: TwoSchools, role: Role) -> None:
+    actor, failures = two_schools.actors[role, "elsewhere"], []
     secrets = ("Lincoln Elementary", "Grace Test", "Luis Test", "Rivera", "Nguyen")
-    for rule, method in routes(place.app):
-        question = security.permissions_of(place.app.view_functions[rule.endpoint])
-        mine = {permission for permission in question if role in ROLES_BY_PERMISSION[permission]}
-        if not mine or mine <= OWN:
+    for rule, method in routes(two_schools.app):
+        question = security.permissions_of(two_schools.app.view_functions[rule.endpoint])
+        allowed = {permission for permission in question if role in ROLES_BY_PERMISSION[permission]}
+        if not allowed or allowed <= OWN:
             continue
-        answer = create_client(place.app, who).open(address(rule), method=method, follow_redirects=bool(rule.arguments))
-        if rule.arguments and answer.status_code not in (400, 404):
-            wrong.append((method, rule.rule, answer.status_code))
-        shown = [word for word in secrets if word in answer.get_data(as_text=True)]
+        response = create_client(two_schools.app, actor).open(
+            address(rule), method=method, follow_redirects=bool(rule.arguments)
+        )
+        if rule.arguments and response.status_code not in (400, 404):
+            failures.append((method, rule.rule, response.status_code))
+        shown = [word for word in secrets if word in response.get_data(as_text=True)]
         if shown and rule.endpoint not in OF_ALL_SCHOOLS:
-            wrong.append((method, rule.rule, answer.status_code, *shown))
-    assert wrong == []
+            failures.append((method, rule.rule, response.status_code, *shown))
+    assert failures == []
 
 
-def test_navigation_shows_permitted_pages_only(place: Place) -> None:
+def test_navigation_shows_permitted_pages_only(two_schools: TwoSchools) -> None:
     from homevisits.web import navigation
 
-    for (role, _where), who in place.actors.items():
-        client = create_client(place.app, who)
-        with place.app.test_request_context():
-            places = navigation.visible_places(who, role, security.page_permissions())
-        assert places
-        for each in places:
-            assert client.get(each.path).status_code == 200, each.path
+    for (role, _location), actor in two_schools.actors.items():
+        client = create_client(two_schools.app, actor)
+        with two_schools.app.test_request_context():
+            links = navigation.visible_places(actor, role, security.page_permissions())
+        assert links
+        for link in links:
+            assert client.get(link.path).status_code == 200, link.path

@@ -24,35 +24,35 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("HOMEVISITS_SECRET_KEY", "k" * 40)
     monkeypatch.setenv("HOMEVISITS_PUBLIC_URL", "http://127.0.0.1:8000")
 
-    def go(*words: str, typed: str | None = None) -> Result:
+    def run_command(*words: str, typed: str | None = None) -> Result:
         return CliRunner().invoke(main, list(words), input=typed)
 
-    return go
+    return run_command
 
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def document(result: Result) -> dict[str, Any]:
+def read_json(result: Result) -> dict[str, Any]:
     """Return the JSON object that a command printed."""
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
 
 
-def every_command(group: Any = main, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+def list_commands(group: Any = main, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Return the path of every command, such as ('texts', 'check')."""
-    found = []
+    commands = []
     for name, command in group.commands.items():
         words = (*before, name)
-        found += every_command(command, words) if hasattr(command, "commands") else [words]
-    return found
+        commands += list_commands(command, words) if hasattr(command, "commands") else [words]
+    return commands
 
 
 def test_commands_are_those_of_the_readme() -> None:
     assert set(main.commands) == {"demo", "serve", "worker", "migrate", "import", "draw", "export", "user", "texts"}
 
 
-@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+@pytest.mark.parametrize("words", list_commands(), ids=" ".join)
 def test_every_command_has_help_and_json_output(words: tuple[str, ...]) -> None:
     result = CliRunner().invoke(main, [*words, "--help"])
     assert result.exit_code == 0
@@ -66,7 +66,7 @@ def test_missing_settings_are_named(run: Run, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HOMEVISITS_PROVIDER", "pigeon")
     result = run("serve", "--json")
     assert result.exit_code == 2
-    reasons = "\n".join(document(result)["error"]["reasons"])
+    reasons = "\n".join(read_json(result)["error"]["reasons"])
     assert "HOMEVISITS_SECRET_KEY" in reasons
     assert "pigeon" in reasons
 
@@ -81,13 +81,13 @@ def test_unknown_setting_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_migrate_prints_the_revisions(run: Run) -> None:
-    there = document(run("migrate", "--json"))
-    assert there["from"] == there["to"]
-    assert document(run("migrate", "--to", "base", "--json"))["to"] is None
-    refused = run("user", "list", "--json")
-    assert refused.exit_code == 1
-    assert document(refused)["error"]["code"] == "migrations"
-    assert document(run("migrate", "--json"))["to"] == there["to"]
+    migrated = read_json(run("migrate", "--json"))
+    assert migrated["from"] == migrated["to"]
+    assert read_json(run("migrate", "--to", "base", "--json"))["to"] is None
+    failed = run("user", "list", "--json")
+    assert failed.exit_code == 1
+    assert read_json(failed)["error"]["code"] == "migrations"
+    assert read_json(run("migrate", "--json"))["to"] == migrated["to"]
 
 
 @pytest.mark.parametrize("words", [("migrate",), ("serve",), ("worker",), ("user", "list")], ids=" ".join)
@@ -98,13 +98,13 @@ def test_database_at_an_unknown_revision_is_refused_in_one_sentence(
     with database.transaction() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '0004_text_evidence'"))
     database.dispose()
-    refused = run(*words)
-    assert refused.exit_code == 1
-    assert refused.stdout == ""
-    assert len(refused.stderr.splitlines()) == 1
-    assert "another version of Homevisits (revision 0004_text_evidence)" in refused.stderr
-    assert "HOMEVISITS_DATABASE_URL" in refused.stderr
-    assert document(run(*words, "--json"))["error"]["code"] == "migrations"
+    failed = run(*words)
+    assert failed.exit_code == 1
+    assert failed.stdout == ""
+    assert len(failed.stderr.splitlines()) == 1
+    assert "another version of Homevisits (revision 0004_text_evidence)" in failed.stderr
+    assert "HOMEVISITS_DATABASE_URL" in failed.stderr
+    assert read_json(run(*words, "--json"))["error"]["code"] == "migrations"
 
 
 def test_unreachable_database_is_a_clear_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,13 +119,13 @@ def test_shared_roster_is_imported_twice_with_the_same_result(run: Run, shared: 
     path = str(shared / "data" / "district-1k" / "oneroster")
     first, second = run("import", "oneroster", path, "--json"), run("import", "oneroster", path, "--json")
     assert (first.exit_code, second.exit_code) == (0, 0), first.output + second.output
-    found = document(first)
+    found = read_json(first)
     assert found.keys() == {"counts", "errors", "warnings"}
     assert found["counts"]["schools"] == 4
     assert found["counts"]["students"] == 1000
     assert {"households", "caregivers", "educators"} <= found["counts"].keys()
     assert found["errors"] == []
-    assert document(second)["counts"] == found["counts"]
+    assert read_json(second)["counts"] == found["counts"]
 
 
 @on_sqlite
@@ -135,7 +135,7 @@ def test_roster_import_accepts_a_whole_delivery(run: Run, shared: Path) -> None:
     assert run("import", "supplement", whole).exit_code == 0
     attendance = run("import", "attendance", whole, "--json")
     assert attendance.exit_code == 0
-    assert document(attendance)["counts"]["school_days"] == 180
+    assert read_json(attendance)["counts"]["school_days"] == 180
 
 
 @on_sqlite
@@ -143,7 +143,7 @@ def test_unreadable_roster_is_refused_with_its_position(run: Run, tmp_path: Path
     (tmp_path / "orgs.csv").write_text("sourcedId,status\n1,active\n", encoding="utf-8")
     result = run("import", "oneroster", str(tmp_path), "--json")
     assert result.exit_code == 1
-    found = document(result)
+    found = read_json(result)
     assert found["errors"]
     for error in found["errors"]:
         assert error.keys() == {"file", "line", "column", "code", "message"}
@@ -156,30 +156,30 @@ def test_unreadable_roster_is_refused_with_its_position(run: Run, tmp_path: Path
 def test_second_draw_requires_a_reason(run: Run, shared: Path) -> None:
     run("import", "oneroster", str(shared / "data" / "district-1k" / "oneroster"))
     words = ("draw", "--school", "org_0001", "--method", "random", "--count", "20", "--seed", "7")
-    made = run(*words, "--json")
-    assert made.exit_code == 0
-    assert document(made)["drawn"] == 20
-    refused = run(*words, "--json")
-    assert refused.exit_code == 1
-    assert document(refused)["error"]["problems"]
-    again = document(run(*words, "--reason", "The roster was corrected", "--json"))
-    assert again["selected_sha256"] == document(made)["selected_sha256"]
-    assert document(run("draw", "--school", "nowhere", "--json"))["error"]["code"] == "not_found"
+    created = run(*words, "--json")
+    assert created.exit_code == 0
+    assert read_json(created)["drawn"] == 20
+    failed = run(*words, "--json")
+    assert failed.exit_code == 1
+    assert read_json(failed)["error"]["problems"]
+    again = read_json(run(*words, "--reason", "The roster was corrected", "--json"))
+    assert again["selected_sha256"] == read_json(created)["selected_sha256"]
+    assert read_json(run("draw", "--school", "nowhere", "--json"))["error"]["code"] == "not_found"
     assert run("draw", "--school", "org_0001", "--grade", "01", "--class", "c").exit_code == 2
 
 
 def test_accounts_are_created_listed_changed_and_closed(run: Run) -> None:
-    made = document(run("user", "add", "Lee@Example.org", "--name", "Lee Ann", "--role", "district_lead", "--json"))
-    assert len(made["password"]) >= 12
+    created = read_json(run("user", "add", "Lee@Example.org", "--name", "Lee Ann", "--role", "district_lead", "--json"))
+    assert len(created["password"]) >= 12
     assert run("user", "add", "lee@example.org", "--name", "Lee", "--role", "district_lead").exit_code == 1
     assert run("user", "grant", "lee@example.org", "--role", "union_coordinator").exit_code == 0
     assert run("user", "password", "lee@example.org", typed="a much longer sentence\n").exit_code == 0
     assert run("user", "password", "lee@example.org", typed="short\n").exit_code == 1
-    listed = document(run("user", "list", "--json"))["accounts"]
+    listed = read_json(run("user", "list", "--json"))["accounts"]
     assert [row["grants"] for row in listed] == [["district_lead", "union_coordinator"]]
     assert run("user", "revoke", "lee@example.org", "--role", "union_coordinator").exit_code == 0
     assert run("user", "close", "lee@example.org").exit_code == 0
-    assert document(run("user", "list", "--json"))["accounts"][0]["active"] is False
+    assert read_json(run("user", "list", "--json"))["accounts"][0]["active"] is False
     assert run("user", "close", "nobody@example.org").exit_code == 1
 
 
@@ -187,7 +187,7 @@ def test_accounts_are_created_listed_changed_and_closed(run: Run) -> None:
 def test_educator_account_requires_an_educator_of_the_roster(run: Run) -> None:
     result = run("user", "add", "a@b.org", "--name", "Ann", "--role", "educator", "--school", "s", "--json")
     assert result.exit_code == 1
-    codes = {problem["code"] for problem in document(result)["error"]["problems"]}
+    codes = {problem["code"] for problem in read_json(result)["error"]["problems"]}
     assert {"educator_missing", "school_unknown"} <= codes
 
 
@@ -211,6 +211,6 @@ def test_every_problem_sentence_is_available_in_the_terminal() -> None:
 def test_missing_path_is_an_error(run: Run, tmp_path: Path, kind: str) -> None:
     result = run("import", kind, str(tmp_path / "nothing.zip"), "--json")
     assert result.exit_code == 1
-    found = document(result)
+    found = read_json(result)
     assert [error["code"] for error in found["errors"]] == ["package_missing"]
     assert found["counts"] == {}

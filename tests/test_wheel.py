@@ -28,8 +28,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
-    (found,) = folder.glob("*.whl")
-    return found
+    (wheel_file,) = folder.glob("*.whl")
+    return wheel_file
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +60,17 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def output_of(command: list[str], folder: Path, environment: dict[str, str]) -> str:
+def run_command(command: list[str], folder: Path, environment: dict[str, str]) -> str:
     """Run a command that must succeed, and return its output."""
-    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout
+    completed = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    return completed.stdout
 
 
 @contextmanager
-def running(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def run_process(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process until the block ends; it must stop on SIGTERM."""
     with (folder / f"{command[1]}.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
@@ -89,14 +91,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def answer(address: str, wanted: int = 200) -> str:
-    """Wait until a page answers with the status `wanted`, and return its body."""
+def wait_for_page(address: str, status: int = 200) -> str:
+    """Wait until a page answers with `status`, and return its body."""
     deadline = time.monotonic() + WAIT
     last = ""
     while time.monotonic() < deadline:
         try:
             with DIRECT.open(address, timeout=10) as response:
-                if response.status == wanted:
+                if response.status == status:
                     return str(response.read().decode("utf-8"))
         except urllib.error.HTTPError as error:
             with error:
@@ -104,7 +106,7 @@ def answer(address: str, wanted: int = 200) -> str:
         except OSError as error:
             last = str(error)
         time.sleep(0.2)
-    pytest.fail(f"{address} did not answer {wanted}: {last}")
+    pytest.fail(f"{address} did not answer {status}: {last}")
 
 
 def test_wheel_contains_templates_migrations_and_configuration(wheel: Path) -> None:
@@ -124,24 +126,24 @@ def test_wheel_contains_templates_migrations_and_configuration(wheel: Path) -> N
 
 def test_installed_wheel_runs(installed: Path, environment: dict[str, str], tmp_path: Path) -> None:
     homevisits = str(installed / "homevisits")
-    where = output_of(
+    where = run_command(
         [str(installed / "python"), "-c", "import homevisits; print(homevisits.__file__)"], tmp_path, environment
     )
     assert Path(where.strip()).is_relative_to(installed.parent)
-    assert "serve" in output_of([homevisits, "--help"], tmp_path, environment)
-    assert json.loads(output_of([homevisits, "migrate", "--json"], tmp_path, environment))["to"]
+    assert "serve" in run_command([homevisits, "--help"], tmp_path, environment)
+    assert json.loads(run_command([homevisits, "migrate", "--json"], tmp_path, environment))["to"]
 
     port = free_port()
     environment |= {"HOMEVISITS_BIND": f"127.0.0.1:{port}"}
     with (
-        running([homevisits, "serve"], tmp_path, environment) as web,
-        running([homevisits, "worker"], tmp_path, environment) as worker,
+        run_process([homevisits, "serve"], tmp_path, environment) as web,
+        run_process([homevisits, "worker"], tmp_path, environment) as worker,
     ):
-        assert json.loads(answer(f"http://127.0.0.1:{port}/healthz"))["status"] == "ok"
-        ready = json.loads(answer(f"http://127.0.0.1:{port}/readyz"))
+        assert json.loads(wait_for_page(f"http://127.0.0.1:{port}/healthz"))["status"] == "ok"
+        ready = json.loads(wait_for_page(f"http://127.0.0.1:{port}/readyz"))
         assert ready == {"status": "ok", "database": "ok", "migrations": "ok", "worker": "ok"}
-        assert "<form" in answer(f"http://127.0.0.1:{port}/sign-in")
-        assert answer(f"http://127.0.0.1:{port}/static/theme.css")
+        assert "<form" in wait_for_page(f"http://127.0.0.1:{port}/sign-in")
+        assert wait_for_page(f"http://127.0.0.1:{port}/static/theme.css")
     assert web.returncode == 0
     assert worker.returncode == 0
     assert "Traceback" not in (tmp_path / "serve.log").read_text() + (tmp_path / "worker.log").read_text()

@@ -119,8 +119,8 @@ def _students(database: Database, file: Path) -> dict[bool, list[tuple[int, floa
     with database.reading() as session:
         family_of = dict(session.execute(select(Student.identifier, Student.family_id)).all())
     students: dict[bool, list[tuple[int, float, float]]] = defaultdict(list)
-    with file.open(encoding="utf-8") as opened:
-        for row in csv.DictReader(opened):
+    with file.open(encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
             absent, days = int(row["year_abs"]), int(row["year_days"])
             values = (family_of[row["student_number"]], 1 - absent / days, float(10 * absent >= days))
             students[int(row["visits"]) > 0].append(values)

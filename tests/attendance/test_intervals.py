@@ -39,9 +39,12 @@ def sum_households(households: Iterable[Sequence[float]]) -> HouseholdSums:
 
 def create_similar_siblings(seed: int, count: int) -> list[list[float]]:
     """Return attendance rates of 1 to 4 siblings, who mostly share the rate of their household."""
-    chance = random.Random(seed)
-    usual = [chance.betavariate(20, 2) for _ in range(count)]
-    return [[min(rate + chance.gauss(0, 0.01), 1) for _ in range(chance.choice((1, 1, 2, 3, 4)))] for rate in usual]
+    random_source = random.Random(seed)
+    usual = [random_source.betavariate(20, 2) for _ in range(count)]
+    return [
+        [min(rate + random_source.gauss(0, 0.01), 1) for _ in range(random_source.choice((1, 1, 2, 3, 4)))]
+        for rate in usual
+    ]
 
 
 def mark_chronic(households: Households) -> list[list[float]]:
@@ -101,8 +104,8 @@ def test_share_interval_is_wilson_with_the_effective_number_of_students(seed: in
 
 @pytest.mark.parametrize("interval", [mean_interval, share_interval])
 def test_siblings_with_the_same_value_widen_the_interval(interval: type) -> None:
-    chance = random.Random(8)
-    values = [float(chance.random() < 0.3) for _ in range(60)]
+    random_source = random.Random(8)
+    values = [float(random_source.random() < 0.3) for _ in range(60)]
     alone, together = (
         interval(sum_households([v] for v in values * 2)),
         interval(sum_households([v, v] for v in values)),

@@ -69,10 +69,10 @@ def read_report(app: Flask, sqlite_database: Database) -> ReadReport:
                 )
         client = app.test_client()
         client.get(f"/enter/{account_id}")
-        answer = client.get("/attendance")
-        assert answer.status_code == 200
-        assert f'<html lang="{language}">' in answer.text
-        return " ".join(answer.text.split())
+        response = client.get("/attendance")
+        assert response.status_code == 200
+        assert f'<html lang="{language}">' in response.text
+        return " ".join(response.text.split())
 
     return read_page
 

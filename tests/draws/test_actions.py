@@ -10,8 +10,8 @@ from homevisits.people.models import Student
 from tests.factories.large_school import NOW, LargeSchool
 
 
-def problem_codes(refused: pytest.ExceptionInfo[RulesBroken]) -> list[str]:
-    return [problem.code for problem in refused.value.problems]
+def problem_codes(error: pytest.ExceptionInfo[RulesBroken]) -> list[str]:
+    return [problem.code for problem in error.value.problems]
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_draw_can_be_limited_to_a_grade_or_class(
 
 def test_replacing_a_draw_needs_a_reason_and_keeps_the_old_draw(large_school: LargeSchool) -> None:
     first = large_school.create_draw()
-    with pytest.raises(RulesBroken) as refused:
+    with pytest.raises(RulesBroken) as error:
         large_school.create_draw(seed="another")
-    assert problem_codes(refused) == ["redraw_needs_reason"]
+    assert problem_codes(error) == ["redraw_needs_reason"]
     second = large_school.create_draw(seed="another", reason="The roster was of last year.")
     with large_school.database.reading() as session:
         rows = {row.id: row for row in queries.list_draws(session, large_school.coordinator)}
@@ -76,9 +76,9 @@ def test_replacing_a_draw_needs_a_reason_and_keeps_the_old_draw(large_school: La
 
 
 def test_all_problems_of_a_draw_are_reported_together(large_school: LargeSchool) -> None:
-    with pytest.raises(RulesBroken) as refused:
+    with pytest.raises(RulesBroken) as error:
         large_school.create_draw(Method.RANDOM, 0, scope="class", scope_value="99999", seed="x" * 200)
-    assert set(problem_codes(refused)) == {"nobody_to_draw_from", "draw_how_many", "too_long"}
+    assert set(problem_codes(error)) == {"nobody_to_draw_from", "draw_how_many", "too_long"}
 
 
 def test_coordinator_of_another_school_cannot_draw_or_read(large_school: LargeSchool) -> None:

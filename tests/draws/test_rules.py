@@ -104,11 +104,11 @@ children = st.lists(
 
 @given(children, st.sampled_from(Method), st.text(max_size=8), st.integers(0, 15), st.randoms())
 def test_draw_does_not_depend_on_roster_order(
-    listed: list[Child], method: Method, seed: str, wanted: int, chance: Any
+    listed: list[Child], method: Method, seed: str, wanted: int, random_source: Any
 ) -> None:
     first = run_draw(listed, method, seed, wanted)
     shuffled = list(listed)
-    chance.shuffle(shuffled)
+    random_source.shuffle(shuffled)
     assert run_draw(shuffled, method, seed, wanted) == first
 
 

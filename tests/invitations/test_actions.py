@@ -14,7 +14,7 @@ from homevisits.people.models import Family
 from tests.factories.large_school import NOW, LargeSchool, family_phone
 
 
-def ask(large_school: LargeSchool, draw_id: int, count: int = 1) -> list[AskedFamily]:
+def ask_next(large_school: LargeSchool, draw_id: int, count: int = 1) -> list[AskedFamily]:
     with large_school.database.transaction() as session:
         return actions.ask_next(session, large_school.coordinator, draw_id, count, NOW)
 
@@ -37,11 +37,11 @@ def list_drawn_families(large_school: LargeSchool, draw_id: int) -> list[int]:
 
 def test_families_are_asked_in_the_order_drawn(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
-    asked = [family.family_id for _ in range(4) for family in ask(large_school, draw_id, 5)]
-    assert asked == list_drawn_families(large_school, draw_id)
-    with pytest.raises(RulesBroken) as refused:
-        ask(large_school, draw_id)
-    assert [problem.code for problem in refused.value.problems] == ["nobody_left_to_ask"]
+    invited = [family.family_id for _ in range(4) for family in ask_next(large_school, draw_id, 5)]
+    assert invited == list_drawn_families(large_school, draw_id)
+    with pytest.raises(RulesBroken) as error:
+        ask_next(large_school, draw_id)
+    assert [problem.code for problem in error.value.problems] == ["nobody_left_to_ask"]
 
 
 def test_only_the_next_family_can_be_asked(large_school: LargeSchool) -> None:
@@ -55,8 +55,8 @@ def test_only_the_next_family_can_be_asked(large_school: LargeSchool) -> None:
 
 def test_family_is_asked_in_its_language_or_by_phone_call(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
-    asked = {family.family: family for family in ask(large_school, draw_id, 20)}
-    assert {name: family.call_reason for name, family in asked.items() if family.call_reason} == {
+    invited = {family.family: family for family in ask_next(large_school, draw_id, 20)}
+    assert {name: family.call_reason for name, family in invited.items() if family.call_reason} == {
         "Family 03": "no_text",
         "Family 04": "no_phone",
     }
@@ -66,22 +66,22 @@ def test_family_is_asked_in_its_language_or_by_phone_call(large_school: LargeSch
         assert messages[family_phone(1)].language == "es"
         assert messages[family_phone(1)].body.startswith("¡Hola de Lincoln Elementary!")
         assert messages[family_phone(2)].body.startswith("Hello from Lincoln Elementary!")
-        assert messages[family_phone(1)].question == f"invitation:{asked['Family 01'].invitation_id}"
+        assert messages[family_phone(1)].question == f"invitation:{invited['Family 01'].invitation_id}"
         waiting = [row for row in queue.list_open_invitations(session, large_school.coordinator, NOW) if row.needs_call]
         assert sorted(row.family for row in waiting) == ["Family 03", "Family 04"]
 
 
 def test_next_family_of_the_stratum_replaces_a_refusal(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(wanted=6)
-    asked = ask(large_school, draw_id, 6)
-    refused = asked[0]
+    invited = ask_next(large_school, draw_id, 6)
+    declined = invited[0]
     with large_school.database.reading() as session:
         assert queue.list_next_families(session, draw_id, 5, NOW) == []
-    record_answer(large_school, refused.invitation_id, Answer.NOT_NOW)
+    record_answer(large_school, declined.invitation_id, Answer.NOT_NOW)
     with large_school.database.reading() as session:
         stratum, family_id = session.execute(
             select(DrawEntry.stratum, DrawEntry.family_id).where(
-                DrawEntry.draw_id == draw_id, DrawEntry.family_id == refused.family_id
+                DrawEntry.draw_id == draw_id, DrawEntry.family_id == declined.family_id
             )
         ).one()
         expected = session.scalars(
@@ -90,22 +90,22 @@ def test_next_family_of_the_stratum_replaces_a_refusal(large_school: LargeSchool
             .order_by(DrawEntry.sha256)
         ).first()
         (following,) = queue.list_next_families(session, draw_id, 5, NOW)
-        assert family_id == refused.family_id
-        assert (following.family_id, following.replaces_id) == (expected, refused.invitation_id)
-    assert [family.family_id for family in ask(large_school, draw_id, 5)] == [expected]
+        assert family_id == declined.family_id
+        assert (following.family_id, following.replaces_id) == (expected, declined.invitation_id)
+    assert [family.family_id for family in ask_next(large_school, draw_id, 5)] == [expected]
     with large_school.database.reading() as session:
         assert queue.list_next_families(session, draw_id, 5, NOW) == []
 
 
 def test_refusal_excludes_a_family_from_other_draws_during_the_cooldown(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
-    refused = ask(large_school, draw_id)[0]
-    record_answer(large_school, refused.invitation_id, Answer.NOT_NOW)
+    declined = ask_next(large_school, draw_id)[0]
+    record_answer(large_school, declined.invitation_id, Answer.NOT_NOW)
     new_draw_id = large_school.create_draw(Method.EVERYONE, None, seed="more", reason="New children came.")
     with large_school.database.reading() as session:
         assert queue.list_open_invitations(session, large_school.coordinator, NOW) == []
         families = {family.family_id for family in queue.list_next_families(session, new_draw_id, 50, NOW)}
-        assert refused.family_id not in families
+        assert declined.family_id not in families
         assert len(families) == 19
         later = NOW + queue.REFUSAL_COOLDOWN + timedelta(days=1)
         assert len(queue.list_next_families(session, new_draw_id, 50, later)) == 20
@@ -115,44 +115,45 @@ def test_refusal_excludes_a_family_from_other_draws_during_the_cooldown(large_sc
 def test_replaced_draw_cannot_ask_families(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     large_school.create_draw(Method.EVERYONE, None, seed="more", reason="New children came.")
-    with pytest.raises(RulesBroken) as refused:
-        ask(large_school, draw_id)
-    assert [problem.code for problem in refused.value.problems] == ["draw_was_replaced"]
+    with pytest.raises(RulesBroken) as error:
+        ask_next(large_school, draw_id)
+    assert [problem.code for problem in error.value.problems] == ["draw_was_replaced"]
 
 
 def test_phone_answer_is_stored_with_channel_and_author(large_school: LargeSchool) -> None:
-    asked = ask(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
-    record_answer(large_school, asked.invitation_id, Answer.YES)
+    invited = ask_next(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
+    record_answer(large_school, invited.invitation_id, Answer.YES)
     with large_school.database.reading() as session:
         entry = session.scalars(select(ConsentEntry)).one()
         assert (entry.answer, entry.how, entry.recorded_by) == ("yes", "phone", large_school.coordinator.account_id)
-        current = queries.load_current_answers(session, [asked.family_id], NOW.date())[asked.family_id]
+        current = queries.load_current_answers(session, [invited.family_id], NOW.date())[invited.family_id]
         assert current.yes_id == entry.id
 
 
 def test_invalid_answer_and_channel_are_reported_together(large_school: LargeSchool) -> None:
-    asked = ask(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
-    with pytest.raises(RulesBroken) as refused, large_school.database.transaction() as session:
-        actions.record_answer(session, large_school.coordinator, asked.invitation_id, "maybe", how="text", now=NOW)
-    assert {problem.code for problem in refused.value.problems} == {"not_a_choice", "say_how"}
+    invited = ask_next(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
+    with pytest.raises(RulesBroken) as error, large_school.database.transaction() as session:
+        actions.record_answer(session, large_school.coordinator, invited.invitation_id, "maybe", how="text", now=NOW)
+    assert {problem.code for problem in error.value.problems} == {"not_a_choice", "say_how"}
 
 
 def test_consent_can_be_withdrawn_and_given_again(large_school: LargeSchool) -> None:
-    asked = ask(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
+    invited = ask_next(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
     for answer, is_valid in ((Answer.YES, True), (Answer.WITHDRAWN, False), (Answer.YES, True)):
-        record_answer(large_school, asked.invitation_id, answer)
+        record_answer(large_school, invited.invitation_id, answer)
         with large_school.database.reading() as session:
             assert (
-                queries.load_current_answers(session, [asked.family_id], NOW.date())[asked.family_id].yes_id is not None
+                queries.load_current_answers(session, [invited.family_id], NOW.date())[invited.family_id].yes_id
+                is not None
             ) is is_valid
-            assert (session.get_one(Invitation, asked.invitation_id).closed_at is None) is is_valid
+            assert (session.get_one(Invitation, invited.invitation_id).closed_at is None) is is_valid
 
 
 def test_not_now_cancels_the_unsent_message(large_school: LargeSchool) -> None:
-    asked = ask(large_school, large_school.create_draw(Method.EVERYONE, None), 2)[0]
-    record_answer(large_school, asked.invitation_id, Answer.NOT_NOW)
+    invited = ask_next(large_school, large_school.create_draw(Method.EVERYONE, None), 2)[0]
+    record_answer(large_school, invited.invitation_id, Answer.NOT_NOW)
     with large_school.database.reading() as session:
-        subject = OutgoingMessage.subject == f"invitation:{asked.invitation_id}"
+        subject = OutgoingMessage.subject == f"invitation:{invited.invitation_id}"
         assert set(session.scalars(select(OutgoingMessage.state).where(subject))) <= {"cancelled"}
 
 
@@ -169,20 +170,20 @@ def test_family_can_request_a_visit_without_a_draw(large_school: LargeSchool) ->
 
 def test_coordinator_of_another_school_cannot_ask_record_or_see(large_school: LargeSchool) -> None:
     draw_id = large_school.create_draw(Method.EVERYONE, None)
-    asked = ask(large_school, draw_id)[0]
+    invited = ask_next(large_school, draw_id)[0]
     with large_school.database.transaction() as session:
         with pytest.raises(NotFound):
             actions.ask_next(session, large_school.other_coordinator, draw_id, 1, NOW)
         with pytest.raises(NotFound):
             actions.record_answer(
-                session, large_school.other_coordinator, asked.invitation_id, Answer.YES, how="phone", now=NOW
+                session, large_school.other_coordinator, invited.invitation_id, Answer.YES, how="phone", now=NOW
             )
         with pytest.raises(NotFound):
             actions.record_request(
-                session, large_school.other_coordinator, asked.family_id, large_school.school_id, how="phone", now=NOW
+                session, large_school.other_coordinator, invited.family_id, large_school.school_id, how="phone", now=NOW
             )
         with pytest.raises(NotFound):
-            queue.get_invitation(session, large_school.other_coordinator, asked.invitation_id, NOW)
+            queue.get_invitation(session, large_school.other_coordinator, invited.invitation_id, NOW)
         assert queue.list_open_invitations(session, large_school.other_coordinator, NOW) == []
         assert {row.school_id for row in queries.find_families(session, large_school.other_coordinator, "family")} == {
             large_school.school_id + 1

@@ -19,8 +19,8 @@ def test_draft_template_is_not_sent_and_today_lists_the_call(large_school: Large
     draw_id = large_school.create_draw(Method.EVERYONE, None)
     with large_school.database.transaction() as session:
         families = actions.ask_next(session, large_school.coordinator, draw_id, 20, NOW)
-        asked = {family.family: family.call_reason for family in families}
-        assert asked["Family 02"] == "no_text"
+        invited = {family.family: family.call_reason for family in families}
+        assert invited["Family 02"] == "no_text"
         assert session.scalars(select(OutgoingMessage).where(OutgoingMessage.phone == family_phone(2))).all() == []
     with large_school.database.reading() as session:
         calls = {row.family: row.why for row in queries.families_to_call(session, large_school.coordinator, NOW)}

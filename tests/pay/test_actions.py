@@ -38,9 +38,9 @@ def create_union_actor(school_fixture: SchoolFixture, school: int | None = None)
 
 
 def refusal_codes(call: object) -> set[str]:
-    with pytest.raises(RulesBroken) as broken:
+    with pytest.raises(RulesBroken) as error:
         call()  # type: ignore[operator]
-    return {problem.code for problem in broken.value.problems}
+    return {problem.code for problem in error.value.problems}
 
 
 def test_completed_visit_gives_both_educators_a_pay_line(school_fixture: SchoolFixture) -> None:

@@ -44,8 +44,8 @@ def test_claim_is_approved_twice_and_exported(app: Flask, school_with_visit: Sch
     assert "2 claims approved: $120.00" in site.get("/approvals").text
     assert "2 claims, $120.00" in union.get("/approvals").text
     assert union.post("/approvals", data={"line": ["1", "2"]}).status_code == 303
-    answer = union.post("/payroll", data={"first": "2026-10-01", "last": "2026-10-31"})
-    assert answer.status_code == 303
+    response = union.post("/payroll", data={"first": "2026-10-01", "last": "2026-10-31"})
+    assert response.status_code == 303
     file = union.get("/payroll/1.csv")
     assert file.mimetype == "text/csv"
     assert file.headers["Cache-Control"] == "no-store"
@@ -91,12 +91,12 @@ def test_my_pay_shows_only_own_lines(app: Flask, school_with_visit: SchoolFixtur
 
 def test_returning_a_claim_requires_a_comment(app: Flask, school_with_visit: SchoolFixture) -> None:
     site = create_client(app, school_with_visit.actors["coordinator"])
-    answer = site.post("/approvals/1/return", data={"comment": ""})
-    assert answer.status_code == 422
-    assert "autofocus" in answer.text
+    response = site.post("/approvals/1/return", data={"comment": ""})
+    assert response.status_code == 422
+    assert "autofocus" in response.text
     too_long = "Which day was it, and who went? " * 20
-    answer = site.post("/approvals/1/return", data={"comment": too_long})
-    assert too_long.strip() in answer.text
+    response = site.post("/approvals/1/return", data={"comment": too_long})
+    assert too_long.strip() in response.text
     assert site.post("/approvals/1/return", data={"comment": "Which day?"}).status_code == 303
     assert "Which day?" in site.get("/approvals").text
     assert (
@@ -109,9 +109,9 @@ def test_returning_a_claim_requires_a_comment(app: Flask, school_with_visit: Sch
 def test_claim_approved_meanwhile_is_refused(app: Flask, school_with_visit: SchoolFixture) -> None:
     site = create_client(app, school_with_visit.actors["coordinator"])
     site.post("/approvals", data={"line": ["1"]})
-    answer = site.post("/approvals", data={"line": ["1", "2"]})
-    assert answer.status_code == 422
-    assert "just decided" in answer.text
+    response = site.post("/approvals", data={"line": ["1", "2"]})
+    assert response.status_code == 422
+    assert "just decided" in response.text
     assert site.post("/approvals", data={}).status_code == 422
     assert site.post("/approvals", data={"line": ["x", "٣", "9" * 40]}).status_code == 422
 
@@ -153,11 +153,11 @@ def test_pay_type_of_a_new_rule_is_chosen_when_there_are_several(
 
 def test_invalid_new_rule_keeps_the_typed_values(app: Flask, school_with_visit: SchoolFixture) -> None:
     union = create_client(app, create_union_account(school_with_visit))
-    answer = union.post("/contract/new", data={**NEW_RULE_FORM, "rate": "lots", "effective_from": "2026-10-01"})
-    assert answer.status_code == 422
-    assert "Please fix 2 items" in answer.text
-    assert 'value="lots"' in answer.text
-    assert 'value="Article 12.4"' in answer.text
+    response = union.post("/contract/new", data={**NEW_RULE_FORM, "rate": "lots", "effective_from": "2026-10-01"})
+    assert response.status_code == 422
+    assert "Please fix 2 items" in response.text
+    assert 'value="lots"' in response.text
+    assert 'value="Article 12.4"' in response.text
 
 
 def test_role_at_one_school_cannot_change_the_contract(app: Flask, school_with_visit: SchoolFixture) -> None:

@@ -100,12 +100,12 @@ def test_coordinator_cannot_certify_educators_of_other_schools(school_fixture: S
         other = School(source_id="s2", name="Other", timezone="America/Denver")
         session.add(other)
         session.flush()
-        stranger = Actor(1, None, "Stranger", "en", frozenset({Grant(Role.SITE_COORDINATOR, other.id)}))
+        other_coordinator = Actor(1, None, "Stranger", "en", frozenset({Grant(Role.SITE_COORDINATOR, other.id)}))
         with pytest.raises(RulesBroken) as refusal:
-            record_training.record_training(session, stranger, create_training(school_fixture), POLICY, NOW)
+            record_training.record_training(session, other_coordinator, create_training(school_fixture), POLICY, NOW)
         assert [problem.code for problem in refusal.value.problems] == ["not_of_your_schools"]
-        assert queries.list_educators(session, stranger, NOW.date()) == []
-        assert queries.list_trainings(session, stranger) == []
+        assert queries.list_educators(session, other_coordinator, NOW.date()) == []
+        assert queries.list_trainings(session, other_coordinator) == []
 
 
 def test_repeated_opt_out_adds_no_row(school_fixture: SchoolFixture) -> None:

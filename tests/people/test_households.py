@@ -36,9 +36,11 @@ def test_students_and_caregivers_are_in_exactly_one_household(students: set[str]
 
 
 @given(STUDENTS, LINKS, st.randoms(use_true_random=False))
-def test_row_order_does_not_change_households(students: set[str], links: list[tuple[str, str]], chance: object) -> None:
+def test_row_order_does_not_change_households(
+    students: set[str], links: list[tuple[str, str]], random_source: object
+) -> None:
     shuffled = list(links)
-    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    random_source.shuffle(shuffled)  # type: ignore[attr-defined]
     assert find_households(students, links) == find_households(sorted(students, reverse=True), shuffled)
 
 

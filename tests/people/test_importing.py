@@ -65,15 +65,15 @@ def test_importing_the_same_roster_as_zip_changes_nothing(database: Database, sh
 def test_households_equal_the_reference(sqlite_database: Database, shared: Path) -> None:
     import_oneroster(sqlite_database, shared / "data/district-1k/oneroster", NOW)
     lines = (shared / "data/district-1k/truth/households.csv").read_text(encoding="utf-8").splitlines()[1:]
-    truth: dict[str, set[str]] = {}
+    reference: dict[str, set[str]] = {}
     for line in lines:
         household, student, _language, guardians = line.split(",")
-        truth.setdefault(household if guardians != "0" else f"alone {student}", set()).add(student)
+        reference.setdefault(household if guardians != "0" else f"alone {student}", set()).add(student)
     with sqlite_database.reading() as session:
         students: dict[int, set[str]] = {}
         for family, number in session.execute(select(Student.family_id, Student.identifier)):
             students.setdefault(family, set()).add(str(number))
-    assert sorted(map(sorted, students.values())) == sorted(map(sorted, truth.values()))
+    assert sorted(map(sorted, students.values())) == sorted(map(sorted, reference.values()))
 
 
 def test_roster_with_only_required_fields_is_imported(sqlite_database: Database, shared: Path) -> None:

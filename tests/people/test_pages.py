@@ -20,8 +20,8 @@ def school_fixture(sqlite_database: Database) -> SchoolFixture:
     return build_school(sqlite_database)
 
 
-def create_client_of(school_fixture: SchoolFixture, who: str) -> FlaskClient:
-    return clients.create_client(clients.create_test_app(school_fixture.database), school_fixture.actors[who])
+def create_client_of(school_fixture: SchoolFixture, name: str) -> FlaskClient:
+    return clients.create_client(clients.create_test_app(school_fixture.database), school_fixture.actors[name])
 
 
 def test_recorded_training_is_shown_to_the_coordinator(school_fixture: SchoolFixture) -> None:
@@ -36,8 +36,8 @@ def test_recorded_training_is_shown_to_the_coordinator(school_fixture: SchoolFix
         "parent_family": "Tapia",
         "participants": [str(school_fixture.educators["Out"])],
     }
-    answer = client.post("/people/training", data=form)
-    assert answer.status_code == 303
+    response = client.post("/people/training", data=form)
+    assert response.status_code == 303
     page = client.get("/people").text
     assert "Autumn training" in page
     assert "Rosa Tapia" in page
@@ -47,19 +47,19 @@ def test_recorded_training_is_shown_to_the_coordinator(school_fixture: SchoolFix
 
 def test_refused_training_keeps_typed_values_and_shows_all_problems(school_fixture: SchoolFixture) -> None:
     client = create_client_of(school_fixture, "coordinator")
-    answer = client.post("/people/training", data={"title": "Autumn <b>", "held_on": "soon", "hours": "many"})
-    assert answer.status_code == 422
-    assert "Autumn &lt;b&gt;" in answer.text
-    assert 'href="#held_on"' in answer.text
-    assert 'href="#hours"' in answer.text
+    response = client.post("/people/training", data={"title": "Autumn <b>", "held_on": "soon", "hours": "many"})
+    assert response.status_code == 422
+    assert "Autumn &lt;b&gt;" in response.text
+    assert 'href="#held_on"' in response.text
+    assert 'href="#hours"' in response.text
     too_long = client.post("/people/training", data={"title": "T", "parent_given": "N" * 200, "parent_family": "Lee"})
     assert 'href="#parent_given"' in too_long.text  # only the field that is too long
     assert "N" * 200 in too_long.text
-    answer = client.post("/people/training", data={"title": "T", "held_on": "2026-10-01", "hours": "3"})
-    assert answer.status_code == 422
+    response = client.post("/people/training", data={"title": "T", "held_on": "2026-10-01", "hours": "3"})
+    assert response.status_code == 422
     for field in ("educator_trainer", "parent_trainer", "participants"):
-        assert f'href="#{field}"' in answer.text
-        assert f'id="{field}"' in answer.text
+        assert f'href="#{field}"' in response.text
+        assert f'id="{field}"' in response.text
 
 
 def test_educator_opts_in_on_own_page(school_fixture: SchoolFixture) -> None:
@@ -78,12 +78,12 @@ def test_district_lead_imports_a_roster_and_sees_its_errors(sqlite_database: Dat
     lead = clients.create_account(sqlite_database, "lead", Grant(Role.DISTRICT_LEAD, None))
     client = clients.create_client(app, lead)
     invalid = rosters.write_zip(tmp_path / "invalid.zip", rosters.build_files({("users.csv", 3, "role"): "wizard"}))
-    answer = client.post("/roster", data={"file": (io.BytesIO(invalid.read_bytes()), "roster.zip")})
-    assert answer.status_code == 422
-    assert "“wizard” is not allowed" in answer.text
+    response = client.post("/roster", data={"file": (io.BytesIO(invalid.read_bytes()), "roster.zip")})
+    assert response.status_code == 422
+    assert "“wizard” is not allowed" in response.text
     valid = rosters.write_zip(tmp_path / "valid.zip", rosters.build_files())
-    answer = client.post("/roster", data={"file": (io.BytesIO(valid.read_bytes()), "roster.zip")})
-    assert answer.status_code == 303
+    response = client.post("/roster", data={"file": (io.BytesIO(valid.read_bytes()), "roster.zip")})
+    assert response.status_code == 303
     assert "Alder School" in client.get("/roster").text
     assert client.post("/roster").status_code == 422
     with sqlite_database.reading() as session:

@@ -29,15 +29,15 @@ def app(database: Database) -> Flask:
 
 @pytest.fixture
 def union(database: Database) -> Actor:
-    hashed = attempts.hash_password(PASSWORD)
-    return create_account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=hashed)
+    password_hash = attempts.hash_password(PASSWORD)
+    return create_account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
 
 
 def sign_in(app: Flask) -> FlaskClient:
     """Return a browser in which the union coordinator has signed in with the form."""
     client = app.test_client()
-    answer = client.post("/sign-in", data={"email": "union@example.org", "password": PASSWORD})
-    assert answer.status_code == 303
+    response = client.post("/sign-in", data={"email": "union@example.org", "password": PASSWORD})
+    assert response.status_code == 303
     return client
 
 
@@ -55,37 +55,39 @@ def is_open(client: FlaskClient) -> bool:
 
 
 def test_sign_out_ends_all_copies_of_the_session_only(app: Flask, union: Actor) -> None:
-    here, elsewhere = sign_in(app), sign_in(app)
-    copy = copy_session(here, app)
+    this_browser, other_browser = sign_in(app), sign_in(app)
+    copy = copy_session(this_browser, app)
     assert is_open(copy)
-    here.post("/sign-out")
+    this_browser.post("/sign-out")
     assert not is_open(copy)
-    assert not is_open(here)
-    assert is_open(elsewhere)
+    assert not is_open(this_browser)
+    assert is_open(other_browser)
 
 
 def test_new_password_ends_all_other_sessions(app: Flask, union: Actor) -> None:
-    here, elsewhere = sign_in(app), sign_in(app)
-    copy = copy_session(here, app)
+    this_browser, other_browser = sign_in(app), sign_in(app)
+    copy = copy_session(this_browser, app)
     new = {"current": PASSWORD, "password": "another short sentence", "again": "another short sentence"}
-    assert here.post("/account/password", data=new).status_code == 303
-    assert is_open(here)
+    assert this_browser.post("/account/password", data=new).status_code == 303
+    assert is_open(this_browser)
     assert not is_open(copy)
-    assert not is_open(elsewhere)
+    assert not is_open(other_browser)
 
 
-@pytest.mark.parametrize("how", ["password", "close"])
-def test_command_ends_all_sessions_of_the_account(app: Flask, database: Database, union: Actor, how: str) -> None:
+@pytest.mark.parametrize("session_end", ["password", "close"])
+def test_command_ends_all_sessions_of_the_account(
+    app: Flask, database: Database, union: Actor, session_end: str
+) -> None:
     other = create_client(app, create_account(database, "lead", Grant(Role.DISTRICT_LEAD, None)))
     clients = sign_in(app), sign_in(app)
     with database.transaction() as session:
-        if how == "close":
+        if session_end == "close":
             accounts.set_account_active(session, "union@example.org", clock.now())
         else:
             attempts.set_password(session, "union@example.org", "another short sentence", clock.now())
     assert not any(is_open(client) for client in clients)
     assert is_open(other)
-    if how == "close":
+    if session_end == "close":
         with database.transaction() as session:
             accounts.set_account_active(session, "union@example.org", clock.now(), active=True)
         assert not any(is_open(client) for client in clients)

@@ -86,10 +86,10 @@ def test_concurrent_sign_ins_with_an_old_hash_succeed(database: Database) -> Non
 
 
 def test_actor_has_all_grants_of_the_account(database: Database) -> None:
-    who = create_account(database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None))
+    expected = create_account(database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None))
     none = create_account(database, "none")
     with database.reading() as session:
-        assert attempts.load_actor(session, who.account_id) == who
+        assert attempts.load_actor(session, expected.account_id) == expected
         actor = attempts.load_actor(session, none.account_id)
     assert actor is not None
     assert actor.roles == frozenset()

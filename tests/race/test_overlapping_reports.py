@@ -41,8 +41,8 @@ def attest(database: Database, actor: Actor, visit_id: int) -> str:
     try:
         with database.transaction() as session:
             actions.attest(session, actor, visit_id, report, policy=POLICY, now=late)
-    except RulesBroken as refused:
-        assert {problem.code for problem in refused.problems} <= OVERLAPS, refused
+    except RulesBroken as error:
+        assert {problem.code for problem in error.problems} <= OVERLAPS, error
         return "refused"
     return "recorded"
 
@@ -55,8 +55,8 @@ def agree(database: Database, actor: Actor, visit_id: int) -> str:
     try:
         with database.transaction() as session:
             actions.agree(session, actor, visit_id, report_id, policy=POLICY, now=late)
-    except RulesBroken as refused:
-        assert {problem.code for problem in refused.problems} <= OVERLAPS, refused
+    except RulesBroken as error:
+        assert {problem.code for problem in error.problems} <= OVERLAPS, error
         return "refused"
     return "recorded"
 

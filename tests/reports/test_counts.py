@@ -74,9 +74,14 @@ def test_reach_of_each_school_is_measured(school_fixture: SchoolFixture) -> None
     other = create_four_visits(school_fixture)
     with school_fixture.session() as session:
         reach = counts.measure_reach(session, None, FIRST, LAST, NOW.date())
-    here = reach[school_fixture.school_id]
-    assert (here.families_asked, here.said_yes, here.families_visited, here.visits) == (4, 3, 1, 4)
-    assert (here.educators, here.certified, here.willing) == (6, 6, 5)
+    school_reach = reach[school_fixture.school_id]
+    assert (school_reach.families_asked, school_reach.said_yes, school_reach.families_visited, school_reach.visits) == (
+        4,
+        3,
+        1,
+        4,
+    )
+    assert (school_reach.educators, school_reach.certified, school_reach.willing) == (6, 6, 5)
     assert reach[other] == counts.Reach(**dict.fromkeys(counts.Reach.__dataclass_fields__, 0))
 
 

@@ -41,12 +41,12 @@ def create_account(
         return Actor(row.id, educator, name, "en", frozenset(grants))
 
 
-def create_client(app: Flask, who: Actor | None) -> FlaskClient:
-    """Create a client that is signed in as `who`."""
+def create_client(app: Flask, actor: Actor | None) -> FlaskClient:
+    """Create a client that is signed in as `actor`."""
     client = app.test_client()
-    if who is not None:
+    if actor is not None:
         with app.extensions["homevisits"].database.transaction() as session:
-            token = sessions.begin_session(session, who.account_id, clock.now())
+            token = sessions.begin_session(session, actor.account_id, clock.now())
         with client.session_transaction() as kept:
             kept["_user_id"] = token
     return client

@@ -39,10 +39,10 @@ def test_times_are_in_the_schools_time_zone() -> None:
     ],
 )
 def test_grade_code_has_a_label(code: str, english: str, spanish: str, tmp_path: Path) -> None:
-    given = load_settings(
+    app_settings = load_settings(
         {}, database_url=f"sqlite:///{tmp_path / 'g.sqlite'}", secret_key="k" * 40, public_url="http://127.0.0.1:1"
     )
-    app = create_app(given)
+    app = create_app(app_settings)
     for language, expected in (("en", english), ("es", spanish)):
         with app.test_request_context("/", headers={"Accept-Language": language}):
             assert formats.grade(code) == expected
@@ -84,17 +84,17 @@ def test_unknown_problem_code_has_a_general_sentence() -> None:
 def test_missing_fields_have_different_sentences() -> None:
     from homevisits.core.problems import Problem
 
-    said = [
+    sentences = [
         describe_problem(Problem("missing", field))
         for field in ("learned", "will_do", "a field without words of its own")
     ]
-    assert said == ["Enter what you learned.", "Enter what you will do.", "Fill in this field."]
+    assert sentences == ["Enter what you learned.", "Enter what you will do.", "Fill in this field."]
 
 
 def test_invalid_hours_have_their_own_example(tmp_path: Path) -> None:
-    given = load_settings(
+    app_settings = load_settings(
         {}, database_url=f"sqlite:///{tmp_path / 'h.sqlite'}", secret_key="k" * 40, public_url="http://127.0.0.1:1"
     )
-    with create_app(given).test_request_context("/"):
+    with create_app(app_settings).test_request_context("/"):
         assert describe_problem(Problem("not_a_number", "hours")) == "Enter hours as a number, such as 6 or 6.5."
         assert describe_problem(Problem("not_a_number", "rate")) == "Enter a number, such as 60.00."

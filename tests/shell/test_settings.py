@@ -13,11 +13,11 @@ GIVEN = {"database_url": f"postgresql+psycopg://u:{SECRET}@db/x", "secret_key": 
 SECRETS = {"kannel_password": SECRET, "kannel_secret": SECRET, "metrics_token": SECRET, "twilio_auth_token": SECRET}
 
 
-def reasons_of(environment: dict[str, str] | None = None, **given: object) -> list[str]:
-    with pytest.raises(InvalidSettings) as caught:
-        load_settings(environment or {}, **given)
-    assert SECRET not in str(caught.value)
-    return sorted(caught.value.reasons)
+def reasons_of(environment: dict[str, str] | None = None, **overrides: object) -> list[str]:
+    with pytest.raises(InvalidSettings) as error:
+        load_settings(environment or {}, **overrides)
+    assert SECRET not in str(error.value)
+    return sorted(error.value.reasons)
 
 
 def test_environment_overrides_the_file_and_the_file_the_defaults(tmp_path: Path) -> None:
@@ -25,8 +25,8 @@ def test_environment_overrides_the_file_and_the_file_the_defaults(tmp_path: Path
     file.write_text('web_threads = 7\nweb_processes = 8\nlanguages = ["es"]\n')
     environment = {"HOMEVISITS_CONFIG": str(file), "HOMEVISITS_WEB_THREADS": "9", "HOMEVISITS_LANGUAGES": "es, en"}
     loaded = load_settings({**environment, "PATH": "/bin"}, **GIVEN, bind="127.0.0.1:1")
-    found = (loaded.web_threads, loaded.web_processes, loaded.languages, loaded.bind, loaded.session_hours)
-    assert found == (9, 8, ("es", "en"), "127.0.0.1:1", 12)
+    values = (loaded.web_threads, loaded.web_processes, loaded.languages, loaded.bind, loaded.session_hours)
+    assert values == (9, 8, ("es", "en"), "127.0.0.1:1", 12)
     assert isinstance(loaded.policy, Policy)
 
 
@@ -95,9 +95,9 @@ def test_former_name_of_a_setting_is_refused_with_the_new_name(tmp_path: Path, o
     file = tmp_path / "own.toml"
     file.write_text(f'{old} = "twilio"\n')
     environment = {"environment": {f"HOMEVISITS_{old.upper()}": "twilio"}, "file": {"HOMEVISITS_CONFIG": str(file)}}
-    given = {old: "twilio"} if source == "given" else {}
+    overrides = {old: "twilio"} if source == "given" else {}
     named = str(file) if source == "file" else source
-    assert reasons_of(environment.get(source), **GIVEN, **given) == [f"{named}: {old} is now called {new}"]
+    assert reasons_of(environment.get(source), **GIVEN, **overrides) == [f"{named}: {old} is now called {new}"]
 
 
 def test_no_secret_is_in_the_repr_or_in_an_error() -> None:

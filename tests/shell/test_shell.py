@@ -25,13 +25,13 @@ PASSWORD = "a short sentence here"
 
 @pytest.fixture
 def app(sqlite_database: Database) -> Flask:
-    made = create_test_app(sqlite_database)
-    made.add_url_rule("/bug", view_func=_bug)
-    return made
+    app_with_bug = create_test_app(sqlite_database)
+    app_with_bug.add_url_rule("/bug", view_func=_bug)
+    return app_with_bug
 
 
 def _bug() -> str:
-    raise ZeroDivisionError("the inside of the house")
+    raise ZeroDivisionError("the internal detail")
 
 
 @pytest.fixture(autouse=True)
@@ -48,15 +48,15 @@ def password_hash() -> str:
 
 @pytest.mark.parametrize("path", ["/sign-in", "/nowhere", "/bug", "/healthz", "/static/theme.css", "/account"])
 def test_every_response_forbids_foreign_scripts_and_frames(app: Flask, path: str) -> None:
-    answer = app.test_client().get(path)
-    policy = answer.headers["Content-Security-Policy"]
+    response = app.test_client().get(path)
+    policy = response.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "same-origin"
     if "static" not in path:
-        assert answer.headers["Cache-Control"] == "no-store"
+        assert response.headers["Cache-Control"] == "no-store"
 
 
 def test_hsts_is_only_sent_over_tls(app: Flask) -> None:
@@ -66,12 +66,12 @@ def test_hsts_is_only_sent_over_tls(app: Flask) -> None:
 
 
 def test_bug_page_shows_a_reference_and_no_details(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    answer = app.test_client().get("/bug")
-    assert answer.status_code == 500
-    assert "Traceback" not in answer.text
-    assert "inside of the house" not in answer.text
-    assert answer.headers["X-Request-ID"] in answer.text
-    assert answer.headers["X-Request-ID"] in caplog.text
+    response = app.test_client().get("/bug")
+    assert response.status_code == 500
+    assert "Traceback" not in response.text
+    assert "internal detail" not in response.text
+    assert response.headers["X-Request-ID"] in response.text
+    assert response.headers["X-Request-ID"] in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_too_large_request_is_refused(app: Flask) -> None:
 
 def test_form_without_csrf_token_is_refused(app: Flask) -> None:
     app.config["WTF_CSRF_ENABLED"] = True
-    answer = app.test_client().post("/sign-in", data={"email": "a"})
-    assert answer.status_code == 400
-    assert "reload the page" in answer.text
+    response = app.test_client().post("/sign-in", data={"email": "a"})
+    assert response.status_code == 400
+    assert "reload the page" in response.text
 
 
 def test_route_without_permissions_is_forbidden(app: Flask) -> None:
@@ -127,7 +127,7 @@ def test_first_language_of_the_settings_is_the_default(sqlite_database: Database
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("next_path", "redirect"),
     [
         ("/pay?year=2025", "/pay?year=2025"),
         ("//evil.example", "/"),
@@ -138,15 +138,15 @@ def test_first_language_of_the_settings_is_the_default(sqlite_database: Database
         (None, "/"),
     ],
 )
-def test_sign_in_redirects_to_local_addresses_only(given: str | None, kept: str) -> None:
-    assert local_path(given, "/") == kept
+def test_sign_in_redirects_to_local_addresses_only(next_path: str | None, redirect: str) -> None:
+    assert local_path(next_path, "/") == redirect
 
 
 def test_sign_in_and_sign_out(app: Flask, sqlite_database: Database, password_hash: str) -> None:
     create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
     client = app.test_client()
-    answer = client.post("/sign-in", data={"email": " Union@Example.org ", "password": PASSWORD})
-    assert (answer.status_code, answer.location) == (303, "/tally")
+    response = client.post("/sign-in", data={"email": " Union@Example.org ", "password": PASSWORD})
+    assert (response.status_code, response.location) == (303, "/tally")
     assert client.get("/tally").status_code == 200
     client.post("/sign-out")
     assert client.get("/tally").location == "/sign-in?next=/tally"
@@ -160,9 +160,9 @@ def test_unknown_account_and_wrong_password_have_the_same_answer(
     client = app.test_client()
     texts = set()
     for email in ("union@example.org", "none@example.org", "nobody@example.org"):
-        answer = client.post("/sign-in", data={"email": email, "password": "wrong"})
-        assert answer.status_code == 422
-        texts.add(re.sub(r'value="[^"]*"', "", answer.text))
+        response = client.post("/sign-in", data={"email": email, "password": "wrong"})
+        assert response.status_code == 422
+        texts.add(re.sub(r'value="[^"]*"', "", response.text))
     assert len(texts) == 1
 
 
@@ -192,35 +192,35 @@ def test_failed_sign_ins_are_limited_per_address(app: Flask, monkeypatch: pytest
 
 
 def test_session_ends_after_idle_time_and_after_its_maximum(app: Flask, sqlite_database: Database) -> None:
-    who = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None))
-    client, begin = create_client(app, who), clock.now()
+    actor = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None))
+    client, begin = create_client(app, actor), clock.now()
     for minutes in range(0, 12 * 60, 50):
         clock.set_source(lambda minutes=minutes: begin + timedelta(minutes=minutes))
         assert client.get("/account").status_code == 200
     clock.set_source(lambda: begin + timedelta(hours=12, minutes=1))
     assert client.get("/account").status_code == 303
-    idle = create_client(app, who)
+    idle = create_client(app, actor)
     at = clock.now()
     clock.set_source(lambda: at + timedelta(minutes=61))
     assert idle.get("/account").status_code == 303
 
 
 def test_new_password_ends_other_sessions(app: Flask, sqlite_database: Database, password_hash: str) -> None:
-    who = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
-    here, there = create_client(app, who), create_client(app, who)
-    wrong = {"current": "no", "password": "short", "again": "other"}
-    answer = here.post("/account/password", data=wrong)
-    assert answer.status_code == 422
-    assert answer.text.count("field-problem") >= 3
+    actor = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
+    this_browser, other_browser = create_client(app, actor), create_client(app, actor)
+    wrong_response = {"current": "no", "password": "short", "again": "other"}
+    response = this_browser.post("/account/password", data=wrong_response)
+    assert response.status_code == 422
+    assert response.text.count("field-problem") >= 3
     new = {"current": PASSWORD, "password": "another short sentence", "again": "another short sentence"}
-    assert here.post("/account/password", data=new).status_code == 303
-    assert here.get("/account").status_code == 200
-    assert there.get("/account").status_code == 303
+    assert this_browser.post("/account/password", data=new).status_code == 303
+    assert this_browser.get("/account").status_code == 200
+    assert other_browser.get("/account").status_code == 303
 
 
 def test_password_guesses_in_a_session_are_limited(app: Flask, sqlite_database: Database, password_hash: str) -> None:
-    who = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
-    client = create_client(app, who)
+    actor = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
+    client = create_client(app, actor)
     new = {"current": "no", "password": "another short sentence", "again": "another short sentence"}
     statuses = {client.post("/account/password", data=new).status_code for _ in range(attempts.MAX_TRIES_PER_ACCOUNT)}
     assert statuses == {422}
@@ -245,16 +245,18 @@ def test_catalog_is_read_as_written(tmp_path: Path) -> None:
 def test_closed_account_is_signed_out_at_once(app: Flask, sqlite_database: Database) -> None:
     from homevisits.people.models import Account
 
-    who = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None))
-    client = create_client(app, who)
+    actor = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None))
+    client = create_client(app, actor)
     with sqlite_database.transaction() as session:
-        session.get_one(Account, who.account_id).active = False
+        session.get_one(Account, actor.account_id).active = False
     assert client.get("/account").status_code == 303
 
 
 def test_person_with_two_roles_can_switch(app: Flask, sqlite_database: Database) -> None:
-    who = create_account(sqlite_database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None))
-    client = create_client(app, who)
+    actor = create_account(
+        sqlite_database, "both", Grant(Role.UNION_COORDINATOR, None), Grant(Role.DISTRICT_LEAD, None)
+    )
+    client = create_client(app, actor)
     assert client.get("/").location == "/overview"
     assert client.post("/role", data={"role": "union_coordinator"}).location == "/tally"
     assert "/contract" in client.get("/tally").text
@@ -264,8 +266,8 @@ def test_person_with_two_roles_can_switch(app: Flask, sqlite_database: Database)
 
 def test_cookies_over_tls_are_limited_to_the_host(sqlite_database: Database) -> None:
     app = create_test_app(sqlite_database, public_url="https://visits.example.org")
-    answer = app.test_client().get("/sign-in", base_url="https://visits.example.org")
-    cookie = answer.headers["Set-Cookie"]
+    response = app.test_client().get("/sign-in", base_url="https://visits.example.org")
+    cookie = response.headers["Set-Cookie"]
     assert cookie.startswith("__Host-homevisits=")
     assert "Secure" in cookie
     assert "HttpOnly" in cookie
@@ -277,11 +279,11 @@ def test_unreachable_database_has_a_plain_error_page(tmp_path: Path, caplog: pyt
     signed_in = app.test_client()
     with signed_in.session_transaction() as kept:
         kept["_user_id"] = "a token"
-    answer = signed_in.get("/account")
-    assert answer.status_code == 500
-    assert "went wrong on our side" in answer.text
-    assert "Traceback" not in answer.text
-    assert "homevisits.sqlite" not in answer.text
+    response = signed_in.get("/account")
+    assert response.status_code == 500
+    assert "went wrong on our side" in response.text
+    assert "Traceback" not in response.text
+    assert "homevisits.sqlite" not in response.text
     assert app.test_client().get("/healthz").status_code == 200
     ready = app.test_client().get("/readyz")
     assert (ready.status_code, ready.json["database"]) == (503, "unreachable")
@@ -291,33 +293,33 @@ def test_unreachable_database_has_a_plain_error_page(tmp_path: Path, caplog: pyt
 def test_health_checks(app: Flask, sqlite_database: Database) -> None:
     client = app.test_client()
     assert client.get("/healthz").json == {"status": "ok"}
-    answer = client.get("/readyz")
-    assert (answer.status_code, answer.json["worker"]) == (503, "silent")
+    response = client.get("/readyz")
+    assert (response.status_code, response.json["worker"]) == (503, "silent")
     with sqlite_database.transaction() as session:
         session.add(Heartbeat(name="worker", at=NOW + timedelta(days=2)))
-    answer = client.get("/readyz")
-    assert answer.status_code == 200
-    assert answer.json == {"status": "ok", "database": "ok", "migrations": "ok", "worker": "ok"}
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json == {"status": "ok", "database": "ok", "migrations": "ok", "worker": "ok"}
 
 
 def test_id_out_of_range_is_not_found(app: Flask, sqlite_database: Database) -> None:
-    who = create_account(sqlite_database, "all", *district_wide_grants().values())
+    actor = create_account(sqlite_database, "all", *district_wide_grants().values())
     for path in (f"/visits/{2**63}", f"/visits/{'9' * 25}/office", f"/draws/{2**64}", f"/asking/{2**63}/answer"):
-        assert create_client(app, who).get(path).status_code == 404
+        assert create_client(app, actor).get(path).status_code == 404
 
 
 def test_parameters_of_a_failed_statement_are_not_logged(database: Database) -> None:
-    with pytest.raises(DBAPIError) as failed, database.transaction() as session:
+    with pytest.raises(DBAPIError) as error, database.transaction() as session:
         session.execute(text("INSERT INTO nowhere VALUES (:phone)"), {"phone": "+13035550123"})
-    assert "+13035550123" not in str(failed.value)
+    assert "+13035550123" not in str(error.value)
 
 
 def test_refused_row_is_not_logged(database: Database) -> None:
     create_account(database, "somebody")
-    with pytest.raises(DBAPIError) as failed:
+    with pytest.raises(DBAPIError) as error:
         create_account(database, "somebody")
-    assert "somebody@" not in "".join(traceback.format_exception(failed.value))
-    assert "account" in str(failed.value)
+    assert "somebody@" not in "".join(traceback.format_exception(error.value))
+    assert "account" in str(error.value)
 
 
 def test_secret_calendar_address_is_not_logged(

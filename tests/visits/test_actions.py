@@ -52,7 +52,7 @@ def load_visit(school_fixture: SchoolFixture, visit_id: int) -> Visit:
         return visit
 
 
-def codes(refused: pytest.ExceptionInfo[RulesBroken]) -> set[str]:
+def problem_codes(refused: pytest.ExceptionInfo[RulesBroken]) -> set[str]:
     return {problem.code for problem in refused.value.problems}
 
 
@@ -115,10 +115,10 @@ def test_visit_goes_from_booking_to_reflection(school_fixture: SchoolFixture) ->
     assert completed.state == "completed"
     after = completed.ends_at + timedelta(hours=1)
     with school_fixture.session() as session:
-        for who in ("Grace", "Luis"):
+        for name in ("Grace", "Luis"):
             actions.reflect(
                 session,
-                school_fixture.actors[who],
+                school_fixture.actors[name],
                 visit_id,
                 learned="They love maps.",
                 strengths="",
@@ -131,9 +131,9 @@ def test_visit_goes_from_booking_to_reflection(school_fixture: SchoolFixture) ->
 
 def test_second_visit_requires_and_references_a_completed_first_visit(school_fixture: SchoolFixture) -> None:
     first = arrange(school_fixture)
-    with pytest.raises(RulesBroken) as refused:
+    with pytest.raises(RulesBroken) as error:
         book(school_fixture, family="Smith", kind=VisitKind.SECOND, at=school_fixture.time_at(8, 16))
-    assert codes(refused) == {"second_before_first"}
+    assert problem_codes(error) == {"second_before_first"}
     complete_visit(school_fixture, first)
     school_fixture.now = school_fixture.time_at(8, 9)
     second = load_visit(school_fixture, book(school_fixture, at=school_fixture.time_at(12, 16)))
@@ -141,9 +141,9 @@ def test_second_visit_requires_and_references_a_completed_first_visit(school_fix
 
 
 def test_refused_booking_lists_all_reasons(school_fixture: SchoolFixture) -> None:
-    with pytest.raises(RulesBroken) as refused:
+    with pytest.raises(RulesBroken) as error:
         book(school_fixture, family="Quiet", partner="Out", at=school_fixture.time_at(6, 8))
-    assert codes(refused) == {
+    assert problem_codes(error) == {
         "too_soon",
         "family_has_not_said_yes",
         "educator_not_opted_in",
@@ -152,9 +152,9 @@ def test_refused_booking_lists_all_reasons(school_fixture: SchoolFixture) -> Non
 
 
 def test_certificate_must_be_valid_on_the_visit_day(school_fixture: SchoolFixture) -> None:
-    with pytest.raises(RulesBroken) as refused:
+    with pytest.raises(RulesBroken) as error:
         book(school_fixture, partner="Soon", at=school_fixture.time_at(12, 16))
-    assert codes(refused) == {"not_certified_on_the_day"}
+    assert problem_codes(error) == {"not_certified_on_the_day"}
     book(school_fixture, partner="Soon", at=school_fixture.time_at(9, 16))
 
 
@@ -166,9 +166,9 @@ def test_partner_may_be_untrained_if_the_policy_allows_it(school_fixture: School
 
 
 def test_booking_the_same_person_twice_is_refused(school_fixture: SchoolFixture) -> None:
-    with pytest.raises(RulesBroken) as refused:
+    with pytest.raises(RulesBroken) as error:
         book(school_fixture, partner="Grace")
-    assert codes(refused) == {"same_person_twice"}
+    assert problem_codes(error) == {"same_person_twice"}
 
 
 def test_booking_for_the_family_of_another_class_is_not_found(school_fixture: SchoolFixture) -> None:
@@ -188,17 +188,17 @@ def test_booking_that_overlaps_a_visit_or_its_travel_is_refused(school_fixture: 
         school_fixture.time_at(7, 17, 15),
         school_fixture.time_at(7, 17, 30),
     ):
-        with pytest.raises(RulesBroken) as refused:
+        with pytest.raises(RulesBroken) as error:
             book(school_fixture, family="Smith", at=start)
-        assert codes(refused) == {"already_taken"}
+        assert problem_codes(error) == {"already_taken"}
     book(school_fixture, family="Smith", at=school_fixture.time_at(7, 17, 45))
 
 
 def test_family_with_an_upcoming_visit_cannot_be_booked_again(school_fixture: SchoolFixture) -> None:
     book(school_fixture)
-    with pytest.raises(RulesBroken) as refused:
+    with pytest.raises(RulesBroken) as error:
         book(school_fixture, partner="Amina", at=school_fixture.time_at(8, 16))
-    assert codes(refused) == {"family_has_a_visit"}
+    assert problem_codes(error) == {"family_has_a_visit"}
 
 
 def test_double_submit_with_the_same_key_books_once(school_fixture: SchoolFixture) -> None:
@@ -259,9 +259,9 @@ def test_declining_partner_is_free_and_can_be_replaced(school_fixture: SchoolFix
     arrange(school_fixture, family="Smith", partner="Luis", at=school_fixture.time_at(8, 16))
 
 
-@pytest.mark.parametrize(("ill", "stays"), [("Luis", "Grace"), ("Grace", "Luis")])
+@pytest.mark.parametrize(("ill", "remaining"), [("Luis", "Grace"), ("Grace", "Luis")])
 def test_visit_waits_for_a_replacement_when_a_member_cannot_come(
-    school_fixture: SchoolFixture, ill: str, stays: str
+    school_fixture: SchoolFixture, ill: str, remaining: str
 ) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
@@ -279,13 +279,13 @@ def test_visit_waits_for_a_replacement_when_a_member_cannot_come(
     with school_fixture.session() as session:
         hoa = school_fixture.educators["Hoa"]
         actions.replace_partner(
-            session, school_fixture.actors[stays], visit_id, hoa, policy=school_fixture.policy, now=short_before
+            session, school_fixture.actors[remaining], visit_id, hoa, policy=school_fixture.policy, now=short_before
         )
     with school_fixture.session() as session:
         actions.accept(session, school_fixture.actors["Hoa"], visit_id, school_fixture.policy, short_before)
     visit = load_visit(school_fixture, visit_id)
-    assert (visit.state, visit.lead_id, visit.partner_id) == ("scheduled", school_fixture.educators[stays], hoa)
-    complete_visit(school_fixture, visit_id, stays, "Hoa")
+    assert (visit.state, visit.lead_id, visit.partner_id) == ("scheduled", school_fixture.educators[remaining], hoa)
+    complete_visit(school_fixture, visit_id, remaining, "Hoa")
     assert load_visit(school_fixture, visit_id).state == "completed"
 
 
@@ -295,9 +295,9 @@ def test_partner_cannot_accept_after_the_minimum_notice(school_fixture: SchoolFi
         hours=school_fixture.policy.minimum_notice_hours
     )
     too_late = latest + timedelta(minutes=1)
-    with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+    with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
         actions.accept(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, too_late)
-    assert codes(refused) == {"too_soon"}
+    assert problem_codes(error) == {"too_soon"}
     with school_fixture.session() as session:
         assert actions.apply_withdrawals(session, school_fixture.policy, latest) == 0
         assert actions.apply_withdrawals(session, school_fixture.policy, too_late) == 1
@@ -342,9 +342,9 @@ def test_moved_visit_requires_the_minimum_notice_again(school_fixture: SchoolFix
             now=school_fixture.now,
         )
     too_late = school_fixture.time_at(7, 17) - timedelta(hours=1, minutes=30)
-    with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+    with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
         actions.accept(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, too_late)
-    assert codes(refused) == {"too_soon"}
+    assert problem_codes(error) == {"too_soon"}
 
 
 def test_visit_without_replacement_cannot_be_completed_and_is_cancelled(school_fixture: SchoolFixture) -> None:
@@ -385,22 +385,22 @@ def test_family_gets_a_cancellation_an_hour_before_without_replacement(school_fi
 
 def test_visit_is_cancelled_when_neither_member_can_come(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
-    for who in ("Luis", "Grace"):
+    for name in ("Luis", "Grace"):
         with school_fixture.session() as session:
             actions.cannot_come(
                 session,
-                school_fixture.actors[who],
+                school_fixture.actors[name],
                 visit_id,
-                school_fixture.educators[who],
+                school_fixture.educators[name],
                 policy=school_fixture.policy,
                 now=school_fixture.now,
             )
-        if who == "Luis":
-            with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+        if name == "Luis":
+            with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
                 actions.cancel(
                     session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, school_fixture.now
                 )
-            assert codes(refused) == {"not_asked"}
+            assert problem_codes(error) == {"not_asked"}
     with school_fixture.session() as session:
         assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 1
     assert load_visit(school_fixture, visit_id).state == "cancelled_by_educator"
@@ -445,7 +445,7 @@ def test_visit_can_move_to_a_time_that_overlaps_its_old_time(school_fixture: Sch
 
 def test_move_past_the_end_of_a_certificate_is_refused(school_fixture: SchoolFixture) -> None:
     visit_id = book(school_fixture, partner="Soon", at=school_fixture.time_at(9, 16))
-    with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+    with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
         actions.move(
             session,
             school_fixture.actors["Grace"],
@@ -454,7 +454,7 @@ def test_move_past_the_end_of_a_certificate_is_refused(school_fixture: SchoolFix
             policy=school_fixture.policy,
             now=school_fixture.now,
         )
-    assert codes(refused) == {"not_certified_on_the_day"}
+    assert problem_codes(error) == {"not_certified_on_the_day"}
 
 
 @pytest.mark.parametrize("answer", ["other_time", "not_now", "withdrawn"])
@@ -473,9 +473,9 @@ def test_negative_family_answer_cancels_the_visit(school_fixture: SchoolFixture,
     if answer == "other_time":
         book(school_fixture, at=school_fixture.time_at(8, 16))  # The consent is still valid; only the time changes.
     else:
-        with pytest.raises(RulesBroken) as refused:
+        with pytest.raises(RulesBroken) as error:
             book(school_fixture, at=school_fixture.time_at(8, 16))
-        assert codes(refused) == {"family_has_not_said_yes"}
+        assert problem_codes(error) == {"family_has_not_said_yes"}
 
 
 def test_call_request_keeps_the_visit_scheduled(school_fixture: SchoolFixture) -> None:
@@ -574,10 +574,10 @@ def test_two_equal_reports_complete_the_visit(school_fixture: SchoolFixture) -> 
     visit_id = arrange(school_fixture)
     visit = load_visit(school_fixture, visit_id)
     report = Report("met", True, visit.starts_at, visit.ends_at, "home")
-    for who in ("Grace", "Luis"):
+    for name in ("Grace", "Luis"):
         with school_fixture.session() as session:
             actions.attest(
-                session, school_fixture.actors[who], visit_id, report, policy=school_fixture.policy, now=visit.ends_at
+                session, school_fixture.actors[name], visit_id, report, policy=school_fixture.policy, now=visit.ends_at
             )
     assert load_visit(school_fixture, visit_id).state == "completed"
 
@@ -586,10 +586,10 @@ def test_two_family_away_reports_set_the_family_away_state(school_fixture: Schoo
     visit_id = arrange(school_fixture)
     visit = load_visit(school_fixture, visit_id)
     report = Report("family_away", True, visit.starts_at, visit.starts_at + timedelta(minutes=15), "home")
-    for who in ("Luis", "Grace"):
+    for name in ("Luis", "Grace"):
         with school_fixture.session() as session:
             actions.attest(
-                session, school_fixture.actors[who], visit_id, report, policy=school_fixture.policy, now=visit.ends_at
+                session, school_fixture.actors[name], visit_id, report, policy=school_fixture.policy, now=visit.ends_at
             )
     assert load_visit(school_fixture, visit_id).state == "family_away"
 
@@ -598,21 +598,21 @@ def test_report_of_a_visit_made_alone_is_refused(school_fixture: SchoolFixture) 
     visit_id = arrange(school_fixture)
     visit = load_visit(school_fixture, visit_id)
     alone = Report("met", False, visit.starts_at, visit.ends_at, "home")
-    with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+    with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
         actions.attest(
             session, school_fixture.actors["Grace"], visit_id, alone, policy=school_fixture.policy, now=visit.ends_at
         )
-    assert codes(refused) == {"never_alone"}
+    assert problem_codes(error) == {"never_alone"}
 
 
 def test_reflection_during_the_visit_is_refused(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     during = load_visit(school_fixture, visit_id).starts_at + timedelta(minutes=20)
-    with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+    with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
         actions.reflect(
             session, school_fixture.actors["Grace"], visit_id, learned="x", strengths="", will_do="y", now=during
         )
-    assert "visit_is_running" in codes(refused)
+    assert "visit_is_running" in problem_codes(error)
 
 
 def test_visit_is_not_found_for_other_educators(school_fixture: SchoolFixture) -> None:

@@ -21,25 +21,25 @@ from homevisits.visits.models import Visit, VisitEvent
 from homevisits.visits.send_checks import reason_not_to_send
 from tests.factories.school import SchoolFixture
 from tests.messages.conftest import make_send_policy, make_sender
-from tests.visits.test_actions import arrange, book, codes, list_messages, load_visit
+from tests.visits.test_actions import arrange, book, list_messages, load_visit, problem_codes
 
 PEOPLE = ("Grace", "Luis", "coordinator")
 CANCELLATION_TEMPLATES = {"visit_cancelled", "visit_off"}
 
 
-def submit_report(school_fixture: SchoolFixture, visit_id: int, who: str, outcome: str = "met") -> None:
-    """Submit a report on the visit as `who` at the planned end of the visit."""
+def submit_report(school_fixture: SchoolFixture, visit_id: int, name: str, outcome: str = "met") -> None:
+    """Submit a report on the visit as `name` at the planned end of the visit."""
     visit = load_visit(school_fixture, visit_id)
     report = Report(outcome, True, visit.starts_at, visit.ends_at, "home")
     with school_fixture.session() as session:
         actions.attest(
-            session, school_fixture.actors[who], visit_id, report, policy=school_fixture.policy, now=visit.ends_at
+            session, school_fixture.actors[name], visit_id, report, policy=school_fixture.policy, now=visit.ends_at
         )
 
 
-def mark_not_held(school_fixture: SchoolFixture, visit_id: int, who: str, now: datetime) -> None:
+def mark_not_held(school_fixture: SchoolFixture, visit_id: int, name: str, now: datetime) -> None:
     with school_fixture.session() as session:
-        actions.mark_not_held(session, school_fixture.actors[who], visit_id, school_fixture.policy, now)
+        actions.mark_not_held(session, school_fixture.actors[name], visit_id, school_fixture.policy, now)
 
 
 def apply_withdrawals(school_fixture: SchoolFixture, now: datetime) -> int:
@@ -105,20 +105,20 @@ def test_cancel_is_refused_after_the_start(
 ) -> None:
     visit_id = arrange(school_fixture)
     now = prepare(school_fixture, visit_id)
-    for who in PEOPLE:
-        with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
-            actions.cancel(session, school_fixture.actors[who], visit_id, school_fixture.policy, now)
-        assert "visit_has_started" in codes(refused), who
+    for name in PEOPLE:
+        with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
+            actions.cancel(session, school_fixture.actors[name], visit_id, school_fixture.policy, now)
+        assert "visit_has_started" in problem_codes(error), name
     assert load_visit(school_fixture, visit_id).state == state
     assert cancellation_states(school_fixture, visit_id) == []
 
 
-@pytest.mark.parametrize("who", ["Luis", "coordinator"])
-def test_cancel_is_allowed_until_the_start(school_fixture: SchoolFixture, who: str) -> None:
+@pytest.mark.parametrize("name", ["Luis", "coordinator"])
+def test_cancel_is_allowed_until_the_start(school_fixture: SchoolFixture, name: str) -> None:
     visit_id = arrange(school_fixture)
     before = start_of(school_fixture, visit_id) - timedelta(seconds=1)
     with school_fixture.session() as session:
-        actions.cancel(session, school_fixture.actors[who], visit_id, school_fixture.policy, before)
+        actions.cancel(session, school_fixture.actors[name], visit_id, school_fixture.policy, before)
     assert load_visit(school_fixture, visit_id).state == "cancelled_by_educator"
 
 
@@ -128,13 +128,13 @@ def test_unanswered_proposal_cannot_be_cancelled_or_declined_after_the_start(
     visit_id = book(school_fixture)
     for after in (timedelta(0), timedelta(hours=2)):
         now = start_of(school_fixture, visit_id) + after
-        for who in PEOPLE:
-            with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
-                actions.cancel(session, school_fixture.actors[who], visit_id, school_fixture.policy, now)
-            assert "visit_has_started" in codes(refused), who
-        with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+        for name in PEOPLE:
+            with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
+                actions.cancel(session, school_fixture.actors[name], visit_id, school_fixture.policy, now)
+            assert "visit_has_started" in problem_codes(error), name
+        with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
             actions.decline(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, now)
-        assert "visit_has_started" in codes(refused)
+        assert "visit_has_started" in problem_codes(error)
     assert load_visit(school_fixture, visit_id).state == "proposed"
 
 
@@ -144,10 +144,10 @@ def test_lead_and_partner_cannot_decline_after_the_start(
 ) -> None:
     visit_id = arrange(school_fixture)
     now = prepare(school_fixture, visit_id)
-    for who in ("Grace", "Luis"):
-        with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
-            actions.decline(session, school_fixture.actors[who], visit_id, school_fixture.policy, now)
-        assert "visit_has_started" in codes(refused), who
+    for name in ("Grace", "Luis"):
+        with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
+            actions.decline(session, school_fixture.actors[name], visit_id, school_fixture.policy, now)
+        assert "visit_has_started" in problem_codes(error), name
     assert load_visit(school_fixture, visit_id).state == "scheduled"
 
 
@@ -166,17 +166,17 @@ def test_coordinator_cannot_decline_for_an_educator(school_fixture: SchoolFixtur
 # Closing as not held
 
 
-@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("name", PEOPLE)
 def test_not_held_ends_the_visit_without_a_message_and_frees_the_family(
-    school_fixture: SchoolFixture, who: str
+    school_fixture: SchoolFixture, name: str
 ) -> None:
     with school_fixture.session() as session:  # Both educators would get staff messages.
-        for number, name in enumerate(("Grace", "Luis")):
-            session.get_one(Educator, school_fixture.educators[name]).phone = f"+1555555020{number}"
+        for number, educator in enumerate(("Grace", "Luis")):
+            session.get_one(Educator, school_fixture.educators[educator]).phone = f"+1555555020{number}"
     visit_id = arrange(school_fixture)
     before = len(list_messages(school_fixture, visit_id))
     start = start_of(school_fixture, visit_id)
-    mark_not_held(school_fixture, visit_id, who, start)
+    mark_not_held(school_fixture, visit_id, name, start)
     visit = load_visit(school_fixture, visit_id)
     assert (visit.state, visit.closed_at, visit.attestation_id) == ("not_held", start, None)
     messages = list_messages(school_fixture, visit_id)
@@ -186,7 +186,7 @@ def test_not_held_ends_the_visit_without_a_message_and_frees_the_family(
     with school_fixture.database.reading() as session:
         assert not session.scalars(select(Commitment).where(Commitment.active)).all()
         event = session.scalars(select(VisitEvent).order_by(VisitEvent.id.desc()).limit(1)).one()
-        assert (event.what, event.by_account) == ("not_held", school_fixture.actors[who].account_id)
+        assert (event.what, event.by_account) == ("not_held", school_fixture.actors[name].account_id)
     school_fixture.now = start
     assert load_visit(school_fixture, book(school_fixture, at=school_fixture.time_at(9, 16))).state == "proposed"
 
@@ -217,19 +217,19 @@ def test_not_held_is_refused_after_a_report(
     for reporter in reporters:
         submit_report(school_fixture, visit_id, reporter, outcome)
     before = load_visit(school_fixture, visit_id).state
-    for who in PEOPLE:
-        with pytest.raises(RulesBroken) as refused:
-            mark_not_held(school_fixture, visit_id, who, load_visit(school_fixture, visit_id).ends_at)
-        assert "already_reported" in codes(refused), who
+    for name in PEOPLE:
+        with pytest.raises(RulesBroken) as error:
+            mark_not_held(school_fixture, visit_id, name, load_visit(school_fixture, visit_id).ends_at)
+        assert "already_reported" in problem_codes(error), name
     assert load_visit(school_fixture, visit_id).state == before
 
 
 def test_not_held_is_refused_before_the_start(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
-    for who in PEOPLE:
-        with pytest.raises(RulesBroken) as refused:
-            mark_not_held(school_fixture, visit_id, who, start_of(school_fixture, visit_id) - timedelta(seconds=1))
-        assert codes(refused) == {"cancel_instead"}, who
+    for name in PEOPLE:
+        with pytest.raises(RulesBroken) as error:
+            mark_not_held(school_fixture, visit_id, name, start_of(school_fixture, visit_id) - timedelta(seconds=1))
+        assert problem_codes(error) == {"cancel_instead"}, name
 
 
 def test_other_educators_cannot_close_a_visit_as_not_held(school_fixture: SchoolFixture) -> None:
@@ -250,9 +250,9 @@ def test_partner_who_cannot_come_cannot_close_the_visit_as_not_held(school_fixtu
             policy=school_fixture.policy,
             now=school_fixture.now,
         )
-    with pytest.raises(RulesBroken) as refused:
+    with pytest.raises(RulesBroken) as error:
         mark_not_held(school_fixture, visit_id, "Luis", start_of(school_fixture, visit_id))
-    assert codes(refused) == {"not_asked"}
+    assert problem_codes(error) == {"not_asked"}
 
 
 def test_visit_closed_as_not_held_allows_no_further_action(school_fixture: SchoolFixture) -> None:
@@ -260,9 +260,9 @@ def test_visit_closed_as_not_held_allows_no_further_action(school_fixture: Schoo
     start = start_of(school_fixture, visit_id)
     mark_not_held(school_fixture, visit_id, "Grace", start)
     for action in (actions.cancel, actions.mark_not_held):
-        with pytest.raises(RulesBroken) as refused, school_fixture.session() as session:
+        with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
             action(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, start)
-        assert "visit_moved_on" in codes(refused)
+        assert "visit_moved_on" in problem_codes(error)
     with pytest.raises(RulesBroken):
         submit_report(school_fixture, visit_id, "Luis")
     assert apply_withdrawals(school_fixture, start + timedelta(days=60)) == 0
@@ -333,13 +333,13 @@ def test_notice_with_a_later_expiry_is_not_sent_after_the_start(school_fixture: 
 def make_visit_without_educators(school_fixture: SchoolFixture) -> int:
     """Return a visit that the family knows of and that neither educator can attend."""
     visit_id = arrange(school_fixture)
-    for who in ("Grace", "Luis"):
+    for name in ("Grace", "Luis"):
         with school_fixture.session() as session:
             actions.cannot_come(
                 session,
-                school_fixture.actors[who],
+                school_fixture.actors[name],
                 visit_id,
-                school_fixture.educators[who],
+                school_fixture.educators[name],
                 policy=school_fixture.policy,
                 now=school_fixture.now,
             )
@@ -392,8 +392,8 @@ def test_visit_without_timely_reports_is_closed_without_a_message(
     school_fixture: SchoolFixture, reporters: tuple[str, ...], state: str
 ) -> None:
     visit_id = arrange(school_fixture)
-    for who in reporters:
-        submit_report(school_fixture, visit_id, who)
+    for name in reporters:
+        submit_report(school_fixture, visit_id, name)
     late = start_of(school_fixture, visit_id) + timedelta(days=school_fixture.policy.latest_log_days, minutes=1)
     assert apply_withdrawals(school_fixture, late) == 1
     assert load_visit(school_fixture, visit_id).state == state

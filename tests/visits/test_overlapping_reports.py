@@ -26,14 +26,14 @@ def two_visits(school_fixture: SchoolFixture, second_partner: str = "Luis") -> t
     return first, second
 
 
-def attest(school_fixture: SchoolFixture, visit_id: int, who: str, span: Span, outcome: str = "met") -> None:
+def attest(school_fixture: SchoolFixture, visit_id: int, name: str, span: Span, outcome: str = "met") -> None:
     """Report on a visit in the evening of 7 October; `span` is in the school's time."""
     (started, ended) = (school_fixture.time_at(7, *at) for at in span)
     report = Report(outcome, True, started, ended, "home")
     with school_fixture.session() as session:
         actions.attest(
             session,
-            school_fixture.actors[who],
+            school_fixture.actors[name],
             visit_id,
             report,
             policy=school_fixture.policy,
@@ -41,14 +41,14 @@ def attest(school_fixture: SchoolFixture, visit_id: int, who: str, span: Span, o
         )
 
 
-def agree(school_fixture: SchoolFixture, visit_id: int, who: str) -> None:
+def agree(school_fixture: SchoolFixture, visit_id: int, name: str) -> None:
     """Agree to the newest report on the visit."""
     with school_fixture.session() as session:
         statement = select(Attestation.id).where(Attestation.visit_id == visit_id).order_by(Attestation.id.desc())
         report_id = session.scalars(statement.limit(1)).one()
         actions.agree(
             session,
-            school_fixture.actors[who],
+            school_fixture.actors[name],
             visit_id,
             report_id,
             policy=school_fixture.policy,
@@ -68,10 +68,10 @@ def test_report_that_overlaps_agreed_times_is_refused(
     first, second = two_visits(school_fixture)
     attest(school_fixture, first, "Grace", AFTERNOON, first_outcome)
     agree(school_fixture, first, "Luis")
-    for who in ("Grace", "Luis"):
-        with pytest.raises(RulesBroken) as refused:
-            attest(school_fixture, second, who, ((16, 30), (20, 0)), second_outcome)
-        assert {problem.params["name"] for problem in overlap_problems(refused)} == {"Grace Test", "Luis Test"}
+    for name in ("Grace", "Luis"):
+        with pytest.raises(RulesBroken) as error:
+            attest(school_fixture, second, name, ((16, 30), (20, 0)), second_outcome)
+        assert {problem.params["name"] for problem in overlap_problems(error)} == {"Grace Test", "Luis Test"}
     assert load_visit(school_fixture, second).state == "scheduled"
 
 
@@ -79,17 +79,17 @@ def test_report_that_overlaps_agreed_times_is_refused(
 def test_report_that_overlaps_an_own_report_is_refused(school_fixture: SchoolFixture, outcome: str) -> None:
     first, second = two_visits(school_fixture, "Amina")
     attest(school_fixture, first, "Grace", AFTERNOON, outcome)
-    with pytest.raises(RulesBroken) as refused:
+    with pytest.raises(RulesBroken) as error:
         attest(school_fixture, second, "Grace", ((17, 30), (18, 15)))
-    assert len(overlap_problems(refused)) == 1
+    assert len(overlap_problems(error)) == 1
 
 
 def test_report_that_overlaps_the_partners_report_is_refused(school_fixture: SchoolFixture) -> None:
     first, second = two_visits(school_fixture, "Amina")
     attest(school_fixture, first, "Grace", AFTERNOON)
-    with pytest.raises(RulesBroken) as refused:
+    with pytest.raises(RulesBroken) as error:
         attest(school_fixture, second, "Amina", ((17, 30), (18, 15)))
-    assert [problem.params["name"] for problem in overlap_problems(refused)] == ["Grace Test"]
+    assert [problem.params["name"] for problem in overlap_problems(error)] == ["Grace Test"]
 
 
 @pytest.mark.parametrize("outcome", ["met", "family_away"])
@@ -100,9 +100,9 @@ def test_agreement_that_overlaps_an_own_report_is_refused(school_fixture: School
     attest(school_fixture, first, "Luis", AFTERNOON, outcome)
     attest(school_fixture, second, "Amina", ((17, 30), (18, 15)), outcome)
     agree(school_fixture, second, "Grace")
-    with pytest.raises(RulesBroken) as refused:
+    with pytest.raises(RulesBroken) as error:
         agree(school_fixture, first, "Grace")
-    assert len(overlap_problems(refused)) == 1
+    assert len(overlap_problems(error)) == 1
     assert (load_visit(school_fixture, first).state, load_visit(school_fixture, first).attestation_id) == (
         "scheduled",
         None,
@@ -181,10 +181,10 @@ def test_problem_names_the_family_only_to_its_own_team(school_fixture: SchoolFix
     first, second = two_visits(school_fixture, "Amina")
     attest(school_fixture, first, "Grace", AFTERNOON)
     times = {"day": load_visit(school_fixture, first).local_date, "started": at(16), "ended": at(19)}
-    for who, family in (("Grace", "Rivera"), ("Amina", None)):
-        with pytest.raises(RulesBroken) as refused:
-            attest(school_fixture, second, who, ((17, 30), (18, 15)))
-        (problem,) = overlap_problems(refused)
+    for name, family in (("Grace", "Rivera"), ("Amina", None)):
+        with pytest.raises(RulesBroken) as error:
+            attest(school_fixture, second, name, ((17, 30), (18, 15)))
+        (problem,) = overlap_problems(error)
         named = {} if family is None else {"family": family}
         assert dict(problem.params) == {"name": "Grace Test", **times, **named}
         assert problem.field == "started"

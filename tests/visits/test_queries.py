@@ -13,11 +13,11 @@ from tests.factories.school import SchoolFixture
 from tests.visits.test_actions import arrange, book, complete_visit
 
 
-def family_states(school_fixture: SchoolFixture, who: str = "Grace") -> dict[str, str]:
+def family_states(school_fixture: SchoolFixture, name: str = "Grace") -> dict[str, str]:
     with school_fixture.database.reading() as session:
         return {
             row.name: row.state
-            for row in families.list_my_families(session, school_fixture.actors[who], school_fixture.now)
+            for row in families.list_my_families(session, school_fixture.actors[name], school_fixture.now)
         }
 
 
@@ -110,9 +110,9 @@ def test_reflection_is_due_from_both_visitors_for_a_limited_time(school_fixture:
     complete_visit(school_fixture, visit_id)
     later = school_fixture.time_at(7, 18)
     with school_fixture.database.reading() as session:
-        for who in ("Grace", "Luis", "Hoa"):
-            due = summaries.list_visits_without_reflection(session, school_fixture.educators[who], later)
-            assert [card.id for card in due] == ([] if who == "Hoa" else [visit_id])
+        for name in ("Grace", "Luis", "Hoa"):
+            due = summaries.list_visits_without_reflection(session, school_fixture.educators[name], later)
+            assert [card.id for card in due] == ([] if name == "Hoa" else [visit_id])
         assert (
             summaries.list_visits_without_reflection(
                 session, school_fixture.educators["Grace"], later + timedelta(days=31)

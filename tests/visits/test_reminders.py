@@ -29,13 +29,13 @@ def school_fixture(sqlite_database: Database) -> SchoolFixture:
     return build_school(sqlite_database)
 
 
-def create_client(school_fixture: SchoolFixture, who: str) -> FlaskClient:
-    return clients.create_client(clients.create_test_app(school_fixture.database), school_fixture.actors[who])
+def create_client(school_fixture: SchoolFixture, name: str) -> FlaskClient:
+    return clients.create_client(clients.create_test_app(school_fixture.database), school_fixture.actors[name])
 
 
-def load_phone(school_fixture: SchoolFixture, who: str) -> str | None:
+def load_phone(school_fixture: SchoolFixture, name: str) -> str | None:
     with school_fixture.database.reading() as session:
-        return session.scalar(select(Educator.phone).where(Educator.id == school_fixture.educators[who]))
+        return session.scalar(select(Educator.phone).where(Educator.id == school_fixture.educators[name]))
 
 
 def list_staff_messages(school_fixture: SchoolFixture) -> list[tuple[str, str]]:
@@ -59,10 +59,10 @@ def test_number_is_saved_shown_to_its_owner_and_removed(school_fixture: SchoolFi
 
 @pytest.mark.parametrize("typed", ["call me", "12", "555-0142", "<b>", "9" * 300])
 def test_invalid_number_is_refused(school_fixture: SchoolFixture, typed: str) -> None:
-    answer = create_client(school_fixture, "Luis").post("/me/phone", data={"phone": typed})
-    assert answer.status_code == 422
-    assert 'href="#phone"' in answer.text
-    assert re.search(r'id="phone-problem"', answer.text)
+    response = create_client(school_fixture, "Luis").post("/me/phone", data={"phone": typed})
+    assert response.status_code == 422
+    assert 'href="#phone"' in response.text
+    assert re.search(r'id="phone-problem"', response.text)
     assert load_phone(school_fixture, "Luis") is None
 
 
@@ -86,7 +86,7 @@ def test_invited_partner_gets_the_invitation_after_saving_a_number(school_fixtur
 def test_number_is_not_shown_to_anyone_else(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     create_client(school_fixture, "Luis").post("/me/phone", data={"phone": INPUT})
-    for who, address in [
+    for name, address in [
         ("Grace", f"/visits/{visit_id}"),
         ("Grace", "/me"),
         ("coordinator", f"/visits/{visit_id}"),
@@ -94,9 +94,9 @@ def test_number_is_not_shown_to_anyone_else(school_fixture: SchoolFixture) -> No
         ("coordinator", "/visits"),
         ("coordinator", "/today"),
     ]:
-        answer = create_client(school_fixture, who).get(address, follow_redirects=True)
-        assert "555-0142" not in answer.text, (who, address)
-        assert STORED not in answer.text, (who, address)
+        response = create_client(school_fixture, name).get(address, follow_redirects=True)
+        assert "555-0142" not in response.text, (name, address)
+        assert STORED not in response.text, (name, address)
 
 
 def test_opt_out_suppresses_reminders_and_is_shown_on_me(school_fixture: SchoolFixture) -> None:

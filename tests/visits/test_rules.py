@@ -24,7 +24,7 @@ PAIR = [Person(1, "Grace", 11, CERTIFIED), Person(2, "Luis", 12, CERTIFIED)]
 FAMILY = Family(1, 7, draw_entry_id=3)
 
 
-def codes(problems: list[Problem]) -> list[str]:
+def problem_codes(problems: list[Problem]) -> list[str]:
     return [problem.code for problem in problems]
 
 
@@ -37,7 +37,7 @@ def test_all_broken_practices_are_reported() -> None:
     problems = rules.check_practices(
         PlannedVisit(VisitKind.SECOND, NOW, DAY), Family(1, None), [opted_out, opted_out], POLICY, NOW
     )
-    assert set(codes(problems)) == {
+    assert set(problem_codes(problems)) == {
         "too_soon",
         "family_has_not_said_yes",
         "educator_not_opted_in",
@@ -50,19 +50,21 @@ def test_all_broken_practices_are_reported() -> None:
 
 def test_team_check_of_an_arranged_time_ignores_the_minimum_notice() -> None:
     meeting = PlannedVisit(VisitKind.FIRST, NOW + timedelta(hours=1), DAY)
-    assert codes(rules.check_practices(meeting, FAMILY, PAIR, POLICY, NOW)) == ["too_soon"]
+    assert problem_codes(rules.check_practices(meeting, FAMILY, PAIR, POLICY, NOW)) == ["too_soon"]
     assert rules.check_team(meeting, FAMILY, PAIR, POLICY.min_trained) == []
 
 
 @pytest.mark.parametrize(("min_trained", "expected"), [(2, ["not_certified_on_the_day"]), (1, [])])
 def test_uncertified_person_is_refused_only_if_the_policy_requires_it(min_trained: int, expected: list[str]) -> None:
-    assert codes(rules.check_person(Person(3, "Amina", 13), DAY, min_trained)) == expected
+    assert problem_codes(rules.check_person(Person(3, "Amina", 13), DAY, min_trained)) == expected
 
 
 @pytest.mark.parametrize("min_trained", [1, 2])
 def test_certified_person_is_accepted_and_needs_an_opt_in(min_trained: int) -> None:
     assert rules.check_person(PAIR[0], DAY, min_trained) == []
-    assert codes(rules.check_person(replace(PAIR[0], opt_in_id=None), DAY, min_trained)) == ["educator_not_opted_in"]
+    assert problem_codes(rules.check_person(replace(PAIR[0], opt_in_id=None), DAY, min_trained)) == [
+        "educator_not_opted_in"
+    ]
 
 
 @pytest.mark.parametrize(("now", "ahead"), [(START - SECOND, True), (START, False), (END, False)])
@@ -108,7 +110,7 @@ def test_address_is_shown_only_around_the_visit(now: datetime, shows: bool) -> N
     ],
 )
 def test_report_is_accepted_from_the_start_until_the_last_day(now: datetime, code: str | None) -> None:
-    assert codes(rules.check_can_attest(START, POLICY, now)) == ([code] if code else [])
+    assert problem_codes(rules.check_can_attest(START, POLICY, now)) == ([code] if code else [])
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_report_is_accepted_from_the_start_until_the_last_day(now: datetime, cod
 def test_impossible_reported_times_are_refused(
     started: datetime | None, ended: datetime | None, expected: list[str]
 ) -> None:
-    assert codes(rules.check_reported_times(started, ended, DAY, ZONE, END)) == expected
+    assert problem_codes(rules.check_reported_times(started, ended, DAY, ZONE, END)) == expected
 
 
 def test_wrong_reported_time_names_its_field() -> None:

@@ -23,10 +23,10 @@ from tests.visits.test_actions import arrange, book, complete_visit, list_messag
 STAFF = {"Grace": "+15555550201", "Luis": "+15555550202", "Amina": "+15555550203"}
 
 
-def update_rows(school_fixture: SchoolFixture, model: type[Any], *where: Any, **values: object) -> None:
+def update_rows(school_fixture: SchoolFixture, model: type[Any], *condition: Any, **values: object) -> None:
     """Update rows directly, like an import does."""
     with school_fixture.session() as session:
-        for row in session.scalars(select(model).where(*where)).all():
+        for row in session.scalars(select(model).where(*condition)).all():
             for name, value in values.items():
                 setattr(row, name, value)
 
@@ -256,14 +256,19 @@ def test_staff_messages_follow_the_visit(school_fixture: SchoolFixture) -> None:
 def test_both_educators_are_notified_when_a_coordinator_moves_or_cancels(school_fixture: SchoolFixture) -> None:
     give_phones(school_fixture, "Grace", "Luis")
     visit_id = arrange(school_fixture)
-    who = school_fixture.actors["coordinator"]
+    actor = school_fixture.actors["coordinator"]
     with school_fixture.session() as session:
         actions.move(
-            session, who, visit_id, school_fixture.time_at(8, 17), policy=school_fixture.policy, now=school_fixture.now
+            session,
+            actor,
+            visit_id,
+            school_fixture.time_at(8, 17),
+            policy=school_fixture.policy,
+            now=school_fixture.now,
         )
     assert list_queued_messages(school_fixture, visit_id) == [("201", "staff_moved"), ("202", "staff_moved")]
     with school_fixture.session() as session:
-        actions.cancel(session, who, visit_id, school_fixture.policy, school_fixture.now)
+        actions.cancel(session, actor, visit_id, school_fixture.policy, school_fixture.now)
     assert [message for message in list_queued_messages(school_fixture, visit_id) if "staff" in message[1]] == [
         ("201", "staff_cancelled"),
         ("202", "staff_cancelled"),
