@@ -29,8 +29,9 @@ test: .venv/.development  ## run all tests, on SQLite and PostgreSQL
 	  $(if $(COVERAGE),--cov --cov-report= --cov-report=json:$(COVERAGE_REPORT)) $(TESTS)
 	@$(if $(COVERAGE),$(BIN)/python -m tests.architecture.coverage_gate $(COVERAGE_REPORT))
 
-soak: .venv/.development  ## run the long test: kill workers 200 times on each database, send 10,000 texts with 8 processes
-	@TESTS_SOAK=1 $(BIN)/python -m pytest -q -p no:randomly tests/faults/test_killed_workers.py
+soak: .venv/.development  ## run the long tests: 200 killed workers on each database, 10,000 texts with 8 processes, 50 a second
+	@TESTS_SOAK=1 $(BIN)/python -m pytest -q -p no:randomly tests/faults/test_killed_workers.py \
+	  tests/faults/test_sender_faults.py
 
 check: .venv/.development  ## check format, lint, types, import contracts and migrations
 	$(BIN)/ruff format --check .
