@@ -177,7 +177,7 @@ def draw(
             scope=scope,
             scope_value=value,
             method=Method(method),
-            wanted=count,
+            sample_size=count,
             seed=seed,
             reason=reason,
         )
@@ -186,14 +186,14 @@ def draw(
             "draw": made.id,
             "seed": made.seed,
             "method": made.method,
-            "drawn": made.wanted,
+            "drawn": made.sample_size,
             "roster_sha256": made.roster_sha256,
             "selected_sha256": made.selected_sha256,
             "allocation": json.loads(made.allocation),
             "households": queries.list_drawn_households(session, made.id),
         }
     return CommandResult(
-        document, f"Draw {made.id}: {made.wanted} households with seed {made.seed}. {made.selected_sha256}"
+        document, f"Draw {made.id}: {made.sample_size} households with seed {made.seed}. {made.selected_sha256}"
     )
 
 

@@ -27,7 +27,7 @@ class DrawRequest:
     scope: str  # school | grade | class
     scope_value: str
     method: Method
-    wanted: int | None = None
+    sample_size: int | None = None
     seed: str = ""
     reason: str = ""
 
@@ -59,22 +59,22 @@ def draw_families(session: Session, actor: Actor | None, request: DrawRequest, n
     if school is None:
         raise NotFound
     listed = queries.list_children(session, school, request.scope, request.scope_value, now)
-    standing = queries.find_current_draw(session, request.school_id, request.scope, request.scope_value)
-    refuse_if_any(_find_problems(request, listed, standing))
+    current_draw = queries.find_current_draw(session, request.school_id, request.scope, request.scope_value)
+    refuse_if_any(_find_problems(request, listed, current_draw))
     seed = request.seed.strip() or secrets.token_hex(8)
-    outcome = rules.run_draw([entry.child for entry in listed], request.method, seed, request.wanted)
+    outcome = rules.run_draw([entry.child for entry in listed], request.method, seed, request.sample_size)
     draw = Draw(
         school_id=request.school_id,
         scope=request.scope,
         scope_value=request.scope_value,
         method=request.method.value,
         seed=seed,
-        wanted=sum(place.drawn for place in outcome.places),
+        sample_size=sum(place.drawn for place in outcome.places),
         roster_sha256=outcome.roster_sha256,
         selected_sha256=outcome.list_sha256,
         allocation=_to_json({name: list(pair) for name, pair in outcome.shares.items()}),
         reason=request.reason.strip() or None,
-        replaces_id=standing.id if standing else None,
+        replaces_id=current_draw.id if current_draw else None,
         drawn_at=now,
         drawn_by=actor.account_id if actor else None,
     )
@@ -97,10 +97,10 @@ def verify_draw(session: Session, draw_id: int) -> DrawVerification:
         for entry in entries
         for student, school, grade in json.loads(entry.students)
     ]
-    outcome = rules.run_draw(children, Method(draw.method), draw.seed, draw.wanted)
+    outcome = rules.run_draw(children, Method(draw.method), draw.seed, draw.sample_size)
     allocation = _to_json({name: list(pair) for name, pair in outcome.shares.items()})
-    then = {entry.household_key: (entry.position, entry.stratum, entry.sha256) for entry in entries}
-    again = {
+    recorded = {entry.household_key: (entry.position, entry.stratum, entry.sha256) for entry in entries}
+    recomputed = {
         place.household: (
             place.position if place.drawn else None,
             place.stratum,
@@ -114,23 +114,23 @@ def verify_draw(session: Session, draw_id: int) -> DrawVerification:
         selected_sha256=outcome.list_sha256,
         allocation=allocation,
         same_roster=outcome.roster_sha256 == draw.roster_sha256,
-        same_order=then == again and outcome.list_sha256 == draw.selected_sha256,
+        same_order=recorded == recomputed and outcome.list_sha256 == draw.selected_sha256,
         same_allocation=allocation == draw.allocation,
         same_index_children=all(index_then[place.household] == place.index_child for place in outcome.places),
     )
 
 
-def _find_problems(request: DrawRequest, listed: list[queries.ListedChild], standing: Draw | None) -> list[Problem]:
+def _find_problems(request: DrawRequest, listed: list[queries.ListedChild], current_draw: Draw | None) -> list[Problem]:
     problems = []
     if not listed:
         problems.append(Problem("nobody_to_draw_from", "scope_value"))
-    if request.method is not Method.EVERYONE and (request.wanted is None or request.wanted < 1):
-        problems.append(Problem("draw_how_many", "wanted"))
+    if request.method is not Method.EVERYONE and (request.sample_size is None or request.sample_size < 1):
+        problems.append(Problem("draw_how_many", "sample_size"))
     if len(request.seed) > MAX_SEED_LENGTH:
         problems.append(Problem("too_long", "seed", {"most": MAX_SEED_LENGTH}))
     if len(request.reason) > MAX_REASON_LENGTH:
         problems.append(Problem("too_long", "reason", {"most": MAX_REASON_LENGTH}))
-    if standing is not None and not request.reason.strip():
+    if current_draw is not None and not request.reason.strip():
         problems.append(Problem("redraw_needs_reason", "reason"))
     return problems
 

@@ -15,7 +15,7 @@ class DrawForm:
     school: str = ""
     scope: str = "school:"
     method: str = Method.STRATIFIED.value
-    wanted: str = ""
+    sample_size: str = ""
     seed: str = ""
     reason: str = ""
 
@@ -26,7 +26,7 @@ def read_form(form: Mapping[str, str], school: str) -> DrawForm:
         school=form.get("school", school),
         scope=form.get("scope", "school:"),
         method=form.get("method", Method.STRATIFIED.value),
-        wanted=form.get("wanted", "").strip(),
+        sample_size=form.get("sample_size", "").strip(),
         seed=form.get("seed", "").strip(),
         reason=form.get("reason", "").strip(),
     )
@@ -43,7 +43,11 @@ def parse_form(form: DrawForm) -> tuple[DrawRequest | None, list[Problem]]:
         problems.append(Problem("not_a_choice", "method"))
     if not (form.school.isascii() and form.school.isdigit() and len(form.school) < 18):
         problems.append(Problem("not_a_choice", "school"))
-    number = int(form.wanted) if form.wanted.isascii() and form.wanted.isdigit() and len(form.wanted) < 7 else None
+    number = (
+        int(form.sample_size)
+        if form.sample_size.isascii() and form.sample_size.isdigit() and len(form.sample_size) < 7
+        else None
+    )
     if problems:
         return None, problems
     return (
@@ -52,7 +56,7 @@ def parse_form(form: DrawForm) -> tuple[DrawRequest | None, list[Problem]]:
             scope=scope,
             scope_value=value,
             method=Method(form.method),
-            wanted=number,
+            sample_size=number,
             seed=form.seed,
             reason=form.reason,
         ),

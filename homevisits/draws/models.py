@@ -18,7 +18,7 @@ class Draw(Base):
     scope_value: Mapped[str]  # the class's id, the grade, or ""
     method: Mapped[str]  # everyone | random | stratified
     seed: Mapped[str]
-    wanted: Mapped[int]  # number of households; all of them for the method everyone
+    sample_size: Mapped[int]  # number of households; all of them for the method everyone
     roster_sha256: Mapped[str]  # of all households on the list
     selected_sha256: Mapped[str]  # of the households drawn
     allocation: Mapped[str]  # JSON: stratum -> [households, drawn]
@@ -30,7 +30,7 @@ class Draw(Base):
         CheckConstraint("scope IN ('class', 'grade', 'school')", name="scope"),
         CheckConstraint("method IN ('everyone', 'random', 'stratified')", name="method"),
         CheckConstraint("replaces_id IS NULL OR reason IS NOT NULL", name="redraw_reason"),
-        CheckConstraint("wanted >= 0", name="wanted"),
+        CheckConstraint("sample_size >= 0", name="sample_size"),
     )
 
 

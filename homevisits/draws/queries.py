@@ -49,7 +49,7 @@ class DrawRow:
     scope_name: str
     method: str
     seed: str
-    wanted: int
+    sample_size: int
     listed: int
     roster_sha256: str
     selected_sha256: str
@@ -240,7 +240,7 @@ def _to_draw_rows(session: Session, query: Any) -> list[DrawRow]:
             scope_name=titles.get(int(made.scope_value), "") if made.scope == "class" else made.scope_value,
             method=made.method,
             seed=made.seed,
-            wanted=made.wanted,
+            sample_size=made.sample_size,
             listed=listed,
             roster_sha256=made.roster_sha256,
             selected_sha256=made.selected_sha256,

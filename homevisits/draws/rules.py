@@ -129,7 +129,7 @@ def allocate_by_largest_remainder(weights: Mapping[str, float], total: int) -> d
 def select_households(
     population: Iterable[Household], seed: str, count: int
 ) -> tuple[tuple[Place, ...], dict[str, tuple[int, int]]]:
-    """Select `wanted` households; return all households in invitation order and the allocation."""
+    """Select `sample_size` households; return all households in invitation order and the allocation."""
     strata: dict[str, list[Household]] = {}
     for household in population:
         strata.setdefault(household.stratum, []).append(household)
@@ -147,11 +147,11 @@ def select_households(
     return places, {name: (sizes[name], shares[name]) for name in sorted(sizes)}
 
 
-def run_draw(children: Iterable[Child], method: Method, seed: str, wanted: int | None) -> Outcome:
-    """Draw `wanted` households of `children`, or all of them with `Method.EVERYONE`."""
+def run_draw(children: Iterable[Child], method: Method, seed: str, sample_size: int | None) -> Outcome:
+    """Draw `sample_size` households of `children`, or all of them with `Method.EVERYONE`."""
     listed = tuple(children)
     population = group_into_households(listed, seed, stratified=method is Method.STRATIFIED)
-    count = len(population) if method is Method.EVERYONE or wanted is None else wanted
+    count = len(population) if method is Method.EVERYONE or sample_size is None else sample_size
     places, shares = select_households(population, seed, count)
     return Outcome(
         places=places,

@@ -73,7 +73,7 @@ def _render_form(form: forms.DrawForm, problems: list[Problem]) -> str:
         scopes = queries.list_scopes(session, current_actor(), int(chosen)) if chosen else []
         # The form asks for a reason only if there is a draw to replace, so the scope must be known first.
         scope, _colon, value = form.scope.partition(":")
-        standing = queries.find_current_draw(session, int(chosen), scope, value) if chosen else None
+        current_draw = queries.find_current_draw(session, int(chosen), scope, value) if chosen else None
     return render_template(
         "draws/new.html",
         typed=form,
@@ -81,5 +81,5 @@ def _render_form(form: forms.DrawForm, problems: list[Problem]) -> str:
         schools=schools,
         chosen=chosen,
         scopes=scopes,
-        standing=standing,
+        current_draw=current_draw,
     )

@@ -162,7 +162,7 @@ def load_progress(session: Session, draws: Collection[int]) -> dict[int, Progres
         progress[draw.id] = Progress(
             draw_id=draw.id,
             school=school,
-            drawn=draw.wanted,
+            drawn=draw.sample_size,
             asked=sum(answers.values()),
             yes=answers.get(Answer.YES, 0),
             waiting=answers.get(None, 0),

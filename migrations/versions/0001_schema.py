@@ -335,7 +335,7 @@ sa.Table(
     required("scope_value", TEXT),
     required("method", TEXT),
     required("seed", TEXT),
-    required("wanted", INTEGER),
+    required("sample_size", INTEGER),
     required("roster_sha256", TEXT),
     required("selected_sha256", TEXT),
     required("allocation", TEXT),
@@ -346,7 +346,7 @@ sa.Table(
     sa.CheckConstraint("scope IN ('class', 'grade', 'school')", name="scope"),
     sa.CheckConstraint("method IN ('everyone', 'random', 'stratified')", name="method"),
     sa.CheckConstraint("replaces_id IS NULL OR reason IS NOT NULL", name="redraw_reason"),
-    sa.CheckConstraint("wanted >= 0", name="wanted"),
+    sa.CheckConstraint("sample_size >= 0", name="sample_size"),
 )
 
 sa.Table(

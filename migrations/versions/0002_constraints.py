@@ -180,7 +180,7 @@ RULES = (
         "no_place_added",
         "draw_entry",
         "INSERT",
-        "NEW.position > (SELECT d.wanted FROM draw d WHERE d.id = NEW.draw_id)",
+        "NEW.position > (SELECT d.sample_size FROM draw d WHERE d.id = NEW.draw_id)",
     ),
     Rule(
         "invitation_kept",

@@ -57,7 +57,7 @@ def _create_program(connection: RawConnection, school: int, pair: Sequence[int],
         )  # fmt: skip
     connection.insert(
         "draw", id=1, school_id=school, scope="school", scope_value="", method="everyone", seed="x",
-        wanted=len(families), roster_sha256="0", selected_sha256="0", allocation="{}",
+        sample_size=len(families), roster_sha256="0", selected_sha256="0", allocation="{}",
         drawn_at="2025-08-03 12:00:00.000000",
     )  # fmt: skip
     for position, family in enumerate(families, start=1):

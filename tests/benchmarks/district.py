@@ -126,7 +126,7 @@ def _people(session: Session) -> None:
 
 def _families(session: Session) -> None:
     session.add(SchoolClass(id=1, source_id="c1", school_id=1, title="3A"))
-    draw = {"scope": "school", "scope_value": "", "method": "everyone", "seed": "s", "wanted": FAMILIES}
+    draw = {"scope": "school", "scope_value": "", "method": "everyone", "seed": "s", "sample_size": FAMILIES}
     sums = {"roster_sha256": "0", "selected_sha256": "0", "allocation": "{}", "drawn_at": LONG_AGO}
     session.execute(insert(Draw), [{"id": n, "school_id": n, **draw, **sums} for n in (1, 2, 3, 4)])
     session.add(Teaching(class_id=1, educator_id=TEACHER))

@@ -78,7 +78,7 @@ def create_school(connection: RawConnection) -> None:
     for number in (1, 2):
         connection.insert("account", id=number, email=f"a{number}@example.org", name=f"Coordinator {number}")
     connection.insert(
-        "draw", id=1, school_id=1, scope="school", scope_value="", method="random", seed="x", wanted=2,
+        "draw", id=1, school_id=1, scope="school", scope_value="", method="random", seed="x", sample_size=2,
         roster_sha256="0", selected_sha256="0", allocation="{}", drawn_at=BEFORE,
     )  # fmt: skip
     for number in (1, 2, 3):

@@ -15,12 +15,12 @@ def problem_codes(error: pytest.ExceptionInfo[RulesBroken]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("method", "wanted", "drawn"), [("everyone", None, 20), ("random", 7, 7), ("stratified", 7, 7)]
+    ("method", "sample_size", "drawn"), [("everyone", None, 20), ("random", 7, 7), ("stratified", 7, 7)]
 )
 def test_verifying_a_draw_reproduces_its_record(
-    large_school: LargeSchool, method: str, wanted: int | None, drawn: int
+    large_school: LargeSchool, method: str, sample_size: int | None, drawn: int
 ) -> None:
-    draw_id = large_school.create_draw(Method(method), wanted)
+    draw_id = large_school.create_draw(Method(method), sample_size)
     with large_school.database.reading() as session:
         entries = session.scalars(select(DrawEntry).where(DrawEntry.draw_id == draw_id)).all()
         assert len(entries) == 20
@@ -39,7 +39,7 @@ def test_later_roster_changes_do_not_affect_verification(large_school: LargeScho
 
 
 def test_strata_are_school_and_grade(large_school: LargeSchool) -> None:
-    draw_id = large_school.create_draw(wanted=6)
+    draw_id = large_school.create_draw(sample_size=6)
     with large_school.database.reading() as session:
         record = queries.get_record(session, large_school.coordinator, draw_id)
         assert [(stratum.name, stratum.households, stratum.drawn) for stratum in record.strata] == [

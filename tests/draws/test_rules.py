@@ -104,23 +104,23 @@ children = st.lists(
 
 @given(children, st.sampled_from(Method), st.text(max_size=8), st.integers(0, 15), st.randoms())
 def test_draw_does_not_depend_on_roster_order(
-    listed: list[Child], method: Method, seed: str, wanted: int, random_source: Any
+    listed: list[Child], method: Method, seed: str, sample_size: int, random_source: Any
 ) -> None:
-    first = run_draw(listed, method, seed, wanted)
+    first = run_draw(listed, method, seed, sample_size)
     shuffled = list(listed)
     random_source.shuffle(shuffled)
-    assert run_draw(shuffled, method, seed, wanted) == first
+    assert run_draw(shuffled, method, seed, sample_size) == first
 
 
 @given(children, st.sampled_from(Method), st.text(max_size=8), st.integers(0, 15))
 def test_each_household_has_a_position_and_the_wanted_number_is_drawn(
-    listed: list[Child], method: Method, seed: str, wanted: int
+    listed: list[Child], method: Method, seed: str, sample_size: int
 ) -> None:
-    outcome = run_draw(listed, method, seed, wanted)
+    outcome = run_draw(listed, method, seed, sample_size)
     names = {child.household for child in listed}
     assert sorted(place.household for place in outcome.places) == sorted(names)
     assert [place.position for place in outcome.places] == list(range(1, len(names) + 1))
-    expected = len(names) if method is Method.EVERYONE else min(wanted, len(names))
+    expected = len(names) if method is Method.EVERYONE else min(sample_size, len(names))
     assert sum(place.drawn for place in outcome.places) == expected
     drawn_by_stratum = Counter(place.stratum for place in outcome.places if place.drawn)
     assert all(drawn_by_stratum[name] == share <= size for name, (size, share) in outcome.shares.items())

@@ -36,14 +36,14 @@ class LargeSchool:
     coordinator: Actor
     other_coordinator: Actor
 
-    def create_draw(self, method: Method = Method.STRATIFIED, wanted: int | None = 6, **more: str) -> int:
+    def create_draw(self, method: Method = Method.STRATIFIED, sample_size: int | None = 6, **more: str) -> int:
         """Draw families of the whole school, or of `scope`, and return the draw's id."""
         command = draws.DrawRequest(
             school_id=self.school_id,
             scope=more.pop("scope", "school"),
             scope_value=more.pop("scope_value", ""),
             method=method,
-            wanted=wanted,
+            sample_size=sample_size,
             seed=more.pop("seed", "2026 ñ"),
             **more,
         )

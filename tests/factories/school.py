@@ -227,7 +227,7 @@ def _add_families(
         scope_value="",
         method="everyone",
         seed="seed",
-        wanted=len(FAMILIES),
+        sample_size=len(FAMILIES),
         roster_sha256="0",
         selected_sha256="0",
         allocation="{}",

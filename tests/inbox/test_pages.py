@@ -51,7 +51,7 @@ def test_draw_is_created_shown_checked_and_repeated(coordinator: FlaskClient, la
         "school": large_school.school_id,
         "scope": "school:",
         "method": "stratified",
-        "wanted": "6",
+        "sample_size": "6",
         "seed": "dice 4 2",
     }
     draw_url = post(coordinator, "/draws/new", **form)
@@ -74,7 +74,7 @@ def test_invalid_draw_shows_errors_and_keeps_the_input(coordinator: FlaskClient,
         "school": large_school.school_id,
         "scope": "grade:99",
         "method": "random",
-        "wanted": "many",
+        "sample_size": "many",
         "seed": "my seed",
     }
     response = coordinator.post("/draws/new", data=form)

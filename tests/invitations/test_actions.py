@@ -72,7 +72,7 @@ def test_family_is_asked_in_its_language_or_by_phone_call(large_school: LargeSch
 
 
 def test_next_family_of_the_stratum_replaces_a_refusal(large_school: LargeSchool) -> None:
-    draw_id = large_school.create_draw(wanted=6)
+    draw_id = large_school.create_draw(sample_size=6)
     invited = ask_next(large_school, draw_id, 6)
     declined = invited[0]
     with large_school.database.reading() as session:
