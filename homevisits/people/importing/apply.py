@@ -55,57 +55,57 @@ def import_oneroster(
     roster = oneroster.read_roster(package.files)
     if roster.errors:
         return ImportReport(NO_COUNTS, roster.errors, roster.warnings)
-    wanted = build_plan(roster, now.date())
-    warnings = (*roster.warnings, *wanted.warnings)
-    if wanted.errors:
-        return ImportReport(NO_COUNTS, wanted.errors, warnings)
+    plan = build_plan(roster, now.date())
+    warnings = (*roster.warnings, *plan.warnings)
+    if plan.errors:
+        return ImportReport(NO_COUNTS, plan.errors, warnings)
     with database.transaction() as session:
-        errors = _check_same_district(session, wanted)
+        errors = _check_same_district(session, plan)
         if errors:
             return ImportReport(NO_COUNTS, errors, warnings)
-        changes = import_roster(session, wanted, now, timezone=timezone)
-    return ImportReport(_count_rows(wanted), (), warnings, changes)
+        changes = import_roster(session, plan, now, timezone=timezone)
+    return ImportReport(_count_rows(plan), (), warnings, changes)
 
 
-def _count_rows(wanted: ImportPlan) -> dict[str, int]:
+def _count_rows(plan: ImportPlan) -> dict[str, int]:
     return {
-        "schools": len(wanted.schools),
-        "students": len(wanted.students),
-        "households": len(wanted.households),
-        "caregivers": len(wanted.caregivers),
-        "educators": len(wanted.educators),
-        "classes": len(wanted.classes),
-        "enrollments": wanted.entries,
+        "schools": len(plan.schools),
+        "students": len(plan.students),
+        "households": len(plan.households),
+        "caregivers": len(plan.caregivers),
+        "educators": len(plan.educators),
+        "classes": len(plan.classes),
+        "enrollments": plan.entries,
     }
 
 
-def _check_same_district(session: Session, wanted: ImportPlan) -> tuple[Finding, ...]:
+def _check_same_district(session: Session, plan: ImportPlan) -> tuple[Finding, ...]:
     """Refuse the roster of another district, which would mark all stored people as gone."""
     # Lock the district's row, so that parallel imports run one after the other.
     known = session.scalar(select(District.source_id).with_for_update())
-    if wanted.district and known is not None and known != wanted.district[0]:
-        params = {"found": wanted.district[0], "known": known}
+    if plan.district and known is not None and known != plan.district[0]:
+        params = {"found": plan.district[0], "known": known}
         return (Finding("orgs.csv", None, "sourcedId", "other_district", params),)
     return ()
 
 
-def import_roster(session: Session, wanted: ImportPlan, now: datetime, *, timezone: str) -> dict[str, int]:
-    """Update the tables to match `wanted`. People missing from it are kept and get the import date as last day."""
+def import_roster(session: Session, plan: ImportPlan, now: datetime, *, timezone: str) -> dict[str, int]:
+    """Update the tables to match `plan`. People missing from it are kept and get the import date as last day."""
     sync = _TableSync(session, now.date())
-    if wanted.district:
-        sync.table(District, {wanted.district[0]: {"name": wanted.district[1]}}, {"timezone": timezone})
-    schools = sync.table(School, wanted.schools, {"timezone": timezone})
-    educators = sync.table(Educator, _resolve_ids(wanted.educators, school=schools), leave="left_on")
-    families = _sync_families(sync, wanted, now)
+    if plan.district:
+        sync.table(District, {plan.district[0]: {"name": plan.district[1]}}, {"timezone": timezone})
+    schools = sync.table(School, plan.schools, {"timezone": timezone})
+    educators = sync.table(Educator, _resolve_ids(plan.educators, school=schools), end_column="left_on")
+    families = _sync_families(sync, plan, now)
     students = sync.table(
         Student,
-        _resolve_ids(_add_family_keys(wanted), school=schools, family=families),
-        leave="enrolled_to",
+        _resolve_ids(_add_family_keys(plan), school=schools, family=families),
+        end_column="enrolled_to",
     )
-    sync.table(Caregiver, _resolve_ids(wanted.caregivers, family=families), leave="left_on")
-    classes = sync.table(SchoolClass, _resolve_ids(wanted.classes, school=schools))
-    sync.pairs(Enrollment, "student_id", [(classes[c], students[s]) for c, s in wanted.enrolled])
-    sync.pairs(Teaching, "educator_id", [(classes[c], educators[e]) for c, e in wanted.teaching])
+    sync.table(Caregiver, _resolve_ids(plan.caregivers, family=families), end_column="left_on")
+    classes = sync.table(SchoolClass, _resolve_ids(plan.classes, school=schools))
+    sync.pairs(Enrollment, "student_id", [(classes[c], students[s]) for c, s in plan.enrolled])
+    sync.pairs(Teaching, "educator_id", [(classes[c], educators[e]) for c, e in plan.teaching])
     return dict(sync.changes)
 
 
@@ -119,16 +119,16 @@ def _resolve_ids(rows: Mapping[str, Mapping[str, Any]], **ids: Mapping[str, int]
     return {key: resolved(row) for key, row in rows.items()}
 
 
-def _add_family_keys(wanted: ImportPlan) -> dict[str, dict[str, Any]]:
-    home = {student: household.key for household in wanted.households for student in household.students}
-    return {key: {**row, "family": home[key]} for key, row in wanted.students.items()}
+def _add_family_keys(plan: ImportPlan) -> dict[str, dict[str, Any]]:
+    home = {student: household.key for household in plan.households for student in household.students}
+    return {key: {**row, "family": home[key]} for key, row in plan.students.items()}
 
 
-def _sync_families(sync: "_TableSync", wanted: ImportPlan, now: datetime) -> dict[str, int]:
+def _sync_families(sync: "_TableSync", plan: ImportPlan, now: datetime) -> dict[str, int]:
     """Update the families; return the family id of each household, by its key."""
     session = sync.session
     matches = match_families(
-        wanted.households,
+        plan.households,
         dict(session.execute(select(Student.source_id, Student.family_id)).all()),
         dict(session.execute(select(Caregiver.source_id, Caregiver.family_id)).all()),
     )
@@ -138,8 +138,8 @@ def _sync_families(sync: "_TableSync", wanted: ImportPlan, now: datetime) -> dic
     ids: dict[str, int] = dict(matches.families)
     new: list[dict[str, Any]] = []
     renamed: list[dict[str, Any]] = []
-    for home in wanted.households:
-        name = wanted.family_names[home.key]
+    for home in plan.households:
+        name = plan.family_names[home.key]
         known = ids.get(home.key)
         if known is None:
             new.append({"home": home.key, "key": _make_unique_key(home.key, taken_keys), "name": name})
@@ -174,7 +174,7 @@ def _make_unique_key(key: str, taken: set[str]) -> str:
 
 
 class _TableSync:
-    """Update tables to match the wanted rows; insert only new rows and update only changed rows."""
+    """Update tables to match the imported rows; insert only new rows and update only changed rows."""
 
     def __init__(self, session: Session, today: date) -> None:
         self.session = session
@@ -184,64 +184,64 @@ class _TableSync:
     def table(
         self,
         model: type[Base],
-        wanted: Mapping[str, Mapping[str, Any]],
-        at_first: Mapping[str, Any] | None = None,
+        rows: Mapping[str, Mapping[str, Any]],
+        insert_only: Mapping[str, Any] | None = None,
         *,
-        leave: str | None = None,
+        end_column: str | None = None,
     ) -> dict[str, int]:
-        """Update `model` by source_id and return the ids. Rows not in `wanted` get today in the column `leave`."""
-        given = next(iter(wanted.values()), {})
-        columns = [*given, *([leave] if leave and leave not in given else [])]
+        """Update `model` by source_id and return the ids. Rows not in `rows` get today in the column `end_column`."""
+        first_row = next(iter(rows.values()), {})
+        columns = [*first_row, *([end_column] if end_column and end_column not in first_row else [])]
         source = model.source_id  # type: ignore[attr-defined]
-        found = self.session.execute(select(model.id, source, *(getattr(model, c) for c in columns)))  # type: ignore[attr-defined]
-        known = {row[1]: (row[0], dict(zip(columns, row[2:], strict=True))) for row in found}
+        existing = self.session.execute(select(model.id, source, *(getattr(model, c) for c in columns)))  # type: ignore[attr-defined]
+        known = {row[1]: (row[0], dict(zip(columns, row[2:], strict=True))) for row in existing}
         # A person who is in the roster again has returned, unless the roster gives a last day.
-        back: dict[str, Any] = {leave: None} if leave and leave not in given else {}
-        new = [{**(at_first or {}), **row, "source_id": key} for key, row in wanted.items() if key not in known]
+        reset: dict[str, Any] = {end_column: None} if end_column and end_column not in first_row else {}
+        new = [{**(insert_only or {}), **row, "source_id": key} for key, row in rows.items() if key not in known]
         changed = [
-            {"id": known[key][0], **row, **back}
-            for key, row in wanted.items()
-            if key in known and {**row, **back} != known[key][1]
+            {"id": known[key][0], **row, **reset}
+            for key, row in rows.items()
+            if key in known and {**row, **reset} != known[key][1]
         ]
-        gone = [
-            {"id": found_id, leave: self.today}
+        removed = [
+            {"id": found_id, end_column: self.today}
             for key, (found_id, row) in known.items()
-            if leave and key not in wanted and row[leave] is None
+            if end_column and key not in rows and row[end_column] is None
         ]
-        self.write(model, new, changed, gone)
+        self.write(model, new, changed, removed)
         if new:
             known |= {key: (i, {}) for i, key in self.session.execute(select(model.id, source))}  # type: ignore[attr-defined]
-        return {key: known[key][0] for key in wanted}
+        return {key: known[key][0] for key in rows}
 
     def write(
         self,
         model: type[Base],
         new: list[dict[str, Any]],
         changed: list[dict[str, Any]],
-        gone: list[dict[str, Any]] | None = None,
+        removed: list[dict[str, Any]] | None = None,
     ) -> None:
         """Insert and update rows with a statement each."""
         if new:
             self.session.execute(insert(model), new)
         if changed:
             self.session.execute(update(model), changed)
-        if gone:
-            self.session.execute(update(model), gone)
+        if removed:
+            self.session.execute(update(model), removed)
         self.changes["added"] += len(new)
         self.changes["changed"] += len(changed)
-        self.changes["left"] += len(gone or ())
+        self.changes["left"] += len(removed or ())
 
-    def pairs(self, model: type[Base], other: str, wanted: Iterable[tuple[int, int]]) -> None:
+    def pairs(self, model: type[Base], other: str, pairs: Iterable[tuple[int, int]]) -> None:
         """Update a table of pairs (class_id, `other`)."""
         first, second = model.class_id, getattr(model, other)  # type: ignore[attr-defined]
         known = {(class_id, other_id) for class_id, other_id in self.session.execute(select(first, second))}
-        target = set(wanted)
-        new, gone = sorted(target - known), sorted(known - target)
+        target = set(pairs)
+        new, removed = sorted(target - known), sorted(known - target)
         if new:
             self.session.execute(insert(model), [{"class_id": class_id, other: other_id} for class_id, other_id in new])
-        for start in range(0, len(gone), DELETE_BATCH_SIZE):
+        for start in range(0, len(removed), DELETE_BATCH_SIZE):
             self.session.execute(
-                delete(model).where(tuple_(first, second).in_(gone[start : start + DELETE_BATCH_SIZE]))
+                delete(model).where(tuple_(first, second).in_(removed[start : start + DELETE_BATCH_SIZE]))
             )
         self.changes["added"] += len(new)
-        self.changes["left"] += len(gone)
+        self.changes["left"] += len(removed)

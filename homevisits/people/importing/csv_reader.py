@@ -36,7 +36,7 @@ class Row:
     def __getitem__(self, column: str) -> str:
         return self.fields.get(column, "")
 
-    def many(self, column: str) -> tuple[str, ...]:
+    def split_values(self, column: str) -> tuple[str, ...]:
         """Split a comma-separated field."""
         return tuple(part for part in (piece.strip() for piece in self[column].split(",")) if part)
 

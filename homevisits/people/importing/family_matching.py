@@ -32,9 +32,9 @@ def match_families(
     homes = tuple(households)
     candidates: list[tuple[bool, int, str]] = []
     for home in homes:
-        cared_for = {of_caregiver[caregiver] for caregiver in home.caregivers if caregiver in of_caregiver}
-        lived = {of_student[student] for student in home.students if student in of_student}
-        candidates += [(family not in cared_for, family, home.key) for family in lived]
+        of_caregivers = {of_caregiver[caregiver] for caregiver in home.caregivers if caregiver in of_caregiver}
+        of_students = {of_student[student] for student in home.students if student in of_student}
+        candidates += [(family not in of_caregivers, family, home.key) for family in of_students]
     families: dict[str, int] = {}
     taken: set[int] = set()
     for _without_caregiver, family, key in sorted(candidates):

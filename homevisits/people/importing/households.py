@@ -33,7 +33,10 @@ def find_households(students: Iterable[str], links: Iterable[tuple[str, str]]) -
     carers: dict[str, set[str]] = {}
     for student, caregiver in pairs:
         carers.setdefault(_find_root(home, student), set()).add(caregiver)
-    households = (Household(kids[0], tuple(kids), tuple(sorted(carers.get(top, ())))) for top, kids in children.items())
+    households = (
+        Household(student_ids[0], tuple(student_ids), tuple(sorted(carers.get(top, ()))))
+        for top, student_ids in children.items()
+    )
     return tuple(sorted(households, key=lambda household: household.key))
 
 

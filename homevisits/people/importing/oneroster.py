@@ -113,15 +113,15 @@ def _parse_orgs(rows: Iterable[Row], errors: list[Finding]) -> Iterator[Org]:
 
 def _parse_users(rows: Iterable[Row], errors: list[Finding], warnings: list[Finding]) -> Iterator[User]:
     for row in rows:
-        role, grades = row["role"].lower(), row.many("grades")
+        role, grades = row["role"].lower(), row.split_values("grades")
         if not _has_values(row, ("orgSourcedIds", "role", "givenName", "familyName"), errors):
             continue
         if role not in ROLES:
             errors.append(row.finding("role", "value_unknown", found=row["role"]))
             continue
-        strange = [grade for grade in grades if grade not in GRADES]
-        if role == "student" and strange:
-            errors.append(row.finding("grades", "value_unknown", found=strange[0]))
+        unknown_grades = [grade for grade in grades if grade not in GRADES]
+        if role == "student" and unknown_grades:
+            errors.append(row.finding("grades", "value_unknown", found=unknown_grades[0]))
             continue
         if role == "student" and not grades:
             warnings.append(row.finding("grades", "grade_missing"))
@@ -135,14 +135,14 @@ def _build_user(row: Row, role: str, grade: str) -> User:
     return User(
         id=row["sourcedId"],
         role=role,
-        orgs=row.many("orgSourcedIds"),
+        orgs=row.split_values("orgSourcedIds"),
         given=row["givenName"],
         family=row["familyName"],
         number=row["identifier"],
         payroll=payroll.group(1) if payroll else "",
         email=row["email"].lower(),
         phones=tuple((column, row[column]) for column in ("sms", "phone") if row[column]),
-        agents=row.many("agentSourcedIds"),
+        agents=row.split_values("agentSourcedIds"),
         grade=grade,
         row=row,
     )
@@ -151,7 +151,7 @@ def _build_user(row: Row, role: str, grade: str) -> User:
 def _parse_classes(rows: Iterable[Row], errors: list[Finding]) -> Iterator[Class]:
     for row in rows:
         if _has_values(row, ("title", "schoolSourcedId"), errors):
-            grades = row.many("grades")
+            grades = row.split_values("grades")
             kind = "homeroom" if row["classType"].lower() == "homeroom" else "scheduled"
             yield Class(
                 id=row["sourcedId"],
@@ -222,7 +222,7 @@ def _check_references(
         errors.extend(row.finding(column, "id_unknown", found=value) for value in values if value not in ids)
 
     for org in orgs:
-        known(org.row, "parentSourcedId", org.row.many("parentSourcedId"), org_ids)
+        known(org.row, "parentSourcedId", org.row.split_values("parentSourcedId"), org_ids)
     for user in users:
         known(user.row, "orgSourcedIds", user.orgs, org_ids)
         known(user.row, "agentSourcedIds", user.agents, user_ids)
@@ -253,9 +253,9 @@ def _find_caregiver_links(users: Iterable[User], warnings: list[Finding]) -> Ite
     for user in users:
         for agent in user.agents:
             other = by_id[agent]
-            for student, carer in ((user, other), (other, user)):
-                if student.role == "student" and carer.role in CAREGIVER_ROLES:
-                    yield student.id, carer.id
+            for student, caregiver in ((user, other), (other, user)):
+                if student.role == "student" and caregiver.role in CAREGIVER_ROLES:
+                    yield student.id, caregiver.id
                     break
             else:
                 warnings.append(user.row.finding("agentSourcedIds", "agent_no_caregiver", found=agent))

@@ -16,27 +16,27 @@ MAX_ZIP_MEMBERS = 1_000
 
 @dataclass(frozen=True)
 class Package:
-    """Contents of the wanted files by name, and the errors."""
+    """Contents of the requested files by name, and the errors."""
 
     files: Mapping[str, bytes]
     errors: tuple[Finding, ...]
 
 
-def open_package(path: Path, wanted: Collection[str], *, limit: int = MAX_TOTAL_BYTES) -> Package:
-    """Read the `wanted` files of the folder or zip at `path`, at most `limit` bytes in total."""
+def open_package(path: Path, names: Collection[str], *, limit: int = MAX_TOTAL_BYTES) -> Package:
+    """Read the `names` files of the folder or zip at `path`, at most `limit` bytes in total."""
     if path.is_dir():
-        return _read_folder(path, wanted, limit)
+        return _read_folder(path, names, limit)
     if not path.is_file():
         return Package({}, (Finding(path.name, None, None, "package_missing"),))
     if not zipfile.is_zipfile(path):
         return Package({}, (Finding(path.name, None, None, "package_not_zip"),))
-    return _read_zip(path, wanted, limit)
+    return _read_zip(path, names, limit)
 
 
-def _read_folder(path: Path, wanted: Collection[str], limit: int) -> Package:
+def _read_folder(path: Path, names: Collection[str], limit: int) -> Package:
     files: dict[str, bytes] = {}
     home = path.resolve()
-    for name in sorted(wanted):
+    for name in sorted(names):
         file = path / name
         if not file.is_file():
             continue
@@ -49,7 +49,7 @@ def _read_folder(path: Path, wanted: Collection[str], limit: int) -> Package:
     return Package(files, ())
 
 
-def _read_zip(path: Path, wanted: Collection[str], limit: int) -> Package:
+def _read_zip(path: Path, names: Collection[str], limit: int) -> Package:
     files: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -60,7 +60,7 @@ def _read_zip(path: Path, wanted: Collection[str], limit: int) -> Package:
                 place = PurePosixPath(member.filename.replace("\\", "/"))
                 if place.is_absolute() or ".." in place.parts:
                     return Package({}, (Finding(member.filename, None, None, "package_unsafe_path"),))
-                if member.is_dir() or place.name not in wanted or "__MACOSX" in place.parts:
+                if member.is_dir() or place.name not in names or "__MACOSX" in place.parts:
                     continue
                 if place.name in files:
                     return Package({}, (Finding(place.name, None, None, "package_file_twice"),))

@@ -167,14 +167,14 @@ def _order_caregivers(home: Household, users: Mapping[str, User]) -> list[str]:
 
 def _choose_phone(user: User, warnings: list[Finding]) -> str | None:
     """Return the first valid number of mobile and other phone."""
-    good: list[str] = []
+    valid: list[str] = []
     for column, typed in user.phones:
         number = phones.to_e164(typed)
         if number:
-            good.append(number)
+            valid.append(number)
         else:
             warnings.append(user.row.finding(column, "phone_unreadable"))
-    return good[0] if good else None
+    return valid[0] if valid else None
 
 
 def _family_name(home: Household, students: Mapping[str, Values]) -> str:
