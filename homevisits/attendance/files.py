@@ -81,13 +81,12 @@ class PriorYearTotals:
 
 @dataclass(frozen=True)
 class Export:
-    """The parsed files and their errors. `given`: the names of the files that were present."""
+    """The parsed files and their errors."""
 
     codes: tuple[CodeDefinition, ...]
     days: tuple[CalendarDay, ...]
     events: tuple[AbsenceEvent, ...]
     years: tuple[PriorYearTotals, ...]
-    given: frozenset[str]
     errors: tuple[Finding, ...]
 
 
@@ -106,7 +105,6 @@ def parse_files(files: Mapping[str, bytes]) -> Export:
         days=tuple(_parse_file(files, CALENDAR, _parse_day, errors)),
         events=tuple(_parse_file(files, EVENTS, _parse_event, errors)),
         years=tuple(_parse_file(files, PRIOR_YEARS, _parse_year, errors)),
-        given=frozenset(files),
         errors=tuple(errors),
     )
 

@@ -68,9 +68,9 @@ class CommandError(Exception):
 
 
 @contextmanager
-def open_application(**given: Any) -> Iterator[tuple[Settings, Database]]:
+def open_application(**options: Any) -> Iterator[tuple[Settings, Database]]:
     """Load the settings and open the database. Raises CommandError if the database is not up to date."""
-    settings = load_settings(**given)
+    settings = load_settings(**options)
     all_messages.apply_settings(settings)
     database = Database(settings.database_url)
     try:
@@ -96,9 +96,9 @@ def command(group: click.Group, name: str | None = None) -> Callable[[Callable[.
 
     def mark(function: Callable[..., CommandResult]) -> click.Command:
         @functools.wraps(function)
-        def run(as_json: bool, **given: Any) -> None:
+        def run(as_json: bool, **options: Any) -> None:
             log_config.configure_command_logging()
-            answer = catch_errors(lambda: function(**given))
+            answer = catch_errors(lambda: function(**options))
             _print(answer, as_json=as_json)
             if answer.then is not None:
                 answer = catch_errors(functools.partial(_continue, answer.then))

@@ -16,16 +16,21 @@ _TYPES = {str: "text", int: "bigint"}
 
 
 class Batch:
-    """A statement on `{rows}`, a table `given` with `columns`. `moments`: its datetime parameters."""
+    """A statement on `{rows}`, a table `batch` with `columns`. `moments`: its datetime parameters."""
 
     def __init__(self, statement: str, columns: Mapping[str, type], moments: Sequence[str]) -> None:
-        picked = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
-        typed = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in columns.items())
-        typing = [bindparam(name, type_=UtcDateTime()) for name in moments]
+        json_columns = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
+        typed_columns = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in columns.items())
+        parameters = [bindparam(name, type_=UtcDateTime()) for name in moments]
         # The columns are written in our code, never taken from a request: nothing can be injected.
-        lite = statement.replace("{rows}", f"(SELECT {picked} FROM json_each(:rows)) AS given")  # noqa: S608
-        full = statement.replace("{rows}", f"json_to_recordset(CAST(:rows AS json)) AS given({typed})")
-        self._on_sqlite, self._on_postgresql = text(lite).bindparams(*typing), text(full).bindparams(*typing)
+        sqlite_sql = statement.replace("{rows}", f"(SELECT {json_columns} FROM json_each(:rows)) AS batch")  # noqa: S608
+        postgresql_sql = statement.replace(
+            "{rows}", f"json_to_recordset(CAST(:rows AS json)) AS batch({typed_columns})"
+        )
+        self._on_sqlite, self._on_postgresql = (
+            text(sqlite_sql).bindparams(*parameters),
+            text(postgresql_sql).bindparams(*parameters),
+        )
 
     def execute(self, session: Session, rows: Sequence[Mapping[str, object]], **moments: object) -> CursorResult[Any]:
         """Execute the statement for `rows`."""

@@ -154,8 +154,10 @@ def insert_new(session: Session, table: type[Base], rows: Sequence[dict[str, Any
     # A single JSON parameter: with a parameter for each value psycopg spends most of its time on binding them.
     into = table.__table__.c
     named = [sa.column(name, into[name].type) for name in rows[0]]
-    given = sa.func.jsonb_to_recordset(sa.bindparam("rows", type_=postgresql.JSONB)).table_valued(*named, name="given")
-    insertion = postgresql.insert(table).from_select(list(rows[0]), sa.select(given.render_derived(with_types=True)))
+    new_rows = sa.func.jsonb_to_recordset(sa.bindparam("rows", type_=postgresql.JSONB)).table_valued(
+        *named, name="new_rows"
+    )
+    insertion = postgresql.insert(table).from_select(list(rows[0]), sa.select(new_rows.render_derived(with_types=True)))
     json_rows = [{name: _to_json(value) for name, value in row.items()} for row in rows]
     insertion = insertion.on_conflict_do_nothing(index_elements=unique).execution_options(preserve_rowcount=True)
     return int(connection.execute(insertion, {"rows": json_rows}).rowcount)

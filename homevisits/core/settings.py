@@ -61,7 +61,7 @@ def _require(value: str, info: ValidationInfo) -> str:
     return value
 
 
-def _must(holds: Callable[[Any], bool], message: str) -> AfterValidator:
+def _check(holds: Callable[[Any], bool], message: str) -> AfterValidator:
     """Refuse a value that is not empty and for which `holds` is false or raises an error."""
 
     def check(value: Any) -> Any:
@@ -83,13 +83,13 @@ def _on_this_machine(url: str) -> bool:
 Secret = Annotated[str, Field(repr=False)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 # Comparing NaN raises InvalidOperation and infinity is not below 10, so both are refused.
-Price = _must(lambda dollars: 0 <= Decimal(dollars) < 10, "must be dollars such as 0.0120")
-TimeZone = _must(lambda name: bool(ZoneInfo(name)), "'{}' is not an IANA time zone such as America/Denver")
-Languages = _must(lambda c: c and {*c} <= {*UI_LANGUAGES}, f"must be some of {', '.join(UI_LANGUAGES)}")
-PhoneNumber = _must(
+Price = _check(lambda dollars: 0 <= Decimal(dollars) < 10, "must be dollars such as 0.0120")
+TimeZone = _check(lambda name: bool(ZoneInfo(name)), "'{}' is not an IANA time zone such as America/Denver")
+Languages = _check(lambda c: c and {*c} <= {*UI_LANGUAGES}, f"must be some of {', '.join(UI_LANGUAGES)}")
+PhoneNumber = _check(
     lambda number: phonenumbers.is_possible_number(phonenumbers.parse(number)), "must be a number such as +13035550123"
 )
-LongSecret = _must(lambda value: len(value) >= 32, "must have at least 32 characters")
+LongSecret = _check(lambda value: len(value) >= 32, "must have at least 32 characters")
 
 
 class TemplateSettings(BaseSettings):
@@ -98,7 +98,7 @@ class TemplateSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
 
     policy: Annotated[Policy, PlainValidator(_read_policy)]
-    texts_folder: Annotated[str, _must(lambda name: Path(name).is_dir(), "{} is not a folder")]
+    texts_folder: Annotated[str, _check(lambda name: Path(name).is_dir(), "{} is not a folder")]
 
 
 Loaded = TypeVar("Loaded", bound=TemplateSettings)
@@ -130,7 +130,7 @@ class Settings(TemplateSettings):
     twilio_auth_token: Secret
     twilio_from: Annotated[str, PhoneNumber]
     twilio_messaging_service_sid: str
-    twilio_base_url: Annotated[str, _must(_on_this_machine, "only an address on this machine may stand in for Twilio")]
+    twilio_base_url: Annotated[str, _check(_on_this_machine, "only an address on this machine may stand in for Twilio")]
     provider_timeout_seconds: AtLeastOne
     text_segment_dollars: Annotated[str, AfterValidator(_require), Price]
     session_idle_minutes: AtLeastOne
@@ -206,13 +206,13 @@ class Settings(TemplateSettings):
         return value if info.data.get("provider") != "twilio" or has_sender else _require(value, info)
 
 
-def load_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+def load_settings(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
     """Read and validate all settings.
 
-    Sources, later ones win: config/defaults.toml, the file named by HOMEVISITS_CONFIG, the environment, `given`.
+    Sources, later ones win: config/defaults.toml, the file named by HOMEVISITS_CONFIG, the environment, `overrides`.
     Raises `InvalidSettings` with all reasons if a key is unknown or missing or a value is refused.
     """
-    return _load(Settings, environment, given)
+    return _load(Settings, environment, overrides)
 
 
 def load_template_settings(environment: Mapping[str, str] | None = None) -> tuple[str, str]:
@@ -221,9 +221,9 @@ def load_template_settings(environment: Mapping[str, str] | None = None) -> tupl
     return loaded.texts_folder, loaded.policy.text_wording
 
 
-def _load(kind: type[Loaded], environment: Mapping[str, str] | None, given: dict[str, Any]) -> Loaded:
+def _load(kind: type[Loaded], environment: Mapping[str, str] | None, overrides: dict[str, Any]) -> Loaded:
     reasons: list[str] = []
-    sources = _sources(os.environ if environment is None else environment, given, reasons)
+    sources = _sources(os.environ if environment is None else environment, overrides, reasons)
     options: dict[str, Any] = {"_build_sources": (sources, {})}  # in a dict: mypy knows only the fields as arguments
     try:
         loaded = kind(**options)
@@ -235,19 +235,19 @@ def _load(kind: type[Loaded], environment: Mapping[str, str] | None, given: dict
 
 
 def _sources(
-    environment: Mapping[str, str], given: dict[str, Any], reasons: list[str]
+    environment: Mapping[str, str], overrides: dict[str, Any], reasons: list[str]
 ) -> tuple[PydanticBaseSettingsSource, ...]:
     """Return the sources, highest priority first. Keys not allowed there are added to `reasons`."""
     defaults = tomllib.loads((paths.config() / "defaults.toml").read_text(encoding="utf-8"))
     file = environment.get(PREFIX + "CONFIG", "")
-    sources = {"given": given, "environment": _from_environment(environment, reasons), file: _from_file(file, reasons)}
+    sources = {"overrides": overrides, "environment": _read_env(environment, reasons), file: _read_file(file, reasons)}
     for source, values in sources.items():
         for key in list(values):
             if key in RENAMED_KEYS:
                 reasons.append(f"{source}: {key} is now called {RENAMED_KEYS[key]}")
             elif key not in Settings.model_fields:
                 reasons.append(f"{source}: {key} is not a setting (see config/defaults.toml)")
-            elif source != "given" and (key, values[key]) == ("mode", "demo"):
+            elif source != "overrides" and (key, values[key]) == ("mode", "demo"):
                 reasons.append(f"{source}: mode cannot be set to demo; run `homevisits demo`")
             else:
                 continue
@@ -255,7 +255,7 @@ def _sources(
     return tuple(InitSettingsSource(Settings, values) for values in (*sources.values(), defaults))
 
 
-def _from_file(name: str, reasons: list[str]) -> dict[str, Any]:
+def _read_file(name: str, reasons: list[str]) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(name).read_text(encoding="utf-8")) if name else {}
     except OSError as error:
@@ -265,7 +265,7 @@ def _from_file(name: str, reasons: list[str]) -> dict[str, Any]:
     return {}
 
 
-def _from_environment(environment: Mapping[str, str], reasons: list[str]) -> dict[str, Any]:
+def _read_env(environment: Mapping[str, str], reasons: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, text in environment.items():
         key = name.removeprefix(PREFIX).lower()

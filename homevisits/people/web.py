@@ -56,28 +56,28 @@ def new_training() -> str:
 @allow(Permission.PEOPLE)
 def record_training() -> ResponseReturnValue:
     """Record a training and certify its participants."""
-    given = training.read_form(request.form, request.form.getlist("participants"))
-    wanted, problems = training.parse_form(given)
-    if wanted is None:
-        return _training_page(given, problems), 422
+    form = training.read_form(request.form, request.form.getlist("participants"))
+    new_training, problems = training.parse_form(form)
+    if new_training is None:
+        return _training_page(form, problems), 422
     try:
         with transaction() as session:
-            training_actions.record_training(session, current_actor(), wanted, settings().policy, now())
+            training_actions.record_training(session, current_actor(), new_training, settings().policy, now())
     except RulesBroken as broken:
-        return _training_page(given, list(broken.problems)), 422
-    number = len(set(wanted.participants))
+        return _training_page(form, list(broken.problems)), 422
+    number = len(set(new_training.participants))
     show_notice(ngettext("One person is now certified.", "%(num)d people are now certified.", number))
     return redirect(url_for("people.people"), code=303)
 
 
-def _training_page(given: training.TrainingForm, problems: list[Problem]) -> str:
+def _training_page(form: training.TrainingForm, problems: list[Problem]) -> str:
     with reading() as session:
         educators = queries.list_educators(session, current_actor(), _today())
         trainers = queries.list_educator_trainers(session, _today())
         parents = queries.list_parent_trainers(session)
     return render_template(
         "people/training.html",
-        typed=given,
+        typed=form,
         problems=problems,
         educators=educators,
         trainers=trainers,
@@ -97,11 +97,11 @@ def roster() -> str:
 @allow(Permission.ROSTER)
 def import_roster() -> ResponseReturnValue:
     """Import a roster zip from the student information system, completely or not at all."""
-    given = request.files.get("file")
+    upload = request.files.get("file")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "roster.zip"
-        if given is not None:
-            given.save(path)
+        if upload is not None:
+            upload.save(path)
         report = apply.import_oneroster(services().database, path, now(), timezone=settings().timezone)
     if report.errors:
         return _roster_page(report), 422
@@ -113,11 +113,15 @@ def _roster_page(report: apply.ImportReport | None) -> str:
     with reading() as session:
         schools = queries.count_roster_by_school(session, _today())
     return render_template(
-        "people/roster.html", schools=schools, report=report, shown=MAX_FINDINGS_SHOWN, said=word_finding
+        "people/roster.html",
+        schools=schools,
+        report=report,
+        shown=MAX_FINDINGS_SHOWN,
+        describe_finding=describe_finding,
     )
 
 
-def word_finding(finding: Finding) -> str:
+def describe_finding(finding: Finding) -> str:
     """Return the sentence for a finding in the user's language."""
     return describe_problem(Problem(finding.code, None, finding.params))
 

@@ -88,14 +88,14 @@ def test_settings_of_the_provider_are_required() -> None:
     )
 
 
-@pytest.mark.parametrize("source", ["environment", "given", "file"])
+@pytest.mark.parametrize("source", ["environment", "overrides", "file"])
 @pytest.mark.parametrize("old", ["carrier", "second_carrier", "carrier_timeout_seconds"])
 def test_former_name_of_a_setting_is_refused_with_the_new_name(tmp_path: Path, old: str, source: str) -> None:
     new = old.replace("carrier", "provider")
     file = tmp_path / "own.toml"
     file.write_text(f'{old} = "twilio"\n')
     environment = {"environment": {f"HOMEVISITS_{old.upper()}": "twilio"}, "file": {"HOMEVISITS_CONFIG": str(file)}}
-    overrides = {old: "twilio"} if source == "given" else {}
+    overrides = {old: "twilio"} if source == "overrides" else {}
     named = str(file) if source == "file" else source
     assert reasons_of(environment.get(source), **GIVEN, **overrides) == [f"{named}: {old} is now called {new}"]
 

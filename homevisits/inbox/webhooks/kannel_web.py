@@ -20,12 +20,12 @@ bp = Blueprint("kannel_inbound", __name__)
 _PHONE = re.compile(r"[1-9][0-9]{6,14}")
 
 
-@bp.post("/kannel/inbound/<given>")
+@bp.post("/kannel/inbound/<token>")
 @public
 @alert_on_failure("kannel_inbound")
-def receive_kannel(given: str) -> Response:
+def receive_kannel(token: str) -> Response:
     """Receive a message. The response is empty, because Kannel sends a response body as a message."""
-    if not callback_token.is_valid_token(settings().kannel_secret, callback_token.INBOUND, given):
+    if not callback_token.is_valid_token(settings().kannel_secret, callback_token.INBOUND, token):
         abort(403)
     provider_message_id, from_ = request.args.get("id", ""), to_e164(request.args.get("from", ""))
     if not 0 < len(provider_message_id) <= 64 or from_ is None:

@@ -230,9 +230,9 @@ _SET_SENDING = Batch(
     """
     UPDATE outgoing_message SET state = 'sending', hold_reason = NULL, provider_message_id = NULL,
       provider_status = NULL, error = NULL,
-      attempt_id = given.attempt_id, lease_until = :lease, body = given.body, segments = given.segments,
-      attempts = outgoing_message.attempts + 1, provider = given.provider
-    FROM {rows} WHERE outgoing_message.id = given.message_id""",
+      attempt_id = batch.attempt_id, lease_until = :lease, body = batch.body, segments = batch.segments,
+      attempts = outgoing_message.attempts + 1, provider = batch.provider
+    FROM {rows} WHERE outgoing_message.id = batch.message_id""",
     {"message_id": int, "attempt_id": str, "body": str, "segments": int, "provider": str},
     ("lease",),
 )

@@ -128,12 +128,12 @@ def _record(session: Session, message: ClaimedMessage, result: Result, now: date
 _ACCEPT_ATTEMPTS = Batch(
     """
     UPDATE delivery_attempt SET outcome = 'accepted', lease_until = NULL, finished_at = :now, status_at = :now,
-      provider_message_id = given.provider_message_id, status = given.status,
-        next_check_at = CASE WHEN given.arrived = 1 THEN NULL ELSE :next_check_at END
-    FROM {rows} WHERE delivery_attempt.attempt_id = given.attempt_id AND delivery_attempt.outcome IS NULL
+      provider_message_id = batch.provider_message_id, status = batch.status,
+        next_check_at = CASE WHEN batch.arrived = 1 THEN NULL ELSE :next_check_at END
+    FROM {rows} WHERE delivery_attempt.attempt_id = batch.attempt_id AND delivery_attempt.outcome IS NULL
       AND delivery_attempt.provider_message_id IS NULL
-      AND EXISTS (SELECT 1 FROM outgoing_message WHERE outgoing_message.id = given.message_id
-        AND outgoing_message.attempt_id = given.attempt_id
+      AND EXISTS (SELECT 1 FROM outgoing_message WHERE outgoing_message.id = batch.message_id
+        AND outgoing_message.attempt_id = batch.attempt_id
         AND outgoing_message.state = 'sending')
     RETURNING delivery_attempt.attempt_id""",
     {"attempt_id": str, "message_id": int, "provider_message_id": str, "status": str, "arrived": int},
@@ -141,11 +141,11 @@ _ACCEPT_ATTEMPTS = Batch(
 )
 _ACCEPT_MESSAGES = Batch(
     """
-    UPDATE outgoing_message SET lease_until = NULL, provider_message_id = given.provider_message_id,
-      provider_status = given.status, sent_at = :now,
-      state = CASE WHEN given.arrived = 1 THEN 'delivered' ELSE 'accepted' END,
-      final_at = CASE WHEN given.arrived = 1 THEN :now ELSE NULL END
-    FROM {rows} WHERE outgoing_message.id = given.message_id""",
+    UPDATE outgoing_message SET lease_until = NULL, provider_message_id = batch.provider_message_id,
+      provider_status = batch.status, sent_at = :now,
+      state = CASE WHEN batch.arrived = 1 THEN 'delivered' ELSE 'accepted' END,
+      final_at = CASE WHEN batch.arrived = 1 THEN :now ELSE NULL END
+    FROM {rows} WHERE outgoing_message.id = batch.message_id""",
     {"message_id": int, "provider_message_id": str, "status": str, "arrived": int},
     ("now",),
 )

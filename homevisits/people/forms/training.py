@@ -36,28 +36,28 @@ def read_form(form: Mapping[str, str], participants: Sequence[str] = ()) -> Trai
     return TrainingForm(**{name: form.get(name, "").strip() for name in names}, participants=tuple(participants))
 
 
-def parse_form(given: TrainingForm) -> tuple[Training | None, list[Problem]]:
+def parse_form(form: TrainingForm) -> tuple[Training | None, list[Problem]]:
     """Return the training, or the problems of the form."""
     problems: list[Problem] = []
-    if not given.title:
+    if not form.title:
         problems.append(Problem("missing", "title"))
     texts = ("title", "parent_given", "parent_family")
     problems += [
         Problem("too_long", name, {"most": MAX_TEXT_LENGTH})
         for name in texts
-        if len(getattr(given, name)) > MAX_TEXT_LENGTH
+        if len(getattr(form, name)) > MAX_TEXT_LENGTH
     ]
-    held_on = _parse_day(given.held_on, problems)
-    minutes = _parse_minutes(given.hours, problems)
-    parent = _parse_parent(given, problems)
-    if not all(_is_id(who) for who in given.participants):
+    held_on = _parse_day(form.held_on, problems)
+    minutes = _parse_minutes(form.hours, problems)
+    parent = _parse_parent(form, problems)
+    if not all(_is_id(who) for who in form.participants):
         problems.append(Problem("not_a_choice", "participants"))
-    educator = int(given.educator_trainer) if _is_id(given.educator_trainer) else None
+    educator = int(form.educator_trainer) if _is_id(form.educator_trainer) else None
     if problems or held_on is None or minutes is None:
         return None, problems
-    people = tuple(int(who) for who in given.participants)
+    people = tuple(int(who) for who in form.participants)
     return Training(
-        title=given.title,
+        title=form.title,
         held_on=held_on,
         minutes=minutes,
         educator_trainer_id=educator,
@@ -89,11 +89,11 @@ def _parse_minutes(text: str, problems: list[Problem]) -> int | None:
         return None
 
 
-def _parse_parent(given: TrainingForm, problems: list[Problem]) -> int | NewParent | None:
-    if _is_id(given.parent_trainer):
-        return int(given.parent_trainer)
-    if not (given.parent_given or given.parent_family):
+def _parse_parent(form: TrainingForm, problems: list[Problem]) -> int | NewParent | None:
+    if _is_id(form.parent_trainer):
+        return int(form.parent_trainer)
+    if not (form.parent_given or form.parent_family):
         return None  # the action reports the missing trainer
     names = ("parent_given", "parent_family")
-    problems.extend(Problem("missing", name) for name in names if not getattr(given, name))
-    return NewParent(given.parent_given, given.parent_family)
+    problems.extend(Problem("missing", name) for name in names if not getattr(form, name))
+    return NewParent(form.parent_given, form.parent_family)

@@ -30,13 +30,13 @@ def _load_detail(visit_id: int) -> VisitDetail:
         return detail.get_visit_detail(session, current_actor(), visit_id, settings().policy, now())
 
 
-def _render_report_form(page: VisitDetail, given: forms.ReportForm, problems: list[Problem]) -> str:
+def _render_report_form(page: VisitDetail, form: forms.ReportForm, problems: list[Problem]) -> str:
     me = current_actor().educator_id or 0
     return render_template(
         "visits/met.html",
         page=page,
         card=page.card,
-        given=given,
+        form=form,
         other=page.card.other_member(me),
         theirs=page.report_by(page.card.other_member(me).id),
         mine=page.report_by(me),
@@ -52,17 +52,17 @@ def _render_report_form(page: VisitDetail, given: forms.ReportForm, problems: li
 def submit_report(visit_id: int) -> ResponseReturnValue:
     """Submit a report on a visit."""
     page = _load_detail(visit_id)
-    given = forms.read_report_form(request.form, request.form.getlist("who"))
+    form = forms.read_report_form(request.form, request.form.getlist("who"))
     card = page.card
     day = local_time.to_local(card.starts_at, card.timezone).date()
-    report, problems = forms.to_report(given, day, card.timezone, (card.starts_at, card.ends_at), now())
+    report, problems = forms.to_report(form, day, card.timezone, (card.starts_at, card.ends_at), now())
     if report is None:
-        return _render_report_form(page, given, problems), 422
+        return _render_report_form(page, form, problems), 422
     try:
         with transaction() as session:
             actions.attest(session, current_actor(), visit_id, report, policy=settings().policy, now=now())
     except RulesBroken as broken:
-        return _render_report_form(page, given, list(broken.problems)), 422
+        return _render_report_form(page, form, list(broken.problems)), 422
     return _redirect_after_report(visit_id)
 
 
@@ -99,33 +99,33 @@ def reflection_form(visit_id: int) -> ResponseReturnValue:
     if page.card.state != "completed":
         return redirect(url_for("visits.visit_page", visit_id=visit_id), code=303)
     written = page.reflection
-    given = (
+    form = (
         forms.ReflectionForm(written.learned, written.strengths, written.will_do) if written else forms.ReflectionForm()
     )
-    return _render_reflection_form(page, given, [])
+    return _render_reflection_form(page, form, [])
 
 
-def _render_reflection_form(page: VisitDetail, given: forms.ReflectionForm, problems: list[Problem]) -> str:
-    return render_template("visits/reflect.html", page=page, card=page.card, given=given, problems=problems)
+def _render_reflection_form(page: VisitDetail, form: forms.ReflectionForm, problems: list[Problem]) -> str:
+    return render_template("visits/reflect.html", page=page, card=page.card, form=form, problems=problems)
 
 
 @bp.post("/visits/<int:visit_id>/reflect")
 @allow(Permission.OWN_VISITS)
 def reflect(visit_id: int) -> ResponseReturnValue:
     """Save the reflection."""
-    given = forms.read_reflection_form(request.form)
+    form = forms.read_reflection_form(request.form)
     try:
         with transaction() as session:
             actions.reflect(
                 session,
                 current_actor(),
                 visit_id,
-                learned=given.learned,
-                strengths=given.strengths,
-                will_do=given.will_do,
+                learned=form.learned,
+                strengths=form.strengths,
+                will_do=form.will_do,
                 now=now(),
             )
     except RulesBroken as broken:
-        return _render_reflection_form(_load_detail(visit_id), given, list(broken.problems)), 422
+        return _render_reflection_form(_load_detail(visit_id), form, list(broken.problems)), 422
     show_notice(_("Thank you. Your reflection is saved."))
     return redirect(url_for("visits.my_day"), code=303)

@@ -41,21 +41,21 @@ def check_booking(family_id: int) -> ResponseReturnValue:
 @allow(Permission.OWN_VISITS)
 def book(family_id: int) -> ResponseReturnValue:
     """Book the visit; the partner is asked at once."""
-    given = forms.read_booking_form(request.form)
-    booking, problems = forms.to_booking_request(given, family_id)
+    form = forms.read_booking_form(request.form)
+    booking, problems = forms.to_booking_request(form, family_id)
     if booking is None:
         return _render_times(family_id, problems), 422
     try:
         with transaction() as session:
             visit_id = actions.book(session, current_actor(), booking, settings().policy, now()).id
     except RulesBroken as broken:
-        return _render_check(family_id, given, list(broken.problems)), 422
+        return _render_check(family_id, form, list(broken.problems)), 422
     show_notice(_("Booked. We are asking your partner now."))
     return redirect(url_for("visits.visit_page", visit_id=visit_id), code=303)
 
 
-def _render_check(family_id: int, given: forms.BookingForm, problems: list[Problem]) -> str:
-    booking, form_problems = forms.to_booking_request(given, family_id)
+def _render_check(family_id: int, form: forms.BookingForm, problems: list[Problem]) -> str:
+    booking, form_problems = forms.to_booking_request(form, family_id)
     if booking is None:
         return _render_times(family_id, form_problems)
     policy = settings().policy
@@ -77,8 +77,8 @@ def _render_check(family_id: int, given: forms.BookingForm, problems: list[Probl
         "visits/book.html",
         offer=offer,
         partner=partner,
-        wanted=booking,
-        given=given,
+        booking=booking,
+        form=form,
         place_types=policy.place_types,
         problems=booking_problems,
     )
