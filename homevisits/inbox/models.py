@@ -32,14 +32,14 @@ class PendingChoice(Base):
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     phone: Mapped[str]
     incoming_message_id: Mapped[int] = mapped_column(ForeignKey("incoming_message.id"), unique=True)
-    said: Mapped[str]  # yes | other_time | not_now | call_me
+    answer: Mapped[str]  # yes | other_time | not_now | call_me
     options: Mapped[str]  # JSON: the question for each digit, in order: ["visit:17", "invitation:4"]
     asked_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     chosen: Mapped[str | None]
     resolved_at: Mapped[datetime | None]
     __table_args__ = (
-        CheckConstraint("said IN ('yes', 'other_time', 'not_now', 'call_me')", name="said"),
+        CheckConstraint("answer IN ('yes', 'other_time', 'not_now', 'call_me')", name="answer"),
         Index("ix_pending_choice_phone_id", "phone", "id"),
         Index("ix_pending_choice_open", "expires_at", sqlite_where=text("resolved_at IS NULL"),
               postgresql_where=text("resolved_at IS NULL")),

@@ -38,7 +38,7 @@ class Progress:
     asked: int
     yes: int
     waiting: int
-    with_person: int
+    waiting_for_staff: int
     not_now: int
 
 
@@ -166,7 +166,7 @@ def load_progress(session: Session, draws: Collection[int]) -> dict[int, Progres
             asked=sum(answers.values()),
             yes=answers.get(Answer.YES, 0),
             waiting=answers.get(None, 0),
-            with_person=answers.get(Answer.OTHER_TIME, 0) + answers.get(Answer.CALL_ME, 0),
+            waiting_for_staff=answers.get(Answer.OTHER_TIME, 0) + answers.get(Answer.CALL_ME, 0),
             not_now=sum(answers.get(answer, 0) for answer in REFUSALS),
         )
     return progress

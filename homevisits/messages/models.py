@@ -183,18 +183,18 @@ class IncomingMessage(Base):
     opt_out_type: Mapped[str | None]  # the provider's classification: STOP | START | HELP
     raw: Mapped[str] = mapped_column(server_default="{}")
     received_at: Mapped[datetime]
-    taken_at: Mapped[datetime | None]  # when it was processed
+    processed_at: Mapped[datetime | None]  # when it was processed
     tries: Mapped[int] = mapped_column(server_default=text("0"))
     intent: Mapped[str | None]
     answers: Mapped[str | None]  # the question that it answers
-    needs_person: Mapped[bool]  # not understood; staff must read it
+    needs_staff: Mapped[bool]  # not understood; staff must read it
     handled_at: Mapped[datetime | None]
     handled_by: Mapped[int | None]
     __table_args__ = (
         Index("ix_incoming_message_phone_id", "phone", "id"),
-        Index("ix_incoming_message_needs_person", "needs_person"),
-        Index("ix_incoming_message_not_taken", "id", sqlite_where=text("taken_at IS NULL"),
-              postgresql_where=text("taken_at IS NULL")),
+        Index("ix_incoming_message_needs_staff", "needs_staff"),
+        Index("ix_incoming_message_unprocessed", "id", sqlite_where=text("processed_at IS NULL"),
+              postgresql_where=text("processed_at IS NULL")),
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ def delete_old_texts(database: Database, keep_days: int, now: datetime) -> int:
             IncomingMessage,
             (
                 IncomingMessage.received_at < before,
-                IncomingMessage.taken_at.is_not(None),
+                IncomingMessage.processed_at.is_not(None),
                 or_(IncomingMessage.body != "", IncomingMessage.raw != "{}"),
             ),
             {"body": "", "raw": "{}"},

@@ -202,7 +202,7 @@ def test_f14_opt_out_keyword_never_changes_a_visit(
         assert not opt_outs.may_receive(session, school_fixture.phones["Smith"])
     assert load_newest(
         school_fixture.database
-    ).needs_person  # staff must call, because the visit is ahead and no message is allowed
+    ).needs_staff  # staff must call, because the visit is ahead and no message is allowed
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_f14_opt_out_keyword_within_a_sentence_neither_opts_out_nor_cancels(
     with school_fixture.database.reading() as session:
         assert session.get_one(Visit, visit_id).state == "scheduled"
         assert opt_outs.may_receive(session, school_fixture.phones["Smith"])
-    assert load_newest(school_fixture.database).needs_person
+    assert load_newest(school_fixture.database).needs_staff
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_f21_base64_message_is_stored_raw_and_shown_decoded(client: FlaskClient,
     row = load_newest(school_fixture.database)
     assert row.body == text
     assert json.loads(row.raw)["Body"] == encoded
-    assert row.needs_person
+    assert row.needs_staff
 
 
 def test_f21_pictures_without_text_need_a_person(client: FlaskClient, school_fixture: SchoolFixture) -> None:
@@ -246,7 +246,7 @@ def test_f21_pictures_without_text_need_a_person(client: FlaskClient, school_fix
     media = {f"MediaUrl{n}": f"https://api.twilio.com/{n}" for n in range(10)}
     assert post_message(client, school_fixture.phones["Smith"], "", NumMedia="10", **media) == 200
     row = load_newest(school_fixture.database)
-    assert (row.media, row.intent, row.needs_person) == (10, "picture", True)
+    assert (row.media, row.intent, row.needs_staff) == (10, "picture", True)
     assert len([name for name in json.loads(row.raw) if name.startswith("MediaUrl")]) == 10
     assert (
         post_message(client, school_fixture.phones["Smith"], "1", "SM2", NumMedia="1") == 200
@@ -291,7 +291,7 @@ def test_invalid_media_count_and_unprintable_body_are_stored(
     assert post_message(client, school_fixture.phones["Smith"], body, NumMedia=media, OptOutType="MAYBE") == 200
     row = load_newest(school_fixture.database)
     assert row.body.startswith("Hello")
-    assert (row.media, row.opt_out_type, row.needs_person) == (0, None, True)
+    assert (row.media, row.opt_out_type, row.needs_staff) == (0, None, True)
 
 
 def test_stop_containing_a_null_character_is_a_stop(client: FlaskClient, school_fixture: SchoolFixture) -> None:
@@ -342,7 +342,7 @@ def test_simultaneous_messages_with_a_stop_opt_out_with_a_single_confirmation(
         thread.join()
     with school_fixture.database.reading() as session:
         assert not opt_outs.may_receive(session, phone)
-        assert session.scalar(select(func.count()).where(IncomingMessage.taken_at.is_(None))) == 0
+        assert session.scalar(select(func.count()).where(IncomingMessage.processed_at.is_(None))) == 0
     assert [name for name, _ in list_messages(school_fixture.database, phone)].count("stop_confirmed") == 1
 
 
@@ -358,7 +358,7 @@ def test_error_while_processing_keeps_the_message_and_the_worker_retries(
         patch.setattr(receive, "_handle", raise_error)
         assert post_message(client, school_fixture.phones["Smith"], "1") == 200
     row = load_newest(school_fixture.database)
-    assert (row.taken_at, row.tries, row.body) == (None, 1, "1")
+    assert (row.processed_at, row.attempts, row.body) == (None, 1, "1")
     with school_fixture.database.reading() as session:
         assert [alert.kind for alert in session.scalars(select(MessageAlert))] == ["webhook"]
     # The request that stored the message may still be processing it.
@@ -381,7 +381,7 @@ def test_message_that_always_fails_needs_a_person_after_three_tries(
     for seconds in (10, 20, 30, 40):
         processing.process_waiting(school_fixture.database, POLICY, NOW + timedelta(seconds=seconds))
     row = load_newest(school_fixture.database)
-    assert (row.tries, row.needs_person, row.taken_at is not None) == (3, True, True)
+    assert (row.attempts, row.needs_staff, row.processed_at is not None) == (3, True, True)
     with school_fixture.database.reading() as session:
         assert session.scalars(select(Conversation.waiting_since).where(Conversation.phone == phone)).one() is not None
 

@@ -143,7 +143,7 @@ def test_trap_8_phone_with_two_open_questions_is_asked_which_and_answer_is_kept(
     assert shared_phone.visit_state(first) == "confirmed"
     with shared_phone.school_fixture.database.reading() as session:
         (choice,) = session.scalars(select(PendingChoice))
-        assert (choice.said, choice.chosen, json.loads(choice.options)) == (
+        assert (choice.answer, choice.chosen, json.loads(choice.options)) == (
             "yes",
             f"visit:{first}",
             [f"visit:{second}", f"visit:{first}"],
@@ -165,7 +165,7 @@ def test_message_that_is_not_a_choice_number_is_parsed_as_usual(shared_phone: Ph
     second = arrange_visit(shared_phone, "Rivera", "Amina", 12)
     shared_phone.send_text("1")
     shared_phone.send_text("What do you mean?")
-    assert shared_phone.last_received().needs_person
+    assert shared_phone.last_received().needs_staff
     shared_phone.send_text("9")  # a call request needs no choice
     assert shared_phone.sent_templates()[-1] == "visit_call_me"
     assert shared_phone.visit_state(first) == shared_phone.visit_state(second) == "scheduled"
@@ -193,7 +193,7 @@ def test_choice_unanswered_for_a_day_needs_a_person(shared_phone: Phone) -> None
     assert processing.process_waiting(shared_phone.school_fixture.database, POLICY, later) == 1
     assert processing.process_waiting(shared_phone.school_fixture.database, POLICY, later) == 0
     with shared_phone.school_fixture.database.reading() as session:
-        assert session.scalars(select(Row.needs_person)).all() == [True]
+        assert session.scalars(select(Row.needs_staff)).all() == [True]
         assert session.scalars(select(Conversation.waiting_since)).one() is not None
     assert shared_phone.visit_state(first) == "scheduled"
 
@@ -208,7 +208,7 @@ def test_trap_7_stop_during_a_choice_opts_out_and_stored_answer_needs_a_person(s
     with shared_phone.school_fixture.database.reading() as session:
         first_message = session.scalars(select(Row).order_by(Row.id)).first()
         assert first_message is not None
-        assert first_message.needs_person
+        assert first_message.needs_staff
         assert session.scalars(select(PendingChoice.resolved_at)).one() is not None
 
 
@@ -339,14 +339,14 @@ def test_message_received_before_the_question_was_sent_does_not_answer_it(phone:
     assert stored is not None
     assert processing.process_waiting(school_fixture.database, POLICY, phone.now) == 1
     assert phone.visit_state(visit_id) == "scheduled"
-    assert phone.last_received().needs_person
+    assert phone.last_received().needs_staff
 
 
 def test_f21_liking_our_question_needs_a_person_and_does_not_confirm(phone: Phone) -> None:
     visit_id = arrange_visit(phone, "Smith", "Luis", 8)
     phone.send_text("Liked “Lincoln Elementary: Grace Test and Luis Test would like to visit you. Reply 1 to confirm”")
     row = phone.last_received()
-    assert (row.intent, row.needs_person, row.answers) == ("probable_yes", True, f"visit:{visit_id}")
+    assert (row.intent, row.needs_staff, row.answers) == ("probable_yes", True, f"visit:{visit_id}")
     assert phone.visit_state(visit_id) == "scheduled"
     with phone.school_fixture.database.reading() as session:
         assert len(queries.messages_to_read(session, phone.school_fixture.actors["coordinator"])) == 1
@@ -370,7 +370,7 @@ def test_two_indistinguishable_invitations_need_a_person(shared_phone: Phone) ->
     send_invitation(shared_phone, shared_phone.school_fixture.invitations["Smith"], "Lincoln")
     send_invitation(shared_phone, shared_phone.school_fixture.invitations["Rivera"], "Lincoln Elementary")
     shared_phone.send_text("3")
-    assert shared_phone.last_received().needs_person
+    assert shared_phone.last_received().needs_staff
     assert "which" not in shared_phone.sent_templates()
     with shared_phone.school_fixture.database.reading() as session:
         assert session.scalars(select(PendingChoice)).all() == []
@@ -443,7 +443,7 @@ def test_wrong_number_answers_nothing_and_start_restores_nothing(phone: Phone) -
     visit_id = arrange_visit(phone, "Smith", "Luis", 8)
     phone.send_text("Sorry, wrong number")
     assert phone.sent_templates()[-1] == "wrong_number_confirmed"
-    assert phone.last_received().needs_person
+    assert phone.last_received().needs_staff
     for body in ("1", "3", "START", "Wrong number!", "STOP", "START"):
         phone.send_text(body)
     assert phone.visit_state(visit_id) == "scheduled"
@@ -464,7 +464,7 @@ def test_trap_10_auto_reply_does_not_cause_an_endless_loop(phone: Phone) -> None
         phone.send_text("Auto-reply: I am out of the office.", after=timedelta(seconds=20))
     assert phone.sent_templates() == ["visit_confirm"]
     with phone.school_fixture.database.reading() as session:
-        assert list(session.scalars(select(Row.needs_person).order_by(Row.id))).count(True) == 1
+        assert list(session.scalars(select(Row.needs_staff).order_by(Row.id))).count(True) == 1
 
 
 def test_f16_trap_10_machine_gets_at_most_four_replies_an_hour_and_raises_an_alert(phone: Phone) -> None:
@@ -474,7 +474,7 @@ def test_f16_trap_10_machine_gets_at_most_four_replies_an_hour_and_raises_an_ale
     replies = [name for name in phone.sent_templates() if name != "visit_confirm"]
     assert len(replies) <= 4 + 1  # plus the single confirmation of a stop
     assert replies.count("stop_confirmed") == 1
-    assert phone.last_received().needs_person
+    assert phone.last_received().needs_staff
     with phone.school_fixture.database.reading() as session:
         assert [alert.kind for alert in session.scalars(select(MessageAlert))] == ["loop"]
         assert session.scalars(select(Conversation.waiting_since)).one() is not None
@@ -494,6 +494,6 @@ def test_polite_stop_does_not_opt_out_and_needs_a_person(phone: Phone) -> None:
     arrange_visit(phone, "Smith", "Luis", 8)
     phone.send_text("I'd rather you call me instead of texting")
     row = phone.last_received()
-    assert (row.intent, row.needs_person) == ("polite_stop", True)
+    assert (row.intent, row.needs_staff) == ("polite_stop", True)
     assert phone.sent_templates()[-1] == "polite_stop"
     assert "STOP" in phone.last_body()

@@ -212,10 +212,10 @@ def test_list_quotes_the_waiting_message_and_not_a_later_digit(school_fixture: S
     receive_message(school_fixture, "¿Puede venir mi abuela?")
     receive_message(school_fixture, "1", at=NOW + timedelta(minutes=1))
     with school_fixture.session() as session:
-        session.execute(update(Row).where(Row.body == "1").values(needs_person=False))
+        session.execute(update(Row).where(Row.body == "1").values(needs_staff=False))
         (row,) = listing.list_conversations(session, school_fixture.actors["coordinator"], LATER).rows
         assert row.last_message == "¿Puede venir mi abuela?"
-        session.execute(update(Row).values(needs_person=False))
+        session.execute(update(Row).values(needs_staff=False))
     with school_fixture.session() as session:
         (row,) = listing.list_conversations(session, school_fixture.actors["coordinator"], LATER).rows
     assert row.last_message == "1"
@@ -261,9 +261,9 @@ def test_reply_is_sent_once_and_ends_the_wait(school_fixture: SchoolFixture) -> 
     assert first.school_id == school_fixture.school_id
     assert get_conversation(school_fixture, school_fixture.phones["Rivera"]).waiting_since is None
     with school_fixture.session() as session:
-        assert not session.scalar(select(Row.id).where(Row.needs_person))
+        assert not session.scalar(select(Row.id).where(Row.needs_staff))
     messages = read_conversation(school_fixture, school_fixture.actors["coordinator"], conversation_id).messages
-    assert [(message.ours, message.by) for message in messages if message.by] == [(True, "coordinator")]
+    assert [(message.is_outgoing, message.by) for message in messages if message.by] == [(True, "coordinator")]
 
 
 @pytest.mark.parametrize(
@@ -319,8 +319,8 @@ def test_reply_within_the_hour_is_sent_at_once_and_a_later_reply_waits(
         teacher = conversations.check_draft(
             session, actor, conversation_id, make_draft(), policy=POLICY, zone=ZONE, now=at + timedelta(hours=12)
         )
-    assert (soon.category, soon.leaves, soon.may_urge) == ("reply", None, False)
-    assert (late.category, late.leaves, late.may_urge) == ("written", school_fixture.time_at(6, 9), True)
+    assert (soon.category, soon.leaves, soon.can_mark_urgent) == ("reply", None, False)
+    assert (late.category, late.leaves, late.can_mark_urgent) == ("written", school_fixture.time_at(6, 9), True)
     assert (teacher.category, teacher.leaves) == ("written", None)
 
 
@@ -390,7 +390,7 @@ def test_answer_by_other_means_is_recorded(school_fixture: SchoolFixture) -> Non
     assert get_conversation(school_fixture, school_fixture.phones["Rivera"]).waiting_since is None
     with school_fixture.session() as session:
         row = session.scalars(select(Row)).one()
-        assert (row.needs_person, row.handled_by) == (False, school_fixture.actors["coordinator"].account_id)
+        assert (row.needs_staff, row.handled_by) == (False, school_fixture.actors["coordinator"].account_id)
 
 
 def test_future_messages_are_not_part_of_a_conversation(school_fixture: SchoolFixture, phone: str) -> None:
@@ -450,8 +450,8 @@ def settle_oldest(
     school_fixture: SchoolFixture, conversation_id: int, meaning: str, actor_name: str = "coordinator"
 ) -> None:
     with school_fixture.session() as session:
-        row = session.scalars(select(Row).where(Row.needs_person).order_by(Row.id).limit(1)).one()
-        resolve_unclear.settle_meaning(
+        row = session.scalars(select(Row).where(Row.needs_staff).order_by(Row.id).limit(1)).one()
+        resolve_unclear.resolve_message(
             session, school_fixture.actors[actor_name], conversation_id, row.id, meaning, policy=POLICY, now=LATER
         )
 
@@ -473,7 +473,7 @@ def test_polite_stop_needs_a_decision_even_after_a_reply(school_fixture: SchoolF
     assert get_conversation(school_fixture, smith).waiting_since is None
     assert list_opt_out_entries(school_fixture, smith) == [("stop", "family", "text")]
     with pytest.raises(NotFound), school_fixture.session() as session:
-        resolve_unclear.settle_meaning(
+        resolve_unclear.resolve_message(
             session, school_fixture.actors["coordinator"], conversation_id, 1, "keep", policy=POLICY, now=LATER
         )
 

@@ -417,6 +417,6 @@ def test_yes_of_a_restricted_caregiver_needs_a_person_and_is_not_recorded(
     receive_text(large_school, "1")
     assert list_consent_entries(large_school) == []
     with large_school.database.reading() as session:
-        assert session.scalars(select(Row.needs_person)).all() == [True]
+        assert session.scalars(select(Row.needs_staff)).all() == [True]
     receive_text(large_school, "3")
     assert [answer for answer, *_ in list_consent_entries(large_school)] == ["not_now"]

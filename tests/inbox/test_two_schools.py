@@ -114,7 +114,7 @@ def test_busy_school_does_not_displace_replies_to_another_school(
                     provider_message_id=f"SMbusy{number}", phone=school_fixture.phones["Smith"],
                     to="+15555550199", body="Hm",
                     received_at=NOW,
-                    taken_at=NOW, intent="unclear", needs_person=True,
+                    processed_at=NOW, intent="unclear", needs_staff=True,
                 )
             )  # fmt: skip
     receive_message(school_fixture, "¿Puede venir mi abuela?")
@@ -193,10 +193,10 @@ def test_educator_cannot_decide_unreadable_messages_or_wrong_numbers(school_fixt
         rows = {row.intent: row.id for row in session.query(Row)}
         for intent, meaning in (("polite_stop", "stop"), ("wrong_number", "right")):
             with pytest.raises(NotFound):
-                resolve_unclear.settle_meaning(
+                resolve_unclear.resolve_message(
                     session, grace, conversation_id, rows[intent], meaning, policy=POLICY, now=LATER
                 )
-        resolve_unclear.settle_meaning(
+        resolve_unclear.resolve_message(
             session,
             school_fixture.actors["coordinator"],
             conversation_id,

@@ -115,16 +115,16 @@ def test_metrics_cover_opt_outs_replies_jobs_and_senders(database: Database) -> 
         opt_outs.opt_out(session, PHONE, "family", NOW)
         opt_outs.opt_out(session, "+15555550102", "family", NOW)
         opt_outs.opt_in(session, "+15555550102", NOW)
-        for provider_message_id, needs_person, taken_at in (("a", True, NOW), ("b", False, NOW), ("c", False, None)):
+        for provider_message_id, needs_staff, processed_at in (("a", True, NOW), ("b", False, NOW), ("c", False, None)):
             message = IncomingMessage(
                 provider_message_id=provider_message_id,
                 phone=PHONE,
                 to="x",
                 body="hm",
                 received_at=NOW,
-                needs_person=needs_person,
+                needs_staff=needs_staff,
             )
-            message.taken_at = taken_at
+            message.processed_at = processed_at
             session.add(message)
         for name, seconds in (("look", 5), ("days", 90_000)):
             leases.take_lease(session, name, "me", timedelta(seconds=1), NOW)

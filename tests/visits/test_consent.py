@@ -302,7 +302,7 @@ def test_reply_of_a_caregiver_who_moved_to_another_family_needs_a_person(
     receive_text(school_fixture, body, now=school_fixture.now + timedelta(minutes=5))
     assert load_visit(school_fixture, visit_id).state == VisitState.SCHEDULED
     with school_fixture.database.reading() as session:
-        assert session.scalars(select(IncomingMessage.needs_person)).all() == [True]
+        assert session.scalars(select(IncomingMessage.needs_staff)).all() == [True]
         about_visit = select(ConsentEntry.id).where(ConsentEntry.visit_id == visit_id)
         assert session.scalars(about_visit).all() == []
 

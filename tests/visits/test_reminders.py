@@ -157,7 +157,7 @@ def test_staff_reply_is_no_family_answer_and_its_number_stays_hidden(school_fixt
     assert list_replies(school_fixture) == ["staff_reply"]
     with school_fixture.database.reading() as session:
         assert today.messages_to_read(session, school_fixture.actors["coordinator"]) == []
-        assert session.scalars(select(IncomingMessage.needs_person)).one() is False
+        assert session.scalars(select(IncomingMessage.needs_staff)).one() is False
     assert "555-0142" not in create_client(school_fixture, "coordinator").get("/today").text
     receive_message(school_fixture, "and more", "in-2")
     assert list_replies(school_fixture) == ["staff_reply"]  # At most once a day.

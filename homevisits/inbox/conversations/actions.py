@@ -62,7 +62,7 @@ class CheckedDraft:
     category: str
     other_language: bool
     seems_english: bool
-    may_urge: bool
+    can_mark_urgent: bool
 
 
 def ready_answers(language: str) -> tuple[str, ...]:
@@ -91,8 +91,8 @@ def check_draft(
     opens = quiet_hours.opens(now, who.zone or zone, quiet_hours.Limits.of(policy))
     last_incoming = whom.last_incoming_at(session, who.number)
     category = "reply" if last_incoming is not None and now - last_incoming <= MAX_REPLY_DELAY else "written"
-    may_urge = category == "written" and opens is not None and _may_urge(actor, who)
-    if may_urge and draft.urgent_reason is not None:
+    can_mark_urgent = category == "written" and opens is not None and _can_mark_urgent(actor, who)
+    if can_mark_urgent and draft.urgent_reason is not None:
         category = "urgent"
         refuse_if_any(_reason_problems(draft.urgent_reason))
     return CheckedDraft(
@@ -103,7 +103,7 @@ def check_draft(
         category=category,
         other_language=draft.language != who.language,
         seems_english=not draft.canned and draft.language != "en" and compose.looks_english(body),
-        may_urge=may_urge,
+        can_mark_urgent=can_mark_urgent,
     )
 
 
@@ -167,7 +167,7 @@ def _letters(language: str) -> str:
     return catalog.load_pack(language).letters if language in catalog.list_languages() else "accents"
 
 
-def _may_urge(actor: Actor, who: Participants) -> bool:
+def _can_mark_urgent(actor: Actor, who: Participants) -> bool:
     if who.school_id is None:
         return who.office and actor.may(Permission.URGENT_TEXT)
     return actor.may_at(Permission.URGENT_TEXT, who.school_id)
@@ -259,11 +259,11 @@ def _channel_problems(how: str) -> list[Problem]:
 
 def _mark_all_handled(session: Session, actor: Actor, phone: str, now: datetime) -> None:
     """Mark all waiting messages of the phone as handled, except those that need a decision."""
-    open_ = (IncomingMessage.phone == phone, IncomingMessage.needs_person.is_(True))
+    open_ = (IncomingMessage.phone == phone, IncomingMessage.needs_staff.is_(True))
     session.execute(
         update(IncomingMessage)
         .where(*open_, IncomingMessage.intent.is_(None) | IncomingMessage.intent.not_in(DECISIONS))
-        .values(needs_person=False, handled_at=now, handled_by=actor.account_id)
+        .values(needs_staff=False, handled_at=now, handled_by=actor.account_id)
     )
     close_if_nothing_waits(session, phone, now)
 
@@ -272,7 +272,7 @@ def close_if_nothing_waits(session: Session, phone: str, now: datetime) -> None:
     """Clear the waiting flag of the conversation unless a message of the phone still needs staff."""
     if (
         session.scalar(
-            select(IncomingMessage.id).where(IncomingMessage.phone == phone, IncomingMessage.needs_person).limit(1)
+            select(IncomingMessage.id).where(IncomingMessage.phone == phone, IncomingMessage.needs_staff).limit(1)
         )
         is None
     ):

@@ -80,7 +80,7 @@ def looks_english(body: str) -> bool:
     return matches >= 2 and matches / len(words) >= _ENGLISH_ENOUGH
 
 
-def names_to_look_for(names: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+def searchable_names(names: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the children's names to search for. Single first names are allowed and left out."""
     return tuple((first, family) for first, family in names if first.strip() and family.strip())
 

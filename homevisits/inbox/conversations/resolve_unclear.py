@@ -29,7 +29,7 @@ CHOICES: Mapping[str, frozenset[str]] = MappingProxyType(
 """The choices available to staff for each kind of unclear message."""
 
 
-def settle_meaning(
+def resolve_message(
     session: Session,
     actor: Actor,
     conversation_id: int,
@@ -45,7 +45,7 @@ def settle_meaning(
     """
     who = find_participants(session, actor, conversation_id, now)
     row = session.get(IncomingMessage, incoming_message_id)
-    if row is None or row.phone != who.number or row.intent not in pages.TASKS or not row.needs_person:
+    if row is None or row.phone != who.number or row.intent not in pages.TASKS or not row.needs_staff:
         raise NotFound
     if not who.office and (row.received_at < (who.since or now) or decision == "right"):
         raise NotFound  # The pair cannot see the whole conversation and cannot know who owns the number.
@@ -59,7 +59,7 @@ def settle_meaning(
         _confirm_number(session, actor, row.phone, evidence, now)
     elif decision == "yes":
         _accept_as_yes(session, row, policy, now)
-    row.needs_person, row.handled_at, row.handled_by = False, now, actor.account_id
+    row.needs_staff, row.handled_at, row.handled_by = False, now, actor.account_id
     session.flush()
     close_if_nothing_waits(session, row.phone, now)
 

@@ -206,7 +206,7 @@ def decide(conversation_id: int, incoming_message_id: int) -> ResponseReturnValu
     decision = request.form.get("decision", "")
     with transaction() as session:
         actor, policy = current_actor(), settings().policy
-        resolve_unclear.settle_meaning(
+        resolve_unclear.resolve_message(
             session, actor, conversation_id, incoming_message_id, decision, policy=policy, now=now()
         )
     show_notice(_("Done. Removed from your list."))

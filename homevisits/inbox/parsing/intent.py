@@ -78,9 +78,9 @@ def parse_number(body: str) -> int | None:
 
 def parse_intent(body: str, language: str | None = None) -> Intent:
     """Classify `body`. ``language``: the family's, for keywords limited to one language."""
-    tapped = parse_reaction(body)
-    if tapped is not None:
-        return Intent.PROBABLE_YES if tapped is Reaction.LIKED else Intent.TAPBACK
+    reaction = parse_reaction(body)
+    if reaction is not None:
+        return Intent.PROBABLE_YES if reaction is Reaction.LIKED else Intent.TAPBACK
     body = _SENT_FROM.sub("", body)
     spelled, words = _spelled(body), normalize(body)
     if not words:

@@ -21,7 +21,7 @@ def apply_answer(incoming: IncomingContext, question: Question, answer: Answer) 
         with savepoint(incoming.session):
             if question.visit_id is not None:
                 return _to_visit(incoming, question, question.visit_id, answer)
-            return _to_invitation(incoming, question.invitation_id, answer, again=question.last_answer == answer)
+            return _to_invitation(incoming, question.invitation_id, answer, is_repeated=question.last_answer == answer)
     except (RulesBroken, NotFound):  # The invitation or visit has ended; staff inform the family.
         return False
 
@@ -33,11 +33,11 @@ def _of_another_family(incoming: IncomingContext, question: Question) -> bool:
     return asked is not None and bool(families) and asked.family_id not in families
 
 
-def _to_invitation(incoming: IncomingContext, number: int, answer: Answer, *, again: bool) -> bool:
+def _to_invitation(incoming: IncomingContext, number: int, answer: Answer, *, is_repeated: bool) -> bool:
     session, row, now = incoming.session, incoming.row, incoming.now
     if answer is Answer.YES and queries.caregiver_of_invitation(session, row.phone, number) is None:
         return False  # A yes requires a caregiver whom we may contact; a no is accepted from any holder of the phone.
-    if again:
+    if is_repeated:
         return True  # Same answer as before with no change in between: it is already recorded and answered.
     invitations.record_text_answer(session, number, answer, now, phone=row.phone, evidence=incoming.evidence)
     if answer is Answer.NOT_NOW:
@@ -52,7 +52,7 @@ def _to_visit(incoming: IncomingContext, question: Question, number: int, answer
     visit = session.get(Visit, number)
     if answer is Answer.NOT_NOW and not queries.has_live_visit(session, row.phone):
         # The visit is over and no other is booked, so this answer declines further visits.
-        return _to_invitation(incoming, question.invitation_id, answer, again=False)
+        return _to_invitation(incoming, question.invitation_id, answer, is_repeated=False)
     caregiver = queries.caregiver_of_visit(session, row.phone, number)
     if answer is Answer.YES and caregiver is None:
         return False

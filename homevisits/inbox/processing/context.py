@@ -36,11 +36,11 @@ class IncomingContext:
         return f"inbound:{self.row.id}"
 
 
-def leave_to_person(incoming: IncomingContext, template: str | None = None) -> None:
+def leave_to_staff(incoming: IncomingContext, template: str | None = None) -> None:
     """Leave the message to staff and send the family an occasional notice that staff will read it."""
-    incoming.row.needs_person = True
+    incoming.row.needs_staff = True
     if template is not None:
-        send_reply(incoming, template, once_in=UNCLEAR_INTERVAL)
+        send_reply(incoming, template, min_interval=UNCLEAR_INTERVAL)
 
 
 def send_reply(
@@ -48,13 +48,13 @@ def send_reply(
     template: str,
     params: dict[str, object] | None = None,
     *,
-    once_in: timedelta | None = None,
+    min_interval: timedelta | None = None,
 ) -> bool:
-    """Send a template as a reply. Return False if none is approved or it was sent within ``once_in``."""
+    """Send a template as a reply. Return False if none is approved or it was sent within ``min_interval``."""
     session, row, now = incoming.session, incoming.row, incoming.now
     if not catalog.is_approved(incoming.language, template):
         return False
-    if once_in is not None and _replied_since(session, row.phone, template, now - once_in):
+    if min_interval is not None and _replied_since(session, row.phone, template, now - min_interval):
         return False
     school_id, zone, school = _school_of_phone(session, row.phone)
     text = PlannedMessage(

@@ -38,7 +38,7 @@ def ask_which(incoming: IncomingContext, questions: Sequence[Question], answer: 
         PendingChoice(
             phone=incoming.row.phone,
             incoming_message_id=incoming.row.id,
-            said=answer.value,
+            answer=answer.value,
             options=json.dumps([one.question for one in options]),
             asked_at=incoming.now,
             expires_at=incoming.now + CHOICE_OPEN_FOR,
@@ -68,15 +68,15 @@ def apply_choice(incoming: IncomingContext, choice: PendingChoice, number: int) 
     incoming.row.intent = "choice"
     incoming.row.answers = chosen
     # Match against the questions that were open when the answer was given, not when it was clarified.
-    then = {
+    asked = {
         one.question: one
         for one in match_question.asked_invitations(incoming.session, incoming.row.phone, first.received_at)
     }
-    kept = IncomingContext(incoming.session, first, incoming.policy, incoming.now, incoming.language)
-    return chosen in then and apply_answer.apply_answer(kept, then[chosen], Answer(choice.said))
+    context = IncomingContext(incoming.session, first, incoming.policy, incoming.now, incoming.language)
+    return chosen in asked and apply_answer.apply_answer(context, asked[chosen], Answer(choice.answer))
 
 
-def has_lapsed_choices(session: Session, now: datetime) -> bool:
+def has_expired_choices(session: Session, now: datetime) -> bool:
     """Return whether any disambiguation prompt has expired."""
     query = (
         select(PendingChoice.id).where(PendingChoice.resolved_at.is_(None), PendingChoice.expires_at <= now).limit(1)
@@ -84,18 +84,18 @@ def has_lapsed_choices(session: Session, now: datetime) -> bool:
     return session.scalar(query) is not None
 
 
-def lapse_choices(session: Session, now: datetime) -> int:
+def expire_choices(session: Session, now: datetime) -> int:
     """Expire unanswered prompts and leave their answers to staff. Return the number of expired prompts."""
-    kept = session.scalars(
+    message_ids = session.scalars(
         update(PendingChoice)
         .where(PendingChoice.resolved_at.is_(None), PendingChoice.expires_at <= now)
         .values(resolved_at=now)
         .returning(PendingChoice.incoming_message_id)
     ).all()
-    for row in session.scalars(select(IncomingMessage).where(IncomingMessage.id.in_(kept))):
-        row.needs_person = True
+    for row in session.scalars(select(IncomingMessage).where(IncomingMessage.id.in_(message_ids))):
+        row.needs_staff = True
         state.record_incoming(session, row.phone, row.received_at, True)
-    return len(kept)
+    return len(message_ids)
 
 
 def _replace_choice(incoming: IncomingContext) -> None:

@@ -20,4 +20,4 @@ def mark_handled(session: Session, actor: Actor, incoming_message_id: int, now: 
     if row is None:
         raise NotFound
     # Clear the flag, so that the query for waiting messages does not read handled rows.
-    row.needs_person, row.handled_at, row.handled_by = False, now, actor.account_id
+    row.needs_staff, row.handled_at, row.handled_by = False, now, actor.account_id

@@ -133,7 +133,7 @@ def _question(
     fresh = (
         since
         and last_answer is not None
-        and (recorded is None or last_answer.taken_at is None or recorded <= last_answer.taken_at)
+        and (recorded is None or last_answer.processed_at is None or recorded <= last_answer.processed_at)
     )
     return Question(
         question=str(row.question),
@@ -181,6 +181,6 @@ def _last_answers(session: Session, phone: str, rows: Iterable[OutgoingMessage])
         IncomingMessage.phone == phone,
         IncomingMessage.answers.in_([row.question for row in rows]),
         IncomingMessage.intent.in_(ANSWERS),
-        IncomingMessage.taken_at.is_not(None),
+        IncomingMessage.processed_at.is_not(None),
     )
     return {str(row.answers): row for row in session.scalars(query.order_by(IncomingMessage.id))}

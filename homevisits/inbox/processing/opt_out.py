@@ -4,7 +4,7 @@ from sqlalchemy import update
 
 from homevisits.inbox.models import PendingChoice
 from homevisits.inbox.processing import queries
-from homevisits.inbox.processing.context import HELP_INTERVAL, IncomingContext, leave_to_person, send_reply
+from homevisits.inbox.processing.context import HELP_INTERVAL, IncomingContext, leave_to_staff, send_reply
 from homevisits.messages.models import IncomingMessage, OptOutEntry, Phone
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.templates import catalog
@@ -19,7 +19,7 @@ def stop_texts(incoming: IncomingContext) -> None:
     entry = opt_outs.opt_out(session, row.phone, "family", incoming.now, evidence=incoming.evidence, how="text")
     if entry is not None and not row.opt_out_type:
         send_reply(incoming, "stop_confirmed")
-    row.needs_person = queries.has_live_visit(session, row.phone) | _drop_choices(incoming)
+    row.needs_staff = queries.has_live_visit(session, row.phone) | _drop_choices(incoming)
 
 
 def resume_texts(incoming: IncomingContext) -> None:
@@ -28,15 +28,15 @@ def resume_texts(incoming: IncomingContext) -> None:
         if not incoming.row.opt_out_type:
             send_reply(incoming, "start_confirmed")
     elif not opt_outs.may_receive(incoming.session, incoming.row.phone):
-        leave_to_person(incoming)
+        leave_to_staff(incoming)
 
 
 def send_help(incoming: IncomingContext) -> None:
     """Send the help template once a day, also after an opt-out. Without a template, leave it to staff."""
     if not catalog.is_approved(incoming.language, "help"):
-        leave_to_person(incoming)
+        leave_to_staff(incoming)
     elif not incoming.row.opt_out_type:
-        send_reply(incoming, "help", once_in=HELP_INTERVAL)
+        send_reply(incoming, "help", min_interval=HELP_INTERVAL)
 
 
 def record_wrong_number(incoming: IncomingContext) -> None:
@@ -54,11 +54,13 @@ def record_wrong_number(incoming: IncomingContext) -> None:
             )
         )
     already_reported = is_wrong_number(incoming)
-    session.execute(update(Phone).where(Phone.e164 == row.phone).values(state="wrong_number", since=now, code="said"))
+    session.execute(
+        update(Phone).where(Phone.e164 == row.phone).values(state="wrong_number", since=now, code="reported")
+    )
     if not already_reported and not (newest is not None and newest.entry == "stop"):
         send_reply(incoming, "wrong_number_confirmed")
     _drop_choices(incoming)
-    leave_to_person(incoming)
+    leave_to_staff(incoming)
 
 
 def is_wrong_number(incoming: IncomingContext) -> bool:
@@ -76,5 +78,5 @@ def _drop_choices(incoming: IncomingContext) -> bool:
         .values(resolved_at=incoming.now)
         .returning(PendingChoice.incoming_message_id)
     ).all()
-    session.execute(update(IncomingMessage).where(IncomingMessage.id.in_(kept)).values(needs_person=True))
+    session.execute(update(IncomingMessage).where(IncomingMessage.id.in_(kept)).values(needs_staff=True))
     return bool(kept)

@@ -35,10 +35,10 @@ from homevisits.messages.templates import catalog
 from homevisits.policies.rules import Policy
 
 MAX_ATTEMPTS = 3
-SWEEP_AFTER = timedelta(seconds=5)
+PROCESS_AFTER = timedelta(seconds=5)
 """Delay before the worker processes a message, so that the receiving request can process it first."""
-SWEEP_LIMIT = 100
-SAYS = {
+MAX_MESSAGES_PER_SWEEP = 100
+ANSWERS_BY_INTENT = {
     Intent.YES: Answer.YES,
     Intent.OTHER_TIME: Answer.OTHER_TIME,
     Intent.NOT_NOW: Answer.NOT_NOW,
@@ -81,7 +81,7 @@ def store_message(session: Session, text: ReceivedMessage, now: datetime) -> int
         opt_out_type=text.opt_out_type,
         raw=json.dumps(dict(text.raw), ensure_ascii=False, sort_keys=True),
         received_at=now,
-        needs_person=False,
+        needs_staff=False,
     )
     try:
         with savepoint(session):
@@ -93,15 +93,15 @@ def store_message(session: Session, text: ReceivedMessage, now: datetime) -> int
 
 def receive_message(session: Session, text: ReceivedMessage, policy: Policy, now: datetime) -> Intent:
     """Store and process a message in a single transaction. Webhooks use two transactions: see twilio_web."""
-    kept = store_message(session, text, now)
-    intent = process_message(session, kept, policy, now) if kept is not None else None
+    message_id = store_message(session, text, now)
+    intent = process_message(session, message_id, policy, now) if message_id is not None else None
     return intent or parse_intent(text.body, context.phone_language(session, text.from_))
 
 
 def process_message(session: Session, incoming_message_id: int, policy: Policy, now: datetime) -> Intent | None:
     """Classify and apply a stored message. Return None if another process has or had it."""
     row = session.scalar(
-        select(Row).where(Row.id == incoming_message_id, Row.taken_at.is_(None)).with_for_update(skip_locked=True)
+        select(Row).where(Row.id == incoming_message_id, Row.processed_at.is_(None)).with_for_update(skip_locked=True)
     )
     if row is None:
         return None
@@ -112,14 +112,14 @@ def process_message(session: Session, incoming_message_id: int, policy: Policy, 
     row.intent = intent.value
     if staff_reply.is_staff_phone(session, row.phone):
         staff_reply.handle_staff_message(incoming, intent)
-        row.taken_at = now
+        row.processed_at = now
         return intent
     _handle(incoming, intent)
-    row.taken_at = now
-    state.record_incoming(session, row.phone, row.received_at, row.needs_person)
-    needed = row.needs_person
+    row.processed_at = now
+    state.record_incoming(session, row.phone, row.received_at, row.needs_staff)
+    needed_staff = row.needs_staff
     reply_limits.suppress_excess_replies(incoming, before)
-    if row.needs_person and not needed:
+    if row.needs_staff and not needed_staff:
         state.record_incoming(session, row.phone, row.received_at, True)
     session.flush()
     return intent
@@ -128,12 +128,12 @@ def process_message(session: Session, incoming_message_id: int, policy: Policy, 
 def record_failure(session: Session, incoming_message_id: int, now: datetime) -> None:
     """Record a processing failure. The message is retried; after three failures, staff read it."""
     row = session.get(Row, incoming_message_id, with_for_update=True)
-    if row is None or row.taken_at is not None:
+    if row is None or row.processed_at is not None:
         return
     row.tries += 1
     alerts.raise_alert(session, "webhook", "inbound", now, detail=f"inbound:{incoming_message_id}")
     if row.tries >= MAX_ATTEMPTS:
-        row.taken_at, row.intent, row.needs_person = now, Intent.UNCLEAR.value, True
+        row.processed_at, row.intent, row.needs_staff = now, Intent.UNCLEAR.value, True
         state.record_incoming(session, row.phone, row.received_at, True)
 
 
@@ -141,16 +141,16 @@ def process_waiting(database: Database, policy: Policy, now: datetime) -> int:
     """Process pending messages and expire prompts; return the count. Safe with concurrent workers."""
     done = 0
     with database.reading() as session:
-        lapsed = disambiguate.has_lapsed_choices(session, now)
+        lapsed = disambiguate.has_expired_choices(session, now)
         waiting = session.scalars(
             select(Row.id)
-            .where(Row.taken_at.is_(None), Row.received_at <= now - SWEEP_AFTER)
+            .where(Row.processed_at.is_(None), Row.received_at <= now - PROCESS_AFTER)
             .order_by(Row.id)
-            .limit(SWEEP_LIMIT)
+            .limit(MAX_MESSAGES_PER_SWEEP)
         ).all()
     if lapsed:  # Check first, so that a worker with nothing to write takes no lock.
         with database.transaction() as session:
-            done += disambiguate.lapse_choices(session, now)
+            done += disambiguate.expire_choices(session, now)
     for incoming_message_id in waiting:
         try:
             with database.transaction() as session:
@@ -180,14 +180,14 @@ def _parse(incoming: IncomingContext) -> Intent:
         return Intent.STOP
     if row.opt_out_type == "START":
         # Providers treat YES as an opt-in keyword; from a phone without an opt-out it is an answer.
-        answers_us = intent in SAYS and opt_outs.may_receive(incoming.session, row.phone)
+        answers_us = intent in ANSWERS_BY_INTENT and opt_outs.may_receive(incoming.session, row.phone)
         return intent if answers_us else Intent.START
     if row.opt_out_type == "HELP":
         return Intent.HELP
     if row.media and not row.body.strip():
         return Intent.PICTURE
-    guessed = intent in (Intent.UNCLEAR, Intent.POLITE_STOP, Intent.ROBOT)
-    return Intent.TAPBACK if guessed and quotes_message(row.body, _last_outgoing(incoming)) else intent
+    is_uncertain = intent in (Intent.UNCLEAR, Intent.POLITE_STOP, Intent.ROBOT)
+    return Intent.TAPBACK if is_uncertain and quotes_message(row.body, _last_outgoing(incoming)) else intent
 
 
 def _last_outgoing(incoming: IncomingContext) -> list[str]:
@@ -203,19 +203,19 @@ def _handle(incoming: IncomingContext, intent: Intent) -> None:
         _HANDLERS[intent](incoming)
         return
     if opt_out.is_wrong_number(incoming):
-        context.leave_to_person(incoming)  # the holder of this phone reported a wrong number
+        context.leave_to_staff(incoming)  # the holder of this phone reported a wrong number
         return
-    offered, digit = disambiguate.open_choice(incoming), parse_number(incoming.row.body)
-    done = disambiguate.apply_choice(incoming, offered, digit) if offered is not None and digit is not None else None
+    choice, digit = disambiguate.open_choice(incoming), parse_number(incoming.row.body)
+    done = disambiguate.apply_choice(incoming, choice, digit) if choice is not None and digit is not None else None
     if done is None:
-        done = intent in SAYS and _handle_answer(incoming, SAYS[intent])
+        done = intent in ANSWERS_BY_INTENT and _handle_answer(incoming, ANSWERS_BY_INTENT[intent])
     if not done:
-        context.leave_to_person(incoming, _not_done(incoming, intent))
+        context.leave_to_staff(incoming, _choose_clarification(incoming, intent))
 
 
-def _not_done(incoming: IncomingContext, intent: Intent) -> str:
+def _choose_clarification(incoming: IncomingContext, intent: Intent) -> str:
     """Return the reply template for an unclear message or an answer without an open question."""
-    is_answer = intent in SAYS and not match_question.matching_questions(
+    is_answer = intent in ANSWERS_BY_INTENT and not match_question.matching_questions(
         incoming.session, incoming.row.phone, incoming.row.received_at
     )
     return (
@@ -237,9 +237,9 @@ def _handle_reaction(incoming: IncomingContext) -> None:
     open_ = match_question.matching_questions(incoming.session, incoming.row.phone, incoming.row.received_at)
     if open_ and not open_[0].answered:
         incoming.row.answers = open_[0].question
-        context.leave_to_person(incoming, "unclear")
+        context.leave_to_staff(incoming, "unclear")
     else:
-        context.leave_to_person(incoming)
+        context.leave_to_staff(incoming)
 
 
 def _handle_automatic_reply(incoming: IncomingContext) -> None:
@@ -250,7 +250,7 @@ def _handle_automatic_reply(incoming: IncomingContext) -> None:
         Row.intent == Intent.ROBOT.value,
         Row.received_at > incoming.now - ROBOT_TASK_INTERVAL,
     )
-    incoming.row.needs_person = incoming.session.scalar(lately.limit(1)) is None
+    incoming.row.needs_staff = incoming.session.scalar(lately.limit(1)) is None
 
 
 _HANDLERS: Mapping[Intent, Callable[[IncomingContext], None]] = {
@@ -258,9 +258,9 @@ _HANDLERS: Mapping[Intent, Callable[[IncomingContext], None]] = {
     Intent.START: opt_out.resume_texts,
     Intent.HELP: opt_out.send_help,
     Intent.WRONG_NUMBER: opt_out.record_wrong_number,
-    Intent.POLITE_STOP: lambda heard: context.leave_to_person(heard, "polite_stop"),
+    Intent.POLITE_STOP: lambda incoming: context.leave_to_staff(incoming, "polite_stop"),
     Intent.PROBABLE_YES: _handle_reaction,
-    Intent.TAPBACK: context.leave_to_person,
+    Intent.TAPBACK: context.leave_to_staff,
     Intent.ROBOT: _handle_automatic_reply,
-    Intent.PICTURE: lambda heard: context.leave_to_person(heard, "unclear"),
+    Intent.PICTURE: lambda incoming: context.leave_to_staff(incoming, "unclear"),
 }

@@ -70,7 +70,7 @@ def _recent_replies(session: Session, phone: str, before: int, since: datetime) 
 
 def _limit_reached(incoming: IncomingContext) -> None:
     """Stop replying and flag the message for staff; alert the operator once per conversation."""
-    incoming.row.needs_person = True
+    incoming.row.needs_staff = True
     thread = incoming.session.scalar(select(Conversation.id).where(Conversation.phone == incoming.row.phone))
     alerts.raise_alert(incoming.session, "loop", f"thread:{thread}", incoming.now)
 

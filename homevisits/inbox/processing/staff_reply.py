@@ -39,5 +39,5 @@ def handle_staff_message(incoming: IncomingContext, intent: Intent) -> None:
     if intent in _HANDLERS:
         _HANDLERS[intent](incoming)
     elif intent not in UNANSWERED_INTENTS:
-        context.send_reply(incoming, "staff_reply", once_in=STAFF_REPLY_INTERVAL)
-    incoming.row.needs_person = False
+        context.send_reply(incoming, "staff_reply", min_interval=STAFF_REPLY_INTERVAL)
+    incoming.row.needs_staff = False

@@ -74,7 +74,7 @@ def messages_to_read(session: Session, actor: Actor) -> list[MessageToRead]:
     """Return messages that need staff, oldest first."""
     rows = session.scalars(
         select(IncomingMessage)
-        .where(IncomingMessage.needs_person, access.visible_to_office(actor, IncomingMessage.phone))
+        .where(IncomingMessage.needs_staff, access.visible_to_office(actor, IncomingMessage.phone))
         .order_by(IncomingMessage.id)
         .limit(MAX_ROWS)
     ).all()

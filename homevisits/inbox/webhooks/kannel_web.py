@@ -39,9 +39,9 @@ def receive_kannel(token: str) -> Response:
         raw={**request.args.to_dict(), "coding": request.headers.get("X-Kannel-Coding", "")},
     )
     with transaction() as session:
-        kept = processing.store_message(session, text, now())
-    if kept is not None:
-        process_safely(kept)
+        message_id = processing.store_message(session, text, now())
+    if message_id is not None:
+        process_safely(message_id)
     return Response("", mimetype="text/plain")
 
 

@@ -29,9 +29,9 @@ def receive_twilio() -> Response:
     if text is None:
         abort(400)
     with transaction() as session:
-        kept = processing.store_message(session, text, now())
-    if kept is not None:
-        process_safely(kept)
+        message_id = processing.store_message(session, text, now())
+    if message_id is not None:
+        process_safely(message_id)
     return Response("<Response/>", mimetype="text/xml")
 
 

@@ -184,7 +184,7 @@ def count_opted_out(session: Session) -> int:
 
 def count_replies(session: Session, now: datetime) -> tuple[int, float]:
     """Count received messages that staff must answer, with the age of the oldest."""
-    rows = select(func.count(), func.min(IncomingMessage.received_at)).where(IncomingMessage.needs_person.is_(True))
+    rows = select(func.count(), func.min(IncomingMessage.received_at)).where(IncomingMessage.needs_staff.is_(True))
     count, first = session.execute(rows).one()
     return count, seconds_since(first, now)
 
@@ -192,7 +192,8 @@ def count_replies(session: Session, now: datetime) -> tuple[int, float]:
 def count_unprocessed(session: Session) -> int:
     """Count received messages that are not processed yet."""
     return (
-        session.scalar(select(func.count()).select_from(IncomingMessage).where(IncomingMessage.taken_at.is_(None))) or 0
+        session.scalar(select(func.count()).select_from(IncomingMessage).where(IncomingMessage.processed_at.is_(None)))
+        or 0
     )
 
 

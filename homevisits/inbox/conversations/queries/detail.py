@@ -101,7 +101,7 @@ def _incoming(session: Session, who: Participants, share: lists.ReadableShare | 
             language=who.language,
             note=row.intent or "",
             pictures=row.media,
-            task=(row.intent or "") if row.needs_person and row.intent in TASKS else "",
+            task=(row.intent or "") if row.needs_staff and row.intent in TASKS else "",
         )
         for row in session.scalars(query.limit(limit))
     ]

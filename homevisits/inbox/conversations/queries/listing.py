@@ -209,9 +209,7 @@ def family_names(
 
 def _message_to_quote() -> ColumnElement[int]:
     """Select the newest message of a phone that needs staff, or else the newest message."""
-    return func.coalesce(
-        func.max(IncomingMessage.id).filter(IncomingMessage.needs_person), func.max(IncomingMessage.id)
-    )
+    return func.coalesce(func.max(IncomingMessage.id).filter(IncomingMessage.needs_staff), func.max(IncomingMessage.id))
 
 
 def _last_messages(session: Session, phones: Collection[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor, Permission
 from homevisits.core.problems import NotFound
-from homevisits.inbox.conversations.compose import ProtectedNames, names_to_look_for
+from homevisits.inbox.conversations.compose import ProtectedNames, searchable_names
 from homevisits.inbox.conversations.queries import access
 from homevisits.inbox.conversations.queries import listing as lists
 from homevisits.inbox.models import Conversation
@@ -84,7 +84,7 @@ def find_participants(session: Session, actor: Actor, conversation_id: int, now:
         phone=thread.phone if by_office else None,
         families=tuple(dict.fromkeys(row.family for row in families)),
         family_ids=frozenset(row.family_id for row in families),
-        caregiver=next((row.caregiver for row in families if row.may_speak), ""),
+        caregiver=next((row.caregiver for row in families if row.can_contact), ""),
         language=first.language if first else _last_language(session, thread.phone),
         zone=first.zone if first else "",
         school_id=first.school_id if first else None,
@@ -92,7 +92,7 @@ def find_participants(session: Session, actor: Actor, conversation_id: int, now:
         since=None if by_office or mine is None else mine.since,
         stopped=current_opt_out(session, thread.phone),
         phone_state=state or "ok",
-        may_write=any(row.may_speak for row in families) or not families,
+        may_write=any(row.can_contact for row in families) or not families,
     )
 
 
@@ -108,7 +108,7 @@ class _PhoneFamily:
     family: str
     language: str
     caregiver: str
-    may_speak: bool
+    can_contact: bool
     school_id: int
     school: str
     zone: str
@@ -137,7 +137,7 @@ def _families(session: Session, actor: Actor, phone: str, share: dict[str, lists
             family=family.name,
             language=family.language,
             caregiver=f"{who.given_name} {who.family_name}",
-            may_speak=not who.restricted and who.left_on is None,
+            can_contact=not who.restricted and who.left_on is None,
             school_id=school.id,
             school=school.name,
             zone=school.timezone,
@@ -162,7 +162,7 @@ def protected_names(session: Session, who: Participants) -> ProtectedNames:
     names = session.execute(select(Student.given_name, Student.family_name).where(Student.family_id.in_(families)))
     homes = session.scalars(select(Family.address).where(Family.id.in_(families), Family.address.is_not(None)))
     return ProtectedNames(
-        names_to_look_for((first_name, family) for first_name, family in names), tuple(home for home in homes if home)
+        searchable_names((first_name, family) for first_name, family in names), tuple(home for home in homes if home)
     )
 
 
