@@ -28,11 +28,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Line:
-    """A message of a conversation; ``ours`` marks outgoing messages."""
+    """A message of a conversation; ``is_outgoing`` marks outgoing messages."""
 
     body: str
     at: datetime
-    ours: bool
+    is_outgoing: bool
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ class TemplateView:
     state: str
     own: bool
     approval: files.Approval | None
-    reads: str
-    travels: Segments
+    example: str
+    segments: Segments
     longest: Segments
     other_letters: Segments | None
     faults: tuple[str, ...]
@@ -91,10 +91,10 @@ def show_templates() -> str:
 
 def _build_view(pack: files.LanguagePack, text: files.Template) -> TemplateView:
     sample = {**SAMPLE_VALUES, "day": SAMPLE_DAYS.get(pack.language, SAMPLE_VALUES["day"])}
-    reads = catalog.preview(pack.language, text.name, sample)
+    example = catalog.preview(pack.language, text.name, sample)
     letters = "accents" if pack.letters == "plain" else "plain"
     other = count_segments(catalog.preview(pack.language, text.name, sample, letters))
-    travels = count_segments(reads)
+    segments = count_segments(example)
     known = text.name in catalog.list_templates(files.BASE_LANGUAGE)
     english = catalog.get_template(files.BASE_LANGUAGE, text.name) if known else text.text
     return TemplateView(
@@ -104,10 +104,10 @@ def _build_view(pack: files.LanguagePack, text: files.Template) -> TemplateView:
         state=text.state,
         own=text.is_own,
         approval=text.approval,
-        reads=reads,
-        travels=travels,
+        example=example,
+        segments=segments,
         longest=lint.measure_longest(text.text, pack.language, pack.letters),
-        other_letters=other if other.segments != travels.segments else None,
+        other_letters=other if other.segments != segments.segments else None,
         faults=tuple(lint.find_problems(text.text, english, pack.language, pack.letters, text.name)),
     )
 

@@ -134,7 +134,7 @@ def test_coordinator_reads_families_of_their_schools_and_unknown_numbers(
     everywhere = create_account(school_fixture.database, "everywhere", Grant(Role.SITE_COORDINATOR, None))
     assert set(list_visible_ids(school_fixture, everywhere)) == {known, unknown}
     assert (
-        read_conversation(school_fixture, school_fixture.actors["coordinator"], known).with_.phone
+        read_conversation(school_fixture, school_fixture.actors["coordinator"], known).participants.phone
         == school_fixture.phones["Rivera"]
     )
 
@@ -151,10 +151,10 @@ def test_pair_reads_messages_since_the_booking_and_never_a_phone_number(
     for name in ("Grace", "Luis"):
         assert list_visible_ids(school_fixture, school_fixture.actors[name], LATER) == [conversation_id]
         page = read_conversation(school_fixture, school_fixture.actors[name], conversation_id, LATER)
-        assert page.with_.phone is None
+        assert page.participants.phone is None
         assert page.waiting_since is not None
         assert page.waiting_since >= NOW
-        bodies = [message.body for message in page.messages if not message.ours]
+        bodies = [message.body for message in page.messages if not message.is_outgoing]
         assert bodies == ["¿Puede venir mi abuela?"]
     assert list_visible_ids(school_fixture, school_fixture.actors["Amina"], LATER) == []
     with pytest.raises(NotFound):
@@ -319,9 +319,9 @@ def test_reply_within_the_hour_is_sent_at_once_and_a_later_reply_waits(
         teacher = conversations.check_draft(
             session, actor, conversation_id, make_draft(), policy=POLICY, zone=ZONE, now=at + timedelta(hours=12)
         )
-    assert (soon.category, soon.leaves, soon.can_mark_urgent) == ("reply", None, False)
-    assert (late.category, late.leaves, late.can_mark_urgent) == ("written", school_fixture.time_at(6, 9), True)
-    assert (teacher.category, teacher.leaves) == ("written", None)
+    assert (soon.category, soon.send_at, soon.can_mark_urgent) == ("reply", None, False)
+    assert (late.category, late.send_at, late.can_mark_urgent) == ("written", school_fixture.time_at(6, 9), True)
+    assert (teacher.category, teacher.send_at) == ("written", None)
 
 
 def test_message_at_night_needs_a_named_person_and_a_reason(school_fixture: SchoolFixture) -> None:

@@ -73,7 +73,7 @@ def sent_bodies(school_fixture: SchoolFixture, actor: Actor, conversation_id: in
     return [
         message.body
         for message in read_conversation(school_fixture, actor, conversation_id, LATER).messages
-        if message.ours
+        if message.is_outgoing
     ]
 
 
@@ -157,7 +157,7 @@ def test_pair_reads_no_answer_to_another_schools_question(
     bodies = [
         message.body
         for message in read_conversation(school_fixture, grace, conversation_id, LATER).messages
-        if not message.ours
+        if not message.is_outgoing
     ]
     assert bodies == ["¿Puede venir mi abuela?"]
     with school_fixture.session() as session:

@@ -56,9 +56,9 @@ class CheckedDraft:
     """A valid draft with its final body and the earliest time it may be sent (None: immediately)."""
 
     who: Participants
-    reads: str
-    travels: Segments
-    leaves: datetime | None
+    text: str
+    segments: Segments
+    send_at: datetime | None
     category: str
     other_language: bool
     seems_english: bool
@@ -86,8 +86,8 @@ def check_draft(
     who = whom.find_participants(session, actor, conversation_id, now)
     body = compose.normalize(draft.body)
     refuse_if_any([*_is_closed(who), *_problems(session, who, draft, body)])
-    reads = catalog.render(draft.language, draft.canned, {"school": who.school}) if draft.canned else body
-    reads = reads if draft.canned else compose.in_sendable_letters(body, _letters(draft.language))
+    text = catalog.render(draft.language, draft.canned, {"school": who.school}) if draft.canned else body
+    text = text if draft.canned else compose.in_sendable_letters(body, _letters(draft.language))
     opens = quiet_hours.opens(now, who.zone or zone, quiet_hours.Limits.of(policy))
     last_incoming = whom.last_incoming_at(session, who.number)
     category = "reply" if last_incoming is not None and now - last_incoming <= MAX_REPLY_DELAY else "written"
@@ -97,9 +97,9 @@ def check_draft(
         refuse_if_any(_reason_problems(draft.urgent_reason))
     return CheckedDraft(
         who=who,
-        reads=reads,
-        travels=count_segments(reads),
-        leaves=None if category in message_types.EXEMPT else opens,
+        text=text,
+        segments=count_segments(text),
+        send_at=None if category in message_types.EXEMPT else opens,
         category=category,
         other_language=draft.language != who.language,
         seems_english=not draft.canned and draft.language != "en" and compose.looks_english(body),
@@ -125,12 +125,12 @@ def send_answer(
         language=draft.language,
         template=draft.canned or message_types.WRITTEN,
         params={"school": checked.who.school} if draft.canned else {},
-        not_before=checked.leaves or now,
-        expires_at=(checked.leaves or now) + ANSWER_USEFUL_FOR,
+        not_before=checked.send_at or now,
+        expires_at=(checked.send_at or now) + ANSWER_USEFUL_FOR,
         zone=checked.who.zone or zone,
         school_id=checked.who.school_id,
         category=checked.category,
-        body=None if draft.canned else checked.reads,
+        body=None if draft.canned else checked.text,
         urgent_by=actor.account_id if urgent else None,
         urgent_reason=compose.normalize(draft.urgent_reason or "") if urgent else None,
         written_by=actor.account_id,

@@ -97,7 +97,7 @@ def write(conversation_id: int) -> str:
 
 @bp.post("/conversations/<int:conversation_id>/look")
 @allow(Permission.CONVERSE)
-def look(conversation_id: int) -> ResponseReturnValue:
+def preview(conversation_id: int) -> ResponseReturnValue:
     """Preview a reply: final body, segments and send time."""
     draft = _draft(secrets.token_hex(16))
     try:
@@ -129,7 +129,7 @@ def send(conversation_id: int) -> ResponseReturnValue:
 
 @bp.post("/conversations/<int:conversation_id>/called")
 @allow(Permission.CONVERSE)
-def called(conversation_id: int) -> ResponseReturnValue:
+def mark_answered(conversation_id: int) -> ResponseReturnValue:
     """Mark the conversation as answered by phone or in person."""
     with transaction() as session:
         actions.mark_answered_elsewhere(session, current_actor(), conversation_id, now())
@@ -156,22 +156,22 @@ def assign(conversation_id: int) -> ResponseReturnValue:
 
 @bp.post("/conversations/<int:conversation_id>/texting")
 @allow(Permission.CONVERSE)
-def texting(conversation_id: int) -> ResponseReturnValue:
+def change_texting(conversation_id: int) -> ResponseReturnValue:
     """Record an opt-out, or the end of an opt-out, that a family gave to staff."""
-    how, again = request.form.get("how", ""), request.form.get("do") == "lift"
+    how, resumed = request.form.get("how", ""), request.form.get("do") == "lift"
     try:
         with transaction() as session:
-            act = actions.resume_texts if again else actions.stop_texts
+            act = actions.resume_texts if resumed else actions.stop_texts
             act(session, current_actor(), conversation_id, how, now())
     except RulesBroken as broken:
         return _render_conversation(conversation_id, list(broken.problems)), 422
-    _show_texting_notice(again=again)
+    _show_texting_notice(resumed=resumed)
     return redirect(url_for("conversations.conversation", conversation_id=conversation_id), code=303)
 
 
 @bp.post("/conversations/<int:conversation_id>/reachable")
 @allow(Permission.CONVERSE)
-def reachable(conversation_id: int) -> ResponseReturnValue:
+def mark_reachable(conversation_id: int) -> ResponseReturnValue:
     """Mark the number as reachable again."""
     with transaction() as session:
         actions.mark_reachable(session, current_actor(), conversation_id, now())
@@ -181,22 +181,22 @@ def reachable(conversation_id: int) -> ResponseReturnValue:
 
 @bp.post("/asking/<int:invitation_id>/texting")
 @allow(Permission.ASK)
-def texting_of_asked(invitation_id: int) -> ResponseReturnValue:
+def change_texting_of_invitation(invitation_id: int) -> ResponseReturnValue:
     """Record an opt-out change from the form that records a family's answer."""
-    how, again = request.form.get("how", ""), request.form.get("do") == "lift"
+    how, resumed = request.form.get("how", ""), request.form.get("do") == "lift"
     with transaction() as session:
         row = queue.get_invitation(session, current_actor(), invitation_id, now())
         contact = families.load_contacts(session, [row.family_id])[row.family_id]
         if contact.phone is None:
             raise NotFound
-        act = actions.record_resume if again else actions.record_stop
+        act = actions.record_resume if resumed else actions.record_stop
         act(session, current_actor(), contact.phone, how, now())
-    _show_texting_notice(again=again)
+    _show_texting_notice(resumed=resumed)
     return redirect(url_for("inbox.answer", invitation_id=invitation_id), code=303)
 
 
-def _show_texting_notice(*, again: bool) -> None:
-    show_notice(_("Texts to this number are on again.") if again else _("We will send no more texts to this number."))
+def _show_texting_notice(*, resumed: bool) -> None:
+    show_notice(_("Texts to this number are on again.") if resumed else _("We will send no more texts to this number."))
 
 
 @bp.post("/conversations/<int:conversation_id>/decide/<int:incoming_message_id>")
@@ -228,7 +228,7 @@ def _render_conversation(conversation_id: int, problems: list[Problem]) -> str:
     everything = request.args.get("all") == "1"
     with reading() as session:
         shown = talks.conversation_detail(session, current_actor(), conversation_id, now(), everything=everything)
-    who = shown.with_
+    who = shown.participants
     language = request.form.get("language") or who.language
     return render_template(
         "inbox/conversation.html",
@@ -262,7 +262,7 @@ def _render_preview(conversation_id: int, draft: Draft, problems: list[Problem])
         zone=checked.who.zone or settings().timezone,
         draft=draft,
         problems=problems,
-        price=checked.travels.cost(settings().segment_price),
+        price=checked.segments.cost(settings().segment_price),
         **_template_helpers(),
     )
 

@@ -27,7 +27,7 @@ class ShownMessage:
     """A message on the page. ``note``: intent of an incoming, or status of an outgoing message."""
 
     id: int
-    ours: bool
+    is_outgoing: bool
     at: datetime
     body: str
     language: str
@@ -53,7 +53,7 @@ class Assignee:
 class ConversationDetail:
     """Data of the conversation page."""
 
-    with_: Participants
+    participants: Participants
     messages: tuple[ShownMessage, ...]
     older: bool
     waiting_since: datetime | None
@@ -72,12 +72,12 @@ def conversation_detail(
     share = None if who.office else lists.readable_shares(session, actor, [who.number], now)[who.number]
     received = _incoming(session, who, share, limit + 1)
     sent = _outgoing(session, actor, who, share, limit=limit + 1, now=now)
-    messages = sorted([*received, *sent], key=lambda one: (one.at, one.ours, one.id))
+    messages = sorted([*received, *sent], key=lambda one: (one.at, one.is_outgoing, one.id))
     since = who.waiting_since
     if since is not None and who.since is not None:
         since = max(since, who.since)
     return ConversationDetail(
-        with_=who,
+        participants=who,
         messages=tuple(messages[-limit:]),
         older=len(messages) > limit and not everything,
         waiting_since=since,
@@ -95,7 +95,7 @@ def _incoming(session: Session, who: Participants, share: lists.ReadableShare | 
     return [
         ShownMessage(
             id=row.id,
-            ours=False,
+            is_outgoing=False,
             at=row.received_at,
             body=row.body,
             language=who.language,
@@ -118,21 +118,23 @@ def _outgoing(
     phone = who.number
     automatic = OutgoingMessage.written_by.is_(None)
     later = and_(OutgoingMessage.state.in_(WAITING_STATES), OutgoingMessage.not_before > now, automatic)
-    called_off = and_(OutgoingMessage.state == "cancelled", automatic)
-    query = select(OutgoingMessage).where(OutgoingMessage.phone == phone, ~later, ~called_off)
-    talk_of_it = or_(OutgoingMessage.subject.like("thread:%"), OutgoingMessage.subject.like("inbound:%"))
+    was_cancelled = and_(OutgoingMessage.state == "cancelled", automatic)
+    query = select(OutgoingMessage).where(OutgoingMessage.phone == phone, ~later, ~was_cancelled)
+    about_conversation = or_(OutgoingMessage.subject.like("thread:%"), OutgoingMessage.subject.like("inbound:%"))
     held = actor.schools(Permission.ASK)
     if share is not None:
         subject = OutgoingMessage.subject.in_([f"visit:{visit}" for visit in share.visits])
-        query = query.where(OutgoingMessage.created_at >= share.since, or_(subject, talk_of_it))
+        query = query.where(OutgoingMessage.created_at >= share.since, or_(subject, about_conversation))
     elif held is not None:
-        query = query.where(or_(OutgoingMessage.school_id.is_(None), OutgoingMessage.school_id.in_(held), talk_of_it))
+        query = query.where(
+            or_(OutgoingMessage.school_id.is_(None), OutgoingMessage.school_id.in_(held), about_conversation)
+        )
     rows = session.scalars(query.order_by(OutgoingMessage.id.desc()).limit(limit)).all()
     names = _names_of(session, rows)
     return [
         ShownMessage(
             id=row.id,
-            ours=True,
+            is_outgoing=True,
             at=row.sent_at or (row.created_at if row.written_by else max(row.created_at, row.not_before)),
             body=row.body,
             language=row.language,
