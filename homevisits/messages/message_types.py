@@ -18,9 +18,9 @@ PRIORITIES: Mapping[str, int] = MappingProxyType({"reply": 1, "urgent": 2, "writ
 IN_ORDER = tuple(sorted(set(PRIORITIES.values())))
 
 EXEMPT = frozenset({"reply", "urgent"})  # from quiet hours
-KEEPS_QUIET_DAYS = frozenset({"automatic", "staff"})  # messages written by staff are sent on quiet days
+QUIET_DAY_CATEGORIES = frozenset({"automatic", "staff"})  # messages written by staff are sent on quiet days
 CAPPED = frozenset({"automatic"})  # limited to a number per day and week
-ONCE = frozenset({"automatic", "staff"})  # an identical message within a day is a duplicate
+DEDUPLICATED = frozenset({"automatic", "staff"})  # an identical message within a day is a duplicate
 
 WRITTEN = "written"  # template name of a message written by staff, which has no template
 QUICK_REPLY_PREFIX = "canned_"  # a district can add quick replies of its own

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from homevisits.core.db import insert_new
 from homevisits.messages import message_types
-from homevisits.messages.dispatch.eligibility import count
+from homevisits.messages.dispatch.eligibility import count_body_segments
 from homevisits.messages.models import WAITING_STATES, OutgoingMessage, Phone
 from homevisits.messages.recipients import opt_outs
 from homevisits.messages.templates import catalog
@@ -104,7 +104,7 @@ def _row(subject: str, message: PlannedMessage, now: datetime) -> dict[str, Any]
         "priority": message_types.priority(category),
         "params": json.dumps({name: str(value) for name, value in message.params.items()}, ensure_ascii=False),
         "body": body,
-        "segments": count(body),
+        "segments": count_body_segments(body),
         "not_before": message.not_before,
         "next_at": message.not_before,
         "expires_at": message.expires_at,

@@ -43,4 +43,4 @@ def record_not_found(database: Database) -> None:
     """Record that the provider has no trace of the unclear attempts."""
     with database.transaction() as session:
         for attempt in session.scalars(select(DeliveryAttempt).where(DeliveryAttempt.outcome == "unclear")):
-            transitions.not_found(session, attempt, NOW + timedelta(minutes=11))
+            transitions.mark_not_found(session, attempt, NOW + timedelta(minutes=11))

@@ -181,7 +181,9 @@ def test_late_status_of_a_message_that_was_retried_raises_an_alert(database: Dat
     with database.transaction() as session:
         attempt = session.scalars(select(DeliveryAttempt).order_by(DeliveryAttempt.n)).first()
         assert attempt is not None
-        transitions.accepted(session, attempt, f"SM{secrets.token_hex(4)}", "delivered", NOW + timedelta(minutes=13))
+        transitions.mark_accepted(
+            session, attempt, f"SM{secrets.token_hex(4)}", "delivered", NOW + timedelta(minutes=13)
+        )
     assert states(database) == ["accepted"]
     with database.reading() as session:
         rows = session.execute(sa.text("SELECT kind, detail FROM message_alert")).all()

@@ -137,9 +137,9 @@ def resolve_unclear_attempts(database: Database, provider: Recorder) -> None:
     with database.transaction() as session:
         for attempt in session.scalars(select(DeliveryAttempt).where(DeliveryAttempt.outcome == "unclear")).all():
             if attempt.attempt_id in sent:
-                transitions.accepted(session, attempt, f"R{attempt.attempt_id}", "queued", NOW)
+                transitions.mark_accepted(session, attempt, f"R{attempt.attempt_id}", "queued", NOW)
             else:
-                transitions.not_found(session, attempt, NOW + timedelta(minutes=11))
+                transitions.mark_not_found(session, attempt, NOW + timedelta(minutes=11))
 
 
 def test_f18_lost_database_connection_during_claim_or_send_is_survived(postgresql_url: str) -> None:

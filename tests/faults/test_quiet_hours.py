@@ -47,7 +47,7 @@ def is_within_limits(at: datetime, zone: str, limits: Limits, quiet: set[date]) 
 
 @given(any_moment, st.sampled_from(ZONES), any_limits(), any_quiet)
 def test_f15_opening_time_is_inside_the_hours(at: datetime, zone: str, limits: Limits, quiet: set[date]) -> None:
-    opening = quiet_hours.opens(at, zone, limits, quiet)
+    opening = quiet_hours.next_opening(at, zone, limits, quiet)
     assert (opening is None) == is_within_limits(at, zone, limits, quiet)
     send_time = opening or at
     assert send_time >= at
@@ -58,7 +58,7 @@ def test_f15_opening_time_is_inside_the_hours(at: datetime, zone: str, limits: L
 def test_f15_opening_time_is_the_earliest_possible(
     at: datetime, zone: str, limits: Limits, quiet: set[date], earlier: int
 ) -> None:
-    opening = quiet_hours.opens(at, zone, limits, quiet)
+    opening = quiet_hours.next_opening(at, zone, limits, quiet)
     if opening is not None:
         before = max(at, opening - timedelta(seconds=earlier))
         assert before == opening or not is_within_limits(before, zone, limits, quiet)
@@ -68,7 +68,7 @@ def test_f15_opening_time_is_the_earliest_possible(
 def test_f15_window_is_open_until_its_closing_time(
     at: datetime, zone: str, limits: Limits, quiet: set[date], later: int
 ) -> None:
-    end = quiet_hours.closes(at, zone, limits, quiet)
+    end = quiet_hours.next_closing(at, zone, limits, quiet)
     if not is_within_limits(at, zone, limits, quiet):
         assert end == at
         return
@@ -97,7 +97,7 @@ def test_validity_period_ends_before_the_window(at: datetime, zone: str, expiry:
     ],
 )
 def test_f15_opening_time_across_a_clock_change(at: str, opens: str | None) -> None:
-    opening = quiet_hours.opens(datetime.fromisoformat(at), "America/Denver", Limits())
+    opening = quiet_hours.next_opening(datetime.fromisoformat(at), "America/Denver", Limits())
     assert opening == (opens and datetime.fromisoformat(opens))
 
 
@@ -118,12 +118,12 @@ def test_f15_limits_in_a_skipped_or_repeated_hour(
 ) -> None:
     limits = Limits(from_, until, from_, until)
     moment = datetime.fromisoformat(at)
-    opening = quiet_hours.opens(moment, "America/Denver", limits)
+    opening = quiet_hours.next_opening(moment, "America/Denver", limits)
     assert opening == (opens and datetime.fromisoformat(opens))
-    assert quiet_hours.closes(opening or moment, "America/Denver", limits) == datetime.fromisoformat(closes)
+    assert quiet_hours.next_closing(opening or moment, "America/Denver", limits) == datetime.fromisoformat(closes)
 
 
 def test_opening_time_after_80_quiet_days() -> None:
     summer = {date(2026, 6, 1) + timedelta(days=day) for day in range(80)}
-    opening = quiet_hours.opens(datetime(2026, 6, 1, 16, tzinfo=UTC), "America/Denver", Limits(), summer)
+    opening = quiet_hours.next_opening(datetime(2026, 6, 1, 16, tzinfo=UTC), "America/Denver", Limits(), summer)
     assert opening == datetime(2026, 8, 20, 15, tzinfo=UTC)

@@ -88,10 +88,10 @@ def check_draft(
     refuse_if_any([*_is_closed(who), *_problems(session, who, draft, body)])
     text = catalog.render(draft.language, draft.canned, {"school": who.school}) if draft.canned else body
     text = text if draft.canned else compose.in_sendable_letters(body, _letters(draft.language))
-    opens = quiet_hours.opens(now, who.zone or zone, quiet_hours.Limits.of(policy))
+    opening = quiet_hours.next_opening(now, who.zone or zone, quiet_hours.Limits.of(policy))
     last_incoming = whom.last_incoming_at(session, who.number)
     category = "reply" if last_incoming is not None and now - last_incoming <= MAX_REPLY_DELAY else "written"
-    can_mark_urgent = category == "written" and opens is not None and _can_mark_urgent(actor, who)
+    can_mark_urgent = category == "written" and opening is not None and _can_mark_urgent(actor, who)
     if can_mark_urgent and draft.urgent_reason is not None:
         category = "urgent"
         refuse_if_any(_reason_problems(draft.urgent_reason))
@@ -99,7 +99,7 @@ def check_draft(
         who=who,
         text=text,
         segments=count_segments(text),
-        send_at=None if category in message_types.EXEMPT else opens,
+        send_at=None if category in message_types.EXEMPT else opening,
         category=category,
         other_language=draft.language != who.language,
         seems_english=not draft.canned and draft.language != "en" and compose.looks_english(body),

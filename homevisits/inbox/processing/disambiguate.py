@@ -13,7 +13,7 @@ from homevisits.inbox.processing import apply_answer, match_question
 from homevisits.inbox.processing.context import IncomingContext, send_reply
 from homevisits.inbox.processing.match_question import Question
 from homevisits.invitations.models import Answer, Invitation
-from homevisits.messages.dispatch.eligibility import count
+from homevisits.messages.dispatch.eligibility import count_body_segments
 from homevisits.messages.models import IncomingMessage
 from homevisits.messages.templates import catalog
 from homevisits.people.models import Educator, Enrollment, School, Student, Teaching
@@ -113,7 +113,7 @@ def _options_text(incoming: IncomingContext, names: Sequence[tuple[str, str, str
         labels = [", ".join(name[place] for place in shown if name[place]) for name in names]
         words = " ".join(f"{number}. {label};" for number, label in enumerate(labels, 1)).rstrip(";")
         text = catalog.render(incoming.language, "which", {"choices": words})
-        if all(labels) and len(set(labels)) == len(labels) and count(text) <= MAX_SEGMENTS:
+        if all(labels) and len(set(labels)) == len(labels) and count_body_segments(text) <= MAX_SEGMENTS:
             return words
     return None
 

@@ -162,15 +162,15 @@ def apply_status(session: Session, attempt: DeliveryAttempt, reported: StatusUpd
     before, status, is_last = attempt.status, reported.status, is_final(reported.status)
     if attempt.provider_message_id not in (None, reported.provider_message_id):
         # Raises an alert and changes nothing.
-        transitions.accepted(session, attempt, reported.provider_message_id, status, now)
+        transitions.mark_accepted(session, attempt, reported.provider_message_id, status, now)
         return False
     changes = is_forward(before, status)
     if attempt.provider_message_id is None or (changes and not is_last):
         # Record acceptance before the final status; the code belongs to the final status.
         first_status = "accepted" if is_last else status
-        transitions.accepted(session, attempt, reported.provider_message_id, first_status, now)
+        transitions.mark_accepted(session, attempt, reported.provider_message_id, first_status, now)
     if is_last and before != status:
-        transitions.final(session, attempt, status, reported.code, now)
+        transitions.mark_final(session, attempt, status, reported.code, now)
     if is_last and error_class(reported.code) is ErrorClass.OPTED_OUT:
         # The recipient opted out: block the phone for all senders, whatever the state of this message.
         opt_outs.record_provider_opt_out(session, attempt.phone, attempt.message_id, now)

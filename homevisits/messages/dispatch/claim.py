@@ -14,15 +14,15 @@ from sqlalchemy.orm import Session, aliased
 from homevisits.core.bulk import Batch
 from homevisits.core.db import is_sqlite
 from homevisits.messages import message_types
-from homevisits.messages.dispatch.eligibility import Hold, Send, SendPolicy, digest, judge
-from homevisits.messages.dispatch.eligibility_data import gather
+from homevisits.messages.dispatch.eligibility import Hold, Send, SendPolicy, check_eligibility, digest
+from homevisits.messages.dispatch.eligibility_data import load_facts
 from homevisits.messages.models import DeliveryAttempt, OutgoingMessage, Phone, Sender
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.senders import circuit_breaker, selection
 
 LEASE = timedelta(seconds=60)  # longer than any provider's timeout
 HOLD_AFTER_FAULT = timedelta(minutes=15)
-MAX_JUDGED = 100  # messages judged in a single transaction; on SQLite nothing else can write meanwhile
+MAX_MESSAGES_CHECKED = 100  # messages checked in a single transaction; on SQLite nothing else can write meanwhile
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ClaimResult:
     """The claimed messages, and why there are fewer than asked for.
 
     retry_at: another message is due, but no sender may send before this time.
-    more: `MAX_JUDGED` messages were judged; commit and claim again.
+    more: `MAX_MESSAGES_CHECKED` messages were checked; commit and claim again.
     """
 
     messages: tuple[ClaimedMessage, ...] = ()
@@ -57,8 +57,8 @@ class ClaimResult:
     more: bool = False
 
 
-class JudgingFailed(Exception):
-    """A message could not be judged because of a bug. It must be held so that it does not block the others."""
+class EligibilityCheckFailed(Exception):
+    """A message could not be checked because of a bug. It must be held so that it does not block the others."""
 
     def __init__(self, message_id: int) -> None:
         super().__init__(message_id)
@@ -68,18 +68,18 @@ class JudgingFailed(Exception):
 def claim_messages(
     session: Session, policy: SendPolicy, now: datetime, providers: Sequence[str], limit: int = 1
 ) -> ClaimResult:
-    """Claim up to `limit` due messages for `providers` (names), one for each phone; put aside those not to be sent.
+    """Claim up to `limit` due messages for `providers` (names), one for each phone; hold those not to be sent.
 
-    Raises JudgingFailed; the transaction must then be rolled back.
+    Raises EligibilityCheckFailed; the transaction must then be rolled back.
     """
     claimed: list[ClaimedMessage] = []
-    judged = 0
-    while judged < MAX_JUDGED:
-        rows = _due(session, now, min(MAX_JUDGED, max(limit - len(claimed), judged)))
+    checked = 0
+    while checked < MAX_MESSAGES_CHECKED:
+        rows = _due(session, now, min(MAX_MESSAGES_CHECKED, max(limit - len(claimed), checked)))
         if not rows:
             return ClaimResult(tuple(claimed))
-        judged += len(rows)
-        sendable = _judge(session, rows, policy, now)[: limit - len(claimed)]
+        checked += len(rows)
+        sendable = _select_sendable(session, rows, policy, now)[: limit - len(claimed)]
         messages, retry_at = _claim(session, sendable, now, providers)
         claimed += messages
         if retry_at is not None or len(claimed) >= limit:
@@ -88,17 +88,17 @@ def claim_messages(
 
 
 def hold_faulty(session: Session, message_id: int, now: datetime) -> None:
-    """Hold a message that could not be judged, and raise an alert."""
+    """Hold a message that could not be checked, and raise an alert."""
     row = session.get_one(OutgoingMessage, message_id)
     _update(session, row, state="held", hold_reason="fault", next_at=now + HOLD_AFTER_FAULT)
     alerts.raise_alert(session, "fault", f"{row.template}:{row.subject}", now)
 
 
-def _judge(
+def _select_sendable(
     session: Session, rows: Sequence[OutgoingMessage], policy: SendPolicy, now: datetime
 ) -> list[tuple[OutgoingMessage, Send]]:
-    """Return the messages that may be sent, at most one for each phone, and put aside those that may not."""
-    facts = gather(session, rows, now)
+    """Return the messages that may be sent, at most one for each phone, and hold those that may not."""
+    facts = load_facts(session, rows, now)
     sendable: list[tuple[OutgoingMessage, Send]] = []
     phones: set[str] = set()
     for row in rows:
@@ -106,15 +106,15 @@ def _judge(
             continue
         phones.add(row.phone)
         try:
-            decision = judge(session, row, facts, policy, now)
+            decision = check_eligibility(session, row, facts, policy, now)
         except DBAPIError:
             raise
         except Exception as error:
-            raise JudgingFailed(row.id) from error
+            raise EligibilityCheckFailed(row.id) from error
         if isinstance(decision, Send):
             sendable.append((row, decision))
         elif decision is not None:
-            _put_aside(session, row, decision, now)
+            _hold(session, row, decision, now)
     return sendable
 
 
@@ -172,7 +172,7 @@ def _store(
     return messages
 
 
-def _put_aside(session: Session, row: OutgoingMessage, hold: Hold, now: datetime) -> None:
+def _hold(session: Session, row: OutgoingMessage, hold: Hold, now: datetime) -> None:
     if hold.until is not None:
         _update(session, row, state=hold.state, hold_reason=hold.reason, next_at=hold.until)
         return

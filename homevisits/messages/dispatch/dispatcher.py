@@ -19,17 +19,23 @@ import structlog
 from sqlalchemy.orm import Session
 
 from homevisits.core.db import Database, retry_transaction
-from homevisits.messages.dispatch.claim import ClaimedMessage, ClaimResult, JudgingFailed, claim_messages, hold_faulty
+from homevisits.messages.dispatch.claim import (
+    ClaimedMessage,
+    ClaimResult,
+    EligibilityCheckFailed,
+    claim_messages,
+    hold_faulty,
+)
 from homevisits.messages.dispatch.eligibility import SendPolicy
 from homevisits.messages.dispatch.results import Finished, Result, expire_leases, record_results
-from homevisits.messages.dispatch.transitions import NOT_BEGUN
+from homevisits.messages.dispatch.transitions import NOT_STARTED
 from homevisits.messages.providers.base import MessageRejected, OutcomeUnknown, Provider, ProviderUnavailable
 
 MAX_SENDER_WAIT_SECONDS = 1.0  # a longer wait for a rate limit or a circuit breaker ends the run
 MIN_SENDER_WAIT_SECONDS = 0.005
 FAST_CALL_SECONDS = 0.25  # messages are claimed ahead only while a call takes less
-AHEAD_SECONDS = 0.05  # claim ahead what the threads send in this time
-MAX_AHEAD = 64
+PREFETCH_SECONDS = 0.05  # claim ahead what the threads send in this time
+MAX_PREFETCH = 64
 MAX_BURST_SECONDS = 0.1  # claim no more at once than the sender may send in this time
 MAX_RECORD_DELAY_SECONDS = 0.25  # a result is recorded at the latest after this time, alone if need be
 MAX_CLAIM_AGE_SECONDS = 2.0  # a message claimed ahead that waited longer goes back: what it was judged by may change
@@ -77,7 +83,7 @@ class Dispatcher:
         self._results: SimpleQueue[tuple[Finished, float]] = SimpleQueue()
         self._remaining = limit
         self._in_flight = 0
-        self._ended = False
+        self._has_stopped_claiming = False
         self._paused_until = 0.0  # of time.monotonic(): no sender may send before
         self._call_seconds: float | None = None  # moving average
         self._sender_rate = 0.0  # of the slowest sender in the last claim
@@ -94,7 +100,7 @@ class Dispatcher:
                     for message in self._record_and_claim(finished, limit):
                         self._in_flight += 1
                         pool.submit(self._call_provider, message, time.monotonic())
-                if self._ended and not self._in_flight:
+                if self._has_stopped_claiming and not self._in_flight:
                     break
                 finished = self._collect_results()
         if self._errors:
@@ -104,23 +110,23 @@ class Dispatcher:
     def _claim_limit(self) -> int:
         """Return how many messages to claim now."""
         if self._remaining <= 0 or (self._stop is not None and self._stop.is_set()):
-            self._ended = True
-        if self._ended or time.monotonic() < self._paused_until:
+            self._has_stopped_claiming = True
+        if self._has_stopped_claiming or time.monotonic() < self._paused_until:
             return 0
         # A claim larger than the sender's burst would leave at once and be answered with 429.
-        burst = max(1, int(self._sender_rate * MAX_BURST_SECONDS)) if self._sender_rate else MAX_AHEAD
-        return max(0, min(self._remaining, burst, self._policy.threads + self._ahead() - self._in_flight))
+        burst = max(1, int(self._sender_rate * MAX_BURST_SECONDS)) if self._sender_rate else MAX_PREFETCH
+        return max(0, min(self._remaining, burst, self._policy.threads + self._prefetch_limit() - self._in_flight))
 
-    def _ahead(self) -> int:
+    def _prefetch_limit(self) -> int:
         """Return how many messages to claim for threads that are still busy, so that they need not wait for a commit.
 
-        0 if the provider is slow, because a message should be sent soon after it was judged.
+        0 if the provider is slow, because a message should be sent soon after it was checked.
         """
         if self._call_seconds is None or self._call_seconds >= FAST_CALL_SECONDS or not self._may_claim_ahead:
             return 0
-        sent_soon = int(self._policy.threads * AHEAD_SECONDS / max(self._call_seconds, 0.001))
+        sent_soon = int(self._policy.threads * PREFETCH_SECONDS / max(self._call_seconds, 0.001))
         no_burst = int(self._sender_rate * MAX_BURST_SECONDS)
-        return max(self._policy.threads, min(MAX_AHEAD, sent_soon, no_burst))
+        return max(self._policy.threads, min(MAX_PREFETCH, sent_soon, no_burst))
 
     def _record_and_claim(self, finished: Sequence[Finished], limit: int) -> Sequence[ClaimedMessage]:
         """Record results and claim up to `limit` messages in a single transaction."""
@@ -135,7 +141,7 @@ class Dispatcher:
         except Exception as error:  # run() raises it after the results of the other calls are recorded
             log.exception("dispatch_transaction_failed", results=len(finished), limit=limit)
             self._errors.append(error)
-            self._ended = True
+            self._has_stopped_claiming = True
             return ()
         if limit:
             self._paused_until = 0.0
@@ -144,16 +150,16 @@ class Dispatcher:
         if claim.retry_at is not None:
             seconds = (claim.retry_at - self._now()).total_seconds()
             self._paused_until = time.monotonic() + max(seconds, MIN_SENDER_WAIT_SECONDS)
-            self._ended |= self._stop is None or seconds > MAX_SENDER_WAIT_SECONDS
+            self._has_stopped_claiming |= self._stop is None or seconds > MAX_SENDER_WAIT_SECONDS
         elif len(claim.messages) < limit and not claim.more:
-            self._ended = True
+            self._has_stopped_claiming = True
         return claim.messages
 
     def _run_transaction(self, work: Callable[[Session], ClaimResult]) -> ClaimResult:
         while True:
             try:
                 return retry_transaction(self._database, work)
-            except JudgingFailed as failure:
+            except EligibilityCheckFailed as failure:
                 message_id = failure.message_id
                 log.exception("message_check_failed", message_id=message_id)
             retry_transaction(self._database, lambda session: hold_faulty(session, message_id, self._now()))  # noqa: B023
@@ -163,7 +169,7 @@ class Dispatcher:
         started = time.monotonic()
         stopping = self._stop is not None and self._stop.is_set()
         if stopping or started - claimed_at > MAX_CLAIM_AGE_SECONDS:
-            result = Result("down", NOT_BEGUN)
+            result = Result("down", NOT_STARTED)
         else:
             result = send(self._providers, message)
         self._results.put((Finished(message, result), time.monotonic() - started))
@@ -171,9 +177,9 @@ class Dispatcher:
     def _collect_results(self) -> list[Finished]:
         """Wait for results until half of the messages claimed ahead are used up; while paused, until the pause ends."""
         finished: list[Finished] = []
-        refill_at = self._policy.threads + self._ahead() // 2
+        refill_at = self._policy.threads + self._prefetch_limit() // 2
         while self._in_flight:
-            pause = 0.0 if self._ended else self._paused_until - time.monotonic()
+            pause = 0.0 if self._has_stopped_claiming else self._paused_until - time.monotonic()
             if pause <= 0 and (finished or self._paused_until):
                 enough = self._in_flight <= refill_at and self._results.empty()
                 if enough and (finished or self._claim_limit()):
@@ -193,12 +199,12 @@ class Dispatcher:
         return finished
 
     def _count(self, result: Result, seconds: float) -> None:
-        if result.code == NOT_BEGUN:
+        if result.code == NOT_STARTED:
             return
         self._counts[result.outcome] += 1
         self._call_seconds = seconds if self._call_seconds is None else 0.8 * self._call_seconds + 0.2 * seconds
         if result.outcome == "down" and result.http_status is None:
-            self._ended = True  # the provider cannot be reached: pause until the next run
+            self._has_stopped_claiming = True  # the provider cannot be reached: pause until the next run
 
 
 def send(providers: Mapping[str, Provider], message: ClaimedMessage) -> Result:

@@ -18,11 +18,11 @@ from homevisits.messages.models import OutgoingMessage
 from homevisits.messages.templates import catalog
 from homevisits.messages.templates.segments import GSM7, count_segments
 
-ASK_AGAIN = {"language": timedelta(minutes=15), "template": timedelta(minutes=5)}
+RECHECK_AFTER = {"language": timedelta(minutes=15), "template": timedelta(minutes=5)}
 """Delay before checking again whether a template was approved or resumed."""
-APART = timedelta(hours=1)
+MIN_REPEAT_INTERVAL = timedelta(hours=1)
 """Identical messages about one subject, planned at least this far apart, are not duplicates."""
-ONE_PART = 160
+MAX_SINGLE_SEGMENT_LENGTH = 160
 
 Check = Callable[[Session, OutgoingMessage, datetime], str | None]
 """Return a code if the message must not be sent any more, else None. Registered by kind of subject."""
@@ -63,31 +63,35 @@ class Send:
     valid_for: int
 
 
-def judge(session: Session, row: OutgoingMessage, facts: Facts, rules: SendPolicy, now: datetime) -> Send | Hold | None:
+def check_eligibility(
+    session: Session, row: OutgoingMessage, facts: Facts, rules: SendPolicy, now: datetime
+) -> Send | Hold | None:
     """Decide whether a message may be sent now. None: another message to this phone is being sent.
 
-    The transaction must hold the locks on the message and its phone, and have gathered `facts`.
+    The transaction must hold the locks on the message and its phone, and have loaded `facts`.
     """
     phone = facts.phones[row.phone]
     if phone.busy:
         return None
-    aside = _must_not(session, row, phone, rules, now) or _words_missing(row, facts, now)
-    if aside is not None:
-        return aside
-    body = words(row)
+    hold = _find_permanent_hold(session, row, phone, rules, now) or _find_template_hold(row, facts, now)
+    if hold is not None:
+        return hold
+    body = render_body(row)
     end = None
     if row.category not in message_types.EXEMPT or (
         row.category == "urgent" and not (row.urgent_by and row.urgent_reason)
     ):
-        held = _out_of_hours(row, facts, row.zone or rules.zone, rules.limits, now)
-        if isinstance(held, Hold):
-            return held
-        end = held
-    aside = _too_often(row, facts.sent.get(row.phone, ()), body, rules.limits, now)
-    return aside or Send(body, count(body), quiet_hours.valid_for(now, end, row.expires_at))
+        window_end = _find_window_end(row, facts, row.zone or rules.zone, rules.limits, now)
+        if isinstance(window_end, Hold):
+            return window_end
+        end = window_end
+    hold = _find_frequency_hold(row, facts.sent.get(row.phone, ()), body, rules.limits, now)
+    return hold or Send(body, count_body_segments(body), quiet_hours.valid_for(now, end, row.expires_at))
 
 
-def _must_not(session: Session, row: OutgoingMessage, phone: Row[Any], rules: SendPolicy, now: datetime) -> Hold | None:
+def _find_permanent_hold(
+    session: Session, row: OutgoingMessage, phone: Row[Any], rules: SendPolicy, now: datetime
+) -> Hold | None:
     """Return the hold if the message must never be sent."""
     if row.cancel_requested:
         return Hold("cancelled", "withdrawn")
@@ -102,23 +106,23 @@ def _must_not(session: Session, row: OutgoingMessage, phone: Row[Any], rules: Se
     if phone.state in ("bad", "landline"):
         return Hold("rejected", "landline" if phone.state == "landline" else "bad_number")
     check = rules.checks.get(row.subject.partition(":")[0])
-    why = check(session, row, now) if check is not None else None
-    if why is not None:
-        return Hold("cancelled", why)
+    code = check(session, row, now) if check is not None else None
+    if code is not None:
+        return Hold("cancelled", code)
     if rules.silent:
         return Hold("suppressed", "no_provider")
     return Hold("suppressed", "trial") if rules.trial and not phone.guest else None
 
 
-def _words_missing(row: OutgoingMessage, facts: Facts, now: datetime) -> Hold | None:
+def _find_template_hold(row: OutgoingMessage, facts: Facts, now: datetime) -> Hold | None:
     if row.template == message_types.WRITTEN:
         return None
     if not catalog.is_approved(row.language, row.template):
-        return Hold("held", "language", now + ASK_AGAIN["language"])
-    return Hold("held", "template", now + ASK_AGAIN["template"]) if row.template in facts.paused else None
+        return Hold("held", "language", now + RECHECK_AFTER["language"])
+    return Hold("held", "template", now + RECHECK_AFTER["template"]) if row.template in facts.paused else None
 
 
-def words(row: OutgoingMessage) -> str:
+def render_body(row: OutgoingMessage) -> str:
     """Render the template again, because its approved text may have changed since the message was planned."""
     if row.template == message_types.WRITTEN:
         return row.body
@@ -128,9 +132,9 @@ def words(row: OutgoingMessage) -> str:
         return row.body
 
 
-def count(body: str) -> int:
+def count_body_segments(body: str) -> int:
     """Count the segments of a message, with a fast path for short GSM-7 messages."""
-    return 1 if len(body) <= ONE_PART and GSM7.issuperset(body) else count_segments(body).segments
+    return 1 if len(body) <= MAX_SINGLE_SEGMENT_LENGTH and GSM7.issuperset(body) else count_segments(body).segments
 
 
 def digest(body: str) -> str:
@@ -138,30 +142,32 @@ def digest(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
 
-def _out_of_hours(row: OutgoingMessage, facts: Facts, zone: str, limits: Limits, now: datetime) -> Hold | datetime:
+def _find_window_end(row: OutgoingMessage, facts: Facts, zone: str, limits: Limits, now: datetime) -> Hold | datetime:
     """Return the end of the current sending window, or hold until the next window opens."""
-    days = facts.quiet_days(row.school_id) if row.category in message_types.KEEPS_QUIET_DAYS else frozenset()
-    end = quiet_hours.closes(now, zone, limits, days)
-    if end - now >= quiet_hours.MARGIN + timedelta(seconds=quiet_hours.SHORTEST):
+    days = facts.quiet_days(row.school_id) if row.category in message_types.QUIET_DAY_CATEGORIES else frozenset()
+    end = quiet_hours.next_closing(now, zone, limits, days)
+    if end - now >= quiet_hours.MARGIN + timedelta(seconds=quiet_hours.MIN_VALIDITY_SECONDS):
         return end
     # A message sent in the last moments of a window would arrive after it.
-    opening = quiet_hours.opens(end, zone, limits, days) or end
+    opening = quiet_hours.next_opening(end, zone, limits, days) or end
     return Hold("expired", "quiet") if opening >= row.expires_at else Hold("held", "quiet", opening)
 
 
-def _too_often(
+def _find_frequency_hold(
     row: OutgoingMessage, sent_to_phone: Sequence[Row[Any]], body: str, limits: Limits, now: datetime
 ) -> Hold | None:
-    if row.category not in message_types.ONCE:
+    if row.category not in message_types.DEDUPLICATED:
         return None
     recent = [one for one in sent_to_phone if one.message_id != row.id]
-    same = _said_before(recent, row, digest(body), now)
-    if same is not None:
+    duplicate = _find_duplicate(recent, row, digest(body), now)
+    if duplicate is not None:
         # Two reminders of one visit are identical on purpose, but after an outage only the first is useful.
-        planned_apart = same.subject == row.subject and abs(same.not_before - row.not_before) >= APART
+        planned_apart = (
+            duplicate.subject == row.subject and abs(duplicate.not_before - row.not_before) >= MIN_REPEAT_INTERVAL
+        )
         if not planned_apart:
             return Hold("dead", "repeated")
-        if now - same.started_at < APART:
+        if now - duplicate.started_at < MIN_REPEAT_INTERVAL:
             return Hold("cancelled", "repeated")
     if row.category not in message_types.CAPPED:
         return None
@@ -170,25 +176,25 @@ def _too_often(
         if one.category in message_types.CAPPED:
             newest_first.setdefault(one.message_id, one.started_at)
     sent = list(newest_first.values())
-    free = [
-        sent[most - 1] + span
-        for most, span in ((limits.per_day, DAY), (limits.per_week, WEEK))
-        if len(sent) >= most and sent[most - 1] + span > now
+    allowed_at = [
+        sent[limit - 1] + span
+        for limit, span in ((limits.per_day, DAY), (limits.per_week, WEEK))
+        if len(sent) >= limit and sent[limit - 1] + span > now
     ]
-    if not free:
+    if not allowed_at:
         return None
     # A message that would expire before the cap allows it is shown to staff, who can call instead.
-    return Hold("dead", "cap") if max(free) >= row.expires_at else Hold("held", "cap", max(free))
+    return Hold("dead", "cap") if max(allowed_at) >= row.expires_at else Hold("held", "cap", max(allowed_at))
 
 
-def _said_before(recent: Sequence[Any], row: OutgoingMessage, mark: str, now: datetime) -> Any:
+def _find_duplicate(recent: Sequence[Any], row: OutgoingMessage, body_sha256: str, now: datetime) -> Any:
     """Return an identical message of the last 24 hours, unless another on its subject was sent since.
 
     A change that is later reverted must be sent again."""
     for one in recent:
         if one.started_at <= now - DAY:
             return None
-        if one.body_sha256 == mark:
+        if one.body_sha256 == body_sha256:
             return one
         if one.subject == row.subject:
             return None

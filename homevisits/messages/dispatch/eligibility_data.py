@@ -1,4 +1,4 @@
-"""Load the data that `eligibility.judge` needs, for many messages in a few queries."""
+"""Load the data that `eligibility.check_eligibility` needs, for many messages in a few queries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,16 +35,16 @@ class Facts:
         return frozenset(day for school, day in self.quiet if school is None or school == school_id)
 
 
-def gather(session: Session, rows: Sequence[OutgoingMessage], now: datetime) -> Facts:
+def load_facts(session: Session, rows: Sequence[OutgoingMessage], now: datetime) -> Facts:
     """Load the data for these messages. On PostgreSQL the caller must have locked the phones."""
-    asked = {"phones": sorted({row.phone for row in rows}), "since": now - WEEK, "yesterday": now.date() - DAY}
-    phones = {one.e164: one for one in session.execute(_PHONES, asked)}
+    params = {"phones": sorted({row.phone for row in rows}), "since": now - WEEK, "yesterday": now.date() - DAY}
+    phones = {one.e164: one for one in session.execute(_PHONES, params)}
     sent: dict[str, list[Any]] = {}
     if any(one.sent for one in phones.values()):
-        for each in session.execute(_SENT, asked):
+        for each in session.execute(_SENT, params):
             sent.setdefault(each.phone, []).append(each)
     paused = session.scalars(_PAUSED).all()
-    quiet = [(one.school_id, one.day) for one in session.execute(_QUIET, asked)]
+    quiet = [(one.school_id, one.day) for one in session.execute(_QUIET, params)]
     return Facts(phones, sent, frozenset(paused), quiet)
 
 

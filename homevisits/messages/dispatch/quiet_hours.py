@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 PURE = True
 
 SUNDAY = 6
-FAR = 400
+MAX_DAYS_SEARCHED = 400
 """Maximum number of days to search for the next window."""
 MARGIN = timedelta(seconds=30)
 """Margin before the end of the window, so that the message is also delivered within it."""
-SHORTEST, LONGEST = 60, 36_000
+MIN_VALIDITY_SECONDS, MAX_VALIDITY_SECONDS = 60, 36_000
 """Bounds of the validity period in seconds."""
 
 
@@ -67,46 +67,46 @@ class Limits:
         return (self.sunday_from, self.sunday_until) if sunday else (self.from_, self.until)
 
 
-def opens(at: datetime, zone: str, limits: Limits, quiet_days: Collection[date] = ()) -> datetime | None:
+def next_opening(at: datetime, zone: str, limits: Limits, quiet_days: Collection[date] = ()) -> datetime | None:
     """Return when the next window opens (UTC, to the minute); None if `at` is in a window."""
-    if _open(at, zone, limits, quiet_days):
+    if _is_open(at, zone, limits, quiet_days):
         return None
     first = at.astimezone(ZoneInfo(zone)).date()
-    for ahead in range(FAR):
-        day = first + timedelta(days=ahead)
+    for days in range(MAX_DAYS_SEARCHED):
+        day = first + timedelta(days=days)
         if day in quiet_days:
             continue
-        begins = (when for when in _moments(day, limits.window(day)[0], zone) if when > at)
-        opening = next((when for when in begins if _open(when, zone, limits, quiet_days)), None)
+        openings = (when for when in _instants(day, limits.window(day)[0], zone) if when > at)
+        opening = next((when for when in openings if _is_open(when, zone, limits, quiet_days)), None)
         if opening is not None:
             return opening
-    return at + timedelta(days=FAR)
+    return at + timedelta(days=MAX_DAYS_SEARCHED)
 
 
-def closes(at: datetime, zone: str, limits: Limits, quiet_days: Collection[date] = ()) -> datetime:
+def next_closing(at: datetime, zone: str, limits: Limits, quiet_days: Collection[date] = ()) -> datetime:
     """Return the end of the window that contains `at` (UTC); `at` itself if there is none."""
-    if not _open(at, zone, limits, quiet_days):
+    if not _is_open(at, zone, limits, quiet_days):
         return at
     day = at.astimezone(ZoneInfo(zone)).date()
     from_, until = limits.window(day)
     # At the end of daylight saving time the clock may be set back to before the window.
-    edges = [*_moments(day, until, zone), *_moments(day, from_, zone)]
-    return min(when for when in edges if when > at and not _open(when, zone, limits, quiet_days))
+    closings = [*_instants(day, until, zone), *_instants(day, from_, zone)]
+    return min(when for when in closings if when > at and not _is_open(when, zone, limits, quiet_days))
 
 
 def valid_for(now: datetime, window_end: datetime | None, expires_at: datetime) -> int:
     """Return the validity period in seconds, until the window ends or the message expires."""
     until = expires_at if window_end is None else min(window_end - MARGIN, expires_at)
-    return max(SHORTEST, min(LONGEST, int((until - now).total_seconds())))
+    return max(MIN_VALIDITY_SECONDS, min(MAX_VALIDITY_SECONDS, int((until - now).total_seconds())))
 
 
-def _open(at: datetime, zone: str, limits: Limits, quiet_days: Collection[date]) -> bool:
+def _is_open(at: datetime, zone: str, limits: Limits, quiet_days: Collection[date]) -> bool:
     shown = at.astimezone(ZoneInfo(zone))
     from_, until = limits.window(shown.date())
     return shown.date() not in quiet_days and from_ <= shown.time() < until
 
 
-def _moments(day: date, at: time, zone: str) -> Iterator[datetime]:
+def _instants(day: date, at: time, zone: str) -> Iterator[datetime]:
     """Yield the instant of a local time; at a clock change, each minute between its two readings."""
     local = datetime.combine(day, at, tzinfo=ZoneInfo(zone))
     first, last = sorted(local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))

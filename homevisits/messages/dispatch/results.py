@@ -48,7 +48,7 @@ def expire_leases(session: Session, now: datetime) -> int:
     expired = session.scalars(query.with_for_update(skip_locked=True)).all()
     for attempt in expired:
         attempt.finished_at = now
-        transitions.unclear(session, attempt, "worker_went_away", now)
+        transitions.mark_unclear(session, attempt, "worker_went_away", now)
     return len(expired)
 
 
@@ -68,7 +68,7 @@ def record_result(session: Session, message: ClaimedMessage, result: Result, now
     An accepted message is recorded even then, because it was sent.
     """
     in_time = _record(session, message, result, now)
-    if (in_time or result.receipt is not None) and result.code != transitions.NOT_BEGUN:
+    if (in_time or result.receipt is not None) and result.code != transitions.NOT_STARTED:
         kind = None if result.receipt is not None else error_class(result.code)
         call = CallResult(error_class=kind, code=result.code, retry_after=result.retry_after)
         selection.record_call(session, message.sender_id, call, now)
@@ -113,13 +113,13 @@ def _record(session: Session, message: ClaimedMessage, result: Result, now: date
             return False
         attempt = session.get_one(DeliveryAttempt, message.attempt_id)
     if result.receipt is not None:
-        transitions.accepted(session, attempt, result.receipt.provider_message_id, result.receipt.status, now)
+        transitions.mark_accepted(session, attempt, result.receipt.provider_message_id, result.receipt.status, now)
     elif result.outcome == "unclear":
-        transitions.unclear(session, attempt, result.code, now)
+        transitions.mark_unclear(session, attempt, result.code, now)
     elif result.outcome == "down":
-        transitions.down(session, attempt, result.code, now, result.retry_after)
+        transitions.mark_provider_unavailable(session, attempt, result.code, now, result.retry_after)
     else:
-        transitions.refused(session, attempt, result.code, now)
+        transitions.mark_rejected(session, attempt, result.code, now)
     return in_time
 
 

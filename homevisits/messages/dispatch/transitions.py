@@ -28,14 +28,16 @@ from homevisits.messages.recipients import opt_outs
 
 LANDLINES = frozenset({"21614", "30006"})
 SPAM = "30007"
-SPAM_SHARE, SPAM_LEAST, SPAM_WITHIN = 0.03, 3, timedelta(hours=1)
+SPAM_SHARE, MIN_SPAM_COUNT, SPAM_WINDOW = 0.03, 3, timedelta(hours=1)
 """Pause a template if this share of its messages, and at least this number, was filtered as spam."""
 
 
-NOT_BEGUN = "not_begun"  # the worker gave the attempt up before it called the provider
+NOT_STARTED = "not_started"  # the worker gave the attempt up before it called the provider
 
 
-def accepted(session: Session, attempt: DeliveryAttempt, provider_message_id: str, status: str, now: datetime) -> None:
+def mark_accepted(
+    session: Session, attempt: DeliveryAttempt, provider_message_id: str, status: str, now: datetime
+) -> None:
     """Record that the provider accepted the message, whatever was recorded before."""
     session.refresh(attempt, with_for_update=True)
     if attempt.provider_message_id not in (None, provider_message_id):
@@ -47,19 +49,21 @@ def accepted(session: Session, attempt: DeliveryAttempt, provider_message_id: st
             f"two numbers: {attempt.provider_message_id}, {provider_message_id}",
         )
         return
-    known_already = attempt.outcome == "accepted"
-    row = _row_of(session, attempt)
+    was_accepted = attempt.outcome == "accepted"
+    row = _lock_message(session, attempt)
     attempt.provider_message_id, attempt.outcome, attempt.lease_until = provider_message_id, "accepted", None
     attempt.finished_at = attempt.finished_at or now
-    # `final` records a failure with its code; until then the status is polled.
-    _seen(attempt, status if not ranks.is_final(status) or status in ranks.ARRIVED_STATUSES else "accepted", now)
+    # `mark_final` records a failure with its code; until then the status is polled.
+    _update_status(
+        attempt, status if not ranks.is_final(status) or status in ranks.ARRIVED_STATUSES else "accepted", now
+    )
     if row.attempt_id != attempt.attempt_id:
-        if not known_already:  # it was considered lost and sent again: sent twice
+        if not was_accepted:  # it was considered lost and sent again: sent twice
             alerts.raise_alert(session, "contradiction", attempt.attempt_id, now, "left twice")
         session.flush()
         return
     row.provider_message_id, row.provider, row.provider_status = provider_message_id, attempt.provider, attempt.status
-    if not known_already:
+    if not was_accepted:
         row.state, row.error, row.hold_reason, row.lease_until = "accepted", None, None, None
         row.sent_at = row.sent_at or attempt.started_at
     if attempt.status in ranks.ARRIVED_STATUSES and row.state == "accepted":
@@ -67,15 +71,15 @@ def accepted(session: Session, attempt: DeliveryAttempt, provider_message_id: st
     session.flush()
 
 
-def final(session: Session, attempt: DeliveryAttempt, status: str, code: str, now: datetime) -> None:
+def mark_final(session: Session, attempt: DeliveryAttempt, status: str, code: str, now: datetime) -> None:
     """Record the final status of an accepted attempt. The first counts; `read` may follow `delivered`."""
     session.refresh(attempt, with_for_update=True)
-    row = _row_of(session, attempt)
+    row = _lock_message(session, attempt)
     if ranks.contradicts(attempt.status, status):
         alerts.raise_alert(session, "contradiction", attempt.attempt_id, now, f"{attempt.status}, then {status}")
         return
     first = not ranks.is_final(attempt.status)
-    _seen(attempt, status, now)
+    _update_status(attempt, status, now)
     attempt.outcome, attempt.lease_until = "accepted", None
     if code:
         attempt.code = code
@@ -86,19 +90,19 @@ def final(session: Session, attempt: DeliveryAttempt, status: str, code: str, no
     if status in ranks.ARRIVED_STATUSES:
         row.state, row.error = "delivered", None
     else:
-        _not_delivered(session, row, code or status, now)
+        _handle_undelivered(session, row, code or status, now)
     session.flush()
 
 
-def not_found(session: Session, attempt: DeliveryAttempt, now: datetime, *, asked: bool = True) -> None:
+def mark_not_found(session: Session, attempt: DeliveryAttempt, now: datetime, *, looked_up: bool = True) -> None:
     """Record that all lookups failed to find an unclear attempt at the provider: it was not sent.
 
-    asked: False if the provider has no lookup. A missing report is no proof, so staff must handle the message.
+    looked_up: False if the provider has no lookup. A missing report is no proof, so staff must handle the message.
     """
     session.refresh(attempt, with_for_update=True)
     if attempt.outcome != "unclear":
         return
-    row = _row_of(session, attempt)
+    row = _lock_message(session, attempt)
     attempt.outcome, attempt.next_check_at = "not_found", None
     if row.state == "unknown" and row.attempt_id == attempt.attempt_id:
         before = select(func.count()).where(
@@ -108,7 +112,7 @@ def not_found(session: Session, attempt: DeliveryAttempt, now: datetime, *, aske
         )
         if row.cancel_requested:
             row.state, row.error = "cancelled", "withdrawn"
-        elif not asked:
+        elif not looked_up:
             row.state, row.error = "dead", "no_answer"
         elif now >= row.expires_at:
             row.state, row.error = "dead", "not_found"
@@ -124,67 +128,69 @@ def _may_resend(row: OutgoingMessage) -> bool:
     return message_type is not None and message_type.on_unknown == "resend"
 
 
-def unclear(session: Session, attempt: DeliveryAttempt, code: str, now: datetime) -> None:
+def mark_unclear(session: Session, attempt: DeliveryAttempt, code: str, now: datetime) -> None:
     """Record an unknown outcome and schedule a lookup. The message is not sent again until that is resolved."""
     attempt.outcome, attempt.code, attempt.lease_until = "unclear", code, None
     attempt.next_check_at = now + LOOKUP_DELAYS[0]
-    row = _row_of(session, attempt)
+    row = _lock_message(session, attempt)
     if row.state == "sending" and row.attempt_id == attempt.attempt_id:
         row.state, row.error, row.lease_until = "unknown", code, None
     session.flush()
 
 
-def down(
+def mark_provider_unavailable(
     session: Session, attempt: DeliveryAttempt, code: str, now: datetime, retry_after: float | None = None
 ) -> None:
     """Record a temporary failure, certainly not sent: queue the message again with backoff until it expires."""
-    row = _row_of(session, attempt)
+    row = _lock_message(session, attempt)
     attempt.outcome, attempt.code = "down", code
     kind = error_class(code)
-    if kind in UNCOUNTED_ERRORS or code == NOT_BEGUN:
+    if kind in UNCOUNTED_ERRORS or code == NOT_STARTED:
         row.attempts = max(0, row.attempts - 1)
-    if code == NOT_BEGUN:
+    if code == NOT_STARTED:
         wait = 0.0
     elif kind in SENDER_ERRORS:
         wait = 1.0
     else:
         wait = retry_after if retry_after is not None else backoff_seconds(attempt.n)
-    _again(row, code, now + timedelta(seconds=wait), now)
+    _requeue(row, code, now + timedelta(seconds=wait), now)
     session.flush()
 
 
-def refused(session: Session, attempt: DeliveryAttempt, code: str, now: datetime) -> None:
+def mark_rejected(session: Session, attempt: DeliveryAttempt, code: str, now: datetime) -> None:
     """Record that the provider rejected the message."""
-    row = _row_of(session, attempt)
+    row = _lock_message(session, attempt)
     attempt.outcome, attempt.code = "refused", code
     kind = error_class(code)
     if kind in UNCOUNTED_ERRORS:
-        down(session, attempt, code, now)
+        mark_provider_unavailable(session, attempt, code, now)
         return
     row.lease_until, row.final_at, row.error = None, now, code
     row.state = {ErrorClass.OPTED_OUT: "suppressed", ErrorClass.TOO_LATE: "expired"}.get(kind, "rejected")
-    _consequences(session, row, kind, code, now)
+    _apply_consequences(session, row, kind, code, now)
     session.flush()
 
 
-def _not_delivered(session: Session, row: OutgoingMessage, code: str, now: datetime) -> None:
+def _handle_undelivered(session: Session, row: OutgoingMessage, code: str, now: datetime) -> None:
     kind = error_class(code)
     row.lease_until, row.error = None, code
-    again = now + RESEND_AFTER
-    tried = select(func.count()).where(DeliveryAttempt.message_id == row.id, DeliveryAttempt.outcome == "accepted")
+    resend_at = now + RESEND_AFTER
+    accepted_count = select(func.count()).where(
+        DeliveryAttempt.message_id == row.id, DeliveryAttempt.outcome == "accepted"
+    )
     if (
         kind in {ErrorClass.TRANSIENT, *SENDER_ERRORS}
         and not row.cancel_requested
-        and again < row.expires_at
-        and (session.scalar(tried) or 0) <= 1
+        and resend_at < row.expires_at
+        and (session.scalar(accepted_count) or 0) <= 1
     ):
-        row.state, row.next_at, row.final_at = "queued", again, None
+        row.state, row.next_at, row.final_at = "queued", resend_at, None
         return
     row.state = {ErrorClass.OPTED_OUT: "suppressed", ErrorClass.TOO_LATE: "expired"}.get(kind, "undelivered")
-    _consequences(session, row, kind, code, now)
+    _apply_consequences(session, row, kind, code, now)
 
 
-def _consequences(session: Session, row: OutgoingMessage, kind: ErrorClass, code: str, now: datetime) -> None:
+def _apply_consequences(session: Session, row: OutgoingMessage, kind: ErrorClass, code: str, now: datetime) -> None:
     """Apply effects of a failure beyond the message: opt-out, invalid phone, paused template, unknown code."""
     if kind is ErrorClass.OPTED_OUT:
         opt_outs.record_provider_opt_out(session, row.phone, row.id, now)
@@ -208,16 +214,16 @@ def _pause_if_spam(session: Session, row: OutgoingMessage, code: str, now: datet
         .join(OutgoingMessage, OutgoingMessage.id == DeliveryAttempt.message_id)
         .where(
             DeliveryAttempt.sender_id.in_(select(Sender.id)),  # so that the index on (sender_id, started_at) is used
-            DeliveryAttempt.started_at > now - SPAM_WITHIN,
+            DeliveryAttempt.started_at > now - SPAM_WINDOW,
             OutgoingMessage.template == row.template,
         )
     )
     texts, spam = session.execute(sent).one()
-    if spam >= SPAM_LEAST and spam >= SPAM_SHARE * texts:
+    if spam >= MIN_SPAM_COUNT and spam >= SPAM_SHARE * texts:
         alerts.raise_alert(session, "template_paused", row.template, now, f"{spam} of {texts}")
 
 
-def _again(row: OutgoingMessage, code: str, at: datetime, now: datetime) -> None:
+def _requeue(row: OutgoingMessage, code: str, at: datetime, now: datetime) -> None:
     """Queue the message again unless it is cancelled, expired or has used all attempts."""
     row.lease_until, row.error = None, code
     if row.cancel_requested:
@@ -228,13 +234,13 @@ def _again(row: OutgoingMessage, code: str, at: datetime, now: datetime) -> None
         row.state, row.next_at = "queued", at
 
 
-def _seen(attempt: DeliveryAttempt, status: str, now: datetime) -> None:
+def _update_status(attempt: DeliveryAttempt, status: str, now: datetime) -> None:
     """Update the status if it moves forward; schedule a poll unless it is final."""
     if attempt.status is None or ranks.is_forward(attempt.status, status):
         attempt.status, attempt.status_at = status, now
     attempt.next_check_at = None if ranks.is_final(attempt.status) else attempt.next_check_at or now + POLL_INTERVAL
 
 
-def _row_of(session: Session, attempt: DeliveryAttempt) -> OutgoingMessage:
+def _lock_message(session: Session, attempt: DeliveryAttempt) -> OutgoingMessage:
     query = select(OutgoingMessage).where(OutgoingMessage.id == attempt.message_id).with_for_update()
     return session.scalars(query.execution_options(populate_existing=True)).one()

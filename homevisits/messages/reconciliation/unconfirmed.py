@@ -72,17 +72,17 @@ def look_up_unclear(database: Database, providers: Collection[Provider], now: Ca
         try:
             if due.provider in failed:
                 raise ProviderUnavailable("not_asked")
-            was_asked = provider is not None and provider.supports_lookup
+            looked_up = provider is not None and provider.supports_lookup
             messages = (
                 _call_provider(due.provider, partial(provider.find_messages, due.phone))
-                if provider is not None and was_asked
+                if provider is not None and looked_up
                 else []
             )
         except LOOKUP_ERRORS as error:
             failed.add(due.provider)
             _retry_lookup(database, due, str(error), now())
             continue
-        resolved += _record_lookup(database, due, messages, now(), asked=was_asked)
+        resolved += _record_lookup(database, due, messages, now(), looked_up=looked_up)
     return resolved
 
 
@@ -132,7 +132,7 @@ def _lock_unchanged(session: Session, due: DueAttempt) -> DeliveryAttempt | None
 
 
 def _record_lookup(
-    database: Database, due: DueAttempt, messages: Sequence[ProviderMessage], now: datetime, *, asked: bool
+    database: Database, due: DueAttempt, messages: Sequence[ProviderMessage], now: datetime, *, looked_up: bool
 ) -> int:
     with database.transaction() as session:
         attempt = _lock_unchanged(session, due)
@@ -149,7 +149,7 @@ def _record_lookup(
         if remaining:
             attempt.next_check_at = remaining[0]
             return 0
-        transitions.not_found(session, attempt, now, asked=asked)
+        transitions.mark_not_found(session, attempt, now, looked_up=looked_up)
         return 1
 
 
