@@ -26,8 +26,7 @@ from homevisits.messages.dispatch.eligibility import Check, SendPolicy
 from homevisits.messages.dispatch.quiet_hours import Limits
 from homevisits.messages.providers import registry
 from homevisits.messages.providers.base import Provider
-from homevisits.messages.reconciliation import daily as days
-from homevisits.messages.reconciliation import unconfirmed
+from homevisits.messages.reconciliation import daily, unconfirmed
 from homevisits.messages.senders import sync
 from homevisits.pay import actions as pay
 from homevisits.people.models import Heartbeat
@@ -90,7 +89,7 @@ def start_scheduler(jobs: Iterable[Job]) -> BackgroundScheduler:
 
 def build_jobs(settings: Settings, database: Database, stop: threading.Event | None = None) -> tuple[Job, ...]:
     """Return the jobs of the worker. All except the heartbeat and sending run under a lease."""
-    out = registry.configured_providers(settings)
+    providers = registry.configured_providers(settings)
     rules = build_send_policy(settings)
     policy = settings.policy
 
@@ -102,15 +101,17 @@ def build_jobs(settings: Settings, database: Database, stop: threading.Event | N
         leased("senders", 60, lambda: _sync_senders(database, settings)),
         leased("visits", 5, lambda: apply_withdrawals(database, policy)),
         Job(
-            "texts",
+            "dispatch",
             1,
-            lambda: dispatcher.dispatch_due(database, out, rules, clock.now, MAX_MESSAGES_PER_RUN, stop=stop).total(),
+            lambda: dispatcher.dispatch_due(
+                database, providers, rules, clock.now, MAX_MESSAGES_PER_RUN, stop=stop
+            ).total(),
         ),
         leased("inbound", 5, lambda: inbox.process_waiting(database, policy, clock.now())),
-        leased("lapse", 30, lambda: _expire_leases(database)),
-        leased("look", 10, lambda: unconfirmed.look_up_unclear(database, out, clock.now)),
-        leased("poll", 300, lambda: unconfirmed.poll_accepted(database, out, clock.now)),
-        leased("days", 600, lambda: _reconcile_yesterday(database, out), daily=True),
+        leased("leases", 30, lambda: _expire_leases(database)),
+        leased("lookup", 10, lambda: unconfirmed.look_up_unclear(database, providers, clock.now)),
+        leased("poll", 300, lambda: unconfirmed.poll_accepted(database, providers, clock.now)),
+        leased("reconciliation", 600, lambda: _reconcile_yesterday(database, providers), daily=True),
         leased(
             "retention",
             600,
@@ -143,10 +144,10 @@ def _run_with_lease(database: Database, name: str, run: Callable[[], int], *, da
             return 0
         if not leases.take_lease(session, name, LEASE_OWNER, LEASE_DURATION, clock.now()):
             return 0
-    did = run()
+    count = run()
     with database.transaction() as session:
         leases.release_lease(session, name, LEASE_OWNER, clock.now())
-    return did
+    return count
 
 
 def _sync_senders(database: Database, settings: Settings) -> int:
@@ -165,12 +166,12 @@ def _delete_sign_in_data(database: Database, settings: Settings) -> int:
     """Delete expired sessions and expired saved forms."""
     now = clock.now()
     with database.transaction() as session:
-        over = sessions.delete_old_sessions(session, session_limits(settings), now)
-        return over + kept_forms.delete_old_forms(session, now)
+        deleted = sessions.delete_old_sessions(session, session_limits(settings), now)
+        return deleted + kept_forms.delete_old_forms(session, now)
 
 
-def _reconcile_yesterday(database: Database, out: tuple[Provider, ...]) -> int:
-    return days.compare_day(database, out, clock.now().date() - timedelta(days=1), clock.now).total()
+def _reconcile_yesterday(database: Database, providers: tuple[Provider, ...]) -> int:
+    return daily.compare_day(database, providers, clock.now().date() - timedelta(days=1), clock.now).total()
 
 
 def run_job(job: Job) -> None:

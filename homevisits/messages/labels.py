@@ -201,8 +201,8 @@ ALERTS = MappingProxyType(
         "webhook": _l("A delivery report or a reply could not be read. Tell your IT administrator."),
         "loop": _l("A phone keeps sending automatic replies. We stopped replying to it."),
         "fault": _l("A text could not be checked because of an error on our side. Tell the Homevisits developers."),
-        "not_asked": _l("For days we could not find out whether the provider has a text. Ask its support team."),
-        "no_last_word": _l(
+        "no_status": _l("For days we could not find out whether the provider has a text. Ask its support team."),
+        "no_final_status": _l(
             "For three days the provider has sent no delivery report for a text it accepted. Ask its support team."
         ),
         "foreign": _l(
@@ -238,7 +238,7 @@ MISSING_STEPS = MappingProxyType(
         "campaign": _l("The campaign: what the texts are for, with the samples from the page What families read."),
         "verification": _l("The verification of the toll-free number."),
         "short_code": _l("The phone companies’ approval of the short code."),
-        "not_said": _l("Your confirmation here that it is registered, once the provider confirms it."),
+        "not_confirmed": _l("Your confirmation here that it is registered, once the provider confirms it."),
         "pending": _l("The phone companies’ approval. Record it here when you have it."),
         "refused": _l("A new registration: the last one was rejected. The rejection notice gives the reason."),
     }

@@ -51,7 +51,7 @@ def scrape(database: Database, **elapsed: float) -> MetricValues:
     }
 
 
-def metric_key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
+def metric_key(name: str, /, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
     return name, frozenset(labels.items())
 
 
@@ -92,12 +92,12 @@ def test_metrics_match_the_messages(database: Database) -> None:
         assert metrics[metric_key("texts", state=state)] == number, state
     assert metrics[metric_key("texts_oldest_due_seconds")] == 17 * 60
     assert metrics[metric_key("texts_unknown_oldest_seconds")] == 600
-    assert metrics[metric_key("texts_to_see_to")] == 3
-    assert metrics[metric_key("texts_last_hour", what="tried")] == 10
-    assert metrics[metric_key("texts_last_hour", what="taken")] == 6
+    assert metrics[metric_key("texts_unresolved")] == 3
+    assert metrics[metric_key("texts_last_hour", kind="attempted")] == 10
+    assert metrics[metric_key("texts_last_hour", kind="accepted")] == 6
     assert metrics[metric_key("texts_delivered_share")] == pytest.approx(5 / 6)
     assert metrics[metric_key("texts_undelivered_share")] == pytest.approx(1 / 6)
-    assert metrics[metric_key("texts_too_many_share")] == pytest.approx(1 / 10)
+    assert metrics[metric_key("texts_rate_limited_share")] == pytest.approx(1 / 10)
     quantiles = {q: metrics[metric_key("texts_delivery_seconds", window="hour", quantile=q)] for q in ("0.50", "0.95")}
     assert quantiles == {"0.50": pytest.approx(2, abs=0.01), "0.95": pytest.approx(20, abs=0.01)}
     assert metrics[metric_key("texts_failed_last_day", provider="twilio", code="21211")] == 1
@@ -126,18 +126,18 @@ def test_metrics_cover_opt_outs_replies_jobs_and_senders(database: Database) -> 
             )
             message.processed_at = processed_at
             session.add(message)
-        for name, seconds in (("look", 5), ("days", 90_000)):
+        for name, seconds in (("lookup", 5), ("reconciliation", 90_000)):
             leases.take_lease(session, name, "me", timedelta(seconds=1), NOW)
             leases.release_lease(session, name, "me", NOW - timedelta(seconds=seconds))
         for _ in range(3):
             alerts.raise_alert(session, "webhook", "status", NOW, "KeyError")
         session.add(Sender(provider="twilio", address="+15555550199", breaker="open", registration="registered"))
     metrics = scrape(database, hours=2)
-    assert metrics[metric_key("phones_stopped")] == 1
+    assert metrics[metric_key("phones_opted_out")] == 1
     assert (metrics[metric_key("replies_waiting")], metrics[metric_key("replies_oldest_seconds")]) == (1, 7200)
-    assert metrics[metric_key("inbound_not_taken")] == 1
-    assert metrics[metric_key("tick_age_seconds", tick="look")] == 7205
-    assert metrics[metric_key("tick_age_seconds", tick="days")] == 97_200
+    assert metrics[metric_key("inbound_unprocessed")] == 1
+    assert metrics[metric_key("job_age_seconds", name="lookup")] == 7205
+    assert metrics[metric_key("job_age_seconds", name="reconciliation")] == 97_200
     assert metrics[metric_key("webhook_failures_total", webhook="status")] == 3
     sender = {"provider": "twilio", "sender": "1"}
     assert (metrics[metric_key("sender_breaker_open", **sender)], metrics[metric_key("sender_ready", **sender)]) == (
@@ -201,14 +201,14 @@ tests:
       - {{series: 'homevisits_texts_oldest_due_seconds', values: '301x30'}}
       - {{series: 'homevisits_texts_delivered_share', values: '0.94x30'}}
       - {{series: 'homevisits_texts_undelivered_share', values: '0.03x30'}}
-      - {{series: 'homevisits_texts_too_many_share', values: '0.06x30'}}
-      - {{series: 'homevisits_texts_last_hour{{what="due"}}', values: '20x30'}}
-      - {{series: 'homevisits_texts_last_hour{{what="taken"}}', values: '49x30'}}
-      - {{series: 'homevisits_texts_last_hour{{what="tried"}}', values: '20x30'}}
+      - {{series: 'homevisits_texts_rate_limited_share', values: '0.06x30'}}
+      - {{series: 'homevisits_texts_last_hour{{kind="delivery_due"}}', values: '20x30'}}
+      - {{series: 'homevisits_texts_last_hour{{kind="accepted"}}', values: '49x30'}}
+      - {{series: 'homevisits_texts_last_hour{{kind="attempted"}}', values: '20x30'}}
       - {{series: 'homevisits_webhook_failures_total{{webhook="status"}}', values: '_x20 1x10'}}
       - {{series: 'homevisits_sender_breaker_open{{provider="twilio", sender="1"}}', values: '1x30'}}
-      - {{series: 'homevisits_tick_age_seconds{{tick="look"}}', values: '1000x30'}}
-      - {{series: 'homevisits_tick_age_seconds{{tick="days"}}', values: '80000x30'}}
+      - {{series: 'homevisits_job_age_seconds{{name="lookup"}}', values: '1000x30'}}
+      - {{series: 'homevisits_job_age_seconds{{name="reconciliation"}}', values: '80000x30'}}
     promql_expr_test:
       - expr: count by (alertname) (ALERTS{{alertstate="firing"}})
         eval_time: 22m
@@ -216,8 +216,8 @@ tests:
 {expected}
 """
 FIRING = (
-    "TextsWait", "TextsUnknown", "TextsNotDelivered", "TextsTooFast", "WebhookFails", "BreakerOpen", "TickDead",
-    "WorkerDead",
+    "TextsDelayed", "TextsUnknown", "TextsNotDelivered", "TextsRateLimited", "WebhookFailing", "CircuitBreakerOpen",
+    "JobFailing", "WorkerDown",
 )  # fmt: skip
 
 
@@ -237,6 +237,6 @@ def test_alert_rules_name_all_infrequent_jobs(sqlite_url: str) -> None:
     )
     infrequent = {job.name for job in worker.build_jobs(app_settings, Database(sqlite_url)) if job.seconds >= 600}
     (named,) = {
-        names for expression in read_alert_rules().values() for names in re.findall(r'tick!?=?~"([^"]+)"', expression)
+        names for expression in read_alert_rules().values() for names in re.findall(r'name!?=?~"([^"]+)"', expression)
     }
     assert set(named.split("|")) == infrequent

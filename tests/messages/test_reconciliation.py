@@ -208,7 +208,7 @@ def test_three_days_of_failed_lookups_raise_an_alert_without_resend(installation
     installation.look_up_unclear()
     installation.advance_clock(days=3)
     installation.look_up_unclear()
-    assert (installation.states, installation.alerts()) == (["unknown"], [("not_asked", "twilio")])
+    assert (installation.states, installation.alerts()) == (["unknown"], [("no_status", "twilio")])
     installation.advance_clock(days=1)
     assert (installation.look_up_unclear(), installation.sent_count) == (0, 1)
 

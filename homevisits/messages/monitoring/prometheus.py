@@ -86,7 +86,7 @@ def _queue_metrics(session: Session, now: datetime) -> Iterator[Metric]:
     oldest_unknown = queries.oldest_unknown_age(session, now)
     yield _gauge("texts_unknown_oldest_seconds", "Age of the oldest attempt with an unknown outcome.", oldest_unknown)
     unresolved = queries.count_unresolved(session)
-    yield _gauge("texts_to_see_to", "Failed messages that staff have not resolved.", unresolved)
+    yield _gauge("texts_unresolved", "Failed messages that staff have not resolved.", unresolved)
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -96,17 +96,17 @@ def _share(part: int, whole: int) -> float | None:
 def _last_hour_metrics(session: Session, now: datetime) -> Iterator[Metric]:
     hour = queries.count_last_hour(session, now)
     counts: dict[str, float] = {
-        "tried": hour.attempts, "too_many": hour.rate_limited, "taken": hour.accepted, "lost": hour.undelivered,
-        "due": hour.delivery_due, "arrived": hour.delivered,
+        "attempted": hour.attempts, "rate_limited": hour.rate_limited, "accepted": hour.accepted,
+        "undelivered": hour.undelivered, "delivery_due": hour.delivery_due, "delivered": hour.delivered,
     }  # fmt: skip
-    description = "Attempts of the last hour; due: accepted 65 to 5 minutes ago, arrived: delivered of these."
-    yield _labelled_gauge("texts_last_hour", description, ["what"], _as_tuples(counts))
+    description = "Attempts of the last hour; delivery_due: accepted 65 to 5 minutes ago, delivered: of these."
+    yield _labelled_gauge("texts_last_hour", description, ["kind"], _as_tuples(counts))
     delivered = _share(hour.delivered, hour.delivery_due)
     yield _gauge("texts_delivered_share", "Share delivered of messages accepted 65 to 5 minutes ago.", delivered)
     undelivered = _share(hour.undelivered, hour.accepted)
     yield _gauge("texts_undelivered_share", "Share undelivered of messages accepted in the last hour.", undelivered)
     rate_limited = _share(hour.rate_limited, hour.attempts)
-    yield _gauge("texts_too_many_share", "Share of the last hour's attempts rejected with 429.", rate_limited)
+    yield _gauge("texts_rate_limited_share", "Share of the last hour's attempts rejected with 429.", rate_limited)
     quantiles = {
         (window, f"0.{quantile}"): seconds
         for window, length in WINDOWS.items()
@@ -127,11 +127,11 @@ def _cost_metrics(session: Session, midnight: datetime, segment_price: Decimal) 
 
 
 def _recipient_metrics(session: Session, now: datetime) -> Iterator[Metric]:
-    yield _gauge("phones_stopped", "Phones that have opted out.", queries.count_opted_out(session))
+    yield _gauge("phones_opted_out", "Phones that have opted out.", queries.count_opted_out(session))
     count, oldest = queries.count_replies(session, now)
     yield _gauge("replies_waiting", "Received messages that staff must answer.", count)
     yield _gauge("replies_oldest_seconds", "Age of the oldest of them.", oldest)
-    yield _gauge("inbound_not_taken", "Received messages not processed yet.", queries.count_unprocessed(session))
+    yield _gauge("inbound_unprocessed", "Received messages not processed yet.", queries.count_unprocessed(session))
 
 
 def _sender_metrics(session: Session, now: datetime) -> Iterator[Metric]:
@@ -154,7 +154,7 @@ def _sender_metrics(session: Session, now: datetime) -> Iterator[Metric]:
 
 def _job_metrics(session: Session, now: datetime) -> Iterator[Metric]:
     ages = _as_tuples(queries.job_ages(session, now))
-    yield _labelled_gauge("tick_age_seconds", "Seconds since each job last succeeded.", ["tick"], ages)
+    yield _labelled_gauge("job_age_seconds", "Seconds since each job last succeeded.", ["name"], ages)
     failures = queries.count_webhook_failures(session)
     yield _counter("webhook_failures", "Webhook calls answered with 500.", "webhook", failures)
     alerts = queries.count_alerts(session)

@@ -71,7 +71,7 @@ def look_up_unclear(database: Database, providers: Collection[Provider], now: Ca
         provider = by_name.get(due.provider)
         try:
             if due.provider in failed:
-                raise ProviderUnavailable("not_asked")
+                raise ProviderUnavailable("no_status")
             looked_up = provider is not None and provider.supports_lookup
             messages = (
                 _call_provider(due.provider, partial(provider.find_messages, due.phone))
@@ -164,7 +164,7 @@ def _retry_lookup(database: Database, due: DueAttempt, error: str, now: datetime
             attempt.next_check_at = now + min(max(elapsed / 2, MIN_RETRY_DELAY), MAX_RETRY_DELAY)
             return
         attempt.next_check_at = None
-        alerts.raise_alert(session, "not_asked", due.provider, now, error)
+        alerts.raise_alert(session, "no_status", due.provider, now, error)
 
 
 def poll_accepted(
@@ -235,5 +235,5 @@ def _next_poll_at(session: Session, due: DueAttempt, now: datetime) -> datetime 
     elapsed = now - due.since
     if elapsed < GIVE_UP_AFTER:
         return now + max(MIN_POLL_INTERVAL, elapsed / 12)
-    alerts.raise_alert(session, "no_last_word", due.provider, now, due.provider_message_id or "")
+    alerts.raise_alert(session, "no_final_status", due.provider, now, due.provider_message_id or "")
     return None

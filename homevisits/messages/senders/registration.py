@@ -136,7 +136,7 @@ def missing_steps(row: Sender) -> tuple[str, ...]:
     if row.kind == "short_code":
         return ("short_code",)
     missing = [name for name, value in (("brand", row.brand_id), ("campaign", row.campaign_id)) if not value]
-    return (*missing, "not_said")
+    return (*missing, "not_confirmed")
 
 
 def list_senders(session: Session) -> Sequence[Sender]:
