@@ -116,13 +116,13 @@ def approve(language: str, names: tuple[str, ...], by: str, note: str) -> Comman
 
 
 def _find_faults(pack: files.LanguagePack, name: str) -> list[str]:
-    words = catalog.get_template(pack.language, name)
+    template_text = catalog.get_template(pack.language, name)
     english = (
         catalog.get_template(files.BASE_LANGUAGE, name)
         if name in catalog.list_templates(files.BASE_LANGUAGE)
-        else words
+        else template_text
     )
-    return lint.find_problems(words, english, pack.language, pack.letters, name)
+    return lint.find_problems(template_text, english, pack.language, pack.letters, name)
 
 
 def _text_values(pack: files.LanguagePack, text: files.Template) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def test_approval_records_approver_and_text_hash(language: str) -> None:
     for template in catalog.load_pack(language).templates:
         assert template.approval is not None
         assert template.approval.by
-        assert template.approval.words == files.text_hash(template.text, catalog.load_pack(language).letters)
+        assert template.approval.text_hash == files.text_hash(template.text, catalog.load_pack(language).letters)
 
 
 @pytest.fixture

@@ -138,7 +138,9 @@ def approve(language: str, names: tuple[str, ...], by: str, on: date, note: str)
     approvals = files.read_approvals(folder)
     for name in names:
         text = get_template(language, name)
-        approvals[name] = Approval(by=by, on=on, letters=pack.letters, words=text_hash(text, pack.letters), note=note)
+        approvals[name] = Approval(
+            by=by, on=on, letters=pack.letters, text_hash=text_hash(text, pack.letters), note=note
+        )
         if _configuration.folder is not None:
             (folder / f"{name}.txt").write_text(text + "\n", encoding="utf-8")
     if _configuration.folder is not None and not (folder / "pack.toml").exists():

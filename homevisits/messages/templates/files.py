@@ -27,7 +27,7 @@ class Approval:
     by: str
     on: date
     letters: str
-    words: str  # hash of the approved text, see `text_hash`
+    text_hash: str  # hash of the approved text, see `text_hash`
     note: str
 
 
@@ -132,7 +132,7 @@ def write_approvals(folder: Path, approvals: Mapping[str, Approval]) -> None:
         lines += ["", header, f"by = {_toml_string(approval.by)}", f"on = {approval.on.isoformat()}"]
         lines += [
             f'letters = "{approval.letters}"',
-            f'words = "{approval.words}"',
+            f'text_hash = "{approval.text_hash}"',
             f"note = {_toml_string(approval.note)}",
         ]
     new_file = folder / ".approvals.toml.new"
@@ -171,7 +171,7 @@ def _approval_state(text: str | None, letters: str, approvals: Sequence[Approval
     if text is None:
         return "missing", None
     for approval in approvals:
-        if approval.words == text_hash(text, letters):
+        if approval.text_hash == text_hash(text, letters):
             return "approved", approval
     return ("changed", approvals[0]) if approvals else ("waiting", None)
 
