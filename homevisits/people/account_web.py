@@ -43,7 +43,7 @@ def sign_in_now() -> ResponseReturnValue:
     try:
         token = _check_password_and_sign_in(email, password)
     except RulesBroken as broken:
-        status = 429 if isinstance(broken, attempts.TooManyTries) else 422
+        status = 429 if isinstance(broken, attempts.TooManyAttempts) else 422
         values = {"next": request.form.get("next", ""), "email": email, "problems": broken.problems}
         return render_template("people/sign_in/sign_in.html", **values), status
     who = start_session(token)
@@ -52,12 +52,12 @@ def sign_in_now() -> ResponseReturnValue:
 
 def _check_password_and_sign_in(email: str, password: str) -> str:
     with transaction() as db:
-        given = attempts.begin_try(db, email, request.remote_addr or "unknown", now())
+        attempt = attempts.begin_attempt(db, email, request.remote_addr or "unknown", now())
     # No transaction is open during the password hash, which is slow on purpose.
-    if not attempts.is_password_correct(given, password) or given.account_id is None:
+    if not attempts.is_password_correct(attempt, password) or attempt.account_id is None:
         raise RulesBroken([Problem("sign_in_failed", "email")])
     with transaction() as db:
-        return attempts.finish_try(db, given, password, now())
+        return attempts.finish_attempt(db, attempt, password, now())
 
 
 def start_session(token: str) -> Actor:
@@ -141,13 +141,13 @@ def change_password() -> ResponseReturnValue:
     typed = attempts.NewPassword(*(request.form.get(name, "") for name in ("current", "password", "again")))
     try:
         with transaction() as db:
-            given = attempts.begin_try(
+            attempt = attempts.begin_attempt(
                 db, attempts.get_email(db, current_actor()), request.remote_addr or "unknown", now()
             )
         with transaction() as db:
-            token = attempts.change_password(db, current_actor(), given, typed, now())
+            token = attempts.change_password(db, current_actor(), attempt, typed, now())
     except RulesBroken as broken:
-        status = 429 if isinstance(broken, attempts.TooManyTries) else 422
+        status = 429 if isinstance(broken, attempts.TooManyAttempts) else 422
         return render_template("people/account.html", problems=broken.problems), status
     start_session(token)
     show_notice(_("Your password was changed. You were signed out on every other phone and computer."))

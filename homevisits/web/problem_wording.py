@@ -13,7 +13,7 @@ SENTENCES = MappingProxyType(
     {
         # sign-in and account
         "sign_in_failed": N_("That e-mail and password don’t match. Check both and try again."),
-        "too_many_tries": N_("Too many attempts. Try again in %(minutes)s minutes."),
+        "too_many_attempts": N_("Too many attempts. Try again in %(minutes)s minutes."),
         "password_wrong": N_("That isn’t your current password. Try again."),
         "password_short": N_("Choose a password of at least %(least)s characters. A short sentence works well."),
         "password_long": N_("Choose a password of at most %(most)s characters."),

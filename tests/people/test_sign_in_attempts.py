@@ -19,8 +19,8 @@ def try_sign_in(
 ) -> bool:
     try:
         with database.transaction() as session:
-            attempts.begin_try(session, email, address, NOW + timedelta(minutes=minutes))
-    except attempts.TooManyTries:
+            attempts.begin_attempt(session, email, address, NOW + timedelta(minutes=minutes))
+    except attempts.TooManyAttempts:
         return False
     return True
 
@@ -28,16 +28,16 @@ def try_sign_in(
 def test_concurrent_tries_are_all_counted(database: Database) -> None:
     with ThreadPoolExecutor(8) as threads:
         passed = list(threads.map(lambda _: try_sign_in(database), range(24)))
-    assert passed.count(True) == attempts.MAX_TRIES_PER_ACCOUNT
+    assert passed.count(True) == attempts.MAX_ATTEMPTS_PER_ACCOUNT
 
 
 def test_spelling_of_the_email_does_not_matter_for_the_limit(database: Database) -> None:
     passed = [try_sign_in(database, email) for email in ("A@example.org", " a@EXAMPLE.org ") for _ in range(6)]
-    assert passed.count(True) == attempts.MAX_TRIES_PER_ACCOUNT
+    assert passed.count(True) == attempts.MAX_ATTEMPTS_PER_ACCOUNT
 
 
 def test_tries_expire_after_the_window_and_are_deleted_after_a_day(database: Database) -> None:
-    for _ in range(attempts.MAX_TRIES_PER_ACCOUNT):
+    for _ in range(attempts.MAX_ATTEMPTS_PER_ACCOUNT):
         assert try_sign_in(database)
     assert not try_sign_in(database, minutes=14.9)
     assert try_sign_in(database, minutes=15.1)
@@ -47,31 +47,31 @@ def test_tries_expire_after_the_window_and_are_deleted_after_a_day(database: Dat
         assert session.scalar(select(func.count()).select_from(SignInAttempt)) <= 4 + 2
 
 
-def begin_try(database: Database, email: str = "union@example.org") -> attempts.SignInTry:
+def begin_attempt(database: Database, email: str = "union@example.org") -> attempts.StartedAttempt:
     with database.transaction() as session:
-        return attempts.begin_try(session, email, "192.0.2.1", NOW)
+        return attempts.begin_attempt(session, email, "192.0.2.1", NOW)
 
 
 def test_successful_try_does_not_count_for_the_limit(database: Database) -> None:
     create_account(
         database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=attempts.hash_password("x" * 12)
     )
-    for _ in range(attempts.MAX_TRIES_PER_ACCOUNT + 2):
-        sign_in_try = begin_try(database)
+    for _ in range(attempts.MAX_ATTEMPTS_PER_ACCOUNT + 2):
+        sign_in_try = begin_attempt(database)
         with database.transaction() as session:
-            assert attempts.finish_try(session, sign_in_try, "x" * 12, NOW)
+            assert attempts.finish_attempt(session, sign_in_try, "x" * 12, NOW)
 
 
 def test_password_change_during_sign_in_starts_no_session(database: Database) -> None:
     create_account(
         database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=attempts.hash_password("x" * 12)
     )
-    sign_in_try = begin_try(database)
+    sign_in_try = begin_attempt(database)
     assert attempts.is_password_correct(sign_in_try, "x" * 12)
     with database.transaction() as session:
         attempts.set_password(session, "union@example.org", "another one of these", NOW)
     with pytest.raises(RulesBroken), database.transaction() as session:
-        attempts.finish_try(session, sign_in_try, "x" * 12, NOW)
+        attempts.finish_attempt(session, sign_in_try, "x" * 12, NOW)
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(SignInSession)) == 0
 
@@ -79,10 +79,10 @@ def test_password_change_during_sign_in_starts_no_session(database: Database) ->
 def test_concurrent_sign_ins_with_an_old_hash_succeed(database: Database) -> None:
     old = PasswordHasher(time_cost=1, memory_cost=64).hash("x" * 12)
     create_account(database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=old)
-    tries = [begin_try(database), begin_try(database)]
+    tries = [begin_attempt(database), begin_attempt(database)]
     for sign_in_try in tries:
         with database.transaction() as session:
-            assert attempts.finish_try(session, sign_in_try, "x" * 12, NOW)
+            assert attempts.finish_attempt(session, sign_in_try, "x" * 12, NOW)
 
 
 def test_actor_has_all_grants_of_the_account(database: Database) -> None:

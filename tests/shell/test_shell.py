@@ -172,7 +172,7 @@ def test_many_failed_sign_ins_also_block_the_right_password(
     create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
     right = {"email": "union@example.org", "password": PASSWORD}
     client = app.test_client()
-    for _ in range(attempts.MAX_TRIES_PER_ACCOUNT):
+    for _ in range(attempts.MAX_ATTEMPTS_PER_ACCOUNT):
         assert client.post("/sign-in", data={**right, "password": "wrong"}).status_code == 422
     assert client.post("/sign-in", data=right).status_code == 429
     # The limit is stored, so it also holds in another process.
@@ -183,7 +183,7 @@ def test_many_failed_sign_ins_also_block_the_right_password(
 
 
 def test_failed_sign_ins_are_limited_per_address(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "MAX_TRIES_PER_ADDRESS", 3)
+    monkeypatch.setattr(attempts, "MAX_ATTEMPTS_PER_ADDRESS", 3)
     client = app.test_client()
     statuses = [
         client.post("/sign-in", data={"email": f"a{n}@example.org", "password": "x"}).status_code for n in range(4)
@@ -222,7 +222,9 @@ def test_password_guesses_in_a_session_are_limited(app: Flask, sqlite_database: 
     actor = create_account(sqlite_database, "union", Grant(Role.UNION_COORDINATOR, None), password_hash=password_hash)
     client = create_client(app, actor)
     new = {"current": "no", "password": "another short sentence", "again": "another short sentence"}
-    statuses = {client.post("/account/password", data=new).status_code for _ in range(attempts.MAX_TRIES_PER_ACCOUNT)}
+    statuses = {
+        client.post("/account/password", data=new).status_code for _ in range(attempts.MAX_ATTEMPTS_PER_ACCOUNT)
+    }
     assert statuses == {422}
     assert client.post("/account/password", data={**new, "current": PASSWORD}).status_code == 429
 

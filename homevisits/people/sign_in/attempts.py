@@ -16,21 +16,21 @@ from homevisits.people.models import Account, AccountGrant, SignInAttempt
 from homevisits.people.sign_in import sessions
 
 THROTTLE_WINDOW = timedelta(minutes=15)
-MAX_TRIES_PER_ACCOUNT = 8
-MAX_TRIES_PER_ADDRESS = 60  # a whole school may share an address
+MAX_ATTEMPTS_PER_ACCOUNT = 8
+MAX_ATTEMPTS_PER_ADDRESS = 60  # a whole school may share an address
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 256
 MAX_EMAIL_LENGTH = 254
 
 
-class TooManyTries(RulesBroken):
+class TooManyAttempts(RulesBroken):
     """Too many failed attempts; the password is not checked."""
 
     def __init__(self) -> None:
-        super().__init__([Problem("too_many_tries", None, {"minutes": int(THROTTLE_WINDOW.total_seconds() // 60)})])
+        super().__init__([Problem("too_many_attempts", None, {"minutes": int(THROTTLE_WINDOW.total_seconds() // 60)})])
 
 
 @dataclass(frozen=True)
-class SignInTry:
+class StartedAttempt:
     """A sign-in attempt, recorded before the password is checked."""
 
     attempt_ids: tuple[int, ...]
@@ -59,23 +59,26 @@ def normalize_email(email: str) -> str:
     return email.strip().lower()[:MAX_EMAIL_LENGTH]
 
 
-def begin_try(session: Session, email: str, address: str, now: datetime) -> SignInTry:
-    """Record an attempt as failed and find the account. Raises `TooManyTries`.
+def begin_attempt(session: Session, email: str, address: str, now: datetime) -> StartedAttempt:
+    """Record an attempt as failed and find the account. Raises `TooManyAttempts`.
 
     It runs in its own transaction before the password check, so parallel attempts are all counted.
     """
-    subjects = {f"account:{normalize_email(email)}": MAX_TRIES_PER_ACCOUNT, f"address:{address}": MAX_TRIES_PER_ADDRESS}
+    subjects = {
+        f"account:{normalize_email(email)}": MAX_ATTEMPTS_PER_ACCOUNT,
+        f"address:{address}": MAX_ATTEMPTS_PER_ADDRESS,
+    }
     _delete_old_attempts(session, now)
     for subject, most in subjects.items():
         if not is_sqlite(session):  # SQLite has a single writer; PostgreSQL needs a lock for each subject
             session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(subject, 0))))
         if _count_recent_failures(session, subject, now) >= most:
-            raise TooManyTries
+            raise TooManyAttempts
     rows = [{"subject": subject, "at": now, "succeeded": False} for subject in subjects]
     ids = session.scalars(insert(SignInAttempt).returning(SignInAttempt.id), rows).all()
     columns = select(Account.id, Account.password_hash)
     row = session.execute(columns.where(Account.email == normalize_email(email), Account.active)).first()
-    return SignInTry(tuple(ids), *row) if row else SignInTry(tuple(ids), None, None)
+    return StartedAttempt(tuple(ids), *row) if row else StartedAttempt(tuple(ids), None, None)
 
 
 def _delete_old_attempts(session: Session, now: datetime) -> None:
@@ -92,31 +95,35 @@ def _count_recent_failures(session: Session, subject: str, now: datetime) -> int
     return session.scalar(query) or 0
 
 
-def is_password_correct(given: SignInTry, password: str) -> bool:
+def is_password_correct(attempt: StartedAttempt, password: str) -> bool:
     """Return whether the password is correct. Slow on purpose; call it outside transactions."""
-    fits = _verify(given.password_hash or _dummy_hash(), password)
-    return fits and given.password_hash is not None
+    is_correct = _verify(attempt.password_hash or _dummy_hash(), password)
+    return is_correct and attempt.password_hash is not None
 
 
-def _verify(kept: str, password: str) -> bool:
+def _verify(password_hash: str, password: str) -> bool:
     try:
-        return _hasher().verify(kept, password[: MAX_PASSWORD_LENGTH * 4])
+        return _hasher().verify(password_hash, password[: MAX_PASSWORD_LENGTH * 4])
     except (VerificationError, InvalidHashError):
         return False
 
 
-def finish_try(session: Session, given: SignInTry, password: str, now: datetime) -> str:
-    """Sign in after `is_password_correct`: the try no longer counts against anyone. Returns the new session's token.
+def finish_attempt(session: Session, attempt: StartedAttempt, password: str, now: datetime) -> str:
+    """Sign in after `is_password_correct`: the attempt no longer counts against anyone. Return the session's token.
 
     Raises RulesBroken when the password was changed or the account closed meanwhile.
     """
     # Locked, so that a change of the password either sees this session or is seen here.
-    account = session.get_one(Account, given.account_id, with_for_update=True, populate_existing=True)
-    kept = account.password_hash
-    if not account.active or kept is None or (kept != given.password_hash and not _verify(kept, password)):
+    account = session.get_one(Account, attempt.account_id, with_for_update=True, populate_existing=True)
+    password_hash = account.password_hash
+    if (
+        not account.active
+        or password_hash is None
+        or (password_hash != attempt.password_hash and not _verify(password_hash, password))
+    ):
         raise RulesBroken([Problem("sign_in_failed", "email")])
-    session.execute(update(SignInAttempt).where(SignInAttempt.id.in_(given.attempt_ids)).values(succeeded=True))
-    if _hasher().check_needs_rehash(kept):
+    session.execute(update(SignInAttempt).where(SignInAttempt.id.in_(attempt.attempt_ids)).values(succeeded=True))
+    if _hasher().check_needs_rehash(password_hash):
         account.password_hash = hash_password(password)
     return sessions.begin_session(session, account.id, now)
 
@@ -144,21 +151,21 @@ class NewPassword:
     again: str
 
 
-def change_password(session: Session, actor: Actor, given: SignInTry, typed: NewPassword, now: datetime) -> str:
+def change_password(session: Session, actor: Actor, attempt: StartedAttempt, typed: NewPassword, now: datetime) -> str:
     """Change the actor's own password and end all their sessions. Returns the token of a new session.
 
-    `given` is the try that counts a wrong current password: an open session is no way around the throttle.
+    `attempt` is the attempt that counts a wrong current password: an open session is no way around the throttle.
     """
     account = session.get_one(Account, actor.account_id, with_for_update=True)
     problems = []
     if account.password_hash is not None:
-        if given.password_hash != account.password_hash or not is_password_correct(given, typed.current):
+        if attempt.password_hash != account.password_hash or not is_password_correct(attempt, typed.current):
             problems.append(Problem("password_wrong", "current"))
         elif typed.current == typed.password:
             problems.append(Problem("password_same", "password"))
     subject = f"{account.email}\n{account.name}"
     refuse_if_any([*problems, *check_new_password(typed.password, typed.again, subject)])
-    session.execute(update(SignInAttempt).where(SignInAttempt.id.in_(given.attempt_ids)).values(succeeded=True))
+    session.execute(update(SignInAttempt).where(SignInAttempt.id.in_(attempt.attempt_ids)).values(succeeded=True))
     account.password_hash = hash_password(typed.password)
     sessions.end_all_sessions(session, account.id, now)
     return sessions.begin_session(session, account.id, now)
