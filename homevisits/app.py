@@ -26,7 +26,7 @@ from homevisits.core.db import Database
 from homevisits.core.settings import Settings
 from homevisits.people import account_web
 from homevisits.people.models import Heartbeat
-from homevisits.people.sign_in import kept_forms_web
+from homevisits.people.sign_in import saved_forms_web
 from homevisits.web import context, errors, formats, security, shell
 from homevisits.web.navigation import ROLE_NAMES
 
@@ -73,7 +73,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     CSRFProtect(app)
     _PoBabel(app, locale_selector=formats.current_language)
     _install_login(app)
-    kept_forms_web.install(app)
+    saved_forms_web.install(app)
     for module in _feature_modules(settings):
         app.register_blueprint(module.bp)
     app.add_url_rule("/healthz", view_func=check_alive)
@@ -108,7 +108,7 @@ def _flask_config(settings: Settings) -> dict[str, Any]:
 def _feature_modules(settings: Settings) -> list[ModuleType]:
     # Outside the demo, its pages are not even imported.
     names = (*FEATURES, "homevisits.demo.web") if settings.demo else FEATURES
-    return [account_web, kept_forms_web, *(import_module(name) for name in names if find_spec(name))]
+    return [account_web, saved_forms_web, *(import_module(name) for name in names if find_spec(name))]
 
 
 def _install_login(app: Flask) -> None:

@@ -30,7 +30,7 @@ from homevisits.messages.reconciliation import daily, unconfirmed
 from homevisits.messages.senders import sync
 from homevisits.pay import actions as pay
 from homevisits.people.models import Heartbeat
-from homevisits.people.sign_in import kept_forms, sessions
+from homevisits.people.sign_in import saved_forms, sessions
 from homevisits.people.sign_in.session_limits import session_limits
 from homevisits.policies.rules import Policy
 from homevisits.visits import actions as visits
@@ -167,7 +167,7 @@ def _delete_sign_in_data(database: Database, settings: Settings) -> int:
     now = clock.now()
     with database.transaction() as session:
         deleted = sessions.delete_old_sessions(session, session_limits(settings), now)
-        return deleted + kept_forms.delete_old_forms(session, now)
+        return deleted + saved_forms.delete_old_forms(session, now)
 
 
 def _reconcile_yesterday(database: Database, providers: tuple[Provider, ...]) -> int:

@@ -242,10 +242,10 @@ class SignInSession(Base):
     ended_at: Mapped[datetime | None]  # signed out, password changed or account closed
 
 
-class KeptForm(Base):
+class SavedForm(Base):
     """A form that was sent after its session had ended. Kept for an hour at most, for the account it belongs to."""
 
-    __tablename__ = "kept_form"
+    __tablename__ = "saved_form"
     id: Mapped[int] = mapped_column(PrimaryKey, primary_key=True)
     token_sha256: Mapped[str] = mapped_column(unique=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)

@@ -43,7 +43,7 @@ HEADERS = {
 
 
 class SignInRequired(Exception):
-    """The request requires a signed-in user. `people.kept_forms_web` redirects to the sign-in page."""
+    """The request requires a signed-in user. `people.saved_forms_web` redirects to the sign-in page."""
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]

@@ -244,7 +244,7 @@ sa.Table(
 )
 
 sa.Table(
-    "kept_form",
+    "saved_form",
     SCHEMA,
     required("id", KEY, primary_key=True),
     required("token_sha256", TEXT, unique=True),

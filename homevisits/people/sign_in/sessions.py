@@ -84,14 +84,14 @@ def refresh_session(session: Session, token: str, now: datetime) -> None:
 
 def end_session(session: Session, token: str, now: datetime) -> None:
     """End a session, and with it every copy of its cookie."""
-    which = SignInSession.token_sha256 == hash_token(token), SignInSession.ended_at.is_(None)
-    session.execute(update(SignInSession).where(*which).values(ended_at=now))
+    conditions = SignInSession.token_sha256 == hash_token(token), SignInSession.ended_at.is_(None)
+    session.execute(update(SignInSession).where(*conditions).values(ended_at=now))
 
 
 def end_all_sessions(session: Session, account_id: int, now: datetime) -> None:
     """End every session of the account. The caller has locked the account's row, so that none begins meanwhile."""
-    which = SignInSession.account_id == account_id, SignInSession.ended_at.is_(None)
-    session.execute(update(SignInSession).where(*which).values(ended_at=now))
+    conditions = SignInSession.account_id == account_id, SignInSession.ended_at.is_(None)
+    session.execute(update(SignInSession).where(*conditions).values(ended_at=now))
 
 
 def delete_old_sessions(session: Session, limits: SessionLimits | None, now: datetime) -> int:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from homevisits.people.models import KeptForm
+from homevisits.people.models import SavedForm
 from homevisits.people.sign_in.sessions import hash_token
 
 KEEP_FOR = timedelta(hours=1)
@@ -29,17 +29,17 @@ class TypedForm:
     fields: tuple[tuple[str, str], ...]
 
 
-def keep_form(session: Session, account_id: int, typed: TypedForm, now: datetime) -> str | None:
+def save_form(session: Session, account_id: int, typed: TypedForm, now: datetime) -> str | None:
     """Keep a form for its account. Returns the token of its address; None when the form is too large."""
     fields = json.dumps(typed.fields, ensure_ascii=False)
     if len(fields) > MAX_CHARACTERS:
         return None
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    of_account = select(KeptForm.id).where(KeptForm.account_id == account_id).order_by(KeptForm.id.desc())
-    surplus = session.scalars(of_account.offset(MAX_PER_ACCOUNT - 1)).all()
-    session.execute(delete(KeptForm).where(KeptForm.id.in_(surplus)))
+    of_account = select(SavedForm.id).where(SavedForm.account_id == account_id).order_by(SavedForm.id.desc())
+    excess = session.scalars(of_account.offset(MAX_PER_ACCOUNT - 1)).all()
+    session.execute(delete(SavedForm).where(SavedForm.id.in_(excess)))
     session.add(
-        KeptForm(
+        SavedForm(
             token_sha256=hash_token(token),
             account_id=account_id,
             path=typed.path,
@@ -51,9 +51,9 @@ def keep_form(session: Session, account_id: int, typed: TypedForm, now: datetime
     return token
 
 
-def find_kept_form(session: Session, account_id: int, token: str, now: datetime) -> TypedForm | None:
+def find_saved_form(session: Session, account_id: int, token: str, now: datetime) -> TypedForm | None:
     """Return the form kept under a token. A form of another account is deleted and not returned."""
-    row = session.scalar(select(KeptForm).where(KeptForm.token_sha256 == hash_token(token)))
+    row = session.scalar(select(SavedForm).where(SavedForm.token_sha256 == hash_token(token)))
     if row is None:
         return None
     if row.account_id != account_id or now - row.created_at > KEEP_FOR:
@@ -65,11 +65,11 @@ def find_kept_form(session: Session, account_id: int, token: str, now: datetime)
 
 def discard_form(session: Session, account_id: int, token: str) -> None:
     """Delete a form of the account: it was sent, or is not wanted any more."""
-    which = KeptForm.token_sha256 == hash_token(token), KeptForm.account_id == account_id
-    session.execute(delete(KeptForm).where(*which))
+    conditions = SavedForm.token_sha256 == hash_token(token), SavedForm.account_id == account_id
+    session.execute(delete(SavedForm).where(*conditions))
 
 
 def delete_old_forms(session: Session, now: datetime) -> int:
     """Delete forms older than an hour. Returns how many."""
-    old = delete(KeptForm).where(KeptForm.created_at < now - KEEP_FOR).returning(KeptForm.id)
+    old = delete(SavedForm).where(SavedForm.created_at < now - KEEP_FOR).returning(SavedForm.id)
     return len(session.scalars(old).all())

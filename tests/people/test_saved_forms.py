@@ -19,9 +19,9 @@ from homevisits.core import clock
 from homevisits.core.access import Actor, Role
 from homevisits.core.db import Database
 from homevisits.pay import actions as pay
-from homevisits.people.models import Account, KeptForm
-from homevisits.people.sign_in import attempts, kept_forms
-from homevisits.people.sign_in.kept_forms_web import OWN_FIELDS, SECRET_FIELDS
+from homevisits.people.models import Account, SavedForm
+from homevisits.people.sign_in import attempts, saved_forms
+from homevisits.people.sign_in.saved_forms_web import OWN_FIELDS, SECRET_FIELDS
 from homevisits.visits import actions as visits
 from homevisits.web import security
 from tests.factories.school import POLICY
@@ -41,7 +41,7 @@ class RecordedPost:
     fields: list[tuple[str, str]]
 
 
-class KeptFormScenario:
+class SavedFormScenario:
     """The test school with its pages. Views that accept a form can be replaced by a recorder."""
 
     def __init__(self, database: Database) -> None:
@@ -122,9 +122,9 @@ class KeptFormScenario:
         else:
             clock.set_source(lambda: self.begin + timedelta(minutes=61))
 
-    def kept_forms(self) -> list[KeptForm]:
+    def saved_forms(self) -> list[SavedForm]:
         with self.database.reading() as session:
-            rows = list(session.scalars(select(KeptForm)))
+            rows = list(session.scalars(select(SavedForm)))
             session.expunge_all()
             return rows
 
@@ -143,23 +143,23 @@ def without_own_fields(fields: list[tuple[str, str]], *excluded: str) -> list[tu
 
 
 @pytest.fixture
-def scenario(database: Database) -> KeptFormScenario:
-    return KeptFormScenario(database)
+def scenario(database: Database) -> SavedFormScenario:
+    return SavedFormScenario(database)
 
 
 @pytest.fixture
-def sqlite_scenario(sqlite_database: Database) -> KeptFormScenario:
+def sqlite_scenario(sqlite_database: Database) -> SavedFormScenario:
     """A scenario on SQLite only, for rules that do not depend on the database."""
-    return KeptFormScenario(sqlite_database)
+    return SavedFormScenario(sqlite_database)
 
 
-def load_form(scenario: KeptFormScenario, actor: Actor, page: str, action: str) -> tuple[FlaskClient, Form]:
+def load_form(scenario: SavedFormScenario, actor: Actor, page: str, action: str) -> tuple[FlaskClient, Form]:
     client = create_client(scenario.app, actor)
     return client, next(form for form in parse_forms(client.get(page).text, page) if form.action == action)
 
 
 @pytest.mark.parametrize("session_end", ["gone", "idle"])
-def test_kept_form_is_shown_to_its_account_and_sent_on_request(scenario: KeptFormScenario, session_end: str) -> None:
+def test_saved_form_is_shown_to_its_account_and_sent_on_request(scenario: SavedFormScenario, session_end: str) -> None:
     forms = [item for item in scenario.forms() if urlsplit(item[2].action).path not in WITHOUT_ACCOUNT]
     scenario.record_posts()
     assert len({urlsplit(form.action).path for _who, _client, form in forms}) >= 25
@@ -184,7 +184,7 @@ def test_kept_form_is_shown_to_its_account_and_sent_on_request(scenario: KeptFor
         again = next(
             candidate
             for candidate in parse_forms(shown.text, kept_url)
-            if "kept_form" in [c.name for c in candidate.controls]
+            if "saved_form" in [c.name for c in candidate.controls]
         )
         assert urlsplit(again.action).path == urlsplit(form.action).path
         assert bool(again.editable) == bool(form.editable), form
@@ -194,27 +194,27 @@ def test_kept_form_is_shown_to_its_account_and_sent_on_request(scenario: KeptFor
         assert scenario.post(page, again, again.fields()).text == "recorded"
         (sent,) = scenario.sent
         assert without_own_fields(sent.fields, *SECRET_FIELDS) == expected
-        assert scenario.kept_forms() == [], form
+        assert scenario.saved_forms() == [], form
 
 
 @pytest.mark.parametrize("session_end", ["gone", "idle"])
-def test_kept_form_is_not_shown_to_another_account(scenario: KeptFormScenario, session_end: str) -> None:
+def test_saved_form_is_not_shown_to_another_account(scenario: SavedFormScenario, session_end: str) -> None:
     forms = [item for item in scenario.forms() if urlsplit(item[2].action).path not in WITHOUT_ACCOUNT]
     scenario.record_posts()
     for actor, client, form in forms:
         clock.set_source(lambda: scenario.begin)
         scenario.end_session(client := create_client(scenario.app, actor), session_end)
         kept_url = next_address_of(scenario.post(client, form, form.fill()))
-        assert len(scenario.kept_forms()) == 1
+        assert len(scenario.saved_forms()) == 1
         other = next(person for person in scenario.people if person.account_id != actor.account_id)
         response = create_client(scenario.app, other).get(kept_url)
         assert response.status_code == 303
-        assert scenario.kept_forms() == [], form
+        assert scenario.saved_forms() == [], form
         assert create_client(scenario.app, actor).get(kept_url).status_code == 303
         assert scenario.sent == []
 
 
-def test_form_without_account_is_shown_again_immediately(sqlite_scenario: KeptFormScenario) -> None:
+def test_form_without_account_is_shown_again_immediately(sqlite_scenario: SavedFormScenario) -> None:
     client = sqlite_scenario.app.test_client()
     page = client.get("/sign-in?next=/pay", headers={"Accept-Language": "en"}).text
     for form in parse_forms(page, "/sign-in?next=/pay"):
@@ -230,7 +230,7 @@ def test_form_without_account_is_shown_again_immediately(sqlite_scenario: KeptFo
             assert ("password", "") in again.fields()
         else:
             assert "You pressed “English”" in response.text
-    assert sqlite_scenario.kept_forms() == []
+    assert sqlite_scenario.saved_forms() == []
 
 
 @pytest.mark.parametrize(
@@ -249,13 +249,13 @@ def test_form_without_account_is_shown_again_immediately(sqlite_scenario: KeptFo
 )
 @pytest.mark.parametrize("session_end", ["gone", "idle"])
 def test_form_of_another_site_is_not_kept(
-    sqlite_scenario: KeptFormScenario, session_end: str, headers: dict[str, str]
+    sqlite_scenario: SavedFormScenario, session_end: str, headers: dict[str, str]
 ) -> None:
     client, form = load_form(sqlite_scenario, sqlite_scenario.people[0], "/hours", "/hours")
     fields = form.fill()
     sqlite_scenario.end_session(client, session_end)
     response = client.post("/hours", data=MultiDict(fields), headers=headers)
-    assert sqlite_scenario.kept_forms() == []
+    assert sqlite_scenario.saved_forms() == []
     assert "kept-form" not in response.headers.get("Location", "")
     assert client.post("/language", data={**dict(fields), "language": "es"}, headers=headers).status_code in (303, 400)
     assert "You pressed" not in response.text
@@ -263,7 +263,7 @@ def test_form_of_another_site_is_not_kept(
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://localhost"}, {"Referer": "http://localhost/hours"}])
 def test_form_without_fetch_metadata_is_recognized_by_its_origin(
-    sqlite_scenario: KeptFormScenario, headers: dict[str, str]
+    sqlite_scenario: SavedFormScenario, headers: dict[str, str]
 ) -> None:
     client, form = load_form(sqlite_scenario, sqlite_scenario.people[0], "/hours", "/hours")
     client.delete_cookie("homevisits")
@@ -272,21 +272,21 @@ def test_form_without_fetch_metadata_is_recognized_by_its_origin(
 
 
 @pytest.mark.parametrize("origin", [None, "", "1 /hours", "1 /hours.forged", "é"])
-def test_form_without_valid_signature_is_not_kept(sqlite_scenario: KeptFormScenario, origin: str | None) -> None:
+def test_form_without_valid_signature_is_not_kept(sqlite_scenario: SavedFormScenario, origin: str | None) -> None:
     client, form = load_form(sqlite_scenario, sqlite_scenario.people[0], "/hours", "/hours")
     fields = [(n, v) for n, v in form.fill() if n != "form_origin"]
     client.delete_cookie("homevisits")
     response = sqlite_scenario.post(client, form, [*fields, *([("form_origin", origin)] if origin is not None else [])])
     assert response.status_code == 400
-    assert sqlite_scenario.kept_forms() == []
+    assert sqlite_scenario.saved_forms() == []
 
 
-def test_passwords_tokens_and_files_are_not_stored(scenario: KeptFormScenario) -> None:
+def test_passwords_tokens_and_files_are_not_stored(scenario: SavedFormScenario) -> None:
     client, form = load_form(scenario, scenario.people[0], "/account", "/account/password")
     typed = [(name, f"secret {name}" if name in SECRET_FIELDS else value) for name, value in form.fill()]
     client.delete_cookie("homevisits")
     kept_url = next_address_of(scenario.post(client, form, typed))
-    (row,) = scenario.kept_forms()
+    (row,) = scenario.saved_forms()
     assert row.fields == "[]"
     shown = create_client(scenario.app, scenario.people[0]).get(kept_url).text
     assert "secret" not in shown
@@ -295,20 +295,20 @@ def test_passwords_tokens_and_files_are_not_stored(scenario: KeptFormScenario) -
     client, form = load_form(scenario, lead, "/roster", "/roster")
     client.delete_cookie("homevisits")
     kept_url = next_address_of(scenario.post(client, form, form.fill()))
-    assert "content of a file" not in scenario.kept_forms()[-1].fields
-    assert "roster.zip" not in scenario.kept_forms()[-1].fields
+    assert "content of a file" not in scenario.saved_forms()[-1].fields
+    assert "roster.zip" not in scenario.saved_forms()[-1].fields
     shown = create_client(scenario.app, lead).get(kept_url).text
     assert "Please choose the file again." in shown
     assert [c.kind for c in parse_forms(shown, kept_url)[-1].editable] == ["file"]
 
 
-def test_password_fields_are_listed_in_secret_fields(sqlite_scenario: KeptFormScenario) -> None:
+def test_password_fields_are_listed_in_secret_fields(sqlite_scenario: SavedFormScenario) -> None:
     controls = [c for _who, _client, form in sqlite_scenario.forms() for c in form.controls]
     assert {c.name for c in controls if c.kind == "password"} == SECRET_FIELDS
     assert not {c.name for c in controls if c.kind != "password"} & SECRET_FIELDS
 
 
-def test_form_is_kept_for_one_hour(scenario: KeptFormScenario) -> None:
+def test_form_is_kept_for_one_hour(scenario: SavedFormScenario) -> None:
     actor = scenario.people[0]
     client, form = load_form(scenario, actor, "/hours", "/hours")
     client.delete_cookie("homevisits")
@@ -325,13 +325,13 @@ def test_form_is_kept_for_one_hour(scenario: KeptFormScenario) -> None:
     clock.set_source(lambda: scenario.begin + timedelta(hours=1, seconds=1))
     # The form has expired, although the worker has not deleted it yet.
     assert create_client(scenario.app, actor).get(first).location == "/my-day"
-    assert len(scenario.kept_forms()) == 1
+    assert len(scenario.saved_forms()) == 1
     job.run()
-    assert scenario.kept_forms() == []
+    assert scenario.saved_forms() == []
     assert create_client(scenario.app, actor).get(second).location == "/my-day"
 
 
-def test_kept_form_can_be_deleted(scenario: KeptFormScenario) -> None:
+def test_saved_form_can_be_deleted(scenario: SavedFormScenario) -> None:
     actor = scenario.people[0]
     client, form = load_form(scenario, actor, "/hours", "/hours")
     client.delete_cookie("homevisits")
@@ -343,11 +343,11 @@ def test_kept_form_can_be_deleted(scenario: KeptFormScenario) -> None:
         if candidate.action == f"{kept_url}/discard"
     ]
     assert scenario.post(page, delete, delete.fields()).location == "/hours"
-    assert scenario.kept_forms() == []
+    assert scenario.saved_forms() == []
 
 
 @pytest.mark.parametrize("session_end", ["signed out in another tab", "signed in again", "new password"])
-def test_form_is_kept_however_the_session_ended(scenario: KeptFormScenario, session_end: str) -> None:
+def test_form_is_kept_however_the_session_ended(scenario: SavedFormScenario, session_end: str) -> None:
     actor, password = scenario.people[0], "a short sentence here"
     client, form = load_form(scenario, actor, "/hours", "/hours")
     typed = form.fill()
@@ -369,14 +369,14 @@ def test_form_is_kept_however_the_session_ended(scenario: KeptFormScenario, sess
     assert without_own_fields(again.fields()) == without_own_fields(typed)
 
 
-def test_form_is_dropped_when_another_account_is_signed_in(scenario: KeptFormScenario) -> None:
+def test_form_is_dropped_when_another_account_is_signed_in(scenario: SavedFormScenario) -> None:
     _client, form = load_form(scenario, scenario.people[0], "/hours", "/hours")
     response = scenario.post(create_client(scenario.app, scenario.people[1]), form, form.fill())
     assert response.status_code == 400
-    assert scenario.kept_forms() == []
+    assert scenario.saved_forms() == []
 
 
-def test_sign_in_leads_back_to_the_form(scenario: KeptFormScenario) -> None:
+def test_sign_in_leads_back_to_the_form(scenario: SavedFormScenario) -> None:
     password = "a short sentence here"
     with scenario.database.transaction() as session:
         attempts.set_password(session, "grace@example.org", password, clock.now())
@@ -392,7 +392,7 @@ def test_sign_in_leads_back_to_the_form(scenario: KeptFormScenario) -> None:
     assert "Your session ended" in client.get(response.location).text
 
 
-def test_kept_form_is_shown_in_the_language_of_the_account(sqlite_scenario: KeptFormScenario) -> None:
+def test_saved_form_is_shown_in_the_language_of_the_account(sqlite_scenario: SavedFormScenario) -> None:
     actor = sqlite_scenario.people[0]
     with sqlite_scenario.database.transaction() as session:
         session.get_one(Account, actor.account_id).language = "es"
@@ -405,27 +405,27 @@ def test_kept_form_is_shown_in_the_language_of_the_account(sqlite_scenario: Kept
         assert "No se envió nada." in shown
 
 
-def test_too_large_form_is_not_kept(sqlite_scenario: KeptFormScenario) -> None:
+def test_too_large_form_is_not_kept(sqlite_scenario: SavedFormScenario) -> None:
     client, form = load_form(sqlite_scenario, sqlite_scenario.people[0], "/hours", "/hours")
     client.delete_cookie("homevisits")
-    response = sqlite_scenario.post(client, form, [*form.fill(), ("more", "x" * kept_forms.MAX_CHARACTERS)])
+    response = sqlite_scenario.post(client, form, [*form.fill(), ("more", "x" * saved_forms.MAX_CHARACTERS)])
     assert response.status_code == 400
-    assert sqlite_scenario.kept_forms() == []
+    assert sqlite_scenario.saved_forms() == []
 
 
-def test_number_of_kept_forms_per_account_is_limited(scenario: KeptFormScenario) -> None:
+def test_number_of_saved_forms_per_account_is_limited(scenario: SavedFormScenario) -> None:
     client, form = load_form(scenario, scenario.people[0], "/hours", "/hours")
     client.delete_cookie("homevisits")
     kept_url = [
-        next_address_of(scenario.post(client, form, form.fill())) for _ in range(kept_forms.MAX_PER_ACCOUNT + 2)
+        next_address_of(scenario.post(client, form, form.fill())) for _ in range(saved_forms.MAX_PER_ACCOUNT + 2)
     ]
     with scenario.database.reading() as session:
-        assert session.scalar(select(func.count()).select_from(KeptForm)) == kept_forms.MAX_PER_ACCOUNT
+        assert session.scalar(select(func.count()).select_from(SavedForm)) == saved_forms.MAX_PER_ACCOUNT
     page = create_client(scenario.app, scenario.people[0])
     assert [page.get(path).status_code for path in (kept_url[1], kept_url[2], kept_url[-1])] == [303, 200, 200]
 
 
-def test_kept_form_without_its_page_shows_the_typed_values(sqlite_scenario: KeptFormScenario) -> None:
+def test_saved_form_without_its_page_shows_the_typed_values(sqlite_scenario: SavedFormScenario) -> None:
     actor = sqlite_scenario.people[0]
     client, form = load_form(sqlite_scenario, actor, "/hours", "/hours")
     client.delete_cookie("homevisits")

@@ -18,9 +18,9 @@ from itsdangerous import BadSignature, Signer
 from werkzeug.exceptions import HTTPException
 
 from homevisits.core.access import Permission
-from homevisits.people.sign_in import kept_forms
+from homevisits.people.sign_in import saved_forms
 from homevisits.people.sign_in.form_filling import Page
-from homevisits.people.sign_in.kept_forms import TypedForm
+from homevisits.people.sign_in.saved_forms import TypedForm
 from homevisits.web.context import now, settings, show_notice, transaction
 from homevisits.web.errors import error_page
 from homevisits.web.security import (
@@ -33,8 +33,8 @@ from homevisits.web.security import (
     signed_in_actor,
 )
 
-bp = Blueprint("kept_forms", __name__, url_prefix="/kept-form")
-OWN_FIELDS = frozenset({"csrf_token", "form_origin", "kept_form"})  # new on each page, never kept
+bp = Blueprint("saved_forms", __name__, url_prefix="/kept-form")
+OWN_FIELDS = frozenset({"csrf_token", "form_origin", "saved_form"})  # new on each page, never kept
 # Password fields, never kept. A test compares them with the fields of every page.
 SECRET_FIELDS = frozenset({"password", "current", "again"})
 MAX_PAGE_PATH_LENGTH = 500
@@ -103,20 +103,20 @@ def _read_typed_form(page: str) -> TypedForm:
     return TypedForm(request.full_path.rstrip("?"), page, kept)
 
 
-def _keep_form() -> str | None:
+def _save_form() -> str | None:
     """Keep the form of this request for its account. Returns the address to see it at, None when it is not kept."""
     origin, who = _posted_origin(), signed_in_actor()
     if origin is None or not origin[0] or not _is_same_origin() or (who and who.account_id != origin[0]):
         return None
     with transaction() as db:
-        token = kept_forms.keep_form(db, origin[0], _read_typed_form(origin[1]), now())
-    return url_for("kept_forms.show", token=token) if token else None
+        token = saved_forms.save_form(db, origin[0], _read_typed_form(origin[1]), now())
+    return url_for("saved_forms.show", token=token) if token else None
 
 
 def _sign_in_required(_error: SignInRequired) -> ResponseReturnValue:
     after = _request_path() if request.method == "GET" else "/"
     if request.method == "POST":
-        after = _keep_form() or after
+        after = _save_form() or after
     return redirect(url_for("account.sign_in", next=after), code=303)
 
 
@@ -128,7 +128,7 @@ def _token_refused(_error: CSRFError) -> ResponseReturnValue:
     if origin and _is_same_origin():
         if not permissions_of(current_app.view_functions[str(request.endpoint)]):
             return _render_filled_page(_read_typed_form(origin[1]), None), 400
-        address = _keep_form()
+        address = _save_form()
         if address:
             return redirect(address if who else url_for("account.sign_in", next=address), code=303)
     return error_page(400, stale=True)
@@ -139,7 +139,7 @@ def _token_refused(_error: CSRFError) -> ResponseReturnValue:
 def show(token: str) -> ResponseReturnValue:
     """Show the form again with what was typed."""
     with transaction() as db:
-        typed = kept_forms.find_kept_form(db, current_actor().account_id, token, now())
+        typed = saved_forms.find_saved_form(db, current_actor().account_id, token, now())
     if typed is None:
         show_notice(_("What you typed was deleted."))
         return redirect(landing_page(current_actor()), code=303)
@@ -151,8 +151,8 @@ def show(token: str) -> ResponseReturnValue:
 def discard(token: str) -> ResponseReturnValue:
     """Delete what was typed, and go on at the page it was typed on."""
     with transaction() as db:
-        typed = kept_forms.find_kept_form(db, current_actor().account_id, token, now())
-        kept_forms.discard_form(db, current_actor().account_id, token)
+        typed = saved_forms.find_saved_form(db, current_actor().account_id, token, now())
+        saved_forms.discard_form(db, current_actor().account_id, token)
     return redirect(local_path(typed.page if typed else None, landing_page(current_actor())), code=303)
 
 
@@ -162,12 +162,12 @@ def _render_filled_page(typed: TypedForm, token: str | None) -> str:
     page = Page(html, typed.page)
     found = page.form_for(urlsplit(typed.path).path, typed.fields, OWN_FIELDS)
     if found and found.is_editable:
-        notice = render_template("people/sign_in/kept_form_notice.html", token=token, found=found)
-        extra = render_template("people/sign_in/kept_form_field.html", token=token) if token else ""
+        notice = render_template("people/sign_in/saved_form_notice.html", token=token, found=found)
+        extra = render_template("people/sign_in/saved_form_field.html", token=token) if token else ""
         return page.filled(found, typed.fields, extra, notice)
     title = TITLE.search(html)
     return render_template(
-        "people/sign_in/kept_form_resend.html",
+        "people/sign_in/saved_form_resend.html",
         typed=typed,
         token=token,
         action=found.pressed(typed.fields) if found else "",
@@ -197,8 +197,8 @@ def _render_page_at(address: str) -> str:
 def _discard_when_sent(response: Response) -> Response:
     # A form that was too large cannot be read here either, so the status is asked first.
     if request.method == "POST" and response.status_code < 400:
-        token, who = request.form.get("kept_form"), signed_in_actor()
+        token, who = request.form.get("saved_form"), signed_in_actor()
         if token and who:
             with transaction() as db:
-                kept_forms.discard_form(db, who.account_id, token)
+                saved_forms.discard_form(db, who.account_id, token)
     return response
