@@ -12,9 +12,9 @@ from homevisits.people.models import Person
 
 
 def load_schedules(
-    session: Session, people: Collection[int], after: datetime, before: datetime, *, but: str | None = None
+    session: Session, people: Collection[int], after: datetime, before: datetime, *, ignored_subject: str | None = None
 ) -> dict[int, Schedule]:
-    """Return each person's hours and commitments between two times; leave out commitments of the subject `but`."""
+    """Return each person's hours and commitments between two times, except for `ignored_subject`."""
     names = {
         row.id: f"{row.given_name} {row.family_name}"
         for row in session.execute(
@@ -24,19 +24,19 @@ def load_schedules(
     hours: dict[int, list[WeeklyInterval]] = {}
     for row in session.scalars(select(WeeklyHours).where(WeeklyHours.educator_id.in_(people))):
         hours.setdefault(row.educator_id, []).append(_to_hours(row))
-    taken: dict[int, list[Interval]] = {}
+    busy: dict[int, list[Interval]] = {}
     query = select(Commitment.person_id, Commitment.starts_at, Commitment.ends_at).where(
         Commitment.person_id.in_(people),
         Commitment.active,
         Commitment.starts_at < before,
         Commitment.ends_at > after,
     )
-    if but is not None:
-        query = query.where(Commitment.subject != but)
+    if ignored_subject is not None:
+        query = query.where(Commitment.subject != ignored_subject)
     for person_id, starts_at, ends_at in session.execute(query):
-        taken.setdefault(person_id, []).append(Interval(starts_at, ends_at))
+        busy.setdefault(person_id, []).append(Interval(starts_at, ends_at))
     return {
-        person: Schedule(person, name, tuple(hours.get(person, ())), tuple(taken.get(person, ())))
+        person: Schedule(person, name, tuple(hours.get(person, ())), tuple(busy.get(person, ())))
         for person, name in names.items()
     }
 

@@ -56,7 +56,7 @@ class Schedule:
     id: int
     name: str
     hours: tuple[WeeklyInterval, ...]
-    taken: tuple[Interval, ...] = ()
+    busy: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,31 +140,31 @@ def _end_to_utc(day: date, at: time, zone: str) -> datetime:
     return _to_utc(day + timedelta(days=1), at, zone) if at == time(0) else _to_utc(day, at, zone)
 
 
-def check_within_hours(diary: Schedule, span: Interval, zone: str) -> list[Problem]:
+def check_within_hours(schedule: Schedule, span: Interval, zone: str) -> list[Problem]:
     """Require that the whole visit lies within the person's weekly hours."""
     day = span.starts_at.astimezone(ZoneInfo(zone)).date()
-    if any(window.contains(span) for window in intervals_on(diary.hours, day, zone)):
+    if any(window.contains(span) for window in intervals_on(schedule.hours, day, zone)):
         return []
-    return [Problem("outside_their_hours", "start", {"name": diary.name})]
+    return [Problem("outside_their_hours", "start", {"name": schedule.name})]
 
 
-def check_no_conflict(diary: Schedule, span: Interval) -> list[Problem]:
+def check_no_conflict(schedule: Schedule, span: Interval) -> list[Problem]:
     """Require that no commitment of the person overlaps `span` (visit and travel)."""
-    if any(span.overlaps(taken) for taken in diary.taken):
-        return [Problem("already_taken", "start", {"name": diary.name})]
+    if any(span.overlaps(interval) for interval in schedule.busy):
+        return [Problem("already_taken", "start", {"name": schedule.name})]
     return []
 
 
-def check_available(diary: Schedule, starts_at: datetime, length: VisitDuration, zone: str) -> list[Problem]:
+def check_available(schedule: Schedule, starts_at: datetime, length: VisitDuration, zone: str) -> list[Problem]:
     """Require that the person is available for a visit at `starts_at`."""
-    return check_within_hours(diary, length.meeting(starts_at), zone) + check_no_conflict(
-        diary, length.commitment(starts_at)
+    return check_within_hours(schedule, length.meeting(starts_at), zone) + check_no_conflict(
+        schedule, length.commitment(starts_at)
     )
 
 
-def possible_starts(diary: Schedule, day: date, length: VisitDuration, zone: str) -> Iterator[datetime]:
+def possible_starts(schedule: Schedule, day: date, length: VisitDuration, zone: str) -> Iterator[datetime]:
     """Yield the start times on `day`, 15 minutes apart, for which the visit lies within the person's hours."""
-    for window in intervals_on(diary.hours, day, zone):
+    for window in intervals_on(schedule.hours, day, zone):
         at = _round_up_to_slot(window.starts_at)
         while at + length.visit <= window.ends_at:
             yield at
@@ -196,18 +196,20 @@ def find_slots(
         reasons: dict[Problem, None] = {}
         before = len(result.slots)
         starts = list(possible_starts(lead, day, length, zone))
-        theirs = {partner.id: frozenset(possible_starts(partner, day, length, zone)) for partner in partners}
+        starts_by_partner = {partner.id: frozenset(possible_starts(partner, day, length, zone)) for partner in partners}
         if not starts:
             reasons[Problem("no_hours_that_day", "start", {"name": lead.name})] = None
         for at in starts:
-            taken = check_no_conflict(lead, length.commitment(at))
-            reasons.update(dict.fromkeys(taken))
-            if taken:
+            lead_conflicts = check_no_conflict(lead, length.commitment(at))
+            reasons.update(dict.fromkeys(lead_conflicts))
+            if lead_conflicts:
                 continue
             for partner in partners:
-                outside = [] if at in theirs[partner.id] else check_within_hours(partner, length.meeting(at), zone)
+                hours_problems = (
+                    [] if at in starts_by_partner[partner.id] else check_within_hours(partner, length.meeting(at), zone)
+                )
                 busy = check_no_conflict(partner, length.commitment(at))
-                problems = [*outside, *busy, *check(at, day, partner.id)]
+                problems = [*hours_problems, *busy, *check(at, day, partner.id)]
                 reasons.update(dict.fromkeys(problems))
                 if not problems:
                     local = at.astimezone(ZoneInfo(zone))
@@ -217,12 +219,12 @@ def find_slots(
     return result
 
 
-def select_best_slots(slots: Iterable[Slot], worth: Mapping[int, int], most: int) -> list[Slot]:
+def select_best_slots(slots: Iterable[Slot], scores: Mapping[int, int], most: int) -> list[Slot]:
     """Return at most `most` times, best first, and at most two a day, with different partners if possible.
 
-    `worth` is the score of each partner (shared language, same school, fair load); higher is better.
+    `scores` is the score of each partner (shared language, same school, fair load); higher is better.
     """
-    ranked = sorted(slots, key=lambda each: _rank_slot(each, worth))
+    ranked = sorted(slots, key=lambda each: _rank_slot(each, scores))
     alone = len({slot.partner_id for slot in ranked}) == 1
     by_day: dict[date, list[Slot]] = {}
     for slot in ranked:
@@ -231,7 +233,7 @@ def select_best_slots(slots: Iterable[Slot], worth: Mapping[int, int], most: int
             chosen.append(slot)
     best: list[Slot] = []
     for slot in sorted(
-        (slot for chosen in by_day.values() for slot in chosen), key=lambda each: _rank_slot(each, worth)
+        (slot for chosen in by_day.values() for slot in chosen), key=lambda each: _rank_slot(each, scores)
     ):
         if alone or sum(each.partner_id == slot.partner_id for each in best) < MAX_SLOTS_PER_PARTNER:
             best.append(slot)
@@ -245,5 +247,5 @@ def _is_alternative(first: Slot, slot: Slot, *, alone: bool) -> bool:
     return slot.partner_id != first.partner_id
 
 
-def _rank_slot(slot: Slot, worth: Mapping[int, int]) -> tuple[int, datetime, int]:
-    return -worth.get(slot.partner_id, 0), slot.starts_at, slot.partner_id
+def _rank_slot(slot: Slot, scores: Mapping[int, int]) -> tuple[int, datetime, int]:
+    return -scores.get(slot.partner_id, 0), slot.starts_at, slot.partner_id

@@ -105,11 +105,13 @@ def check_availability(
     """
     length = times.VisitDuration(timedelta(minutes=policy.visit_minutes), timedelta(minutes=policy.travel_minutes))
     span = length.commitment(starts_at)
-    diaries = availability.load_schedules(session, people, span.starts_at, span.ends_at, but=ignored_subject)
+    schedules = availability.load_schedules(
+        session, people, span.starts_at, span.ends_at, ignored_subject=ignored_subject
+    )
     return [
         problem
         for person_id in people
-        for problem in times.check_available(diaries[person_id], starts_at, length, zone)
+        for problem in times.check_available(schedules[person_id], starts_at, length, zone)
     ]
 
 

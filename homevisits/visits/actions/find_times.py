@@ -149,17 +149,17 @@ def _search_slots(session: Session, search: _Search, days: Sequence[date]) -> ti
     ids = [search.lead.id, *search.partners]
     start = search.now
     end = start + timedelta(days=policy.booking_days_ahead + 1)
-    diaries = availability.load_schedules(session, ids, start, end, but=search.ignored_subject)
-    shut = availability.find_closures(session, search.family.school_id, days[0], days[-1])
-    open_days = [day for day in days if day not in shut]
+    schedules = availability.load_schedules(session, ids, start, end, ignored_subject=search.ignored_subject)
+    closures = availability.find_closures(session, search.family.school_id, days[0], days[-1])
+    open_days = [day for day in days if day not in closures]
     length = times.VisitDuration(timedelta(minutes=policy.visit_minutes), timedelta(minutes=policy.travel_minutes))
-    partners: list[Schedule] = [diaries[partner_id] for partner_id in search.partners]
+    partners: list[Schedule] = [schedules[partner_id] for partner_id in search.partners]
     result = times.find_slots(
-        diaries[search.lead.id], partners, open_days, length=length, zone=zone, check=search.check
+        schedules[search.lead.id], partners, open_days, length=length, zone=zone, check=search.check
     )
     closed = [
         UnavailableDay(day, (Problem("school_closed", "start", {"name": name, "day": day}),))
-        for day, name in shut.items()
+        for day, name in closures.items()
     ]
     return times.SearchResult(result.slots, sorted([*result.closed, *closed], key=lambda day: day.day))
 
