@@ -34,7 +34,7 @@ class EducatorRow:
     certified_from: date | None
     certified_until: date | None
     certified: bool
-    willing: bool
+    opted_in: bool
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class PersonOption:
 class Participation:
     """An educator's opt-in, certification and reminder phone."""
 
-    willing: bool
+    opted_in: bool
     certified_until: date | None
     certified: bool
     trained: bool
@@ -100,13 +100,13 @@ def is_valid_on(day: date) -> ColumnElement[bool]:
 
 def list_educators(session: Session, actor: Actor, today: date) -> list[EducatorRow]:
     """Return the educators of the schools where the actor has the PEOPLE permission, by school and name."""
-    willing = latest_opt_ins()
+    opt_ins = latest_opt_ins()
     held = _certificate_ranges(today)
     query = (
-        select(Educator, School.name, held.c.since, held.c.until, held.c.endless, willing.c.answer)
+        select(Educator, School.name, held.c.since, held.c.until, held.c.endless, opt_ins.c.answer)
         .join(School, School.id == Educator.school_id)
         .outerjoin(held, held.c.educator_id == Educator.id)
-        .outerjoin(willing, willing.c.educator_id == Educator.id)
+        .outerjoin(opt_ins, opt_ins.c.educator_id == Educator.id)
         .where(_at_schools(actor.schools(Permission.PEOPLE)), Educator.left_on.is_(None))
         .order_by(School.name, Educator.family_name, Educator.given_name, Educator.id)
     )
@@ -120,7 +120,7 @@ def list_educators(session: Session, actor: Actor, today: date) -> list[Educator
             certified_from=since,
             certified_until=None if endless else until,
             certified=since is not None and (bool(endless) or until >= today),
-            willing=answer == "in",
+            opted_in=answer == "in",
         )
         for who, school, since, until, endless, answer in session.execute(query)
     ]
@@ -157,9 +157,9 @@ def has_left(
     its families have not left.
     """
     child, schoolmate = aliased(Student), aliased(Student)
-    goes_on = exists().where(schoolmate.school_id == child.school_id, _is_enrolled(schoolmate, today))
-    stays = exists().where(child.family_id == family_id, or_(_is_enrolled(child, today), ~goes_on))
-    return and_(exists().where(child.family_id == family_id), ~stays)
+    has_schoolmate = exists().where(schoolmate.school_id == child.school_id, _is_enrolled(schoolmate, today))
+    is_enrolled = exists().where(child.family_id == family_id, or_(_is_enrolled(child, today), ~has_schoolmate))
+    return and_(exists().where(child.family_id == family_id), ~is_enrolled)
 
 
 def _is_enrolled(student: type[Student], today: date | BindParameter[date]) -> ColumnElement[bool]:
@@ -175,7 +175,7 @@ def get_participation(session: Session, educator_id: int, today: date) -> Partic
     phone = session.scalar(select(Person.phone).where(Person.id == educator_id))
     stopped = phone is not None and not opt_outs.may_receive(session, phone)
     return Participation(
-        willing=bool(find_current_opt_ins(session, [educator_id])),
+        opted_in=bool(find_current_opt_ins(session, [educator_id])),
         certified_until=until,
         certified=certified,
         trained=row is not None,

@@ -71,7 +71,7 @@ class Reach:
     visits: int
     educators: int
     certified: int
-    willing: int
+    opted_in: int
 
 
 def is_counted(schools: SchoolScope, first: date, last: date) -> ColumnElement[bool]:
@@ -160,13 +160,13 @@ def _sum_where(when: ColumnElement[bool], value: Any) -> ColumnElement[int]:
 
 def measure_reach(session: Session, schools: SchoolScope, first: date, last: date, today: date) -> dict[int, Reach]:
     """Measure the progress of each school from `first` to `last`."""
-    asked_then = and_(
+    asked_in_period = and_(
         Invitation.asked_at >= _utc_midnight(first), Invitation.asked_at < _utc_midnight(last + timedelta(days=1))
     )
-    families = _count_distinct(Invitation.school_id, Invitation.family_id).where(asked_then)
+    families = _count_distinct(Invitation.school_id, Invitation.family_id).where(asked_in_period)
     asked = _read_by_school(session, families)
     yes = select(ConsentEntry.invitation_id).where(ConsentEntry.answer == "yes")
-    agreed = _read_by_school(session, families.where(Invitation.id.in_(yes)))
+    said_yes = _read_by_school(session, families.where(Invitation.id.in_(yes)))
     is_completed = is_counted(schools, first, last)
     visited = _read_by_school(session, _count_distinct(Visit.school_id, Visit.family_id).where(is_completed))
     visits = _read_by_school(session, _count_distinct(Visit.school_id, Visit.id).where(is_completed))
@@ -175,17 +175,17 @@ def measure_reach(session: Session, schools: SchoolScope, first: date, last: dat
     held_today = select(Certification.educator_id).where(is_valid_on(today))
     certified = _read_by_school(session, staff.where(Educator.id.in_(held_today)))
     newest = latest_opt_ins()
-    opted_in = select(newest.c.educator_id).where(newest.c.answer == "in")
-    willing = _read_by_school(session, staff.where(Educator.id.in_(opted_in)))
+    opted_in_ids = select(newest.c.educator_id).where(newest.c.answer == "in")
+    opted_in = _read_by_school(session, staff.where(Educator.id.in_(opted_in_ids)))
     return {
         school: Reach(
             families_asked=asked.get(school, 0),
-            said_yes=agreed.get(school, 0),
+            said_yes=said_yes.get(school, 0),
             families_visited=visited.get(school, 0),
             visits=visits.get(school, 0),
             educators=educators.get(school, 0),
             certified=certified.get(school, 0),
-            willing=willing.get(school, 0),
+            opted_in=opted_in.get(school, 0),
         )
         for school in school_names(session, schools)
     }

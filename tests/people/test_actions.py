@@ -134,12 +134,12 @@ def test_educator_list_shows_certification_and_opt_in_of_the_day(school_fixture:
             for row in queries.list_educators(session, school_fixture.actors["coordinator"], date(2026, 10, 9))
         }
         assert rows["Soon Test"].certified
-        assert not rows["Out Test"].willing
-        assert rows["Grace Test"].willing
+        assert not rows["Out Test"].opted_in
+        assert rows["Grace Test"].opted_in
         later = queries.list_educators(session, school_fixture.actors["coordinator"], date(2026, 10, 10))
         assert not {row.name: row for row in later}["Soon Test"].certified
         participation = queries.get_participation(session, school_fixture.educators["Soon"], date(2026, 10, 10))
-        assert (participation.willing, participation.certified, participation.trained) == (True, False, True)
+        assert (participation.opted_in, participation.certified, participation.trained) == (True, False, True)
 
 
 def test_any_educator_may_lead_when_no_educator_is_certified(school_fixture: SchoolFixture) -> None:

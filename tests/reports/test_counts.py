@@ -81,7 +81,7 @@ def test_reach_of_each_school_is_measured(school_fixture: SchoolFixture) -> None
         1,
         4,
     )
-    assert (school_reach.educators, school_reach.certified, school_reach.willing) == (6, 6, 5)
+    assert (school_reach.educators, school_reach.certified, school_reach.opted_in) == (6, 6, 5)
     assert reach[other] == counts.Reach(**dict.fromkeys(counts.Reach.__dataclass_fields__, 0))
 
 

@@ -20,15 +20,15 @@ class Reachability:
     """Families of enrolled students by whether they can receive messages."""
 
     families: int
-    no_number: int
+    without_number: int
     bad_number: int
-    asked_for_none: int
+    opted_out: int
     languages: dict[str, int]  # families by language, for languages without approved templates
 
     @property
     def unreachable(self) -> int:
         """Families that cannot receive messages in any language."""
-        return self.no_number + self.bad_number + self.asked_for_none
+        return self.without_number + self.bad_number + self.opted_out
 
 
 def count_reachable_families(
@@ -40,7 +40,7 @@ def count_reachable_families(
     """
     # The best phone of each family: 0 none, 1 cannot receive messages, 3 opted out, 7 can receive messages.
     best = func.coalesce(func.max(_reach_level()), 0).label("best")
-    ways = (
+    reach_levels = (
         select(Family.language, best)
         .select_from(Family)
         .outerjoin(Caregiver, and_(Caregiver.family_id == Family.id, *_is_contact()))
@@ -51,7 +51,9 @@ def count_reachable_families(
     )
     families: Counter[int] = Counter()
     languages: Counter[str] = Counter()
-    counted = select(ways.c.language, ways.c.best, func.count()).group_by(ways.c.language, ways.c.best)
+    counted = select(reach_levels.c.language, reach_levels.c.best, func.count()).group_by(
+        reach_levels.c.language, reach_levels.c.best
+    )
     for language, how, number in session.execute(counted):
         families[how] += number
         if language not in ready:
@@ -88,12 +90,12 @@ def count_opt_outs(session: Session, schools: SchoolScope, begin: datetime, end:
         OptOutEntry.at >= begin, OptOutEntry.at < end, OptOutEntry.entry == "stop"
     )
     if schools is not None:
-        theirs = (
+        of_schools = (
             exists()
             .where(Caregiver.phone == OptOutEntry.phone)
             .where(Student.family_id == Caregiver.family_id, Student.school_id.in_(schools))
         )
-        query = query.where(theirs)
+        query = query.where(of_schools)
     return session.scalar(query) or 0
 
 

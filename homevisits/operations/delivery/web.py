@@ -44,7 +44,7 @@ def text_notice() -> dict[str, Any] | None:
 
 
 @bp.app_template_global()
-def lost_texts() -> int:
+def count_failed_messages() -> int:
     """Count the failed messages that the user has to resolve, for the start page."""
     who = current_actor()
     if not who.may(Permission.DELIVERY):
@@ -90,24 +90,24 @@ def _template_titles() -> dict[str, str]:
 @allow(Permission.DELIVERY)
 def show_delivery() -> str:
     """Show the delivery of messages in the last days."""
-    asked = _requested_filter()
+    selection = _requested_filter()
     with reading() as session:
-        results = queries.read_results(session, asked)
-        wait = queries.read_pending(session, asked, now())
-        down, seen = queries.are_all_senders_blocked(session, now()), reachability.worker_last_seen(session)
-        values = _read_people_values(session, asked) | _read_failures(session, asked)
+        results = queries.read_results(session, selection)
+        wait = queries.read_pending(session, selection, now())
+        down, last_seen = queries.are_all_senders_blocked(session, now()), reachability.worker_last_seen(session)
+        values = _read_people_values(session, selection) | _read_failures(session, selection)
     notice = text_notice()
     light = health.assess_delivery(
         results,
         wait,
         notice=notice["code"] if notice else None,
         down=down,
-        silent=seen is None or now() - seen > WORKER_SILENT_AFTER,
+        silent=last_seen is None or now() - last_seen > WORKER_SILENT_AFTER,
         now=now(),
     )
     return render_template(
         "operations/delivery.html",
-        asked=asked,
+        selection=selection,
         results=results,
         wait=wait,
         light=light,
@@ -119,24 +119,26 @@ def show_delivery() -> str:
     )
 
 
-def _read_people_values(session: Session, asked: queries.DeliveryFilter) -> dict[str, Any]:
+def _read_people_values(session: Session, selection: queries.DeliveryFilter) -> dict[str, Any]:
     who = current_actor()
-    begin, end = (queries.local_midnight(day, asked.zone) for day in (asked.first, asked.last + timedelta(days=1)))
+    begin, end = (
+        queries.local_midnight(day, selection.zone) for day in (selection.first, selection.last + timedelta(days=1))
+    )
     return {
-        "costs": costs.read_costs(session, asked, MIN_CELL_COUNT),
-        "reach": reachability.count_reachable_families(session, asked.schools, _ready_languages(), _today()),
-        "opt_outs": reachability.count_opt_outs(session, asked.schools, begin, end),
+        "costs": costs.read_costs(session, selection, MIN_CELL_COUNT),
+        "reach": reachability.count_reachable_families(session, selection.schools, _ready_languages(), _today()),
+        "opt_outs": reachability.count_opt_outs(session, selection.schools, begin, end),
         "schools": counts.school_names(session, who.schools(Permission.DELIVERY)),
         "alerts": _read_alerts(session) if who.may(Permission.SENDERS) else [],
     }
 
 
-def _read_failures(session: Session, asked: queries.DeliveryFilter) -> dict[str, Any]:
+def _read_failures(session: Session, selection: queries.DeliveryFilter) -> dict[str, Any]:
     """Read the failed messages of the selected schools, with the family names that the user may see."""
-    rows = failed.find_unresolved(session, asked.schools, now())
+    rows = failed.find_unresolved(session, selection.schools, now())
     return {
         "losses": rows,
-        "lost_number": failed.count_unresolved(session, asked.schools),
+        "lost_number": failed.count_unresolved(session, selection.schools),
         "families": reachability.find_family_names(session, current_actor(), {row.phone for row in rows}),
     }
 
@@ -180,12 +182,12 @@ def format_seconds(seconds: float) -> str:
 @allow(Permission.DELIVERY)
 def download_csv() -> Response:
     """Download the counts as CSV, by day, school and template."""
-    asked = _requested_filter()
+    selection = _requested_filter()
     with reading() as session:
-        rows = queries.read_daily_counts(session, asked)
+        rows = queries.read_daily_counts(session, selection)
         names = counts.school_names(session, current_actor().schools(Permission.DELIVERY))
     content = export.render_csv(rows, names, settings().segment_price)
-    disposition = f'attachment; filename="texts-{asked.first}-{asked.last}.csv"'
+    disposition = f'attachment; filename="texts-{selection.first}-{selection.last}.csv"'
     return Response(content, mimetype="text/csv", headers={"Content-Disposition": disposition})
 
 
