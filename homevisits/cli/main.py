@@ -43,8 +43,8 @@ def demo(port: int, reset: bool, folder: Path) -> CommandResult:
 
     quiet = click.get_current_context().params["as_json"]
     document = {"address": f"http://127.0.0.1:{port}/", "folder": str(folder)}
-    say = partial(click.echo, err=quiet)
-    return CommandResult(document, then=lambda: run.start(folder, port, reset=reset, say=say))
+    print_line = partial(click.echo, err=quiet)
+    return CommandResult(document, then=lambda: run.start(folder, port, reset=reset, print_line=print_line))
 
 
 @command(main)
@@ -85,8 +85,8 @@ def migrate_database(to: str) -> CommandResult:
         after = migrate.current_revision(database)
     finally:
         database.dispose()
-    said = f"The database is at {after}." if before == after else f"The database went from {before} to {after}."
-    return CommandResult({"from": before, "to": after}, said)
+    message = f"The database is at {after}." if before == after else f"The database went from {before} to {after}."
+    return CommandResult({"from": before, "to": after}, message)
 
 
 @main.group(cls=Group, name="import")
@@ -100,11 +100,11 @@ def _find_folder(path: Path, name: str) -> Path:
     return path / name if has_subfolder else path
 
 
-def _run_import(path: Path, bring_in: Callable[[Database, Settings], Any]) -> CommandResult:
+def _run_import(path: Path, import_data: Callable[[Database, Settings], Any]) -> CommandResult:
     if not path.exists():
         return CommandResult.from_import(ImportReport({}, (Finding(str(path), None, None, "package_missing"),)))
     with open_application() as (settings, database):
-        report = bring_in(database, settings)
+        report = import_data(database, settings)
     return CommandResult.from_import(report)
 
 

@@ -14,7 +14,7 @@ from homevisits.people.sign_in import attempts
 
 MAIL = "cottonwood.example.org"
 TEACHER, PARTNER, COORDINATOR, UNION, LEAD = "teacher", "partner", "coordinator", "union", "lead"
-CAST = (TEACHER, PARTNER, COORDINATOR, UNION, LEAD)
+PARTS = (TEACHER, PARTNER, COORDINATOR, UNION, LEAD)
 COORDINATORS = ("Marisol Treviño", "Dean Whitlock", "Amina Farole", "Grace Lindqvist")
 HOME_SCHOOL = names.SCHOOLS[0][0]
 """The school of the guide's main characters."""
@@ -73,10 +73,10 @@ def _account(
 
 def members(session: Session) -> dict[str, DemoUser]:
     """Return the users for one-click sign-in, by role."""
-    parts = {address(part): part for part in CAST}
+    parts = {address(part): part for part in PARTS}
     rows = session.execute(select(Account.email, Account.id, Account.name).where(Account.email.in_(parts)))
-    cast = {parts[email]: DemoUser(parts[email], key, name) for email, key, name in rows}
-    return {part: cast[part] for part in CAST if part in cast}
+    users = {parts[email]: DemoUser(parts[email], key, name) for email, key, name in rows}
+    return {part: users[part] for part in PARTS if part in users}
 
 
 def actors(session: Session) -> dict[int, Actor]:

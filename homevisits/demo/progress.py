@@ -10,11 +10,11 @@ WIDTH = 60
 class Progress:
     """Shows the percentage of a task.
 
-    ``say`` prints a line; ``terminal`` is the stream in which the line is updated, or None without a terminal.
+    ``print_line`` prints a line; ``terminal`` is the stream in which the line is updated, or None without a terminal.
     """
 
-    def __init__(self, say: Callable[[str], None], terminal: TextIO | None) -> None:
-        self._say, self._terminal = say, terminal
+    def __init__(self, print_line: Callable[[str], None], terminal: TextIO | None) -> None:
+        self._print_line, self._terminal = print_line, terminal
         self._percent = -STEP
 
     def update(self, percent: float, doing: str) -> None:
@@ -26,13 +26,13 @@ class Progress:
                 self._terminal.flush()
                 self._percent = whole
         elif whole >= self._percent + STEP:
-            self._say(f"  {whole:3d} %  {doing}")
+            self._print_line(f"  {whole:3d} %  {doing}")
             self._percent = whole // STEP * STEP
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """Print a separate line above the percentage."""
         if self._terminal is not None:
             self._terminal.write(f"\r{'':<{WIDTH}}\r")
             self._terminal.flush()
             self._percent = -STEP
-        self._say(line)
+        self._print_line(line)

@@ -24,18 +24,18 @@ WEEKDAYS = range(5)
 OPENS, START, CLOSES = time(9), time(10), time(17)
 READY_SECONDS = 60
 STOP_SECONDS = 25
-Say = Callable[[str], None]
+Printer = Callable[[str], None]
 
 
-def start(path: Path = DEFAULT, port: int = 8077, *, reset: bool = False, say: Say = print) -> int:
+def start(path: Path = DEFAULT, port: int = 8077, *, reset: bool = False, print_line: Printer = print) -> int:
     """Build what is missing, run web server and worker until Ctrl-C, and return the exit code."""
     try:
-        folder = prepare(path, port, reset=reset, say=say)
+        folder = prepare(path, port, reset=reset, print_line=print_line)
     except migrate.UnknownRevision:
-        say(f"The data in {path} was made by another version of Homevisits. Start over with: make demo RESET=1")
+        print_line(f"The data in {path} was made by another version of Homevisits. Start over with: make demo RESET=1")
         return 1
     if taken(port):
-        say(f"Port {port} is taken by another program. Choose another: make demo PORT={port + 1}")
+        print_line(f"Port {port} is taken by another program. Choose another: make demo PORT={port + 1}")
         return 1
     children = [_start_process(name, folder, port) for name in ("web", "worker")]
     stopping: list[int] = []
@@ -43,20 +43,20 @@ def start(path: Path = DEFAULT, port: int = 8077, *, reset: bool = False, say: S
         signal.signal(number, lambda which, _frame: stopping.append(which))
     try:
         if _ready(port, children, stopping):
-            say(welcome(port))
+            print_line(welcome(port))
         while not stopping and all(child.poll() is None for child in children):
             sleep(0.2)
     finally:
         failed = [child.args for child in children if child.poll() not in (None, 0)]
         _stop(children)
     if failed and not stopping:
-        say("The demo stopped: one of its two processes ended unexpectedly. Its output is above.")
+        print_line("The demo stopped: one of its two processes ended unexpectedly. Its output is above.")
         return 1
-    say("The demo has stopped. Its data is kept: start it again with the same command.")
+    print_line("The demo has stopped. Its data is kept: start it again with the same command.")
     return 0
 
 
-def prepare(path: Path, port: int, *, reset: bool = False, say: Say = print) -> DemoFolder:
+def prepare(path: Path, port: int, *, reset: bool = False, print_line: Printer = print) -> DemoFolder:
     """Return the demo folder with its secret and database; create what is missing.
 
     Raises `InvalidSettings` if the settings do not allow a demo, and `migrate.UnknownRevision` if another version
@@ -69,13 +69,13 @@ def prepare(path: Path, port: int, *, reset: bool = False, say: Say = print) -> 
         _check(folder, settings)
         if not reset:
             _migrate(settings)
-            say("The demo's data is kept from last time. `make demo RESET=1` starts over.")
+            print_line("The demo's data is kept from last time. `make demo RESET=1` starts over.")
             advance_clock(folder, settings.timezone)
             return folder
         _remove_data(folder)
-    say("Making a sample district: 4 schools, 1,000 students, and what they did so far. This takes a moment.")
+    print_line("Making a sample district: 4 schools, 1,000 students, and what they did so far. This takes a moment.")
     terminal = sys.stderr if sys.stderr.isatty() else None
-    build.make(folder, port, advance_clock(folder, settings.timezone), say, terminal=terminal)
+    build.make(folder, port, advance_clock(folder, settings.timezone), print_line, terminal=terminal)
     return folder
 
 

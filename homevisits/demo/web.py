@@ -74,7 +74,7 @@ def _page(name: str, **values: object) -> str:
 
 @bp.post("/be")
 @public
-def be() -> ResponseReturnValue:
+def sign_in_as() -> ResponseReturnValue:
     """Sign in as a demo user with a single click."""
     with reading() as db:
         member = accounts.members(db).get(request.form.get("part", ""))
@@ -124,13 +124,13 @@ def reply(family_id: int) -> ResponseReturnValue:
         text = inbox.ReceivedMessage(f"demo-{secrets.token_hex(8)}", phone_.number, "demo", body)
         with transaction() as db:
             inbox.receive_message(db, text, settings().policy, clock.now())
-        _tick()
+        _run_jobs()
     return redirect(url_for("demo.phone", family_id=family_id) + "#newest", code=303)
 
 
 @bp.post("/clock")
 @public
-def jump() -> ResponseReturnValue:
+def advance_clock() -> ResponseReturnValue:
     """Advance the clock to the next event or to tomorrow morning, and run the jobs due by then."""
     now = clock.now()
     with reading() as db:
@@ -140,7 +140,7 @@ def jump() -> ResponseReturnValue:
         clock.advance_to(clock_file(settings()), target)
     except ValueError:
         log.info("clock_already_later", target=target.isoformat())
-    _tick()
+    _run_jobs()
     return redirect(local_path(request.form.get("next"), url_for("demo.front")), code=303)
 
 
@@ -150,7 +150,7 @@ def _morning(now: datetime) -> datetime:
     return local_time.to_utc(tomorrow, MORNING, zone) or now + timedelta(days=1)
 
 
-def _tick() -> None:
+def _run_jobs() -> None:
     """Run the worker's jobs immediately, so that the page shows their effect."""
-    for tick in worker.build_jobs(settings(), services().database):
-        worker.run_job(tick)
+    for job in worker.build_jobs(settings(), services().database):
+        worker.run_job(job)

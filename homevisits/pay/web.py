@@ -125,7 +125,9 @@ def approve() -> ResponseReturnValue:
     except RulesBroken as broken:
         return _render_approvals(broken.problems), 422
     amount = formats.money(cents)
-    undo = url_for("pay.take_back", step=_current_step(), line=line_ids) if len(line_ids) <= MAX_UNDO_LINES else None
+    undo = (
+        url_for("pay.undo_approval", step=_current_step(), line=line_ids) if len(line_ids) <= MAX_UNDO_LINES else None
+    )
     show_notice(
         ngettext("One claim approved: %(a)s.", "%(num)d claims approved: %(a)s.", len(line_ids), a=amount), undo
     )
@@ -134,7 +136,7 @@ def approve() -> ResponseReturnValue:
 
 @bp.post("/approvals/take-back")
 @allow(Permission.SITE_APPROVE, Permission.UNION_APPROVE)
-def take_back() -> ResponseReturnValue:
+def undo_approval() -> ResponseReturnValue:
     """Undo an approval by returning the claims."""
     try:
         with transaction() as db:

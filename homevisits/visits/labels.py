@@ -111,7 +111,7 @@ def event(entry: HistoryEvent) -> str:
     return str(EVENTS.get(entry.what, entry.what))
 
 
-def why(match: PartnerMatch) -> str:
+def describe_match(match: PartnerMatch) -> str:
     """Return the reasons why a colleague is a good partner for a visit, as a line of text."""
     reasons = []
     if match.has_visited_before:

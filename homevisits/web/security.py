@@ -119,12 +119,12 @@ def landing_page(who: Actor) -> str:
     return navigation.landing_path(who, page_permissions(), session.get("active_role"))
 
 
-def local_path(address: str | None, otherwise: str) -> str:
-    """Return `address` if it is a local path, else `otherwise`, to prevent open redirects."""
+def local_path(address: str | None, default: str) -> str:
+    """Return `address` if it is a local path, else `default`, to prevent open redirects."""
     if not address or not address.startswith("/") or address.startswith(("//", "/\\")):
-        return otherwise
+        return default
     parts = urlsplit(address)
-    return otherwise if parts.scheme or parts.netloc or any(ord(letter) < 32 for letter in address) else address
+    return default if parts.scheme or parts.netloc or any(ord(letter) < 32 for letter in address) else address
 
 
 def check_request() -> None:

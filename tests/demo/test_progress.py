@@ -19,7 +19,7 @@ def test_progress_updates_its_line_in_a_terminal() -> None:
     progress = Progress(lines.append, terminal)
     progress.update(3.2, "building")
     progress.update(3.9, "building")
-    progress.say("found 4 schools")
+    progress.print_line("found 4 schools")
     progress.update(150, "building")
     written = terminal.getvalue()
     assert lines == ["found 4 schools"]

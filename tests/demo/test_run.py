@@ -79,7 +79,7 @@ def test_used_port_is_a_clear_error(folder: DemoFolder) -> None:
         other.listen()
         port = int(other.getsockname()[1])
         lines: list[str] = []
-        assert run.start(folder.path, port, say=lines.append) == 1
+        assert run.start(folder.path, port, print_line=lines.append) == 1
     assert any(str(port) in line and f"PORT={port + 1}" in line for line in lines)
 
 
@@ -94,7 +94,7 @@ def test_reset_keeps_files_of_others(folder: DemoFolder, monkeypatch: pytest.Mon
         built.append(target.database)
 
     monkeypatch.setattr(build, "make", make)
-    run.prepare(folder.path, 8077, reset=True, say=lambda _line: None)
+    run.prepare(folder.path, 8077, reset=True, print_line=lambda _line: None)
     assert built == [folder.database]
     assert not folder.clock.exists()
     assert (folder.path / "notes.txt").read_text() == "mine"
@@ -110,7 +110,7 @@ def _set_revision(folder: DemoFolder, revision: str) -> None:
 def test_data_of_an_earlier_version_is_refused(folder: DemoFolder, revision: str) -> None:
     _set_revision(folder, revision)
     lines: list[str] = []
-    assert run.start(folder.path, free_port(), say=lines.append) == 1
+    assert run.start(folder.path, free_port(), print_line=lines.append) == 1
     assert lines == [
         f"The data in {folder.path} was made by another version of Homevisits. Start over with: make demo RESET=1"
     ]
@@ -122,7 +122,7 @@ def test_reset_replaces_data_of_an_earlier_version(folder: DemoFolder, monkeypat
     _set_revision(folder, "0004_text_evidence")
     built: list[Path] = []
     monkeypatch.setattr(build, "make", lambda wanted, *_rest, **_options: built.append(wanted.database))
-    run.prepare(folder.path, 8077, reset=True, say=lambda _line: None)
+    run.prepare(folder.path, 8077, reset=True, print_line=lambda _line: None)
     assert built == [folder.database]
     assert not folder.database.exists()
 
@@ -154,5 +154,5 @@ def test_interrupted_build_leaves_no_demo(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(build, "_fill", raise_interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run.prepare(tmp_path / "demo", 8077, say=lambda _line: None)
+        run.prepare(tmp_path / "demo", 8077, print_line=lambda _line: None)
     assert not DemoFolder(tmp_path / "demo").database.exists()

@@ -112,7 +112,7 @@ def test_folder_with_a_real_database_is_not_changed(tmp_path: Path) -> None:
     database.dispose()
     before = folder.database.read_bytes()
     with pytest.raises(InvalidSettings, match="does not belong to the demo"):
-        run.prepare(folder.path, 8077, say=lambda _line: None)
+        run.prepare(folder.path, 8077, print_line=lambda _line: None)
     assert folder.database.read_bytes() == before
 
 
@@ -123,7 +123,7 @@ def test_reset_does_not_remove_a_real_database(tmp_path: Path) -> None:
     district(database, "real")
     database.dispose()
     with pytest.raises(InvalidSettings, match="does not belong to the demo"):
-        run.prepare(folder.path, 8077, reset=True, say=lambda _line: None)
+        run.prepare(folder.path, 8077, reset=True, print_line=lambda _line: None)
     assert folder.database.exists()
 
 

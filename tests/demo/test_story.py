@@ -78,7 +78,7 @@ def test_each_role_starts_on_its_own_page(client: FlaskClient) -> None:
     front = client.get("/", follow_redirects=True).text
     assert "Who do you want to be?" in front
     assert "%(" not in front
-    for part in accounts.CAST:
+    for part in accounts.PARTS:
         response = client.post("/demo/be", data={"part": part})
         assert response.status_code == 303
         page = client.get(response.location)

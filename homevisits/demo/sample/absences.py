@@ -30,18 +30,18 @@ class AttendanceRecord:
 
 def make(district: District, begins: date, today: date) -> AttendanceRecord:
     """Return attendance from the day the school year `begins` to the day before `today`."""
-    chance = Random(f"homevisits:absences:{district.seed}")  # noqa: S311 - a sample, nothing secret
+    rng = Random(f"homevisits:absences:{district.seed}")  # noqa: S311 - a sample, nothing secret
     calendar = tuple(_calendar(begins, today))
     school_days = [day for day, held in calendar if held]
     absences: list[tuple[str, date, str]] = []
     prior: list[tuple[str, int, int]] = []
     for household in district.households:
-        household_rate = chance.expovariate(1 / 0.035)
+        household_rate = rng.expovariate(1 / 0.035)
         for child in household.children:
-            rate = min(0.01 + household_rate * 0.7 + chance.expovariate(1 / 0.02), 0.4)
+            rate = min(0.01 + household_rate * 0.7 + rng.expovariate(1 / 0.02), 0.4)
             if child.grade != "KG":
-                prior.append((child.number, 176, min(round(176 * rate * chance.uniform(0.7, 1.3)), 120)))
-            absences.extend(_events_of_child(chance, child.number, rate, school_days))
+                prior.append((child.number, 176, min(round(176 * rate * rng.uniform(0.7, 1.3)), 120)))
+            absences.extend(_events_of_child(rng, child.number, rate, school_days))
     absences.sort()
     return AttendanceRecord(calendar, tuple(absences), tuple(prior))
 
@@ -61,10 +61,10 @@ def is_day_off(day: date) -> bool:
     return (day.month, day.day) in HOLIDAYS or thanksgiving or winter or spring
 
 
-def _events_of_child(chance: Random, number: str, rate: float, days: list[date]) -> Iterator[tuple[str, date, str]]:
+def _events_of_child(rng: Random, number: str, rate: float, days: list[date]) -> Iterator[tuple[str, date, str]]:
     for day in days:
-        throw = chance.random()
-        if throw < rate:
-            yield number, day, chance.choices(("A", "E", "H"), (45, 45, 10))[0]
-        elif throw > 0.985:
+        sample = rng.random()
+        if sample < rate:
+            yield number, day, rng.choices(("A", "E", "H"), (45, 45, 10))[0]
+        elif sample > 0.985:
             yield number, day, "T"

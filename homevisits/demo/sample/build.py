@@ -53,7 +53,7 @@ def make(
     folder: DemoFolder,
     port: int,
     now: datetime,
-    say: Callable[[str], None],
+    print_line: Callable[[str], None],
     *,
     seed: str = SEED,
     students: int = STUDENTS,
@@ -67,7 +67,7 @@ def make(
     database = Database(settings.database_url)
     event.listen(database.engine, "connect", _disable_sync)
     try:
-        progress = Progress(say, terminal)
+        progress = Progress(print_line, terminal)
         gc.freeze()  # exclude everything loaded so far from garbage collection, to save time
         progress.update(0, "preparing the database")
         migrate.upgrade(database)
@@ -96,7 +96,7 @@ def _fill(
     report = _require_complete(import_oneroster(database, folder.sample / "oneroster", now, timezone=zone))
     _require_complete(import_supplement(database, folder.sample / "supplement"))
     counts = ("schools", "students", "households", "caregivers", "educators")
-    progress.say("  roster: " + ", ".join(f"{report.counts[name]:,} {name}" for name in counts))
+    progress.print_line("  roster: " + ", ".join(f"{report.counts[name]:,} {name}" for name in counts))
     timeline = Timeline(
         database=database,
         policy=settings.policy,
@@ -110,11 +110,11 @@ def _fill(
     with database.reading() as session:
         held = session.scalar(select(func.count()).where(Visit.state == "completed"))
         texts = session.scalar(select(func.count()).select_from(OutgoingMessage))
-    progress.say(f"  their year so far: {held:,} visits held, {texts:,} texts")
+    progress.print_line(f"  their year so far: {held:,} visits held, {texts:,} texts")
     record = absences.make(district, year.starts_on, year.today)
     files.write_attendance(district, record, folder.sample / "attendance", year.starts_on)
     report = _require_complete(import_attendance(database, folder.sample / "attendance", now))
-    progress.say(f"  attendance: {report.counts['school_days']} school days")
+    progress.print_line(f"  attendance: {report.counts['school_days']} school days")
 
 
 def _create_district(database: Database, zone: str) -> None:

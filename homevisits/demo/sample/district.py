@@ -83,34 +83,34 @@ class District:
 
 def make(seed: str, students: int = 1000) -> District:
     """Generate a district. The same `seed` gives the same district in every Python version."""
-    chance = Random(f"homevisits:{seed}")  # noqa: S311 - a sample, nothing secret
-    households = tuple(_homes(chance, students))
+    rng = Random(f"homevisits:{seed}")  # noqa: S311 - a sample, nothing secret
+    households = tuple(_homes(rng, students))
     employees: list[Employee] = []
-    homerooms = tuple(_homerooms(chance, households, employees))
+    homerooms = tuple(_homerooms(rng, households, employees))
     for school, _name, _number in names.SCHOOLS:
         for role in ("aide", "aide", "administrator"):
-            employees.append(_employee(chance, role, school, len(employees)))
+            employees.append(_employee(rng, role, school, len(employees)))
     return District(seed, households, tuple(employees), homerooms)
 
 
-def _homes(chance: Random, students: int) -> Iterable[Household]:
+def _homes(rng: Random, students: int) -> Iterable[Household]:
     numbers = [f"+1{area}55501{last:02}" for area in names.AREAS for last in range(100)]
-    chance.shuffle(numbers)
+    rng.shuffle(numbers)
     made = adults = 0
     while made < students:
-        language = chance.choices([(code, name) for code, name, _ in names.LANGUAGES], _weights(names.LANGUAGES))[0]
-        household = Household(language, _address(chance), chance.choice(names.POSTAL_CODES), [])
-        last = chance.choice(names.family(language[0]))
-        for place in range(chance.choices((1, 2), (38, 62))[0]):
+        language = rng.choices([(code, name) for code, name, _ in names.LANGUAGES], _weights(names.LANGUAGES))[0]
+        household = Household(language, _address(rng), rng.choice(names.POSTAL_CODES), [])
+        last = rng.choice(names.family(language[0]))
+        for place in range(rng.choices((1, 2), (38, 62))[0]):
             adults += 1
             household.adults.append(
-                _adult(chance, language[0], last, id_=f"cv-g{adults:05}", is_first=place == 0, numbers=numbers)
+                _adult(rng, language[0], last, id_=f"cv-g{adults:05}", is_first=place == 0, numbers=numbers)
             )
-        count = min(chance.choices([n for n, _ in SIBLINGS], _weights(SIBLINGS))[0], students - made)
-        elementary = chance.choice((0, 1))
-        for grade in sorted(chance.sample(range(13), count)):
+        count = min(rng.choices([n for n, _ in SIBLINGS], _weights(SIBLINGS))[0], students - made)
+        elementary = rng.choice((0, 1))
+        for grade in sorted(rng.sample(range(13), count)):
             made += 1
-            household.children.append(_child(chance, language[0], last, made, grade=grade, elementary=elementary))
+            household.children.append(_child(rng, language[0], last, made, grade=grade, elementary=elementary))
         yield household
 
 
@@ -118,33 +118,33 @@ def _weights(rows: Sequence[tuple[object, ...]]) -> list[int]:
     return [int(str(row[-1])) for row in rows]
 
 
-def _address(chance: Random) -> str:
-    street = f"{chance.randrange(100, 9900)} {chance.choice(names.STREETS)} {chance.choice(names.KINDS_OF_STREET)}"
-    return f"{street} Apt {chance.randrange(1, 40)}" if chance.random() < 0.3 else street
+def _address(rng: Random) -> str:
+    street = f"{rng.randrange(100, 9900)} {rng.choice(names.STREETS)} {rng.choice(names.KINDS_OF_STREET)}"
+    return f"{street} Apt {rng.randrange(1, 40)}" if rng.random() < 0.3 else street
 
 
-def _adult(chance: Random, language: str, last: str, *, id_: str, is_first: bool, numbers: list[str]) -> Adult:
-    role = chance.choices(("parent", "guardian", "relative"), (92, 4, 4))[0]
-    family = last if is_first or chance.random() < 0.7 else chance.choice(names.family(language))
-    phone = numbers.pop() if chance.random() < 0.98 and numbers else ""
-    return Adult(id_, role, chance.choice(names.given(language)), family, phone)
+def _adult(rng: Random, language: str, last: str, *, id_: str, is_first: bool, numbers: list[str]) -> Adult:
+    role = rng.choices(("parent", "guardian", "relative"), (92, 4, 4))[0]
+    family = last if is_first or rng.random() < 0.7 else rng.choice(names.family(language))
+    phone = numbers.pop() if rng.random() < 0.98 and numbers else ""
+    return Adult(id_, role, rng.choice(names.given(language)), family, phone)
 
 
-def _child(chance: Random, language: str, last: str, number: int, *, grade: int, elementary: int) -> Child:
+def _child(rng: Random, language: str, last: str, number: int, *, grade: int, elementary: int) -> Child:
     school = names.SCHOOLS[elementary if grade <= 5 else 2 if grade <= 8 else 3][0]
     return Child(
         id=f"cv-s{number:05}",
         number=f"{700000 + number * 7}",
-        given=chance.choice(names.given(language)),
+        given=rng.choice(names.given(language)),
         family=last,
         grade=GRADES[grade],
         school=school,
     )
 
 
-def _employee(chance: Random, role: str, school: str, place: int) -> Employee:
-    language = chance.choices(("eng", "spa", "som", "vie"), (70, 22, 4, 4))[0]
-    first, last = chance.choice(names.given(language)), chance.choice(names.family(language))
+def _employee(rng: Random, role: str, school: str, place: int) -> Employee:
+    language = rng.choices(("eng", "spa", "som", "vie"), (70, 22, 4, 4))[0]
+    first, last = rng.choice(names.given(language)), rng.choice(names.family(language))
     return Employee(
         id=f"cv-e{place + 1:04}",
         number=f"E{40000 + place * 11}",
@@ -155,7 +155,7 @@ def _employee(chance: Random, role: str, school: str, place: int) -> Employee:
     )
 
 
-def _homerooms(chance: Random, households: Iterable[Household], employees: list[Employee]) -> Iterable[Homeroom]:
+def _homerooms(rng: Random, households: Iterable[Household], employees: list[Employee]) -> Iterable[Homeroom]:
     by_place: dict[tuple[str, str], list[str]] = {}
     for household in households:
         for child in household.children:
@@ -163,10 +163,10 @@ def _homerooms(chance: Random, households: Iterable[Household], employees: list[
     for school, _name, _number in names.SCHOOLS:
         for grade in GRADES:
             children = by_place.get((school, grade), [])
-            chance.shuffle(children)
+            rng.shuffle(children)
             rooms = -(-len(children) // CLASS_SIZE.get(grade, LARGER_CLASS))
             for room in range(rooms):
-                teacher = _employee(chance, "teacher", school, len(employees))
+                teacher = _employee(rng, "teacher", school, len(employees))
                 employees.append(teacher)
                 title = (
                     f"{'Kindergarten' if grade == 'KG' else f'Grade {int(grade)}'}, {teacher.given} {teacher.family}"

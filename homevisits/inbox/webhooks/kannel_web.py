@@ -47,9 +47,9 @@ def receive_kannel(token: str) -> Response:
 
 def decode_text(body: bytes, charset: str) -> str:
     """Decode a message body: UTF-16BE if it does not fit GSM 03.38, else UTF-8 or Latin-1."""
-    for encoding, otherwise in ((charset or "utf-8", "replace" if "16" in charset else "strict"), ("utf-8", "strict")):
+    for encoding, errors in ((charset or "utf-8", "replace" if "16" in charset else "strict"), ("utf-8", "strict")):
         with suppress(LookupError, UnicodeDecodeError):
-            return body.decode(encoding, otherwise).replace("\x00", "")  # PostgreSQL cannot store NUL
+            return body.decode(encoding, errors).replace("\x00", "")  # PostgreSQL cannot store NUL
     return body.decode("latin-1").replace("\x00", "")
 
 
