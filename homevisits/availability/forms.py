@@ -11,7 +11,7 @@ WeekForm = dict[str, str]
 
 def read_form(form: Mapping[str, str]) -> WeekForm:
     """Read all field values."""
-    fields = [name for weekday in range(7) for stretch in INTERVALS_PER_DAY for name in field_names(weekday, stretch)]
+    fields = [name for weekday in range(7) for position in INTERVALS_PER_DAY for name in field_names(weekday, position)]
     return {name: form.get(name, "").strip() for name in fields}
 
 
@@ -20,8 +20,8 @@ def fill_form(hours: list[WeeklyInterval]) -> WeekForm:
     week = read_form({})
     for weekday in range(7):
         of_day = [interval for interval in hours if interval.weekday == weekday]
-        for stretch, interval in zip(INTERVALS_PER_DAY, of_day, strict=False):
-            starts, until = field_names(weekday, stretch)
+        for position, interval in zip(INTERVALS_PER_DAY, of_day, strict=False):
+            starts, until = field_names(weekday, position)
             week[starts], week[until] = interval.starts.strftime("%H:%M"), interval.ends.strftime("%H:%M")
     return week
 
@@ -31,13 +31,13 @@ def parse_form(week: WeekForm) -> tuple[list[WeeklyInterval], list[Problem]]:
     intervals: list[WeeklyInterval] = []
     problems: list[Problem] = []
     for weekday in range(7):
-        for stretch in INTERVALS_PER_DAY:
-            starts_name, until_name = field_names(weekday, stretch)
+        for position in INTERVALS_PER_DAY:
+            starts_name, until_name = field_names(weekday, position)
             starts, until = _parse_time(week[starts_name]), _parse_time(week[until_name])
             if not week[starts_name] and not week[until_name]:
                 continue
             if starts is None or until is None:
-                problems.append(Problem("hours_half", starts_name if starts is None else until_name))
+                problems.append(Problem("hours_incomplete", starts_name if starts is None else until_name))
             elif starts >= until:
                 problems.append(Problem("hours_backwards", until_name))
             else:

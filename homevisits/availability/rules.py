@@ -19,9 +19,9 @@ MAX_SLOTS_PER_PARTNER = 4  # in the list of best times, if there are several par
 INTERVALS_PER_DAY = (1, 2)  # numbers of the form rows of a weekday
 
 
-def field_names(weekday: int, stretch: int) -> tuple[str, str]:
+def field_names(weekday: int, position: int) -> tuple[str, str]:
     """Return the form field names of the start and the end of an interval."""
-    return f"day{weekday}-from{stretch}", f"day{weekday}-until{stretch}"
+    return f"day{weekday}-from{position}", f"day{weekday}-until{position}"
 
 
 @dataclass(frozen=True)

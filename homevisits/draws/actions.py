@@ -125,7 +125,7 @@ def _find_problems(request: DrawRequest, listed: list[queries.ListedChild], curr
     if not listed:
         problems.append(Problem("nobody_to_draw_from", "scope_value"))
     if request.method is not Method.EVERYONE and (request.sample_size is None or request.sample_size < 1):
-        problems.append(Problem("draw_how_many", "sample_size"))
+        problems.append(Problem("sample_size_missing", "sample_size"))
     if len(request.seed) > MAX_SEED_LENGTH:
         problems.append(Problem("too_long", "seed", {"most": MAX_SEED_LENGTH}))
     if len(request.reason) > MAX_REASON_LENGTH:

@@ -109,7 +109,7 @@ def record_answer(
         raise NotFound
     problems = [] if answer in RECORDABLE_ANSWERS else [Problem("not_a_choice", "answer")]
     if how not in STAFF_CHANNELS:
-        problems.append(Problem("say_how", "how"))
+        problems.append(Problem("how_missing", "how"))
     caregiver = queries.load_contacts(session, [invitation.family_id])[invitation.family_id].caregiver_id
     if answer == Answer.YES:
         problems += _check_can_consent(session, invitation.family_id, caregiver, "answer", now)

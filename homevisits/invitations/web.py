@@ -55,7 +55,9 @@ def ask(draw_id: int) -> ResponseReturnValue:
                 number = int(count) if count.isascii() and count.isdigit() and len(count) < 4 else 0
                 is_in_range = 1 <= number <= MAX_FAMILIES_AT_ONCE
                 refuse_if_any(
-                    [] if is_in_range else [Problem("ask_how_many", f"count-{draw_id}", {"most": MAX_FAMILIES_AT_ONCE})]
+                    []
+                    if is_in_range
+                    else [Problem("count_out_of_range", f"count-{draw_id}", {"most": MAX_FAMILIES_AT_ONCE})]
                 )
                 invited = actions.ask_next(session, current_actor(), draw_id, number, now())
     except RulesBroken as broken:

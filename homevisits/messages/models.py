@@ -184,7 +184,7 @@ class IncomingMessage(Base):
     raw: Mapped[str] = mapped_column(server_default="{}")
     received_at: Mapped[datetime]
     processed_at: Mapped[datetime | None]  # when it was processed
-    tries: Mapped[int] = mapped_column(server_default=text("0"))
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
     intent: Mapped[str | None]
     answers: Mapped[str | None]  # the question that it answers
     needs_staff: Mapped[bool]  # not understood; staff must read it

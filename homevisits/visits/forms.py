@@ -107,7 +107,7 @@ def to_report(
     """
     problems = []
     if form.outcome not in ("met", "family_away"):
-        problems.append(Problem("say_what_happened", "outcome"))
+        problems.append(Problem("outcome_missing", "outcome"))
     started: datetime | None = planned[0]
     ended: datetime | None = min(planned[1], max(now, planned[0]))
     if form.times == "other":

@@ -16,11 +16,11 @@ class Place:
     path: str
     name: LazyString
     icon: str
-    also: tuple[str, ...] = ()  # paths of other pages for which this tab is highlighted
+    other_paths: tuple[str, ...] = ()  # paths of other pages for which this tab is highlighted
 
     def holds(self, path: str) -> bool:
         """Return whether the page at `path` belongs to this tab."""
-        return any(path == top or path.startswith(f"{top}/") for top in (self.path, *self.also))
+        return any(path == top or path.startswith(f"{top}/") for top in (self.path, *self.other_paths))
 
 
 ROLE_NAMES = {
@@ -77,17 +77,19 @@ def active_role(actor: Actor, path: str, chosen: str | None) -> Role | None:
     return first
 
 
-def visible_places(actor: Actor, role: Role, asks: Mapping[str, frozenset[Permission]]) -> tuple[Place, ...]:
-    """Return the tabs of the active role that exist (`asks` has their path) and that `actor` may open."""
+def visible_places(actor: Actor, role: Role, permissions: Mapping[str, frozenset[Permission]]) -> tuple[Place, ...]:
+    """Return the tabs of the active role that exist (`permissions` has their path) and that `actor` may open."""
 
     def is_open(path: str) -> bool:
-        return path in asks and (not asks[path] or any(actor.may(permission) for permission in asks[path]))
+        return path in permissions and (
+            not permissions[path] or any(actor.may(permission) for permission in permissions[path])
+        )
 
     return tuple(place for place in PLACES[role] if is_open(place.path))
 
 
-def landing_path(actor: Actor, asks: Mapping[str, frozenset[Permission]], chosen: str | None = None) -> str:
+def landing_path(actor: Actor, permissions: Mapping[str, frozenset[Permission]], chosen: str | None = None) -> str:
     """Return the start page of the user: the first tab of the active role."""
     role = active_role(actor, "/", chosen)
-    places = visible_places(actor, role, asks) if role else ()
+    places = visible_places(actor, role, permissions) if role else ()
     return places[0].path if places else "/account"

@@ -122,15 +122,15 @@ SENTENCES = MappingProxyType(
         "student_day_twice": N_("Some students have several lines on one day (%(number)s); if one is an absence, it counts."),
         # drawing and asking
         "nobody_to_draw_from": N_("No one is enrolled there. Choose the school, a grade or a class."),
-        "ask_how_many": N_("Enter how many families to ask: from 1 to %(most)s."),
-        "draw_how_many": N_("Enter how many families to draw: 1 or more."),
+        "count_out_of_range": N_("Enter how many families to ask: from 1 to %(most)s."),
+        "sample_size_missing": N_("Enter how many families to draw: 1 or more."),
         "redraw_needs_reason": N_(
             "There is already a draw for these families. Enter why you are drawing again; the first draw is kept."
         ),
         "nobody_left_to_ask": N_("Every family in this draw has been asked. There is nothing more to do here."),
         "draw_was_replaced": N_("This draw was replaced by a newer one. Ask the families of the newer draw."),
         "not_the_next_family": N_("Someone else just asked this family. This page now shows the next one."),
-        "say_how": N_("Choose how the family told you: by phone, in person or in writing."),
+        "how_missing": N_("Choose how the family told you: by phone, in person or in writing."),
         # replies to families' messages
         "missing:body": N_("Enter your reply."),
         "missing:urgent_reason": N_("Enter in a few words why it is urgent."),
@@ -147,15 +147,15 @@ SENTENCES = MappingProxyType(
         "texting_ended": N_("This family gets no more texts. Call instead."),
         "not_to_be_texted": N_("The roster says not to contact the person with this number. Ask the school office."),
         "phone_gets_no_texts": N_("Texts do not reach this number. Call instead."),
-        "say_how_told": N_("Choose how they told you: by phone, in person, by letter or online."),
-        "provider_holds_the_stop": N_("The provider is blocking texts to this number. Only the family can undo this, by texting START."),
+        "how_told_missing": N_("Choose how they told you: by phone, in person, by letter or online."),
+        "opted_out_at_provider": N_("The provider is blocking texts to this number. Only the family can undo this, by texting START."),
         # trainings and willingness
         "trainer_educator_missing": N_("Choose the educator who led the training."),
         "trainer_parent_missing": N_("Choose or enter the parent who led the training with the educator."),
         "trainers_same": N_("A training must be led by two different people, an educator and a parent."),
         "training_future": N_("Record a training on its day or after it, not before."),
         "training_minutes": N_("Enter how long the training was, between 30 minutes and 16 hours."),
-        "training_nobody": N_("Choose at least one person who took part."),
+        "participants_missing": N_("Choose at least one person who took part."),
         "not_of_your_schools": N_("Someone you chose does not work at any of your schools. Choose again."),
         "not_an_educator": N_("Only educators can take part; this is not an educator’s account."),
         # messages: failed messages, quiet days, senders
@@ -208,7 +208,7 @@ SENTENCES = MappingProxyType(
         "not_a_time": N_("Choose one of the times on the page."),
         "hour_does_not_exist": N_("Clocks move forward past this time on that day. Enter another time."),
         "hours_backwards": N_("The end is before the start. Change one of them."),
-        "hours_half": N_("Enter both when you can start and when you must end."),
+        "hours_incomplete": N_("Enter both when you can start and when you must end."),
         "hours_short": N_("That is not enough time for a %(minutes)s-minute visit."),
         "hours_overlap": N_("These hours overlap with the ones above. Change one of them."),
         # a visit's life
@@ -239,7 +239,7 @@ SENTENCES = MappingProxyType(
         "changed_meanwhile": N_("Something just changed, so nothing was saved. Check the page again."),
         "account_changed": N_("Your partner changed their report. Read it again, then confirm."),
         "not_held_yet": N_("You can reflect once both of you have reported that you met."),
-        "say_what_happened": N_("Say whether you met the family."),
+        "outcome_missing": N_("Say whether you met the family."),
     }
 )
 # fmt: on

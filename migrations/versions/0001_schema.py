@@ -865,7 +865,7 @@ sa.Table(
     required("raw", TEXT, server_default="{}"),
     required("received_at", MOMENT),
     optional("processed_at", MOMENT),
-    required("tries", INTEGER, server_default=sa.text("0")),
+    required("attempts", INTEGER, server_default=sa.text("0")),
     optional("intent", TEXT),
     optional("answers", TEXT),
     required("needs_staff", BOOLEAN),

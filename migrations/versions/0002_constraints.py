@@ -82,12 +82,12 @@ COMMITTED_MEMBERS = """(SELECT count(*) FROM visit_member m JOIN commitment t ON
 
 # Both educators reported that they met the family, with the same times and place.
 BOTH_ATTESTED = """EXISTS (
-    SELECT 1 FROM attestation said JOIN attestation agreed ON agreed.agrees_with_id = said.id
-    WHERE said.id = NEW.attestation_id AND said.visit_id = NEW.id AND said.outcome = 'met' AND said.both_went
-      AND agreed.outcome = said.outcome AND agreed.both_went AND agreed.place_type = said.place_type
-      AND agreed.started_at = said.started_at AND agreed.ended_at = said.ended_at
-      AND said.educator_id <> agreed.educator_id
-      AND said.educator_id IN (NEW.lead_id, NEW.partner_id) AND agreed.educator_id IN (NEW.lead_id, NEW.partner_id))"""
+    SELECT 1 FROM attestation report JOIN attestation agreed ON agreed.agrees_with_id = report.id
+    WHERE report.id = NEW.attestation_id AND report.visit_id = NEW.id AND report.outcome = 'met' AND report.both_went
+      AND agreed.outcome = report.outcome AND agreed.both_went AND agreed.place_type = report.place_type
+      AND agreed.started_at = report.started_at AND agreed.ended_at = report.ended_at
+      AND report.educator_id <> agreed.educator_id
+      AND report.educator_id IN (NEW.lead_id, NEW.partner_id) AND agreed.educator_id IN (NEW.lead_id, NEW.partner_id))"""
 
 # Both educators agreed to come.
 BOTH_COMING = """(SELECT count(*) FROM visit_member m WHERE m.visit_id = NEW.id AND m.state = 'coming'
@@ -263,7 +263,7 @@ RULES = (
         "visit",
         "UPDATE",
         """NEW.state = 'not_held' AND OLD.state <> 'not_held' AND (NEW.closed_at IS NULL OR NEW.closed_at < NEW.starts_at
-            OR EXISTS (SELECT 1 FROM attestation said WHERE said.visit_id = NEW.id))""",
+            OR EXISTS (SELECT 1 FROM attestation report WHERE report.visit_id = NEW.id))""",
     ),
     Rule(
         "visit_kept",
@@ -336,8 +336,8 @@ RULES = (
         "stopped",
         "outgoing_message",
         "UPDATE",
-        f"""{IS_CLAIMED} AND NEW.template NOT IN {OPT_OUT_REPLIES} AND (SELECT said.entry FROM opt_out_ledger said
-            WHERE said.phone = NEW.phone ORDER BY said.id DESC LIMIT 1) = 'stop'""",
+        f"""{IS_CLAIMED} AND NEW.template NOT IN {OPT_OUT_REPLIES} AND (SELECT ledger.entry FROM opt_out_ledger ledger
+            WHERE ledger.phone = NEW.phone ORDER BY ledger.id DESC LIMIT 1) = 'stop'""",
     ),
     Rule("called_off", "outgoing_message", "UPDATE", f"{IS_CLAIMED} AND NEW.cancel_requested"),
     # A message that was sent, or may have been sent, is not claimed again.
@@ -363,8 +363,8 @@ RULES = (
 )
 
 # The person has another active commitment at that time. PostgreSQL has an exclusion constraint instead.
-OVERLAPPING = """NEW.active AND EXISTS (SELECT 1 FROM commitment taken WHERE taken.person_id = NEW.person_id
-    AND taken.active AND taken.id IS NOT NEW.id AND taken.starts_at < NEW.ends_at AND taken.ends_at > NEW.starts_at)"""
+OVERLAPPING = """NEW.active AND EXISTS (SELECT 1 FROM commitment other WHERE other.person_id = NEW.person_id
+    AND other.active AND other.id IS NOT NEW.id AND other.starts_at < NEW.ends_at AND other.ends_at > NEW.starts_at)"""
 
 # SQLite's INSERT OR REPLACE deletes rows without firing DELETE triggers, so replacing a row is rejected as well.
 UNIQUE_KEYS = {

@@ -78,7 +78,7 @@ def test_replacing_a_draw_needs_a_reason_and_keeps_the_old_draw(large_school: La
 def test_all_problems_of_a_draw_are_reported_together(large_school: LargeSchool) -> None:
     with pytest.raises(RulesBroken) as error:
         large_school.create_draw(Method.RANDOM, 0, scope="class", scope_value="99999", seed="x" * 200)
-    assert set(problem_codes(error)) == {"nobody_to_draw_from", "draw_how_many", "too_long"}
+    assert set(problem_codes(error)) == {"nobody_to_draw_from", "sample_size_missing", "too_long"}
 
 
 def test_coordinator_of_another_school_cannot_draw_or_read(large_school: LargeSchool) -> None:

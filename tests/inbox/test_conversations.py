@@ -443,7 +443,7 @@ def test_opt_out_at_the_provider_is_lifted_only_by_the_family(school_fixture: Sc
         opt_outs.opt_out(session, phone, "provider", NOW)
     with school_fixture.session() as session, pytest.raises(RulesBroken) as error:
         conversations.resume_texts(session, school_fixture.actors["coordinator"], conversation_id, "phone", NOW)
-    assert [problem.code for problem in error.value.problems] == ["provider_holds_the_stop"]
+    assert [problem.code for problem in error.value.problems] == ["opted_out_at_provider"]
 
 
 def settle_oldest(

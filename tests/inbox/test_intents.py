@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homevisits.inbox.parsing.intent import decode_body, normalize, parse_intent, parse_number
-from homevisits.inbox.parsing.keywords import INTENTS_BY_LANGUAGE, WORDS, Intent
+from homevisits.inbox.parsing.keywords import INTENTS_BY_LANGUAGE, KEYWORDS_BY_INTENT, Intent
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_reply_has_the_expected_intent(body: str, means: Intent) -> None:
 def test_every_required_opt_out_keyword_means_stop() -> None:
     for word in ("stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe", "stopall", "optout", "no mas"):
         assert parse_intent(word.upper()) is Intent.STOP
-    assert sum(len(words) for words in WORDS.values()) == len(INTENTS_BY_LANGUAGE)
+    assert sum(len(words) for words in KEYWORDS_BY_INTENT.values()) == len(INTENTS_BY_LANGUAGE)
 
 
 @given(st.sampled_from(sorted(INTENTS_BY_LANGUAGE)), st.sampled_from(["", ".", "!", " ", "…", "\n"]))
@@ -329,7 +329,9 @@ UNRELATED = "bus car school tomorrow five teacher mother sister house kitchen bl
 UNRELATED += "martes escuela cocina hermana porque azul cuando maestra buses guri dugsi xyuas nhà trường مدرسة بيت"
 
 
-@given(st.sampled_from(sorted(WORDS[Intent.STOP]) + CERTAIN), MARKS, MARKS, st.randoms(use_true_random=False))
+@given(
+    st.sampled_from(sorted(KEYWORDS_BY_INTENT[Intent.STOP]) + CERTAIN), MARKS, MARKS, st.randoms(use_true_random=False)
+)
 def test_stop_phrase_is_recognized_with_any_case_marks_and_accents(
     word: str, before: str, after: str, random_source: Random
 ) -> None:
@@ -340,7 +342,7 @@ def test_stop_phrase_is_recognized_with_any_case_marks_and_accents(
 
 
 @given(
-    st.sampled_from(sorted(WORDS[Intent.STOP])),
+    st.sampled_from(sorted(KEYWORDS_BY_INTENT[Intent.STOP])),
     st.lists(st.sampled_from(UNRELATED.split()), min_size=1, max_size=6),
     st.lists(st.sampled_from(UNRELATED.split()), min_size=1, max_size=6),
     st.sampled_from(["", ",", ".", "-", "'"]),

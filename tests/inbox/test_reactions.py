@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homevisits.inbox.parsing.intent import parse_intent
-from homevisits.inbox.parsing.keywords import WORDS, Intent
+from homevisits.inbox.parsing.keywords import KEYWORDS_BY_INTENT, Intent
 from homevisits.inbox.parsing.reactions import Reaction, parse_reaction
 
 LIKED = [
@@ -72,7 +72,7 @@ def test_f21_other_reaction_has_no_meaning_whatever_it_quotes(sentence: str, quo
     assert parse_intent(sentence.format(quoted)) is Intent.TAPBACK
 
 
-@given(st.sampled_from(LIKED + OTHER), st.sampled_from(sorted(WORDS[Intent.STOP])), st.text(max_size=40))
+@given(st.sampled_from(LIKED + OTHER), st.sampled_from(sorted(KEYWORDS_BY_INTENT[Intent.STOP])), st.text(max_size=40))
 def test_f21_reaction_quoting_a_stop_is_not_a_stop(sentence: str, word: str, more: str) -> None:
     assert parse_intent(sentence.format(word.upper())) in (Intent.PROBABLE_YES, Intent.TAPBACK)
     assert parse_intent(sentence.format(f"{more} {word}")) in (Intent.PROBABLE_YES, Intent.TAPBACK)

@@ -223,7 +223,7 @@ def test_call_requests_and_families_without_messages_are_calls_until_answered(la
     receive_text(large_school, "2", number=5)
     receive_text(large_school, "1", number=6)
     with large_school.database.transaction() as session:
-        calls = {row.family: row.why for row in queries.families_to_call(session, large_school.coordinator, NOW)}
+        calls = {row.family: row.reason for row in queries.families_to_call(session, large_school.coordinator, NOW)}
         assert calls == {
             "Family 02": "call_me",
             "Family 05": "other_time",
@@ -363,7 +363,7 @@ def test_call_about_an_upcoming_visit_names_the_visit(school_fixture: SchoolFixt
     receive_text(school_fixture, "9")
     with school_fixture.database.reading() as session:
         (call,) = queries.families_to_call(session, school_fixture.actors["coordinator"], NOW)
-        assert (call.visit_id, call.why, call.phone) == (visit_id, "call_me", school_fixture.phones["Smith"])
+        assert (call.visit_id, call.reason, call.phone) == (visit_id, "call_me", school_fixture.phones["Smith"])
 
 
 def test_visit_without_a_message_becomes_a_call(school_fixture: SchoolFixture) -> None:

@@ -134,7 +134,7 @@ def test_invalid_answer_and_channel_are_reported_together(large_school: LargeSch
     invited = ask_next(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
     with pytest.raises(RulesBroken) as error, large_school.database.transaction() as session:
         actions.record_answer(session, large_school.coordinator, invited.invitation_id, "maybe", how="text", now=NOW)
-    assert {problem.code for problem in error.value.problems} == {"not_a_choice", "say_how"}
+    assert {problem.code for problem in error.value.problems} == {"not_a_choice", "how_missing"}
 
 
 def test_consent_can_be_withdrawn_and_given_again(large_school: LargeSchool) -> None:

@@ -23,5 +23,5 @@ def test_draft_template_is_not_sent_and_today_lists_the_call(large_school: Large
         assert invited["Family 02"] == "no_text"
         assert session.scalars(select(OutgoingMessage).where(OutgoingMessage.phone == family_phone(2))).all() == []
     with large_school.database.reading() as session:
-        calls = {row.family: row.why for row in queries.families_to_call(session, large_school.coordinator, NOW)}
+        calls = {row.family: row.reason for row in queries.families_to_call(session, large_school.coordinator, NOW)}
         assert calls["Family 02"] == "no_text"

@@ -60,7 +60,7 @@ def test_parent_trainer_of_several_trainings_is_stored_once(school_fixture: Scho
         ({"parent_trainer": None}, "trainer_parent_missing"),
         ({"parent_trainer": NewParent("", "Tapia")}, "trainer_parent_missing"),
         ({"parent_trainer": 999_999}, "trainer_parent_missing"),
-        ({"participants": ()}, "training_nobody"),
+        ({"participants": ()}, "participants_missing"),
         ({"participants": (999_999,)}, "not_of_your_schools"),
         ({"held_on": date(2026, 10, 6)}, "training_future"),
         ({"minutes": 10}, "training_minutes"),

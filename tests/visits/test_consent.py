@@ -114,7 +114,7 @@ def list_lapsed_consents(school_fixture: SchoolFixture) -> list[tuple[str, int |
     """Return the lapsed consents on Today as (family, booked visit, reason)."""
     with school_fixture.database.reading() as session:
         rows = lapsed_consents(session, school_fixture.actors["coordinator"], school_fixture.now)
-        return [(row.family, row.visit_id, row.why) for row in rows]
+        return [(row.family, row.visit_id, row.reason) for row in rows]
 
 
 @LAPSES

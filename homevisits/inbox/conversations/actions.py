@@ -235,7 +235,7 @@ def record_resume(session: Session, actor: Actor, phone: str, how: str, now: dat
     refuse_if_any(_channel_problems(how))
     lifted = opt_outs.opt_in_by_staff(session, phone, now, actor.account_id, how=how)
     if lifted is None and not opt_outs.may_receive(session, phone):
-        raise RulesBroken([Problem("provider_holds_the_stop")])
+        raise RulesBroken([Problem("opted_out_at_provider")])
     clear_phone_state(session, phone, "wrong_number")
 
 
@@ -254,7 +254,7 @@ def clear_phone_state(session: Session, phone: str, *states: str) -> None:
 
 
 def _channel_problems(how: str) -> list[Problem]:
-    return [] if how in CHANNELS else [Problem("say_how_told", "how")]
+    return [] if how in CHANNELS else [Problem("how_told_missing", "how")]
 
 
 def _mark_all_handled(session: Session, actor: Actor, phone: str, now: datetime) -> None:

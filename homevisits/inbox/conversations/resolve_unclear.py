@@ -67,7 +67,7 @@ def resolve_message(
 def _accept_as_yes(session: Session, row: IncomingMessage, policy: Policy, now: datetime) -> None:
     """Accept a reaction to a question as a yes."""
     asked = match_question.asked_invitations(session, row.phone, row.received_at)
-    question = next((one for one in asked if one.question == row.answers and not one.over), None)
+    question = next((one for one in asked if one.question == row.answers and not one.is_over), None)
     context = IncomingContext(session, row, policy, now, phone_language(session, row.phone))
     if question is None or not apply_answer.apply_answer(context, question, Answer.YES):
         raise RulesBroken([Problem("question_is_over")])

@@ -6,7 +6,15 @@ import re
 import unicodedata
 
 from homevisits.inbox.parsing import phrases
-from homevisits.inbox.parsing.keywords import AMBIGUOUS, EXACT, INTENTS_BY_LANGUAGE, NUMBERS, ONLY_IN, WORDS, Intent
+from homevisits.inbox.parsing.keywords import (
+    AMBIGUOUS,
+    EXACT,
+    INTENTS_BY_LANGUAGE,
+    KEYWORDS_BY_INTENT,
+    NUMBERS,
+    ONLY_IN,
+    Intent,
+)
 from homevisits.inbox.parsing.reactions import Reaction, parse_reaction
 
 PURE = True
@@ -87,7 +95,7 @@ def parse_intent(body: str, language: str | None = None) -> Intent:
         if body.strip().startswith(_STOP_SIGN):
             return Intent.STOP
         return Intent.YES if body.strip().startswith(_THUMBS) else Intent.UNCLEAR
-    if _LETTER_BY_LETTER.fullmatch(words) and words.replace(" ", "") in WORDS[Intent.STOP]:
+    if _LETTER_BY_LETTER.fullmatch(words) and words.replace(" ", "") in KEYWORDS_BY_INTENT[Intent.STOP]:
         return Intent.STOP
     intent = EXACT.get(spelled) or (None if words in AMBIGUOUS else INTENTS_BY_LANGUAGE.get(words))
     if intent is not None:

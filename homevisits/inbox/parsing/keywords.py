@@ -126,11 +126,11 @@ _BY_LANGUAGE: Mapping[Intent, Mapping[str, str]] = {
 }
 """Keywords in normalized form: Arabic without diacritics (ئ as ي), ى as ي, ة as ه; Latin unaccented."""
 
-WORDS: Mapping[Intent, frozenset[str]] = MappingProxyType(
+KEYWORDS_BY_INTENT: Mapping[Intent, frozenset[str]] = MappingProxyType(
     {found: frozenset().union(*map(_words, per.values())) for found, per in _BY_LANGUAGE.items()}
 )
 INTENTS_BY_LANGUAGE: Mapping[str, Intent] = MappingProxyType(
-    {word: found for found, words in WORDS.items() for word in words}
+    {word: found for found, words in KEYWORDS_BY_INTENT.items() for word in words}
 )
 
 EXACT: Mapping[str, Intent] = MappingProxyType(

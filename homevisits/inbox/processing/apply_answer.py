@@ -63,7 +63,7 @@ def _to_visit(incoming: IncomingContext, question: Question, number: int, answer
     ):
         # The answer refers to an outdated time: send the current time and ask again.
         return visits.send_current_time(session, number, incoming.policy, now) is not ResponseResult.NOT_EXPECTED
-    if question.last_answer == answer and not question.over:
+    if question.last_answer == answer and not question.is_over:
         return True
     done = visits.record_family_answer(
         session,

@@ -26,8 +26,8 @@ _VERSION = re.compile(r"visit:\d+:v(\d+):")
 class Question:
     """A question sent to a phone. ``question``: "visit:17"; ``invitation_id``: the original invitation.
 
-    ``over``: the visit took place or was canceled, or the invitation is from another year. ``last_answer``: the answer
-    last sent by this phone, if no change was recorded since. ``version``: the visit's version when it was asked.
+    ``is_over``: the visit took place or was canceled, or the invitation is from another year. ``last_answer``: the
+    answer last sent by this phone, if no change was recorded since. ``version``: the visit's version when it was asked.
     """
 
     question: str
@@ -35,7 +35,7 @@ class Question:
     asked_at: datetime
     sent_at: datetime
     version: int
-    over: bool
+    is_over: bool
     answered: bool
     last_answer: str | None
 
@@ -53,8 +53,10 @@ def matching_questions(session: Session, phone: str, at: datetime) -> list[Quest
     changed answer belongs to the newest question.
     """
     questions = asked_invitations(session, phone, at)
-    waiting = [one for one in questions if not one.over and not one.answered and at - one.sent_at <= QUESTION_OPEN_FOR]
-    return waiting or [one for one in questions if not one.over] or questions[:1]
+    waiting = [
+        one for one in questions if not one.is_over and not one.answered and at - one.sent_at <= QUESTION_OPEN_FOR
+    ]
+    return waiting or [one for one in questions if not one.is_over] or questions[:1]
 
 
 def asked_invitations(session: Session, phone: str, at: datetime) -> list[Question]:
@@ -123,11 +125,11 @@ def _question(
     sent = row.sent_at or row.created_at
     version = _VERSION.match(row.dedupe_key)
     if kind == "visit":
-        over = visits[number].state not in LIVE or visits[number].starts_at <= at
+        is_over = visits[number].state not in LIVE or visits[number].starts_at <= at
         closed = False
     else:
         made = invitations.get(number)
-        over = made is None or made.asked_at < at - LIST_PERIOD
+        is_over = made is None or made.asked_at < at - LIST_PERIOD
         closed = made is not None and made.closed_at is not None
     since = last_answer is not None and last_answer.received_at > sent
     fresh = (
@@ -141,7 +143,7 @@ def _question(
         asked_at=row.created_at,
         sent_at=sent,
         version=int(version[1]) if version else 0,
-        over=over,
+        is_over=is_over,
         answered=closed or since or (recorded is not None and recorded > sent),
         last_answer=last_answer.intent if fresh and last_answer is not None else None,
     )

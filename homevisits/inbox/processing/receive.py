@@ -130,9 +130,9 @@ def record_failure(session: Session, incoming_message_id: int, now: datetime) ->
     row = session.get(Row, incoming_message_id, with_for_update=True)
     if row is None or row.processed_at is not None:
         return
-    row.tries += 1
+    row.attempts += 1
     alerts.raise_alert(session, "webhook", "inbound", now, detail=f"inbound:{incoming_message_id}")
-    if row.tries >= MAX_ATTEMPTS:
+    if row.attempts >= MAX_ATTEMPTS:
         row.processed_at, row.intent, row.needs_staff = now, Intent.UNCLEAR.value, True
         state.record_incoming(session, row.phone, row.received_at, True)
 

@@ -22,7 +22,7 @@ MAX_ROWS = 50
 class LapsedConsent:
     """A family with lapsed consent. ``visit_id``, ``starts_at``: its booked visit, if any.
 
-    ``why``: merged (with another family) | giver (unknown, or no present, unrestricted caregiver of the family).
+    ``reason``: merged (with another family) | giver (unknown, or no present, unrestricted caregiver of the family).
     ``can_answer``: a new answer can be recorded; for a merged family, the visit can only be canceled.
     """
 
@@ -34,7 +34,7 @@ class LapsedConsent:
     phone: str | None
     school: str
     timezone: str
-    why: str
+    reason: str
     can_answer: bool
     since: datetime
 
@@ -56,7 +56,7 @@ def lapsed_consents(session: Session, actor: Actor, now: datetime) -> list[Lapse
                 phone=contact.phone,
                 school=row.school,
                 timezone=row.timezone,
-                why="merged" if row.merged_away or row.giver_counts else "giver",
+                reason="merged" if row.merged_away or row.giver_counts else "giver",
                 can_answer=not row.merged_away and actor.may_at(Permission.ASK, row.school_id),
                 since=row.at,
             )

@@ -35,7 +35,7 @@ class MessageToRead:
     received_at: datetime
     stopped: bool
     conversation_id: int | None = None
-    decide: bool = False  # staff decide on its meaning in the conversation
+    needs_decision: bool = False  # staff decide on its meaning in the conversation
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class FamilyToCall:
     language: str
     school: str
     timezone: str
-    why: str  # call_me | other_time | no_text
+    reason: str  # call_me | other_time | no_text
     since: datetime
 
 
@@ -92,7 +92,7 @@ def messages_to_read(session: Session, actor: Actor) -> list[MessageToRead]:
             received_at=row.received_at,
             stopped=row.intent == "stop",
             conversation_id=threads.get(row.phone),
-            decide=row.phone in threads and row.intent in ("polite_stop", "wrong_number", "probable_yes"),
+            needs_decision=row.phone in threads and row.intent in ("polite_stop", "wrong_number", "probable_yes"),
         )
         for row in rows
     ]
@@ -118,7 +118,7 @@ def families_to_call(session: Session, actor: Actor, now: datetime) -> list[Fami
         .limit(MAX_ROWS)
     )
     rows = session.execute(asked).all()
-    people = _callable(session, [family.id for _, _, family, _, _ in rows])
+    people = _load_contacts(session, [family.id for _, _, family, _, _ in rows])
     return [
         FamilyToCall(
             invitation_id=made.id,
@@ -129,10 +129,10 @@ def families_to_call(session: Session, actor: Actor, now: datetime) -> list[Fami
             language=family.language,
             school=school.name,
             timezone=school.timezone,
-            why=answer.answer if answer is not None else "no_text",
+            reason=answer.answer if answer is not None else "no_text",
             since=answer.at if answer is not None else made.asked_at,
         )
-        for made, answer, family, school, visit_id in _with_or_without(rows)
+        for made, answer, family, school, visit_id in _with_optional_types(rows)
     ]
 
 
@@ -150,7 +150,7 @@ def _was_not_reached() -> ColumnElement[bool]:
     return and_(ConsentEntry.id.is_(None), _never_answered(), or_(Invitation.how != "text", _was_not_sent()))
 
 
-def _with_or_without(
+def _with_optional_types(
     rows: Iterable[Any],
 ) -> Iterable[tuple[Invitation, ConsentEntry | None, Family, School, int | None]]:
     # The right side of an outer join can be NULL, which the type of the select does not express.
@@ -160,9 +160,9 @@ def _with_or_without(
 def _was_not_sent() -> ColumnElement[bool]:
     """Select invitations whose message failed, expired, was suppressed or is held for approval."""
     asked = OutgoingMessage.subject == literal("invitation:").concat(cast(Invitation.id, Text))
-    lost = OutgoingMessage.state.in_(("undelivered", "rejected", "dead", "expired", "suppressed", "unknown"))
-    gone = or_(lost, _waits_for_approval())
-    return select(OutgoingMessage.id).where(asked, OutgoingMessage.template == "invitation", gone).exists()
+    failed = OutgoingMessage.state.in_(("undelivered", "rejected", "dead", "expired", "suppressed", "unknown"))
+    not_sent = or_(failed, _waits_for_approval())
+    return select(OutgoingMessage.id).where(asked, OutgoingMessage.template == "invitation", not_sent).exists()
 
 
 def _waits_for_approval() -> ColumnElement[bool]:
@@ -171,11 +171,11 @@ def _waits_for_approval() -> ColumnElement[bool]:
 
 
 def _never_answered() -> ColumnElement[bool]:
-    any_word = aliased(ConsentEntry)
-    return ~select(any_word.id).where(any_word.invitation_id == Invitation.id).exists()
+    any_entry = aliased(ConsentEntry)
+    return ~select(any_entry.id).where(any_entry.invitation_id == Invitation.id).exists()
 
 
-def _callable(session: Session, families: Collection[int]) -> dict[int, tuple[str, str | None]]:
+def _load_contacts(session: Session, families: Collection[int]) -> dict[int, tuple[str, str | None]]:
     rows = session.scalars(
         select(Caregiver)
         .where(Caregiver.family_id.in_(families), Caregiver.restricted.is_(False), Caregiver.left_on.is_(None))
@@ -228,7 +228,7 @@ def _about_visit() -> ColumnElement[str]:
     return literal("visit:").concat(cast(Visit.id, Text))
 
 
-def _under_way() -> ColumnElement[bool]:
+def _is_sent_or_pending() -> ColumnElement[bool]:
     return and_(
         OutgoingMessage.state.in_(("held", "queued", "sending", "accepted", "delivered")), ~_waits_for_approval()
     )
@@ -240,8 +240,8 @@ def _time_not_communicated(now: datetime) -> ColumnElement[bool]:
     communicated = and_(
         OutgoingMessage.subject == subject, OutgoingMessage.template.in_(templates_with_purpose("announce_time")), key
     )
-    ahead = and_(Visit.state == "scheduled", Visit.starts_at > now)
-    return and_(ahead, ~select(OutgoingMessage.id).where(communicated, _under_way()).exists())
+    is_upcoming = and_(Visit.state == "scheduled", Visit.starts_at > now)
+    return and_(is_upcoming, ~select(OutgoingMessage.id).where(communicated, _is_sent_or_pending()).exists())
 
 
 def _cancellation_not_communicated(now: datetime) -> ColumnElement[bool]:
@@ -250,12 +250,12 @@ def _cancellation_not_communicated(now: datetime) -> ColumnElement[bool]:
     A message still pending at the start expires, so its visit is listed from then on, even if it was canceled early.
     """
     known = exists().where(VisitEvent.visit_id == Visit.id, VisitEvent.what == "arranged")
-    can_leave = and_(OutgoingMessage.next_at < Visit.starts_at, Visit.starts_at > now)
-    in_time = and_(_under_way(), or_(OutgoingMessage.sent_at.is_not(None), can_leave))
+    can_be_sent = and_(OutgoingMessage.next_at < Visit.starts_at, Visit.starts_at > now)
+    in_time = and_(_is_sent_or_pending(), or_(OutgoingMessage.sent_at.is_not(None), can_be_sent))
     notice = and_(
         OutgoingMessage.subject == _about_visit(), OutgoingMessage.template.in_(templates_with_purpose("cancel"))
     )
     communicated = and_(notice, or_(in_time, OutgoingMessage.state.in_(FAILED_STATES)))
     has_begun = and_(Visit.starts_at <= now, exists().where(notice))
-    lately = and_(Visit.starts_at > now - RECENT, or_(Visit.closed_at > now - RECENT, has_begun))
-    return and_(Visit.state == "cancelled_by_educator", lately, known, ~exists().where(communicated))
+    is_recent = and_(Visit.starts_at > now - RECENT, or_(Visit.closed_at > now - RECENT, has_begun))
+    return and_(Visit.state == "cancelled_by_educator", is_recent, known, ~exists().where(communicated))

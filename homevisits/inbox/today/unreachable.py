@@ -30,7 +30,7 @@ class UnreachableFamily:
     phone: str
     school: str
     timezone: str
-    why: str  # landline | bad | wrong_number
+    reason: str  # landline | bad | wrong_number
     since: datetime | None
 
 
@@ -82,7 +82,7 @@ def unreachable_families(session: Session, actor: Actor, now: datetime) -> list[
                 phone=phone.e164,
                 school=school.name,
                 timezone=school.timezone,
-                why=phone.state,
+                reason=phone.state,
                 since=phone.since,
             )
     return list(shown.values())[:MAX_ROWS]

@@ -66,7 +66,7 @@ def choose_sender(session: Session, segments: int, now: datetime, providers: Col
         for sender in (sender for sender in senders if sender.provider == provider):
             obstacle = _find_obstacle(session, sender, segments, now) or _other_probes(sender, senders)
             obstacles.append(obstacle) if obstacle else free.append(sender)
-        chosen, limited = _take_from_any(session, free, segments, now)
+        chosen, limited = _choose_sender_with_tokens(session, free, segments, now)
         if chosen is not None:
             return SenderChoice(chosen)
         if any(obstacle.reason == "rate" for obstacle in limited):
@@ -83,7 +83,7 @@ _SENDERS = (
 )
 
 
-def _take_from_any(
+def _choose_sender_with_tokens(
     session: Session, free: Iterable[Sender], segments: int, now: datetime
 ) -> tuple[Sender | None, list[SenderChoice]]:
     senders, obstacles = list(free), []

@@ -101,7 +101,7 @@ def _check_date_and_length(session: Session, training: Training, now: datetime) 
 
 def _check_participants(actor: Actor | None, participants: list[int], educators: dict[int, int]) -> list[Problem]:
     if not participants:
-        return [Problem("training_nobody", "participants")]
+        return [Problem("participants_missing", "participants")]
     schools = [educators.get(educator) for educator in participants]
     if any(s is None or (actor and not actor.may_at(Permission.PEOPLE, s)) for s in schools):
         return [Problem("not_of_your_schools", "participants")]
