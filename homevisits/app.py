@@ -27,7 +27,7 @@ from homevisits.core.settings import Settings
 from homevisits.people import account_web
 from homevisits.people.models import Heartbeat
 from homevisits.people.sign_in import saved_forms_web
-from homevisits.web import context, errors, formats, security, shell
+from homevisits.web import context, errors, formats, hooks, security
 from homevisits.web.navigation import ROLE_NAMES
 
 # Every module with pages; its blueprint is named `bp`.
@@ -69,7 +69,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app.jinja_env.globals["role_names"] = ROLE_NAMES
     app.jinja_env.globals["waiting_at"] = {}  # path of a tab -> number of items that wait for the user
     Bootstrap5(app)
-    shell.install(app)
+    hooks.install(app)
     CSRFProtect(app)
     _PoBabel(app, locale_selector=formats.current_language)
     _install_login(app)

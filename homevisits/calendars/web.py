@@ -4,7 +4,8 @@ from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import force_locale, gettext
 
-from homevisits.calendars import actions, feed, queries
+from homevisits.calendars import actions, feed
+from homevisits.calendars.queries import feeds
 from homevisits.core.access import Permission
 from homevisits.web.context import now, reading, services, settings, show_notice, transaction
 from homevisits.web.security import allow, current_actor, public
@@ -25,16 +26,16 @@ def show_feed(token: str) -> ResponseReturnValue:
     """Serve the feed of a URL. An unchanged feed costs one small query and is not rendered."""
     moment, app = now(), services()
     with app.database.engine.connect() as connection:
-        feed_row = queries.find_feed(connection, actions.hash_token(token), moment)
+        feed_row = feeds.find_feed(connection, actions.hash_token(token), moment)
         if feed_row is None:
             return Response("There is no calendar here.\n", 404, {**FEED_HEADERS, "Content-Type": "text/plain"})
         known = current_app.extensions.setdefault("calendars", {})
-        stamp = queries.compute_fingerprint(connection, feed_row, moment, known) if feed_row.open else ""
+        stamp = feeds.compute_fingerprint(connection, feed_row, moment, known) if feed_row.open else ""
         tag = feed.compute_etag((FEED_FORMAT_VERSION, app.settings.public_url, feed_row.language, feed_row.open, stamp))
         fresh = request.if_none_match.contains(tag)
         entries = []
         if feed_row.open and not fresh:
-            entries = queries.list_entries(connection, feed_row.person_id, moment, f"{app.settings.public_url}/visits/")
+            entries = feeds.list_entries(connection, feed_row.person_id, moment, f"{app.settings.public_url}/visits/")
     if feed_row.worth_noting:
         with transaction() as session:
             actions.record_fetch(session, feed_row.id, moment)
@@ -82,5 +83,5 @@ def revoke() -> ResponseReturnValue:
 def _render_page(address: str | None = None) -> ResponseReturnValue:
     who = current_actor()
     with reading() as session:
-        known = queries.find_feed_url(session, who.educator_id) if who.educator_id else None
+        known = feeds.find_feed_url(session, who.educator_id) if who.educator_id else None
     return render_template("calendars/mine.html", address=address, known=known, zone=settings().timezone)

@@ -11,7 +11,8 @@ from flask.typing import ResponseReturnValue
 
 from homevisits import worker
 from homevisits.core import clock, local_time
-from homevisits.demo import accounts, guide, queries
+from homevisits.demo import accounts, guide
+from homevisits.demo.queries import guide as guide_queries
 from homevisits.demo.settings import clock_file
 from homevisits.inbox import processing as inbox
 from homevisits.people.account_web import start_session
@@ -43,7 +44,7 @@ def _bar() -> dict[str, Any]:
     """Return the data for the demo bar on every page."""
     now = clock.now()
     with reading() as db:
-        event, members = queries.next_event(db, now), accounts.members(db)
+        event, members = guide_queries.next_event(db, now), accounts.members(db)
     return {
         "demo_now": now,
         "demo_zone": settings().timezone,
@@ -94,7 +95,7 @@ def phones() -> str:
     """Show the list of families to choose a phone from."""
     words = request.args.get("q", "")
     with reading() as db:
-        contacts = queries.contacts(db, words)
+        contacts = guide_queries.contacts(db, words)
     return _page("phones", contacts=contacts, words=words, language_name=_language)
 
 
@@ -108,7 +109,7 @@ def _language(code: str) -> str:
 def phone(family_id: int) -> str:
     """Show a family's phone with its messages and a reply form."""
     with reading() as db:
-        phone_ = queries.phone(db, family_id, settings().timezone)
+        phone_ = guide_queries.phone(db, family_id, settings().timezone)
     session["demo_family"] = family_id
     return _page("phone", phone=phone_, number=format_phone(phone_.number), chips=CHIPS)
 
@@ -119,7 +120,7 @@ def reply(family_id: int) -> ResponseReturnValue:
     """Process a family's reply in the same way as a real incoming message."""
     body = (request.form.get("chip") or request.form.get("body", "")).strip()[:LONGEST]
     with reading() as db:
-        phone_ = queries.phone(db, family_id, settings().timezone)
+        phone_ = guide_queries.phone(db, family_id, settings().timezone)
     if body and phone_.number:
         text = inbox.ReceivedMessage(f"demo-{secrets.token_hex(8)}", phone_.number, "demo", body)
         with transaction() as db:
@@ -134,7 +135,7 @@ def advance_clock() -> ResponseReturnValue:
     """Advance the clock to the next event or to tomorrow morning, and run the jobs due by then."""
     now = clock.now()
     with reading() as db:
-        event = queries.next_event(db, now)
+        event = guide_queries.next_event(db, now)
     target = event.at + timedelta(seconds=5) if event and request.form.get("to") == "event" else _morning(now)
     try:
         clock.advance_to(clock_file(settings()), target)

@@ -3,7 +3,7 @@
 from sqlalchemy import update
 
 from homevisits.core.db import Database
-from homevisits.demo import queries
+from homevisits.demo.queries import guide
 from homevisits.people.models import Caregiver
 from tests.factories.school import ZONE, build_school
 
@@ -14,5 +14,5 @@ def test_phone_of_a_restricted_caregiver_is_not_offered(sqlite_database: Databas
         session.execute(
             update(Caregiver).where(Caregiver.id == school_fixture.caregivers["Smith"]).values(restricted=True)
         )
-        found = queries.phone(session, school_fixture.families["Smith"], ZONE)
+        found = guide.phone(session, school_fixture.families["Smith"], ZONE)
     assert (found.number, found.owner) == ("", "")

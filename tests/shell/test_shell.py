@@ -332,7 +332,7 @@ def test_secret_calendar_address_is_not_logged(
     def fail(*_given: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("homevisits.calendars.queries.find_feed", fail)
+    monkeypatch.setattr("homevisits.calendars.queries.feeds.find_feed", fail)
     assert app.test_client().get("/calendar/a-secret-of-mine.ics").status_code == 500
     assert "/calendar/" in caplog.text
     assert "a-secret-of-mine" not in caplog.text

@@ -49,9 +49,9 @@ class SchoolStateMachine(RuleBasedStateMachine):
     open_database: Callable[[], tuple[Database, Callable[[], None]]]
     counts: Counter[str]
 
-    @initialize()
-    def begin(self) -> None:
-        """Build a school in which two teachers teach every student."""
+    @initialize(data=st.data())
+    def begin(self, data: st.DataObject) -> None:
+        """Build a school in which two teachers teach every student; in most sequences a visit was held there."""
         self.database, self.drop = type(self).open_database()
         self.school_fixture: SchoolFixture = build_school(self.database)
         add_pay_rule(self.school_fixture)
@@ -59,6 +59,29 @@ class SchoolStateMachine(RuleBasedStateMachine):
         with self.school_fixture.session() as session:
             class_id = session.scalars(select(Teaching.class_id)).one()
             session.add(Teaching(class_id=class_id, educator_id=self.school_fixture.educators["Luis"]))
+        if data.draw(st.sampled_from((True, True, False)), label="a visit was held"):
+            self.complete_visit_with_replacement()
+
+    def complete_visit_with_replacement(self) -> None:
+        """Take a visit from the family's yes to the agreed report; its first partner falls ill."""
+        educators, policy = self.school_fixture.educators, self.school_fixture.policy
+        self.send_family_reply("Rivera", "yes")
+        tomorrow = (self.now + timedelta(days=1)).astimezone(self.now.tzinfo)
+        start = self.school_fixture.time_at(tomorrow.day, 17, 15, month=tomorrow.month)
+        self.book_and_accept("Grace", "Amina", "Rivera", start, at_once=True)
+        with self.database.reading() as session:
+            visit = session.scalars(select(Visit)).one()
+            session.expunge(visit)
+        self.report_illness("Amina", visit.id)
+        self.act(
+            "stood in",
+            lambda s: actions.replace_partner(
+                s, self.actor("Grace"), visit.id, educators["Luis"], policy=policy, now=self.now
+            ),
+        )
+        self.act("accepted", lambda s: actions.accept(s, self.actor("Luis"), visit.id, policy, self.now))
+        self.now = visit.ends_at
+        self.report_and_agree(visit, ["Grace", "Luis"], "met")
 
     def teardown(self) -> None:
         """Close and drop the database."""
@@ -93,13 +116,11 @@ class SchoolStateMachine(RuleBasedStateMachine):
         family = data.draw(st.sampled_from(FAMILIES), label="family")
         if data.draw(st.booleans(), label="says yes first"):
             self.send_family_reply(family, "yes")
-        self.book_and_accept(data, "Grace", "Amina", family, at_once=True)
+        self.book_and_accept("Grace", "Amina", family, self.draw_time(data), at_once=True)
         return self.draw_visit(data, "scheduled", "confirmed")
 
-    def book_and_accept(self, data: st.DataObject, lead: str, partner: str, family: str, *, at_once: bool) -> None:
-        request = BookingRequest(
-            self.school_fixture.families[family], self.school_fixture.educators[partner], self.draw_time(data)
-        )
+    def book_and_accept(self, lead: str, partner: str, family: str, start: datetime, *, at_once: bool) -> None:
+        request = BookingRequest(self.school_fixture.families[family], self.school_fixture.educators[partner], start)
         policy, visit_ids = self.school_fixture.policy, list[int]()
         self.act("booked", lambda s: visit_ids.append(actions.book(s, self.actor(lead), request, policy, self.now).id))
         if visit_ids and at_once:
@@ -136,7 +157,7 @@ class SchoolStateMachine(RuleBasedStateMachine):
     )
     def book_visit(self, data: st.DataObject, lead: str, partner: str, family: str) -> None:
         at_once = data.draw(st.sampled_from((True, True, True, False)), label="accepts at once")
-        self.book_and_accept(data, lead, partner, family, at_once=at_once)
+        self.book_and_accept(lead, partner, family, self.draw_time(data), at_once=at_once)
 
     @rule(data=st.data(), comes=st.sampled_from((True, True, True, False)))
     def answer_partner_request(self, data: st.DataObject, comes: bool) -> None:
@@ -205,13 +226,7 @@ class SchoolStateMachine(RuleBasedStateMachine):
         if found is None:
             return
         visit, pair = found[0].id, found[1]
-        educator_id = self.school_fixture.educators[pair[ill]]
-        self.act(
-            "ill",
-            lambda s: actions.cannot_come(
-                s, self.actor(pair[ill]), visit, educator_id, policy=self.school_fixture.policy, now=self.now
-            ),
-        )
+        self.report_illness(pair[ill], visit)
         other = self.actor(pair[1 - ill])
         # Try the others after the drawn stand-in, so that the place is taken in most sequences.
         for name in dict.fromkeys((stand_in, *PEOPLE)):
@@ -223,6 +238,13 @@ class SchoolStateMachine(RuleBasedStateMachine):
                 ),
             )
 
+    def report_illness(self, name: str, visit_id: int) -> None:
+        educator_id, policy = self.school_fixture.educators[name], self.school_fixture.policy
+        self.act(
+            "ill",
+            lambda s: actions.cannot_come(s, self.actor(name), visit_id, educator_id, policy=policy, now=self.now),
+        )
+
     @rule(data=st.data(), first=st.sampled_from((0, 1)), met=st.sampled_from(("met", "met", "met", "family_away")))
     def report_visit(self, data: st.DataObject, first: int, met: str) -> None:
         found = self.find_or_arrange_visit(data)
@@ -231,13 +253,16 @@ class SchoolStateMachine(RuleBasedStateMachine):
         visit, pair = found
         if data.draw(st.sampled_from((True, True, True, False)), label="wait for it"):
             self.now = max(self.now, visit.ends_at)
-        report = Report(met, True, visit.starts_at, visit.ends_at, "home")
+        self.report_and_agree(visit, [pair[first], pair[1 - first]], met)
+
+    def report_and_agree(self, visit: Visit, names: list[str], outcome: str) -> None:
+        report = Report(outcome, True, visit.starts_at, visit.ends_at, "home")
         policy = self.school_fixture.policy
         self.act(
             "reported",
-            lambda s: actions.attest(s, self.actor(pair[first]), visit.id, report, policy=policy, now=self.now),
+            lambda s: actions.attest(s, self.actor(names[0]), visit.id, report, policy=policy, now=self.now),
         )
-        self.act("agreed", lambda s: self.agree(s, visit.id, pair[1 - first]))
+        self.act("agreed", lambda s: self.agree(s, visit.id, names[1]))
 
     def agree(self, session: Session, visit_id: int, name: str) -> None:
         query = select(Attestation.id).where(Attestation.visit_id == visit_id).order_by(Attestation.id.desc())

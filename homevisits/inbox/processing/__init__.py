@@ -8,7 +8,7 @@ match_question  find the question that an answer belongs to
 disambiguate    ask which of two open questions is meant; apply the stored answer
 apply_answer    apply an answer to its invitation or visit
 reply_limits    limit automatic replies per hour and suppress repetitions
-staff_reply     messages from phones of staff
+answer_staff    messages from phones of staff
 mark_handled    mark a message as handled by staff
 queries         language, caregiver, families and visits of a phone
 ==============  =============================================================================

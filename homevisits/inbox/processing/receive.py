@@ -17,13 +17,13 @@ from homevisits.inbox.parsing.intent import decode_body, parse_intent, parse_num
 from homevisits.inbox.parsing.keywords import Intent
 from homevisits.inbox.parsing.reactions import quotes_message
 from homevisits.inbox.processing import (
+    answer_staff,
     apply_answer,
     context,
     disambiguate,
     match_question,
     opt_out,
     reply_limits,
-    staff_reply,
 )
 from homevisits.inbox.processing.context import IncomingContext
 from homevisits.invitations.models import Answer
@@ -110,8 +110,8 @@ def process_message(session: Session, incoming_message_id: int, policy: Policy, 
     before = reply_limits.newest_reply(session, row.phone)
     intent = _parse(incoming)
     row.intent = intent.value
-    if staff_reply.is_staff_phone(session, row.phone):
-        staff_reply.handle_staff_message(incoming, intent)
+    if answer_staff.is_staff_phone(session, row.phone):
+        answer_staff.handle_staff_message(incoming, intent)
         row.processed_at = now
         return intent
     _handle(incoming, intent)

@@ -1,4 +1,4 @@
-"""Install headers, error pages and template helpers in the application."""
+"""Request hooks, error handlers and template values of the application."""
 
 from typing import Any
 

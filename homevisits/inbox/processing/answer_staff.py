@@ -1,4 +1,4 @@
-"""Ignore digit replies from staff phones, because reminders to staff ask no questions."""
+"""Answer messages from staff phones: they are no replies of families, because reminders to staff ask no questions."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
