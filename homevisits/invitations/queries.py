@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 
 from sqlalchemy import BindParameter, ColumnElement, and_, exists, func, not_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
@@ -74,6 +75,7 @@ def is_general_answer(entry: type[ConsentEntry] = ConsentEntry) -> ColumnElement
     return not_(and_(entry.visit_id.is_not(None), entry.answer.in_(VISIT_TIME_ANSWERS)))
 
 
+@lru_cache(maxsize=32)  # building the condition takes longer than the query
 def is_valid_yes(entry: type[ConsentEntry], today: date | BindParameter[date]) -> ColumnElement[bool]:
     """Whether a ledger row is a yes that allows visits to its family on `today`.
 

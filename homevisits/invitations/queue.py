@@ -16,6 +16,9 @@ from homevisits.people.models import Family, FamilyMerge, School
 
 REFUSAL_COOLDOWN = timedelta(days=180)  # no draw asks a family again this soon; the family may ask at any time
 LIST_PERIOD = timedelta(days=400)  # how far lists go back; the ledger is kept without limit
+# Created once, as in `invitations.queries`.
+_OPEN_INVITATION, _REPLACEMENT = aliased(Invitation), aliased(Invitation)
+_REFUSAL = aliased(ConsentEntry)
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,16 @@ class InvitationRow:
 
 def _must_not_be_asked(now: datetime) -> ColumnElement[bool]:
     """Whether a draw entry's family has an open invitation, or refused within `REFUSAL_COOLDOWN`."""
-    invitation, entry = aliased(Invitation), aliased(ConsentEntry)
-    is_open = select(invitation.id).where(invitation.family_id == DrawEntry.family_id, invitation.closed_at.is_(None))
-    merged = select(FamilyMerge.merged_id).where(FamilyMerge.family_id == DrawEntry.family_id)
-    said_no = select(entry.id).where(
-        or_(entry.family_id == DrawEntry.family_id, entry.family_id.in_(merged.correlate(DrawEntry))),
-        entry.answer.in_(REFUSALS),
-        entry.at > now - REFUSAL_COOLDOWN,
+    is_open = select(_OPEN_INVITATION.id).where(
+        _OPEN_INVITATION.family_id == DrawEntry.family_id, _OPEN_INVITATION.closed_at.is_(None)
     )
-    return or_(is_open.exists(), said_no.exists())
+    merged = select(FamilyMerge.merged_id).where(FamilyMerge.family_id == DrawEntry.family_id)
+    refused = select(_REFUSAL.id).where(
+        or_(_REFUSAL.family_id == DrawEntry.family_id, _REFUSAL.family_id.in_(merged.correlate(DrawEntry))),
+        _REFUSAL.answer.in_(REFUSALS),
+        _REFUSAL.at > now - REFUSAL_COOLDOWN,
+    )
+    return or_(is_open.exists(), refused.exists())
 
 
 def list_next_families(session: Session, draw_id: int, count: int, now: datetime) -> list[NextFamily]:
@@ -103,15 +107,14 @@ def find_unasked_position(session: Session, draw_id: int, family_id: int) -> int
 
 
 def _find_replacements(session: Session, draw_id: int, open_entries: Select[DrawEntry], count: int) -> list[NextFamily]:
-    replacing = aliased(Invitation)
     refused = session.execute(
         select(Invitation.id, DrawEntry.stratum)
         .join(
             DrawEntry,
             and_(DrawEntry.draw_id == Invitation.draw_id, DrawEntry.family_id == Invitation.family_id),
         )
-        .outerjoin(replacing, replacing.replaces_id == Invitation.id)
-        .where(Invitation.draw_id == draw_id, Invitation.closed_at.is_not(None), replacing.id.is_(None))
+        .outerjoin(_REPLACEMENT, _REPLACEMENT.replaces_id == Invitation.id)
+        .where(Invitation.draw_id == draw_id, Invitation.closed_at.is_not(None), _REPLACEMENT.id.is_(None))
         .order_by(Invitation.id)
     )
     places: dict[str, list[int]] = {}

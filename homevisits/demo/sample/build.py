@@ -66,13 +66,17 @@ def make(
     all_messages.apply_settings(settings)
     database = Database(settings.database_url)
     event.listen(database.engine, "connect", _disable_sync)
+    thresholds = gc.get_threshold()
     try:
         progress = Progress(print_line, terminal)
-        gc.freeze()  # exclude everything loaded so far from garbage collection, to save time
+        # To save time, exclude everything loaded so far from garbage collection and collect less often.
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)
         progress.update(0, "preparing the database")
         migrate.upgrade(database)
         _fill(database, folder, settings, now=now, progress=progress, district=sample.make(seed, students))
     finally:
+        gc.set_threshold(*thresholds)
         database.dispose()
     folder.unfinished_database.replace(folder.database)
 
