@@ -21,9 +21,11 @@ PAGES: tuple[tuple[str, str, str, dict[str, int]], ...] = (
     ("my-day", "teacher", "/my-day", PHONE),
     ("families", "teacher", "/families", PHONE),
     ("calendar", "teacher", "/me/calendar", PHONE),
+    ("my-pay", "teacher", "/pay", PHONE),
     ("asking", "coordinator", "/asking", DESK),
     ("approvals", "coordinator", "/approvals", DESK),
     ("tally", "union", "/tally", DESK),
+    ("delivery", "lead", "/delivery", DESK),
     ("attendance", "lead", "/attendance", DESK),
 )
 
@@ -80,12 +82,28 @@ def book_visit(browser: Any, address: str) -> None:
     page.locator("form[action$='/accept'] button").first.click()
     sign_in(page, "teacher", address, visit)
     take_screenshot(page, "visit")
+    while not page.locator("a[href$='/met']").count():
+        page.locator("form[action$='/demo/clock'] button").first.click()
+        page.goto(f"{address}{visit}")
+    page.goto(f"{address}{visit}/met")
+    take_screenshot(page, "we-met")
+    page.close()
+
+
+def show_draw(browser: Any, address: str) -> None:
+    """Take the picture of a draw's public record."""
+    page = browser.new_page(reduced_motion="reduce", viewport=DESK)
+    page.set_default_timeout(120_000)
+    sign_in(page, "coordinator", address, "/draws")
+    draw = page.locator("a[href*='/draws/']:not([href*='new'])").first.get_attribute("href")
+    page.goto(f"{address}{draw}")
+    take_screenshot(page, "draw")
     page.close()
 
 
 def take_all(browser: Any, address: str) -> None:
-    """Take all pictures."""
-    book_visit(browser, address)
+    """Take all pictures. The booked visit is last, because it moves the demo's clock."""
+    show_draw(browser, address)
     for name, part, path, size in PAGES:
         page = browser.new_page(reduced_motion="reduce", viewport=size)
         page.set_default_timeout(120_000)
@@ -98,6 +116,7 @@ def take_all(browser: Any, address: str) -> None:
     page.locator("a[href*='/demo/phone/']").first.click()
     take_screenshot(page, "family-phone")
     page.close()
+    book_visit(browser, address)
 
 
 def main() -> None:
