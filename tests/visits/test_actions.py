@@ -707,3 +707,46 @@ def test_educator_of_another_school_cannot_join_the_team(school_fixture: SchoolF
             policy=school_fixture.policy,
             now=school_fixture.now,
         )
+def revoke_certificate(school_fixture: SchoolFixture, name: str) -> None:
+    with school_fixture.session() as session:
+        session.execute(
+            update(Certification)
+            .where(Certification.educator_id == school_fixture.educators[name])
+            .values(revoked_on=date(2026, 10, 6))
+        )
+
+
+@pytest.mark.parametrize("first", ["Grace", "Luis"])
+def test_visit_needs_as_many_certificates_as_the_policy_says(school_fixture: SchoolFixture, first: str) -> None:
+    school_fixture.policy = replace(school_fixture.policy, min_trained=1)
+    visit_id = arrange(school_fixture)
+    revoke_certificate(school_fixture, first)
+    with school_fixture.session() as session:
+        assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 0
+    assert load_visit(school_fixture, visit_id).state == "scheduled"
+    revoke_certificate(school_fixture, "Luis" if first == "Grace" else "Grace")
+    with school_fixture.session() as session:
+        actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now)
+    assert load_visit(school_fixture, visit_id).state == "cancelled_by_educator"
+
+
+def test_certificate_of_an_educator_who_left_the_team_does_not_count(school_fixture: SchoolFixture) -> None:
+    school_fixture.policy = replace(school_fixture.policy, min_trained=1)
+    visit_id = arrange(school_fixture)
+    with school_fixture.session() as session:
+        luis = school_fixture.educators["Luis"]
+        actions.cannot_come(
+            session,
+            school_fixture.actors["Luis"],
+            visit_id,
+            luis,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
+        )
+    revoke_certificate(school_fixture, "Grace")
+    with school_fixture.session() as session:
+        actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now)
+    with school_fixture.database.reading() as session:
+        assert session.get_one(VisitMember, (visit_id, school_fixture.educators["Grace"])).state == "withdrawn"
+
+

@@ -5,7 +5,7 @@ Each visit is locked and read again before it is changed. If another transaction
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Text, and_, cast, exists, literal, or_, select
+from sqlalchemy import Text, and_, cast, exists, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from homevisits.invitations.models import ConsentEntry
@@ -19,10 +19,15 @@ from homevisits.visits.actions.family_response import end_visit
 from homevisits.visits.actions.mark_not_held import is_reported
 from homevisits.visits.actions.replace_partner import remove_from_team
 from homevisits.visits.models import LIVE, Visit, VisitMember, VisitState
-from homevisits.visits.queries import booking_facts, locks
+from homevisits.visits.queries import locks
 from homevisits.visits.states import OUT_STATES
 
 MIN_CANCELLATION_NOTICE = timedelta(hours=1)  # the family gets the cancellation at least this long before the start
+# Joins a team member to the recorded certificate, unless it is revoked on the day of the visit.
+_HAS_CERTIFICATE = and_(
+    Certification.id == VisitMember.certification_id,
+    or_(Certification.revoked_on.is_(None), Certification.revoked_on > Visit.local_date),
+)
 
 
 def apply_withdrawals(session: Session, policy: Policy, now: datetime) -> int:
@@ -131,14 +136,10 @@ def _remove_opted_out_educators(session: Session, policy: Policy, now: datetime)
 
 def _remove_uncertified_educators(session: Session, policy: Policy, now: datetime) -> int:
     """Remove educators with a revoked certificate, unless enough of the pair are still certified."""
-    counts = and_(
-        Certification.id == VisitMember.certification_id,
-        or_(Certification.revoked_on.is_(None), Certification.revoked_on > Visit.local_date),
-    )
     query = (
         select(Visit, VisitMember, Certification.id)
         .join(VisitMember, VisitMember.visit_id == Visit.id)
-        .outerjoin(Certification, counts)
+        .outerjoin(Certification, _HAS_CERTIFICATE)
         .where(
             Visit.state.in_(LIVE),
             Visit.starts_at > now,
@@ -150,7 +151,7 @@ def _remove_uncertified_educators(session: Session, policy: Policy, now: datetim
     rows = [row for row in session.execute(query).all() if _lock_active_member(session, row[0], row[1], now)]
     removed = 0
     for visit, member, _none in rows:
-        if visit.min_trained > 1 or _count_certified(session, visit, excluding=member.educator_id) < visit.min_trained:
+        if _count_certified(session, visit, excluding=member.educator_id) < visit.min_trained:
             remove_from_team(session, visit, member, "withdrawn", now)
             effects.record_event(session, visit, "certificate_ended", None, now, detail=str(member.educator_id))
             effects.plan_messages(session, visit, policy, now)
@@ -159,12 +160,15 @@ def _remove_uncertified_educators(session: Session, policy: Policy, now: datetim
 
 
 def _count_certified(session: Session, visit: Visit, *, excluding: int) -> int:
-    members = booking_facts.load_members(session, visit.id)
-    others = {visit.lead_id, visit.partner_id} - {excluding}
-    return sum(
-        members[educator_id].certification_id is not None and members[educator_id].state not in OUT_STATES
-        for educator_id in others
+    """Count the others of the team who still come and whose certificate has not been revoked."""
+    query = (
+        select(func.count())
+        .select_from(Visit)
+        .join(VisitMember, VisitMember.visit_id == Visit.id)
+        .join(Certification, _HAS_CERTIFICATE)
+        .where(Visit.id == visit.id, VisitMember.educator_id != excluding, VisitMember.state.in_(("asked", "coming")))
     )
+    return session.scalar(query) or 0
 
 
 def _close_visits_without_pair(session: Session, policy: Policy, now: datetime) -> int:
