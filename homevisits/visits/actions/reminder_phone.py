@@ -18,7 +18,6 @@ def save_reminder_phone(session: Session, actor: Actor, typed: str, policy: Poli
 
     Return the number in E.164 format. Raises `RulesBroken` if it is not a phone number.
     """
-    phone = set_reminder_phone.set_reminder_phone(session, actor, typed)
     ahead = (
         select(Visit)
         .join(VisitMember, VisitMember.visit_id == Visit.id)
@@ -30,8 +29,11 @@ def save_reminder_phone(session: Session, actor: Actor, typed: str, policy: Poli
         )
         .order_by(Visit.id)
     )
-    for visit in session.scalars(ahead).all():
-        locks.lock_visit(session, visit)
+    visits = session.scalars(ahead).all()
+    # The educator's row changes only after all locks are taken, because every action locks the families first.
+    locks.lock_visits(session, visits)
+    phone = set_reminder_phone.set_reminder_phone(session, actor, typed)
+    for visit in visits:
         if visit.state in LIVE:
             effects.plan_messages(session, visit, policy, now)
     return phone

@@ -1,6 +1,6 @@
 """Row locks for changes to visits: the family first, then its people in id order."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -34,6 +34,16 @@ def lock_visit(session: Session, visit: Visit, *more: int) -> None:
     """Lock the visit's family, its people and the people in `more`, then read the visit again."""
     lock_family_and_people(session, visit.family_id, [visit.lead_id, visit.partner_id, *more])
     session.refresh(visit)
+
+
+def lock_visits(session: Session, visits: Sequence[Visit]) -> None:
+    """Lock the families of all `visits`, then all their people, each in id order, then read the visits again."""
+    if not is_sqlite(session):
+        families = {visit.family_id for visit in visits}
+        session.execute(select(Family.id).where(Family.id.in_(families)).order_by(Family.id).with_for_update())
+    lock_people(session, {educator_id for visit in visits for educator_id in (visit.lead_id, visit.partner_id)})
+    for visit in visits:
+        session.refresh(visit)
 
 
 def try_lock_visit(session: Session, visit: Visit) -> bool:
