@@ -20,6 +20,12 @@ def test_chain_of_shared_caregivers_is_one_household() -> None:
     assert len(household.students) == 5000
 
 
+def test_student_who_shares_caregivers_with_two_households_joins_them() -> None:
+    # "c" is linked to the household of "b" first, so its place changes when that household joins "a".
+    (household,) = find_households(["a", "b", "c"], [("a", "y"), ("b", "x"), ("c", "x"), ("c", "y")])
+    assert (household.key, household.students, household.caregivers) == ("a", ("a", "b", "c"), ("x", "y"))
+
+
 def test_child_without_caregiver_is_a_separate_household() -> None:
     assert [household.students for household in find_households(["a", "b"], [("a", "g")])] == [("a",), ("b",)]
 

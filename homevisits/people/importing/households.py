@@ -1,6 +1,6 @@
 """Group students into households: students who share a caregiver are one household. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 PURE = True
@@ -40,8 +40,10 @@ def find_households(students: Iterable[str], links: Iterable[tuple[str, str]]) -
     return tuple(sorted(households, key=lambda household: household.key))
 
 
-def _find_root(home: Mapping[str, str], student: str) -> str:
+def _find_root(home: dict[str, str], student: str) -> str:
     while home[student] != student:
+        # Path halving keeps long chains of links fast.
+        home[student] = home[home[student]]
         student = home[student]
     return student
 
@@ -49,7 +51,3 @@ def _find_root(home: Mapping[str, str], student: str) -> str:
 def _merge_households(home: dict[str, str], first: str, second: str) -> None:
     low, high = sorted((_find_root(home, first), _find_root(home, second)))
     home[high] = low
-    # Path compression keeps long chains of links fast.
-    for student in (first, second):
-        while home[student] != low:
-            home[student], student = low, home[student]
