@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from homevisits.core.access import Actor
-from homevisits.core.problems import NotFound, Problem, refuse_if_any
+from homevisits.core.problems import NotFound, Problem, RulesBroken, refuse_if_any
 from homevisits.policies.rules import Policy
 from homevisits.practices import check_inputs
 from homevisits.practices.check_inputs import VisitKind
@@ -70,8 +70,7 @@ def agree(
     visit, educator_id, other = _lock_own_visit(session, actor, visit_id)
     refuse_if_any(states.check_transition("attest", visit.state) + rules.check_can_attest(visit.starts_at, policy, now))
     if other is None or other.id != attestation_id:
-        refuse_if_any([Problem("account_changed", None)])
-    assert other is not None
+        raise RulesBroken([Problem("account_changed", None)])
     problems = _check_overlaps(session, actor, visit, other.started_at, other.ended_at)
     if other.outcome == "met":
         problems = _check_certificates(session, visit) + problems
