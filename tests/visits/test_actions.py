@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from homevisits.availability.models import Commitment
 from homevisits.core.problems import NotFound, RulesBroken
@@ -181,6 +181,23 @@ def test_booking_for_the_family_of_another_class_is_not_found(school_fixture: Sc
         actions.book(session, school_fixture.actors["coordinator"], request, school_fixture.policy, school_fixture.now)
 
 
+def test_times_are_not_found_for_accounts_without_an_educator(school_fixture: SchoolFixture) -> None:
+    family_id, coordinator = school_fixture.families["Rivera"], school_fixture.actors["coordinator"]
+    with school_fixture.session() as session:
+        with pytest.raises(NotFound):
+            actions.find_times(session, coordinator, family_id, school_fixture.policy, school_fixture.now)
+        with pytest.raises(NotFound):
+            actions.check_booking(
+                session,
+                coordinator,
+                family_id,
+                partner_id=school_fixture.educators["Luis"],
+                starts_at=school_fixture.time_at(7, 16, 30),
+                policy=school_fixture.policy,
+                now=school_fixture.now,
+            )
+
+
 def test_booking_that_overlaps_a_visit_or_its_travel_is_refused(school_fixture: SchoolFixture) -> None:
     book(school_fixture)
     for start in (
@@ -289,6 +306,60 @@ def test_visit_waits_for_a_replacement_when_a_member_cannot_come(
     assert load_visit(school_fixture, visit_id).state == "completed"
 
 
+def test_only_a_place_that_is_taken_can_be_given_up(school_fixture: SchoolFixture) -> None:
+    visit_id = arrange(school_fixture)
+
+    def give_up(name: str) -> None:
+        with school_fixture.session() as session:
+            actions.cannot_come(
+                session,
+                school_fixture.actors["Grace"],
+                visit_id,
+                school_fixture.educators[name],
+                policy=school_fixture.policy,
+                now=school_fixture.now,
+            )
+
+    with pytest.raises(NotFound):
+        give_up("Hoa")
+    give_up("Luis")
+    with pytest.raises(RulesBroken) as error:
+        give_up("Luis")
+    assert problem_codes(error) == {"already_out"}
+
+
+def test_stand_in_is_refused_unless_exactly_one_place_is_empty(school_fixture: SchoolFixture) -> None:
+    visit_id = book(school_fixture)
+
+    def ask_stand_in() -> None:
+        with school_fixture.session() as session:
+            actions.replace_partner(
+                session,
+                school_fixture.actors["coordinator"],
+                visit_id,
+                school_fixture.educators["Hoa"],
+                policy=school_fixture.policy,
+                now=school_fixture.now,
+            )
+
+    with pytest.raises(RulesBroken) as error:
+        ask_stand_in()
+    assert problem_codes(error) == {"nobody_to_replace"}
+    for name in ("Luis", "Grace"):
+        with school_fixture.session() as session:
+            actions.cannot_come(
+                session,
+                school_fixture.actors[name],
+                visit_id,
+                school_fixture.educators[name],
+                policy=school_fixture.policy,
+                now=school_fixture.now,
+            )
+    with pytest.raises(RulesBroken) as error:
+        ask_stand_in()
+    assert problem_codes(error) == {"both_out"}
+
+
 def test_partner_cannot_accept_after_the_minimum_notice(school_fixture: SchoolFixture) -> None:
     visit_id = book(school_fixture)
     latest = load_visit(school_fixture, visit_id).starts_at - timedelta(
@@ -313,6 +384,24 @@ def test_partner_can_accept_until_the_minimum_notice(school_fixture: SchoolFixtu
     with school_fixture.session() as session:
         actions.accept(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, latest)
     assert load_visit(school_fixture, visit_id).state == "scheduled"
+
+
+def test_visit_stays_proposed_when_the_partner_accepts_after_the_lead_left(school_fixture: SchoolFixture) -> None:
+    visit_id = book(school_fixture)
+    with school_fixture.session() as session:
+        actions.cannot_come(
+            session,
+            school_fixture.actors["Grace"],
+            visit_id,
+            school_fixture.educators["Grace"],
+            policy=school_fixture.policy,
+            now=school_fixture.now,
+        )
+        actions.accept(session, school_fixture.actors["Luis"], visit_id, school_fixture.policy, school_fixture.now)
+    assert load_visit(school_fixture, visit_id).state == "proposed"
+    assert list_messages(school_fixture, visit_id) == []  # The family is asked once two educators come.
+    with school_fixture.database.reading() as session:
+        assert session.get_one(VisitMember, (visit_id, school_fixture.educators["Luis"])).state == "coming"
 
 
 def test_second_move_to_the_same_time_changes_nothing(school_fixture: SchoolFixture) -> None:
@@ -511,6 +600,82 @@ def test_yes_to_an_old_time_does_not_confirm_the_moved_visit(school_fixture: Sch
     assert load_visit(school_fixture, visit_id).state == "proposed"
 
 
+def test_yes_recorded_by_a_coordinator_is_refused_while_the_time_is_not_arranged(
+    school_fixture: SchoolFixture,
+) -> None:
+    visit_id = book(school_fixture)
+    with school_fixture.database.reading() as session:
+        before = session.scalar(select(func.count()).select_from(ConsentEntry))
+    with pytest.raises(RulesBroken) as error, school_fixture.session() as session:
+        actions.record_family_answer(
+            session,
+            school_fixture.actors["coordinator"],
+            visit_id,
+            "yes",
+            policy=school_fixture.policy,
+            now=school_fixture.now,
+            how="phone",
+        )
+    assert problem_codes(error) == {"visit_moved_on"}
+    with school_fixture.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(ConsentEntry)) == before
+
+
+def test_answer_to_an_unknown_visit_is_not_found(school_fixture: SchoolFixture) -> None:
+    unknown = arrange(school_fixture) + 1
+    with school_fixture.session() as session:
+        with pytest.raises(NotFound):
+            actions.record_family_answer(
+                session, None, unknown, "yes", policy=school_fixture.policy, now=school_fixture.now
+            )
+        with pytest.raises(NotFound):
+            actions.send_current_time(session, unknown, school_fixture.policy, school_fixture.now)
+
+
+def test_current_time_is_sent_until_the_visit_starts_or_ends(school_fixture: SchoolFixture) -> None:
+    started, cancelled = (
+        arrange(school_fixture),
+        arrange(school_fixture, family="Smith", partner="Hoa", at=school_fixture.time_at(8, 16)),
+    )
+    start = load_visit(school_fixture, started).starts_at
+
+    def send(visit_id: int, now: datetime) -> str:
+        with school_fixture.session() as session:
+            return actions.send_current_time(session, visit_id, school_fixture.policy, now)
+
+    assert send(started, start) == "not_waiting"
+    assert send(started, start - timedelta(minutes=1)) == "time_sent"
+    with school_fixture.session() as session:
+        actions.cancel(session, school_fixture.actors["Grace"], cancelled, school_fixture.policy, school_fixture.now)
+    before = list_messages(school_fixture, cancelled)
+    assert send(cancelled, school_fixture.now) == "not_waiting"
+    assert list_messages(school_fixture, cancelled) == before
+
+
+def test_refusal_after_the_start_is_recorded_and_changes_no_visit(school_fixture: SchoolFixture) -> None:
+    visit_id = arrange(school_fixture)
+    before, start = list_messages(school_fixture, visit_id), load_visit(school_fixture, visit_id).starts_at
+    with school_fixture.session() as session:
+        result = actions.record_family_answer(
+            session, None, visit_id, "not_now", policy=school_fixture.policy, now=start
+        )
+    assert result == "not_waiting"
+    assert load_visit(school_fixture, visit_id).state == "scheduled"
+    assert list_messages(school_fixture, visit_id) == before
+    with school_fixture.database.reading() as session:
+        newest = select(ConsentEntry.answer).where(ConsentEntry.visit_id == visit_id)
+        assert session.scalars(newest).all() == ["not_now"]
+
+
+def test_new_yes_plans_no_messages_for_a_visit_that_has_started(school_fixture: SchoolFixture) -> None:
+    visit_id = arrange(school_fixture)
+    before, start = list_messages(school_fixture, visit_id), load_visit(school_fixture, visit_id).starts_at
+    with school_fixture.session() as session:
+        invitation_id = school_fixture.invitations["Rivera"]
+        actions.plan_messages_after_new_yes(session, invitation_id, school_fixture.policy, start)
+    assert list_messages(school_fixture, visit_id) == before
+
+
 def test_family_answer_recorded_by_a_coordinator_keeps_channel_and_author(school_fixture: SchoolFixture) -> None:
     visit_id = arrange(school_fixture)
     with school_fixture.session() as session:
@@ -676,37 +841,6 @@ def test_revoked_certificate_returns_the_visit_to_proposed(
     assert load_visit(school_fixture, visit_id).state == "proposed"
 
 
-def test_consent_withdrawn_after_the_start_does_not_cancel_the_visit(school_fixture: SchoolFixture) -> None:
-    visit_id = arrange(school_fixture)
-    visit = load_visit(school_fixture, visit_id)
-    with school_fixture.session() as session:
-        school_fixture.now = visit.ends_at
-        school_fixture.record_consent(session, "Rivera", "not_now")
-        assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 0
-    complete_visit(school_fixture, visit_id)
-    assert load_visit(school_fixture, visit_id).state == "completed"
-
-
-def test_educator_of_another_school_cannot_join_the_team(school_fixture: SchoolFixture) -> None:
-    visit_id = book(school_fixture, family="Smith", partner="Amina", at=school_fixture.time_at(8, 16))
-    with school_fixture.session() as session:
-        other = School(source_id="s2", name="Garfield", timezone="America/Denver")
-        session.add(other)
-        session.flush()
-        session.get_one(Educator, school_fixture.educators["Luis"]).school_id = other.id
-        actions.decline(session, school_fixture.actors["Amina"], visit_id, school_fixture.policy, school_fixture.now)
-    with pytest.raises(NotFound):
-        book(school_fixture)
-    with pytest.raises(NotFound), school_fixture.session() as session:
-        luis = school_fixture.educators["Luis"]
-        actions.replace_partner(
-            session,
-            school_fixture.actors["Grace"],
-            visit_id,
-            luis,
-            policy=school_fixture.policy,
-            now=school_fixture.now,
-        )
 def revoke_certificate(school_fixture: SchoolFixture, name: str) -> None:
     with school_fixture.session() as session:
         session.execute(
@@ -750,3 +884,34 @@ def test_certificate_of_an_educator_who_left_the_team_does_not_count(school_fixt
         assert session.get_one(VisitMember, (visit_id, school_fixture.educators["Grace"])).state == "withdrawn"
 
 
+def test_consent_withdrawn_after_the_start_does_not_cancel_the_visit(school_fixture: SchoolFixture) -> None:
+    visit_id = arrange(school_fixture)
+    visit = load_visit(school_fixture, visit_id)
+    with school_fixture.session() as session:
+        school_fixture.now = visit.ends_at
+        school_fixture.record_consent(session, "Rivera", "not_now")
+        assert actions.apply_withdrawals(session, school_fixture.policy, school_fixture.now) == 0
+    complete_visit(school_fixture, visit_id)
+    assert load_visit(school_fixture, visit_id).state == "completed"
+
+
+def test_educator_of_another_school_cannot_join_the_team(school_fixture: SchoolFixture) -> None:
+    visit_id = book(school_fixture, family="Smith", partner="Amina", at=school_fixture.time_at(8, 16))
+    with school_fixture.session() as session:
+        other = School(source_id="s2", name="Garfield", timezone="America/Denver")
+        session.add(other)
+        session.flush()
+        session.get_one(Educator, school_fixture.educators["Luis"]).school_id = other.id
+        actions.decline(session, school_fixture.actors["Amina"], visit_id, school_fixture.policy, school_fixture.now)
+    with pytest.raises(NotFound):
+        book(school_fixture)
+    with pytest.raises(NotFound), school_fixture.session() as session:
+        luis = school_fixture.educators["Luis"]
+        actions.replace_partner(
+            session,
+            school_fixture.actors["Grace"],
+            visit_id,
+            luis,
+            policy=school_fixture.policy,
+            now=school_fixture.now,
+        )
