@@ -139,6 +139,7 @@ INVALID_VALUES = [
     ("classes.csv", 2, "schoolSourcedId", "x", "id_unknown"),
     ("enrollments.csv", 3, "classSourcedId", "x", "id_unknown"),
     ("enrollments.csv", 3, "userSourcedId", "x", "id_unknown"),
+    ("enrollments.csv", 3, "userSourcedId", "", "value_missing"),
     ("enrollments.csv", 3, "schoolSourcedId", "d", "school_not_of_class"),
     ("enrollments.csv", 3, "role", "wizard", "value_unknown"),
     ("enrollments.csv", 3, "primary", "perhaps", "value_unknown"),
@@ -210,6 +211,51 @@ def test_caregiver_with_invalid_phone_is_imported_with_a_warning(sqlite_database
         assert session.scalar(select(Caregiver.phone).where(Caregiver.source_id == "g")) is None
 
 
+def test_roster_without_manifest_is_imported_with_a_warning(sqlite_database: Database, tmp_path: Path) -> None:
+    files = rosters.build_files()
+    del files["manifest.csv"]
+    report = import_oneroster(sqlite_database, rosters.write_folder(tmp_path / "in", files), NOW)
+    assert report.errors == ()
+    assert positions(report.warnings) == {("manifest.csv", None, None, "manifest_missing")}
+    assert report.counts["students"] == 3
+
+
+def test_teacher_named_as_the_agent_of_a_student_is_no_caregiver(database: Database, tmp_path: Path) -> None:
+    files = rosters.build_files({("users.csv", 3, "agentSourcedIds"): "t,g,h"})
+    report = import_oneroster(database, rosters.write_folder(tmp_path / "in", files), NOW)
+    assert report.errors == ()
+    assert positions(report.warnings) == {("users.csv", 3, "agentSourcedIds", "agent_no_caregiver")}
+    with database.reading() as session:
+        assert set(session.scalars(select(Caregiver.source_id))) == {"g", "h", "k"}
+
+
+def test_educator_without_a_school_is_left_out_with_a_warning(database: Database, tmp_path: Path) -> None:
+    changes = {("users.csv", 2, "orgSourcedIds"): "d", ("enrollments.csv", 2, "status"): "tobedeleted"}
+    report = import_oneroster(database, rosters.write_folder(tmp_path / "in", rosters.build_files(changes)), NOW)
+    assert report.errors == ()
+    assert positions(report.warnings) == {
+        ("users.csv", 2, "orgSourcedIds", "educator_without_school"),
+        ("enrollments.csv", 2, "status", "row_deleted"),
+    }
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Educator)) == 0
+
+
+def test_email_and_payroll_number_shared_by_two_educators_are_not_stored(database: Database, tmp_path: Path) -> None:
+    files = rosters.build_files()
+    files["users.csv"] += b"u,,,,s,aide,,{Payroll:E1},Uma,Lowell,,,TESS@example.org,,,,,\r\n"
+    report = import_oneroster(database, rosters.write_folder(tmp_path / "in", files), NOW)
+    assert report.errors == ()
+    assert positions(report.warnings) == {
+        (file, line, column, code)
+        for file, line in (("users.csv", 2), ("users.csv", 9))
+        for column, code in (("email", "email_shared"), ("identifier", "payroll_shared"))
+    }
+    with database.reading() as session:
+        rows = session.execute(select(Educator.source_id, Educator.email, Educator.payroll_id)).all()
+        assert sorted(tuple(row) for row in rows) == [("t", None, None), ("u", None, None)]
+
+
 def test_person_who_returns_to_the_roster_keeps_the_id(database: Database, tmp_path: Path) -> None:
     import_oneroster(database, rosters.write_folder(tmp_path / "in", rosters.build_files()), NOW)
     leavers = {("users.csv", 5, "status"): "tobedeleted", ("enrollments.csv", 4, "status"): "tobedeleted",
@@ -262,6 +308,15 @@ def test_zip_with_too_large_content_is_refused(tmp_path: Path) -> None:
     assert path.stat().st_size < 20_000
     opened = package.open_package(path, ("users.csv",), limit=1_000_000)
     assert [finding.code for finding in opened.errors] == ["package_too_large"]
+
+
+def test_folder_with_too_large_content_is_refused(tmp_path: Path) -> None:
+    folder = rosters.write_folder(tmp_path / "in", {"orgs.csv": b"0" * 600, "users.csv": b"0" * 401})
+    names = ("orgs.csv", "users.csv")
+    opened = package.open_package(folder, names, limit=1_000)
+    assert [(finding.file, finding.code) for finding in opened.errors] == [("users.csv", "package_too_large")]
+    assert opened.files == {}
+    assert set(package.open_package(folder, names, limit=1_001).files) == set(names)
 
 
 @pytest.mark.parametrize("name", ["../users.csv", "/etc/users.csv", "a/../../users.csv", "..\\users.csv"])
