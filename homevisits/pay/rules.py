@@ -55,11 +55,6 @@ class Rule:
     pay_code: str = ""
     clause: str = ""
 
-    @property
-    def rate(self) -> Decimal:
-        """Dollars per visit, or dollars per hour."""
-        return Decimal(self.rate_cents) / 100
-
     def covers(self, day: date) -> bool:
         """Return whether the rule is in force on `day`."""
         return self.effective_from <= day and (self.effective_to is None or day <= self.effective_to)

@@ -272,3 +272,28 @@ def test_students_enrolled_for_fewer_than_ten_days_are_not_counted(small_distric
         period = queries.find_period(session)
         assert period is not None
         assert queries.sum_groups(session, period) == (EMPTY_GROUP, EMPTY_GROUP)
+
+
+@pytest.mark.parametrize(
+    ("file", "row", "finding"),
+    [
+        ("calendar.csv", "2025-09-08,maybe", ("school_day", "yes_or_no")),
+        ("attendance_codes.csv", ",Absent,x,1,1.0", ("code", "value_missing")),
+        ("attendance_codes.csv", "B,Absent,x,1,half", ("portion_of_day", "portion_of_day")),
+        ("attendance_events.csv", ",100074,2025-09-01,A,,", ("student_number", "value_missing")),
+        ("attendance_events.csv", "1000007,100074,2025-9-1,A,,", ("att_date", "date_unreadable")),
+        ("prior_year_summary.csv", "1000007,2024,180,181", ("days_absent", "more_absent_than_enrolled")),
+        ("prior_year_summary.csv", "1000007,2024,-1,0", ("days_enrolled", "days_not_a_number")),
+        ("prior_year_summary.csv", "1000007,2024,367,0", ("days_enrolled", "days_not_a_number")),
+    ],
+)
+def test_invalid_value_is_reported_with_its_row_and_column(
+    small_district: Database, tmp_path: Path, file: str, row: str, finding: tuple[str, str]
+) -> None:
+    folder = write_files(tmp_path / "in", "1000007,100074,2025-09-01,A,,\n")
+    path = folder / file
+    header = "student_number,school_year,days_enrolled,days_absent\n"
+    before = path.read_text(encoding="utf-8") if path.exists() else header
+    path.write_text(before + row + "\n", encoding="utf-8")
+    line = len(before.splitlines()) + 1
+    assert error_positions(import_attendance(small_district, folder, IMPORTED_AT)) == [(file, line, *finding)]

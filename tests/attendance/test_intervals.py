@@ -14,6 +14,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from homevisits.attendance.intervals import (
     HouseholdSums,
+    _incomplete_beta,
     mean_interval,
     share_interval,
     t_quantile,
@@ -151,3 +152,8 @@ def test_t_distribution_agrees_with_scipy(df: float) -> None:
 def test_equal_values_give_an_interval_of_zero_width() -> None:
     interval = mean_interval(sum_households([[0.5], [0.5, 0.5]]))
     assert (interval.low, interval.high) == (0.5, 0.5)
+
+
+def test_slowly_converging_fraction_is_cut_off_close_to_its_limit() -> None:
+    a = 5e6
+    assert _incomplete_beta(a, a, 0.49999) == pytest.approx(stats.beta.cdf(0.49999, a, a), rel=1e-6)

@@ -16,6 +16,7 @@ from homevisits.app import create_app
 from homevisits.calendars import actions
 from homevisits.calendars.models import FeedToken
 from homevisits.core import clock, settings
+from homevisits.core.problems import PermissionDenied
 from homevisits.people import account_web
 from homevisits.people.models import Account, Educator, Person
 from homevisits.people.sign_in import sessions
@@ -338,3 +339,11 @@ def test_visit_uid_contains_no_data(school_fixture: SchoolFixture) -> None:
         uid = session.scalar(select(Visit.uid).where(Visit.id == visit))
     assert uid is not None
     assert len(uid) >= 16
+
+
+def test_account_without_an_educator_has_no_feed(school_fixture: SchoolFixture) -> None:
+    with school_fixture.session() as session:
+        for action in (actions.create_feed_url, actions.revoke_feed_url):
+            with pytest.raises(PermissionDenied):
+                action(session, school_fixture.actors["coordinator"], school_fixture.now)
+        assert session.scalars(select(FeedToken.id)).all() == []

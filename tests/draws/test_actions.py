@@ -77,8 +77,19 @@ def test_replacing_a_draw_needs_a_reason_and_keeps_the_old_draw(large_school: La
 
 def test_all_problems_of_a_draw_are_reported_together(large_school: LargeSchool) -> None:
     with pytest.raises(RulesBroken) as error:
-        large_school.create_draw(Method.RANDOM, 0, scope="class", scope_value="99999", seed="x" * 200)
-    assert set(problem_codes(error)) == {"nobody_to_draw_from", "sample_size_missing", "too_long"}
+        large_school.create_draw(
+            Method.RANDOM, 0, scope="class", scope_value="99999", seed="x" * 200, reason="x" * 10_000
+        )
+    assert problem_codes(error) == ["nobody_to_draw_from", "sample_size_missing", "too_long", "too_long"]
+    assert [problem.field for problem in error.value.problems][2:] == ["seed", "reason"]
+
+
+def test_unknown_school_and_draw_are_not_found(large_school: LargeSchool) -> None:
+    with large_school.database.transaction() as session:
+        with pytest.raises(NotFound):
+            actions.draw_families(session, None, DrawRequest(99_999, "school", "", Method.EVERYONE), NOW)
+        with pytest.raises(NotFound):
+            actions.verify_draw(session, 99_999)
 
 
 def test_coordinator_of_another_school_cannot_draw_or_read(large_school: LargeSchool) -> None:

@@ -127,3 +127,10 @@ def test_opening_time_after_80_quiet_days() -> None:
     summer = {date(2026, 6, 1) + timedelta(days=day) for day in range(80)}
     opening = quiet_hours.next_opening(datetime(2026, 6, 1, 16, tzinfo=UTC), "America/Denver", Limits(), summer)
     assert opening == datetime(2026, 8, 20, 15, tzinfo=UTC)
+
+
+def test_opening_is_searched_for_a_limited_number_of_days() -> None:
+    at = datetime(2026, 6, 1, 4, tzinfo=UTC)
+    quiet = {at.date() + timedelta(days=day) for day in range(-1, quiet_hours.MAX_DAYS_SEARCHED + 1)}
+    opening = quiet_hours.next_opening(at, "America/Denver", Limits(), quiet)
+    assert opening == at + timedelta(days=quiet_hours.MAX_DAYS_SEARCHED)

@@ -517,3 +517,30 @@ def test_ready_answer_with_several_wordings_is_offered_once() -> None:
     offered = conversations.ready_answers("en")
     assert "canned_your_place" in offered
     assert not [name for name in offered if name.endswith(".discreet")]
+
+
+def test_reply_in_an_unknown_language_or_of_excessive_length_is_refused(school_fixture: SchoolFixture) -> None:
+    conversation_id = receive_message(school_fixture, "Hola")
+    assert problem_codes(school_fixture, conversation_id, make_draft("no " * 1000)) == {"too_long"}
+    assert problem_codes(school_fixture, conversation_id, make_draft(language="xx")) == {"not_a_choice"}
+
+
+def test_reply_to_an_unknown_number_at_night_needs_the_permission_for_urgent_messages(
+    school_fixture: SchoolFixture,
+) -> None:
+    conversation_id = receive_message(school_fixture, "Is this the school?", phone="+15555550177")
+    night = school_fixture.time_at(6, 22)
+    draft = make_draft("Yes, it is.", "en", urgent_reason="They asked for the school.")
+    row = send_reply(school_fixture, conversation_id, draft, night)
+    assert row.category == "urgent"
+
+
+def test_educator_cannot_mark_a_number_as_reachable(school_fixture: SchoolFixture, phone: str) -> None:
+    arrange(school_fixture)
+    conversation_id = receive_message(school_fixture, "Hola", at=LATER)
+    with school_fixture.session() as session:
+        session.execute(update(Phone).where(Phone.e164 == phone).values(state="landline"))
+    with school_fixture.session() as session, pytest.raises(NotFound):
+        conversations.mark_reachable(session, school_fixture.actors["Grace"], conversation_id, LATER)
+    with school_fixture.session() as session:
+        assert session.get_one(Phone, phone).state == "landline"

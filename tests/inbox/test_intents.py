@@ -31,6 +31,7 @@ from homevisits.inbox.parsing.keywords import INTENTS_BY_LANGUAGE, KEYWORDS_BY_I
         ("Ahora no.", Intent.NOT_NOW),
         ("9", Intent.CALL_ME),
         ("Llámeme", Intent.CALL_ME),
+        ("🛑", Intent.STOP),
         ("STOP", Intent.STOP),
         ("Stop.", Intent.STOP),
         ("stop all", Intent.STOP),
@@ -309,6 +310,8 @@ def test_only_a_long_base64_body_is_decoded() -> None:
         "STOP",
         "U1RPUA==",
         "a" * 64,
+        "😀" * 64,
+        "-" * 128,
         "Nopodemosesediaperosieljuevesporlatardesiustedespueden1234567890",
         long,
     ):
@@ -353,3 +356,9 @@ def test_stop_keyword_within_an_unrelated_message_is_not_a_stop(
     message = f"{' '.join(before)} {word}{mark} {' '.join(after)}"
     assert parse_intent(message) is not Intent.STOP
     assert parse_intent(f"{' '.join(before)}{word}{' '.join(after)}") is not Intent.STOP
+
+
+def test_long_message_is_unclear_unless_it_is_an_automatic_reply() -> None:
+    filler = " tell the school about our week" * 10
+    assert parse_intent("Yes please" + filler) is Intent.UNCLEAR
+    assert parse_intent("I am driving right now" + filler) is Intent.ROBOT

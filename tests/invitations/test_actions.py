@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from homevisits.core.problems import NotFound, RulesBroken
 from homevisits.draws.models import DrawEntry
@@ -10,7 +10,7 @@ from homevisits.invitations import actions, queries, queue
 from homevisits.invitations.actions import AskedFamily
 from homevisits.invitations.models import Answer, ConsentEntry, FamilyRequest, Invitation
 from homevisits.messages.models import OutgoingMessage
-from homevisits.people.models import Family
+from homevisits.people.models import Family, School, Student
 from tests.factories.large_school import NOW, LargeSchool, family_phone
 
 
@@ -188,3 +188,34 @@ def test_coordinator_of_another_school_cannot_ask_record_or_see(large_school: La
         assert {row.school_id for row in queries.find_families(session, large_school.other_coordinator, "family")} == {
             large_school.school_id + 1
         }
+
+
+def test_request_of_a_family_of_another_school_is_not_found(large_school: LargeSchool) -> None:
+    with large_school.database.transaction() as session:
+        family = session.scalars(select(Family).where(Family.key == "F07")).one()
+        other_school = session.scalars(select(School.id).where(School.id != large_school.school_id)).one()
+        session.execute(update(Student).where(Student.family_id == family.id).values(school_id=other_school))
+        with pytest.raises(NotFound):
+            actions.record_request(
+                session, large_school.coordinator, family.id, large_school.school_id, how="phone", now=NOW
+            )
+        assert session.scalars(select(FamilyRequest.id)).all() == []
+
+
+def test_answer_by_message_is_recorded_without_a_reply_if_its_template_is_not_approved(
+    large_school: LargeSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invited = ask_next(large_school, large_school.create_draw(Method.EVERYONE, None))[0]
+    monkeypatch.setattr(actions.catalog, "is_approved", lambda _language, template: template != "invitation_yes")
+    with large_school.database.transaction() as session:
+        actions.record_text_answer(
+            session, invited.invitation_id, Answer.YES, NOW, phone=family_phone(1), evidence="SM1"
+        )
+    with large_school.database.reading() as session:
+        assert session.scalars(select(ConsentEntry.answer)).all() == ["yes"]
+        assert "invitation_yes" not in session.scalars(select(OutgoingMessage.template)).all()
+
+
+def test_answer_by_message_to_an_unknown_invitation_is_not_found(large_school: LargeSchool) -> None:
+    with large_school.database.transaction() as session, pytest.raises(NotFound):
+        actions.record_text_answer(session, 99_999, Answer.YES, NOW, phone=family_phone(1), evidence="SM1")

@@ -21,6 +21,7 @@ from homevisits.messages.models import MessageAlert, OutgoingMessage, Phone, Sen
 from homevisits.messages.monitoring import alerts
 from homevisits.messages.templates import catalog
 from homevisits.operations.delivery import failed
+from homevisits.operations.delivery.chart import round_up_axis
 from homevisits.people.models import Heartbeat, School
 from tests.factories.school import NOW, SchoolFixture, build_school
 from tests.shell.clients import create_account, create_client, create_test_app
@@ -485,3 +486,8 @@ def test_every_template_has_a_label_in_the_filter(sqlite_delivery: DeliveryFixtu
     # The discreet wording is not a separate entry, and file names are not labels.
     assert ".discreet" not in html
     assert not any(f">{name}</option>" in html for name in names)
+
+
+@pytest.mark.parametrize(("number", "top"), [(0, 4), (4, 4), (5, 10), (41, 50), (50, 50), (51, 100), (401, 500)])
+def test_axis_ends_at_an_even_number(number: int, top: int) -> None:
+    assert round_up_axis(number) == top

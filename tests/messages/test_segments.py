@@ -70,6 +70,10 @@ def test_every_grapheme_break_class_occurs() -> None:
     assert known == set(graphemes.BreakClass)
 
 
+def test_empty_text_has_no_graphemes() -> None:
+    assert list(graphemes.split_graphemes("")) == []
+
+
 def test_splitting_graphemes_loses_no_character() -> None:
     text = f"Sí {FAMILY} 🇺🇸🇲 {'e' + chr(0x301) * 9} \r\n ไทย นี้ 한국"
     assert "".join(graphemes.split_graphemes(text)) == text

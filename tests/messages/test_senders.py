@@ -125,9 +125,10 @@ def test_rate_recovers_fast_to_nearly_the_failed_rate_then_slowly(database: Data
     slowed = rate_limit.slow_down(80, None, NOW)
     assert slowed is not None
     speeds = [
-        round(rate_limit.rate_at(80, slowed, seconds_later(seconds)), 1) for seconds in (0, 0.1, 0.5, 5.5, 65.5, 600)
+        round(rate_limit.rate_at(80, slowed, seconds_later(seconds)), 1)
+        for seconds in (0, 0.1, 0.35, 0.5, 5.5, 65.5, 600)
     ]
-    assert speeds == [40, 40, 72, 77.6, 80, 80]
+    assert speeds == [40, 40, 56, 72, 77.6, 80, 80]
     slow = rate_limit.Slowdown(20, NOW, 10)
     assert rate_limit.rate_at(80, slow, seconds_later(65.5)) == pytest.approx(20 * 0.97 * 1.05)
     assert rate_limit.rate_at(80, slow, seconds_later(10**9)) == 80

@@ -335,3 +335,23 @@ def test_claims_of_other_schools_are_not_found(school_fixture: SchoolFixture) ->
 def test_flat_rule_ignores_minimum_and_rounding(school_fixture: SchoolFixture) -> None:
     row = add_pay_rule(school_fixture, NewRule(**{**vars(FLAT_RULE), "minimum_minutes": "x", "round_to_minutes": "y"}))
     assert (row.minimum_minutes, row.round_to_minutes) == (0, 1)
+
+
+def test_rule_before_an_existing_rule_corrects_only_the_days_it_covers(school_fixture: SchoolFixture) -> None:
+    create_completed_visit(school_fixture, DAY)
+    create_completed_visit(school_fixture, DAY + timedelta(days=1), family="Smith")
+    write_lines(school_fixture)
+    for first in (DAY + timedelta(days=1), DAY):
+        add_pay_rule(school_fixture, NewRule(**{**vars(FLAT_RULE), "effective_from": first}))
+    corrections = [line for line in read_lines(school_fixture) if line.pay_type == PayType.CORRECTION]
+    assert sorted(line.earned_on for line in corrections) == [DAY, DAY, *[DAY + timedelta(days=1)] * 2]
+    assert {line.amount_cents for line in corrections} == {6000}
+
+
+def test_later_rule_for_the_same_days_adds_no_second_correction(school_fixture: SchoolFixture) -> None:
+    create_completed_visit(school_fixture, DAY)
+    write_lines(school_fixture)
+    add_pay_rule(school_fixture)
+    lines = len(read_lines(school_fixture))
+    add_pay_rule(school_fixture, NewRule(**{**vars(HOURLY_RULE), "effective_from": DAY}))
+    assert len(read_lines(school_fixture)) == lines == 4

@@ -73,11 +73,6 @@ def decode_body(body: str) -> str:
     return text if words * 2 > len(text) and " " in text.strip() else body
 
 
-def is_reaction(body: str) -> bool:
-    """Return whether `body` is a reaction sent as a message by the phone."""
-    return parse_reaction(body) is not None
-
-
 def parse_number(body: str) -> int | None:
     """Parse `body` as a single number, in digits of any script or spelled out; otherwise return None."""
     words = normalize(_SENT_FROM.sub("", body))
