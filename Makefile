@@ -10,6 +10,7 @@ TESTS   ?= tests
 # `make test COVERAGE=1` measures branch coverage and checks it.
 COVERAGE ?=
 COVERAGE_REPORT := build/coverage.json
+PYTEST   = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # Use the pip of $(PYTHON) to install into .venv if it supports --python (22.3 or newer), to save copying pip there.
 PIP     = $(if $(wildcard $(BIN)/pip),$(BIN)/python -m pip,$(PYTHON) -m pip --python $(BIN)/python)
@@ -25,9 +26,13 @@ demo: .venv/.runtime  ## run a sample district in the browser: make demo [RESET=
 	@$(BIN)/python -m homevisits demo --port $(PORT) $(if $(RESET),--reset)
 
 test: .venv/.development  ## run all tests, on SQLite and PostgreSQL
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal \
-	  $(if $(COVERAGE),--cov --cov-report= --cov-report=json:$(COVERAGE_REPORT)) $(TESTS)
-	@$(if $(COVERAGE),$(BIN)/python -m tests.architecture.coverage_gate $(COVERAGE_REPORT))
+ifeq ($(COVERAGE),)
+	@$(PYTEST) $(TESTS)
+else
+	@$(PYTEST) -m measured --cov --cov-report= --cov-report=json:$(COVERAGE_REPORT) $(TESTS)
+	@$(BIN)/python -m tests.architecture.coverage_gate $(COVERAGE_REPORT)
+	@$(PYTEST) -m "not measured" $(TESTS)
+endif
 
 soak: .venv/.development  ## run the long tests: 200 killed workers on each database, 10,000 texts with 8 processes, 50 a second
 	@TESTS_SOAK=1 $(BIN)/python -m pytest -q -p no:randomly tests/faults/test_killed_workers.py \

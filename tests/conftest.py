@@ -23,6 +23,7 @@ from tests.factories.school import school_fixture  # noqa: F401 - a fixture for 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 IN_CI = bool(os.environ.get("CI"))
+PROCESS_FOLDERS = ("browser", "contract", "demo")  # tests that start whole applications
 
 hypothesis_settings.register_profile(
     "homevisits", deadline=None, derandomize=IN_CI, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -34,6 +35,18 @@ structlog.configure(
     logger_factory=structlog.stdlib.LoggerFactory(),
     wrapper_class=structlog.stdlib.BoundLogger,
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests whose coverage is measured: those in this process, on SQLite, and the races on both engines.
+
+    Measuring the others as well would make the test run of CI half as long again.
+    """
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        in_process = folder not in PROCESS_FOLDERS and item.get_closest_marker("slow") is None
+        if in_process and (folder == "race" or "postgresql" not in item.name):
+            item.add_marker("measured")
 
 
 @pytest.fixture(scope="session")

@@ -140,6 +140,16 @@ def _end_to_utc(day: date, at: time, zone: str) -> datetime:
     return _to_utc(day + timedelta(days=1), at, zone) if at == time(0) else _to_utc(day, at, zone)
 
 
+def is_slot_start(at: datetime) -> bool:
+    """Return whether a visit may start at `at`: on the quarter hour."""
+    return at == _round_up_to_slot(at)
+
+
+def closure_problem(day: date, name: str) -> Problem:
+    """Return the reason why no visit takes place on a day on which the school is closed."""
+    return Problem("school_closed", "start", {"name": name, "day": day})
+
+
 def check_within_hours(schedule: Schedule, span: Interval, zone: str) -> list[Problem]:
     """Require that the whole visit lies within the person's weekly hours."""
     day = span.starts_at.astimezone(ZoneInfo(zone)).date()

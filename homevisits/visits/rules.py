@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from homevisits.availability.rules import is_slot_start
 from homevisits.core.problems import Problem
 from homevisits.policies.rules import Policy
 from homevisits.practices import hopes_and_dreams, no_targeting, pairs_and_reflection, trained_and_paid, voluntary
@@ -15,18 +16,8 @@ PURE = True
 MAX_VISIT_LENGTH = timedelta(hours=4)  # a longer report is a typing error
 
 
-def check_practices(
-    meeting: PlannedVisit, family: Family, people: Sequence[Person], policy: Policy, now: datetime
-) -> list[Problem]:
-    """Check the five practices for a visit arranged now, including the notice period."""
-    return [
-        *voluntary.check_minimum_notice(meeting.starts_at, now, policy.minimum_notice_hours),
-        *check_team(meeting, family, people, policy.min_trained),
-    ]
-
-
 def check_team(meeting: PlannedVisit, family: Family, people: Sequence[Person], min_trained: int) -> list[Problem]:
-    """Check the practices without the notice period, for a time the family already knows."""
+    """Check the five practices, but for the notice period (`check_start`)."""
     return [
         *voluntary.check_consent(family, people),
         *trained_and_paid.check_certified_on_day(people, meeting.day, min_trained),
@@ -54,6 +45,15 @@ def check_can_mark_not_held(starts_at: datetime, reported: bool, now: datetime) 
     if now < starts_at:
         return [Problem("cancel_instead", None)]
     return [Problem("already_reported", None)] if reported else []
+
+
+def check_start(starts_at: datetime, policy: Policy, now: datetime) -> list[Problem]:
+    """Check a start chosen now: notice period, booking horizon, quarter hour."""
+    return [
+        *voluntary.check_minimum_notice(starts_at, now, policy.minimum_notice_hours),
+        *check_booking_horizon(starts_at, policy, now),
+        *([] if is_slot_start(starts_at) else [Problem("not_on_the_quarter_hour", "start")]),
+    ]
 
 
 def check_booking_horizon(starts_at: datetime, policy: Policy, now: datetime) -> list[Problem]:

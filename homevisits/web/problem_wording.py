@@ -205,6 +205,7 @@ SENTENCES = MappingProxyType(
         "no_hours_that_day": N_("%(name)s isn’t available that day."),
         "school_closed": N_("The school is closed on %(day)s: %(name)s."),
         "too_far_ahead": N_("Visits can be planned at most %(days)s days ahead."),
+        "not_on_the_quarter_hour": N_("Visits start on the quarter hour, such as 4:00 or 4:15. Choose such a time."),
         "not_a_time": N_("Choose one of the times on the page."),
         "hour_does_not_exist": N_("Clocks move forward past this time on that day. Enter another time."),
         "hours_backwards": N_("The end is before the start. Change one of them."),

@@ -187,15 +187,8 @@ def test_times_are_not_found_for_accounts_without_an_educator(school_fixture: Sc
         with pytest.raises(NotFound):
             actions.find_times(session, coordinator, family_id, school_fixture.policy, school_fixture.now)
         with pytest.raises(NotFound):
-            actions.check_booking(
-                session,
-                coordinator,
-                family_id,
-                partner_id=school_fixture.educators["Luis"],
-                starts_at=school_fixture.time_at(7, 16, 30),
-                policy=school_fixture.policy,
-                now=school_fixture.now,
-            )
+            request = BookingRequest(family_id, school_fixture.educators["Luis"], school_fixture.time_at(7, 16, 30))
+            actions.check_booking(session, coordinator, request, school_fixture.policy, school_fixture.now)
 
 
 def test_booking_that_overlaps_a_visit_or_its_travel_is_refused(school_fixture: SchoolFixture) -> None:

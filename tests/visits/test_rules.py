@@ -29,16 +29,15 @@ def problem_codes(problems: list[Problem]) -> list[str]:
 
 
 def test_visit_that_follows_all_practices_has_no_problems() -> None:
-    assert rules.check_practices(PlannedVisit(VisitKind.FIRST, START, DAY), FAMILY, PAIR, POLICY, NOW) == []
+    assert rules.check_start(START, POLICY, NOW) == []
+    assert rules.check_team(PlannedVisit(VisitKind.FIRST, START, DAY), FAMILY, PAIR, POLICY.min_trained) == []
 
 
 def test_all_broken_practices_are_reported() -> None:
     opted_out = Person(1, "Grace", None)
-    problems = rules.check_practices(
-        PlannedVisit(VisitKind.SECOND, NOW, DAY), Family(1, None), [opted_out, opted_out], POLICY, NOW
-    )
+    meeting = PlannedVisit(VisitKind.SECOND, NOW, DAY)
+    problems = rules.check_team(meeting, Family(1, None), [opted_out, opted_out], POLICY.min_trained)
     assert set(problem_codes(problems)) == {
-        "too_soon",
         "family_has_not_said_yes",
         "educator_not_opted_in",
         "not_certified_on_the_day",
@@ -48,10 +47,11 @@ def test_all_broken_practices_are_reported() -> None:
     }
 
 
-def test_team_check_of_an_arranged_time_ignores_the_minimum_notice() -> None:
-    meeting = PlannedVisit(VisitKind.FIRST, NOW + timedelta(hours=1), DAY)
-    assert problem_codes(rules.check_practices(meeting, FAMILY, PAIR, POLICY, NOW)) == ["too_soon"]
-    assert rules.check_team(meeting, FAMILY, PAIR, POLICY.min_trained) == []
+def test_start_is_refused_within_the_notice_beyond_the_horizon_and_off_the_quarter_hour() -> None:
+    assert problem_codes(rules.check_start(NOW + timedelta(hours=1), POLICY, NOW)) == ["too_soon"]
+    assert problem_codes(rules.check_start(NOW + timedelta(days=400), POLICY, NOW)) == ["too_far_ahead"]
+    for late in (timedelta(minutes=7, seconds=30), timedelta(seconds=1), timedelta(microseconds=1)):
+        assert problem_codes(rules.check_start(START + late, POLICY, NOW)) == ["not_on_the_quarter_hour"]
 
 
 @pytest.mark.parametrize(("min_trained", "expected"), [(2, ["not_certified_on_the_day"]), (1, [])])

@@ -13,6 +13,7 @@ attest               report a visit; agree with the partner's report; on the way
 reflect              write one's own reflection
 reminder_phone       an educator's own number for messages about their visits
 apply_withdrawals    apply opt-outs, withdrawals and deadlines; run by the worker and after a withdrawal
+arrangement_checks   the list of checks for who goes, when and where (used by the other modules)
 team                 places in a team, their proofs and commitments (used by the other modules)
 effects              history, planned messages, database refusals (used by the other modules)
 ===================  ================================================================================

@@ -1,23 +1,22 @@
 """Book a visit. The partner is asked first; the family is messaged once both educators have accepted."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from homevisits.availability import queries as availability
-from homevisits.availability import rules as times
 from homevisits.core.access import Actor
-from homevisits.core.problems import NotFound, Problem, refuse_if_any
+from homevisits.core.problems import NotFound, refuse_if_any
 from homevisits.policies.rules import Policy
-from homevisits.practices import hopes_and_dreams
+from homevisits.practices import check_inputs, hopes_and_dreams
 from homevisits.practices.check_inputs import PlannedVisit, VisitKind
 from homevisits.practices.pairs_and_reflection import check_two_adults
-from homevisits.visits import rules
-from homevisits.visits.actions import effects, team
+from homevisits.visits.actions import arrangement_checks, effects, team
+from homevisits.visits.actions.arrangement_checks import Arrangement
 from homevisits.visits.models import LIVE, Visit, VisitState
 from homevisits.visits.queries import booking_facts, locks
 
@@ -53,16 +52,8 @@ def book(session: Session, actor: Actor, request: BookingRequest, policy: Policy
     kind = request.kind or hopes_and_dreams.next_visit_kind(family.facts)
     meeting = PlannedVisit(kind, request.starts_at, local.date())
     # check
-    refuse_if_any(
-        [
-            *rules.check_practices(meeting, family.facts, people, policy, now),
-            *rules.check_booking_horizon(request.starts_at, policy, now),
-            *rules.check_place(request.place_type, policy),
-            *check_availability(session, [lead_id, request.partner_id], request.starts_at, policy, family.timezone),
-            *check_school_open(session, family.school_id, local.date()),
-            *_check_no_live_visit(session, request.family_id),
-        ]
-    )
+    arrangement = new_arrangement(request, kind, family, people, policy)
+    refuse_if_any(arrangement_checks.find_problems(session, arrangement, policy, now))
     # record
     # The key of a visit that has ended (the browser's Back button) must not block a new booking.
     key = None if booked is not None else _scoped_key(actor, request)
@@ -86,39 +77,26 @@ def _scoped_key(actor: Actor, request: BookingRequest) -> str | None:
     return f"{actor.account_id}:{request.key}" if request.key else None
 
 
-def _check_no_live_visit(session: Session, family_id: int) -> list[Problem]:
-    return [Problem("family_has_a_visit", "family")] if booking_facts.find_live_visit(session, family_id) else []
-
-
-def check_availability(
-    session: Session,
-    people: list[int],
-    starts_at: datetime,
+def new_arrangement(
+    request: BookingRequest,
+    kind: VisitKind,
+    family: booking_facts.FamilyFacts,
+    people: Sequence[check_inputs.Person],
     policy: Policy,
-    zone: str,
-    *,
-    ignored_subject: str | None = None,
-) -> list[Problem]:
-    """Check that all of `people` are free for a visit at `starts_at`.
-
-    ignored_subject: commitments with this subject ("visit:17") do not count.
-    """
-    length = times.VisitDuration(timedelta(minutes=policy.visit_minutes), timedelta(minutes=policy.travel_minutes))
-    span = length.commitment(starts_at)
-    schedules = availability.load_schedules(
-        session, people, span.starts_at, span.ends_at, ignored_subject=ignored_subject
+) -> Arrangement:
+    """Return the visit of a booking request, to be checked."""
+    return Arrangement(
+        kind=kind,
+        family=family.facts,
+        people=people,
+        school_id=family.school_id,
+        zone=family.timezone,
+        starts_at=request.starts_at,
+        duration=arrangement_checks.policy_duration(policy),
+        min_trained=policy.min_trained,
+        must_be_free=[person.id for person in people],
+        place_type=request.place_type,
     )
-    return [
-        problem
-        for person_id in people
-        for problem in times.check_available(schedules[person_id], starts_at, length, zone)
-    ]
-
-
-def check_school_open(session: Session, school_id: int, day: date) -> list[Problem]:
-    """Check that the school is not closed on `day`."""
-    closed = availability.find_closures(session, school_id, day, day)
-    return [Problem("school_closed", "start", {"name": name, "day": day}) for name in closed.values()]
 
 
 def _new_visit(

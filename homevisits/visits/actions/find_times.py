@@ -16,7 +16,8 @@ from homevisits.policies.rules import Policy
 from homevisits.practices import check_inputs, hopes_and_dreams, voluntary
 from homevisits.practices.check_inputs import PlannedVisit, VisitKind
 from homevisits.visits import rules
-from homevisits.visits.actions.book import check_availability, check_school_open
+from homevisits.visits.actions import arrangement_checks
+from homevisits.visits.actions.book import BookingRequest, new_arrangement
 from homevisits.visits.queries import booking_facts, families
 from homevisits.visits.rules import PartnerMatch
 
@@ -75,9 +76,8 @@ def find_times(
     chosen = [match for match in partners if partner_id in (None, match.educator_id)]
     lead, *people = booking_facts.load_people(session, [educator_id, *(match.educator_id for match in chosen)])
     problems = voluntary.check_family_consent(family.facts) + voluntary.check_educators_opted_in([lead])
+    problems += arrangement_checks.check_no_live_visit(session, family_id)
     live = booking_facts.find_live_visit(session, family_id)
-    if live is not None:
-        problems.append(Problem("family_has_a_visit", "family"))
     kind = hopes_and_dreams.next_visit_kind(family.facts)
     search = _Search(
         kind=kind, family=family, lead=lead, partners={person.id: person for person in people}, policy=policy, now=now
@@ -98,13 +98,13 @@ class _Search:
     team_problems: dict[tuple[date, int], list[Problem]] = field(default_factory=dict)
 
     def check(self, at: datetime, day: date, partner_id: int) -> list[Problem]:
-        """Check the practices. The team checks depend on the day only and are cached for each day."""
+        """Check the start and the practices. The team checks depend on the day only and are cached for each day."""
         found = self.team_problems.get((day, partner_id))
         if found is None:
             meeting, team = PlannedVisit(self.kind, at, day), [self.lead, self.partners[partner_id]]
             found = rules.check_team(meeting, self.family.facts, team, self.policy.min_trained)
             self.team_problems[day, partner_id] = found
-        return [*voluntary.check_minimum_notice(at, self.now, self.policy.minimum_notice_hours), *found]
+        return [*rules.check_start(at, self.policy, self.now), *found]
 
 
 def _build_available_times(
@@ -152,15 +152,12 @@ def _search_slots(session: Session, search: _Search, days: Sequence[date]) -> ti
     schedules = availability.load_schedules(session, ids, start, end, ignored_subject=search.ignored_subject)
     closures = availability.find_closures(session, search.family.school_id, days[0], days[-1])
     open_days = [day for day in days if day not in closures]
-    length = times.VisitDuration(timedelta(minutes=policy.visit_minutes), timedelta(minutes=policy.travel_minutes))
+    length = arrangement_checks.policy_duration(policy)
     partners: list[Schedule] = [schedules[partner_id] for partner_id in search.partners]
     result = times.find_slots(
         schedules[search.lead.id], partners, open_days, length=length, zone=zone, check=search.check
     )
-    closed = [
-        UnavailableDay(day, (Problem("school_closed", "start", {"name": name, "day": day}),))
-        for day, name in closures.items()
-    ]
+    closed = [UnavailableDay(day, (times.closure_problem(day, name),)) for day, name in closures.items()]
     return times.SearchResult(result.slots, sorted([*result.closed, *closed], key=lambda day: day.day))
 
 
@@ -203,37 +200,31 @@ def find_stand_ins(session: Session, actor: Actor, visit_id: int, policy: Policy
     matches = families.match_partners(session, visit.family_id, family.language, colleagues, now)
     ids = [colleague.id for colleague in colleagues]
     people = {person.id: person for person in booking_facts.load_people(session, ids)}
+    closures = availability.find_closures(session, visit.school_id, visit.local_date, visit.local_date)
+    closed = [times.closure_problem(day, name) for day, name in closures.items()]
+    length = arrangement_checks.visit_duration(visit, policy)
+    span = length.commitment(visit.starts_at)
+    schedules = availability.load_schedules(session, ids, span.starts_at, span.ends_at)
     candidates = []
     for match in matches:
         problems = rules.check_person(people[match.educator_id], visit.local_date, visit.min_trained)
-        problems += check_availability(session, [match.educator_id], visit.starts_at, policy, visit.timezone)
-        candidates.append(StandIn(match, tuple(problems)))
+        problems += times.check_available(schedules[match.educator_id], visit.starts_at, length, visit.timezone)
+        candidates.append(StandIn(match, (*problems, *closed)))
     return sorted(
         candidates, key=lambda stand_in: (bool(stand_in.problems), -stand_in.match.score, stand_in.match.name)
     )
 
 
 def check_booking(
-    session: Session,
-    actor: Actor,
-    family_id: int,
-    *,
-    partner_id: int,
-    starts_at: datetime,
-    policy: Policy,
-    now: datetime,
+    session: Session, actor: Actor, request: BookingRequest, policy: Policy, now: datetime
 ) -> list[Problem]:
     """Check a booking without making it, for the page that shows it before it is made."""
     educator_id = actor.educator_id
     if educator_id is None:
         raise NotFound
-    booking_facts.require_own_family(session, actor, family_id)
-    family = booking_facts.load_family(session, family_id, now.date())
-    people = booking_facts.load_people(session, [educator_id, partner_id])
-    day = starts_at.astimezone(ZoneInfo(family.timezone)).date()
-    meeting = PlannedVisit(hopes_and_dreams.next_visit_kind(family.facts), starts_at, day)
-    return [
-        *rules.check_practices(meeting, family.facts, people, policy, now),
-        *check_availability(session, [educator_id, partner_id], starts_at, policy, family.timezone),
-        *check_school_open(session, family.school_id, day),
-    ]
+    booking_facts.require_own_family(session, actor, request.family_id)
+    family = booking_facts.load_family(session, request.family_id, now.date())
+    people = booking_facts.load_people(session, [educator_id, request.partner_id])
+    kind = request.kind or hopes_and_dreams.next_visit_kind(family.facts)
+    arrangement = new_arrangement(request, kind, family, people, policy)
+    return arrangement_checks.find_problems(session, arrangement, policy, now)

@@ -8,12 +8,14 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor
 from homevisits.core.problems import refuse_if_any
 from homevisits.policies.rules import Policy
-from homevisits.practices.check_inputs import PlannedVisit, VisitKind
+from homevisits.practices.check_inputs import VisitKind
 from homevisits.visits import rules, states
-from homevisits.visits.actions import effects, team
-from homevisits.visits.actions.book import check_availability, check_school_open
+from homevisits.visits.actions import arrangement_checks, effects, team
+from homevisits.visits.actions.arrangement_checks import Arrangement, Exemption
 from homevisits.visits.models import Visit, VisitState
 from homevisits.visits.queries import booking_facts, locks
+
+MOVE_EXEMPTIONS = frozenset({Exemption.PLACE, Exemption.LIVE_VISIT})
 
 
 def move(session: Session, actor: Actor, visit_id: int, starts_at: datetime, *, policy: Policy, now: datetime) -> Visit:
@@ -34,16 +36,20 @@ def move(session: Session, actor: Actor, visit_id: int, starts_at: datetime, *, 
         for person in booking_facts.load_people(session, pair)
     ]
     local = starts_at.astimezone(ZoneInfo(visit.timezone))
-    meeting = PlannedVisit(VisitKind(visit.kind), starts_at, local.date())
     # check
-    refuse_if_any(
-        [
-            *rules.check_practices(meeting, family.facts, people, policy, now),
-            *rules.check_booking_horizon(starts_at, policy, now),
-            *check_availability(session, pair, starts_at, policy, visit.timezone, ignored_subject=f"visit:{visit.id}"),
-            *check_school_open(session, visit.school_id, local.date()),
-        ]
+    arrangement = Arrangement(
+        kind=VisitKind(visit.kind),
+        family=family.facts,
+        people=people,
+        school_id=visit.school_id,
+        zone=visit.timezone,
+        starts_at=starts_at,
+        duration=arrangement_checks.policy_duration(policy),
+        min_trained=policy.min_trained,
+        must_be_free=pair,
+        ignored_subject=f"visit:{visit.id}",
     )
+    refuse_if_any(arrangement_checks.find_problems(session, arrangement, policy, now, exempt=MOVE_EXEMPTIONS))
     # record
     with effects.translate_database_refusals(session):
         _apply_new_time(session, actor, visit, starts_at, local=local, policy=policy, now=now)

@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor
 from homevisits.core.problems import Problem, refuse_if_any
 from homevisits.policies.rules import Policy
-from homevisits.practices.check_inputs import PlannedVisit, VisitKind
 from homevisits.visits import rules, states
-from homevisits.visits.actions import effects, team
+from homevisits.visits.actions import arrangement_checks, effects, team
+from homevisits.visits.actions.arrangement_checks import Exemption
 from homevisits.visits.models import Visit, VisitMember
 from homevisits.visits.queries import booking_facts, locks
 
@@ -25,7 +25,7 @@ def accept(session: Session, actor: Actor, visit_id: int, policy: Policy, now: d
         + _check_is_asked(member)
         + rules.check_not_started(visit.starts_at, now)
     )
-    refuse_if_any(_check_practices(session, visit, policy, now))
+    refuse_if_any(_find_problems(session, visit, policy, now))
     with effects.translate_database_refusals(session):
         member.state, member.answered_at = "coming", now
         session.flush()
@@ -61,11 +61,12 @@ def _check_is_asked(member: VisitMember) -> list[Problem]:
     return [] if member.state == "asked" else [Problem("not_asked", None)]
 
 
-def _check_practices(session: Session, visit: Visit, policy: Policy, now: datetime) -> list[Problem]:
-    """Check the practices again: opt-ins, certificates and the family's answer may have changed since the booking."""
+def _find_problems(session: Session, visit: Visit, policy: Policy, now: datetime) -> list[Problem]:
+    """Check the visit again: opt-ins, certificates, the family's answer and closures may have changed."""
     family = booking_facts.load_family(session, visit.family_id, now.date())
     people = booking_facts.load_people(session, [visit.lead_id, visit.partner_id])
-    meeting = PlannedVisit(VisitKind(visit.kind), visit.starts_at, visit.local_date)
+    arrangement = arrangement_checks.existing_arrangement(visit, family, people, policy)
+    exempt = {Exemption.PLACE, Exemption.AVAILABILITY, Exemption.LIVE_VISIT}
     if effects.family_knows_time(session, visit):
-        return rules.check_team(meeting, family.facts, people, visit.min_trained)
-    return rules.check_practices(meeting, family.facts, people, policy, now)
+        exempt.add(Exemption.START)
+    return arrangement_checks.find_problems(session, arrangement, policy, now, exempt=exempt)

@@ -7,14 +7,15 @@ from sqlalchemy.orm import Session
 from homevisits.core.access import Actor
 from homevisits.core.problems import NotFound, Problem, RulesBroken, refuse_if_any
 from homevisits.policies.rules import Policy
-from homevisits.practices.check_inputs import PlannedVisit, VisitKind
 from homevisits.practices.pairs_and_reflection import check_two_adults
 from homevisits.visits import rules, states
-from homevisits.visits.actions import effects, team
-from homevisits.visits.actions.book import check_availability
+from homevisits.visits.actions import arrangement_checks, effects, team
+from homevisits.visits.actions.arrangement_checks import Exemption
 from homevisits.visits.models import Visit, VisitMember, VisitState
 from homevisits.visits.queries import booking_facts, locks
 from homevisits.visits.states import OUT_STATES
+
+STAND_IN_EXEMPTIONS = frozenset({Exemption.START, Exemption.PLACE, Exemption.LIVE_VISIT})
 
 
 def cannot_come(
@@ -65,12 +66,12 @@ def replace_partner(
     booking_facts.require_colleague(session, stand_in_id, visit.school_id)
     family = booking_facts.load_family(session, visit.family_id, now.date())
     people = booking_facts.load_people(session, [stays, stand_in_id])
-    meeting = PlannedVisit(VisitKind(visit.kind), visit.starts_at, visit.local_date)
     # check
+    # A commitment holds the time of the educator who stays.
+    arrangement = arrangement_checks.existing_arrangement(visit, family, people, policy, must_be_free=[stand_in_id])
     refuse_if_any(
         [
-            *rules.check_team(meeting, family.facts, people, visit.min_trained),
-            *check_availability(session, [stand_in_id], visit.starts_at, policy, visit.timezone),
+            *arrangement_checks.find_problems(session, arrangement, policy, now, exempt=STAND_IN_EXEMPTIONS),
             *([Problem("already_asked", "partner", {"name": people[1].name})] if stand_in_id in members else []),
         ]
     )

@@ -64,15 +64,7 @@ def _render_check(family_id: int, form: forms.BookingForm, problems: list[Proble
         partner = next((match for match in offer.partners if match.educator_id == booking.partner_id), None)
         if partner is None:
             return _render_times(family_id, problems or [Problem("never_alone", "partner")])
-        booking_problems = problems or actions.check_booking(
-            session,
-            current_actor(),
-            family_id,
-            partner_id=booking.partner_id,
-            starts_at=booking.starts_at,
-            policy=policy,
-            now=now(),
-        )
+        booking_problems = problems or actions.check_booking(session, current_actor(), booking, policy, now())
     return render_template(
         "visits/book.html",
         offer=offer,
