@@ -13,8 +13,8 @@ from typing import Any
 from tests.architecture import layers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# Percent of lines and branches covered in all other modules, as measured. Raise it when coverage rises.
-MIN_PERCENT_ELSEWHERE = 0.0
+# Percent of lines and branches covered in all other modules, as measured (90.19). Raise it when coverage rises.
+MIN_PERCENT_ELSEWHERE = 90.0
 
 
 def must_be_complete(path: str) -> bool:
