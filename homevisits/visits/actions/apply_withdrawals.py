@@ -160,7 +160,7 @@ def _remove_uncertified_educators(session: Session, policy: Policy, now: datetim
 
 
 def _count_certified(session: Session, visit: Visit, *, excluding: int) -> int:
-    """Count the others of the team who still come and whose certificate has not been revoked."""
+    """Count the other members of the team who have not left it and have a certificate that is not revoked."""
     query = (
         select(func.count())
         .select_from(Visit)
